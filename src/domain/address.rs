@@ -1,0 +1,79 @@
+//! A Korean delivery address. Personal data: it lives in the vault, never in an event.
+
+use serde::{Deserialize, Serialize};
+
+use super::text::bounded;
+
+/// Where a purifier is delivered.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Address {
+    /// Who receives it, 1–100 characters.
+    pub recipient: String,
+    /// Five digits.
+    pub postal_code: String,
+    /// Street and number, 1–200 characters.
+    pub line1: String,
+    /// Flat or floor, up to 200 characters.
+    #[serde(default)]
+    pub line2: Option<String>,
+}
+
+impl Address {
+    /// The address with its texts trimmed, or every field that breaks its rule, with the rule.
+    ///
+    /// # Errors
+    /// Pairs of field name (`postalCode`) and rule, one for each field that is wrong.
+    pub fn checked(self) -> Result<Self, Vec<(&'static str, String)>> {
+        let mut wrong = Vec::new();
+        let mut check = |field, text: &str, min, max| match bounded(text, min, max) {
+            Ok(text) => text,
+            Err(rule) => {
+                wrong.push((field, rule.to_string()));
+                String::new()
+            }
+        };
+        let recipient = check("recipient", &self.recipient, 1, 100);
+        let line1 = check("line1", &self.line1, 1, 200);
+        let line2 = self.line2.map(|line2| check("line2", &line2, 0, 200)).filter(|line2| !line2.is_empty());
+        let postal_code = self.postal_code;
+        if postal_code.len() != 5 || !postal_code.bytes().all(|b| b.is_ascii_digit()) {
+            wrong.push(("postalCode", "must be five digits".to_owned()));
+        }
+        if wrong.is_empty() { Ok(Self { recipient, postal_code, line1, line2 }) } else { Err(wrong) }
+    }
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Address(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        let address = Address {
+            recipient: String::new(),
+            postal_code: "123a5".to_owned(),
+            line1: "x".repeat(201),
+            line2: Some("y".repeat(201)),
+        };
+        let fields: Vec<_> = address.checked().unwrap_err().into_iter().map(|(field, _)| field).collect();
+        assert_eq!(fields, ["recipient", "line1", "line2", "postalCode"]);
+    }
+
+    #[test]
+    fn debug_tells_nothing() {
+        let address = Address {
+            recipient: "홍길동".to_owned(),
+            postal_code: "04524".to_owned(),
+            line1: "세종대로 110".to_owned(),
+            line2: None,
+        };
+        assert_eq!(format!("{:?}", address.checked().unwrap()), "Address(…)");
+    }
+}

@@ -1,0 +1,296 @@
+//! Names of things: [TypeID](https://github.com/jetify-com/typeid)s over 128-bit UUIDs (RFC 9562, v7 or v8).
+//!
+//! A rental's payment and delivery share its 128 bits, so that "one payment, one delivery a rental" needs
+//! no look-up and no uniqueness check: the id *is* the constraint.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use thiserror::Error;
+
+/// A text that is not an id of the expected kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("is not a valid id")]
+pub struct InvalidId;
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const SUFFIX_LEN: usize = 26;
+
+fn encode_suffix(mut bits: u128) -> [u8; SUFFIX_LEN] {
+    let mut suffix = [b'0'; SUFFIX_LEN];
+    for slot in suffix.iter_mut().rev() {
+        *slot = ALPHABET[(bits & 31) as usize];
+        bits >>= 5;
+    }
+    suffix
+}
+
+fn decode_suffix(suffix: &str) -> Result<u128, InvalidId> {
+    // 26 × 5 bits are 130: a first character above '7' would overflow.
+    if suffix.len() != SUFFIX_LEN || suffix.as_bytes()[0] > b'7' {
+        return Err(InvalidId);
+    }
+    suffix.bytes().try_fold(0u128, |bits, byte| {
+        let digit = ALPHABET.iter().position(|&a| a == byte).ok_or(InvalidId)?;
+        Ok(bits << 5 | digit as u128)
+    })
+}
+
+/// Shapes 128 random or hashed bits into a UUID version 8 (RFC 9562, section 5.8).
+#[must_use]
+pub const fn uuid_v8(bits: u128) -> u128 {
+    with_version(bits, 8)
+}
+
+/// A UUID version 7 (RFC 9562, section 5.7) from a moment in ms and random bits: sorts by time.
+#[must_use]
+pub const fn uuid_v7(unix_ms: i64, random: u128) -> u128 {
+    let time = (unix_ms as u128) << 80;
+    with_version(time | (random & ((1 << 80) - 1)), 7)
+}
+
+const fn with_version(bits: u128, version: u128) -> u128 {
+    let cleared = bits & !(0xf << 76) & !(0b11 << 62);
+    cleared | version << 76 | 0b10 << 62
+}
+
+macro_rules! typed_ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u128);
+
+        impl $name {
+            /// What stands before the underscore.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// Reads `prefix_suffix`.
+            ///
+            /// # Errors
+            /// [`InvalidId`] for another prefix, length or alphabet.
+            pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                let suffix = text.strip_prefix(concat!($prefix, "_")).ok_or(InvalidId)?;
+                decode_suffix(suffix).map(Self)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let suffix = encode_suffix(self.0);
+                let suffix = std::str::from_utf8(&suffix).expect("the alphabet is ASCII");
+                write!(f, concat!($prefix, "_{}"), suffix)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    self.0.serialize(serializer)
+                }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                    Self::parse(&text).map_err(D::Error::custom)
+                } else {
+                    u128::deserialize(deserializer).map(Self)
+                }
+            }
+        }
+    )*};
+}
+
+typed_ids! {
+    /// A purifier on offer.
+    ProductId = "product";
+    /// A person who rents; derived from a keyed hash of the phone number, so that a number signs up once.
+    CustomerId = "customer";
+    /// One rental.
+    RentalId = "rental";
+    /// The payment of one rental: the same bits as the rental's id.
+    PaymentId = "payment";
+    /// The delivery of one rental: the same bits as the rental's id.
+    DeliveryId = "delivery";
+    /// One text message.
+    NotificationId = "notification";
+}
+
+impl RentalId {
+    /// The id of this rental's one payment.
+    #[must_use]
+    pub const fn payment(self) -> PaymentId {
+        PaymentId(self.0)
+    }
+
+    /// The id of this rental's one delivery.
+    #[must_use]
+    pub const fn delivery(self) -> DeliveryId {
+        DeliveryId(self.0)
+    }
+}
+
+impl PaymentId {
+    /// The rental this payment is for.
+    #[must_use]
+    pub const fn rental(self) -> RentalId {
+        RentalId(self.0)
+    }
+}
+
+impl DeliveryId {
+    /// The rental this delivery is for.
+    #[must_use]
+    pub const fn rental(self) -> RentalId {
+        RentalId(self.0)
+    }
+}
+
+/// The kinds of entity that own commits in the journal. Part of the format: append only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntityKind {
+    /// [`super::rental`]
+    Rental,
+    /// [`super::payment`]
+    Payment,
+    /// [`super::delivery`]
+    Delivery,
+    /// [`super::product`]
+    Product,
+    /// [`super::account`]
+    Account,
+    /// [`super::context`]
+    Context,
+}
+
+impl EntityKind {
+    /// Every kind, in the order of the format.
+    pub const ALL: [Self; 6] =
+        [Self::Rental, Self::Payment, Self::Delivery, Self::Product, Self::Account, Self::Context];
+
+    /// The kind as it is written in URLs, logs and ids.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rental => "rental",
+            Self::Payment => "payment",
+            Self::Delivery => "delivery",
+            Self::Product => "product",
+            Self::Account => "customer",
+            Self::Context => "context",
+        }
+    }
+}
+
+/// One entity: what a commit belongs to, and what an actor stands for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EntityId {
+    /// Which aggregate it is an instance of.
+    pub kind: EntityKind,
+    /// Which instance.
+    pub id: u128,
+}
+
+impl EntityId {
+    /// Reads `rental_…`, `product_…` and so on, as [`std::fmt::Display`] writes them.
+    ///
+    /// # Errors
+    /// [`InvalidId`] for an unknown prefix or a malformed suffix.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let (prefix, suffix) = text.split_once('_').ok_or(InvalidId)?;
+        let kind = EntityKind::ALL.into_iter().find(|kind| kind.as_str() == prefix).ok_or(InvalidId)?;
+        Ok(Self { kind, id: decode_suffix(suffix)? })
+    }
+}
+
+impl std::fmt::Display for EntityId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let suffix = encode_suffix(self.id);
+        write!(f, "{}_{}", self.kind.as_str(), std::str::from_utf8(&suffix).expect("the alphabet is ASCII"))
+    }
+}
+
+impl std::fmt::Debug for EntityId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+macro_rules! entity_of {
+    ($($id:ident => $kind:ident),* $(,)?) => {$(
+        impl From<$id> for EntityId {
+            fn from(id: $id) -> Self {
+                Self { kind: EntityKind::$kind, id: id.0 }
+            }
+        }
+    )*};
+}
+
+entity_of!(
+    RentalId => Rental,
+    PaymentId => Payment,
+    DeliveryId => Delivery,
+    ProductId => Product,
+    CustomerId => Account,
+);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_examples_of_the_typeid_specification_hold() {
+        for (suffix, bits) in [
+            ("00000000000000000000000000", 0),
+            ("00000000000000000000000001", 1),
+            ("0000000000000000000000000z", 31),
+            ("7zzzzzzzzzzzzzzzzzzzzzzzzz", u128::MAX),
+            ("01h455vb4pex5vsknk084sn02q", 0x0189_0a5d_ac96_774b_bcce_b302_099a_8057),
+        ] {
+            assert_eq!(decode_suffix(suffix), Ok(bits));
+            assert_eq!(&encode_suffix(bits), suffix.as_bytes());
+        }
+    }
+
+    #[test]
+    fn malformed_ids_are_refused() {
+        for text in [
+            "",
+            "rental_",
+            "rental",
+            "payment_01h455vb4pex5vsknk084sn02q",
+            "rental_8zzzzzzzzzzzzzzzzzzzzzzzzz",
+            "rental_01h455vb4pex5vsknk084sn02",
+            "rental_01H455VB4PEX5VSKNK084SN02Q",
+            "rental_정수기정수기정수",
+            "rental_01h455vb4pex5vsknk084sn0il",
+        ] {
+            assert_eq!(RentalId::parse(text), Err(InvalidId), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ids_survive_text_and_version_bits_hold(bits: u128, ms in 0i64..1 << 47) {
+            let id = RentalId(uuid_v8(bits));
+            prop_assert_eq!(RentalId::parse(&id.to_string()), Ok(id));
+            prop_assert_eq!(EntityId::parse(&id.to_string()), Ok(EntityId::from(id)));
+            prop_assert_eq!(id.0 >> 76 & 0xf, 8);
+            let v7 = uuid_v7(ms, bits);
+            prop_assert_eq!((v7 >> 80) as i64, ms);
+            prop_assert_eq!(v7 >> 76 & 0xf, 7);
+            prop_assert_eq!(v7 >> 62 & 0b11, 0b10);
+        }
+    }
+}

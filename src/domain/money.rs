@@ -1,0 +1,56 @@
+//! Money: whole Korean won. The won has no minor unit in use, so an integer is exact.
+
+use serde::{Deserialize, Serialize};
+
+/// The only currency Saem rents in (ISO 4217).
+pub const CURRENCY: &str = "KRW";
+
+/// An amount in whole won.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Money(u64);
+
+impl Money {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+    /// The highest fee a product may have, in won.
+    pub const MAX_FEE: Self = Self(100_000_000);
+
+    /// `won` whole won.
+    #[must_use]
+    pub const fn won(won: u64) -> Self {
+        Self(won)
+    }
+
+    /// The amount in whole won.
+    #[must_use]
+    pub const fn as_won(self) -> u64 {
+        self.0
+    }
+}
+
+impl std::fmt::Display for Money {
+    /// Grouped by thousands, as prices are written: `29,900`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let digits = self.0.to_string();
+        let grouped: Vec<&str> = digits
+            .as_bytes()
+            .rchunks(3)
+            .rev()
+            .map(|group| std::str::from_utf8(group).expect("decimal digits are ASCII"))
+            .collect();
+        f.write_str(&grouped.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn won_are_grouped_by_thousands() {
+        for (won, shown) in [(0, "0"), (999, "999"), (29_900, "29,900"), (100_000_000, "100,000,000")] {
+            assert_eq!(Money::won(won).to_string(), shown);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Saem.
+
+pub mod domain;

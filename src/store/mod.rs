@@ -1,0 +1,202 @@
+//! The journal: one append-only log of commits, and beside it a vault for personal data and views.
+//!
+//! A commit belongs to one entity and is all or nothing; `Ok` means it is on disk. Everything else in
+//! here is derived from the log or may be erased without harming it:
+//!
+//! | part | holds | durable | derived |
+//! | --- | --- | --- | --- |
+//! | journal | commits: the truth | before `Ok` | no |
+//! | vault | personal data, sessions, secrets | before `Ok` | no, but erasable |
+//! | views | rows of projections, cursors | lazily, each batch whole | yes, from the journal |
+//!
+//! **Invariant:** only this module knows sled; only it knows bytes on disk.
+
+pub mod codec;
+pub mod memory;
+pub mod sled;
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::domain::{EntityId, NewEvent, Position, Recorded, RentalId, Version};
+
+/// Something under way in a store.
+pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Names one commit for ever: the same id again is the same commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CommitId(pub u128);
+
+/// Events of one entity to be recorded together.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Whose.
+    pub entity: EntityId,
+    /// The version they were decided at.
+    pub expected: Version,
+    /// Names this commit.
+    pub commit_id: CommitId,
+    /// What happened; at least one, at most [`MAX_EVENTS`].
+    pub events: Vec<NewEvent>,
+    /// The entity's state after `events`, as [`codec::encode_snapshot`] wrote it.
+    pub snapshot: Arc<[u8]>,
+    /// Personal data that `events` refer to, durable no later than they are.
+    pub vault: Vec<VaultWrite>,
+}
+
+/// The most events one commit may hold.
+pub const MAX_EVENTS: usize = 256;
+
+/// A commit that is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Where its last event stands.
+    pub position: Position,
+    /// The entity's version from now on.
+    pub version: Version,
+}
+
+/// Why a commit did not happen, or may not have.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CommitError {
+    /// The entity has moved on: load it and decide again. Nothing was written.
+    #[error("the entity is at version {}, not at the expected one", current.0)]
+    Conflict {
+        /// Where it is now.
+        current: Version,
+    },
+    /// The store takes no commits. Nothing was written.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The commit may or may not be on disk: load, and compare [`Loaded::last_commit_id`].
+    #[error("whether the commit is on disk is unknown: {0}")]
+    Unknown(String),
+}
+
+/// Why something could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// The store answers nothing now.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// A record is damaged: its checksum, length or format is wrong.
+    #[error("a record is damaged: {0}")]
+    Corrupt(String),
+}
+
+/// An entity as the journal knows it: a snapshot, if there is one, and the events since.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The version after `tail`; 0 for an entity that does not exist.
+    pub version: Version,
+    /// The newest commit of this entity.
+    pub last_commit_id: CommitId,
+    /// Its state at some earlier version, as a [`Commit::snapshot`] gave it.
+    pub snapshot: Option<Arc<[u8]>>,
+    /// The events since the snapshot, oldest first.
+    pub tail: Vec<Arc<Recorded>>,
+}
+
+/// A record of the vault, put or (without a value) erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultWrite {
+    /// Where, such as `customer/customer_…`.
+    pub key: String,
+    /// What; at most 8 KiB.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A row of a view, put or (without a value) removed.
+pub type ViewWrite = (Vec<u8>, Option<Vec<u8>>);
+
+/// A row of a view.
+pub type ViewRow = (Vec<u8>, Vec<u8>);
+
+/// The journal and what stands beside it. Every backend passes the same conformance suite,
+/// `tests/journal.rs`.
+pub trait Journal: Send + Sync + 'static {
+    /// The entity's snapshot and the events since.
+    fn load(&self, entity: EntityId) -> Pending<Result<Loaded, StoreError>>;
+
+    /// Records `commit`, and answers once it is on disk. Commits are queued in the order of the calls,
+    /// not of the polls; dropping the future does not undo the commit. When the entity's newest commit
+    /// has the same id, this *is* that commit: the answer is the same, and nothing is written.
+    fn commit(&self, commit: Commit) -> Pending<Result<Committed, CommitError>>;
+
+    /// Durable events after `after`, oldest first: at most about `max` (whole commits are not
+    /// promised), none when there are none yet.
+    fn read(&self, after: Position, max: usize) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>>;
+
+    /// Every event of one rental, over all contexts, oldest first.
+    fn timeline(&self, rental: RentalId) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>>;
+
+    /// The position of the newest durable event, watched.
+    fn head(&self) -> watch::Receiver<Position>;
+
+    /// Puts or erases records of the vault, all or none, and answers once that is on disk.
+    fn vault_write(&self, writes: Vec<VaultWrite>) -> Pending<Result<(), CommitError>>;
+
+    /// A record of the vault.
+    fn vault_get(&self, key: String) -> Pending<Result<Option<Vec<u8>>, StoreError>>;
+
+    /// All records of the vault whose key starts with `prefix`, by key.
+    fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<(String, Vec<u8>)>, StoreError>>;
+
+    /// Puts or removes rows of views, all or none: visible at once, on disk some time later, and never
+    /// before the journal's events that were visible when this was called.
+    fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>>;
+
+    /// A row of a view.
+    fn view_get(&self, key: Vec<u8>) -> Pending<Result<Option<Vec<u8>>, StoreError>>;
+
+    /// At most `limit` rows with `from <= key < to`, by key.
+    fn view_scan(&self, from: Vec<u8>, to: Vec<u8>, limit: usize) -> Pending<Result<Vec<ViewRow>, StoreError>>;
+
+    /// Whether the store takes commits; the reason when it does not.
+    fn health(&self) -> Result<(), String>;
+
+    /// Takes no more commits, writes out what is pending, and lets go of the files.
+    fn close(&self) -> Pending<()>;
+}
+
+/// Reads a journal event by event, waiting at its end.
+pub struct Follower {
+    journal: Arc<dyn Journal>,
+    head: watch::Receiver<Position>,
+    after: Position,
+}
+
+impl Follower {
+    /// Follows `journal`, beginning with the first event after `after`.
+    #[must_use]
+    pub fn new(journal: Arc<dyn Journal>, after: Position) -> Self {
+        let head = journal.head();
+        Self { journal, head, after }
+    }
+
+    /// The next events, at least one: waits until there are some. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the follower stays where it is and may be asked again.
+    pub async fn next(&mut self, max: usize) -> Result<Vec<Arc<Recorded>>, StoreError> {
+        loop {
+            let after = self.after;
+            if self.head.wait_for(|head| *head > after).await.is_err() {
+                return Err(StoreError::Unavailable("the journal is closed".to_owned()));
+            }
+            let events = self.journal.read(after, max).await?;
+            if let Some(last) = events.last() {
+                self.after = last.position;
+                return Ok(events);
+            }
+        }
+    }
+
+    /// The position of the newest event handed out.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        self.after
+    }
+}
