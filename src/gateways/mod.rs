@@ -1,0 +1,136 @@
+//! The outside world behind two traits: who takes the money, and who sends the text messages.
+//!
+//! Nothing in here decides anything. When to charge, to look up, to void or to refund is the payment
+//! actor's business; how a provider is spoken to is a gateway's.
+
+pub mod ledger;
+pub mod simulator;
+pub mod sms;
+
+use std::{future::Future, pin::Pin};
+
+use thiserror::Error;
+
+use crate::domain::{Money, PaymentId, payment::Attempt};
+
+/// A call to a gateway under way. Dropping it does not undo what it may have done.
+pub type Call<T> = Pin<Box<dyn Future<Output = Result<T, GatewayError>> + Send>>;
+
+/// Names one attempt at the gateway: its idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChargeKey {
+    /// Which payment.
+    pub payment: PaymentId,
+    /// Which attempt of it.
+    pub attempt: Attempt,
+}
+
+impl std::fmt::Display for ChargeKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.payment, self.attempt)
+    }
+}
+
+/// What the customer pays with. Never stored, never logged: `Debug` is masked.
+#[derive(Clone, PartialEq, Eq)]
+pub enum PaymentMethod {
+    /// A card, as the gateway's token.
+    Card {
+        /// The token.
+        token: String,
+    },
+}
+
+impl std::fmt::Debug for PaymentMethod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Card { .. } => f.write_str("Card(…)"),
+        }
+    }
+}
+
+/// A definite answer to a charge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Charged {
+    /// The money is captured.
+    Approved {
+        /// The gateway's own name for the capture.
+        reference: String,
+    },
+    /// It is not, and never will be under this key.
+    Declined {
+        /// The gateway's reason, as a code.
+        code: String,
+    },
+}
+
+/// What a gateway knows of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The money was captured.
+    Captured {
+        /// The gateway's own name for the capture.
+        reference: String,
+        /// How much of it was refunded since.
+        refunded: Money,
+    },
+    /// The charge was declined.
+    Declined {
+        /// The gateway's reason, as a code.
+        code: String,
+    },
+    /// Nothing *so far*: no answer by itself, since a charge may still be on its way.
+    Nothing,
+}
+
+/// What became of an attempt to void a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Voided {
+    /// Nothing was captured under this key, and the gateway will refuse it from now on.
+    Settled,
+    /// It was captured already: refund it instead.
+    Captured {
+        /// The gateway's own name for the capture.
+        reference: String,
+    },
+    /// This gateway has no such thing; only time settles.
+    Unsupported,
+}
+
+/// Why a gateway gave no definite answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum GatewayError {
+    /// A time-out, a broken connection, an answer of the 5xx kind: it may have been carried out.
+    #[error("the outcome is unknown: {0}")]
+    Unknown(String),
+    /// The gateway refuses for good, whatever is tried again.
+    #[error("the gateway refuses: {0}")]
+    Refused(String),
+}
+
+/// A payment gateway. All calls are idempotent by key; the payment actor bounds each with a time-out.
+pub trait PaymentGateway: Send + Sync + 'static {
+    /// The provider's name, as events record it.
+    fn provider(&self) -> &'static str;
+
+    /// Checks what can be checked of a payment method without sending it anywhere.
+    ///
+    /// # Errors
+    /// The rule that it breaks, for the one who sent it.
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), &'static str>;
+
+    /// Captures `amount`, unless this key was charged before: then answers as it did then.
+    fn charge(&self, key: ChargeKey, amount: Money, method: &PaymentMethod) -> Call<Charged>;
+
+    /// What became of a charge under this key.
+    fn find(&self, key: ChargeKey) -> Call<Found>;
+
+    /// Gives back `amount` of the capture under this key, all or nothing, once however often it is called.
+    fn refund(&self, key: ChargeKey, amount: Money) -> Call<()>;
+
+    /// Makes sure that this key will never be charged, if the gateway can.
+    fn void(&self, key: ChargeKey) -> Call<Voided>;
+
+    /// Every charge it knows, if it is a simulator: an oracle outside the journal.
+    fn ledger(&self) -> Option<Vec<ledger::Entry>>;
+}
