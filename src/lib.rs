@@ -1,3 +1,6 @@
 //! Saem.
 
+pub mod actors;
 pub mod domain;
+pub mod gateways;
+pub mod store;

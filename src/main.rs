@@ -1,1 +1,2 @@
+//! Saem (샘), a rental-commerce server.
 fn main() {}

@@ -4,8 +4,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use super::{
-    account::{AccountCommand, AccountError},
-    context::{ContextCommand, ContextError},
+    account::AccountError,
+    context::ContextError,
     delivery::{DeliveryCommand, DeliveryError},
     event::Event,
     id::EntityKind,
@@ -17,12 +17,12 @@ use super::{
 
 /// A consistency boundary: commands in, events out, one at a time. `Default` is "does not exist yet".
 pub trait Aggregate:
-    Clone + std::fmt::Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static
+    Clone + std::fmt::Debug + Default + Serialize + DeserializeOwned + Send + Sync + Unpin + 'static
 {
     /// What its entities are called.
     const KIND: EntityKind;
     /// What can be asked of it.
-    type Command: Clone + std::fmt::Debug + Send + Sync + 'static;
+    type Command: Clone + std::fmt::Debug + Send + Sync + Unpin + 'static;
     /// What can happen to it.
     type Event: Clone + Into<Event> + Send + 'static;
     /// Why it may refuse.
@@ -37,6 +37,12 @@ pub trait Aggregate:
     /// The state after `event`, decided at `at`.
     #[must_use]
     fn evolve(self, event: &Self::Event, at: Timestamp) -> Self;
+
+    /// Whether a command makes large events, and so gets a commit of its own.
+    #[must_use]
+    fn is_bulky(_command: &Self::Command) -> bool {
+        false
+    }
 
     /// This aggregate's part of an event, if it is one of its own.
     fn own(event: &Event) -> Option<&Self::Event>;
@@ -62,10 +68,6 @@ pub enum Command {
     Delivery(DeliveryCommand),
     /// For a product.
     Product(ProductCommand),
-    /// For an account.
-    Account(AccountCommand),
-    /// For a context.
-    Context(ContextCommand),
 }
 
 /// Why an aggregate refused a command.

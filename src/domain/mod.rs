@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod event;
 pub mod id;
 pub mod money;
+pub mod notice;
 pub mod payment;
 pub mod phone;
 pub mod policies;

@@ -15,6 +15,8 @@
 //! | `DeliveryCanceled` | product | increase (fenced), if the timeline shows the unit as taken |
 //! | `RentalDelivered` | delivery | complete |
 
+use std::borrow::Borrow;
+
 use super::{
     aggregate::Command,
     context::Group,
@@ -120,7 +122,7 @@ fn to_product(product: super::ProductId, command: ProductCommand, needs_timeline
 impl Reaction {
     /// The reaction with what the rental's timeline shows filled in.
     #[must_use]
-    pub fn with_evidence(mut self, timeline: &[Recorded]) -> Self {
+    pub fn with_evidence<R: Borrow<Recorded>>(mut self, timeline: &[R]) -> Self {
         if let Command::Product(ProductCommand::Increase { taken, .. }) = &mut self.command {
             *taken = unit_is_out(timeline);
         }
@@ -130,8 +132,8 @@ impl Reaction {
 
 /// Whether a timeline shows a unit of stock as taken and not put back.
 #[must_use]
-pub fn unit_is_out(timeline: &[Recorded]) -> bool {
-    timeline.iter().fold(false, |out, recorded| match &recorded.event {
+pub fn unit_is_out<R: Borrow<Recorded>>(timeline: &[R]) -> bool {
+    timeline.iter().fold(false, |out, recorded| match &recorded.borrow().event {
         Event::Product(ProductEvent::ProductDecreased { .. }) => true,
         Event::Product(ProductEvent::ProductIncreased { .. }) => false,
         _ => out,

@@ -287,6 +287,11 @@ impl Aggregate for Product {
         self
     }
 
+    fn is_bulky(command: &ProductCommand) -> bool {
+        // Descriptions may take 8 KiB, and a commit no more than 12.
+        matches!(command, ProductCommand::Register { .. } | ProductCommand::Change { .. })
+    }
+
     fn own(event: &Event) -> Option<&ProductEvent> {
         event.try_into().ok()
     }

@@ -218,6 +218,12 @@ impl Rental {
         self.terms.as_ref().ok_or(RentalError::NotFound)
     }
 
+    /// The gateway of the first attempt; empty before it is placed.
+    #[must_use]
+    pub fn provider(&self) -> &str {
+        self.terms.as_ref().map_or("", |terms| &terms.provider)
+    }
+
     /// The rental's delivery, once there may be one.
     #[must_use]
     pub fn delivery_id(&self, id: RentalId) -> Option<DeliveryId> {

@@ -13,6 +13,7 @@
 
 pub mod codec;
 pub mod memory;
+mod record;
 pub mod sled;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -48,6 +49,18 @@ pub struct Commit {
 
 /// The most events one commit may hold.
 pub const MAX_EVENTS: usize = 256;
+
+/// The most bytes one commit may take in the journal.
+pub const COMMIT_BYTES_MAX: usize = 12 * 1_024;
+
+/// Refuses a commit that no backend takes.
+fn check(commit: &Commit) -> Result<(), CommitError> {
+    let events = commit.events.len();
+    if (1..=MAX_EVENTS).contains(&events) {
+        return Ok(());
+    }
+    Err(CommitError::Unavailable(format!("a commit holds 1 to {MAX_EVENTS} events, not {events}")))
+}
 
 /// A commit that is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +165,12 @@ pub trait Journal: Send + Sync + 'static {
     fn view_get(&self, key: Vec<u8>) -> Pending<Result<Option<Vec<u8>>, StoreError>>;
 
     /// At most `limit` rows with `from <= key < to`, by key.
-    fn view_scan(&self, from: Vec<u8>, to: Vec<u8>, limit: usize) -> Pending<Result<Vec<ViewRow>, StoreError>>;
+    fn view_scan(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        limit: usize,
+    ) -> Pending<Result<Vec<ViewRow>, StoreError>>;
 
     /// Whether the store takes commits; the reason when it does not.
     fn health(&self) -> Result<(), String>;

@@ -1,0 +1,83 @@
+//! The messages between actors: a command with its reason on the way in, a decision on the way back.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use crate::{
+    domain::{Aggregate, Causation, Correlation, Position, Rejection, Version},
+    store::VaultWrite,
+};
+
+/// Why something is asked: goes into the metadata of the events that follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Because {
+    /// Shared by all that follows from one request.
+    pub correlation: Correlation,
+    /// The request or the event right before.
+    pub causation: Causation,
+}
+
+/// What an entity decided, durably.
+#[derive(Clone, Debug)]
+pub struct Decided<A> {
+    /// Its state now.
+    pub state: Arc<A>,
+    /// Its version now.
+    pub version: Version,
+    /// Where its newest event stands.
+    pub position: Position,
+    /// Whether this command made events; a no-op did not.
+    pub changed: bool,
+}
+
+/// Why a question got no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AskError {
+    /// The entity refuses. Nothing happened.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// There is no room for one more. Nothing happened.
+    #[error("too much is waiting already")]
+    Shed,
+    /// No answer in time. It may still happen.
+    #[error("no answer in time")]
+    Timeout,
+    /// The actor failed meanwhile. It may have happened; asking again is safe.
+    #[error("the actor failed and is being restarted")]
+    Stopped,
+    /// The entity fails too often, and is left alone until an operator revives it. Nothing happened.
+    #[error("the entity is in quarantine")]
+    Quarantined,
+    /// The store takes no commits. It may have happened.
+    #[error("the store is unavailable: {0}")]
+    Store(String),
+}
+
+/// Where an answer goes.
+pub type Reply<A> = oneshot::Sender<Result<Decided<A>, AskError>>;
+
+/// A command on its way to an entity.
+pub struct Ask<A: Aggregate> {
+    /// What.
+    pub command: A::Command,
+    /// Why.
+    pub because: Because,
+    /// Personal data that the events will refer to.
+    pub vault: Vec<VaultWrite>,
+    /// Where the answer goes.
+    pub reply: Reply<A>,
+}
+
+/// Faults that can be injected, to see supervision at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum FaultMode {
+    /// It panics.
+    Panic,
+    /// It stops.
+    Stop,
+    /// It makes no progress any more.
+    Hang,
+}

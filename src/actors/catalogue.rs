@@ -1,0 +1,111 @@
+//! The catalogue: every product as customers see it, in memory.
+//!
+//! Placing a rental reads it, and never asks a product: so ordering goes on while products are down.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use super::{
+    projection::{Projection, Rows, after_prefix, key},
+    shop::views::ProductView,
+};
+use crate::{
+    domain::{
+        Event, ProductId, Recorded, Timestamp,
+        product::{Offer, ProductEvent},
+    },
+    store::{Journal, StoreError, codec},
+};
+
+/// A product, as it is stored: offer, stock, withdrawn, created, updated.
+type Stored = (Offer, u32, bool, Timestamp, Timestamp);
+
+/// Every product. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Catalogue {
+    products: Arc<RwLock<BTreeMap<ProductId, ProductView>>>,
+}
+
+impl Catalogue {
+    /// A product.
+    #[must_use]
+    pub fn product(&self, id: ProductId) -> Option<ProductView> {
+        self.products.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// Up to `limit` products that `wanted` lets through, newest first, from before `before` on.
+    pub fn products(
+        &self,
+        before: Option<ProductId>,
+        limit: usize,
+        wanted: impl Fn(&ProductView) -> bool,
+    ) -> Vec<ProductView> {
+        let products = self.products.read().unwrap_or_else(PoisonError::into_inner);
+        // Product ids sort by time.
+        let before = before.unwrap_or(ProductId(u128::MAX));
+        products
+            .range(..before)
+            .rev()
+            .map(|(_, product)| product)
+            .filter(|p| wanted(p))
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+}
+
+impl Projection for Catalogue {
+    const NAME: &'static str = "catalogue";
+    const FORMAT: u8 = 1;
+    const PREFIX: &'static [u8] = b"k/";
+
+    async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
+        let rows = journal.view_scan(Self::PREFIX.to_vec(), after_prefix(Self::PREFIX), usize::MAX).await?;
+        let mut products = BTreeMap::new();
+        for (row_key, row) in rows {
+            let id = row_key.last_chunk::<16>().expect("a product's key ends with its id");
+            let id = ProductId(u128::from_be_bytes(*id));
+            let (offer, stock, withdrawn, created_at, updated_at) = codec::decode::<Stored>(&row)?;
+            products.insert(id, ProductView { id, offer, stock, withdrawn, created_at, updated_at });
+        }
+        *self.products.write().unwrap_or_else(PoisonError::into_inner) = products;
+        Ok(())
+    }
+
+    async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<(), StoreError> {
+        let Event::Product(event) = &recorded.event else { return Ok(()) };
+        let id = ProductId(recorded.entity.id);
+        let at = recorded.meta.at;
+        let mut products = self.products.write().unwrap_or_else(PoisonError::into_inner);
+        if let ProductEvent::ProductRegistered { offer, stock } = event {
+            let (offer, stock) = (offer.clone(), *stock);
+            let product = ProductView { id, offer, stock, withdrawn: false, created_at: at, updated_at: at };
+            products.insert(id, product);
+        }
+        let product = products
+            .get_mut(&id)
+            .ok_or_else(|| StoreError::Corrupt(format!("{id} has events before it was registered")))?;
+        match event {
+            ProductEvent::ProductRegistered { .. } | ProductEvent::StockShort { .. } => {}
+            ProductEvent::ProductChanged { offer } => {
+                product.offer = offer.clone();
+                product.updated_at = at;
+            }
+            ProductEvent::ProductRestocked { quantity } => {
+                product.stock += quantity;
+                product.updated_at = at;
+            }
+            ProductEvent::ProductWithdrawn => {
+                product.withdrawn = true;
+                product.updated_at = at;
+            }
+            ProductEvent::ProductDecreased { .. } => product.stock -= 1,
+            ProductEvent::ProductIncreased { .. } => product.stock += 1,
+        }
+        let stored: Stored =
+            (product.offer.clone(), product.stock, product.withdrawn, product.created_at, product.updated_at);
+        rows.put(key(Self::PREFIX, &[&id.0.to_be_bytes()]), &stored)
+    }
+}

@@ -1,0 +1,135 @@
+//! Which contexts are paused and which targets are held, as every reactor sees it at once.
+//!
+//! The truth is journaled ([`Maintenance`] is an aggregate like any other); this is its mirror in
+//! memory, watched, so that a reaction can wait without asking.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    ask::{AskError, Because, Decided},
+    exchange::Exchange,
+    reads,
+};
+use crate::{
+    domain::{
+        EntityId, Version,
+        context::{Context, ContextCommand, Group, HeldKey, Hold, Maintenance},
+    },
+    store::{Journal, StoreError},
+};
+
+/// A context's state, and as of which version.
+type Mirror = (Version, Arc<Maintenance>);
+
+/// The maintenance state of every context.
+pub struct Contexts {
+    exchange: Exchange,
+    mirrors: [watch::Sender<Mirror>; Context::ALL.len()],
+    retries: Mutex<HashMap<Group, mpsc::UnboundedSender<HeldKey>>>,
+}
+
+impl Contexts {
+    /// The contexts as the journal knows them.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn open(exchange: Exchange, journal: &Arc<dyn Journal>) -> Result<Self, StoreError> {
+        let mirrors = std::array::from_fn(|_| watch::Sender::new(Mirror::default()));
+        let contexts = Self { exchange, mirrors, retries: Mutex::default() };
+        for context in Context::ALL {
+            let loaded = journal.load(EntityId::from(context)).await?;
+            let state = reads::restore::<Maintenance>(&loaded)?;
+            contexts.mirrors[context as usize].send_replace((loaded.version, Arc::new(state)));
+        }
+        Ok(contexts)
+    }
+
+    /// Has a context decide, and shows what it decided.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub async fn command(
+        &self,
+        context: Context,
+        command: ContextCommand,
+        because: Because,
+    ) -> Result<Arc<Maintenance>, AskError> {
+        let Decided { state, version, .. } =
+            self.exchange.ask::<Maintenance>(context, command, because).await?;
+        self.mirrors[context as usize].send_if_modified(|mirror| {
+            let newer = version > mirror.0;
+            if newer {
+                *mirror = (version, Arc::clone(&state));
+            }
+            newer
+        });
+        Ok(state)
+    }
+
+    /// The state of a context.
+    #[must_use]
+    pub fn state(&self, context: Context) -> Arc<Maintenance> {
+        Arc::clone(&self.mirrors[context as usize].borrow().1)
+    }
+
+    /// Whether a context's reactions wait.
+    #[must_use]
+    pub fn paused(&self, context: Context) -> bool {
+        self.mirrors[context as usize].borrow().1.paused
+    }
+
+    /// Returns once the context is not paused.
+    pub async fn running(&self, context: Context) {
+        let mut mirror = self.mirrors[context as usize].subscribe();
+        // The sender is this struct's own: waiting cannot fail while `self` is borrowed.
+        let _ = mirror.wait_for(|(_, state)| !state.paused).await;
+    }
+
+    /// Why a target is held, if it is.
+    #[must_use]
+    pub fn hold(&self, key: HeldKey) -> Option<Hold> {
+        self.mirrors[key.group.context() as usize].borrow().1.held.get(&key).cloned()
+    }
+
+    /// Everything that is held.
+    #[must_use]
+    pub fn held(&self) -> Vec<(HeldKey, Hold)> {
+        let states = Context::ALL.map(|context| self.state(context));
+        states.iter().flat_map(|state| state.held.iter().map(|(key, hold)| (*key, hold.clone()))).collect()
+    }
+
+    /// Takes over the retries of a group, from now on; everything held is retried at once, since what
+    /// stood in its way may have gone with the last process.
+    pub fn take_retries(&self, group: Group) -> mpsc::UnboundedReceiver<HeldKey> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        for (key, _) in self.held().into_iter().filter(|(key, _)| key.group == group) {
+            let _ = sender.send(key);
+        }
+        self.retries.lock().unwrap_or_else(PoisonError::into_inner).insert(group, sender);
+        receiver
+    }
+
+    /// Has what waits for a held target tried again, in order; answers whether it is held.
+    pub fn retry(&self, key: HeldKey) -> bool {
+        let held = self.hold(key).is_some();
+        if held
+            && let Some(sender) = self.retries.lock().unwrap_or_else(PoisonError::into_inner).get(&key.group)
+        {
+            // A reactor that is being restarted retries everything that is held anyway.
+            let _ = sender.send(key);
+        }
+        held
+    }
+
+    /// Has everything that waits for `target` tried again: it has been revived.
+    pub fn retry_target(&self, target: EntityId) {
+        for (key, _) in self.held().into_iter().filter(|(key, _)| key.target == target) {
+            self.retry(key);
+        }
+    }
+}

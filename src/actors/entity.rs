@@ -1,0 +1,355 @@
+//! The one host of all entities: an actor that loads, decides, commits, evolves and answers.
+//!
+//! It owns one entity's state in memory, and a queue. Only its supervisor sends to it. One batch of
+//! commands is under way at a time, so that a popular product decides many of them into one commit.
+//!
+//! **What a restart does:** the state travels *inside* the work. Whatever goes wrong (a panic, an error
+//! at load, a stop, no progress) destroys it; the actor hands its queue back to the supervisor and
+//! retires, and its successor reloads from the journal. Memory is never trusted after a failure.
+
+use std::{cell::Cell, collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
+
+use actix::{WeakAddr, prelude::*};
+
+use super::{
+    ask::{Ask, AskError, Decided, FaultMode},
+    guard::guarded,
+    reads::restore,
+    sources::Sources,
+    supervisor::{Deliver, Failed, Supervisor},
+};
+use crate::{
+    domain::{Aggregate, EntityId, Meta, NewEvent, Version},
+    store::{Commit, CommitError, Journal, StoreError, codec},
+};
+
+/// How many queued commands may become one commit.
+const BATCH_MAX: usize = 32;
+/// How often a conflict is answered by deciding again.
+const CONFLICTS_MAX: usize = 8;
+
+/// What every entity on an arbiter shares.
+pub struct Host {
+    /// Where it is loaded from and committed to.
+    pub journal: Arc<dyn Journal>,
+    /// Time and commit ids.
+    pub sources: Sources,
+    /// After so long without progress, work counts as hung.
+    pub work_timeout: Duration,
+}
+
+/// An entity's state in memory, as of `version`.
+struct Memory<A> {
+    state: Arc<A>,
+    version: Version,
+}
+
+/// An entity.
+pub struct EntityActor<A: Aggregate> {
+    id: EntityId,
+    host: Rc<Host>,
+    supervisor: WeakAddr<Supervisor>,
+    memory: Option<Memory<A>>,
+    queue: VecDeque<Work<A>>,
+    working: bool,
+    retired: bool,
+}
+
+/// Something for an entity to do.
+pub enum Work<A: Aggregate> {
+    /// Decide a command.
+    Ask(Ask<A>),
+    /// Fail, to see what happens.
+    Sabotage(FaultMode),
+}
+
+impl<A: Aggregate> Message for Work<A> {
+    type Result = ();
+}
+
+impl<A: Aggregate> EntityActor<A> {
+    pub(super) fn new(id: EntityId, host: Rc<Host>, supervisor: WeakAddr<Supervisor>) -> Self {
+        Self { id, host, supervisor, memory: None, queue: VecDeque::new(), working: false, retired: false }
+    }
+
+    /// Begins the next batch, unless one is under way.
+    fn go_on(&mut self, ctx: &mut Context<Self>) {
+        if self.working || self.retired || self.queue.is_empty() {
+            return;
+        }
+        self.working = true;
+        let batch = self.next_batch();
+        let work = attempt(Rc::clone(&self.host), self.id, self.memory.take(), batch);
+        ctx.spawn(work.into_actor(self).map(|finished, actor, ctx| actor.finished(finished, ctx)));
+    }
+
+    /// Sabotage and bulky commands go alone; others go together.
+    fn next_batch(&mut self) -> Vec<Work<A>> {
+        let mut batch: Vec<Work<A>> = Vec::new();
+        while let Some(work) = self.queue.pop_front() {
+            let alone = match &work {
+                Work::Ask(ask) => A::is_bulky(&ask.command),
+                Work::Sabotage(_) => true,
+            };
+            if alone && !batch.is_empty() {
+                self.queue.push_front(work);
+                break;
+            }
+            batch.push(work);
+            if alone || batch.len() == BATCH_MAX {
+                break;
+            }
+        }
+        batch
+    }
+
+    fn finished(&mut self, finished: Finished<A>, ctx: &mut Context<Self>) {
+        self.working = false;
+        match finished {
+            Finished::Done(memory) => {
+                self.memory = memory;
+                self.go_on(ctx);
+            }
+            Finished::Failed { reason, unanswered } => {
+                self.retired = true;
+                let unanswered = unanswered.into_iter().chain(self.queue.drain(..)).collect();
+                if let Some(supervisor) = self.supervisor.upgrade() {
+                    // A full mailbox drops the report: the supervisor then finds this actor stopped,
+                    // and callers get `Stopped` as their replies are dropped.
+                    let _ = supervisor.try_send(Failed { id: self.id, reason, unanswered });
+                }
+                ctx.stop();
+            }
+        }
+    }
+}
+
+impl<A: Aggregate> Actor for EntityActor<A> {
+    type Context = Context<Self>;
+}
+
+impl<A: Aggregate> Handler<Work<A>> for EntityActor<A> {
+    type Result = ();
+
+    fn handle(&mut self, work: Work<A>, ctx: &mut Context<Self>) {
+        if self.retired {
+            // It raced with the failure: let it wait with the rest.
+            if let (Some(supervisor), Work::Ask(ask)) = (self.supervisor.upgrade(), work) {
+                let _ = supervisor.try_send(Deliver { id: self.id, ask });
+            }
+            return;
+        }
+        self.queue.push_back(work);
+        self.go_on(ctx);
+    }
+}
+
+/// How a batch ended.
+enum Finished<A: Aggregate> {
+    Done(Option<Memory<A>>),
+    Failed { reason: String, unanswered: Vec<Work<A>> },
+}
+
+/// How far a batch got: decides who may be asked again after a failure.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// At this command; nothing is written.
+    Deciding(usize),
+    /// A commit may be on its way.
+    Committing,
+}
+
+/// Works off `batch`, come what may.
+async fn attempt<A: Aggregate>(
+    host: Rc<Host>,
+    id: EntityId,
+    memory: Option<Memory<A>>,
+    batch: Vec<Work<A>>,
+) -> Finished<A> {
+    let stage = Cell::new(Stage::Deciding(0));
+    let work = work_off(&host, id, memory, &batch, &stage);
+    let outcome = match tokio::time::timeout(host.work_timeout, guarded(work)).await {
+        Ok(Ok(Ok(outcome))) => outcome,
+        Ok(Ok(Err(failure))) => return failed(batch, stage.get(), failure),
+        Ok(Err(panic)) => {
+            return failed(batch, stage.get(), Failure { reason: panic, answer: AskError::Stopped });
+        }
+        Err(_elapsed) => {
+            let reason = "no progress".to_owned();
+            return failed(batch, stage.get(), Failure { reason, answer: AskError::Timeout });
+        }
+    };
+    let WorkedOff { memory, answers } = outcome;
+    for (work, answer) in batch.into_iter().zip(answers) {
+        if let Work::Ask(ask) = work {
+            // A caller that went away does not undo what it asked for.
+            let _ = ask.reply.send(answer);
+        }
+    }
+    Finished::Done(memory)
+}
+
+/// Why a batch failed as a whole, and what its callers are told.
+struct Failure {
+    reason: String,
+    answer: AskError,
+}
+
+struct WorkedOff<A> {
+    memory: Option<Memory<A>>,
+    answers: Vec<Result<Decided<A>, AskError>>,
+}
+
+/// Answers those whom the failure hit; the others may be asked again.
+fn failed<A: Aggregate>(batch: Vec<Work<A>>, stage: Stage, failure: Failure) -> Finished<A> {
+    let mut unanswered = Vec::new();
+    for (index, work) in batch.into_iter().enumerate() {
+        let Work::Ask(ask) = work else { continue };
+        match stage {
+            Stage::Deciding(at) if at != index => unanswered.push(Work::Ask(ask)),
+            Stage::Deciding(_) | Stage::Committing => {
+                let _ = ask.reply.send(Err(failure.answer.clone()));
+            }
+        }
+    }
+    Finished::Failed { reason: failure.reason, unanswered }
+}
+
+/// Loads if need be, decides each command on the state that the ones before it led to, commits once.
+async fn work_off<A: Aggregate>(
+    host: &Host,
+    id: EntityId,
+    memory: Option<Memory<A>>,
+    batch: &[Work<A>],
+    stage: &Cell<Stage>,
+) -> Result<WorkedOff<A>, Failure> {
+    if let [Work::Sabotage(mode)] = batch {
+        sabotage(*mode).await?;
+    }
+    let mut memory = match memory {
+        Some(memory) => memory,
+        None => load(host, id).await?.0,
+    };
+    for _ in 0..CONFLICTS_MAX {
+        let decided = decide(host, &memory, batch, stage);
+        if decided.events.is_empty() {
+            let answers = decided.answers(&memory);
+            return Ok(WorkedOff { memory: Some(memory), answers });
+        }
+        stage.set(Stage::Committing);
+        let commit = decided.commit(host, id, memory.version)?;
+        let commit_id = commit.commit_id;
+        match host.journal.commit(commit).await {
+            Ok(committed) => {
+                memory = Memory { state: Arc::clone(&decided.state), version: committed.version };
+                let answers = decided.answers(&memory);
+                return Ok(WorkedOff { memory: Some(memory), answers });
+            }
+            Err(CommitError::Conflict { .. }) => memory = load(host, id).await?.0,
+            Err(CommitError::Unavailable(reason)) => return Ok(unavailable(batch, &reason)),
+            Err(CommitError::Unknown(reason)) => {
+                let (reloaded, newest) = load(host, id).await?;
+                if newest == commit_id {
+                    let answers = decided.answers(&reloaded);
+                    return Ok(WorkedOff { memory: Some(reloaded), answers });
+                }
+                return Ok(unavailable(batch, &reason));
+            }
+        }
+    }
+    Err(Failure { reason: "conflicts without end".to_owned(), answer: AskError::Stopped })
+}
+
+async fn sabotage(mode: FaultMode) -> Result<(), Failure> {
+    match mode {
+        FaultMode::Panic => panic!("injected fault"),
+        FaultMode::Stop => {
+            Err(Failure { reason: "stopped by an injected fault".to_owned(), answer: AskError::Stopped })
+        }
+        FaultMode::Hang => std::future::pending().await,
+    }
+}
+
+/// The store is the one to blame, not the entity: everybody is told, and nobody is restarted.
+fn unavailable<A: Aggregate>(batch: &[Work<A>], reason: &str) -> WorkedOff<A> {
+    let answers = batch.iter().map(|_| Err(AskError::Store(reason.to_owned()))).collect();
+    WorkedOff { memory: None, answers }
+}
+
+async fn load<A: Aggregate>(
+    host: &Host,
+    id: EntityId,
+) -> Result<(Memory<A>, crate::store::CommitId), Failure> {
+    let failure = |error: StoreError| Failure {
+        reason: format!("cannot be loaded: {error}"),
+        answer: AskError::Store(error.to_string()),
+    };
+    let loaded = host.journal.load(id).await.map_err(failure)?;
+    let state = restore::<A>(&loaded).map_err(failure)?;
+    Ok((Memory { state: Arc::new(state), version: loaded.version }, loaded.last_commit_id))
+}
+
+/// What a batch decided, before it is durable.
+struct Batch<A> {
+    state: Arc<A>,
+    events: Vec<NewEvent>,
+    vault: Vec<crate::store::VaultWrite>,
+    /// For each command: refused, or whether it changed anything, and the state it led to.
+    verdicts: Vec<Result<(Arc<A>, bool), AskError>>,
+}
+
+fn decide<A: Aggregate>(host: &Host, memory: &Memory<A>, batch: &[Work<A>], stage: &Cell<Stage>) -> Batch<A> {
+    let mut decided = Batch {
+        state: Arc::clone(&memory.state),
+        events: Vec::new(),
+        vault: Vec::new(),
+        verdicts: Vec::new(),
+    };
+    for (index, work) in batch.iter().enumerate() {
+        stage.set(Stage::Deciding(index));
+        let Work::Ask(ask) = work else { continue };
+        let verdict = decided.state.decide(ask.command.clone());
+        decided.verdicts.push(verdict.map_err(|error| AskError::Rejected(error.into())).map(|events| {
+            let at = host.sources.now();
+            let changed = !events.is_empty();
+            let meta = Meta { at, correlation: ask.because.correlation, causation: ask.because.causation };
+            for event in events {
+                decided.state = Arc::new(A::clone(&decided.state).evolve(&event, at));
+                decided.events.push(NewEvent { meta, event: event.into() });
+            }
+            if changed {
+                decided.vault.extend(ask.vault.iter().cloned());
+            }
+            (Arc::clone(&decided.state), changed)
+        }));
+    }
+    decided
+}
+
+impl<A: Aggregate> Batch<A> {
+    fn commit(&self, host: &Host, entity: EntityId, expected: Version) -> Result<Commit, Failure> {
+        let snapshot = codec::encode_snapshot(&*self.state).map_err(|error| Failure {
+            reason: format!("its state cannot be written: {error}"),
+            answer: AskError::Stopped,
+        })?;
+        Ok(Commit {
+            entity,
+            expected,
+            commit_id: host.sources.commit_id(),
+            events: self.events.clone(),
+            snapshot: snapshot.into(),
+            vault: self.vault.clone(),
+        })
+    }
+
+    fn answers(&self, memory: &Memory<A>) -> Vec<Result<Decided<A>, AskError>> {
+        let position = crate::domain::Position(memory.version.0);
+        let answer = |(state, changed): &(Arc<A>, bool)| Decided {
+            state: Arc::clone(state),
+            version: memory.version,
+            position,
+            changed: *changed,
+        };
+        self.verdicts.iter().map(|verdict| verdict.as_ref().map(answer).map_err(Clone::clone)).collect()
+    }
+}

@@ -1,0 +1,175 @@
+//! The agenda's worker: does errands when they are due, several at a time, until each is done.
+//!
+//! One that keeps failing is tried ever less often; one that the gateway refuses for good holds its
+//! target, for the operator.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tracing::{debug, error};
+
+use super::{
+    agenda::{Agenda, Errand, Item},
+    ask::{AskError, Because},
+    contexts::Contexts,
+    exchange::Exchange,
+    payment::{Resolution, Resolve},
+    payments::Payments,
+    shop::ShopError,
+    sources::Sources,
+};
+use crate::{
+    domain::{
+        Causation, Timestamp,
+        context::{Context, ContextCommand, Group, HeldKey, Hold},
+        event::lane_of,
+        rental::{Rental, RentalCommand},
+    },
+    store::Journal,
+};
+
+/// How many errands are under way at once.
+const ERRANDS_MAX: usize = 16;
+/// The pause after the first failure, in ms; it doubles with each further one.
+const PAUSE_MS: u64 = 100;
+/// The longest pause, in ms.
+const PAUSE_MAX_MS: u64 = 30_000;
+
+/// What the worker works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Errands {
+    /// What is due.
+    pub agenda: Agenda,
+    /// Who resolves payments.
+    pub payments: Arc<Payments>,
+    /// The way to rentals.
+    pub exchange: Exchange,
+    /// What is paused, and what is held.
+    pub contexts: Arc<Contexts>,
+    /// Where done errands are crossed out.
+    pub journal: Arc<dyn Journal>,
+    /// Time.
+    pub sources: Sources,
+}
+
+/// How an errand went.
+enum Done {
+    /// It is over.
+    Over,
+    /// Not yet.
+    Again { due_at: Timestamp, attempts: u32 },
+    /// There is no point in trying on by oneself.
+    Hopeless { reason: String },
+}
+
+impl Errands {
+    /// Works for as long as it is let.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn run(self) -> Result<(), String> {
+        let mut retries = self.contexts.take_retries(Group::Agenda);
+        let mut under_way = FuturesUnordered::new();
+        let errands = &self;
+        loop {
+            self.contexts.running(Context::Payment).await;
+            while under_way.len() < ERRANDS_MAX
+                && let Some((errand, item)) = self.agenda.take_due(self.sources.now())
+            {
+                if self.contexts.hold(held_key(errand)).is_none() {
+                    under_way.push(async move { (errand, item, errands.run_one(errand, item).await) });
+                }
+            }
+            let wait_ms = self.agenda.next_due().map_or(PAUSE_MAX_MS, |due| due.ms_since(self.sources.now()));
+            let has_room = under_way.len() < ERRANDS_MAX;
+            tokio::select! {
+                biased;
+                Some((errand, item, done)) = under_way.next() => self.settle(errand, item, done).await?,
+                Some(key) = retries.recv() => self.retry(key).await,
+                () = self.agenda.changed(), if has_room => {}
+                () = tokio::time::sleep(std::time::Duration::from_millis(wait_ms.max(1))), if has_room => {}
+            }
+        }
+    }
+
+    async fn run_one(&self, errand: Errand, item: Item) -> Done {
+        let because = Because { correlation: item.correlation, causation: Causation::Event(item.position) };
+        let resolved = match errand {
+            Errand::Expire(rental) => {
+                let expired = self.exchange.ask::<Rental>(rental, RentalCommand::Expire, because).await;
+                expired.map(|_| Resolution::Done).map_err(ShopError::from)
+            }
+            Errand::Resolve(..) | Errand::Undo(_) | Errand::GiveBack(..) => {
+                self.payments.converse(Resolve { errand, because }).await
+            }
+        };
+        match resolved {
+            Ok(Resolution::Done) => Done::Over,
+            Ok(Resolution::NotBefore(due_at)) => Done::Again { due_at, attempts: item.attempts },
+            Err(ShopError::GatewayRefused(reason)) => Done::Hopeless { reason },
+            Err(ShopError::Ask(AskError::Quarantined)) => {
+                Done::Hopeless { reason: AskError::Quarantined.to_string() }
+            }
+            Err(error) => {
+                let attempts = item.attempts + 1;
+                debug!(rental = %errand.rental(), ?errand, attempts, %error, "an errand is tried again later");
+                let pause_ms = (PAUSE_MS << attempts.min(16)).min(PAUSE_MAX_MS);
+                Done::Again { due_at: self.sources.now().plus_ms(pause_ms), attempts }
+            }
+        }
+    }
+
+    async fn settle(&self, errand: Errand, item: Item, done: Done) -> Result<(), String> {
+        match done {
+            Done::Over => self.agenda.done(&self.journal, errand).await.map_err(|error| error.to_string()),
+            Done::Again { due_at, attempts } => {
+                self.agenda.reschedule(errand, due_at, attempts);
+                Ok(())
+            }
+            Done::Hopeless { reason } => {
+                let key = held_key(errand);
+                error!(target = %key.target, ?errand, reason, "a payment is held for the operator");
+                let (event, attempts) = (event_of(errand).to_owned(), item.attempts + 1);
+                let hold = Hold { position: item.position, event, reason, attempts };
+                let command = ContextCommand::Hold { key, hold };
+                let because = Exchange::scheduled(item.correlation);
+                if self.contexts.command(Context::Payment, command, because).await.is_err() {
+                    self.agenda.reschedule(errand, self.sources.now().plus_ms(PAUSE_MAX_MS), attempts);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets a held payment go, and puts what waits for it back on the clock.
+    async fn retry(&self, key: HeldKey) {
+        let Some(hold) = self.contexts.hold(key) else { return };
+        let rental = crate::domain::RentalId(key.target.id);
+        let errand = self.agenda.find(rental, hold.position);
+        let because = Exchange::scheduled(crate::domain::Correlation::default());
+        let released =
+            self.contexts.command(Context::Payment, ContextCommand::Release { key }, because).await;
+        if let (Ok(_), Some(errand)) = (released, errand) {
+            self.agenda.reschedule(errand, self.sources.now(), 0);
+        }
+    }
+}
+
+fn held_key(errand: Errand) -> HeldKey {
+    let rental = errand.rental();
+    let target = match errand {
+        Errand::Expire(rental) => rental.into(),
+        Errand::Resolve(payment, _) | Errand::Undo(payment) | Errand::GiveBack(payment, _) => payment.into(),
+    };
+    HeldKey { group: Group::Agenda, lane: lane_of(rental.0), target }
+}
+
+const fn event_of(errand: Errand) -> &'static str {
+    match errand {
+        Errand::Resolve(_, 1) => "RentalPlaced",
+        Errand::Resolve(..) => "PaymentRequested",
+        Errand::Undo(_) => "PaymentCancelRequested",
+        Errand::GiveBack(..) => "StrayCaptureFound",
+        Errand::Expire(_) => "PaymentDeferred",
+    }
+}

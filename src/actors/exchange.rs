@@ -1,0 +1,223 @@
+//! The exchange: the one seam through which every message to an entity goes.
+//!
+//! It places entities on a fixed set of arbiters by a stable hash, so that one entity is always served
+//! by the same supervisor, and bounds each question in time. A simulation that delays or repeats
+//! messages does so here.
+
+use std::{
+    marker::PhantomData,
+    rc::Rc,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+use tracing::error;
+
+use super::{
+    ask::{Ask, AskError, Because, Decided, FaultMode},
+    entity::Host,
+    sources::Sources,
+    supervisor::{Census, Deliver, EntityStatus, Inspect, Keeping, KindStatus, Revive, Sabotage, Supervisor},
+};
+use crate::{
+    domain::{
+        Aggregate, Causation, Correlation, EntityId, EntityKind, account::Account, context::Maintenance,
+        delivery::Delivery, payment::Payment, product::Product, rental::Rental,
+    },
+    store::{Journal, VaultWrite},
+};
+
+/// How an exchange is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct ExchangeSettings {
+    /// How long a question may take.
+    pub ask_timeout: Duration,
+    /// How many messages may wait for one supervisor.
+    pub mailbox: usize,
+    /// How entities are kept.
+    pub keeping: Keeping,
+}
+
+/// The way to every entity. Cheap to clone.
+#[derive(Clone)]
+pub struct Exchange {
+    desks: Arc<[Desk]>,
+    settings: ExchangeSettings,
+    journal: Arc<dyn Journal>,
+    sources: Sources,
+}
+
+/// One arbiter and its supervisor.
+struct Desk {
+    arbiter: ArbiterHandle,
+    supervisor: RwLock<Addr<Supervisor>>,
+}
+
+impl Exchange {
+    /// An exchange over these arbiters, at least one.
+    #[must_use]
+    pub fn new(
+        arbiters: Vec<ArbiterHandle>,
+        settings: ExchangeSettings,
+        journal: Arc<dyn Journal>,
+        sources: Sources,
+    ) -> Self {
+        let desks = arbiters.into_iter().map(|arbiter| {
+            let supervisor = RwLock::new(start(&arbiter, settings, &journal, &sources));
+            Desk { arbiter, supervisor }
+        });
+        Self { desks: desks.collect(), settings, journal, sources }
+    }
+
+    /// Asks an entity, and waits for what it decides, durably.
+    ///
+    /// # Errors
+    /// [`AskError`]; each variant says whether anything may have happened.
+    pub async fn ask<A: Aggregate>(
+        &self,
+        id: impl Into<EntityId>,
+        command: A::Command,
+        because: Because,
+    ) -> Result<Decided<A>, AskError> {
+        self.ask_with(id, command, because, Vec::new()).await
+    }
+
+    /// Like [`Self::ask`], with personal data that the events will refer to.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub async fn ask_with<A: Aggregate>(
+        &self,
+        id: impl Into<EntityId>,
+        command: A::Command,
+        because: Because,
+        vault: Vec<VaultWrite>,
+    ) -> Result<Decided<A>, AskError> {
+        let id = id.into();
+        debug_assert_eq!(id.kind, A::KIND, "a command goes to its own aggregate");
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask { command, because, vault, reply };
+        self.post(id, Deliver { id, ask })?;
+        match tokio::time::timeout(self.settings.ask_timeout, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_dropped)) => Err(AskError::Stopped),
+            Err(_elapsed) => Err(AskError::Timeout),
+        }
+    }
+
+    /// Puts a message into the mailbox of the supervisor that looks after `id`.
+    fn post<M>(&self, id: EntityId, message: M) -> Result<(), AskError>
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        Supervisor: Handler<M>,
+    {
+        let desk = self.desk(id);
+        let supervisor = desk.supervisor.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match supervisor.try_send(message) {
+            Ok(()) => Ok(()),
+            Err(SendError::Full(_)) => Err(AskError::Shed),
+            Err(SendError::Closed(message)) => {
+                let replaced = self.replace(desk);
+                replaced.try_send(message).map_err(|_| AskError::Stopped)
+            }
+        }
+    }
+
+    /// A supervisor ended, which nothing in it should make it do: start another.
+    fn replace(&self, desk: &Desk) -> Addr<Supervisor> {
+        let mut supervisor = desk.supervisor.write().unwrap_or_else(PoisonError::into_inner);
+        if !supervisor.connected() {
+            error!("a supervisor ended; its entities reload from the journal");
+            *supervisor = start(&desk.arbiter, self.settings, &self.journal, &self.sources);
+        }
+        supervisor.clone()
+    }
+
+    fn desk(&self, id: EntityId) -> &Desk {
+        let hash = id.id ^ id.id >> 64;
+        let index = (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        &self.desks[index as usize % self.desks.len()]
+    }
+
+    /// Makes an entity fail.
+    ///
+    /// # Errors
+    /// [`AskError`] when its supervisor cannot be reached.
+    pub fn sabotage(&self, id: EntityId, mode: FaultMode) -> Result<(), AskError> {
+        match id.kind {
+            EntityKind::Rental => self.post(id, sabotage::<Rental>(id, mode)),
+            EntityKind::Payment => self.post(id, sabotage::<Payment>(id, mode)),
+            EntityKind::Delivery => self.post(id, sabotage::<Delivery>(id, mode)),
+            EntityKind::Product => self.post(id, sabotage::<Product>(id, mode)),
+            EntityKind::Account => self.post(id, sabotage::<Account>(id, mode)),
+            EntityKind::Context => self.post(id, sabotage::<Maintenance>(id, mode)),
+        }
+    }
+
+    /// Takes an entity out of quarantine; answers whether it was in it.
+    ///
+    /// # Errors
+    /// [`AskError::Stopped`]
+    pub async fn revive(&self, id: EntityId) -> Result<bool, AskError> {
+        let supervisor = self.replace_if_ended(self.desk(id));
+        supervisor.send(Revive { id }).await.map_err(|_| AskError::Stopped)
+    }
+
+    /// How one entity is.
+    ///
+    /// # Errors
+    /// [`AskError::Stopped`]
+    pub async fn inspect(&self, id: EntityId) -> Result<EntityStatus, AskError> {
+        let supervisor = self.replace_if_ended(self.desk(id));
+        supervisor.send(Inspect(id)).await.map_err(|_| AskError::Stopped)
+    }
+
+    /// How the entities of one kind are, over all arbiters.
+    ///
+    /// # Errors
+    /// [`AskError::Stopped`]
+    pub async fn census(&self, kind: EntityKind) -> Result<KindStatus, AskError> {
+        let mut sum = KindStatus::default();
+        for desk in self.desks.iter() {
+            let supervisor = self.replace_if_ended(desk);
+            let part = supervisor.send(Census(kind)).await.map_err(|_| AskError::Stopped)?;
+            sum.live += part.live;
+            sum.restarted += part.restarted;
+            sum.quarantined += part.quarantined;
+            sum.quarantined_ids.extend(part.quarantined_ids);
+        }
+        Ok(sum)
+    }
+
+    fn replace_if_ended(&self, desk: &Desk) -> Addr<Supervisor> {
+        let supervisor = desk.supervisor.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if supervisor.connected() { supervisor } else { self.replace(desk) }
+    }
+
+    /// A reason for what Saem does by itself, on behalf of what `correlation` stands for.
+    #[must_use]
+    pub const fn scheduled(correlation: Correlation) -> Because {
+        Because { correlation, causation: Causation::Schedule }
+    }
+}
+
+fn sabotage<A: Aggregate>(id: EntityId, mode: FaultMode) -> Sabotage<A> {
+    Sabotage { id, mode, aggregate: PhantomData }
+}
+
+fn start(
+    arbiter: &ArbiterHandle,
+    settings: ExchangeSettings,
+    journal: &Arc<dyn Journal>,
+    sources: &Sources,
+) -> Addr<Supervisor> {
+    let (journal, sources) = (Arc::clone(journal), sources.clone());
+    Supervisor::start_in_arbiter(arbiter, move |ctx| {
+        ctx.set_mailbox_capacity(settings.mailbox);
+        let host = Rc::new(Host { journal, sources, work_timeout: settings.ask_timeout });
+        Supervisor::new(host, settings.keeping)
+    })
+}

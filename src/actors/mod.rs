@@ -1,0 +1,37 @@
+//! The actors: who does what, in which order, and what happens when one of them fails.
+//!
+//! | module | is |
+//! | --- | --- |
+//! | [`shop`] | the front: what `http` and embedders call |
+//! | [`exchange`] | the one way to every entity |
+//! | [`supervisor`], [`entity`], [`restart`], [`guard`] | one actor an entity, and what becomes of one that fails |
+//! | [`service`] | the supervision of the actors below, which are always there |
+//! | [`payments`], [`payment`] | the payment actor, and the way to it |
+//! | [`reactor`], [`lane`] | policies at work: one reactor a group, 64 lanes each |
+//! | [`projection`] | the host of [`mypage`], [`catalogue`], [`notification`] and [`agenda`] |
+//! | [`errands`] | does what the agenda says is due |
+//! | [`contexts`] | what is paused, and what is held |
+//! | [`sources`] | time, ids and randomness |
+
+pub mod agenda;
+pub mod ask;
+pub mod catalogue;
+pub mod contexts;
+pub mod entity;
+pub mod errands;
+pub mod exchange;
+pub mod guard;
+pub mod lane;
+pub mod mypage;
+pub mod notification;
+pub mod payment;
+pub mod payments;
+pub mod progress;
+pub mod projection;
+pub mod reactor;
+pub mod reads;
+pub mod restart;
+pub mod service;
+pub mod shop;
+pub mod sources;
+pub mod supervisor;

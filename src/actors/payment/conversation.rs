@@ -1,0 +1,253 @@
+//! What all conversations share: exclusiveness, time-outs, and telling payments and rentals.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use thiserror::Error;
+
+use super::Desk;
+use crate::{
+    actors::{
+        ask::{AskError, Because, Decided},
+        reads,
+        shop::views::{PayOutcome, Placed, RentalView},
+    },
+    domain::{
+        PaymentId, Position, RentalId, Timestamp,
+        payment::{Attempt, Charge, Payment, PaymentCommand},
+        rental::{CancelReason, Deferral, Rental, RentalCommand, RentalStatus},
+    },
+    gateways::{Call, ChargeKey, Charged, GatewayError, PaymentMethod},
+    store::StoreError,
+};
+
+/// Deadlines, time-outs and what to do without an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// From a request's arrival to its last chance at the gateway, in ms; waiting included.
+    pub deadline_ms: u64,
+    /// One call to the gateway, in ms.
+    pub timeout_ms: u64,
+    /// Less time than this left before the deadline, in ms, and a charge is not begun any more.
+    pub charge_min_ms: u64,
+    /// Whether customers may pay later when the gateway gives no answer.
+    pub defer: bool,
+    /// How long they may take, in ms.
+    pub deferral_ttl_ms: u64,
+}
+
+impl Rules {
+    /// The longest a conversation can take: its wait, its calls and the commits around them.
+    #[must_use]
+    pub const fn conversation_ms(&self) -> u64 {
+        self.deadline_ms + 2 * self.timeout_ms
+    }
+
+    /// The settle horizon: after it, no call of a conversation that failed can still arrive.
+    #[must_use]
+    pub const fn horizon_ms(&self) -> u64 {
+        self.conversation_ms() + self.timeout_ms
+    }
+}
+
+/// Why a conversation came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ConversationError {
+    /// No room, or no time. Nothing was recorded.
+    #[error("payments are overloaded")]
+    Overloaded {
+        /// When it is worth trying again, in ms.
+        retry_after_ms: u64,
+    },
+    /// Another conversation about this payment is under way, or its outcome is still open.
+    #[error("the outcome of the last payment is not known yet")]
+    InProgress {
+        /// When it is worth trying again, in ms.
+        retry_after_ms: u64,
+    },
+    /// The rental does not wait for a payment.
+    #[error("the rental is not waiting for a payment")]
+    NotPayable,
+    /// A rental or a payment did not answer. What was sent to the gateway is resolved by the agenda.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// Something could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The gateway refuses for good.
+    #[error("the gateway refuses: {0}")]
+    Refused(String),
+    /// A bug ended it. What was sent to the gateway is resolved by the agenda.
+    #[error("the conversation failed")]
+    Failed,
+}
+
+/// The one conversation about a payment; ends when dropped.
+pub(super) struct Floor {
+    desk: Rc<Desk>,
+    payment: PaymentId,
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        self.desk.live.borrow_mut().remove(&self.payment);
+    }
+}
+
+/// A charge's answer, or none.
+pub(super) enum Answer {
+    Approved { reference: String },
+    Declined { code: String },
+    Unknown,
+}
+
+impl Desk {
+    /// Takes the floor for a payment, unless somebody has it.
+    pub(super) fn take_floor(self: &Rc<Self>, payment: PaymentId) -> Result<Floor, ConversationError> {
+        if !self.live.borrow_mut().insert(payment) {
+            return Err(ConversationError::InProgress { retry_after_ms: self.rules.timeout_ms });
+        }
+        Ok(Floor { desk: Rc::clone(self), payment })
+    }
+
+    /// Bounds a call to the gateway in time.
+    pub(super) async fn within<T>(&self, limit_ms: u64, call: Call<T>) -> Result<T, GatewayError> {
+        let limit = Duration::from_millis(limit_ms);
+        let answer = tokio::time::timeout(limit, call).await;
+        answer.unwrap_or_else(|_elapsed| Err(GatewayError::Unknown("no answer in time".to_owned())))
+    }
+
+    /// Charges, and says what is known.
+    pub(super) async fn charge(
+        &self,
+        payment: PaymentId,
+        charge: &Charge,
+        method: &PaymentMethod,
+        limit_ms: u64,
+    ) -> Answer {
+        let key = ChargeKey { payment, attempt: charge.attempt };
+        match self.within(limit_ms, self.gateway.charge(key, charge.amount, method)).await {
+            Ok(Charged::Approved { reference }) => Answer::Approved { reference },
+            Ok(Charged::Declined { code }) | Err(GatewayError::Refused(code)) => Answer::Declined { code },
+            Err(GatewayError::Unknown(reason)) => {
+                tracing::warn!(%payment, attempt = charge.attempt, reason, "a charge's outcome is unknown");
+                Answer::Unknown
+            }
+        }
+    }
+
+    pub(super) async fn tell_payment(
+        &self,
+        payment: PaymentId,
+        command: PaymentCommand,
+        because: Because,
+    ) -> Result<Decided<Payment>, AskError> {
+        self.exchange.ask::<Payment>(payment, command, because).await
+    }
+
+    pub(super) async fn tell_rental(
+        &self,
+        rental: RentalId,
+        command: RentalCommand,
+        because: Because,
+    ) -> Result<Decided<Rental>, AskError> {
+        self.exchange.ask::<Rental>(rental, command, because).await
+    }
+
+    /// The payment is captured: tell it, tell the rental, and say how that leaves the rental.
+    pub(super) async fn approved(
+        &self,
+        rental: RentalId,
+        charge: Charge,
+        reference: String,
+        because: Because,
+    ) -> Result<Told, ConversationError> {
+        let command = PaymentCommand::Approve { charge, reference };
+        self.tell_payment(rental.payment(), command, because).await?;
+        let decided = self.tell_rental(rental, RentalCommand::Confirm, because).await?;
+        Ok(Told::of(decided))
+    }
+
+    /// Nobody knows whether the charge was made: let the customer pay later, or cancel.
+    pub(super) async fn unknown(
+        &self,
+        rental: RentalId,
+        because: Because,
+    ) -> Result<Told, ConversationError> {
+        let command = if self.rules.defer {
+            RentalCommand::Defer(self.deferral())
+        } else {
+            RentalCommand::Cancel(CancelReason::PaymentUnavailable)
+        };
+        Ok(Told::of(self.tell_rental(rental, command, because).await?))
+    }
+
+    /// From now: when to try again, and until when.
+    pub(super) fn deferral(&self) -> Deferral {
+        let now = self.sources.now();
+        Deferral {
+            retry_at: now.plus_ms(self.breaker.retry_after_ms()),
+            due_at: now.plus_ms(self.rules.deferral_ttl_ms),
+        }
+    }
+
+    /// Whether a call about an attempt requested at `requested_at` may still be on its way, sent by a
+    /// conversation that this actor knows nothing of; then, when it cannot be any more.
+    pub(super) fn may_be_under_way(&self, requested_at: Timestamp) -> Option<Timestamp> {
+        // Conversations of this actor's own lifetime are known: one that is over has had its answer.
+        let foreign = requested_at <= self.opened_at;
+        let settled_at = self.opened_at.plus_ms(self.rules.horizon_ms());
+        (foreign && self.sources.now() < settled_at).then_some(settled_at)
+    }
+
+    pub(super) async fn read_rental(&self, rental: RentalId) -> Result<Rental, StoreError> {
+        reads::read::<Rental>(&self.journal, rental).await
+    }
+
+    pub(super) async fn read_payment(&self, payment: PaymentId) -> Result<Payment, StoreError> {
+        reads::read::<Payment>(&self.journal, payment).await
+    }
+}
+
+/// A rental that was told something, and where that stands.
+pub(super) struct Told {
+    pub rental: Arc<Rental>,
+    pub position: Position,
+}
+
+impl Told {
+    pub(super) fn of(decided: Decided<Rental>) -> Self {
+        Self { rental: decided.state, position: decided.position }
+    }
+
+    /// How the call that led here ended.
+    pub(super) fn placed(self, id: RentalId, desk: &Desk) -> Placed {
+        let outcome = outcome_of(&self.rental, desk.breaker.retry_after_ms());
+        let rental = RentalView { id, rental: self.rental, address: None };
+        Placed { rental, outcome, replayed: false, position: self.position }
+    }
+}
+
+/// What a rental's status says about the call that led to it.
+pub(crate) fn outcome_of(rental: &Rental, retry_after_ms: u64) -> PayOutcome {
+    match (rental.status, rental.cancel_reason) {
+        (RentalStatus::Confirmed | RentalStatus::Delivered, _) => PayOutcome::Confirmed,
+        (RentalStatus::Canceled, Some(CancelReason::PaymentDeclined)) => PayOutcome::Declined,
+        (RentalStatus::Canceled, Some(CancelReason::PaymentUnavailable)) => {
+            PayOutcome::Unavailable { retry_after_ms }
+        }
+        (RentalStatus::Canceled, _) => PayOutcome::Canceled,
+        (RentalStatus::PaymentDeferred | RentalStatus::Placed | RentalStatus::Absent, _) => {
+            PayOutcome::Deferred { retry_after_ms }
+        }
+    }
+}
+
+/// The charge of an attempt at a rental's fee.
+pub(super) fn charge_of(
+    rental: &Rental,
+    attempt: Attempt,
+    provider: &str,
+) -> Result<Charge, ConversationError> {
+    let terms = rental.terms().map_err(|_| ConversationError::NotPayable)?;
+    Ok(Charge { attempt, amount: terms.fee, provider: provider.to_owned() })
+}

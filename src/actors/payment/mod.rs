@@ -1,0 +1,212 @@
+//! The payment actor: it alone speaks to the payment gateway, in one conversation per payment.
+//!
+//! It owns which payments have a conversation under way, the breaker, and since when it lives. The shop
+//! sends it rentals to place and to pay, the agenda sends payments to resolve.
+//!
+//! | fence | bounds |
+//! | --- | --- |
+//! | [`admission`] | how many customers wait or pay, before anything is written |
+//! | its mailbox | the same, once more, should the permit ever be forgotten |
+//! | [`Resolving`] | how many payments are resolved or refunded, apart, so that load cannot starve them |
+//!
+//! **What a restart does:** conversations end with the actor, wherever they were. Their payments are
+//! resolved by the agenda, but not before the *settle horizon* has passed: until then a call that was
+//! under way may still arrive at the gateway.
+
+pub mod admission;
+pub mod breaker;
+mod conversation;
+mod placing;
+mod resolving;
+
+use std::{cell::RefCell, collections::HashSet, rc::Rc, sync::Arc, time::Duration};
+
+use actix::prelude::*;
+use tokio::sync::{Semaphore, oneshot};
+use tracing::error;
+
+pub(crate) use self::conversation::outcome_of;
+use self::{admission::Admission, breaker::Breaker};
+pub use self::{
+    conversation::{ConversationError, Rules},
+    placing::{PayLater, Place},
+    resolving::{Resolution, Resolve},
+};
+use super::{exchange::Exchange, guard::guarded, shop::views::Placed, sources::Sources};
+use crate::{
+    domain::{PaymentId, Timestamp},
+    gateways::PaymentGateway,
+    store::Journal,
+};
+
+/// How many payments are resolved or refunded at once.
+const RESOLVING_MAX: usize = 16;
+
+/// What every conversation works with.
+pub struct Desk {
+    /// Where rentals and payments are read.
+    pub journal: Arc<dyn Journal>,
+    /// Through which they are told.
+    pub exchange: Exchange,
+    /// Who takes the money.
+    pub gateway: Arc<dyn PaymentGateway>,
+    /// Time.
+    pub sources: Sources,
+    /// Deadlines, time-outs and what to do without an answer.
+    pub rules: Rules,
+    /// Whether the gateway may be tried.
+    pub breaker: Arc<Breaker>,
+    /// Who may wait and pay.
+    pub admission: Arc<Admission>,
+    /// Since when this actor lives.
+    pub opened_at: Timestamp,
+    resolving: Arc<Semaphore>,
+    live: RefCell<HashSet<PaymentId>>,
+}
+
+/// What a payment actor is made of, again and again.
+#[derive(Clone)]
+pub struct DeskParts {
+    /// Where rentals and payments are read.
+    pub journal: Arc<dyn Journal>,
+    /// Through which they are told.
+    pub exchange: Exchange,
+    /// Who takes the money.
+    pub gateway: Arc<dyn PaymentGateway>,
+    /// Time.
+    pub sources: Sources,
+    /// Deadlines, time-outs and what to do without an answer.
+    pub rules: Rules,
+    /// Whether the gateway may be tried.
+    pub breaker: Arc<Breaker>,
+    /// Who may wait and pay.
+    pub admission: Arc<Admission>,
+}
+
+/// The payment actor.
+pub struct PaymentActor {
+    desk: Rc<Desk>,
+}
+
+impl PaymentActor {
+    /// A payment actor that lives from now on.
+    #[must_use]
+    pub fn new(parts: DeskParts) -> Self {
+        let DeskParts { journal, exchange, gateway, sources, rules, breaker, admission } = parts;
+        let opened_at = sources.now();
+        let resolving = Arc::new(Semaphore::new(RESOLVING_MAX));
+        let live = RefCell::default();
+        Self {
+            desk: Rc::new(Desk {
+                journal,
+                exchange,
+                gateway,
+                sources,
+                rules,
+                breaker,
+                admission,
+                opened_at,
+                resolving,
+                live,
+            }),
+        }
+    }
+
+    /// Runs one conversation next to the others. A panic in it ends it alone.
+    fn converse<T: 'static>(
+        &self,
+        ctx: &mut Context<Self>,
+        reply: oneshot::Sender<Result<T, ConversationError>>,
+        conversation: impl Future<Output = Result<T, ConversationError>> + 'static,
+    ) {
+        let run = async move {
+            let answer = guarded(conversation).await.unwrap_or_else(|panic| {
+                error!(panic, "a payment conversation failed; the agenda resolves its payment");
+                Err(ConversationError::Failed)
+            });
+            // A caller that went away changes nothing: the conversation had its effects.
+            let _ = reply.send(answer);
+        };
+        ctx.spawn(run.into_actor(self));
+    }
+}
+
+impl Actor for PaymentActor {
+    type Context = Context<Self>;
+}
+
+/// A message that opens a conversation: what is asked, and where the answer goes.
+pub struct Converse<Q, T> {
+    /// What is asked.
+    pub question: Q,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<T, ConversationError>>,
+}
+
+impl<Q, T> Message for Converse<Q, T> {
+    type Result = ();
+}
+
+impl Handler<Converse<Place, Placed>> for PaymentActor {
+    type Result = ();
+
+    fn handle(&mut self, Converse { question, reply }: Converse<Place, Placed>, ctx: &mut Context<Self>) {
+        let desk = Rc::clone(&self.desk);
+        self.converse(ctx, reply, async move { placing::place(&desk, question).await });
+    }
+}
+
+impl Handler<Converse<PayLater, Placed>> for PaymentActor {
+    type Result = ();
+
+    fn handle(&mut self, Converse { question, reply }: Converse<PayLater, Placed>, ctx: &mut Context<Self>) {
+        let desk = Rc::clone(&self.desk);
+        self.converse(ctx, reply, async move { placing::pay_later(&desk, question).await });
+    }
+}
+
+impl Handler<Converse<Resolve, Resolution>> for PaymentActor {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        Converse { question, reply }: Converse<Resolve, Resolution>,
+        ctx: &mut Context<Self>,
+    ) {
+        let desk = Rc::clone(&self.desk);
+        self.converse(ctx, reply, async move { resolving::resolve(&desk, question).await });
+    }
+}
+
+/// Makes the payment actor fail, to see what happens.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SabotageDesk(pub super::ask::FaultMode);
+
+impl Handler<SabotageDesk> for PaymentActor {
+    type Result = ();
+
+    fn handle(&mut self, SabotageDesk(mode): SabotageDesk, ctx: &mut Context<Self>) {
+        match mode {
+            super::ask::FaultMode::Panic => panic!("injected fault"),
+            super::ask::FaultMode::Stop => ctx.stop(),
+            super::ask::FaultMode::Hang => ctx.wait(std::future::pending::<()>().into_actor(self)),
+        }
+    }
+}
+
+/// Asks how many conversations are under way.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub struct Conversations;
+
+impl Handler<Conversations> for PaymentActor {
+    type Result = usize;
+
+    fn handle(&mut self, _: Conversations, _: &mut Context<Self>) -> usize {
+        self.desk.live.borrow().len()
+    }
+}
+
+/// How long a caller waits for the end of a conversation, beyond its deadline: the commits around it.
+pub const GRACE: Duration = Duration::from_secs(10);

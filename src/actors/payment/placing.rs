@@ -1,0 +1,189 @@
+//! The conversations a customer waits for: placing a rental and paying it, or paying it later.
+//!
+//! Durable intent comes before each charge, and a charge before its approval: whatever fails in
+//! between, the agenda finds the intent and resolves it.
+
+use std::{rc::Rc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    Desk,
+    admission::Ticket,
+    conversation::{Answer, ConversationError, Told, charge_of},
+    resolving::{Settling, settle},
+};
+use crate::{
+    actors::{
+        ask::Because,
+        shop::views::{PayOutcome, Placed},
+    },
+    domain::{
+        RentalId,
+        payment::{Charge, Payment, PaymentCommand, PaymentPhase},
+        rental::{Rental, RentalCommand, RentalStatus, Terms},
+    },
+    gateways::PaymentMethod,
+    store::VaultWrite,
+};
+
+/// Place a rental and pay its fee.
+pub struct Place {
+    /// Under which id.
+    pub rental: RentalId,
+    /// What is agreed.
+    pub terms: Terms,
+    /// Where it goes to, for the vault.
+    pub vault: Vec<VaultWrite>,
+    /// What it is paid with.
+    pub method: PaymentMethod,
+    /// Why.
+    pub because: Because,
+    /// The right to be here.
+    pub ticket: Ticket,
+    /// When the request arrived: its deadline counts from here.
+    pub arrived: Instant,
+}
+
+/// Pay a rental that was deferred.
+pub struct PayLater {
+    /// Which.
+    pub rental: RentalId,
+    /// What it is paid with.
+    pub method: PaymentMethod,
+    /// Why.
+    pub because: Because,
+    /// The right to be here.
+    pub ticket: Ticket,
+    /// When the request arrived.
+    pub arrived: Instant,
+}
+
+pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, ConversationError> {
+    let Place { rental, terms, vault, method, because, ticket: _ticket, arrived } = place;
+    let _floor = desk.take_floor(rental.payment())?;
+    let fee = Charge { attempt: 1, amount: terms.fee, provider: terms.provider.clone() };
+    let terms = Box::new(terms);
+    if desk.breaker.is_open() {
+        if !desk.rules.defer {
+            desk.admission.shed();
+            return Err(overloaded(desk));
+        }
+        let command = RentalCommand::Place { terms, deferral: Some(desk.deferral()) };
+        let decided = desk.exchange.ask_with::<Rental>(rental, command, because, vault).await?;
+        return Ok(Told::of(decided).placed(rental, desk));
+    }
+    let _permit = permit(desk, arrived).await?;
+    let command = RentalCommand::Place { terms, deferral: None };
+    let decided = desk.exchange.ask_with::<Rental>(rental, command, because, vault).await?;
+    if !decided.changed {
+        // The same key raced with itself. An intent is answered from the state, never by charging.
+        return Ok(Placed { replayed: true, ..Told::of(decided).placed(rental, desk) });
+    }
+    let told = match desk.charge(rental.payment(), &fee, &method, time_left_ms(desk, arrived)).await {
+        Answer::Approved { reference } => desk.approved(rental, fee, reference, because).await?,
+        Answer::Declined { code } => {
+            desk.tell_payment(rental.payment(), PaymentCommand::Decline { charge: fee, code }, because)
+                .await?;
+            Told::of(desk.tell_rental(rental, RentalCommand::Declined, because).await?)
+        }
+        Answer::Unknown => desk.unknown(rental, because).await?,
+    };
+    Ok(told.placed(rental, desk))
+}
+
+pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, ConversationError> {
+    let PayLater { rental, method, because, ticket: _ticket, arrived } = pay;
+    let _floor = desk.take_floor(rental.payment())?;
+    let state = desk.read_rental(rental).await?;
+    if state.status != RentalStatus::PaymentDeferred {
+        return Err(ConversationError::NotPayable);
+    }
+    if desk.breaker.is_open() {
+        return still_deferred(desk, rental).await;
+    }
+    let _permit = permit(desk, arrived).await?;
+    let payment = desk.read_payment(rental.payment()).await?;
+    let settled = match settle_last(desk, rental, &state, &payment, because).await? {
+        Settling::Settled => payment.current(),
+        Settling::Captured => return confirmed_before(desk, rental, because).await,
+        Settling::Open { retry_at } => {
+            let retry_after_ms = retry_at.ms_since(desk.sources.now()).max(1);
+            return Err(ConversationError::InProgress { retry_after_ms });
+        }
+    };
+    let charge = charge_of(&state, settled + 1, desk.gateway.provider())?;
+    let request = PaymentCommand::Request { charge: charge.clone(), settled };
+    if desk.tell_payment(rental.payment(), request, because).await.is_err() {
+        // The rental was canceled or confirmed meanwhile: its state says which.
+        return Err(ConversationError::NotPayable);
+    }
+    let told = match desk.charge(rental.payment(), &charge, &method, time_left_ms(desk, arrived)).await {
+        Answer::Approved { reference } => desk.approved(rental, charge, reference, because).await?,
+        Answer::Declined { code } => {
+            desk.tell_payment(rental.payment(), PaymentCommand::Decline { charge, code }, because).await?;
+            let declined = Told::of(desk.tell_rental(rental, RentalCommand::Declined, because).await?);
+            return Ok(Placed { outcome: PayOutcome::Declined, ..declined.placed(rental, desk) });
+        }
+        Answer::Unknown => desk.unknown(rental, because).await?,
+    };
+    Ok(told.placed(rental, desk))
+}
+
+/// Makes sure that what was tried before this payment took nothing, or finds that it did.
+async fn settle_last(
+    desk: &Rc<Desk>,
+    rental: RentalId,
+    state: &Rental,
+    payment: &Payment,
+    because: Because,
+) -> Result<Settling, ConversationError> {
+    match payment.phase {
+        PaymentPhase::Declined => Ok(Settling::Settled),
+        PaymentPhase::New if state.never_sent => Ok(Settling::Settled),
+        PaymentPhase::New | PaymentPhase::Requested => settle(desk, rental, state, payment, because).await,
+        PaymentPhase::Approved => Ok(Settling::Captured),
+        PaymentPhase::Canceling | PaymentPhase::Refunding | PaymentPhase::Canceled => {
+            Err(ConversationError::NotPayable)
+        }
+    }
+}
+
+/// The last try had captured the fee after all: that is this payment; nothing is charged anew.
+async fn confirmed_before(
+    desk: &Rc<Desk>,
+    rental: RentalId,
+    because: Because,
+) -> Result<Placed, ConversationError> {
+    let decided = desk.tell_rental(rental, RentalCommand::Confirm, because).await?;
+    Ok(Told::of(decided).placed(rental, desk))
+}
+
+async fn still_deferred(desk: &Rc<Desk>, rental: RentalId) -> Result<Placed, ConversationError> {
+    let loaded = desk.journal.load(rental.into()).await?;
+    let state = crate::actors::reads::restore::<Rental>(&loaded)?;
+    let told = Told { rental: state.into(), position: crate::domain::Position(loaded.version.0) };
+    Ok(told.placed(rental, desk))
+}
+
+/// A permit for the gateway, while there is enough time left to use it.
+async fn permit(
+    desk: &Rc<Desk>,
+    arrived: Instant,
+) -> Result<tokio::sync::OwnedSemaphorePermit, ConversationError> {
+    let patience_ms = desk.rules.deadline_ms.saturating_sub(desk.rules.charge_min_ms);
+    let give_up = arrived + Duration::from_millis(patience_ms);
+    tokio::time::timeout_at(give_up, desk.admission.permit()).await.map_err(|_elapsed| {
+        desk.admission.shed();
+        overloaded(desk)
+    })
+}
+
+fn overloaded(desk: &Desk) -> ConversationError {
+    ConversationError::Overloaded { retry_after_ms: desk.breaker.retry_after_ms() }
+}
+
+fn time_left_ms(desk: &Desk, arrived: Instant) -> u64 {
+    let spent_ms = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
+    desk.rules.deadline_ms.saturating_sub(spent_ms).clamp(1, desk.rules.timeout_ms)
+}

@@ -1,0 +1,181 @@
+//! The conversations nobody waits for: finding out what became of a charge, voiding, refunding.
+
+use std::rc::Rc;
+
+use super::{
+    Desk,
+    conversation::{ConversationError, charge_of},
+};
+use crate::{
+    actors::{agenda::Errand, ask::Because},
+    domain::{
+        PaymentId, RentalId, Timestamp,
+        payment::{Attempt, Payment, PaymentCommand, PaymentPhase},
+        rental::{Rental, RentalStatus},
+    },
+    gateways::{ChargeKey, Found, GatewayError, Voided},
+};
+
+/// Do an errand about a payment.
+pub struct Resolve {
+    /// Which.
+    pub errand: Errand,
+    /// Why.
+    pub because: Because,
+}
+
+/// How an errand went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// Nothing is left to do.
+    Done,
+    /// Not yet: try again at this moment.
+    NotBefore(Timestamp),
+}
+
+/// What is known of an attempt.
+pub(super) enum Settling {
+    /// It took nothing, and never will.
+    Settled,
+    /// It captured the fee, and the payment knows.
+    Captured,
+    /// Nobody knows yet.
+    Open { retry_at: Timestamp },
+}
+
+pub(super) async fn resolve(desk: &Rc<Desk>, question: Resolve) -> Result<Resolution, ConversationError> {
+    let Resolve { errand, because } = question;
+    let rental = errand.rental();
+    let payment = rental.payment();
+    let _floor = desk.take_floor(payment)?;
+    let _permit = desk.resolving.acquire().await.map_err(|_closed| ConversationError::Failed)?;
+    match errand {
+        Errand::Resolve(..) | Errand::Undo(_) => settle_and_refund(desk, rental, because).await,
+        Errand::GiveBack(_, attempt) => give_back(desk, payment, attempt, because).await,
+        Errand::Expire(_) => Ok(Resolution::Done),
+    }
+}
+
+async fn settle_and_refund(
+    desk: &Rc<Desk>,
+    rental: RentalId,
+    because: Because,
+) -> Result<Resolution, ConversationError> {
+    let state = desk.read_rental(rental).await?;
+    let payment = desk.read_payment(rental.payment()).await?;
+    match payment.phase {
+        PaymentPhase::New | PaymentPhase::Requested | PaymentPhase::Canceling => {
+            match settle(desk, rental, &state, &payment, because).await? {
+                Settling::Open { retry_at } => return Ok(Resolution::NotBefore(retry_at)),
+                Settling::Captured => {}
+                Settling::Settled if payment.phase == PaymentPhase::Canceling => {
+                    let void = PaymentCommand::Void { attempt: payment.current() };
+                    desk.tell_payment(rental.payment(), void, because).await?;
+                }
+                // It waits to be paid, or is told to wait for that.
+                Settling::Settled if state.status == RentalStatus::Placed => {
+                    desk.unknown(rental, because).await?;
+                }
+                Settling::Settled => {}
+            }
+        }
+        PaymentPhase::Approved
+        | PaymentPhase::Refunding
+        | PaymentPhase::Declined
+        | PaymentPhase::Canceled => {}
+    }
+    let payment = desk.read_payment(rental.payment()).await?;
+    if payment.phase == PaymentPhase::Refunding {
+        refund(desk, rental.payment(), &payment, payment.current()).await?;
+        desk.tell_payment(rental.payment(), PaymentCommand::Refunded, because).await?;
+    }
+    Ok(Resolution::Done)
+}
+
+/// Asks the gateway what became of the current attempt, and makes sure of the answer.
+pub(super) async fn settle(
+    desk: &Rc<Desk>,
+    rental: RentalId,
+    state: &Rental,
+    payment: &Payment,
+    because: Because,
+) -> Result<Settling, ConversationError> {
+    let requested_at = payment.requested_at.unwrap_or(state.placed_at);
+    if let Some(retry_at) = desk.may_be_under_way(requested_at) {
+        return Ok(Settling::Open { retry_at });
+    }
+    let provider = if payment.provider.is_empty() { state.provider() } else { &payment.provider };
+    let charge = charge_of(state, payment.current(), provider)?;
+    let key = ChargeKey { payment: rental.payment(), attempt: charge.attempt };
+    let later = desk.sources.now().plus_ms(desk.rules.timeout_ms);
+    let timeout_ms = desk.rules.timeout_ms;
+    let reference = match desk.within(timeout_ms, desk.gateway.find(key)).await {
+        Ok(Found::Captured { reference, .. }) => reference,
+        Ok(Found::Declined { code }) => {
+            desk.tell_payment(rental.payment(), PaymentCommand::Decline { charge, code }, because).await?;
+            return Ok(Settling::Settled);
+        }
+        // "Not found" is no answer by itself: have the gateway refuse it for ever, or wait it out.
+        Ok(Found::Nothing) => match desk.within(timeout_ms, desk.gateway.void(key)).await {
+            Ok(Voided::Settled) => return Ok(Settling::Settled),
+            Ok(Voided::Captured { reference }) => reference,
+            Ok(Voided::Unsupported) => {
+                let settled_at = requested_at.plus_ms(desk.rules.horizon_ms());
+                let settled = desk.sources.now() >= settled_at;
+                return Ok(if settled { Settling::Settled } else { Settling::Open { retry_at: settled_at } });
+            }
+            Err(error) => return unanswered(error, later),
+        },
+        Err(error) => return unanswered(error, later),
+    };
+    let approve = PaymentCommand::Approve { charge, reference };
+    desk.tell_payment(rental.payment(), approve, because).await?;
+    Ok(Settling::Captured)
+}
+
+fn unanswered(error: GatewayError, retry_at: Timestamp) -> Result<Settling, ConversationError> {
+    match error {
+        GatewayError::Unknown(_) => Ok(Settling::Open { retry_at }),
+        GatewayError::Refused(reason) => Err(ConversationError::Refused(reason)),
+    }
+}
+
+/// Gives back the capture of an attempt that does not count, and that one alone.
+async fn give_back(
+    desk: &Rc<Desk>,
+    payment: PaymentId,
+    attempt: Attempt,
+    because: Because,
+) -> Result<Resolution, ConversationError> {
+    let state = desk.read_payment(payment).await?;
+    if state.strays.iter().any(|stray| stray.attempt == attempt) {
+        refund(desk, payment, &state, attempt).await?;
+        desk.tell_payment(payment, PaymentCommand::StrayRefunded { attempt }, because).await?;
+    }
+    Ok(Resolution::Done)
+}
+
+/// Refunds an attempt's capture in full, unless the gateway has done so already.
+async fn refund(
+    desk: &Rc<Desk>,
+    payment: PaymentId,
+    state: &Payment,
+    attempt: Attempt,
+) -> Result<(), ConversationError> {
+    let key = ChargeKey { payment, attempt };
+    let timeout_ms = desk.rules.timeout_ms;
+    let retry_after_ms = timeout_ms;
+    let failed = |error| match error {
+        GatewayError::Unknown(_) => ConversationError::InProgress { retry_after_ms },
+        GatewayError::Refused(reason) => ConversationError::Refused(reason),
+    };
+    let found = desk.within(timeout_ms, desk.gateway.find(key)).await.map_err(failed)?;
+    let amount =
+        state.strays.iter().find(|stray| stray.attempt == attempt).map_or(state.amount, |s| s.amount);
+    match found {
+        Found::Captured { refunded, .. } if refunded >= amount => Ok(()),
+        Found::Captured { .. } | Found::Declined { .. } | Found::Nothing => {
+            desk.within(timeout_ms, desk.gateway.refund(key, amount)).await.map_err(failed)
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The way to the payment actor: takes a ticket before anything else, and starts the actor anew when
+//! it has failed.
+
+use std::sync::{Mutex, PoisonError};
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+use tracing::{error, warn};
+
+use super::{
+    ask::{AskError, FaultMode},
+    payment::{
+        ConversationError, Conversations, Converse, DeskParts, GRACE, PaymentActor, SabotageDesk,
+        admission::Ticket,
+    },
+    restart::{FailureLog, RestartLimits, Verdict},
+    shop::{BreakerMode, PaymentDeskView, ShopError},
+};
+
+/// The way to the payment actor.
+pub struct Payments {
+    arbiter: ArbiterHandle,
+    parts: DeskParts,
+    mailbox: usize,
+    limits: RestartLimits,
+    actor: Mutex<Incarnation>,
+}
+
+/// The actor as it lives now, and how often it failed.
+struct Incarnation {
+    addr: Addr<PaymentActor>,
+    failures: FailureLog,
+    /// After too many failures it is left alone until then.
+    rests_until: Option<crate::domain::Timestamp>,
+}
+
+/// How long a payment actor that fails again and again is left alone, in ms.
+const REST_MS: u64 = 5_000;
+
+impl Payments {
+    /// Starts the payment actor; at most `mailbox` messages may wait for it.
+    #[must_use]
+    pub fn start(arbiter: ArbiterHandle, parts: DeskParts, mailbox: usize, limits: RestartLimits) -> Self {
+        let addr = start(&arbiter, &parts, mailbox);
+        let actor = Mutex::new(Incarnation { addr, failures: FailureLog::default(), rests_until: None });
+        Self { arbiter, parts, mailbox, limits, actor }
+    }
+
+    /// The right to wait and to pay, if there is room.
+    ///
+    /// # Errors
+    /// [`ShopError::PaymentOverloaded`]; nothing was recorded.
+    pub fn ticket(&self) -> Result<Ticket, ShopError> {
+        let retry_after_ms = self.retry_after_ms();
+        self.parts.admission.enter().ok_or(ShopError::PaymentOverloaded { retry_after_ms })
+    }
+
+    /// When it is worth trying again, in ms.
+    #[must_use]
+    pub fn retry_after_ms(&self) -> u64 {
+        self.parts.breaker.retry_after_ms()
+    }
+
+    /// Has a conversation, and waits for its end. It goes on even if the caller does not.
+    ///
+    /// # Errors
+    /// [`ShopError`]
+    pub async fn converse<Q, T>(&self, question: Q) -> Result<T, ShopError>
+    where
+        Q: Send + 'static,
+        T: Send + 'static,
+        PaymentActor: Handler<Converse<Q, T>>,
+    {
+        let (reply, answer) = oneshot::channel();
+        let retry_after_ms = self.retry_after_ms();
+        match self.addr()?.try_send(Converse { question, reply }) {
+            Ok(()) => {}
+            Err(SendError::Full(_)) => return Err(ShopError::PaymentOverloaded { retry_after_ms }),
+            Err(SendError::Closed(_)) => return Err(AskError::Stopped.into()),
+        }
+        let answer = tokio::time::timeout(GRACE, answer).await.map_err(|_elapsed| AskError::Timeout)?;
+        match answer.map_err(|_dropped| AskError::Stopped)? {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The actor as it lives now; a new one if the last one ended.
+    fn addr(&self) -> Result<Addr<PaymentActor>, AskError> {
+        let mut actor = self.actor.lock().unwrap_or_else(PoisonError::into_inner);
+        if actor.addr.connected() {
+            return Ok(actor.addr.clone());
+        }
+        let now = self.parts.sources.now();
+        if actor.rests_until.is_some_and(|until| now < until) {
+            return Err(AskError::Quarantined);
+        }
+        warn!("the payment actor ended; another takes its place");
+        let reason = "ended without a word".to_owned();
+        if actor.failures.failed(now, reason, self.limits) == Verdict::Quarantine {
+            error!("the payment actor fails again and again; it is left alone for a while");
+            actor.rests_until = Some(now.plus_ms(REST_MS));
+            return Err(AskError::Quarantined);
+        }
+        actor.rests_until = None;
+        actor.addr = start(&self.arbiter, &self.parts, self.mailbox);
+        Ok(actor.addr.clone())
+    }
+
+    /// Makes the payment actor fail.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub fn sabotage(&self, mode: FaultMode) -> Result<(), AskError> {
+        self.addr()?.try_send(SabotageDesk(mode)).map_err(|_| AskError::Shed)
+    }
+
+    /// How often it was restarted, and whether it lives.
+    #[must_use]
+    pub fn restarts(&self) -> (u64, bool) {
+        let actor = self.actor.lock().unwrap_or_else(PoisonError::into_inner);
+        (actor.failures.restarts(), actor.addr.connected())
+    }
+
+    /// Lets somebody else decide whether the breaker is open.
+    pub fn set_breaker(&self, mode: BreakerMode) {
+        self.parts.breaker.set_mode(mode);
+    }
+
+    /// How it is doing.
+    pub async fn view(&self) -> PaymentDeskView {
+        let conversations = match self.addr() {
+            Ok(addr) => addr.send(Conversations).await.unwrap_or_default(),
+            Err(_) => 0,
+        };
+        let (permits_in_use, permits) = self.parts.admission.permits();
+        let (queue_depth, queue_capacity) = self.parts.admission.queue();
+        PaymentDeskView {
+            breaker: if self.parts.breaker.is_open() { "OPEN" } else { "CLOSED" },
+            mode: self.parts.breaker.mode(),
+            permits_in_use,
+            permits,
+            queue_depth,
+            queue_capacity,
+            shed: self.parts.admission.shed_count(),
+            conversations,
+        }
+    }
+}
+
+fn start(arbiter: &ArbiterHandle, parts: &DeskParts, mailbox: usize) -> Addr<PaymentActor> {
+    let parts = parts.clone();
+    PaymentActor::start_in_arbiter(arbiter, move |ctx| {
+        ctx.set_mailbox_capacity(mailbox);
+        PaymentActor::new(parts)
+    })
+}
+
+impl From<ConversationError> for ShopError {
+    fn from(error: ConversationError) -> Self {
+        match error {
+            ConversationError::Overloaded { retry_after_ms } => Self::PaymentOverloaded { retry_after_ms },
+            ConversationError::InProgress { retry_after_ms } => Self::PaymentInProgress { retry_after_ms },
+            ConversationError::NotPayable => Self::RentalNotPayable,
+            ConversationError::Ask(error) => Self::Ask(error),
+            ConversationError::Store(error) => Self::Store(error),
+            ConversationError::Refused(reason) => Self::GatewayRefused(reason),
+            ConversationError::Failed => Self::Ask(AskError::Stopped),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! How far a consumer of the journal got: watched in memory, and stored lazily as its cursor.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::{
+    domain::Position,
+    store::{Journal, StoreError, ViewWrite, codec},
+};
+
+/// How far a consumer got, for all to see and to wait for.
+pub struct Progress {
+    position: watch::Sender<Position>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { position: watch::Sender::new(Position::default()) }
+    }
+}
+
+impl Progress {
+    /// Up to `position`, everything is handled.
+    pub fn reached(&self, position: Position) {
+        self.position.send_if_modified(|reached| {
+            let further = position > *reached;
+            *reached = position.max(*reached);
+            further
+        });
+    }
+
+    /// How far it got.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        *self.position.borrow()
+    }
+
+    /// Returns once everything up to `position` is handled.
+    pub async fn at(&self, position: Position) {
+        // The sender is this struct's own: waiting cannot fail while `self` is borrowed.
+        let _ = self.position.subscribe().wait_for(|reached| *reached >= position).await;
+    }
+}
+
+/// The stored cursor of a consumer: a row among the views.
+pub struct Cursor {
+    journal: Arc<dyn Journal>,
+    key: Vec<u8>,
+}
+
+impl Cursor {
+    /// The cursor of the consumer of this name.
+    #[must_use]
+    pub fn new(journal: Arc<dyn Journal>, name: &str) -> Self {
+        Self { journal, key: format!("cursor/{name}").into_bytes() }
+    }
+
+    /// Where it was stored last.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn load(&self) -> Result<Option<Position>, StoreError> {
+        let row = self.journal.view_get(self.key.clone()).await?;
+        row.map(|row| codec::decode(&row)).transpose()
+    }
+
+    /// Stores it by itself.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn store(&self, position: Position) -> Result<(), StoreError> {
+        let write = self.write(position)?;
+        self.journal.view_apply(vec![write]).await
+    }
+
+    /// The write that stores it, to go along with what it stands for.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub fn write(&self, position: Position) -> Result<ViewWrite, StoreError> {
+        Ok((self.key.clone(), Some(codec::encode(&position)?)))
+    }
+}

@@ -1,0 +1,184 @@
+//! The reactor of one group: reads the journal and sends the commands that its policies ask for.
+//!
+//! Events are handled in 64 lanes. Within a lane strictly one after the other, so that one rental's
+//! saga is totally ordered; lanes go on side by side. A lane's queue is bounded, and whoever lags reads
+//! the journal, so memory is bounded too.
+//!
+//! **What a restart does:** the reactor begins anew at its cursor, which is stored now and then. What
+//! it had handled since is handled again, and changes nothing: targets know what they have done.
+
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tokio::sync::mpsc;
+
+use super::{
+    ask::{AskError, Because},
+    contexts::Contexts,
+    exchange::Exchange,
+    lane::{Lane, Task},
+    progress::{Cursor, Progress},
+};
+use crate::{
+    domain::{
+        Causation, Command, LANES, Position, Recorded,
+        context::Group,
+        delivery::Delivery,
+        payment::Payment,
+        policies::{Reaction, react},
+        product::Product,
+        rental::Rental,
+    },
+    store::{Follower, Journal},
+};
+
+/// How many events may wait in one lane.
+const LANE_QUEUE: usize = 256;
+/// How many events are read at once.
+const READ_MAX: usize = 512;
+/// How often the cursor is stored, if it moved.
+const STORE_CURSOR_EVERY: Duration = Duration::from_secs(1);
+
+/// What a reactor works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Reactor {
+    /// Which group.
+    pub group: Group,
+    /// What it reads.
+    pub journal: Arc<dyn Journal>,
+    /// Through which it sends.
+    pub exchange: Exchange,
+    /// What is paused, and what is held.
+    pub contexts: Arc<Contexts>,
+    /// How far it got, for all to see.
+    pub progress: Arc<Progress>,
+}
+
+impl Reactor {
+    /// Reacts for as long as the journal is open.
+    ///
+    /// # Errors
+    /// What the store says when it cannot be read.
+    pub async fn run(self) -> Result<(), String> {
+        let cursor = Cursor::new(Arc::clone(&self.journal), self.group.as_str());
+        let start = cursor.load().await.map_err(|error| error.to_string())?.unwrap_or_default();
+        let marks = Rc::new(Marks::new(start));
+        let reactor = Rc::new(self);
+        let (senders, mut lanes): (Vec<_>, FuturesUnordered<_>) = (0..LANES)
+            .map(|index| {
+                let (sender, tasks) = mpsc::channel(LANE_QUEUE);
+                let lane = Lane::new(index, Rc::clone(&reactor), Rc::clone(&marks), start);
+                (sender, lane.run(tasks))
+            })
+            .unzip();
+        tokio::select! {
+            biased;
+            read = pump(&reactor, &marks, start, &senders) => read,
+            () = store_cursor(&reactor, &marks, &cursor) => Ok(()),
+            // A lane ends with its queue, which this function holds.
+            _ = lanes.next() => Err("a lane ended".to_owned()),
+        }
+    }
+
+    /// Sends a reaction to its target.
+    pub(super) async fn send(&self, reaction: Reaction, cause: &Recorded) -> Result<(), AskError> {
+        let reaction = if reaction.needs_timeline {
+            let rental = cause.rental().expect("policies that need a timeline react to a rental's events");
+            let timeline = self.journal.timeline(rental).await;
+            reaction.with_evidence(&timeline.map_err(|error| AskError::Store(error.to_string()))?)
+        } else {
+            reaction
+        };
+        let because =
+            Because { correlation: cause.meta.correlation, causation: Causation::Event(cause.position) };
+        let (exchange, target) = (&self.exchange, reaction.target);
+        match reaction.command {
+            Command::Rental(command) => exchange.ask::<Rental>(target, command, because).await.map(drop),
+            Command::Payment(command) => exchange.ask::<Payment>(target, command, because).await.map(drop),
+            Command::Delivery(command) => exchange.ask::<Delivery>(target, command, because).await.map(drop),
+            Command::Product(command) => exchange.ask::<Product>(target, command, because).await.map(drop),
+        }
+    }
+}
+
+/// Hands events to lanes, in order, and retries to the lane they belong to.
+async fn pump(
+    reactor: &Reactor,
+    marks: &Marks,
+    start: Position,
+    lanes: &[mpsc::Sender<Task>],
+) -> Result<(), String> {
+    let context = reactor.group.context();
+    let mut follower = Follower::new(Arc::clone(&reactor.journal), start);
+    let mut retries = reactor.contexts.take_retries(reactor.group);
+    loop {
+        let events = tokio::select! {
+            biased;
+            Some(key) = retries.recv() => {
+                reactor.contexts.running(context).await;
+                let _ = lanes[usize::from(key.lane)].send(Task::Retry(key)).await;
+                continue;
+            }
+            events = follower.next(READ_MAX) => events.map_err(|error| error.to_string())?,
+        };
+        for recorded in events {
+            let position = recorded.position;
+            if let Some(reaction) = react(reactor.group, &recorded) {
+                reactor.contexts.running(context).await;
+                let lane = usize::from(recorded.lane());
+                marks.dispatched(lane, position);
+                let _ = lanes[lane].send(Task::React(reaction, recorded)).await;
+            }
+            marks.read.set(position);
+        }
+        reactor.progress.reached(marks.settled());
+    }
+}
+
+async fn store_cursor(reactor: &Reactor, marks: &Marks, cursor: &Cursor) {
+    let mut stored = Position::default();
+    loop {
+        tokio::time::sleep(STORE_CURSOR_EVERY).await;
+        let settled = marks.settled();
+        reactor.progress.reached(settled);
+        // Storing late is harmless, and so is failing to: the next time tells.
+        if settled > stored && cursor.store(settled).await.is_ok() {
+            stored = settled;
+        }
+    }
+}
+
+/// How far each lane got: up to [`Marks::settled`], every event is handled, or held.
+pub(super) struct Marks {
+    read: Cell<Position>,
+    lanes: Vec<Cell<LaneMark>>,
+}
+
+#[derive(Clone, Copy)]
+struct LaneMark {
+    dispatched: Position,
+    done: Position,
+}
+
+impl Marks {
+    fn new(start: Position) -> Self {
+        let mark = LaneMark { dispatched: start, done: start };
+        Self { read: Cell::new(start), lanes: vec![Cell::new(mark); usize::from(LANES)] }
+    }
+
+    fn dispatched(&self, lane: usize, position: Position) {
+        let mark = &self.lanes[lane];
+        mark.set(LaneMark { dispatched: position, ..mark.get() });
+    }
+
+    /// The lane has handled the event at `position`.
+    pub(super) fn done(&self, lane: usize, position: Position) {
+        let mark = &self.lanes[lane];
+        mark.set(LaneMark { done: position, ..mark.get() });
+    }
+
+    fn settled(&self) -> Position {
+        let busy = self.lanes.iter().map(Cell::get).filter(|mark| mark.done < mark.dispatched);
+        busy.map(|mark| mark.done).min().unwrap_or(self.read.get()).min(self.read.get())
+    }
+}

@@ -1,0 +1,238 @@
+//! Customers and sessions: who somebody is, and how they prove it.
+//!
+//! Name, phone number and password (as an Argon2id hash) live in the vault under the customer's id,
+//! which is a keyed hash of the phone number. Session tokens are random; only their hashes are stored.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+
+use super::{
+    error::ShopError,
+    views::{Principal, SessionView},
+};
+use crate::{
+    actors::sources::Sources,
+    domain::{CustomerId, RentalId, Timestamp, id::uuid_v8, phone::Phone},
+    store::{Journal, StoreError, VaultWrite, codec},
+};
+
+/// How long a session lasts, in ms: a day.
+const SESSION_TTL_MS: u64 = 24 * 60 * 60 * 1_000;
+/// How many passwords are hashed at once: each takes a core, and 19 MiB.
+const HASHING_MAX: usize = 2;
+
+/// What the vault knows of a customer.
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::actors) struct Person {
+    pub name: String,
+    pub phone: String,
+    pub password_hash: String,
+}
+
+/// A session, as the vault keeps it under its token's hash.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Session {
+    principal: Principal,
+    expires_at: Timestamp,
+}
+
+type TokenHash = [u8; 32];
+
+/// Customers' secrets and sessions.
+pub(super) struct Accounts {
+    journal: Arc<dyn Journal>,
+    sources: Sources,
+    operator_key: TokenHash,
+    phone_key: [u8; 32],
+    sessions: RwLock<HashMap<TokenHash, Session>>,
+    hashing: Semaphore,
+    /// The hash of no password, so that an unknown number takes as long as a wrong password.
+    nobody: String,
+}
+
+pub(in crate::actors) fn person_key(customer: CustomerId) -> String {
+    format!("person/{customer}")
+}
+
+pub(super) fn address_key(rental: RentalId) -> String {
+    format!("address/{rental}")
+}
+
+const SESSIONS: &str = "session/";
+const PHONE_KEY: &str = "secret/phone";
+
+impl Accounts {
+    pub(super) async fn open(
+        journal: Arc<dyn Journal>,
+        sources: Sources,
+        operator_key: &str,
+    ) -> Result<Self, ShopError> {
+        let phone_key = match journal.vault_get(PHONE_KEY.to_owned()).await? {
+            Some(key) => {
+                key.try_into().map_err(|_| StoreError::Corrupt("the phone key's length".to_owned()))?
+            }
+            None => {
+                let mut key = [0; 32];
+                sources.fill(&mut key);
+                let write = VaultWrite { key: PHONE_KEY.to_owned(), value: Some(key.to_vec()) };
+                journal.vault_write(vec![write]).await?;
+                key
+            }
+        };
+        let mut sessions = HashMap::new();
+        for (key, value) in journal.vault_scan(SESSIONS.to_owned()).await? {
+            let hash = key.strip_prefix(SESSIONS).and_then(from_hex);
+            let hash = hash.ok_or_else(|| StoreError::Corrupt("a session's key".to_owned()))?;
+            sessions.insert(hash, codec::decode::<Session>(&value)?);
+        }
+        let nobody = hash_password(b"nobody")?;
+        Ok(Self {
+            journal,
+            sources,
+            operator_key: Sha256::digest(operator_key).into(),
+            phone_key,
+            sessions: RwLock::new(sessions),
+            hashing: Semaphore::new(HASHING_MAX),
+            nobody,
+        })
+    }
+
+    /// The id a number's customer has; `generation` counts those who had the number and left.
+    pub(super) fn customer_id(&self, phone: &Phone, generation: u32) -> CustomerId {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.phone_key).expect("HMAC takes keys of any length");
+        mac.update(phone.as_e164().as_bytes());
+        mac.update(&generation.to_be_bytes());
+        let hash: [u8; 32] = mac.finalize().into_bytes().into();
+        let (bits, _) = hash.split_first_chunk::<16>().expect("a SHA-256 has 32 bytes");
+        CustomerId(uuid_v8(u128::from_be_bytes(*bits)))
+    }
+
+    pub(super) async fn person(&self, customer: CustomerId) -> Result<Option<Person>, StoreError> {
+        let value = self.journal.vault_get(person_key(customer)).await?;
+        value.map(|value| codec::decode(&value)).transpose()
+    }
+
+    pub(super) fn person_write(customer: CustomerId, person: &Person) -> Result<VaultWrite, StoreError> {
+        Ok(VaultWrite { key: person_key(customer), value: Some(codec::encode(person)?) })
+    }
+
+    /// Hashes a password off the arbiters.
+    pub(super) async fn hash(&self, password: String) -> Result<String, ShopError> {
+        let _turn = self.hashing.acquire().await.map_err(internal)?;
+        tokio::task::spawn_blocking(move || hash_password(password.as_bytes())).await.map_err(internal)?
+    }
+
+    /// Whether a password is this person's; takes as long when there is no such person.
+    pub(super) async fn verify(&self, person: Option<&Person>, password: String) -> Result<bool, ShopError> {
+        let hash = person.map_or(&self.nobody, |person| &person.password_hash).clone();
+        let known = person.is_some();
+        let _turn = self.hashing.acquire().await.map_err(internal)?;
+        let verified = tokio::task::spawn_blocking(move || {
+            let hash = PasswordHash::new(&hash).map_err(internal)?;
+            Ok::<_, ShopError>(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        });
+        Ok(verified.await.map_err(internal)?? && known)
+    }
+
+    /// Opens a session, durably.
+    pub(super) async fn open_session(&self, principal: Principal) -> Result<SessionView, ShopError> {
+        let mut token = [0; 32];
+        self.sources.fill(&mut token);
+        let token = to_hex(&token);
+        let expires_at = self.sources.now().plus_ms(SESSION_TTL_MS);
+        let (hash, session) = (token_hash(&token), Session { principal, expires_at });
+        let mut writes = vec![VaultWrite { key: session_key(&hash), value: Some(codec::encode(&session)?) }];
+        writes.extend(self.forget_expired());
+        self.journal.vault_write(writes).await?;
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).insert(hash, session);
+        Ok(SessionView { token, principal, expires_at })
+    }
+
+    /// Drops sessions that are over from memory, and says how to drop them from the vault.
+    fn forget_expired(&self) -> Vec<VaultWrite> {
+        let now = self.sources.now();
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        let expired = sessions.extract_if(|_, session| session.expires_at <= now);
+        expired.map(|(hash, _)| VaultWrite { key: session_key(&hash), value: None }).collect()
+    }
+
+    pub(super) async fn close_session(&self, token: &str) -> Result<(), ShopError> {
+        let hash = token_hash(token);
+        self.journal.vault_write(vec![VaultWrite { key: session_key(&hash), value: None }]).await?;
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).remove(&hash);
+        Ok(())
+    }
+
+    pub(super) fn is_operator_key(&self, key: &str) -> bool {
+        // Digests are compared, so that the time taken tells nothing of the key.
+        token_hash(key) == self.operator_key
+    }
+
+    pub(super) fn authenticate(&self, token: &str) -> Option<Principal> {
+        let hash = token_hash(token);
+        if hash == self.operator_key {
+            return Some(Principal::Operator);
+        }
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        let session = sessions.get(&hash)?;
+        (session.expires_at > self.sources.now()).then_some(session.principal)
+    }
+}
+
+fn internal(error: impl std::fmt::Display) -> ShopError {
+    ShopError::Internal(error.to_string())
+}
+
+fn hash_password(password: &[u8]) -> Result<String, ShopError> {
+    Ok(Argon2::default().hash_password(password).map_err(internal)?.to_string())
+}
+
+fn token_hash(token: &str) -> TokenHash {
+    Sha256::digest(token).into()
+}
+
+fn session_key(hash: &TokenHash) -> String {
+    format!("{SESSIONS}{}", to_hex(hash))
+}
+
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub(super) fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<TokenHash> {
+    let mut bytes = [0; 32];
+    hex_into(text, &mut bytes).then_some(bytes)
+}
+
+fn hex_into(text: &str, bytes: &mut [u8]) -> bool {
+    text.len() == 2 * bytes.len()
+        && text.is_ascii()
+        && bytes.iter_mut().zip(text.as_bytes().chunks(2)).all(|(byte, digits)| {
+            let digits = std::str::from_utf8(digits).ok();
+            let parsed = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            parsed.is_some_and(|parsed| {
+                *byte = parsed;
+                true
+            })
+        })
+}
+
+/// Reads what [`to_hex`] wrote.
+#[must_use]
+pub(super) fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; text.len() / 2];
+    hex_into(text, &mut bytes).then_some(bytes)
+}

@@ -1,0 +1,144 @@
+//! Signing up, logging in, and being somebody.
+
+use super::{
+    Because, Done, Shop, ShopError,
+    accounts::{Accounts, Person},
+    views::{CustomerView, Principal, SessionView},
+};
+use crate::{
+    actors::{ask::AskError, reads},
+    domain::{
+        CustomerId, Rejection,
+        account::{Account, AccountCommand, AccountError, AccountStatus},
+        phone::Phone,
+    },
+};
+
+/// So many customers may have had one number, one after the other.
+const GENERATIONS_MAX: u32 = 1_000;
+
+impl Shop {
+    /// Signs a customer up.
+    ///
+    /// # Errors
+    /// `AskError::Rejected` with [`AccountError::PhoneTaken`] when the number has an account.
+    pub async fn sign_up(
+        &self,
+        name: String,
+        phone: Phone,
+        password: String,
+        because: Because,
+    ) -> Result<Done<CustomerView>, ShopError> {
+        // Cheap before dear: a number that is taken costs no hash.
+        let (id, account) = self.newest_account(&phone).await?;
+        if account.status == AccountStatus::Active {
+            return Err(AccountError::PhoneTaken.into());
+        }
+        let password_hash = self.accounts.hash(password).await?;
+        let phone = phone.as_e164().to_owned();
+        let person = Person { name: name.clone(), phone: phone.clone(), password_hash };
+        let vault = vec![Accounts::person_write(id, &person)?];
+        let decided = self.exchange.ask_with::<Account>(id, AccountCommand::SignUp, because, vault).await?;
+        let value = CustomerView { id, name, phone, created_at: decided.state.created_at };
+        Ok(Done { value, position: decided.position })
+    }
+
+    /// The account a number has, or would have: the first whose customer has not left.
+    async fn newest_account(&self, phone: &Phone) -> Result<(CustomerId, Account), ShopError> {
+        for generation in 0..GENERATIONS_MAX {
+            let id = self.accounts.customer_id(phone, generation);
+            let account = reads::read::<Account>(&self.journal, id).await?;
+            if account.status != AccountStatus::Left {
+                return Ok((id, account));
+            }
+        }
+        Err(ShopError::Internal("a number was left behind too often".to_owned()))
+    }
+
+    /// A customer.
+    ///
+    /// # Errors
+    /// [`ShopError::NotFound`]
+    pub async fn customer(&self, id: CustomerId) -> Result<CustomerView, ShopError> {
+        let (person, account) = self.person(id).await?;
+        let Person { name, phone, .. } = person;
+        Ok(CustomerView { id, name, phone, created_at: account.created_at })
+    }
+
+    async fn person(&self, id: CustomerId) -> Result<(Person, Account), ShopError> {
+        let person = self.accounts.person(id).await?.ok_or(ShopError::NotFound("customer"))?;
+        Ok((person, reads::read::<Account>(&self.journal, id).await?))
+    }
+
+    /// Changes a customer's name or password, or both.
+    ///
+    /// # Errors
+    /// [`ShopError::NotFound`]
+    pub async fn change_customer(
+        &self,
+        id: CustomerId,
+        name: Option<String>,
+        password: Option<String>,
+        because: Because,
+    ) -> Result<Done<CustomerView>, ShopError> {
+        let (mut person, account) = self.person(id).await?;
+        if let Some(name) = name {
+            person.name = name;
+        }
+        if let Some(password) = password {
+            person.password_hash = self.accounts.hash(password).await?;
+        }
+        let vault = vec![Accounts::person_write(id, &person)?];
+        let decided = self.exchange.ask_with::<Account>(id, AccountCommand::Change, because, vault).await?;
+        let Person { name, phone, .. } = person;
+        let value = CustomerView { id, name, phone, created_at: account.created_at };
+        Ok(Done { value, position: decided.position })
+    }
+
+    /// Opens a session for a customer.
+    ///
+    /// # Errors
+    /// [`ShopError::BadCredentials`], whichever of the two is wrong.
+    pub async fn log_in(&self, phone: Phone, password: String) -> Result<SessionView, ShopError> {
+        let (id, account) = self.newest_account(&phone).await?;
+        let person = match account.status {
+            AccountStatus::Active => self.accounts.person(id).await?,
+            AccountStatus::Absent | AccountStatus::Left => None,
+        };
+        if !self.accounts.verify(person.as_ref(), password).await? {
+            return Err(ShopError::BadCredentials);
+        }
+        self.accounts.open_session(Principal::Customer(id)).await
+    }
+
+    /// Opens a session for the operator.
+    ///
+    /// # Errors
+    /// [`ShopError::BadCredentials`]
+    pub async fn log_in_operator(&self, key: &str) -> Result<SessionView, ShopError> {
+        if !self.accounts.is_operator_key(key) {
+            return Err(ShopError::BadCredentials);
+        }
+        self.accounts.open_session(Principal::Operator).await
+    }
+
+    /// Whom a bearer token stands for: a session's, or the operator key itself.
+    #[must_use]
+    pub fn authenticate(&self, token: &str) -> Option<Principal> {
+        self.accounts.authenticate(token)
+    }
+
+    /// Ends a session; one that is not open is ended already.
+    ///
+    /// # Errors
+    /// [`ShopError::Commit`]
+    pub async fn log_out(&self, token: &str) -> Result<(), ShopError> {
+        self.accounts.close_session(token).await
+    }
+}
+
+impl From<AccountError> for ShopError {
+    fn from(error: AccountError) -> Self {
+        AskError::Rejected(Rejection::Account(error)).into()
+    }
+}

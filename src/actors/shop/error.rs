@@ -1,0 +1,83 @@
+//! Why the shop refuses: one enum, mapped to answers by one match in `http`.
+
+use thiserror::Error;
+
+use crate::{
+    actors::ask::AskError,
+    domain::{Money, context::Context},
+    store::{CommitError, StoreError},
+};
+
+/// Why the shop refuses a request.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ShopError {
+    /// An actor refused, or did not answer.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// Something could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something could not be written.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// There is no such thing.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The context of an operator's command is paused.
+    #[error("the {} context is paused", .0.as_str())]
+    ContextPaused(Context),
+    /// The cursor is not one of ours.
+    #[error("the cursor is not one that this list gave")]
+    BadCursor,
+    /// The product is known to be sold out. Nothing was charged.
+    #[error("the product is out of stock")]
+    OutOfStock,
+    /// The fee is not what the customer saw.
+    #[error("the fee is {} KRW now", fee.as_won())]
+    FeeChanged {
+        /// What it is now.
+        fee: Money,
+    },
+    /// The product takes no more new rentals.
+    #[error("the product takes no new rentals")]
+    ProductWithdrawn,
+    /// The payment method breaks a rule.
+    #[error("the payment method {0}")]
+    PaymentMethod(&'static str),
+    /// Payments are overloaded, or (with deferring off) unavailable. Nothing was recorded.
+    #[error("payments are overloaded; please try again a little later")]
+    PaymentOverloaded {
+        /// When it is worth trying again, in ms.
+        retry_after_ms: u64,
+    },
+    /// The outcome of the last try is still unknown.
+    #[error("the outcome of the last payment is not known yet")]
+    PaymentInProgress {
+        /// When it is worth trying again, in ms.
+        retry_after_ms: u64,
+    },
+    /// The rental is not waiting to be paid.
+    #[error("the rental is not waiting for a payment")]
+    RentalNotPayable,
+    /// The gateway refuses something for good; an operator has to look.
+    #[error("the gateway refuses: {0}")]
+    GatewayRefused(String),
+    /// Nothing is held under this name.
+    #[error("nothing is held under this name")]
+    NotHeld,
+    /// The same key came with another body.
+    #[error("this Idempotency-Key was used for another request")]
+    KeyReused,
+    /// The first request with this key is still running.
+    #[error("the first request with this Idempotency-Key is still running")]
+    KeyInProgress,
+    /// Phone number and password, or key, do not match.
+    #[error("phone number and password do not match")]
+    BadCredentials,
+    /// The delivery is not in transit, so that it cannot be completed.
+    #[error("this step does not follow from where the delivery is")]
+    DeliveryOutOfOrder,
+    /// A password could not be hashed, or the like: a bug, not a request's fault.
+    #[error("internal: {0}")]
+    Internal(String),
+}

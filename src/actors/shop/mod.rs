@@ -1,0 +1,379 @@
+//! The shop: what `http` and embedders call. It puts the actors together, and takes them apart.
+
+mod accounts;
+mod customers;
+mod deliveries;
+pub mod error;
+mod operations;
+mod products;
+mod rentals;
+pub mod views;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use actix::{Arbiter, ArbiterHandle};
+use serde::Serialize;
+use tokio::sync::Notify;
+
+use self::accounts::Accounts;
+pub(in crate::actors) use self::accounts::{Person, person_key};
+pub use self::{
+    error::ShopError,
+    operations::{ActorKind, ActorTree, ContextView, HeldView},
+    views::*,
+};
+use super::{
+    agenda::Agenda,
+    ask::Because,
+    catalogue::Catalogue,
+    contexts::Contexts,
+    errands::Errands,
+    exchange::{Exchange, ExchangeSettings},
+    mypage::{self, MyPage},
+    notification::{Courier, Messages},
+    payment::{DeskParts, Rules, admission::Admission, breaker::Breaker},
+    payments::Payments,
+    progress::Progress,
+    projection,
+    reactor::Reactor,
+    restart::RestartLimits,
+    service::Services,
+    sources::Sources,
+    supervisor::Keeping,
+};
+use crate::{
+    domain::{
+        Causation, CustomerId, Position, RentalId, Timestamp,
+        context::{Context, Group},
+        notice::Locale,
+    },
+    gateways::{PaymentGateway, sms::SmsGateway},
+    store::Journal,
+};
+
+/// How long a reader waits for a projection to get to what it has seen elsewhere.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How a shop is run.
+#[derive(Clone, Debug)]
+pub struct ShopSettings {
+    /// How many arbiters entities live on; 0 puts everything on the current one, as simulations need it.
+    pub arbiters: usize,
+    /// How long a question to an entity may take, in ms.
+    pub ask_timeout_ms: u64,
+    /// How many commands may wait for one entity.
+    pub entity_mailbox: usize,
+    /// An entity without work for so long, in ms, is let go.
+    pub entity_idle_ms: u64,
+    /// With more than so many entities on an arbiter, idle ones are let go sooner.
+    pub entities_max: usize,
+    /// How often an actor may fail.
+    pub restart_limits: RestartLimits,
+    /// The operator's key.
+    pub operator_key: String,
+    /// The language of messages.
+    pub locale: Locale,
+    /// The payment actor's deadlines.
+    pub payment: Rules,
+    /// Conversations with the gateway at once.
+    pub payment_concurrency: usize,
+    /// Customers who may wait for one.
+    pub payment_queue: usize,
+    /// How long the breaker stays open, in ms.
+    pub breaker_open_wait_ms: u64,
+    /// Whether faults may be injected.
+    pub faults_enabled: bool,
+}
+
+/// What a shop is made of.
+pub struct ShopParts {
+    /// Where everything is kept.
+    pub journal: Arc<dyn Journal>,
+    /// Who takes the money.
+    pub gateway: Arc<dyn PaymentGateway>,
+    /// Who sends the messages.
+    pub sms: Arc<dyn SmsGateway>,
+    /// Time, ids and randomness.
+    pub sources: Sources,
+}
+
+/// How far each consumer of the journal got.
+#[derive(Default)]
+struct Progresses {
+    rental: Arc<Progress>,
+    payment: Arc<Progress>,
+    delivery: Arc<Progress>,
+    product: Arc<Progress>,
+    catalogue: Arc<Progress>,
+    mypage: Arc<Progress>,
+    notification: Arc<Progress>,
+    agenda: Arc<Progress>,
+}
+
+impl Progresses {
+    const fn of(&self, context: Context) -> &Arc<Progress> {
+        match context {
+            Context::Rental => &self.rental,
+            Context::Payment => &self.payment,
+            Context::Delivery => &self.delivery,
+            Context::Product => &self.product,
+            Context::Notification => &self.notification,
+        }
+    }
+}
+
+/// A shop that is open for business.
+pub struct Shop {
+    settings: ShopSettings,
+    journal: Arc<dyn Journal>,
+    gateway: Arc<dyn PaymentGateway>,
+    sources: Sources,
+    exchange: Exchange,
+    contexts: Arc<Contexts>,
+    payments: Arc<Payments>,
+    services: Services,
+    accounts: Accounts,
+    catalogue: Catalogue,
+    agenda: Agenda,
+    progress: Progresses,
+    arbiters: Vec<Arbiter>,
+}
+
+impl Shop {
+    /// Opens a shop: returns once its projections have caught up with the journal.
+    ///
+    /// # Errors
+    /// [`ShopError::Store`] or [`ShopError::Commit`]
+    pub async fn open(parts: ShopParts, settings: ShopSettings) -> Result<Arc<Self>, ShopError> {
+        let ShopParts { journal, gateway, sms, sources } = parts;
+        let arbiters: Vec<Arbiter> = (0..settings.arbiters).map(|_| Arbiter::new()).collect();
+        let mut handles: Vec<ArbiterHandle> = arbiters.iter().map(Arbiter::handle).collect();
+        if handles.is_empty() {
+            handles.push(Arbiter::current());
+        }
+        let exchange =
+            Exchange::new(handles.clone(), settings.exchange(), Arc::clone(&journal), sources.clone());
+        let contexts = Arc::new(Contexts::open(exchange.clone(), &journal).await?);
+        let desk = settings.desk(&journal, &exchange, &gateway, &sources);
+        let mailbox = settings.payment_concurrency + settings.payment_queue;
+        let payments = Arc::new(Payments::start(handles[0].clone(), desk, mailbox, settings.restart_limits));
+        let accounts = Accounts::open(Arc::clone(&journal), sources.clone(), &settings.operator_key).await?;
+        let shop = Arc::new(Self {
+            services: Services::new(sources.clone(), settings.restart_limits),
+            catalogue: Catalogue::default(),
+            agenda: Agenda::new(settings.payment.conversation_ms()),
+            progress: Progresses::default(),
+            settings,
+            journal,
+            gateway,
+            sources,
+            exchange,
+            contexts,
+            payments,
+            accounts,
+            arbiters,
+        });
+        let head = *shop.journal.head().borrow();
+        shop.start_projections(&handles);
+        for progress in [&shop.progress.catalogue, &shop.progress.mypage, &shop.progress.agenda] {
+            progress.at(head).await;
+        }
+        shop.start_reactors(&handles, sms);
+        Ok(shop)
+    }
+
+    fn start_projections(&self, handles: &[ArbiterHandle]) {
+        let arbiter = |index: usize| &handles[index % handles.len()];
+        let catalogue = self.catalogue.clone();
+        let projections = [("catalogue", &self.progress.catalogue), ("mypage", &self.progress.mypage)];
+        let [(name, progress), my_page] = projections;
+        let (journal, progress) = (Arc::clone(&self.journal), Arc::clone(progress));
+        self.services.start(arbiter(0), ("projection", name), move || {
+            projection::run(catalogue.clone(), Arc::clone(&journal), Arc::clone(&progress))
+        });
+        let (name, progress) = my_page;
+        let (journal, progress) = (Arc::clone(&self.journal), Arc::clone(progress));
+        self.services.start(arbiter(1), ("projection", name), move || {
+            projection::run(MyPage, Arc::clone(&journal), Arc::clone(&progress))
+        });
+        let (journal, progress) = (Arc::clone(&self.journal), Arc::clone(&self.progress.agenda));
+        let agenda = self.agenda.clone();
+        self.services.start(arbiter(0), ("projection", "agenda"), move || {
+            projection::run(agenda.clone(), Arc::clone(&journal), Arc::clone(&progress))
+        });
+    }
+
+    fn start_reactors(&self, handles: &[ArbiterHandle], sms: Arc<dyn SmsGateway>) {
+        let arbiter = |index: usize| &handles[index % handles.len()];
+        for (index, group) in Group::REACTORS.into_iter().enumerate() {
+            let reactor = Reactor {
+                group,
+                journal: Arc::clone(&self.journal),
+                exchange: self.exchange.clone(),
+                contexts: Arc::clone(&self.contexts),
+                progress: Arc::clone(self.progress.of(group.context())),
+            };
+            let name = ("reactor", group.as_str());
+            self.services.start(arbiter(index), name, move || reactor.clone().run());
+        }
+        let errands = Errands {
+            agenda: self.agenda.clone(),
+            payments: Arc::clone(&self.payments),
+            exchange: self.exchange.clone(),
+            contexts: Arc::clone(&self.contexts),
+            journal: Arc::clone(&self.journal),
+            sources: self.sources.clone(),
+        };
+        self.services.start(arbiter(0), ("errands", "agenda"), move || errands.clone().run());
+        let written = Arc::new(Notify::new());
+        let courier = Courier {
+            journal: Arc::clone(&self.journal),
+            sms,
+            contexts: Arc::clone(&self.contexts),
+            sources: self.sources.clone(),
+            written: Arc::clone(&written),
+        };
+        self.services.start(arbiter(1), ("courier", "notification"), move || courier.clone().run());
+        let (journal, progress) = (Arc::clone(&self.journal), Arc::clone(&self.progress.notification));
+        let locale = self.settings.locale;
+        self.services.start(arbiter(1), ("projection", "notification"), move || {
+            let messages = Messages::new(locale, Arc::clone(&written));
+            projection::run(messages, Arc::clone(&journal), Arc::clone(&progress))
+        });
+    }
+
+    /// Closes the shop: actors end, and everything that was acknowledged is on disk.
+    pub async fn close(&self) {
+        self.services.stop();
+        self.journal.close().await;
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+    }
+
+    /// Whether it takes commands; the reason when it does not.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn ready(&self) -> Result<(), String> {
+        self.journal.health()
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.sources.now()
+    }
+
+    /// A reason for a request that brings none.
+    #[must_use]
+    pub fn because(&self) -> Because {
+        let span = (self.sources.bits() as u64).max(1);
+        Because { correlation: self.sources.correlation(), causation: Causation::Request(span) }
+    }
+
+    fn not_paused(&self, context: Context) -> Result<(), ShopError> {
+        if self.contexts.paused(context) { Err(ShopError::ContextPaused(context)) } else { Ok(()) }
+    }
+
+    async fn within_patience(&self, wait: impl Future<Output = ()>) {
+        // Impatience is no error: the reader sees what there is.
+        let _ = tokio::time::timeout(PATIENCE, wait).await;
+    }
+
+    /// Waits, at most a second, until My Page has got to `position`.
+    pub async fn my_page_at(&self, position: Position) {
+        self.within_patience(self.progress.mypage.at(position)).await;
+    }
+
+    /// A customer's rows, newest first.
+    ///
+    /// # Errors
+    /// [`ShopError::BadCursor`]
+    pub async fn my_page(&self, customer: CustomerId, page: &PageRequest) -> Result<Page<Row>, ShopError> {
+        let filter = RentalFilter { customer_id: Some(customer), ..RentalFilter::default() };
+        self.rows(filter, page).await
+    }
+
+    /// The row of a rental; right after it was placed, it is waited for.
+    ///
+    /// # Errors
+    /// [`ShopError::NotFound`]
+    pub async fn my_page_row(&self, id: RentalId) -> Result<Row, ShopError> {
+        if let Some(row) = mypage::row(&self.journal, id).await? {
+            return Ok(row);
+        }
+        let rental = self.rental(id).await?;
+        let head = *self.journal.head().borrow();
+        self.my_page_at(head).await;
+        mypage::row(&self.journal, rental.id).await?.ok_or(ShopError::NotFound("rental"))
+    }
+}
+
+impl ShopSettings {
+    fn exchange(&self) -> ExchangeSettings {
+        ExchangeSettings {
+            ask_timeout: Duration::from_millis(self.ask_timeout_ms),
+            mailbox: 16_384,
+            keeping: Keeping {
+                idle_ms: self.entity_idle_ms,
+                live_max: self.entities_max,
+                mailbox: self.entity_mailbox,
+                limits: self.restart_limits,
+            },
+        }
+    }
+
+    fn desk(
+        &self,
+        journal: &Arc<dyn Journal>,
+        exchange: &Exchange,
+        gateway: &Arc<dyn PaymentGateway>,
+        sources: &Sources,
+    ) -> DeskParts {
+        DeskParts {
+            journal: Arc::clone(journal),
+            exchange: exchange.clone(),
+            gateway: Arc::clone(gateway),
+            sources: sources.clone(),
+            rules: self.payment,
+            breaker: Arc::new(Breaker::new(self.breaker_open_wait_ms)),
+            admission: Arc::new(Admission::new(self.payment_concurrency, self.payment_queue)),
+        }
+    }
+}
+
+/// How the payment actor is doing.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentDeskView {
+    /// `CLOSED`, `OPEN` or `HALF_OPEN`.
+    pub breaker: &'static str,
+    /// `AUTO`, `FORCED_OPEN` or `DISABLED`.
+    pub mode: BreakerMode,
+    /// Calls at the gateway now.
+    pub permits_in_use: usize,
+    /// How many may be.
+    pub permits: usize,
+    /// Requests that wait for a permit.
+    pub queue_depth: usize,
+    /// How many may wait.
+    pub queue_capacity: usize,
+    /// Requests turned away since the server started.
+    pub shed: u64,
+    /// Conversations under way.
+    pub conversations: usize,
+}
+
+/// Who decides whether the breaker is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum BreakerMode {
+    /// The breaker.
+    #[default]
+    Auto,
+    /// The operator: open.
+    ForcedOpen,
+    /// The operator: closed.
+    Disabled,
+}

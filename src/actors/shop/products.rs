@@ -1,0 +1,117 @@
+//! Products: registering and editing them, and browsing.
+
+use super::{Because, Done, Page, PageRequest, ProductView, Shop, ShopError};
+use crate::{
+    actors::ask::Decided,
+    domain::{
+        ProductId,
+        context::Context,
+        product::{Offer, Product, ProductCommand, ProductError},
+    },
+};
+
+impl Shop {
+    /// Registers a product.
+    ///
+    /// # Errors
+    /// [`ShopError::ContextPaused`]
+    pub async fn register_product(
+        &self,
+        offer: Offer,
+        stock: u32,
+        because: Because,
+    ) -> Result<Done<ProductView>, ShopError> {
+        let id = self.sources.product_id();
+        self.tell_product(id, ProductCommand::Register { offer, stock }, because).await
+    }
+
+    /// Changes what customers see, if it is still what the edit started from.
+    ///
+    /// # Errors
+    /// `AskError::Rejected` with [`ProductError::Stale`] when it is not.
+    pub async fn change_product(
+        &self,
+        id: ProductId,
+        offer: Offer,
+        expected: Offer,
+        because: Because,
+    ) -> Result<Done<ProductView>, ShopError> {
+        let command = ProductCommand::Change { offer, expected: Some(expected) };
+        self.tell_product(id, command, because).await
+    }
+
+    /// Adds units to a product's stock.
+    ///
+    /// # Errors
+    /// `AskError::Rejected` with [`ProductError::StockLimit`] beyond what a product may have.
+    pub async fn restock_product(
+        &self,
+        id: ProductId,
+        quantity: u32,
+        because: Because,
+    ) -> Result<Done<ProductView>, ShopError> {
+        self.tell_product(id, ProductCommand::Restock { quantity }, because).await
+    }
+
+    /// Takes no more new rentals of a product; safe to repeat.
+    ///
+    /// # Errors
+    /// `AskError::Rejected` with [`ProductError::NotFound`]
+    pub async fn withdraw_product(
+        &self,
+        id: ProductId,
+        because: Because,
+    ) -> Result<Done<ProductView>, ShopError> {
+        self.tell_product(id, ProductCommand::Withdraw, because).await
+    }
+
+    async fn tell_product(
+        &self,
+        id: ProductId,
+        command: ProductCommand,
+        because: Because,
+    ) -> Result<Done<ProductView>, ShopError> {
+        self.not_paused(Context::Product)?;
+        let decided: Decided<Product> = self.exchange.ask::<Product>(id, command, because).await?;
+        // Whoever reads the catalogue next sees what was just done.
+        self.within_patience(self.progress.catalogue.at(decided.position)).await;
+        Ok(Done { value: product_view(id, &decided.state)?, position: decided.position })
+    }
+
+    /// A product.
+    #[must_use]
+    pub fn product(&self, id: ProductId) -> Option<ProductView> {
+        self.catalogue.product(id)
+    }
+
+    /// Products, newest first; only those that can, or only those that cannot be rented, if asked for.
+    ///
+    /// # Errors
+    /// [`ShopError::BadCursor`]
+    pub fn products(
+        &self,
+        available: Option<bool>,
+        page: &PageRequest,
+    ) -> Result<Page<ProductView>, ShopError> {
+        let before =
+            page.cursor.as_deref().map(ProductId::parse).transpose().map_err(|_| ShopError::BadCursor)?;
+        let wanted = |product: &ProductView| available.is_none_or(|wanted| wanted == product.available());
+        let mut items = self.catalogue.products(before, page.limit + 1, wanted);
+        let more = items.len() > page.limit;
+        items.truncate(page.limit);
+        let next_cursor = items.last().filter(|_| more).map(|last| last.id.to_string());
+        Ok(Page { items, next_cursor })
+    }
+}
+
+fn product_view(id: ProductId, product: &Product) -> Result<ProductView, ProductError> {
+    let Product { offer, stock, withdrawn, created_at, updated_at, .. } = product.clone();
+    let offer = offer.ok_or(ProductError::NotFound)?;
+    Ok(ProductView { id, offer, stock, withdrawn, created_at, updated_at })
+}
+
+impl From<ProductError> for ShopError {
+    fn from(error: ProductError) -> Self {
+        crate::actors::ask::AskError::Rejected(error.into()).into()
+    }
+}

@@ -1,0 +1,229 @@
+//! Rentals: placing, paying, canceling, looking.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    Because, Done, Order, Page, PageRequest, PayOutcome, Placed, ProductView, RentalFilter, RentalView,
+    RequestKey, Shop, ShopError,
+    accounts::{address_key, bytes_of_hex, to_hex},
+};
+use crate::{
+    actors::{
+        mypage,
+        payment::{PayLater, Place, outcome_of},
+        reads,
+    },
+    domain::{
+        Position, Recorded, RentalId,
+        address::Address,
+        context::Context,
+        id::uuid_v8,
+        rental::{CancelReason, Rental, RentalCommand, RentalStatus, Terms},
+    },
+    gateways::PaymentMethod,
+    store::{VaultWrite, codec},
+};
+
+impl Shop {
+    /// Places a rental and pays its fee. With a key that was used before, answers as it did then.
+    ///
+    /// # Errors
+    /// [`ShopError`]; nothing is recorded, and nothing was charged, except where it says so.
+    pub async fn place_rental(&self, order: Order, because: Because) -> Result<Placed, ShopError> {
+        let arrived = now();
+        let id = match order.key {
+            Some(key) => RentalId(uuid_v8(key.hash)),
+            None => self.sources.rental_id(),
+        };
+        if let Some(key) = order.key
+            && let Some(replay) = self.replay(id, key).await?
+        {
+            return Ok(replay);
+        }
+        self.gateway.accepts(&order.method).map_err(ShopError::PaymentMethod)?;
+        let product = self.orderable(&order)?;
+        let ticket = self.payments.ticket()?;
+        let terms = self.terms(&order, product, because);
+        let vault = vec![VaultWrite { key: address_key(id), value: Some(codec::encode(&order.address)?) }];
+        let place = Place { rental: id, terms, vault, method: order.method, because, ticket, arrived };
+        let placed = self.payments.converse(place).await;
+        let mut placed = match placed {
+            Err(ShopError::PaymentInProgress { .. }) if order.key.is_some() => {
+                return Err(ShopError::KeyInProgress);
+            }
+            placed => placed?,
+        };
+        if placed.replayed
+            && let Some(replay) = self.replay(id, order.key.ok_or(ShopError::KeyInProgress)?).await?
+        {
+            return Ok(replay);
+        }
+        placed.rental.address = Some(order.address);
+        Ok(placed)
+    }
+
+    /// The outcome of an earlier call with the same key, if there was one.
+    async fn replay(&self, id: RentalId, key: RequestKey) -> Result<Option<Placed>, ShopError> {
+        let loaded = self.journal.load(id.into()).await?;
+        let mut rental = reads::restore::<Rental>(&loaded)?;
+        let Ok(terms) = rental.terms() else { return Ok(None) };
+        if terms.fingerprint != Some(key.fingerprint) {
+            return Err(ShopError::KeyReused);
+        }
+        let Some(outcome) = rental.outcome else { return Err(ShopError::KeyInProgress) };
+        // As it was then: what has happened since is for a look at the rental to tell.
+        rental.was_confirmed &= outcome.status == RentalStatus::Confirmed;
+        rental.status = outcome.status;
+        rental.updated_at = outcome.at;
+        if outcome.status != RentalStatus::Canceled {
+            rental.cancel_reason = None;
+        }
+        let outcome = outcome_of(&rental, self.payments.retry_after_ms());
+        let rental = self.rental_view(id, rental).await?;
+        Ok(Some(Placed { rental, outcome, replayed: true, position: Position(loaded.version.0) }))
+    }
+
+    /// The product of an order, if it can be had, as far as the catalogue knows.
+    fn orderable(&self, order: &Order) -> Result<ProductView, ShopError> {
+        let product = self.catalogue.product(order.product_id).ok_or(ShopError::NotFound("product"))?;
+        if product.withdrawn {
+            return Err(ShopError::ProductWithdrawn);
+        }
+        if order.expected_fee.is_some_and(|expected| expected != product.offer.fee) {
+            return Err(ShopError::FeeChanged { fee: product.offer.fee });
+        }
+        // While products are down the catalogue may be behind: then the order stands, and whatever
+        // turns out to be short is refunded.
+        if product.stock == 0 && !self.contexts.paused(Context::Product) {
+            return Err(ShopError::OutOfStock);
+        }
+        Ok(product)
+    }
+
+    fn terms(&self, order: &Order, product: ProductView, because: Because) -> Terms {
+        Terms {
+            customer_id: order.customer_id,
+            product_id: product.id,
+            product_name: product.offer.name,
+            fee: product.offer.fee,
+            provider: self.gateway.provider().to_owned(),
+            fingerprint: order.key.map(|key| key.fingerprint),
+            correlation: because.correlation,
+        }
+    }
+
+    /// Pays a rental that was deferred.
+    ///
+    /// # Errors
+    /// [`ShopError::RentalNotPayable`], [`ShopError::PaymentInProgress`] and what placing has.
+    pub async fn pay_rental(
+        &self,
+        id: RentalId,
+        method: PaymentMethod,
+        because: Because,
+    ) -> Result<Placed, ShopError> {
+        let arrived = now();
+        self.gateway.accepts(&method).map_err(ShopError::PaymentMethod)?;
+        let rental = self.rental(id).await?;
+        if rental.rental.status != RentalStatus::PaymentDeferred {
+            return Err(ShopError::RentalNotPayable);
+        }
+        let ticket = self.payments.ticket()?;
+        let because = on_behalf(&rental.rental, because)?;
+        let pay = PayLater { rental: id, method, because, ticket, arrived };
+        let mut paid: Placed = self.payments.converse(pay).await?;
+        paid.rental.address = rental.address;
+        if paid.outcome == PayOutcome::Canceled {
+            return Err(ShopError::RentalNotPayable);
+        }
+        Ok(paid)
+    }
+
+    /// Cancels a rental; safe to repeat.
+    ///
+    /// # Errors
+    /// `AskError::Rejected` with `RentalError::NotCancelable` once it is delivered.
+    pub async fn cancel_rental(
+        &self,
+        id: RentalId,
+        reason: CancelReason,
+        because: Because,
+    ) -> Result<Done<RentalView>, ShopError> {
+        let rental = self.rental(id).await?;
+        let because = on_behalf(&rental.rental, because)?;
+        let decided = self.exchange.ask::<Rental>(id, RentalCommand::Cancel(reason), because).await?;
+        let value = RentalView { id, rental: decided.state, address: rental.address };
+        Ok(Done { value, position: decided.position })
+    }
+
+    /// A rental.
+    ///
+    /// # Errors
+    /// [`ShopError::NotFound`]
+    pub async fn rental(&self, id: RentalId) -> Result<RentalView, ShopError> {
+        let rental = reads::read::<Rental>(&self.journal, id).await?;
+        if rental.status == RentalStatus::Absent {
+            return Err(ShopError::NotFound("rental"));
+        }
+        self.rental_view(id, rental).await
+    }
+
+    async fn rental_view(&self, id: RentalId, rental: Rental) -> Result<RentalView, ShopError> {
+        let address = self.address(id).await?;
+        Ok(RentalView { id, rental: Arc::new(rental), address })
+    }
+
+    pub(super) async fn address(&self, id: RentalId) -> Result<Option<Address>, ShopError> {
+        let address = self.journal.vault_get(address_key(id)).await?;
+        Ok(address.map(|address| codec::decode(&address)).transpose()?)
+    }
+
+    /// Rentals, newest first.
+    ///
+    /// # Errors
+    /// [`ShopError::BadCursor`]
+    pub async fn rentals(
+        &self,
+        filter: RentalFilter,
+        page: &PageRequest,
+    ) -> Result<Page<RentalView>, ShopError> {
+        let rows = self.rows(filter, page).await?;
+        let mut items = Vec::with_capacity(rows.items.len());
+        for row in rows.items {
+            items.push(self.rental(row.rental_id).await?);
+        }
+        Ok(Page { items, next_cursor: rows.next_cursor })
+    }
+
+    /// My Page's rows, newest first.
+    pub(super) async fn rows(
+        &self,
+        filter: RentalFilter,
+        page: &PageRequest,
+    ) -> Result<Page<super::Row>, ShopError> {
+        let cursor = page.cursor.as_deref().map(|cursor| bytes_of_hex(cursor).ok_or(ShopError::BadCursor));
+        let (items, next) = mypage::rows(&self.journal, filter, cursor.transpose()?, page.limit).await?;
+        Ok(Page { items, next_cursor: next.map(|key| to_hex(&key)) })
+    }
+
+    /// Every event of a rental, over all contexts, oldest first.
+    ///
+    /// # Errors
+    /// [`ShopError::Store`]
+    pub async fn timeline(&self, id: RentalId) -> Result<Vec<Arc<Recorded>>, ShopError> {
+        Ok(self.journal.timeline(id).await?)
+    }
+}
+
+/// The rental's own correlation, with the request that touches it as the cause.
+pub(super) fn on_behalf(rental: &Rental, because: Because) -> Result<Because, ShopError> {
+    let terms = rental.terms().map_err(|_| ShopError::NotFound("rental"))?;
+    Ok(Because { correlation: terms.correlation, ..because })
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokio's clock, which deadlines and simulations share")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,335 @@
+//! The supervisor of the entities on one arbiter.
+//!
+//! It owns which entity has an actor, and what becomes of one that fails: restarted at once, after a
+//! pause, or (failing too often) put in quarantine, alone, until an operator revives it. The exchange
+//! sends to it; its entities report to it. It runs no domain code, so that nothing in it can fail; if
+//! it did, the exchange would start another, and every entity would reload from the journal.
+//!
+//! actix's own `Supervisor` restarts after a stop only, not after a panic, keeps the failed struct's
+//! memory, and knows no intensity; hence this one (docs/adr/).
+
+use std::{any::Any, collections::HashMap, rc::Rc, time::Duration};
+
+use actix::prelude::*;
+use serde::Serialize;
+use tracing::{error, warn};
+
+use super::{
+    ask::{Ask, AskError, FaultMode},
+    entity::{EntityActor, Host, Work},
+    restart::{FailureLog, RestartLimits, Verdict},
+};
+use crate::domain::{Aggregate, EntityId, EntityKind, Timestamp};
+
+/// How often idle entities are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// How entities are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping {
+    /// An entity without work for so long, in ms, is let go.
+    pub idle_ms: u64,
+    /// With more than so many entities on an arbiter, idle ones are let go after a second.
+    pub live_max: usize,
+    /// How many commands may wait for one entity.
+    pub mailbox: usize,
+    /// How often one may fail.
+    pub limits: RestartLimits,
+}
+
+/// The supervisor of one arbiter's entities.
+pub struct Supervisor {
+    host: Rc<Host>,
+    keeping: Keeping,
+    children: HashMap<EntityId, Child>,
+    failures: HashMap<EntityId, FailureLog>,
+}
+
+/// Where an entity stands.
+enum Child {
+    /// It has an actor: an `Addr<EntityActor<A>>`.
+    Live { addr: Box<dyn Any>, last_used: Timestamp },
+    /// It failed, and is restarted after a pause; what is asked meanwhile waits: a `Vec<Work<A>>`.
+    Pausing { waiting: Box<dyn Any> },
+    /// It failed too often.
+    Quarantined { since: Timestamp },
+}
+
+impl Supervisor {
+    /// A supervisor without entities.
+    #[must_use]
+    pub fn new(host: Rc<Host>, keeping: Keeping) -> Self {
+        Self { host, keeping, children: HashMap::new(), failures: HashMap::new() }
+    }
+
+    fn dispatch<A: Aggregate>(&mut self, id: EntityId, work: Work<A>, ctx: &mut Context<Self>) {
+        let now = self.host.sources.now();
+        match self.children.get_mut(&id) {
+            Some(Child::Quarantined { .. }) => refuse(work, AskError::Quarantined),
+            Some(Child::Pausing { waiting }) => {
+                let waiting = waiting.downcast_mut::<Vec<Work<A>>>().expect("an id's kind is its aggregate");
+                if waiting.len() < self.keeping.mailbox {
+                    waiting.push(work);
+                } else {
+                    refuse(work, AskError::Shed);
+                }
+            }
+            Some(Child::Live { addr, last_used }) => {
+                let addr =
+                    addr.downcast_ref::<Addr<EntityActor<A>>>().expect("an id's kind is its aggregate");
+                *last_used = now;
+                match addr.try_send(work) {
+                    Ok(()) => {}
+                    Err(SendError::Full(work)) => refuse(work, AskError::Shed),
+                    // It ended without a word: a panic outside of its guarded work.
+                    Err(SendError::Closed(work)) => {
+                        self.fell(id, "ended without a word".to_owned(), vec![work], ctx);
+                    }
+                }
+            }
+            None => self.start(id, vec![work], ctx),
+        }
+    }
+
+    fn start<A: Aggregate>(&mut self, id: EntityId, works: Vec<Work<A>>, ctx: &mut Context<Self>) {
+        let actor = EntityActor::<A>::new(id, Rc::clone(&self.host), ctx.address().downgrade());
+        let mailbox = self.keeping.mailbox;
+        let addr = EntityActor::create(|ctx| {
+            ctx.set_mailbox_capacity(mailbox);
+            actor
+        });
+        for work in works {
+            if let Err(SendError::Full(work) | SendError::Closed(work)) = addr.try_send(work) {
+                refuse(work, AskError::Shed);
+            }
+        }
+        let last_used = self.host.sources.now();
+        self.children.insert(id, Child::Live { addr: Box::new(addr), last_used });
+    }
+
+    /// An entity failed: `unanswered` wait for its successor, if there is one.
+    fn fell<A: Aggregate>(
+        &mut self,
+        id: EntityId,
+        reason: String,
+        unanswered: Vec<Work<A>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let now = self.host.sources.now();
+        warn!(entity = %id, reason, "an entity failed");
+        match self.failures.entry(id).or_default().failed(now, reason, self.keeping.limits) {
+            Verdict::RestartAfter(0) => self.start(id, unanswered, ctx),
+            Verdict::RestartAfter(pause_ms) => {
+                self.children.insert(id, Child::Pausing { waiting: Box::new(unanswered) });
+                ctx.run_later(Duration::from_millis(pause_ms), move |supervisor, ctx| {
+                    supervisor.resume::<A>(id, ctx);
+                });
+            }
+            Verdict::Quarantine => {
+                error!(entity = %id, "an entity fails too often and is left alone; revive it once mended");
+                self.children.insert(id, Child::Quarantined { since: now });
+                for work in unanswered {
+                    refuse(work, AskError::Quarantined);
+                }
+            }
+        }
+    }
+
+    fn resume<A: Aggregate>(&mut self, id: EntityId, ctx: &mut Context<Self>) {
+        if let Some(Child::Pausing { .. }) = self.children.get(&id)
+            && let Some(Child::Pausing { waiting }) = self.children.remove(&id)
+        {
+            let waiting = waiting.downcast::<Vec<Work<A>>>().expect("an id's kind is its aggregate");
+            self.start(id, *waiting, ctx);
+        }
+    }
+
+    /// Lets idle entities go. One that is still at work finishes it: its actor ends when it is idle
+    /// *and* nobody holds its address.
+    fn sweep(&mut self) {
+        let now = self.host.sources.now();
+        let crowded = self.children.len() > self.keeping.live_max;
+        let idle_ms = if crowded { 1_000.min(self.keeping.idle_ms) } else { self.keeping.idle_ms };
+        self.children.retain(|_, child| match child {
+            Child::Live { last_used, .. } => now.ms_since(*last_used) < idle_ms,
+            Child::Pausing { .. } | Child::Quarantined { .. } => true,
+        });
+    }
+}
+
+fn refuse<A: Aggregate>(work: Work<A>, error: AskError) {
+    if let Work::Ask(ask) = work {
+        let _ = ask.reply.send(Err(error));
+    }
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_interval(SWEEP_EVERY, |supervisor, _| supervisor.sweep());
+    }
+}
+
+/// A command for an entity on this arbiter.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Deliver<A: Aggregate> {
+    /// For whom.
+    pub id: EntityId,
+    /// What.
+    pub ask: Ask<A>,
+}
+
+impl<A: Aggregate> Handler<Deliver<A>> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Deliver { id, ask }: Deliver<A>, ctx: &mut Context<Self>) {
+        self.dispatch(id, Work::Ask(ask), ctx);
+    }
+}
+
+/// An entity's last words.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Failed<A: Aggregate> {
+    /// Whose.
+    pub id: EntityId,
+    /// What went wrong.
+    pub reason: String,
+    /// What it had not begun.
+    pub unanswered: Vec<Work<A>>,
+}
+
+impl<A: Aggregate> Handler<Failed<A>> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Failed { id, reason, unanswered }: Failed<A>, ctx: &mut Context<Self>) {
+        self.fell(id, reason, unanswered, ctx);
+    }
+}
+
+/// Makes an entity fail, to see what happens.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Sabotage<A: Aggregate> {
+    /// Whom.
+    pub id: EntityId,
+    /// How.
+    pub mode: FaultMode,
+    /// Which aggregate it is.
+    pub aggregate: std::marker::PhantomData<fn() -> A>,
+}
+
+impl<A: Aggregate> Handler<Sabotage<A>> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Sabotage { id, mode, .. }: Sabotage<A>, ctx: &mut Context<Self>) {
+        self.dispatch::<A>(id, Work::Sabotage(mode), ctx);
+    }
+}
+
+/// Takes an entity out of quarantine; answers whether it was in it.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct Revive {
+    /// Whom.
+    pub id: EntityId,
+}
+
+impl Handler<Revive> for Supervisor {
+    type Result = bool;
+
+    fn handle(&mut self, Revive { id }: Revive, _: &mut Context<Self>) -> bool {
+        let quarantined = matches!(self.children.get(&id), Some(Child::Quarantined { .. }));
+        if quarantined {
+            self.children.remove(&id);
+        }
+        quarantined
+    }
+}
+
+/// How one entity is.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntityStatus {
+    /// Which.
+    pub id: String,
+    /// `LIVE`, `RESTARTING`, `QUARANTINED` or `PASSIVE` (not in memory).
+    pub status: &'static str,
+    /// How often it was restarted since the server started.
+    pub restarted: u64,
+    /// What its last failure was.
+    pub last_failure: Option<String>,
+    /// Since when it is in quarantine.
+    #[serde(skip)]
+    pub quarantined_since: Option<Timestamp>,
+}
+
+/// How the entities of one kind are.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KindStatus {
+    /// How many have an actor.
+    pub live: usize,
+    /// How often one was restarted since the server started.
+    pub restarted: u64,
+    /// How many are in quarantine.
+    pub quarantined: usize,
+    /// Which.
+    pub quarantined_ids: Vec<String>,
+    /// Commands that wait for one that is being restarted.
+    #[serde(skip)]
+    pub queued: usize,
+}
+
+/// Asks how the entities of one kind are.
+#[derive(Message)]
+#[rtype(result = "KindStatus")]
+pub struct Census(pub EntityKind);
+
+impl Handler<Census> for Supervisor {
+    type Result = MessageResult<Census>;
+
+    fn handle(&mut self, Census(kind): Census, _: &mut Context<Self>) -> Self::Result {
+        let mut status = KindStatus::default();
+        for (id, child) in self.children.iter().filter(|(id, _)| id.kind == kind) {
+            match child {
+                Child::Live { .. } | Child::Pausing { .. } => status.live += 1,
+                Child::Quarantined { .. } => {
+                    status.quarantined += 1;
+                    status.quarantined_ids.push(id.to_string());
+                }
+            }
+        }
+        let failures = self.failures.iter().filter(|(id, _)| id.kind == kind);
+        status.restarted = failures.map(|(_, log)| log.restarts()).sum();
+        MessageResult(status)
+    }
+}
+
+/// Asks how one entity is.
+#[derive(Message)]
+#[rtype(result = "EntityStatus")]
+pub struct Inspect(pub EntityId);
+
+impl Handler<Inspect> for Supervisor {
+    type Result = MessageResult<Inspect>;
+
+    fn handle(&mut self, Inspect(id): Inspect, _: &mut Context<Self>) -> Self::Result {
+        let (status, quarantined_since) = match self.children.get(&id) {
+            Some(Child::Live { .. }) => ("LIVE", None),
+            Some(Child::Pausing { .. }) => ("RESTARTING", None),
+            Some(Child::Quarantined { since }) => ("QUARANTINED", Some(*since)),
+            None => ("PASSIVE", None),
+        };
+        let log = self.failures.get(&id);
+        MessageResult(EntityStatus {
+            id: id.to_string(),
+            status,
+            restarted: log.map_or(0, FailureLog::restarts),
+            last_failure: log.map(|log| log.last_reason.clone()),
+            quarantined_since,
+        })
+    }
+}

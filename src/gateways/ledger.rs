@@ -1,0 +1,265 @@
+//! The simulator's ledger: what it captured, refunded, declined and voided; an oracle outside the store.
+//!
+//! An append-only text file, one line an operation, such as `captured payment_… 1 29900`. Each line is
+//! one `write` before the operation is answered, so it survives `kill -9`. It is not synced: it stands
+//! for somebody else's machine, whose power does not fail with ours. A line torn by a crash was never
+//! answered, and is cut off when the file is opened.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    path::Path,
+};
+
+use serde::Serialize;
+use thiserror::Error;
+
+use super::ChargeKey;
+use crate::domain::{Money, PaymentId};
+
+/// What became of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Captured, and perhaps refunded since.
+    Captured {
+        /// How much.
+        amount: Money,
+        /// Whether it was given back, in full.
+        refunded: bool,
+    },
+    /// Declined for good.
+    Declined {
+        /// Why.
+        code: String,
+    },
+    /// Never to be charged.
+    Voided,
+}
+
+/// Everything that was charged to one payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// Which payment.
+    pub payment_id: PaymentId,
+    /// How much its first capture took.
+    pub amount: Money,
+    /// How often it was captured, by whatever attempt.
+    pub captures: u32,
+    /// How often a capture was given back.
+    pub refunds: u32,
+    /// `REFUNDED` once every capture is given back.
+    pub status: EntryStatus,
+}
+
+/// Whether the gateway still has the money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum EntryStatus {
+    /// It has.
+    Captured,
+    /// It gave all of it back.
+    Refunded,
+}
+
+/// Why a ledger cannot be opened or written.
+#[derive(Debug, Error)]
+pub enum LedgerError {
+    /// The file.
+    #[error("the simulator's ledger: {0}")]
+    Io(#[from] io::Error),
+    /// A line in its middle.
+    #[error("the simulator's ledger, line {line}: not an operation")]
+    Malformed {
+        /// Which, from 1 on.
+        line: usize,
+    },
+}
+
+/// The ledger.
+pub struct Ledger {
+    file: Option<File>,
+    standings: BTreeMap<ChargeKey, Standing>,
+}
+
+impl Ledger {
+    /// A ledger that nothing outlives, for tests.
+    #[must_use]
+    pub const fn in_memory() -> Self {
+        Self { file: None, standings: BTreeMap::new() }
+    }
+
+    /// Opens the ledger at `path`, or begins one.
+    ///
+    /// # Errors
+    /// [`LedgerError`]
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        let whole = text.rfind('\n').map_or(0, |last| last + 1);
+        file.set_len(whole as u64)?;
+        file.seek(SeekFrom::End(0))?;
+        let mut ledger = Self { file: None, standings: BTreeMap::new() };
+        for (index, line) in text[..whole].lines().enumerate() {
+            let (key, operation) = parse(line).ok_or(LedgerError::Malformed { line: index + 1 })?;
+            ledger.apply(key, &operation);
+        }
+        ledger.file = Some(file);
+        Ok(ledger)
+    }
+
+    /// What became of a key.
+    #[must_use]
+    pub fn standing(&self, key: ChargeKey) -> Option<&Standing> {
+        self.standings.get(&key)
+    }
+
+    /// Writes an operation down.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`]; then it did not happen.
+    pub fn record(&mut self, key: ChargeKey, operation: &Operation) -> Result<(), LedgerError> {
+        if let Some(file) = &mut self.file {
+            file.write_all(line(key, operation).as_bytes())?;
+        }
+        self.apply(key, operation);
+        Ok(())
+    }
+
+    fn apply(&mut self, key: ChargeKey, operation: &Operation) {
+        match operation {
+            Operation::Captured { amount } => {
+                self.standings.insert(key, Standing::Captured { amount: *amount, refunded: false });
+            }
+            Operation::Refunded => {
+                if let Some(Standing::Captured { refunded, .. }) = self.standings.get_mut(&key) {
+                    *refunded = true;
+                }
+            }
+            Operation::Declined { code } => {
+                self.standings.insert(key, Standing::Declined { code: code.clone() });
+            }
+            Operation::Voided => {
+                self.standings.insert(key, Standing::Voided);
+            }
+        }
+    }
+
+    /// Every payment that was ever captured.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut entries: BTreeMap<PaymentId, Entry> = BTreeMap::new();
+        for (key, standing) in &self.standings {
+            let Standing::Captured { amount, refunded } = standing else { continue };
+            let payment_id = key.payment;
+            let status = EntryStatus::Captured;
+            let entry = entries.entry(payment_id).or_insert(Entry {
+                payment_id,
+                amount: *amount,
+                captures: 0,
+                refunds: 0,
+                status,
+            });
+            entry.captures += 1;
+            entry.refunds += u32::from(*refunded);
+            entry.status =
+                if entry.refunds == entry.captures { EntryStatus::Refunded } else { EntryStatus::Captured };
+        }
+        entries.into_values().collect()
+    }
+}
+
+/// Something the simulator did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// It took the money.
+    Captured {
+        /// How much.
+        amount: Money,
+    },
+    /// It gave it back.
+    Refunded,
+    /// It declined.
+    Declined {
+        /// Why.
+        code: String,
+    },
+    /// It will never charge this key.
+    Voided,
+}
+
+fn line(key: ChargeKey, operation: &Operation) -> String {
+    let ChargeKey { payment, attempt } = key;
+    match operation {
+        Operation::Captured { amount } => format!("captured {payment} {attempt} {}\n", amount.as_won()),
+        Operation::Refunded => format!("refunded {payment} {attempt}\n"),
+        Operation::Declined { code } => format!("declined {payment} {attempt} {code}\n"),
+        Operation::Voided => format!("voided {payment} {attempt}\n"),
+    }
+}
+
+fn parse(line: &str) -> Option<(ChargeKey, Operation)> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let (&[verb, payment, attempt], rest) = words.split_first_chunk::<3>()?;
+    let key = ChargeKey { payment: PaymentId::parse(payment).ok()?, attempt: attempt.parse().ok()? };
+    let operation = match (verb, rest) {
+        ("captured", [amount]) => Operation::Captured { amount: Money::won(amount.parse().ok()?) },
+        ("refunded", []) => Operation::Refunded,
+        ("declined", [code]) => Operation::Declined { code: (*code).to_owned() },
+        ("voided", []) => Operation::Voided,
+        _ => return None,
+    };
+    Some((key, operation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(payment: u128, attempt: u32) -> ChargeKey {
+        ChargeKey { payment: PaymentId(payment), attempt }
+    }
+
+    fn captured(won: u64) -> Operation {
+        Operation::Captured { amount: Money::won(won) }
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_a_torn_line_is_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("simulator.ledger");
+        let mut ledger = Ledger::open(&path).unwrap();
+        ledger.record(key(1, 1), &captured(29_900)).unwrap();
+        ledger.record(key(1, 1), &Operation::Refunded).unwrap();
+        ledger.record(key(2, 1), &Operation::Declined { code: "card_declined".to_owned() }).unwrap();
+        ledger.record(key(3, 1), &Operation::Voided).unwrap();
+        let standings = ledger.standings.clone();
+        drop(ledger);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [&whole[..], b"captured payment_0000"].concat()).unwrap();
+        let ledger = Ledger::open(&path).unwrap();
+        assert_eq!(ledger.standings, standings);
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_malformed_line_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("simulator.ledger");
+        std::fs::write(&path, format!("voided {} 1\nnonsense\n", PaymentId(1))).unwrap();
+        assert!(matches!(Ledger::open(&path), Err(LedgerError::Malformed { line: 2 })));
+    }
+
+    #[test]
+    fn captures_of_different_attempts_are_counted_honestly() {
+        let mut ledger = Ledger::in_memory();
+        for attempt in [1, 2] {
+            ledger.record(key(1, attempt), &captured(100)).unwrap();
+        }
+        ledger.record(key(1, 1), &Operation::Refunded).unwrap();
+        let [entry] = &ledger.entries()[..] else { panic!("one payment") };
+        assert_eq!((entry.captures, entry.refunds, entry.status), (2, 1, EntryStatus::Captured));
+    }
+}

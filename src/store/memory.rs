@@ -1,0 +1,270 @@
+//! The journal in memory: for tests, simulation and trials. Fails on demand, and crashes on demand.
+//!
+//! It models two layers. What is acknowledged is durable; rows of views are volatile until the next
+//! commit or [`MemoryJournal::sync`]. Everything completes at once, on the caller's thread, so that a
+//! simulation stays deterministic.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::watch;
+
+use super::{
+    Commit, CommitError, CommitId, Committed, Journal, Loaded, Pending, StoreError, VaultWrite, ViewRow,
+    ViewWrite,
+    record::{CommitRecord, IndexRecord},
+};
+use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
+
+/// What a failing commit does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing is written: `Unavailable`.
+    Before,
+    /// It is written, but the caller is not told: `Unknown`.
+    After,
+    /// Nothing is written, and the caller is not told: `Unknown`.
+    Torn,
+}
+
+/// Which commits fail.
+#[derive(Clone, Copy, Debug)]
+pub struct FaultPlan {
+    /// The n-th one from now, 1 for the next.
+    pub nth: u64,
+    /// How.
+    pub failure: Failure,
+    /// Whether all later ones are refused too, until it is reopened.
+    pub for_ever: bool,
+}
+
+#[derive(Clone, Default)]
+struct Contents {
+    events: Vec<Arc<Recorded>>,
+    index: HashMap<EntityId, IndexRecord>,
+    vault: BTreeMap<String, Vec<u8>>,
+    views: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+#[derive(Default)]
+struct State {
+    now: Contents,
+    durable_views: BTreeMap<Vec<u8>, Vec<u8>>,
+    fault: Option<FaultPlan>,
+    poisoned: Option<String>,
+}
+
+/// A journal in memory.
+pub struct MemoryJournal {
+    state: Mutex<State>,
+    head: watch::Sender<Position>,
+}
+
+impl Default for MemoryJournal {
+    fn default() -> Self {
+        Self { state: Mutex::default(), head: watch::Sender::new(Position::default()) }
+    }
+}
+
+impl MemoryJournal {
+    /// An empty journal.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    /// Makes commits fail from now on, as planned.
+    pub fn plan(&self, fault: FaultPlan) {
+        self.lock().fault = Some(fault);
+    }
+
+    /// Makes rows of views durable.
+    pub fn sync(&self) {
+        let mut state = self.lock();
+        state.durable_views = state.now.views.clone();
+    }
+
+    /// What a process finds that starts after this one was killed: all that is durable, and no faults.
+    #[must_use]
+    pub fn crash(&self) -> Arc<Self> {
+        let state = self.lock();
+        let contents = Contents { views: state.durable_views.clone(), ..state.now.clone() };
+        let head = watch::Sender::new(Position(contents.events.len() as u64));
+        let state = State { durable_views: contents.views.clone(), now: contents, ..State::default() };
+        Arc::new(Self { state: Mutex::new(state), head })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn do_commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
+        let mut state = self.lock();
+        if let Some(reason) = &state.poisoned {
+            return Err(CommitError::Unavailable(reason.clone()));
+        }
+        super::check(commit)?;
+        let known = state.now.index.get(&commit.entity);
+        let (version, last) = known.map_or_else(Default::default, |k| (k.version, k.last_commit_id));
+        if last == commit.commit_id.0 && version != Version::default() {
+            return Ok(Committed { position: Position(version.0), version });
+        }
+        if version != commit.expected {
+            return Err(CommitError::Conflict { current: version });
+        }
+        match state.strike() {
+            Some(Failure::Before) => return Err(CommitError::Unavailable("a planned fault".to_owned())),
+            Some(Failure::Torn) => return Err(CommitError::Unknown("a planned fault".to_owned())),
+            Some(Failure::After) => {
+                let committed = state.write(commit);
+                self.head.send_replace(committed.position);
+                return Err(CommitError::Unknown("a planned fault".to_owned()));
+            }
+            None => {}
+        }
+        let committed = state.write(commit);
+        self.head.send_replace(committed.position);
+        Ok(committed)
+    }
+}
+
+impl State {
+    fn strike(&mut self) -> Option<Failure> {
+        let fault = self.fault.as_mut()?;
+        fault.nth -= 1;
+        if fault.nth > 0 {
+            return None;
+        }
+        let FaultPlan { failure, for_ever, .. } = *fault;
+        self.fault = None;
+        if for_ever {
+            self.poisoned = Some("a planned fault".to_owned());
+        }
+        Some(failure)
+    }
+
+    fn write(&mut self, commit: &Commit) -> Committed {
+        let record = CommitRecord::of(commit);
+        let first = Position(self.now.events.len() as u64 + 1);
+        let last = record.last(first);
+        for (rental, position) in record.timelines(first) {
+            self.now.index.entry(rental.into()).or_default().in_timeline(position);
+        }
+        let known = self.now.index.entry(commit.entity).or_default();
+        known.version = Version(last.0);
+        known.last_commit_id = commit.commit_id.0;
+        known.snapshot = commit.snapshot.to_vec();
+        self.now.events.extend(record.recorded(first));
+        apply_vault(&mut self.now.vault, &commit.vault);
+        // A commit's sync takes along whatever was written before it.
+        self.durable_views = self.now.views.clone();
+        Committed { position: last, version: Version(last.0) }
+    }
+}
+
+fn apply_vault(vault: &mut BTreeMap<String, Vec<u8>>, writes: &[VaultWrite]) {
+    for VaultWrite { key, value } in writes {
+        match value {
+            Some(value) => vault.insert(key.clone(), value.clone()),
+            None => vault.remove(key),
+        };
+    }
+}
+
+fn at_once<T: Send + 'static>(value: T) -> Pending<T> {
+    Box::pin(std::future::ready(value))
+}
+
+impl Journal for MemoryJournal {
+    fn load(&self, entity: EntityId) -> Pending<Result<Loaded, StoreError>> {
+        let state = self.lock();
+        let loaded = state.now.index.get(&entity).map_or_else(Loaded::default, |known| Loaded {
+            version: known.version,
+            last_commit_id: CommitId(known.last_commit_id),
+            snapshot: (known.version != Version::default()).then(|| known.snapshot.clone().into()),
+            tail: Vec::new(),
+        });
+        at_once(Ok(loaded))
+    }
+
+    fn commit(&self, commit: Commit) -> Pending<Result<Committed, CommitError>> {
+        at_once(self.do_commit(&commit))
+    }
+
+    fn read(&self, after: Position, max: usize) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
+        let state = self.lock();
+        let from = usize::try_from(after.0).unwrap_or(usize::MAX);
+        at_once(Ok(state.now.events.iter().skip(from).take(max).cloned().collect()))
+    }
+
+    fn timeline(&self, rental: RentalId) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
+        let state = self.lock();
+        let positions = state.now.index.get(&rental.into()).map_or(&[][..], |known| &known.timeline);
+        at_once(Ok(positions.iter().map(|p| Arc::clone(&state.now.events[p.0 as usize - 1])).collect()))
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.head.subscribe()
+    }
+
+    fn vault_write(&self, writes: Vec<VaultWrite>) -> Pending<Result<(), CommitError>> {
+        let mut state = self.lock();
+        at_once(match &state.poisoned {
+            Some(reason) => Err(CommitError::Unavailable(reason.clone())),
+            None => {
+                apply_vault(&mut state.now.vault, &writes);
+                Ok(())
+            }
+        })
+    }
+
+    fn vault_get(&self, key: String) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
+        at_once(Ok(self.lock().now.vault.get(&key).cloned()))
+    }
+
+    fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<(String, Vec<u8>)>, StoreError>> {
+        let state = self.lock();
+        let found = state.now.vault.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix));
+        at_once(Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect()))
+    }
+
+    fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
+        let mut state = self.lock();
+        for (key, value) in writes {
+            match value {
+                Some(value) => state.now.views.insert(key, value),
+                None => state.now.views.remove(&key),
+            };
+        }
+        at_once(Ok(()))
+    }
+
+    fn view_get(&self, key: Vec<u8>) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
+        at_once(Ok(self.lock().now.views.get(&key).cloned()))
+    }
+
+    fn view_scan(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        limit: usize,
+    ) -> Pending<Result<Vec<ViewRow>, StoreError>> {
+        let state = self.lock();
+        if from >= to {
+            return at_once(Ok(Vec::new()));
+        }
+        let rows = state.now.views.range(from..to).take(limit);
+        at_once(Ok(rows.map(|(key, value)| (key.clone(), value.clone())).collect()))
+    }
+
+    fn health(&self) -> Result<(), String> {
+        self.lock().poisoned.clone().map_or(Ok(()), Err)
+    }
+
+    fn close(&self) -> Pending<()> {
+        self.lock().poisoned = Some("the journal is closed".to_owned());
+        at_once(())
+    }
+}

@@ -1,0 +1,88 @@
+//! What the backends write: a commit, and what is known of an entity.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Commit, StoreError, codec};
+use crate::domain::{
+    Aggregate, EntityId, EntityKind, Event, NewEvent, Position, Recorded, RentalId, Version,
+    account::Account, context::Maintenance, delivery::Delivery, payment::Payment, product::Product,
+    rental::Rental,
+};
+
+/// A commit in the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CommitRecord {
+    pub entity: EntityId,
+    pub commit_id: u128,
+    pub events: Vec<NewEvent>,
+}
+
+impl CommitRecord {
+    pub(super) fn of(commit: &Commit) -> Self {
+        Self { entity: commit.entity, commit_id: commit.commit_id.0, events: commit.events.clone() }
+    }
+
+    /// The position of the last event, when the first one stands at `first`.
+    pub(super) const fn last(&self, first: Position) -> Position {
+        Position(first.0 + self.events.len() as u64 - 1)
+    }
+
+    /// The events with their places, when the first one stands at `first`.
+    pub(super) fn recorded(self, first: Position) -> impl Iterator<Item = Arc<Recorded>> {
+        let entity = self.entity;
+        self.events.into_iter().zip(first.0..).map(move |(NewEvent { meta, event }, position)| {
+            Arc::new(Recorded { position: Position(position), entity, meta, event })
+        })
+    }
+
+    /// Which rentals' timelines show which events of this commit.
+    pub(super) fn timelines(&self, first: Position) -> impl Iterator<Item = (RentalId, Position)> {
+        self.events.iter().zip(first.0..).filter_map(|(new, position)| {
+            new.event.rental(self.entity).map(|rental| (rental, Position(position)))
+        })
+    }
+}
+
+/// What is known of an entity: as of a version, without reading its events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct IndexRecord {
+    pub version: Version,
+    pub last_commit_id: u128,
+    /// Its state, as of `version`. Empty when it could not be made: the entity is damaged.
+    pub snapshot: Vec<u8>,
+    /// For a rental: where all its events stand, over all contexts.
+    pub timeline: Vec<Position>,
+}
+
+impl IndexRecord {
+    pub(super) fn in_timeline(&mut self, position: Position) {
+        if self.timeline.last().is_none_or(|last| *last < position) {
+            self.timeline.push(position);
+        }
+    }
+}
+
+/// The snapshot after `record`, made from the one before: for commits that a crash left without one.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when the one before cannot be read.
+pub(super) fn fold_snapshot(before: &[u8], record: &CommitRecord) -> Result<Vec<u8>, StoreError> {
+    match record.entity.kind {
+        EntityKind::Rental => fold::<Rental>(before, record),
+        EntityKind::Payment => fold::<Payment>(before, record),
+        EntityKind::Delivery => fold::<Delivery>(before, record),
+        EntityKind::Product => fold::<Product>(before, record),
+        EntityKind::Account => fold::<Account>(before, record),
+        EntityKind::Context => fold::<Maintenance>(before, record),
+    }
+}
+
+fn fold<A: Aggregate>(before: &[u8], record: &CommitRecord) -> Result<Vec<u8>, StoreError> {
+    let state = if before.is_empty() { A::default() } else { codec::decode_snapshot::<A>(before)? };
+    let folded = |state: A, new: &NewEvent| state.fold(&new.event, new.meta.at);
+    let events: &[NewEvent] = &record.events;
+    debug_assert!(events.iter().all(|new| Event::kind(&new.event) == A::KIND), "a commit is one aggregate's");
+    codec::encode_snapshot(&events.iter().fold(state, folded))
+}

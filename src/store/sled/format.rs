@@ -1,0 +1,135 @@
+//! The data directory: its format, its lock, and what sled leaves behind in a crash.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use tracing::warn;
+
+use super::{OpenError, SledOptions};
+use crate::domain::{EntityId, Position};
+
+/// The newest data format that this version reads, and the one it writes.
+const FORMAT: u32 = 1;
+/// What the `FORMAT` file says before the number.
+const FORMAT_PREFIX: &str = "saem ";
+
+/// sled, opened.
+pub(super) struct Opened {
+    pub db: sled::Db,
+    pub tree: sled::Tree,
+    pub views: sled::Tree,
+    /// A descriptor of our own, to sync sled's file: its `flush` does not reach the disk by itself.
+    pub db_file: File,
+}
+
+pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, OpenError> {
+    let path = directory.display().to_string();
+    let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
+    fs::create_dir_all(directory).map_err(unusable)?;
+    check_format(directory)?;
+    let store = directory.join("journal");
+    let db = open_db(&store, options).map_err(|error| opening(&path, error))?;
+    let tree = db.open_tree("journal").map_err(|error| opening(&path, error))?;
+    let views = db.open_tree("views").map_err(|error| opening(&path, error))?;
+    let db_file = File::open(store.join("db")).map_err(unusable)?;
+    Ok(Opened { db, tree, views, db_file })
+}
+
+fn check_format(directory: &Path) -> Result<(), OpenError> {
+    let path = directory.display().to_string();
+    let file = directory.join("FORMAT");
+    match fs::read_to_string(&file) {
+        Ok(text) => {
+            let found = text.strip_prefix(FORMAT_PREFIX).and_then(|number| number.trim_end().parse().ok());
+            match found {
+                Some(found) if found > FORMAT => Err(OpenError::Newer { path, found, supported: FORMAT }),
+                Some(_) => Ok(()),
+                None => Err(OpenError::Foreign(path)),
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            write_format(directory, &file).map_err(|error| OpenError::Unusable { path, error })
+        }
+        Err(error) => Err(OpenError::Unusable { path, error }),
+    }
+}
+
+/// Written whole or not at all: a crash must not leave half a `FORMAT` file.
+fn write_format(directory: &Path, file: &Path) -> io::Result<()> {
+    let temporary = directory.join("FORMAT.new");
+    let mut handle = File::create(&temporary)?;
+    writeln!(handle, "{FORMAT_PREFIX}{FORMAT}")?;
+    handle.sync_all()?;
+    fs::rename(&temporary, file)?;
+    File::open(directory)?.sync_all()
+}
+
+fn open_db(store: &Path, options: SledOptions) -> sled::Result<sled::Db> {
+    // Flushing is the writer's: sled's own timer would only get in its way.
+    let config = sled::Config::new().path(store).cache_capacity(options.cache_bytes).flush_every_ms(None);
+    match config.open() {
+        Err(sled::Error::Corruption { .. }) => {
+            let moved = set_snapshots_aside(store)?;
+            if moved.is_empty() {
+                return config.open();
+            }
+            warn!(
+                ?moved,
+                "sled could not be opened; its snapshots were set aside, and the log is read instead"
+            );
+            config.open()
+        }
+        opened => opened,
+    }
+}
+
+/// sled's snapshots only save it reading its log; a crash may leave one torn, and sled then refuses to
+/// open. Moved aside, nothing is lost: not even the snapshot.
+fn set_snapshots_aside(store: &Path) -> io::Result<Vec<PathBuf>> {
+    let aside = store.with_file_name("set-aside");
+    let mut moved = Vec::new();
+    for entry in fs::read_dir(store)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with("snap.") {
+            fs::create_dir_all(&aside)?;
+            fs::rename(entry.path(), aside.join(&name))?;
+            moved.push(entry.path());
+        }
+    }
+    Ok(moved)
+}
+
+fn opening(path: &str, error: sled::Error) -> OpenError {
+    let path = path.to_owned();
+    match error {
+        sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
+            OpenError::Locked(path)
+        }
+        sled::Error::Io(error) => OpenError::Unusable { path, error },
+        error => OpenError::Damaged { path, error: error.to_string() },
+    }
+}
+
+pub(super) const CHUNKS: &[u8] = b"j";
+pub(super) const CHECKPOINT: &[u8] = b"mcheckpoint";
+
+pub(super) fn chunk_key(first: Position) -> [u8; 9] {
+    let mut key = [b'j'; 9];
+    key[1..].copy_from_slice(&first.0.to_be_bytes());
+    key
+}
+
+pub(super) fn entity_key(entity: EntityId) -> [u8; 18] {
+    let mut key = [b'e'; 18];
+    key[1] = entity.kind as u8;
+    key[2..].copy_from_slice(&entity.id.to_be_bytes());
+    key
+}
+
+pub(super) fn vault_key(key: &str) -> Vec<u8> {
+    [b"v", key.as_bytes()].concat()
+}

@@ -1,0 +1,324 @@
+//! The journal in sled: the default.
+//!
+//! Everything durable is in one tree, by prefix, since batches on several trees are not atomic:
+//!
+//! | key | value |
+//! | --- | --- |
+//! | `j` position of its first event | a *chunk*: the commits of one batch, packed, ≤ 16 KiB |
+//! | `e` entity | what is known of an entity: version, snapshot, timeline; *written behind* |
+//! | `m` `checkpoint` | from which position on the journal is to be folded at start-up |
+//! | `v` key | the vault |
+//!
+//! Keys are what sled costs, so a commit has none of its own. What is known of an entity stays in
+//! memory for a while after each commit, and is written with a later batch, oldest first, a few at a
+//! time; a crash loses nothing, since start-up folds the journal's tail.
+//!
+//! One thread writes: it takes what has queued, applies it as one batch, flushes, syncs the file, and
+//! answers all (see [`writer`]). A few threads read what is not in memory.
+
+mod format;
+mod index;
+mod reads;
+mod writer;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+};
+
+use thiserror::Error;
+use tokio::sync::{oneshot, watch};
+
+use self::{
+    index::Index,
+    reads::{ReadPool, Tail},
+    writer::{Request, Writer},
+};
+use super::{
+    Commit, CommitError, CommitId, Committed, Journal, Loaded, Pending, StoreError, VaultWrite, ViewRow,
+    ViewWrite,
+};
+use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct SledOptions {
+    /// How much sled may keep in memory, in bytes.
+    pub cache_bytes: u64,
+    /// Whether what is known of entities is ever written behind. Without, all of it is folded at each
+    /// start: for tests of just that.
+    pub write_behind: bool,
+}
+
+impl Default for SledOptions {
+    fn default() -> Self {
+        Self { cache_bytes: 64 * 1_024 * 1_024, write_behind: true }
+    }
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the data directory {0} is in use by another process")]
+    Locked(String),
+    /// The directory cannot be made, read or written.
+    #[error("the data directory {path} cannot be used: {error}")]
+    Unusable {
+        /// Which.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It was written by a newer version.
+    #[error("the data in {path} has format {found}; this version reads up to format {supported}")]
+    Newer {
+        /// Which.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The newest this version knows.
+        supported: u32,
+    },
+    /// It is not Saem's.
+    #[error("the data directory {0} holds a FORMAT file that is not Saem's")]
+    Foreign(String),
+    /// It is damaged.
+    #[error("the data in {path} is damaged: {error}")]
+    Damaged {
+        /// Which.
+        path: String,
+        /// How.
+        error: String,
+    },
+}
+
+/// A journal in sled.
+pub struct SledJournal {
+    shared: Arc<Shared>,
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    pool: ReadPool,
+}
+
+/// What the writer, the readers and the front share.
+struct Shared {
+    db: sled::Db,
+    tree: sled::Tree,
+    views: sled::Tree,
+    index: Index,
+    tail: Tail,
+    head: watch::Sender<Position>,
+    poisoned: Mutex<Option<String>>,
+}
+
+impl Shared {
+    fn poisoned(&self) -> Option<String> {
+        self.poisoned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn poison(&self, reason: &str) {
+        let mut poisoned = self.poisoned.lock().unwrap_or_else(PoisonError::into_inner);
+        poisoned.get_or_insert_with(|| reason.to_owned());
+    }
+}
+
+impl SledJournal {
+    /// Opens the store in `directory`, or begins one.
+    ///
+    /// # Errors
+    /// [`OpenError`], one clear line each.
+    pub fn open(directory: &Path, options: SledOptions) -> Result<Arc<Self>, OpenError> {
+        let opened = format::open(directory, options)?;
+        let damaged = |error: StoreError| OpenError::Damaged {
+            path: directory.display().to_string(),
+            error: error.to_string(),
+        };
+        let index = Index::new(opened.tree.clone(), options.write_behind);
+        let head = reads::recover(&opened.tree, &index).map_err(damaged)?;
+        let shared = Arc::new(Shared {
+            tail: Tail::after(head),
+            db: opened.db,
+            tree: opened.tree,
+            views: opened.views,
+            index,
+            head: watch::Sender::new(head),
+            poisoned: Mutex::default(),
+        });
+        let requests = Writer::start(Arc::clone(&shared), opened.db_file);
+        Ok(Arc::new(Self { shared, requests: Mutex::new(Some(requests)), pool: ReadPool::start() }))
+    }
+
+    /// Makes the next flush fail, as a disk would.
+    #[doc(hidden)]
+    pub fn fail_next_flush(&self) {
+        self.request(Request::FailNextFlush);
+    }
+
+    /// Puts a request into the writer's queue; answers whether it is there.
+    fn request(&self, request: Request) -> bool {
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.as_ref().is_some_and(|requests| requests.send(request).is_ok())
+    }
+
+    /// Has the writer do something, and waits for its answer.
+    fn written<T: Send + 'static>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, CommitError>>) -> Request,
+    ) -> Pending<Result<T, CommitError>> {
+        let (reply, answer) = oneshot::channel();
+        if let Some(reason) = self.shared.poisoned() {
+            return at_once(Err(CommitError::Unavailable(reason)));
+        }
+        if !self.request(request(reply)) {
+            return at_once(Err(CommitError::Unavailable("the journal is closed".to_owned())));
+        }
+        Box::pin(async move {
+            answer.await.unwrap_or_else(|_| Err(CommitError::Unknown("the writer ended".to_owned())))
+        })
+    }
+}
+
+fn at_once<T: Send + 'static>(value: T) -> Pending<T> {
+    Box::pin(std::future::ready(value))
+}
+
+impl Journal for SledJournal {
+    fn load(&self, entity: EntityId) -> Pending<Result<Loaded, StoreError>> {
+        if let Some(known) = self.shared.index.in_memory(entity) {
+            return at_once(Ok(loaded(known.version, known.last_commit_id, &known.snapshot)));
+        }
+        let shared = Arc::clone(&self.shared);
+        self.pool.run(move || {
+            let known = shared.index.get(entity)?;
+            Ok(known.map_or_else(Loaded::default, |k| loaded(k.version, k.last_commit_id, &k.snapshot)))
+        })
+    }
+
+    fn commit(&self, commit: Commit) -> Pending<Result<Committed, CommitError>> {
+        match super::check(&commit) {
+            Ok(()) => self.written(|reply| Request::Commit { commit: Box::new(commit), reply }),
+            Err(error) => at_once(Err(error)),
+        }
+    }
+
+    fn read(&self, after: Position, max: usize) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
+        if let Some(events) = self.shared.tail.read(after, max) {
+            return at_once(Ok(events));
+        }
+        let shared = Arc::clone(&self.shared);
+        self.pool.run(move || {
+            let head = *shared.head.borrow();
+            reads::events(&shared.tree, after, head, max)
+        })
+    }
+
+    fn timeline(&self, rental: RentalId) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        if let Some(known) = shared.index.in_memory(rental.into())
+            && let Some(events) = shared.tail.at(&known.timeline)
+        {
+            return at_once(Ok(events));
+        }
+        self.pool.run(move || {
+            let known = shared.index.get(rental.into())?;
+            let positions = known.map_or_else(Vec::new, |known| known.timeline.clone());
+            reads::at(&shared.tree, &positions)
+        })
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.shared.head.subscribe()
+    }
+
+    fn vault_write(&self, writes: Vec<VaultWrite>) -> Pending<Result<(), CommitError>> {
+        self.written(|reply| Request::Vault { writes, reply })
+    }
+
+    fn vault_get(&self, key: String) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        self.pool.run(move || {
+            let value = shared.tree.get(format::vault_key(&key)).map_err(reads::unavailable)?;
+            Ok(value.map(|value| value.to_vec()))
+        })
+    }
+
+    fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<(String, Vec<u8>)>, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        self.pool.run(move || {
+            let rows = shared.tree.scan_prefix(format::vault_key(&prefix)).map(|row| {
+                let (key, value) = row.map_err(reads::unavailable)?;
+                let key = std::str::from_utf8(&key[1..])
+                    .map_err(|_| StoreError::Corrupt("a key of the vault".to_owned()))?;
+                Ok((key.to_owned(), value.to_vec()))
+            });
+            rows.collect()
+        })
+    }
+
+    fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        self.pool.run(move || {
+            if let Some(reason) = shared.poisoned() {
+                return Err(StoreError::Unavailable(reason));
+            }
+            let mut batch = sled::Batch::default();
+            for (key, value) in writes {
+                match value {
+                    Some(value) => batch.insert(key, value),
+                    None => batch.remove(key),
+                }
+            }
+            shared.views.apply_batch(batch).map_err(reads::unavailable)
+        })
+    }
+
+    fn view_get(&self, key: Vec<u8>) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        self.pool.run(move || {
+            let value = shared.views.get(key).map_err(reads::unavailable)?;
+            Ok(value.map(|value| value.to_vec()))
+        })
+    }
+
+    fn view_scan(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        limit: usize,
+    ) -> Pending<Result<Vec<ViewRow>, StoreError>> {
+        if from >= to {
+            return at_once(Ok(Vec::new()));
+        }
+        let shared = Arc::clone(&self.shared);
+        self.pool.run(move || {
+            let rows = shared.views.range(from..to).take(limit).map(|row| {
+                let (key, value) = row.map_err(reads::unavailable)?;
+                Ok((key.to_vec(), value.to_vec()))
+            });
+            rows.collect()
+        })
+    }
+
+    fn health(&self) -> Result<(), String> {
+        self.shared.poisoned().map_or(Ok(()), Err)
+    }
+
+    fn close(&self) -> Pending<()> {
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (reply, done) = oneshot::channel();
+        let asked = requests.is_some_and(|requests| requests.send(Request::Close { reply }).is_ok());
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            if asked {
+                // A writer that ended by itself has nothing left to write.
+                let _ = done.await;
+            }
+            shared.poison("the journal is closed");
+        })
+    }
+}
+
+fn loaded(version: Version, last_commit_id: u128, snapshot: &[u8]) -> Loaded {
+    let snapshot = (version != Version::default()).then(|| snapshot.into());
+    Loaded { version, last_commit_id: CommitId(last_commit_id), snapshot, tail: Vec::new() }
+}

@@ -1,0 +1,257 @@
+//! Reading: from memory what is recent, from disk what is not, and everything once at start-up.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError, RwLock, mpsc},
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    format::{CHECKPOINT, CHUNKS, chunk_key},
+    index::Index,
+};
+use crate::{
+    domain::{EntityId, Position, Recorded, Version},
+    store::{
+        Pending, StoreError, codec,
+        record::{CommitRecord, IndexRecord, fold_snapshot},
+    },
+};
+
+/// How many threads read from disk.
+const READERS: usize = 2;
+/// How many events stay in memory.
+const TAIL_MAX: usize = 16 * 1_024;
+
+pub(super) fn unavailable(error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Corruption { .. } => StoreError::Corrupt(error.to_string()),
+        error => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+/// A few threads that wait for the disk, so that no actor does.
+pub(super) struct ReadPool {
+    jobs: mpsc::Sender<Box<dyn FnOnce() + Send>>,
+}
+
+impl ReadPool {
+    pub(super) fn start() -> Self {
+        let (jobs, queue) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..READERS {
+            let queue = Arc::clone(&queue);
+            std::thread::spawn(move || {
+                loop {
+                    let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(job) = job else { break };
+                    // A job that panics drops its answer; the thread is for the next one.
+                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                }
+            });
+        }
+        Self { jobs }
+    }
+
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<Result<T, StoreError>> {
+        let (reply, answer) = oneshot::channel();
+        let job = move || drop(reply.send(job()));
+        let queued = self.jobs.send(Box::new(job));
+        Box::pin(async move {
+            let failed = || StoreError::Unavailable("a reader failed".to_owned());
+            queued.map_err(|_| failed())?;
+            answer.await.map_err(|_| failed())?
+        })
+    }
+}
+
+/// The newest events, in memory.
+pub(super) struct Tail {
+    recent: RwLock<Recent>,
+}
+
+struct Recent {
+    /// The position of the newest event that is *not* in `events`, before them.
+    before: Position,
+    events: VecDeque<Arc<Recorded>>,
+}
+
+impl Tail {
+    pub(super) fn after(head: Position) -> Self {
+        Self { recent: RwLock::new(Recent { before: head, events: VecDeque::new() }) }
+    }
+
+    pub(super) fn push(&self, events: impl IntoIterator<Item = Arc<Recorded>>) {
+        let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
+        recent.events.extend(events);
+        while recent.events.len() > TAIL_MAX
+            && let Some(oldest) = recent.events.pop_front()
+        {
+            recent.before = oldest.position;
+        }
+    }
+
+    /// Events after `after`, if memory reaches back that far.
+    pub(super) fn read(&self, after: Position, max: usize) -> Option<Vec<Arc<Recorded>>> {
+        let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
+        let skip = usize::try_from(after.0.checked_sub(recent.before.0)?).ok()?;
+        Some(recent.events.iter().skip(skip).take(max).cloned().collect())
+    }
+
+    /// The events at these positions, if memory has all of them.
+    pub(super) fn at(&self, positions: &[Position]) -> Option<Vec<Arc<Recorded>>> {
+        let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
+        let event = |position: &Position| {
+            let index = position.0.checked_sub(recent.before.0 + 1)?;
+            recent.events.get(usize::try_from(index).ok()?).cloned()
+        };
+        positions.iter().map(event).collect()
+    }
+}
+
+/// The commits of a chunk, each with the position of its first event.
+fn commits(
+    first: Position,
+    chunk: &[u8],
+) -> impl Iterator<Item = Result<(Position, CommitRecord), StoreError>> {
+    let mut next = first;
+    codec::frames(chunk).map(move |frame| {
+        let record: CommitRecord = codec::decode(frame?)?;
+        let at = next;
+        next = Position(at.0 + record.events.len() as u64);
+        Ok((at, record))
+    })
+}
+
+fn first_of(key: &[u8]) -> Result<Position, StoreError> {
+    let position = key.last_chunk::<8>().filter(|_| key.len() == 9);
+    let position = position.ok_or_else(|| StoreError::Corrupt("a chunk's key".to_owned()))?;
+    Ok(Position(u64::from_be_bytes(*position)))
+}
+
+/// The chunks from the one that holds `position` on.
+fn chunks_from(
+    tree: &sled::Tree,
+    position: Position,
+) -> Result<impl Iterator<Item = Result<(Position, sled::IVec), StoreError>> + use<>, StoreError> {
+    let before = tree.range(CHUNKS.to_vec()..=chunk_key(position).to_vec()).next_back();
+    let start = match before.transpose().map_err(unavailable)? {
+        Some((key, _)) => key.to_vec(),
+        None => chunk_key(position).to_vec(),
+    };
+    let chunks = tree.range(start..chunk_key(Position(u64::MAX)).to_vec());
+    Ok(chunks.map(|row| {
+        let (key, chunk) = row.map_err(unavailable)?;
+        Ok((first_of(&key)?, chunk))
+    }))
+}
+
+/// Durable events after `after`, up to `head`: whole chunks, until there are `max`.
+pub(super) fn events(
+    tree: &sled::Tree,
+    after: Position,
+    head: Position,
+    max: usize,
+) -> Result<Vec<Arc<Recorded>>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in chunks_from(tree, Position(after.0 + 1))? {
+        let (first, chunk) = chunk?;
+        // What is in the tree may not be on disk yet: the head tells.
+        if found.len() >= max || first > head {
+            break;
+        }
+        for commit in commits(first, &chunk) {
+            let (first, record) = commit?;
+            found.extend(record.recorded(first).filter(|event| event.position > after));
+        }
+    }
+    found.truncate(max);
+    Ok(found)
+}
+
+/// The events at these positions.
+pub(super) fn at(tree: &sled::Tree, positions: &[Position]) -> Result<Vec<Arc<Recorded>>, StoreError> {
+    let mut chunk: HashMap<Position, Arc<Recorded>> = HashMap::new();
+    let mut found = Vec::with_capacity(positions.len());
+    for position in positions {
+        if !chunk.contains_key(position) {
+            let missing = || StoreError::Corrupt(format!("there is no event at {}", position.0));
+            let (first, bytes) = chunks_from(tree, *position)?.next().ok_or_else(missing)??;
+            for commit in commits(first, &bytes) {
+                let (first, record) = commit?;
+                chunk.extend(record.recorded(first).map(|event| (event.position, event)));
+            }
+        }
+        let missing = || StoreError::Corrupt(format!("there is no event at {}", position.0));
+        found.push(chunk.get(position).cloned().ok_or_else(missing)?);
+    }
+    Ok(found)
+}
+
+/// Folds the journal from the checkpoint on into the index, and finds the head.
+pub(super) fn recover(tree: &sled::Tree, index: &Index) -> Result<Position, StoreError> {
+    let checkpoint = tree.get(CHECKPOINT).map_err(unavailable)?;
+    let checkpoint = checkpoint.map_or(Ok(Position::default()), |stored| codec::decode(&stored))?;
+    let mut changed: HashMap<EntityId, IndexRecord> = HashMap::new();
+    let mut head = checkpoint;
+    for chunk in chunks_from(tree, Position(checkpoint.0 + 1))? {
+        let (first, chunk) = chunk?;
+        for commit in commits(first, &chunk) {
+            let (first, record) = commit?;
+            let last = record.last(first);
+            if last > checkpoint {
+                fold(index, &mut changed, first, &record)?;
+            }
+            head = head.max(last);
+        }
+    }
+    let records = changed.into_iter().map(|(entity, record)| (entity, Arc::new(record)));
+    index.changed(records, Position(checkpoint.0 + 1), super::writer::now());
+    Ok(head)
+}
+
+fn fold(
+    index: &Index,
+    changed: &mut HashMap<EntityId, IndexRecord>,
+    first: Position,
+    commit: &CommitRecord,
+) -> Result<(), StoreError> {
+    let version = Version(commit.last(first).0);
+    let known = entry(index, changed, commit.entity)?;
+    // On disk it may be newer than the checkpoint.
+    if known.version < version {
+        known.snapshot = match fold_snapshot(&known.snapshot, commit) {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                tracing::error!(entity = %commit.entity, %error, "an entity is damaged; others are not");
+                // No longer a frame: whoever loads it is told so.
+                vec![0]
+            }
+        };
+        known.version = version;
+        known.last_commit_id = commit.commit_id;
+    }
+    for (rental, position) in commit.timelines(first) {
+        entry(index, changed, rental.into())?.in_timeline(position);
+    }
+    Ok(())
+}
+
+fn entry<'a>(
+    index: &Index,
+    changed: &'a mut HashMap<EntityId, IndexRecord>,
+    entity: EntityId,
+) -> Result<&'a mut IndexRecord, StoreError> {
+    use std::collections::hash_map::Entry;
+    Ok(match changed.entry(entity) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(vacant) => {
+            let stored = index.get(entity)?.map(|stored| IndexRecord::clone(&stored));
+            vacant.insert(stored.unwrap_or_default())
+        }
+    })
+}

@@ -1,0 +1,290 @@
+//! The one thread that writes: takes what has queued, makes it durable as one batch, answers all.
+//!
+//! ```text
+//! take ─▶ check versions ─▶ pack ─▶ apply_batch ─▶ flush ─▶ fdatasync ─▶ show ─▶ answer
+//! ```
+//!
+//! Whatever fails from `apply_batch` on poisons the store: nobody knows what is on disk, so nothing
+//! more is written until it is opened anew.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    panic::AssertUnwindSafe,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+use tracing::error;
+
+use super::{
+    Shared,
+    format::{CHECKPOINT, chunk_key, entity_key, vault_key},
+    index::Due,
+};
+use crate::{
+    domain::{EntityId, Position, Recorded, Version},
+    store::{
+        COMMIT_BYTES_MAX, Commit, CommitError, Committed, StoreError, VaultWrite, codec,
+        record::{CommitRecord, IndexRecord},
+    },
+};
+
+/// How many requests become one batch.
+const BATCH_MAX: usize = 1_024;
+/// How large a journal value may get: sled puts larger ones than 16 KiB into files it never syncs.
+const CHUNK_BYTES_MAX: usize = 15 * 1_024;
+/// With nothing to do for so long, the writer catches up on what it writes behind.
+const QUIET: Duration = Duration::from_millis(500);
+/// How many records are written behind with each batch, and how many more for each of its commits.
+const BEHIND_MIN: usize = 64;
+const BEHIND_PER_COMMIT: usize = 2;
+/// How many records are written behind at once when there is nothing else to do.
+const BEHIND_QUIET: usize = 1_024;
+
+/// Something to write.
+pub(super) enum Request {
+    Commit { commit: Box<Commit>, reply: oneshot::Sender<Result<Committed, CommitError>> },
+    Vault { writes: Vec<VaultWrite>, reply: oneshot::Sender<Result<(), CommitError>> },
+    FailNextFlush,
+    Close { reply: oneshot::Sender<()> },
+}
+
+/// The moment, for how long a record has been in memory: nothing that is stored depends on it.
+#[expect(clippy::disallowed_methods, reason = "paces the writing behind; no decision depends on it")]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    db_file: File,
+    next: Position,
+    fail_next_flush: bool,
+}
+
+/// A batch on its way to the disk.
+#[derive(Default)]
+struct Batch {
+    tree: sled::Batch,
+    chunk: Vec<u8>,
+    chunk_first: Position,
+    staged: HashMap<EntityId, IndexRecord>,
+    events: Vec<Arc<Recorded>>,
+    commits: usize,
+    answers: Vec<Answer>,
+}
+
+/// What is answered once the batch is on disk, if it gets there.
+enum Answer {
+    Commit(oneshot::Sender<Result<Committed, CommitError>>, Committed),
+    Vault(oneshot::Sender<Result<(), CommitError>>),
+}
+
+impl Writer {
+    pub(super) fn start(shared: Arc<Shared>, db_file: File) -> mpsc::Sender<Request> {
+        let (requests, queue) = mpsc::channel();
+        let next = Position(shared.head.borrow().0 + 1);
+        std::thread::spawn(move || {
+            let mut writer = Self { shared: Arc::clone(&shared), db_file, next, fail_next_flush: false };
+            // Replies of requests that a panic drops tell their callers: unknown.
+            if std::panic::catch_unwind(AssertUnwindSafe(|| writer.run(&queue))).is_err() {
+                error!("the store's writer failed; it takes nothing more until it is opened anew");
+                shared.poison("the writer failed");
+            }
+        });
+        requests
+    }
+
+    fn run(&mut self, queue: &mpsc::Receiver<Request>) {
+        loop {
+            let first = match queue.recv_timeout(QUIET) {
+                Ok(first) => Some(first),
+                Err(mpsc::RecvTimeoutError::Timeout) => None,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            };
+            let quiet = first.is_none();
+            let more = std::iter::from_fn(|| queue.try_recv().ok());
+            let mut closing = None;
+            let mut batch = Batch { chunk_first: self.next, ..Batch::default() };
+            for request in first.into_iter().chain(more).take(BATCH_MAX) {
+                match request {
+                    Request::Commit { commit, reply } => self.stage(&mut batch, &commit, reply),
+                    Request::Vault { writes, reply } => {
+                        batch.vault(&writes);
+                        batch.answers.push(Answer::Vault(reply));
+                    }
+                    Request::FailNextFlush => self.fail_next_flush = true,
+                    Request::Close { reply } => closing = Some(reply),
+                }
+            }
+            self.write(batch, quiet, closing.is_some());
+            if let Some(closed) = closing {
+                while self.shared.poisoned().is_none() && !self.write(Batch::default(), true, true) {}
+                let _ = closed.send(());
+                return;
+            }
+        }
+    }
+
+    /// Checks a commit against what is known, this batch's earlier commits included.
+    fn stage(
+        &mut self,
+        batch: &mut Batch,
+        commit: &Commit,
+        reply: oneshot::Sender<Result<Committed, CommitError>>,
+    ) {
+        let known = match self.known(batch, commit.entity) {
+            Ok(known) => known,
+            Err(error) => return drop(reply.send(Err(CommitError::Unavailable(error.to_string())))),
+        };
+        let Version(version) = known.version;
+        if known.last_commit_id == commit.commit_id.0 && version > 0 {
+            let same = Committed { position: Position(version), version: known.version };
+            return batch.answers.push(Answer::Commit(reply, same));
+        }
+        if known.version != commit.expected {
+            return drop(reply.send(Err(CommitError::Conflict { current: known.version })));
+        }
+        match self.add(batch, commit) {
+            Ok(committed) => batch.answers.push(Answer::Commit(reply, committed)),
+            Err(error) => drop(reply.send(Err(CommitError::Unavailable(error.to_string())))),
+        }
+    }
+
+    fn known<'a>(&self, batch: &'a mut Batch, entity: EntityId) -> Result<&'a mut IndexRecord, StoreError> {
+        use std::collections::hash_map::Entry;
+        Ok(match batch.staged.entry(entity) {
+            Entry::Occupied(staged) => staged.into_mut(),
+            Entry::Vacant(vacant) => {
+                let stored = self.shared.index.get(entity)?.map(|stored| IndexRecord::clone(&stored));
+                vacant.insert(stored.unwrap_or_default())
+            }
+        })
+    }
+
+    fn add(&mut self, batch: &mut Batch, commit: &Commit) -> Result<Committed, StoreError> {
+        let record = CommitRecord::of(commit);
+        let frame = codec::encode(&record)?;
+        if frame.len() > COMMIT_BYTES_MAX {
+            return Err(StoreError::Unavailable(format!("a commit of {} bytes is too large", frame.len())));
+        }
+        for (rental, position) in record.timelines(self.next) {
+            self.known(batch, rental.into())?.in_timeline(position);
+        }
+        let last = record.last(self.next);
+        let known = self.known(batch, commit.entity)?;
+        known.version = Version(last.0);
+        known.last_commit_id = commit.commit_id.0;
+        known.snapshot = commit.snapshot.to_vec();
+        if batch.chunk.len() + frame.len() > CHUNK_BYTES_MAX {
+            batch.close_chunk();
+            batch.chunk_first = self.next;
+        }
+        codec::append(&mut batch.chunk, &frame);
+        batch.vault(&commit.vault);
+        batch.events.extend(record.recorded(self.next));
+        batch.commits += 1;
+        self.next = Position(last.0 + 1);
+        Ok(Committed { position: last, version: Version(last.0) })
+    }
+
+    /// Makes a batch durable, with some of what is written behind, and answers. Answers whether nothing
+    /// is left to write behind.
+    fn write(&mut self, mut batch: Batch, quiet: bool, everything: bool) -> bool {
+        let max = if quiet { BEHIND_QUIET } else { BEHIND_MIN + BEHIND_PER_COMMIT * batch.commits };
+        let head = *self.shared.head.borrow();
+        let due = self.shared.index.due(max, now(), everything, head);
+        if due.entities.is_empty() && batch.answers.is_empty() {
+            return true;
+        }
+        let answers = std::mem::take(&mut batch.answers);
+        let first = batch.events.first().map(|event| event.position);
+        match self.make_durable(&mut batch, &due) {
+            Ok(()) => {
+                self.shared.index.written(&due.entities);
+                if let Some(first) = first {
+                    let staged =
+                        batch.staged.into_iter().filter(|(entity, _)| !due.entities.contains(entity));
+                    let staged =
+                        staged.filter(|(_, record)| record.version.0 > 0 || !record.timeline.is_empty());
+                    let staged = staged.map(|(entity, record)| (entity, Arc::new(record)));
+                    self.shared.index.changed(staged, first, now());
+                    self.shared.tail.push(batch.events);
+                    self.shared.head.send_replace(Position(self.next.0 - 1));
+                }
+                answers.into_iter().for_each(Answer::durable);
+            }
+            Err(error) => {
+                error!(%error, "the store could not write; it takes nothing more until it is opened anew");
+                self.shared.poison(&error.to_string());
+                answers.into_iter().for_each(|answer| answer.unknown(&error.to_string()));
+            }
+        }
+        false
+    }
+
+    fn make_durable(&mut self, batch: &mut Batch, due: &Due) -> Result<(), StoreError> {
+        if let Some(reason) = self.shared.poisoned() {
+            return Err(StoreError::Unavailable(reason));
+        }
+        batch.close_chunk();
+        for entity in &due.entities {
+            // What this batch changes is written as this batch leaves it: both or neither get there.
+            let staged = batch.staged.get(entity);
+            let stored = match staged {
+                Some(staged) => codec::encode(staged)?,
+                None => codec::encode(&*self.shared.index.get(*entity)?.unwrap_or_default())?,
+            };
+            batch.tree.insert(&entity_key(*entity), stored);
+        }
+        if let Some(checkpoint) = due.checkpoint {
+            batch.tree.insert(CHECKPOINT, codec::encode(&checkpoint)?);
+        }
+        let failed = |error: String| StoreError::Unavailable(error);
+        let tree = std::mem::take(&mut batch.tree);
+        self.shared.tree.apply_batch(tree).map_err(|error| failed(error.to_string()))?;
+        if std::mem::take(&mut self.fail_next_flush) {
+            return Err(failed("a flush failed on demand".to_owned()));
+        }
+        self.shared.db.flush().map_err(|error| failed(error.to_string()))?;
+        // sled's flush hands the pages to the kernel; only this waits for the disk.
+        self.db_file.sync_data().map_err(|error| failed(error.to_string()))
+    }
+}
+
+impl Batch {
+    fn close_chunk(&mut self) {
+        if !self.chunk.is_empty() {
+            let chunk = std::mem::take(&mut self.chunk);
+            self.tree.insert(&chunk_key(self.chunk_first), chunk);
+        }
+    }
+
+    fn vault(&mut self, writes: &[VaultWrite]) {
+        for VaultWrite { key, value } in writes {
+            match value {
+                Some(value) => self.tree.insert(vault_key(key), value.as_slice()),
+                None => self.tree.remove(vault_key(key)),
+            }
+        }
+    }
+}
+
+impl Answer {
+    fn durable(self) {
+        match self {
+            Self::Commit(reply, committed) => drop(reply.send(Ok(committed))),
+            Self::Vault(reply) => drop(reply.send(Ok(()))),
+        }
+    }
+
+    fn unknown(self, reason: &str) {
+        let error = CommitError::Unknown(reason.to_owned());
+        match self {
+            Self::Commit(reply, _) => drop(reply.send(Err(error))),
+            Self::Vault(reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
