@@ -1,6 +1,21 @@
-//! Saem.
+//! Saem (샘, "a spring of water"): a rental-commerce server for water purifiers.
+//!
+//! One sentence: commands go to actors, actors ask a pure domain to decide, decisions are committed to
+//! one journal, and policies read the journal to send the next commands.
+//!
+//! | module | holds | knows |
+//! | --- | --- | --- |
+//! | [`domain`] | aggregates, events, policies: what may be decided | nothing but itself |
+//! | [`store`] | the journal behind a trait; sled, memory | domain |
+//! | [`gateways`] | payment and SMS providers behind traits | domain |
+//! | [`actors`] | who does it, in which order, and what if it fails; the [`Shop`](actors::shop::Shop) | all above |
+//! | [`config`] | settings | actors |
+//!
+//! An embedder opens a [`Shop`](actors::shop::Shop) over a journal and calls it; `examples/` shows how.
 
 pub mod actors;
+pub mod config;
 pub mod domain;
 pub mod gateways;
+pub mod open;
 pub mod store;

@@ -1,0 +1,405 @@
+//! Settings: defaults < file < environment < flags, and every error at once.
+//!
+//! Each setting is a key such as `http.listen`; its environment variable is `SAEM_HTTP__LISTEN`. An
+//! unknown key is an error, wherever it stands: a typo must not silently mean the default.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use config::{Config, Environment, File, FileFormat};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::{
+    actors::{payment::Rules, restart::RestartLimits, shop::ShopSettings},
+    domain::notice::Locale,
+};
+
+/// A text that is never shown.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+macro_rules! sections {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+    )*};
+}
+
+sections! {
+    /// Every setting.
+    Settings {
+        /// The HTTP server.
+        http: Http = Http::default(),
+        /// Where data is kept.
+        store: Store = Store::default(),
+        /// The operator.
+        operator: Operator = Operator::default(),
+        /// The language of text messages: `ko` or `en`.
+        locale: String = "ko".to_owned(),
+        /// Payments.
+        payment: Payment = Payment::default(),
+        /// Text messages.
+        sms: Sms = Sms::default(),
+        /// Actors.
+        actors: Actors = Actors::default(),
+        /// Faults on purpose.
+        faults: Faults = Faults::default(),
+    }
+
+    /// The HTTP server.
+    Http {
+        /// Where it listens.
+        listen: String = "127.0.0.1:8080".to_owned(),
+        /// How many threads serve; 0 is one a core.
+        workers: usize = 0,
+    }
+
+    /// Where data is kept.
+    Store {
+        /// `sled`, or `memory`, which keeps nothing.
+        backend: String = "sled".to_owned(),
+        /// The data directory.
+        path: PathBuf = PathBuf::from("./saem-data"),
+        /// How much sled may keep in memory, in MiB.
+        cache_mb: u64 = 64,
+    }
+
+    /// The operator.
+    Operator {
+        /// The key, at least 32 characters; generated into `<store.path>/operator.key` unless set.
+        key: Option<Secret> = None,
+    }
+
+    /// Payments.
+    Payment {
+        /// `simulator`.
+        provider: String = "simulator".to_owned(),
+        /// From a request's arrival to its last chance at the gateway, in ms; waiting included.
+        deadline_ms: u64 = 900,
+        /// One call to the gateway, in ms.
+        timeout_ms: u64 = 800,
+        /// Less time than this left before the deadline, in ms, and a charge is not begun any more.
+        charge_min_ms: u64 = 300,
+        /// Conversations with the gateway at once.
+        concurrency: usize = 64,
+        /// Customers who may wait for one.
+        queue: usize = 256,
+        /// Without an answer: `defer` (the customer may pay later) or `refuse`.
+        fallback: String = "defer".to_owned(),
+        /// How long a deferred payment may take, such as `24h`, `30m` or `90s`.
+        deferral_ttl: String = "24h".to_owned(),
+        /// The circuit breaker.
+        breaker: BreakerSettings = BreakerSettings::default(),
+        /// The simulator.
+        simulator: SimulatorSettings = SimulatorSettings::default(),
+    }
+
+    /// The circuit breaker.
+    BreakerSettings {
+        /// How long it stays open, in ms.
+        open_wait_ms: u64 = 5_000,
+    }
+
+    /// The payment simulator.
+    SimulatorSettings {
+        /// How long a call takes, in ms.
+        latency_ms: u64 = 0,
+        /// By how much that varies, in ms.
+        jitter_ms: u64 = 0,
+        /// How many calls it serves at once; 0 is no bound.
+        capacity: usize = 0,
+    }
+
+    /// Text messages.
+    Sms {
+        /// `log`.
+        provider: String = "log".to_owned(),
+    }
+
+    /// Actors.
+    Actors {
+        /// How many threads entities live on; 0 is one a core.
+        arbiters: usize = 0,
+        /// An entity without work for so long, in ms, is let go.
+        idle_ms: u64 = 10_000,
+        /// With more than so many entities on a thread, idle ones are let go after a second.
+        live_max: usize = 20_000,
+        /// How many commands may wait for one entity.
+        mailbox: usize = 1_024,
+        /// How long a question to an entity may take, in ms.
+        ask_timeout_ms: u64 = 5_000,
+        /// How many failures within the window are answered by a restart; one more is too many.
+        restarts_max: usize = 5,
+        /// The window, in ms.
+        restarts_window_ms: u64 = 10_000,
+    }
+
+    /// Faults on purpose.
+    Faults {
+        /// Whether they may be injected, through operations.
+        enabled: bool = false,
+    }
+}
+
+/// A setting that breaks its rule.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{key} = {value}: {rule}")]
+pub struct InvalidSetting {
+    /// Which.
+    pub key: &'static str,
+    /// Its value; masked if it is a secret.
+    pub value: String,
+    /// The rule.
+    pub rule: String,
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// They cannot be read: the message names the key.
+    #[error("bad setting: {0}")]
+    Unreadable(#[from] config::ConfigError),
+    /// They break rules: one line each.
+    #[error("{}", lines(.0))]
+    Invalid(Vec<InvalidSetting>),
+}
+
+fn lines(invalid: &[InvalidSetting]) -> String {
+    let lines: Vec<String> = invalid.iter().map(|setting| format!("bad setting: {setting}")).collect();
+    lines.join("\n")
+}
+
+impl Settings {
+    /// Loads settings from a file, the environment (`SAEM_…`) and flags, each before the next, and
+    /// checks them.
+    ///
+    /// # Errors
+    /// [`ConfigError`]
+    pub fn load(file: Option<&str>, flags: &[(&str, String)]) -> Result<Self, ConfigError> {
+        let environment = std::env::vars().filter(|(name, _)| !NOT_SETTINGS.contains(&name.as_str()));
+        Self::load_from(file, environment.collect(), flags)
+    }
+
+    fn load_from(
+        file: Option<&str>,
+        environment: std::collections::HashMap<String, String>,
+        flags: &[(&str, String)],
+    ) -> Result<Self, ConfigError> {
+        let mut builder = Config::builder();
+        if let Some(file) = file {
+            builder = builder.add_source(File::new(file, FileFormat::Toml));
+        }
+        let source = Environment::with_prefix("SAEM").prefix_separator("_").separator("__");
+        builder = builder.add_source(source.source(Some(environment)));
+        for (key, value) in flags {
+            builder = builder.set_override(*key, value.as_str())?;
+        }
+        let settings: Self = builder.build()?.try_deserialize()?;
+        let invalid = settings.invalid();
+        if invalid.is_empty() { Ok(settings) } else { Err(ConfigError::Invalid(invalid)) }
+    }
+
+    /// Every setting that breaks its rule.
+    fn invalid(&self) -> Vec<InvalidSetting> {
+        let mut checks = Checks(Vec::new());
+        let positive = "must be at least 1";
+        let payment = &self.payment;
+        let listen = self.http.listen.parse::<SocketAddr>().is_ok();
+        checks.that(
+            listen,
+            "http.listen",
+            &self.http.listen,
+            "must be an address and a port, such as 127.0.0.1:8080",
+        );
+        checks.one_of("store.backend", &self.store.backend, &["sled", "memory"]);
+        checks.that(self.store.cache_mb >= 1, "store.cache_mb", self.store.cache_mb, positive);
+        let key_len = self.operator.key.as_ref().map_or(usize::MAX, |key| key.0.chars().count());
+        checks.that(key_len >= 32, "operator.key", "***", "must have at least 32 characters");
+        checks.one_of("locale", &self.locale, &["ko", "en"]);
+        checks.one_of("payment.provider", &payment.provider, &["simulator"]);
+        checks.one_of("payment.fallback", &payment.fallback, &["defer", "refuse"]);
+        checks.that(payment.timeout_ms >= 1, "payment.timeout_ms", payment.timeout_ms, positive);
+        checks.that(
+            payment.deadline_ms > payment.charge_min_ms,
+            "payment.deadline_ms",
+            payment.deadline_ms,
+            "must be larger than payment.charge_min_ms",
+        );
+        checks.that(payment.concurrency >= 1, "payment.concurrency", payment.concurrency, positive);
+        let ttl = duration_ms(&payment.deferral_ttl).is_some();
+        checks.that(
+            ttl,
+            "payment.deferral_ttl",
+            &payment.deferral_ttl,
+            "must be a duration, such as 24h, 30m or 90s",
+        );
+        checks.one_of("sms.provider", &self.sms.provider, &["log"]);
+        checks.that(
+            self.actors.arbiters <= 64,
+            "actors.arbiters",
+            self.actors.arbiters,
+            "must be at most 64",
+        );
+        checks.that(self.actors.mailbox >= 1, "actors.mailbox", self.actors.mailbox, positive);
+        checks.that(
+            self.actors.ask_timeout_ms >= 1,
+            "actors.ask_timeout_ms",
+            self.actors.ask_timeout_ms,
+            positive,
+        );
+        checks.0
+    }
+
+    /// How the shop is to be run, with the operator's key as it was found or made.
+    #[must_use]
+    pub fn shop(&self, operator_key: String) -> ShopSettings {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let Self { payment, actors, .. } = self;
+        ShopSettings {
+            arbiters: if actors.arbiters == 0 { cores.min(8) } else { actors.arbiters },
+            ask_timeout_ms: actors.ask_timeout_ms,
+            entity_mailbox: actors.mailbox,
+            entity_idle_ms: actors.idle_ms,
+            entities_max: actors.live_max,
+            restart_limits: RestartLimits {
+                restarts_max: actors.restarts_max,
+                window_ms: actors.restarts_window_ms,
+            },
+            operator_key,
+            locale: Locale::parse(&self.locale).unwrap_or_default(),
+            payment: Rules {
+                deadline_ms: payment.deadline_ms,
+                timeout_ms: payment.timeout_ms,
+                charge_min_ms: payment.charge_min_ms,
+                defer: payment.fallback == "defer",
+                deferral_ttl_ms: duration_ms(&payment.deferral_ttl).unwrap_or_default(),
+            },
+            payment_concurrency: payment.concurrency,
+            payment_queue: payment.queue,
+            breaker_open_wait_ms: payment.breaker.open_wait_ms,
+            faults_enabled: self.faults.enabled,
+        }
+    }
+}
+
+/// Variables with our prefix that are not settings: `SAEM_LOG` filters the log, as `RUST_LOG` would.
+const NOT_SETTINGS: [&str; 1] = ["SAEM_LOG"];
+
+struct Checks(Vec<InvalidSetting>);
+
+impl Checks {
+    fn that(&mut self, holds: bool, key: &'static str, value: impl ToString, rule: &str) {
+        if !holds {
+            self.0.push(InvalidSetting { key, value: value.to_string(), rule: rule.to_owned() });
+        }
+    }
+
+    fn one_of(&mut self, key: &'static str, value: &str, known: &[&str]) {
+        let rule = format!("must be {}", known.join(" or "));
+        self.that(known.contains(&value), key, value, &rule);
+    }
+}
+
+/// Reads `90s`, `30m`, `24h` or `7d`, as ms; at least a second, at most a year.
+fn duration_ms(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return None,
+    };
+    let seconds = number.parse::<u64>().ok()?.checked_mul(seconds)?;
+    (1..=366 * 24 * 60 * 60).contains(&seconds).then_some(seconds * 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(environment: &[(&str, &str)], flags: &[(&str, String)]) -> Result<Settings, ConfigError> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::load_from(None, environment.collect(), flags)
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_that_over_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("saem.toml");
+        std::fs::write(&file, "locale = \"en\"\n[http]\nlisten = \"127.0.0.1:1\"\nworkers = 3\n").unwrap();
+        let environment = [("SAEM_HTTP__LISTEN".to_owned(), "127.0.0.1:2".to_owned())];
+        let flags = [("http.listen", "127.0.0.1:3".to_owned())];
+        let load = |flags| Settings::load_from(file.to_str(), environment.clone().into(), flags).unwrap();
+        assert_eq!((load(&[]).http.listen.as_str(), load(&[]).http.workers), ("127.0.0.1:2", 3));
+        assert_eq!((load(&flags).http.listen.as_str(), load(&flags).locale.as_str()), ("127.0.0.1:3", "en"));
+    }
+
+    #[test]
+    fn numbers_and_texts_of_digits_come_through_the_environment() {
+        let key = "1".repeat(32);
+        let environment = [
+            ("SAEM_PAYMENT__CONCURRENCY", "7"),
+            ("SAEM_FAULTS__ENABLED", "true"),
+            ("SAEM_OPERATOR__KEY", &key),
+        ];
+        let settings = load(&environment, &[]).unwrap();
+        assert_eq!((settings.payment.concurrency, settings.faults.enabled), (7, true));
+        assert_eq!(settings.operator.key.unwrap().0, key);
+    }
+
+    #[test]
+    fn a_typo_is_an_error_that_names_it() {
+        for name in ["SAEM_HTTP__LISTENN", "SAEM_HTTTP__LISTEN"] {
+            let error = load(&[(name, "127.0.0.1:1")], &[]).unwrap_err().to_string();
+            assert!(
+                error.contains("unknown field") && error.contains("lis") | error.contains("htttp"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_error_is_told_at_once_and_secrets_never() {
+        let environment = [
+            ("SAEM_HTTP__LISTEN", "here"),
+            ("SAEM_OPERATOR__KEY", "too-short"),
+            ("SAEM_PAYMENT__PROVIDER", "stripe"),
+            ("SAEM_PAYMENT__DEFERRAL_TTL", "soon"),
+            ("SAEM_LOCALE", "fr"),
+        ];
+        let error = load(&environment, &[]).unwrap_err().to_string();
+        for key in
+            ["http.listen = here", "operator.key", "payment.provider = stripe", "deferral_ttl", "locale"]
+        {
+            assert!(error.contains(key), "{key}: {error}");
+        }
+        assert!(!error.contains("too-short"));
+    }
+
+    #[test]
+    fn durations_are_read() {
+        assert_eq!(
+            ["90s", "30m", "24h", "7d"].map(duration_ms),
+            [90, 1_800, 86_400, 604_800].map(|s| Some(s * 1_000))
+        );
+        assert_eq!(["", "h", "0s", "1.5h", "24", "-1h", "9999d", "1시"].map(duration_ms), [None; 8]);
+    }
+}

@@ -1,0 +1,105 @@
+//! From settings to an open shop: data directory, operator's key, gateways.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use thiserror::Error;
+
+use crate::{
+    actors::{
+        shop::{Shop, ShopError, ShopParts},
+        sources::Sources,
+    },
+    config::{Settings, SimulatorSettings},
+    gateways::{
+        ledger::{Ledger, LedgerError},
+        simulator::{Behaviour, Simulator},
+        sms::LogSms,
+    },
+    store::{
+        Journal,
+        memory::MemoryJournal,
+        sled::{OpenError as StoreOpenError, SledJournal, SledOptions},
+    },
+};
+
+/// Why a shop cannot be opened: one clear line each.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreOpenError),
+    /// The simulator's ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The operator's key.
+    #[error("the operator key {path} cannot be used: {error}")]
+    OperatorKey {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The shop itself.
+    #[error("the shop cannot be opened: {0}")]
+    Shop(#[from] ShopError),
+}
+
+/// Opens a shop as `settings` say; within an actix system.
+///
+/// # Errors
+/// [`OpenError`]
+pub async fn open(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
+    let sources = Sources::system();
+    let directory = &settings.store.path;
+    let (journal, ledger): (Arc<dyn Journal>, _) = if settings.store.backend == "memory" {
+        (MemoryJournal::new(), Ledger::in_memory())
+    } else {
+        let cache_bytes = settings.store.cache_mb * 1_024 * 1_024;
+        let journal = SledJournal::open(directory, SledOptions { cache_bytes, ..SledOptions::default() })?;
+        (journal, Ledger::open(&directory.join("simulator.ledger"))?)
+    };
+    let operator_key = match &settings.operator.key {
+        Some(key) => key.0.clone(),
+        None => operator_key(directory, &sources)?,
+    };
+    let SimulatorSettings { latency_ms, jitter_ms, capacity } = settings.payment.simulator.clone();
+    let behaviour = Behaviour { latency_ms, jitter_ms, capacity, ..Behaviour::default() };
+    let gateway = Arc::new(Simulator::new(ledger, behaviour, sources.bits() as u64));
+    let parts = ShopParts { journal, gateway, sms: Arc::new(LogSms), sources };
+    Ok(Shop::open(parts, settings.shop(operator_key)).await?)
+}
+
+/// Where a generated operator key is kept.
+#[must_use]
+pub fn operator_key_path(directory: &Path) -> PathBuf {
+    directory.join("operator.key")
+}
+
+/// The key in the data directory; made, for the owner's eyes only, if there is none.
+fn operator_key(directory: &Path, sources: &Sources) -> Result<String, OpenError> {
+    let path = operator_key_path(directory);
+    let made = || -> std::io::Result<String> {
+        match fs::read_to_string(&path) {
+            Ok(key) if key.trim().len() >= 32 => return Ok(key.trim().to_owned()),
+            Ok(_) => return Err(std::io::Error::other("it must have at least 32 characters")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        fs::create_dir_all(directory)?;
+        let key = format!("{:032x}{:032x}", sources.bits(), sources.bits());
+        let temporary = path.with_extension("new");
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        writeln!(file, "{key}")?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)?;
+        Ok(key)
+    };
+    made().map_err(|error| OpenError::OperatorKey { path: path.clone(), error })
+}
