@@ -9,7 +9,8 @@
 //! | [`store`] | the journal behind a trait; sled, memory | domain |
 //! | [`gateways`] | payment and SMS providers behind traits | domain |
 //! | [`actors`] | who does it, in which order, and what if it fails; the [`Shop`](actors::shop::Shop) | all above |
-//! | [`config`] | settings | actors |
+//! | [`http`] | the REST API | actors |
+//! | [`config`], [`open`] | settings, and opening a shop from them | actors |
 //!
 //! An embedder opens a [`Shop`](actors::shop::Shop) over a journal and calls it; `examples/` shows how.
 
@@ -17,5 +18,6 @@ pub mod actors;
 pub mod config;
 pub mod domain;
 pub mod gateways;
+pub mod http;
 pub mod open;
 pub mod store;

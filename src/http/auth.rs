@@ -1,0 +1,83 @@
+//! Who is asking: bearer tokens, roles, and whose things these are.
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
+
+use super::{App, problem::Problem, problem_kinds::Kind};
+use crate::{actors::shop::Principal, domain::CustomerId};
+
+/// A customer.
+pub struct Customer(pub CustomerId);
+
+/// The operator.
+pub struct Operator;
+
+/// A customer or the operator.
+#[derive(Clone, Copy)]
+pub struct AnyRole(pub Principal);
+
+/// The bearer token, as it came.
+pub struct Token(pub String);
+
+impl AnyRole {
+    /// Whether this is the owner, or the operator. Others are told that there is no such thing.
+    ///
+    /// # Errors
+    /// A 404.
+    pub fn may_see(self, owner: CustomerId, what: &str) -> Result<(), Problem> {
+        match self.0 {
+            Principal::Operator => Ok(()),
+            Principal::Customer(customer) if customer == owner => Ok(()),
+            Principal::Customer(_) => Err(Problem::not_found(what)),
+        }
+    }
+
+    /// The customer, if it is one.
+    #[must_use]
+    pub const fn customer(self) -> Option<CustomerId> {
+        match self.0 {
+            Principal::Customer(customer) => Some(customer),
+            Principal::Operator => None,
+        }
+    }
+}
+
+fn token(request: &HttpRequest) -> Result<&str, Problem> {
+    let value = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = value.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    token.ok_or_else(|| Problem::new(Kind::Unauthorized, "a bearer token is required"))
+}
+
+fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
+    let app = request.app_data::<web::Data<App>>().expect("the server is configured with its app");
+    let refused = || Problem::new(Kind::Unauthorized, "the bearer token is not valid, or no longer");
+    app.shop.authenticate(token(request)?).ok_or_else(refused)
+}
+
+macro_rules! from_request {
+    ($($extractor:ident: $request:ident => $extracted:expr;)*) => {$(
+        impl FromRequest for $extractor {
+            type Error = Problem;
+            type Future = std::future::Ready<Result<Self, Problem>>;
+
+            fn from_request($request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                std::future::ready($extracted)
+            }
+        }
+    )*};
+}
+
+from_request! {
+    AnyRole: request => principal(request).map(Self);
+    Token: request => token(request).map(|token| Self(token.to_owned()));
+    Customer: request => principal(request).and_then(|principal| match principal {
+        Principal::Customer(customer) => Ok(Self(customer)),
+        Principal::Operator => Err(Problem::new(Kind::Forbidden, "this call is for customers")),
+    });
+    Operator: request => principal(request).and_then(|principal| match principal {
+        Principal::Operator => Ok(Self),
+        Principal::Customer(_) => Err(Problem::new(Kind::Forbidden, "this call is for the operator")),
+    });
+}

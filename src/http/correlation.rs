@@ -1,0 +1,197 @@
+//! What every request passes through: its correlation, its log lines, its problems written out.
+//!
+//! A W3C `traceparent` is continued, else a trace begins here. Every answer carries
+//! `X-Correlation-Id`, and every failure is an RFC 9457 problem, the framework's own included.
+
+use std::{future::Future, panic::AssertUnwindSafe, pin::Pin};
+
+use actix_web::{
+    Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web,
+};
+use futures_util::FutureExt as _;
+use tracing::{Instrument as _, error, info_span};
+
+use super::{
+    App,
+    problem::{PROBLEM_JSON, Problem},
+    problem_kinds::Kind,
+};
+use crate::{
+    actors::ask::Because,
+    domain::{Causation, Correlation},
+};
+
+/// The header that tells the correlation id.
+pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// Why a handler does what it does.
+#[derive(Clone, Copy, Debug)]
+pub struct Cause(pub Because);
+
+impl FromRequest for Cause {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let cause = request.extensions().get::<Self>().copied();
+        std::future::ready(
+            cause.ok_or_else(|| Problem::new(Kind::Internal, "something went wrong on our side")),
+        )
+    }
+}
+
+/// Reads `version-traceid-parentid-flags`, as W3C Trace Context writes it.
+fn traceparent(text: &str) -> Option<Because> {
+    let mut parts = text.trim().split('-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex =
+        |text: &str, len| text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if !hex(version, 2) || version == "ff" || !hex(parent, 16) || !hex(flags, 2) {
+        return None;
+    }
+    if version == "00" && parts.next().is_some() {
+        return None;
+    }
+    let span = u64::from_str_radix(parent, 16).ok().filter(|&span| span != 0)?;
+    Some(Because { correlation: Correlation::parse(trace)?, causation: Causation::Request(span) })
+}
+
+type Answer<B> = ServiceResponse<EitherBody<B, BoxBody>>;
+
+/// The middleware.
+///
+/// # Errors
+/// Only after a panic: a problem that is written out already.
+pub async fn correlate<B: MessageBody + 'static>(
+    app: web::Data<App>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<Answer<B>, Error> {
+    let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let because = header.and_then(traceparent).unwrap_or_else(|| app.shop.because());
+    request.extensions_mut().insert(Cause(because));
+    let correlation = because.correlation.to_string();
+    let instance = request.path().to_owned();
+    let span = info_span!("request", method = %request.method(), path = instance, correlation);
+    // A panic leaves no request to answer; it must not leave the client without an answer.
+    let call: Pin<Box<dyn Future<Output = _>>> = Box::pin(next.call(request));
+    let answered = AssertUnwindSafe(call).catch_unwind().instrument(span.clone()).await;
+    let _in_span = span.enter();
+    let mut response = match answered {
+        Ok(answered) => finish(answered?, &instance, &correlation),
+        Err(_panic) => {
+            error!("a handler panicked");
+            return Err(Panicked { instance, correlation }.into());
+        }
+    };
+    if let Ok(value) = HeaderValue::from_str(&correlation) {
+        response.headers_mut().insert(CORRELATION_ID, value);
+    }
+    if app.draining() {
+        response.response_mut().head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+    }
+    Ok(response)
+}
+
+/// Writes a problem out, if the answer is one.
+fn finish<B: MessageBody + 'static>(
+    response: ServiceResponse<B>,
+    instance: &str,
+    correlation: &str,
+) -> Answer<B> {
+    let status = response.status();
+    if status.is_success() || status.is_informational() || status.is_redirection() {
+        return response.map_into_left_body();
+    }
+    let written = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t == PROBLEM_JSON);
+    if written {
+        return response.map_into_left_body();
+    }
+    let problem = response.response().extensions().get::<Problem>().cloned();
+    let problem = problem.unwrap_or_else(|| Problem::new(Kind::of_status(status), explained(status)));
+    if problem.kind.status().is_server_error() {
+        log(&problem);
+    }
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let (request, _) = response.into_parts();
+    let mut rendered = problem.render(instance, correlation);
+    if let Some(allow) = allow {
+        rendered.headers_mut().insert(header::ALLOW, allow);
+    }
+    ServiceResponse::new(request, rendered).map_into_right_body()
+}
+
+fn log(problem: &Problem) {
+    let reason = problem.internal.as_deref().unwrap_or(&problem.detail);
+    if problem.kind.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        error!(slug = problem.kind.slug(), reason, "a request failed");
+    } else {
+        tracing::warn!(slug = problem.kind.slug(), reason, "a request was turned away");
+    }
+}
+
+fn explained(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "there is nothing under this path",
+        StatusCode::METHOD_NOT_ALLOWED => "this path is not served by this method",
+        StatusCode::PAYLOAD_TOO_LARGE => "the body has more than 64 KiB",
+        StatusCode::BAD_REQUEST => "the request cannot be read",
+        _ => "the request failed",
+    }
+}
+
+/// A handler panicked: what is left to say.
+#[derive(Debug)]
+struct Panicked {
+    instance: String,
+    correlation: String,
+}
+
+impl std::fmt::Display for Panicked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a handler panicked")
+    }
+}
+
+impl ResponseError for Panicked {
+    fn error_response(&self) -> HttpResponse {
+        let problem = Problem::new(Kind::Internal, "something went wrong on our side");
+        let mut response = problem.render(&self.instance, &self.correlation);
+        if let Ok(value) = HeaderValue::from_str(&self.correlation) {
+            response.headers_mut().insert(CORRELATION_ID, value);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_well_formed_trace_contexts_are_continued() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let because = traceparent(good).unwrap();
+        assert_eq!(because.correlation.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(because.causation, Causation::Request(0x00f0_67aa_0ba9_02b7));
+        for bad in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+        ] {
+            assert!(traceparent(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What comes in: bodies, queries and path ids, each with an error that names the field and the rule.
+
+use std::{pin::Pin, time::Duration};
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header,
+    web::{self, Bytes, BytesMut},
+};
+use futures_util::StreamExt as _;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    problem::{FieldError, Problem},
+    problem_kinds::Kind,
+};
+use crate::{
+    actors::shop::PageRequest,
+    domain::{Position, text::bounded},
+};
+
+/// The largest body, in bytes.
+pub const BODY_MAX: usize = 64 * 1_024;
+/// How long a body may take to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// A JSON body, read as `T`, and its fingerprint.
+pub struct Body<T> {
+    /// What it says.
+    pub value: T,
+    /// The same for bodies that say the same, whatever the order of their fields.
+    pub fingerprint: [u8; 16],
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let is_json = media_type.is_some_and(|media_type| {
+            media_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"))
+        });
+        let payload = payload.take();
+        Box::pin(async move {
+            if !is_json {
+                return Err(Problem::new(Kind::UnsupportedMediaType, "the body must be application/json"));
+            }
+            let read = tokio::time::timeout(BODY_WITHIN, read(payload)).await;
+            let late = |_| Problem::new(Kind::RequestTimeout, "the body took longer than 10 s to arrive");
+            parse(&read.map_err(late)??)
+        })
+    }
+}
+
+async fn read(mut payload: Payload) -> Result<Bytes, Problem> {
+    let mut body = BytesMut::new();
+    while let Some(part) = payload.next().await {
+        let part = part.map_err(|_| Problem::new(Kind::MalformedJson, "the body broke off"))?;
+        if body.len() + part.len() > BODY_MAX {
+            return Err(Problem::new(Kind::PayloadTooLarge, "the body has more than 64 KiB"));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body.freeze())
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<Body<T>, Problem> {
+    let value: serde_json::Value = serde_json::from_slice(body).map_err(|error| {
+        Problem::new(
+            Kind::MalformedJson,
+            format!("not JSON at line {}, column {}", error.line(), error.column()),
+        )
+    })?;
+    let hash: [u8; 32] = Sha256::digest(value.to_string()).into();
+    let (fingerprint, _) = hash.split_first_chunk::<16>().expect("a SHA-256 has 32 bytes");
+    let fingerprint = *fingerprint;
+    serde_path_to_error::deserialize(value).map(|value| Body { value, fingerprint }).map_err(|error| {
+        let at = pointer(error.path());
+        let reason = error.inner().to_string();
+        // serde names a missing or an unknown field in the message, not in the path.
+        let field = reason.strip_prefix("missing field `").or_else(|| reason.strip_prefix("unknown field `"));
+        let field = field.and_then(|rest| rest.split('`').next());
+        let at = match field {
+            Some(field) if !at.ends_with(&format!("/{field}")) => format!("{at}/{field}"),
+            Some(_) | None => at,
+        };
+        let rule = if reason.starts_with("missing field") { "is required".to_owned() } else { reason };
+        Problem::invalid_field(&at, rule)
+    })
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .filter_map(|segment| match segment {
+            Segment::Map { key } => Some(format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Seq { index } => Some(format!("/{index}")),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect()
+}
+
+/// Collects every field that breaks its rule, before anything is done.
+#[derive(Default)]
+pub struct Rules {
+    errors: Vec<FieldError>,
+}
+
+impl Rules {
+    /// Notes a field that breaks its rule.
+    pub fn broken(&mut self, pointer: &str, detail: impl Into<String>) {
+        self.errors.push(FieldError { pointer: pointer.to_owned(), detail: detail.into() });
+    }
+
+    /// The value, or a note and nothing.
+    pub fn check<T, E: std::fmt::Display>(&mut self, pointer: &str, value: Result<T, E>) -> Option<T> {
+        value.map_err(|rule| self.broken(pointer, rule.to_string())).ok()
+    }
+
+    /// A text of `min..=max` characters, trimmed.
+    pub fn text(&mut self, pointer: &str, text: &str, min: usize, max: usize) -> Option<String> {
+        self.check(pointer, bounded(text, min, max))
+    }
+
+    /// A whole number within bounds.
+    pub fn number(
+        &mut self,
+        pointer: &str,
+        number: u64,
+        bounds: std::ops::RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let rule = format!("must be {} to {}", bounds.start(), bounds.end());
+        self.check(pointer, if bounds.contains(&number) { Ok(number) } else { Err(rule) })
+    }
+
+    /// All of it, or every field that breaks its rule.
+    ///
+    /// # Errors
+    /// A problem that names each of them.
+    pub fn all<T>(self, value: Option<T>) -> Result<T, Problem> {
+        match value {
+            Some(value) if self.errors.is_empty() => Ok(value),
+            Some(_) | None => Err(Problem::invalid(self.errors)),
+        }
+    }
+}
+
+/// The query: each parameter is taken by name; one that nobody takes is an error.
+pub struct Query {
+    parameters: Vec<(String, String)>,
+    rules: Rules,
+}
+
+impl FromRequest for Query {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let parsed = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        let parsed = parsed.map_err(|_| Problem::invalid_field("/query", "is not a query string"));
+        std::future::ready(
+            parsed.map(|parsed| Self { parameters: parsed.into_inner(), rules: Rules::default() }),
+        )
+    }
+}
+
+impl Query {
+    fn take(&mut self, name: &str) -> Option<String> {
+        let mut values = self.parameters.extract_if(.., |(key, _)| key == name).map(|(_, value)| value);
+        let (first, second) = (values.next(), values.next());
+        drop(values);
+        if second.is_some() {
+            self.rules.broken(&format!("/query/{name}"), "must be given once");
+        }
+        first
+    }
+
+    /// A parameter, read by `parse`; `rule` says what it must be.
+    pub fn get<T>(&mut self, name: &str, rule: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.take(name)?;
+        let value = parse(&text);
+        if value.is_none() {
+            self.rules.broken(&format!("/query/{name}"), rule);
+        }
+        value
+    }
+
+    /// Which part of a list is wanted.
+    pub fn page(&mut self) -> PageRequest {
+        let limit =
+            self.get("limit", "must be 1 to 100", |text| text.parse().ok().filter(|n| (1..=100).contains(n)));
+        let cursor = self.take("cursor");
+        PageRequest { cursor, limit: limit.unwrap_or(20) }
+    }
+
+    /// Nothing else may stand in the query.
+    ///
+    /// # Errors
+    /// A problem that names each parameter that breaks its rule, or is unknown.
+    pub fn end(mut self) -> Result<(), Problem> {
+        for (name, _) in std::mem::take(&mut self.parameters) {
+            self.rules.broken(&format!("/query/{name}"), "is not a parameter of this call");
+        }
+        self.rules.all(Some(()))
+    }
+}
+
+/// The header that tells where a command's newest event stands.
+pub const POSITION: header::HeaderName = header::HeaderName::from_static("saem-position");
+
+/// The position a reader has seen: what it reads must have got there.
+pub struct ReadAfter(pub Option<Position>);
+
+impl FromRequest for ReadAfter {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let position = request.headers().get(POSITION).map(|value| {
+            let text = value.to_str().ok();
+            let position = text.and_then(|text| u64::from_str_radix(text, 16).ok()).map(Position);
+            position.ok_or_else(|| {
+                Problem::invalid_field("/headers/Saem-Position", "must be one that an answer gave")
+            })
+        });
+        std::future::ready(position.transpose().map(Self))
+    }
+}
+
+/// A position, as the header tells it.
+#[must_use]
+pub fn position_header(position: Position) -> (header::HeaderName, String) {
+    (POSITION, format!("{:x}", position.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    struct Outer {
+        #[expect(dead_code, reason = "only its errors are looked at")]
+        inner_part: Inner,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[expect(dead_code, reason = "only its errors are looked at")]
+        count: u32,
+    }
+
+    fn pointer_of(body: &str) -> String {
+        let problem = parse::<Outer>(body.as_bytes()).map(|_| ()).unwrap_err();
+        problem.errors.first().map_or_else(|| problem.kind.slug().to_owned(), |error| error.pointer.clone())
+    }
+
+    #[test]
+    fn the_field_at_fault_is_named_by_its_pointer() {
+        for (body, expected) in [
+            ("{", "malformed-json"),
+            ("{}", "/innerPart"),
+            (r#"{"innerPart":{}}"#, "/innerPart/count"),
+            (r#"{"innerPart":{"count":"1"}}"#, "/innerPart/count"),
+            (r#"{"innerPart":{"count":-1}}"#, "/innerPart/count"),
+            (r#"{"innerPart":{"count":1,"more":2}}"#, "/innerPart/more"),
+            (r#"{"innerPart":{"count":1},"other":2}"#, "/other"),
+            (r#"{"innerPart":null}"#, "/innerPart"),
+        ] {
+            assert_eq!(pointer_of(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_fields_does_not_change_the_fingerprint() {
+        let print =
+            |body: &str| parse::<serde_json::Value>(body.as_bytes()).map(|body| body.fingerprint).ok();
+        assert_eq!(print(r#"{"a":1,"b":2}"#), print(r#" {"b": 2, "a": 1}"#));
+        assert_ne!(print(r#"{"a":1}"#), print(r#"{"a":2}"#));
+    }
+}
