@@ -10,12 +10,13 @@
 //! | [`gateways`] | payment and SMS providers behind traits | domain |
 //! | [`actors`] | who does it, in which order, and what if it fails; the [`Shop`](actors::shop::Shop) | all above |
 //! | [`http`] | the REST API | actors |
-//! | [`config`], [`open`] | settings, and opening a shop from them | actors |
+//! | [`config`], [`open`], [`demo`] | settings, opening a shop from them, sample products | actors |
 //!
 //! An embedder opens a [`Shop`](actors::shop::Shop) over a journal and calls it; `examples/` shows how.
 
 pub mod actors;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod gateways;
 pub mod http;

@@ -1,2 +1,146 @@
-//! Saem (샘), a rental-commerce server.
-fn main() {}
+//! The command line: `saem serve`.
+//!
+//! What goes wrong before the server listens is one clear line on stderr, and exit code 1 (2 for a
+//! command line that cannot be read). SIGTERM and SIGINT drain, close the journal, and exit with 0.
+
+use std::{
+    io::{self, IsTerminal as _},
+    net::TcpListener,
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{Args, Parser, Subcommand};
+use saem::{actors::shop::Shop, config::Settings, demo, http, open};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+use tracing_subscriber::{EnvFilter, filter::ParseError};
+
+/// What ended the server before its time: shown as one line.
+type Failure = Box<dyn std::error::Error>;
+
+/// Saem (샘): a rental-commerce server for water purifiers.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the shop.
+    Serve(Serve),
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Register three sample purifiers if there are no products.
+    #[arg(long)]
+    demo: bool,
+    /// Read settings from a TOML file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<String>,
+    /// Listen here instead of 127.0.0.1:8080 (`http.listen`).
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Keep data here instead of ./saem-data (`store.path`).
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let Command::Serve(serve) = Cli::parse().command;
+    let served = start_log().and_then(|()| actix_web::rt::System::new().block_on(run(serve)));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("saem: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Logs to stderr: for people on a terminal, as JSON lines elsewhere. `SAEM_LOG` (or `RUST_LOG`) filters.
+fn start_log() -> Result<(), Failure> {
+    let directives = ["SAEM_LOG", "RUST_LOG"].into_iter().find_map(|name| std::env::var(name).ok());
+    let filter = EnvFilter::builder()
+        .parse(directives.as_deref().unwrap_or("info"))
+        .map_err(|error: ParseError| format!("bad setting: SAEM_LOG: {error}"))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    if io::stderr().is_terminal() {
+        log.with_target(false).init();
+    } else {
+        log.json().flatten_event(true).init();
+    }
+    Ok(())
+}
+
+async fn run(serve: Serve) -> Result<(), Failure> {
+    let settings = Settings::load(serve.config.as_deref(), &serve.flags()?)?;
+    // The port is taken before the data: whoever cannot listen should not touch the store.
+    let address = &settings.http.listen;
+    let listener =
+        TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let shop = open::open(&settings).await?;
+    let samples = if serve.demo { demo::fill(&shop).await? } else { 0 };
+    welcome(&settings, &listener, samples)?;
+    let served = serve_until_told(&shop, listener, settings.http.workers).await;
+    shop.close().await;
+    info!("closed");
+    Ok(served?)
+}
+
+async fn serve_until_told(shop: &Arc<Shop>, listener: TcpListener, workers: usize) -> io::Result<()> {
+    let workers =
+        if workers == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { workers };
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let serving = http::serve(Arc::clone(shop), listener, workers)?;
+    let (handle, drain) = (serving.server.handle(), serving.draining());
+    let told = actix_web::rt::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        info!("draining");
+        drain.begin();
+        handle.stop(true).await;
+    });
+    let served = serving.server.await;
+    told.abort();
+    served
+}
+
+impl Serve {
+    /// Flags, as settings.
+    fn flags(&self) -> Result<Vec<(&'static str, String)>, Failure> {
+        let mut flags = Vec::new();
+        flags.extend(self.listen.clone().map(|listen| ("http.listen", listen)));
+        if let Some(data) = &self.data {
+            let data = data.to_str().ok_or("bad setting: store.path: must be UTF-8")?;
+            flags.push(("store.path", data.to_owned()));
+        }
+        Ok(flags)
+    }
+}
+
+/// Says where everything is, and what to try first.
+fn welcome(settings: &Settings, listener: &TcpListener, samples: usize) -> io::Result<()> {
+    let url = format!("http://{}", listener.local_addr()?);
+    println!("Saem {} listens on {url}", env!("CARGO_PKG_VERSION"));
+    let directory = &settings.store.path;
+    match settings.store.backend.as_str() {
+        "memory" => println!("  data          nowhere: the memory backend forgets"),
+        _ => println!("  data          {}", directory.display()),
+    }
+    match &settings.operator.key {
+        Some(_) => println!("  operator key  as set by operator.key"),
+        None => println!("  operator key  {}", open::operator_key_path(directory).display()),
+    }
+    if samples > 0 {
+        println!("  demo          {samples} sample purifiers registered");
+    }
+    println!("  try first     curl {url}/v1/products");
+    Ok(())
+}

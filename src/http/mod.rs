@@ -120,9 +120,20 @@ pub struct Serving {
 }
 
 impl Serving {
+    /// The way to drain it.
+    #[must_use]
+    pub fn draining(&self) -> Draining {
+        Draining(Arc::clone(&self.draining))
+    }
+}
+
+/// A server that is about to stop.
+pub struct Draining(Arc<AtomicBool>);
+
+impl Draining {
     /// Says on every answer that the connection ends, and on `/readyz` that the server does.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
