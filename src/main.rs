@@ -66,7 +66,7 @@ fn main() -> ExitCode {
 fn start_log() -> Result<(), Failure> {
     let directives = ["SAEM_LOG", "RUST_LOG"].into_iter().find_map(|name| std::env::var(name).ok());
     let filter = EnvFilter::builder()
-        .parse(directives.as_deref().unwrap_or("info"))
+        .parse(directives.as_deref().unwrap_or("info,actix_server=warn"))
         .map_err(|error: ParseError| format!("bad setting: SAEM_LOG: {error}"))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     if io::stderr().is_terminal() {

@@ -7,7 +7,10 @@
 use std::{
     marker::PhantomData,
     rc::Rc,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -47,6 +50,24 @@ pub struct Exchange {
     settings: ExchangeSettings,
     journal: Arc<dyn Journal>,
     sources: Sources,
+    /// For each kind, how many questions are not answered yet.
+    asking: Arc<[AtomicUsize; EntityKind::ALL.len()]>,
+}
+
+/// A question that is not answered yet, counted for as long as it is held.
+struct Asking<'a>(&'a AtomicUsize);
+
+impl<'a> Asking<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// One arbiter and its supervisor.
@@ -68,7 +89,7 @@ impl Exchange {
             let supervisor = RwLock::new(start(&arbiter, settings, &journal, &sources));
             Desk { arbiter, supervisor }
         });
-        Self { desks: desks.collect(), settings, journal, sources }
+        Self { desks: desks.collect(), settings, journal, sources, asking: Arc::default() }
     }
 
     /// Asks an entity, and waits for what it decides, durably.
@@ -97,6 +118,7 @@ impl Exchange {
     ) -> Result<Decided<A>, AskError> {
         let id = id.into();
         debug_assert_eq!(id.kind, A::KIND, "a command goes to its own aggregate");
+        let _asking = Asking::begin(&self.asking[id.kind as usize]);
         let (reply, answer) = oneshot::channel();
         let ask = Ask { command, because, vault, reply };
         self.post(id, Deliver { id, ask })?;
@@ -189,6 +211,7 @@ impl Exchange {
             sum.quarantined += part.quarantined;
             sum.quarantined_ids.extend(part.quarantined_ids);
         }
+        sum.unanswered = self.asking[kind as usize].load(Ordering::Relaxed);
         Ok(sum)
     }
 

@@ -278,9 +278,9 @@ pub struct KindStatus {
     pub quarantined: usize,
     /// Which.
     pub quarantined_ids: Vec<String>,
-    /// Commands that wait for one that is being restarted.
+    /// Commands that are not answered yet.
     #[serde(skip)]
-    pub queued: usize,
+    pub unanswered: usize,
 }
 
 /// Asks how the entities of one kind are.

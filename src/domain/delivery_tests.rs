@@ -1,1 +1,154 @@
-//! Tests.
+//! The delivery's decision table, cell by cell, and what holds along every path through it.
+
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use super::{DeliveryCommand as C, DeliveryEvent as E, DeliveryStatus as S, *};
+
+/// The columns of the table, in its order.
+const COLUMNS: [S; 5] = [S::Absent, S::Started, S::InTransit, S::Delivered, S::Canceled];
+const PRODUCT: ProductId = ProductId(7);
+const START: C = C::Start { product_id: PRODUCT };
+const STARTED: E = E::DeliveryStarted { product_id: PRODUCT };
+const CANCELED: E = E::DeliveryCanceled { product_id: PRODUCT };
+
+fn dispatch(stock_taken: bool) -> C {
+    let (carrier, tracking_number) = (Some("CJ".to_owned()), Some("6350".to_owned()));
+    C::Dispatch { carrier, tracking_number, stock_taken }
+}
+
+fn dispatched() -> E {
+    E::DeliveryDispatched { carrier: Some("CJ".to_owned()), tracking_number: Some("6350".to_owned()) }
+}
+
+/// Folds events, the first at 1, the next at 2 and so on.
+fn given(events: &[E]) -> Delivery {
+    let times = (1..).map(Timestamp);
+    events.iter().zip(times).fold(Delivery::default(), |delivery, (event, at)| delivery.evolve(event, at))
+}
+
+/// Every way into a column.
+fn deliveries_in(column: S) -> Vec<Delivery> {
+    let histories = match column {
+        S::Absent => vec![vec![]],
+        S::Started => vec![vec![STARTED]],
+        S::InTransit => vec![vec![STARTED, dispatched()]],
+        S::Delivered => vec![vec![STARTED, dispatched(), E::DeliveryCompleted]],
+        S::Canceled => vec![vec![STARTED, CANCELED], vec![STARTED, dispatched(), CANCELED]],
+    };
+    histories.iter().map(|history| given(history)).inspect(|d| assert_eq!(d.status, column)).collect()
+}
+
+/// One cell: what is decided, and where that leads (`None`: nowhere).
+type Cell = (Result<Vec<E>, DeliveryError>, Option<S>);
+
+fn none() -> Cell {
+    (Ok(vec![]), None)
+}
+
+fn moves(event: E, to: S) -> Cell {
+    (Ok(vec![event]), Some(to))
+}
+
+fn refused(error: DeliveryError) -> Cell {
+    (Err(error), None)
+}
+
+fn out_of_order(column: S) -> Cell {
+    refused(DeliveryError::OutOfOrder(column))
+}
+
+/// Checks one row of the table, each cell for every way into its column.
+fn row(command: C, cells: [Cell; 5]) {
+    for (column, (decision, to)) in COLUMNS.into_iter().zip(cells) {
+        for delivery in deliveries_in(column) {
+            let decided = delivery.decide(command.clone());
+            assert_eq!(decided, decision, "{column:?} {command:?}");
+            let after = decided.unwrap_or_default().iter().fold(delivery, |d, e| d.evolve(e, Timestamp(99)));
+            assert_eq!(after.status, to.unwrap_or(column), "{column:?} {command:?}");
+        }
+    }
+}
+
+#[test]
+fn a_delivery_is_started_once() {
+    row(START, [moves(STARTED, S::Started), none(), none(), none(), none()]);
+}
+
+#[test]
+fn the_courier_leaves_only_with_a_unit_taken_from_stock() {
+    let unknown = || refused(DeliveryError::NotFound);
+    let over = |column| out_of_order(column);
+    let leaves = moves(dispatched(), S::InTransit);
+    row(dispatch(true), [unknown(), leaves, none(), over(S::Delivered), over(S::Canceled)]);
+    let not_ready = refused(DeliveryError::NotReady);
+    row(dispatch(false), [unknown(), not_ready, none(), over(S::Delivered), over(S::Canceled)]);
+}
+
+#[test]
+fn only_what_is_in_transit_is_completed() {
+    let completes = moves(E::DeliveryCompleted, S::Delivered);
+    let unknown = refused(DeliveryError::NotFound);
+    row(C::Complete, [unknown, out_of_order(S::Started), completes, none(), out_of_order(S::Canceled)]);
+}
+
+#[test]
+fn a_delivery_is_called_off_until_it_is_done() {
+    let cancels = || moves(CANCELED, S::Canceled);
+    row(C::Cancel, [none(), cancels(), cancels(), none(), none()]);
+}
+
+#[test]
+fn a_delivery_remembers_its_steps_and_their_times() {
+    let done = given(&[STARTED, dispatched(), E::DeliveryCompleted]);
+    let expected = Delivery {
+        status: S::Delivered,
+        product_id: Some(PRODUCT),
+        carrier: Some("CJ".to_owned()),
+        tracking_number: Some("6350".to_owned()),
+        started_at: Timestamp(1),
+        dispatched_at: Some(Timestamp(2)),
+        completed_at: Some(Timestamp(3)),
+        canceled_at: None,
+    };
+    assert_eq!(done, expected);
+    assert_eq!(given(&[STARTED, CANCELED]).canceled_at, Some(Timestamp(2)));
+}
+
+#[test]
+fn a_courier_needs_no_name() {
+    let command = C::Dispatch { carrier: None, tracking_number: None, stock_taken: true };
+    let event = E::DeliveryDispatched { carrier: None, tracking_number: None };
+    assert_eq!(given(&[STARTED]).decide(command), Ok(vec![event]));
+}
+
+/// The arrows of the picture in [`super`].
+fn declared(from: S) -> &'static [S] {
+    match from {
+        S::Absent => &[S::Started],
+        S::Started => &[S::InTransit, S::Canceled],
+        S::InTransit => &[S::Delivered, S::Canceled],
+        S::Delivered | S::Canceled => &[],
+    }
+}
+
+proptest! {
+    /// INV-14, and that a repeated command is answered without another event.
+    #[test]
+    fn deliveries_move_only_along_declared_transitions(
+        path in vec(select(vec![START, dispatch(true), dispatch(false), C::Complete, C::Cancel]), 0..24),
+    ) {
+        let (mut delivery, mut taken) = (Delivery::default(), false);
+        for (command, at) in path.into_iter().zip(1..) {
+            let events = delivery.decide(command.clone()).unwrap_or_default();
+            taken |= command == dispatch(true);
+            for event in &events {
+                let from = delivery.status;
+                delivery = delivery.evolve(event, Timestamp(at));
+                prop_assert!(declared(from).contains(&delivery.status), "{from:?} {command:?}");
+            }
+            prop_assert!(events.len() <= 1);
+            prop_assert_eq!(delivery.decide(command.clone()).unwrap_or_default(), vec![], "{:?}", command);
+            prop_assert!(taken || delivery.dispatched_at.is_none(), "left without a unit");
+        }
+    }
+}

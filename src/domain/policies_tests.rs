@@ -1,1 +1,281 @@
-//! Tests.
+//! The policy table, row by row: each event makes one group send exactly its command, or none does.
+
+use super::*;
+use crate::domain::{
+    CustomerId, DeliveryId, Money, PaymentId, ProductId,
+    account::AccountEvent,
+    context::{Context, ContextEvent, HeldKey, Hold},
+    event::{Causation, Correlation, Meta, Position, lane_of},
+    product::Offer,
+    rental::{CancelReason, Deferral, Terms},
+    time::Timestamp,
+};
+
+/// The rental of all these tests; its payment and delivery have the same bits.
+const RENTAL: RentalId = RentalId(1);
+const PRODUCT: ProductId = ProductId(7);
+const POSITION: Position = Position(41);
+const GROUPS: [Group; 5] = [Group::Rental, Group::Payment, Group::Delivery, Group::Product, Group::Agenda];
+const FEE: Money = Money::won(29_900);
+/// What an event at [`POSITION`] gives the product.
+const FENCE: Fence = Fence { lane: lane_of(RENTAL.0), position: POSITION };
+/// A fence of the past, in events of the product.
+const OLD: Fence = Fence { lane: 2, position: Position(3) };
+
+fn name() -> String {
+    "simulator".to_owned()
+}
+
+/// `event` as the journal holds it, with whom it happened to.
+fn recorded(event: impl Into<Event>) -> Recorded {
+    let event = event.into();
+    let entity = match &event {
+        Event::Rental(_) => RENTAL.into(),
+        Event::Payment(_) => PaymentId(RENTAL.0).into(),
+        Event::Delivery(_) => DeliveryId(RENTAL.0).into(),
+        Event::Product(_) => PRODUCT.into(),
+        Event::Account(_) => CustomerId(3).into(),
+        Event::Context(_) => Context::Product.into(),
+    };
+    let meta = Meta { at: Timestamp(9), correlation: Correlation(1), causation: Causation::Schedule };
+    Recorded { position: POSITION, entity, meta, event }
+}
+
+fn placed() -> RentalEvent {
+    RentalEvent::RentalPlaced(Terms {
+        customer_id: CustomerId(3),
+        product_id: PRODUCT,
+        product_name: "Ice".to_owned(),
+        fee: FEE,
+        provider: name(),
+        fingerprint: None,
+        correlation: Correlation(1),
+    })
+}
+
+fn deferred(sent: bool) -> RentalEvent {
+    let deferral = Deferral { retry_at: Timestamp(60), due_at: Timestamp(600) };
+    RentalEvent::PaymentDeferred { deferral, sent }
+}
+
+fn canceled(reason: CancelReason) -> RentalEvent {
+    RentalEvent::RentalCanceled { reason, amount: FEE, provider: name() }
+}
+
+fn approved(attempt: u32) -> PaymentEvent {
+    PaymentEvent::PaymentApproved { attempt, amount: FEE, provider: name(), reference: name() }
+}
+
+fn declined(attempt: u32) -> PaymentEvent {
+    PaymentEvent::PaymentDeclined { attempt, amount: FEE, provider: name(), code: name() }
+}
+
+fn decreased() -> ProductEvent {
+    ProductEvent::ProductDecreased { rental_id: RENTAL, fence: OLD }
+}
+
+fn increased() -> ProductEvent {
+    ProductEvent::ProductIncreased { rental_id: RENTAL, fence: OLD }
+}
+
+fn short() -> ProductEvent {
+    ProductEvent::StockShort { rental_id: RENTAL, fence: OLD }
+}
+
+fn increase(taken: bool) -> ProductCommand {
+    ProductCommand::Increase { rental_id: RENTAL, fence: FENCE, taken }
+}
+
+/// What every group sends because of `event`.
+fn reactions(event: impl Into<Event>) -> Vec<Reaction> {
+    let recorded = recorded(event);
+    GROUPS.into_iter().filter_map(|group| react(group, &recorded)).collect()
+}
+
+/// Checks one row: `group`, and no other, sends `command` to `target`.
+fn row(event: impl Into<Event>, group: Group, target: impl Into<EntityId>, command: Command) {
+    let event = event.into();
+    let needs_timeline = matches!(command, Command::Product(ProductCommand::Increase { .. }));
+    let expected = Reaction { group, target: target.into(), command, needs_timeline };
+    assert_eq!(reactions(event.clone()), [expected], "{event:?}");
+}
+
+#[test]
+fn an_approved_payment_confirms_the_rental() {
+    for attempt in [1, 2] {
+        row(approved(attempt), Group::Rental, RENTAL, Command::Rental(RentalCommand::Confirm));
+    }
+}
+
+#[test]
+fn a_declined_payment_is_told_to_the_rental() {
+    for attempt in [1, 2] {
+        row(declined(attempt), Group::Rental, RENTAL, Command::Rental(RentalCommand::Declined));
+    }
+}
+
+#[test]
+fn a_confirmed_rental_starts_its_delivery() {
+    let confirmed = RentalEvent::RentalConfirmed { product_id: PRODUCT };
+    let start = DeliveryCommand::Start { product_id: PRODUCT };
+    row(confirmed, Group::Delivery, RENTAL.delivery(), Command::Delivery(start));
+}
+
+#[test]
+fn a_started_delivery_takes_a_unit_fenced_by_the_rentals_lane() {
+    let started = DeliveryEvent::DeliveryStarted { product_id: PRODUCT };
+    let decrease = ProductCommand::Decrease { rental_id: RENTAL, fence: FENCE };
+    assert_ne!(FENCE.lane, lane_of(PRODUCT.0), "the test tells the two lanes apart");
+    row(started, Group::Product, PRODUCT, Command::Product(decrease));
+}
+
+#[test]
+fn a_shortage_cancels_the_rental_it_is_for() {
+    row(short(), Group::Rental, RENTAL, Command::Rental(RentalCommand::Short));
+}
+
+#[test]
+fn a_canceled_rental_cancels_its_payment_whatever_the_reason() {
+    use CancelReason as R;
+    for reason in [
+        R::Customer,
+        R::Operator,
+        R::PaymentDeclined,
+        R::PaymentExpired,
+        R::PaymentUnavailable,
+        R::OutOfStock,
+    ] {
+        let cancel = PaymentCommand::Cancel { amount: FEE, provider: name(), reason };
+        row(canceled(reason), Group::Payment, RENTAL.payment(), Command::Payment(cancel));
+    }
+}
+
+#[test]
+fn a_canceled_payment_cancels_the_delivery_refunded_or_not() {
+    for amount in [FEE, Money::ZERO] {
+        let event = PaymentEvent::PaymentCanceled { amount };
+        row(event, Group::Delivery, RENTAL.delivery(), Command::Delivery(DeliveryCommand::Cancel));
+    }
+}
+
+#[test]
+fn a_canceled_delivery_puts_its_unit_back_once_the_timeline_was_seen() {
+    let event = DeliveryEvent::DeliveryCanceled { product_id: PRODUCT };
+    row(event, Group::Product, PRODUCT, Command::Product(increase(false)));
+}
+
+#[test]
+fn a_delivered_rental_completes_its_delivery() {
+    let complete = Command::Delivery(DeliveryCommand::Complete);
+    row(RentalEvent::RentalDelivered, Group::Delivery, RENTAL.delivery(), complete);
+}
+
+/// Every event without a row, of those that belong to a rental.
+fn sagas_silent_events() -> Vec<Event> {
+    let provider = name();
+    let (attempt, amount, reference) = (2, FEE, name());
+    let requested = PaymentEvent::PaymentRequested { attempt, amount, provider: provider.clone() };
+    let cancel = |late_capture| PaymentEvent::PaymentCancelRequested {
+        attempt,
+        amount,
+        provider: name(),
+        late_capture,
+    };
+    vec![
+        placed().into(),
+        deferred(true).into(),
+        deferred(false).into(),
+        requested.into(),
+        cancel(None).into(),
+        cancel(Some(name())).into(),
+        PaymentEvent::StrayCaptureFound { attempt, amount, provider, reference }.into(),
+        PaymentEvent::StrayCaptureRefunded { attempt }.into(),
+        DeliveryEvent::DeliveryDispatched { carrier: None, tracking_number: None }.into(),
+        DeliveryEvent::DeliveryCompleted.into(),
+        decreased().into(),
+        increased().into(),
+    ]
+}
+
+/// Every event without a row, of those that belong to no rental.
+fn other_silent_events() -> Vec<Event> {
+    let offer = || Offer { name: name(), model: name(), description: String::new(), fee: FEE };
+    let key = HeldKey { group: Group::Product, lane: 0, target: PRODUCT.into() };
+    let hold = Hold { position: Position(1), event: name(), reason: name(), attempts: 1 };
+    vec![
+        ProductEvent::ProductRegistered { offer: offer(), stock: 1 }.into(),
+        ProductEvent::ProductChanged { offer: offer() }.into(),
+        ProductEvent::ProductRestocked { quantity: 1 }.into(),
+        ProductEvent::ProductWithdrawn.into(),
+        AccountEvent::CustomerSignedUp.into(),
+        AccountEvent::CustomerChanged.into(),
+        AccountEvent::CustomerLeft.into(),
+        ContextEvent::ContextPaused.into(),
+        ContextEvent::ContextResumed.into(),
+        ContextEvent::TargetHeld { key, hold }.into(),
+        ContextEvent::TargetReleased { key }.into(),
+        ContextEvent::TargetDismissed { key, reason: name() }.into(),
+    ]
+}
+
+#[test]
+fn all_other_events_make_no_group_send_anything() {
+    for event in sagas_silent_events() {
+        assert_eq!(recorded(event.clone()).rental(), Some(RENTAL), "{event:?}");
+        assert_eq!(reactions(event.clone()), [], "{event:?}");
+    }
+    for event in other_silent_events() {
+        assert_eq!(recorded(event.clone()).rental(), None, "{event:?}");
+        assert_eq!(reactions(event.clone()), [], "{event:?}");
+    }
+}
+
+#[test]
+fn placing_is_the_agendas_deferred_in_the_same_commit_or_not() {
+    for commit in [vec![placed()], vec![placed(), deferred(false)]] {
+        assert_eq!(commit.into_iter().flat_map(reactions).collect::<Vec<_>>(), []);
+    }
+}
+
+/// Timelines of a rental's stock moves, and whether its unit is out at their end.
+fn timelines() -> Vec<(Vec<Recorded>, bool)> {
+    let start = || recorded(DeliveryEvent::DeliveryStarted { product_id: PRODUCT });
+    let stop = || recorded(DeliveryEvent::DeliveryCanceled { product_id: PRODUCT });
+    vec![
+        (vec![], false),
+        (vec![start(), stop()], false),
+        (vec![start(), recorded(short()), stop()], false),
+        (vec![start(), recorded(decreased()), stop()], true),
+        (vec![start(), stop(), recorded(decreased())], true),
+        (vec![start(), recorded(decreased()), stop(), recorded(increased())], false),
+        (vec![recorded(increased())], false),
+    ]
+}
+
+#[test]
+fn a_unit_is_put_back_only_if_the_timeline_shows_it_taken_and_not_put_back() {
+    let canceled = recorded(DeliveryEvent::DeliveryCanceled { product_id: PRODUCT });
+    for (timeline, out) in timelines() {
+        assert_eq!(unit_is_out(&timeline), out, "{timeline:?}");
+        let reaction = react(Group::Product, &canceled).expect("the row of DeliveryCanceled");
+        let sure = reaction.clone().with_evidence(&timeline);
+        assert_eq!(sure, Reaction { command: Command::Product(increase(out)), ..reaction.clone() });
+        let borrowed: Vec<&Recorded> = timeline.iter().collect();
+        assert_eq!(reaction.with_evidence(&borrowed), sure);
+    }
+}
+
+#[test]
+fn a_timeline_changes_no_other_reaction() {
+    let timeline = [recorded(decreased())];
+    for event in [
+        Event::from(approved(1)),
+        canceled(CancelReason::Customer).into(),
+        DeliveryEvent::DeliveryStarted { product_id: PRODUCT }.into(),
+        RentalEvent::RentalDelivered.into(),
+    ] {
+        for reaction in reactions(event) {
+            assert_eq!(reaction.clone().with_evidence(&timeline), reaction);
+        }
+    }
+}

@@ -1,1 +1,246 @@
-//! Tests.
+//! The rental's decision table, cell by cell, and what holds along every path through it.
+//!
+//! The table's row `pay` is no command of the aggregate: it opens a conversation of the payment actor.
+
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use super::{CancelReason as R, RentalCommand as C, RentalEvent as E, RentalStatus as S, *};
+
+/// The columns of the table, in its order.
+const COLUMNS: [S; 6] = [S::Absent, S::Placed, S::PaymentDeferred, S::Confirmed, S::Delivered, S::Canceled];
+const REASONS: [R; 6] =
+    [R::Customer, R::Operator, R::PaymentDeclined, R::PaymentExpired, R::PaymentUnavailable, R::OutOfStock];
+const PRODUCT: ProductId = ProductId(7);
+const FEE: Money = Money::won(29_900);
+const LATER: Deferral = Deferral { retry_at: Timestamp(60), due_at: Timestamp(600) };
+
+fn terms() -> Terms {
+    Terms {
+        customer_id: CustomerId(3),
+        product_id: PRODUCT,
+        product_name: "Ice".to_owned(),
+        fee: FEE,
+        provider: "simulator".to_owned(),
+        fingerprint: None,
+        correlation: Correlation(11),
+    }
+}
+
+fn placed() -> E {
+    E::RentalPlaced(terms())
+}
+
+fn deferred(sent: bool) -> E {
+    E::PaymentDeferred { deferral: LATER, sent }
+}
+
+fn confirmed() -> E {
+    E::RentalConfirmed { product_id: PRODUCT }
+}
+
+fn canceled(reason: R) -> E {
+    E::RentalCanceled { reason, amount: FEE, provider: "simulator".to_owned() }
+}
+
+fn place(deferral: Option<Deferral>) -> C {
+    C::Place { terms: Box::new(terms()), deferral }
+}
+
+/// Folds events, the first at 1, the next at 2 and so on.
+fn given(events: &[E]) -> Rental {
+    events.iter().zip(1..).fold(Rental::default(), |rental, (event, at)| rental.evolve(event, Timestamp(at)))
+}
+
+/// Every way into a column.
+fn histories(column: S) -> Vec<Vec<E>> {
+    let after = |befores: &[S], events: &[E]| {
+        let befores = befores.iter().flat_map(|&before| histories(before));
+        let all = befores.flat_map(|before| {
+            events.iter().map(move |event| before.iter().chain([event]).cloned().collect::<Vec<_>>())
+        });
+        all.collect::<Vec<_>>()
+    };
+    match column {
+        S::Absent => vec![vec![]],
+        S::Placed => after(&[S::Absent], &[placed()]),
+        S::PaymentDeferred => after(&[S::Placed], &[deferred(true), deferred(false)]),
+        S::Confirmed => after(&[S::Placed, S::PaymentDeferred], &[confirmed()]),
+        S::Delivered => after(&[S::Confirmed], &[E::RentalDelivered]),
+        S::Canceled => after(&[S::Placed, S::PaymentDeferred, S::Confirmed], &REASONS.map(canceled)),
+    }
+}
+
+fn rentals_in(column: S) -> impl Iterator<Item = Rental> {
+    histories(column).into_iter().map(move |history| {
+        let rental = given(&history);
+        assert_eq!(rental.status, column, "{history:?}");
+        rental
+    })
+}
+
+/// One cell: what is decided, and where that leads (`None`: nowhere).
+type Cell = (Result<Vec<E>, RentalError>, Option<S>);
+
+fn none() -> Cell {
+    (Ok(vec![]), None)
+}
+
+fn moves(event: E, to: S) -> Cell {
+    (Ok(vec![event]), Some(to))
+}
+
+fn cancels(reason: R) -> Cell {
+    moves(canceled(reason), S::Canceled)
+}
+
+fn refused(error: RentalError) -> Cell {
+    (Err(error), None)
+}
+
+/// Checks one row of the table, each cell for every way into its column.
+fn row(command: C, cells: [Cell; 6]) {
+    for (column, (decision, to)) in COLUMNS.into_iter().zip(cells) {
+        for rental in rentals_in(column) {
+            let decided = rental.decide(command.clone());
+            assert_eq!(decided, decision, "{column:?} {command:?}");
+            let after = decided.unwrap_or_default().iter().fold(rental, |r, e| r.evolve(e, Timestamp(99)));
+            assert_eq!(after.status, to.unwrap_or(column), "{column:?} {command:?}");
+        }
+    }
+}
+
+#[test]
+fn a_rental_is_placed_once_and_placing_again_is_a_replay() {
+    let first = moves(placed(), S::Placed);
+    row(place(None), [first, none(), none(), none(), none(), none()]);
+}
+
+#[test]
+fn with_the_breaker_open_a_rental_is_placed_and_deferred_in_one_commit() {
+    let both = (Ok(vec![placed(), deferred(false)]), Some(S::PaymentDeferred));
+    row(place(Some(LATER)), [both, none(), none(), none(), none(), none()]);
+}
+
+#[test]
+fn an_approved_payment_confirms_what_waits_for_it_and_nothing_else() {
+    let confirms = || moves(confirmed(), S::Confirmed);
+    row(C::Confirm, [none(), confirms(), confirms(), none(), none(), none()]);
+}
+
+#[test]
+fn a_decline_cancels_a_placed_rental_but_a_deferred_one_may_pay_again() {
+    row(C::Declined, [none(), cancels(R::PaymentDeclined), none(), none(), none(), none()]);
+}
+
+#[test]
+fn only_a_placed_rental_is_deferred_and_its_charge_may_have_been_sent() {
+    let defers = moves(deferred(true), S::PaymentDeferred);
+    row(C::Defer(LATER), [none(), defers, none(), none(), none(), none()]);
+}
+
+#[test]
+fn canceling_is_open_until_the_delivery_and_refused_after_it() {
+    for reason in REASONS {
+        let cancels = || cancels(reason);
+        let (unknown, late) = (refused(RentalError::NotFound), refused(RentalError::NotCancelable));
+        row(C::Cancel(reason), [unknown, cancels(), cancels(), cancels(), late, none()]);
+    }
+}
+
+#[test]
+fn only_a_deferred_rental_expires() {
+    row(C::Expire, [none(), none(), cancels(R::PaymentExpired), none(), none(), none()]);
+}
+
+#[test]
+fn running_out_of_stock_cancels_a_confirmed_rental_only() {
+    row(C::Short, [none(), none(), none(), cancels(R::OutOfStock), none(), none()]);
+}
+
+#[test]
+fn an_unpaid_or_canceled_rental_is_not_delivered() {
+    let unpaid = |status| refused(RentalError::NotDeliverable(status));
+    let delivers = moves(E::RentalDelivered, S::Delivered);
+    let over = refused(RentalError::Canceled);
+    let cells = [none(), unpaid(S::Placed), unpaid(S::PaymentDeferred), delivers, none(), over];
+    row(C::MarkDelivered, cells);
+}
+
+#[test]
+fn a_placed_rental_remembers_what_was_agreed_and_since_when() {
+    let rental = given(&[placed()]);
+    assert_eq!(rental.terms, Some(terms()));
+    assert_eq!((rental.placed_at, rental.updated_at), (Timestamp(1), Timestamp(1)));
+    assert_eq!((rental.provider(), rental.outcome), ("simulator", None));
+    assert_eq!(Rental::default().terms(), Err(RentalError::NotFound));
+    assert_eq!(Rental::default().provider(), "");
+}
+
+#[test]
+fn the_outcome_of_placing_is_the_first_status_reached_and_stays() {
+    for (history, status) in [
+        (vec![placed(), confirmed(), E::RentalDelivered], S::Confirmed),
+        (vec![placed(), deferred(true), confirmed()], S::PaymentDeferred),
+        (vec![placed(), deferred(false), canceled(R::PaymentExpired)], S::PaymentDeferred),
+        (vec![placed(), canceled(R::PaymentDeclined)], S::Canceled),
+    ] {
+        let rental = given(&history);
+        assert_eq!(rental.outcome, Some(Outcome { status, at: Timestamp(2) }), "{history:?}");
+        assert_eq!(rental.updated_at, Timestamp(history.len() as i64), "{history:?}");
+    }
+}
+
+#[test]
+fn a_charge_was_never_sent_only_if_deferred_as_it_was_placed() {
+    for (sent, never_sent) in [(true, false), (false, true)] {
+        let rental = given(&[placed(), deferred(sent)]);
+        assert_eq!((rental.never_sent, rental.deferral), (never_sent, Some(LATER)));
+    }
+    assert!(!given(&[placed()]).never_sent);
+}
+
+#[test]
+fn there_is_a_delivery_to_look_for_once_the_rental_was_confirmed() {
+    let id = RentalId(5);
+    assert_eq!(given(&[placed(), canceled(R::Customer)]).delivery_id(id), None);
+    let canceled_later = given(&[placed(), confirmed(), canceled(R::Operator)]);
+    assert_eq!(canceled_later.delivery_id(id), Some(DeliveryId(5)));
+    assert_eq!(canceled_later.cancel_reason, Some(R::Operator));
+}
+
+fn every_command() -> Vec<C> {
+    let others = [C::Confirm, C::Declined, C::Defer(LATER), C::Expire, C::Short, C::MarkDelivered];
+    let cancels = REASONS.map(C::Cancel);
+    [place(None), place(Some(LATER))].into_iter().chain(others).chain(cancels).collect()
+}
+
+/// The arrows of the picture in [`super`]; a rental deferred as it is placed takes two of them.
+fn declared(from: S) -> &'static [S] {
+    match from {
+        S::Absent => &[S::Placed],
+        S::Placed => &[S::PaymentDeferred, S::Confirmed, S::Canceled],
+        S::PaymentDeferred => &[S::Confirmed, S::Canceled],
+        S::Confirmed => &[S::Delivered, S::Canceled],
+        S::Delivered | S::Canceled => &[],
+    }
+}
+
+proptest! {
+    /// INV-14, and that a repeated command is answered without another event.
+    #[test]
+    fn rentals_move_only_along_declared_transitions(path in vec(select(every_command()), 0..32)) {
+        let mut rental = Rental::default();
+        for (command, at) in path.into_iter().zip(1..) {
+            let before = rental.clone();
+            for event in rental.decide(command.clone()).unwrap_or_default() {
+                let from = rental.status;
+                rental = rental.evolve(&event, Timestamp(at));
+                prop_assert!(declared(from).contains(&rental.status), "{from:?} {command:?}");
+            }
+            prop_assert_eq!(rental.decide(command.clone()).unwrap_or_default(), vec![], "{:?}", command);
+            prop_assert!(before.terms.is_none() || before.terms == rental.terms);
+            prop_assert!(before.outcome.is_none() || before.outcome == rental.outcome);
+            prop_assert_eq!(rental.status == S::Canceled, rental.cancel_reason.is_some());
+        }
+    }
+}

@@ -46,7 +46,7 @@ impl SmsGateway for LogSms {
 
     fn send(&self, message: TextMessage) -> Sending {
         let TextMessage { id, phone, text } = message;
-        info!(message = %id, phone = phone.masked(), text, "a text message");
+        info!(notification = %id, phone = phone.masked(), text, "a text message");
         Box::pin(std::future::ready(Ok(())))
     }
 }

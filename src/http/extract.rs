@@ -55,6 +55,25 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     }
 }
 
+/// A body that may be left out, which says the same as `{}`.
+pub struct OptionalBody<T>(pub T);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalBody<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+            .into_iter()
+            .any(|name| request.headers().get(name).is_some_and(|value| value != "0"));
+        if !body {
+            return Box::pin(std::future::ready(Ok(Self(T::default()))));
+        }
+        let body = Body::from_request(request, payload);
+        Box::pin(async move { Ok(Self(body.await?.value)) })
+    }
+}
+
 async fn read(mut payload: Payload) -> Result<Bytes, Problem> {
     let mut body = BytesMut::new();
     while let Some(part) = payload.next().await {
@@ -68,12 +87,13 @@ async fn read(mut payload: Payload) -> Result<Bytes, Problem> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<Body<T>, Problem> {
-    let value: serde_json::Value = serde_json::from_slice(body).map_err(|error| {
+    let mut value: serde_json::Value = serde_json::from_slice(body).map_err(|error| {
         Problem::new(
             Kind::MalformedJson,
             format!("not JSON at line {}, column {}", error.line(), error.column()),
         )
     })?;
+    value.sort_all_objects();
     let hash: [u8; 32] = Sha256::digest(value.to_string()).into();
     let (fingerprint, _) = hash.split_first_chunk::<16>().expect("a SHA-256 has 32 bytes");
     let fingerprint = *fingerprint;

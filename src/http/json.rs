@@ -208,7 +208,7 @@ fn data(event: &Event) -> Value {
     let mut data = tagged.into_iter().next().map_or_else(|| json!({}), |(_, data)| data);
     if let Value::Object(fields) = &mut data {
         fields.retain(|name, _| !matches!(name.as_str(), "fence" | "fingerprint" | "correlation"));
-        if let Some(Value::Object(deferral)) = fields.remove("deferral") {
+        if let Some(Value::Object(deferral)) = fields.shift_remove("deferral") {
             let at = |ms: Value| ms.as_i64().map(|ms| time(Timestamp(ms)));
             fields.extend(deferral.into_iter().map(|(name, ms)| (name, json!(at(ms)))));
         }

@@ -17,8 +17,13 @@ use super::problem_kinds::Kind;
 use crate::{
     actors::{ask::AskError, shop::ShopError},
     domain::{
-        Rejection, account::AccountError, context::ContextError, delivery::DeliveryError,
-        payment::PaymentError, product::ProductError, rental::RentalError,
+        Rejection,
+        account::AccountError,
+        context::ContextError,
+        delivery::{DeliveryError, DeliveryStatus},
+        payment::PaymentError,
+        product::ProductError,
+        rental::RentalError,
     },
     store::{CommitError, StoreError},
 };
@@ -232,6 +237,7 @@ impl From<Rejection> for Problem {
             Rejection::Payment(PaymentError::NotRequestable(_)) => Kind::RentalNotPayable,
             Rejection::Payment(PaymentError::Unsettled(_)) => Kind::PaymentInProgress,
             Rejection::Delivery(DeliveryError::NotFound) => Kind::NotFound,
+            Rejection::Delivery(DeliveryError::OutOfOrder(DeliveryStatus::Canceled)) => Kind::RentalCanceled,
             Rejection::Delivery(DeliveryError::OutOfOrder(_)) => Kind::DeliveryOutOfOrder,
             Rejection::Delivery(DeliveryError::NotReady) => Kind::DeliveryNotReady,
             Rejection::Product(ProductError::NotFound) => Kind::ProductNotFound,

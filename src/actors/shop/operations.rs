@@ -80,7 +80,7 @@ impl Shop {
                 kind: kind.as_str().to_owned(),
                 name: None,
                 supervisor: "entities",
-                mailbox_depth: status.queued,
+                mailbox_depth: status.unanswered,
                 status,
                 mailbox_capacity: Some(self.settings.entity_mailbox),
             });

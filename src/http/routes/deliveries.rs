@@ -11,7 +11,7 @@ use crate::{
         App,
         auth::{AnyRole, Operator},
         correlation::Cause,
-        extract::{Body, Query, ReadAfter, Rules, position_header},
+        extract::{OptionalBody, Query, ReadAfter, Rules, position_header},
         json,
         problem::Problem,
     },
@@ -100,7 +100,7 @@ pub async fn deliveries(
 }
 
 /// `POST /v1/deliveries/{id}/dispatch`
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Dispatch {
     carrier: Option<String>,
@@ -116,11 +116,11 @@ pub async fn dispatch(
     _: Operator,
     Cause(because): Cause,
     id: web::Path<String>,
-    body: Body<Dispatch>,
+    OptionalBody(dispatch): OptionalBody<Dispatch>,
 ) -> Result<HttpResponse, Problem> {
     let mut rules = Rules::default();
-    let carrier = body.value.carrier.and_then(|carrier| rules.text("/carrier", &carrier, 1, 100));
-    let number = body.value.tracking_number.and_then(|number| rules.text("/trackingNumber", &number, 1, 100));
+    let carrier = dispatch.carrier.and_then(|carrier| rules.text("/carrier", &carrier, 1, 100));
+    let number = dispatch.tracking_number.and_then(|number| rules.text("/trackingNumber", &number, 1, 100));
     rules.all(Some(()))?;
     let done = app.shop.dispatch_delivery(delivery_id(&id)?, carrier, number, because).await?;
     Ok(HttpResponse::Ok().insert_header(position_header(done.position)).json(json::delivery(&done.value)))

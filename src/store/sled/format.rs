@@ -4,25 +4,69 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    sync::{PoisonError, RwLock},
 };
 
 use tracing::warn;
 
 use super::{OpenError, SledOptions};
-use crate::domain::{EntityId, Position};
+use crate::{
+    domain::{EntityId, Position},
+    store::StoreError,
+};
 
 /// The newest data format that this version reads, and the one it writes.
 const FORMAT: u32 = 1;
 /// What the `FORMAT` file says before the number.
 const FORMAT_PREFIX: &str = "saem ";
 
-/// sled, opened.
+/// sled, opened. The last one to drop it lets go of the directory's lock.
 pub(super) struct Opened {
     pub db: sled::Db,
     pub tree: sled::Tree,
     pub views: sled::Tree,
     /// A descriptor of our own, to sync sled's file: its `flush` does not reach the disk by itself.
-    pub db_file: File,
+    db_file: File,
+}
+
+impl Opened {
+    /// Waits until all that was applied is on disk.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.db.flush().map_err(unavailable)?;
+        // sled's flush hands the pages to the kernel; only this waits for the disk.
+        self.db_file.sync_data().map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+}
+
+/// The files, until they are closed: so that closing lets go of them, whoever still holds the journal.
+pub(super) struct Files(RwLock<Option<Opened>>);
+
+impl Files {
+    pub(super) fn new(opened: Opened) -> Self {
+        Self(RwLock::new(Some(opened)))
+    }
+
+    /// Does something with the files. Not to be nested: a thread that closes them would stand between.
+    pub(super) fn with<T>(
+        &self,
+        work: impl FnOnce(&Opened) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let files = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let closed = || StoreError::Unavailable("the journal is closed".to_owned());
+        work(files.as_ref().ok_or_else(closed)?)
+    }
+
+    /// Lets go of them, once nobody is at work with them.
+    pub(super) fn close(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+pub(super) fn unavailable(error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Corruption { .. } => StoreError::Corrupt(error.to_string()),
+        error => StoreError::Unavailable(error.to_string()),
+    }
 }
 
 pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, OpenError> {

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{format::entity_key, reads::unavailable};
+use super::format::{Files, entity_key, unavailable};
 use crate::{
     domain::{EntityId, Position},
     store::{StoreError, codec, record::IndexRecord},
@@ -23,7 +23,7 @@ const KEPT_MAX: usize = 20_000;
 
 /// What is known of entities.
 pub(super) struct Index {
-    tree: sled::Tree,
+    files: Arc<Files>,
     write_behind: bool,
     dirty: Mutex<Dirty>,
 }
@@ -52,8 +52,8 @@ pub(super) struct Due {
 }
 
 impl Index {
-    pub(super) fn new(tree: sled::Tree, write_behind: bool) -> Self {
-        Self { tree, write_behind, dirty: Mutex::default() }
+    pub(super) fn new(files: Arc<Files>, write_behind: bool) -> Self {
+        Self { files, write_behind, dirty: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Dirty> {
@@ -71,7 +71,7 @@ impl Index {
             return Ok(Some(known));
         }
         // In this order: a record leaves memory only after it is on disk.
-        let stored = self.tree.get(entity_key(entity)).map_err(unavailable)?;
+        let stored = self.files.with(|files| files.tree.get(entity_key(entity)).map_err(unavailable))?;
         stored.map(|stored| codec::decode(&stored).map(Arc::new)).transpose()
     }
 

@@ -30,6 +30,7 @@ use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
 use self::{
+    format::{Files, unavailable},
     index::Index,
     reads::{ReadPool, Tail},
     writer::{Request, Writer},
@@ -102,9 +103,7 @@ pub struct SledJournal {
 
 /// What the writer, the readers and the front share.
 struct Shared {
-    db: sled::Db,
-    tree: sled::Tree,
-    views: sled::Tree,
+    files: Arc<Files>,
     index: Index,
     tail: Tail,
     head: watch::Sender<Position>,
@@ -133,18 +132,17 @@ impl SledJournal {
             path: directory.display().to_string(),
             error: error.to_string(),
         };
-        let index = Index::new(opened.tree.clone(), options.write_behind);
-        let head = reads::recover(&opened.tree, &index).map_err(damaged)?;
+        let files = Arc::new(Files::new(opened));
+        let index = Index::new(Arc::clone(&files), options.write_behind);
+        let head = reads::recover(&files, &index).map_err(damaged)?;
         let shared = Arc::new(Shared {
             tail: Tail::after(head),
-            db: opened.db,
-            tree: opened.tree,
-            views: opened.views,
+            files,
             index,
             head: watch::Sender::new(head),
             poisoned: Mutex::default(),
         });
-        let requests = Writer::start(Arc::clone(&shared), opened.db_file);
+        let requests = Writer::start(Arc::clone(&shared));
         Ok(Arc::new(Self { shared, requests: Mutex::new(Some(requests)), pool: ReadPool::start() }))
     }
 
@@ -208,7 +206,7 @@ impl Journal for SledJournal {
         let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
             let head = *shared.head.borrow();
-            reads::events(&shared.tree, after, head, max)
+            shared.files.with(|files| reads::events(&files.tree, after, head, max))
         })
     }
 
@@ -222,7 +220,7 @@ impl Journal for SledJournal {
         self.pool.run(move || {
             let known = shared.index.get(rental.into())?;
             let positions = known.map_or_else(Vec::new, |known| known.timeline.clone());
-            reads::at(&shared.tree, &positions)
+            shared.files.with(|files| reads::at(&files.tree, &positions))
         })
     }
 
@@ -237,7 +235,8 @@ impl Journal for SledJournal {
     fn vault_get(&self, key: String) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
         let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
-            let value = shared.tree.get(format::vault_key(&key)).map_err(reads::unavailable)?;
+            let key = format::vault_key(&key);
+            let value = shared.files.with(|files| files.tree.get(key).map_err(unavailable))?;
             Ok(value.map(|value| value.to_vec()))
         })
     }
@@ -245,13 +244,14 @@ impl Journal for SledJournal {
     fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<(String, Vec<u8>)>, StoreError>> {
         let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
-            let rows = shared.tree.scan_prefix(format::vault_key(&prefix)).map(|row| {
-                let (key, value) = row.map_err(reads::unavailable)?;
+            let row = |row: sled::Result<(sled::IVec, sled::IVec)>| {
+                let (key, value) = row.map_err(unavailable)?;
                 let key = std::str::from_utf8(&key[1..])
                     .map_err(|_| StoreError::Corrupt("a key of the vault".to_owned()))?;
                 Ok((key.to_owned(), value.to_vec()))
-            });
-            rows.collect()
+            };
+            let prefix = format::vault_key(&prefix);
+            shared.files.with(|files| files.tree.scan_prefix(prefix).map(row).collect())
         })
     }
 
@@ -268,14 +268,14 @@ impl Journal for SledJournal {
                     None => batch.remove(key),
                 }
             }
-            shared.views.apply_batch(batch).map_err(reads::unavailable)
+            shared.files.with(|files| files.views.apply_batch(batch).map_err(unavailable))
         })
     }
 
     fn view_get(&self, key: Vec<u8>) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
         let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
-            let value = shared.views.get(key).map_err(reads::unavailable)?;
+            let value = shared.files.with(|files| files.views.get(key).map_err(unavailable))?;
             Ok(value.map(|value| value.to_vec()))
         })
     }
@@ -291,11 +291,11 @@ impl Journal for SledJournal {
         }
         let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
-            let rows = shared.views.range(from..to).take(limit).map(|row| {
-                let (key, value) = row.map_err(reads::unavailable)?;
+            let row = |row: sled::Result<(sled::IVec, sled::IVec)>| {
+                let (key, value) = row.map_err(unavailable)?;
                 Ok((key.to_vec(), value.to_vec()))
-            });
-            rows.collect()
+            };
+            shared.files.with(|files| files.views.range(from..to).take(limit).map(row).collect())
         })
     }
 

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    format::{CHECKPOINT, CHUNKS, chunk_key},
+    format::{CHECKPOINT, CHUNKS, Files, chunk_key, unavailable},
     index::Index,
 };
 use crate::{
@@ -23,13 +23,6 @@ use crate::{
 const READERS: usize = 2;
 /// How many events stay in memory.
 const TAIL_MAX: usize = 16 * 1_024;
-
-pub(super) fn unavailable(error: sled::Error) -> StoreError {
-    match error {
-        sled::Error::Corruption { .. } => StoreError::Corrupt(error.to_string()),
-        error => StoreError::Unavailable(error.to_string()),
-    }
-}
 
 /// A few threads that wait for the disk, so that no actor does.
 pub(super) struct ReadPool {
@@ -193,7 +186,8 @@ pub(super) fn at(tree: &sled::Tree, positions: &[Position]) -> Result<Vec<Arc<Re
 }
 
 /// Folds the journal from the checkpoint on into the index, and finds the head.
-pub(super) fn recover(tree: &sled::Tree, index: &Index) -> Result<Position, StoreError> {
+pub(super) fn recover(files: &Files, index: &Index) -> Result<Position, StoreError> {
+    let tree = &files.with(|opened| Ok(opened.tree.clone()))?;
     let checkpoint = tree.get(CHECKPOINT).map_err(unavailable)?;
     let checkpoint = checkpoint.map_or(Ok(Position::default()), |stored| codec::decode(&stored))?;
     let mut changed: HashMap<EntityId, IndexRecord> = HashMap::new();

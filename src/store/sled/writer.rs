@@ -9,7 +9,6 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
     panic::AssertUnwindSafe,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
@@ -20,7 +19,7 @@ use tracing::error;
 
 use super::{
     Shared,
-    format::{CHECKPOINT, chunk_key, entity_key, vault_key},
+    format::{CHECKPOINT, chunk_key, entity_key, unavailable, vault_key},
     index::Due,
 };
 use crate::{
@@ -59,7 +58,6 @@ pub(super) fn now() -> Instant {
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
-    db_file: File,
     next: Position,
     fail_next_flush: bool,
 }
@@ -83,11 +81,11 @@ enum Answer {
 }
 
 impl Writer {
-    pub(super) fn start(shared: Arc<Shared>, db_file: File) -> mpsc::Sender<Request> {
+    pub(super) fn start(shared: Arc<Shared>) -> mpsc::Sender<Request> {
         let (requests, queue) = mpsc::channel();
         let next = Position(shared.head.borrow().0 + 1);
         std::thread::spawn(move || {
-            let mut writer = Self { shared: Arc::clone(&shared), db_file, next, fail_next_flush: false };
+            let mut writer = Self { shared: Arc::clone(&shared), next, fail_next_flush: false };
             // Replies of requests that a panic drops tell their callers: unknown.
             if std::panic::catch_unwind(AssertUnwindSafe(|| writer.run(&queue))).is_err() {
                 error!("the store's writer failed; it takes nothing more until it is opened anew");
@@ -122,6 +120,7 @@ impl Writer {
             self.write(batch, quiet, closing.is_some());
             if let Some(closed) = closing {
                 while self.shared.poisoned().is_none() && !self.write(Batch::default(), true, true) {}
+                self.shared.files.close();
                 let _ = closed.send(());
                 return;
             }
@@ -242,15 +241,15 @@ impl Writer {
         if let Some(checkpoint) = due.checkpoint {
             batch.tree.insert(CHECKPOINT, codec::encode(&checkpoint)?);
         }
-        let failed = |error: String| StoreError::Unavailable(error);
         let tree = std::mem::take(&mut batch.tree);
-        self.shared.tree.apply_batch(tree).map_err(|error| failed(error.to_string()))?;
-        if std::mem::take(&mut self.fail_next_flush) {
-            return Err(failed("a flush failed on demand".to_owned()));
-        }
-        self.shared.db.flush().map_err(|error| failed(error.to_string()))?;
-        // sled's flush hands the pages to the kernel; only this waits for the disk.
-        self.db_file.sync_data().map_err(|error| failed(error.to_string()))
+        let fail = std::mem::take(&mut self.fail_next_flush);
+        self.shared.files.with(|files| {
+            files.tree.apply_batch(tree).map_err(unavailable)?;
+            if fail {
+                return Err(StoreError::Unavailable("a flush failed on demand".to_owned()));
+            }
+            files.sync()
+        })
     }
 }
 

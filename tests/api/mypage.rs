@@ -1,0 +1,125 @@
+//! `/v1/mypage`, `/v1/notifications`: what the customer watches.
+
+use serde_json::{Value, json};
+
+use crate::app::{Client, TestApp, eventually, id};
+
+async fn row_with(customer: &Client, rental: &Value, field: &str, value: &str) -> Value {
+    let path = format!("/v1/mypage/{}", id(rental));
+    let get = || async {
+        let row = customer.get(&path).await.expect(200);
+        (row[field] == value).then_some(row)
+    };
+    eventually(&format!("{field} is {value}"), get).await
+}
+
+async fn messages(customer: &Client, events: &[&str]) -> Vec<Value> {
+    let get = || async {
+        let list = customer.get("/v1/notifications").await.expect(200);
+        let mut items = list["items"].as_array().unwrap().clone();
+        items.reverse();
+        let complete = items.iter().map(|m| m["event"].as_str().unwrap()).eq(events.iter().copied());
+        (complete && items.iter().all(|m| m["status"] == "SENT")).then_some(items)
+    };
+    eventually(&format!("messages about {events:?}"), get).await
+}
+
+#[tokio::test]
+async fn the_row_is_there_right_after_the_answer() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(100, 100).await);
+    for _ in 0..50 {
+        let rental = customer.rent(&product, "tok_ok").await.expect(201);
+        let row = customer.get(&format!("/v1/mypage/{}", id(&rental))).await.expect(200);
+        assert_eq!(row["rentalId"], rental["id"]);
+    }
+}
+
+#[tokio::test]
+async fn a_row_follows_its_rental_and_its_version_only_grows() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(100, 5).await);
+    let rental = customer.rented(&product).await;
+    let started = row_with(&customer, &rental, "deliveryStatus", "STARTED").await;
+    assert_eq!(
+        (&started["rentalStatus"], &started["paymentStatus"], &started["fee"], &started["productName"]),
+        (&json!("CONFIRMED"), &json!("APPROVED"), &json!(100), &json!("맑은샘"))
+    );
+    customer.cancel(&rental).await.expect(200);
+    customer.timeline_holds(&rental, "ProductIncreased").await;
+    row_with(&customer, &rental, "deliveryStatus", "CANCELED").await;
+    let stands_still = || async {
+        let list = customer.get("/v1/mypage").await.expect(200);
+        let row = customer.get(&format!("/v1/mypage/{}", id(&rental))).await.expect(200);
+        (list == json!({"items": [row], "nextCursor": null})).then_some(())
+    };
+    eventually("the list shows the row", stands_still).await;
+    let canceled = row_with(&customer, &rental, "deliveryStatus", "CANCELED").await;
+    assert_eq!(
+        (&canceled["rentalStatus"], &canceled["paymentStatus"], &canceled["cancelReason"]),
+        (&json!("CANCELED"), &json!("CANCELED"), &json!("CUSTOMER"))
+    );
+    assert!(canceled["version"].as_u64() > started["version"].as_u64());
+}
+
+#[tokio::test]
+async fn one_message_for_each_change_and_none_twice() {
+    let mut app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(29_900, 5).await);
+    let rental = customer.rented(&product).await;
+    customer.cancel(&rental).await.expect(200);
+    let events =
+        ["RentalConfirmed", "DeliveryStarted", "RentalCanceled", "PaymentCanceled", "DeliveryCanceled"];
+    let sent = messages(&customer, &events).await;
+    assert!(sent.iter().all(|m| m["phone"] == "+821010000001" && m["rentalId"] == rental["id"]));
+    assert!(sent[3]["text"].as_str().unwrap().contains("29,900"), "{}", sent[3]);
+    app.restart();
+    let again = messages(&app.anyone().with_token_of(&customer), &events).await;
+    assert_eq!(again, sent);
+}
+
+#[tokio::test]
+async fn messages_speak_the_language_of_the_shop() {
+    let app = TestApp::with(|settings| settings.locale = "en".to_owned());
+    let (customer, product) = (app.customer(1).await, app.product(29_900, 5).await);
+    customer.rented(&product).await;
+    let sent = messages(&customer, &["RentalConfirmed", "DeliveryStarted"]).await;
+    assert!(
+        sent.iter().all(|m| m["text"].as_str().unwrap().contains("rental")
+            || m["text"].as_str().unwrap().contains("delivery")),
+        "{sent:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_paused_notification_context_catches_up() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(100, 5).await);
+    let context = |verb: &str| format!("/v1/operations/contexts/notification/{verb}");
+    app.operator().call(reqwest::Method::POST, &context("pause")).await.expect(200);
+    let rental = customer.rented(&product).await;
+    row_with(&customer, &rental, "deliveryStatus", "STARTED").await;
+    app.operator().call(reqwest::Method::POST, &context("resume")).await.expect(200);
+    messages(&customer, &["RentalConfirmed", "DeliveryStarted"]).await;
+}
+
+#[tokio::test]
+async fn views_of_an_older_format_or_lost_ones_are_rebuilt() {
+    let mut app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(100, 5).await);
+    let rental = customer.rented(&product).await;
+    let before = row_with(&customer, &rental, "deliveryStatus", "STARTED").await;
+    let sent = messages(&customer, &["RentalConfirmed", "DeliveryStarted"]).await;
+    app.stop();
+    // Not a damaged store: an empty tree of views, as an older version without them would leave it.
+    let db = sled::Config::new().path(app.data().join("journal")).open().unwrap();
+    db.open_tree("views").unwrap().clear().unwrap();
+    db.flush().unwrap();
+    drop(db);
+    app.restart();
+    let customer = app.anyone().with_token_of(&customer);
+    assert_eq!(row_with(&customer, &rental, "deliveryStatus", "STARTED").await, before);
+    let again = messages(&customer, &["RentalConfirmed", "DeliveryStarted"]).await;
+    let ids = |messages: &[Value]| messages.iter().map(|m| m["id"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&again), ids(&sent));
+}

@@ -1,0 +1,86 @@
+//! Every failure is a problem (RFC 9457), the framework's own too.
+
+use reqwest::{Method, header};
+use serde_json::json;
+
+use crate::app::{Answer, TestApp, order};
+
+#[tokio::test]
+async fn the_frameworks_own_failures_are_problems() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(1, 1).await);
+    app.anyone().get("/v1/nothing").await.problem(404, "not-found");
+    app.anyone().get("/").await.problem(404, "not-found");
+    let wrong = app.anyone().call(Method::DELETE, "/v1/products").await;
+    assert_eq!(wrong.header("allow"), "GET, POST");
+    wrong.problem(405, "method-not-allowed");
+    let post = || customer.request(Method::POST, "/v1/rentals");
+    let text = post().header(header::CONTENT_TYPE, "text/plain").body("{}");
+    Answer::of(text).await.problem(415, "unsupported-media-type");
+    Answer::of(post()).await.problem(415, "unsupported-media-type");
+    let json_body = |body: String| post().header(header::CONTENT_TYPE, "application/json").body(body);
+    for malformed in ["", "{", "{\"a\":1,}", "\u{1}", "nul", "{} {}"] {
+        Answer::of(json_body(malformed.to_owned())).await.problem(400, "malformed-json");
+    }
+    Answer::of(json_body("[".repeat(60_000))).await.problem(400, "malformed-json");
+    Answer::of(json_body("[]".to_owned())).await.problem(400, "invalid-request");
+    let fits = format!("{}{}", " ".repeat(60_000), order(&product, "tok_ok"));
+    Answer::of(json_body(fits)).await.expect(201);
+    let large = format!("{}{}", " ".repeat(65_536), order(&product, "tok_ok"));
+    Answer::of(json_body(large)).await.problem(413, "payload-too-large");
+}
+
+#[tokio::test]
+async fn every_problem_has_a_page_that_says_what_to_do() {
+    let app = TestApp::start();
+    for kind in saem::http::problem_kinds::Kind::ALL {
+        let page = app.anyone().get(&kind.type_uri()).await;
+        assert!(page.header("content-type").starts_with("text/html"));
+        let page = page.expect(200);
+        assert!(page.as_str().unwrap().contains(kind.advice()), "{page}");
+    }
+    app.anyone().get("/problems/nothing").await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_bad_token_is_nobody() {
+    let app = TestApp::start();
+    for value in ["Bearer", "Bearer ", "Bearer x", "Basic eDp5", "Bearer 정수기"] {
+        let request = app.anyone().request(Method::GET, "/v1/mypage");
+        Answer::of(request.header(header::AUTHORIZATION, value)).await.problem(401, "unauthorized");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_a_correlation_and_a_bad_trace_is_ignored() {
+    let app = TestApp::start();
+    for bad in ["x", "00-0-0-0", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
+        let request = app.anyone().request(Method::GET, "/v1/products").header("traceparent", bad);
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.header("x-correlation-id").len(), 32, "{bad}");
+        answer.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn malformed_ids_are_not_found_everywhere() {
+    let app = TestApp::start();
+    let (customer, operator) = (app.customer(1).await, app.operator());
+    let long = "x".repeat(2_000);
+    for wrong in ["x", "rental_", "rental_zzzzzzzzzzzzzzzzzzzzzzzzzz", "%00", "..%2f", &long] {
+        for resource in ["rentals", "mypage", "payments", "deliveries"] {
+            let path = format!("/v1/{resource}/{wrong}");
+            customer.get(&path).await.problem(404, "not-found");
+        }
+        customer.call(Method::POST, &format!("/v1/rentals/{wrong}/cancel")).await.problem(404, "not-found");
+        operator
+            .call(Method::POST, &format!("/v1/deliveries/{wrong}/complete"))
+            .await
+            .problem(404, "not-found");
+    }
+    operator.get("/v1/operations/actors?kind=rental&id=x").await.problem(404, "not-found");
+    customer
+        .post("/v1/rentals/x/payment", json!({"paymentMethod": {"type": "CARD", "token": "tok_ok"}}))
+        .await
+        .problem(404, "not-found");
+}
