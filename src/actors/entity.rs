@@ -47,6 +47,7 @@ struct Memory<A> {
 /// An entity.
 pub struct EntityActor<A: Aggregate> {
     id: EntityId,
+    incarnation: u64,
     host: Rc<Host>,
     supervisor: WeakAddr<Supervisor>,
     memory: Option<Memory<A>>,
@@ -68,8 +69,14 @@ impl<A: Aggregate> Message for Work<A> {
 }
 
 impl<A: Aggregate> EntityActor<A> {
-    pub(super) fn new(id: EntityId, host: Rc<Host>, supervisor: WeakAddr<Supervisor>) -> Self {
-        Self { id, host, supervisor, memory: None, queue: VecDeque::new(), working: false, retired: false }
+    pub(super) fn new(
+        id: EntityId,
+        incarnation: u64,
+        host: Rc<Host>,
+        supervisor: WeakAddr<Supervisor>,
+    ) -> Self {
+        let (memory, queue) = (None, VecDeque::new());
+        Self { id, incarnation, host, supervisor, memory, queue, working: false, retired: false }
     }
 
     /// Begins the next batch, unless one is under way.
@@ -116,7 +123,8 @@ impl<A: Aggregate> EntityActor<A> {
                 if let Some(supervisor) = self.supervisor.upgrade() {
                     // A full mailbox drops the report: the supervisor then finds this actor stopped,
                     // and callers get `Stopped` as their replies are dropped.
-                    let _ = supervisor.try_send(Failed { id: self.id, reason, unanswered });
+                    let (id, incarnation) = (self.id, self.incarnation);
+                    let _ = supervisor.try_send(Failed { id, incarnation, reason, unanswered });
                 }
                 ctx.stop();
             }

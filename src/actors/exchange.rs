@@ -170,13 +170,21 @@ impl Exchange {
     /// [`AskError`] when its supervisor cannot be reached.
     pub fn sabotage(&self, id: EntityId, mode: FaultMode) -> Result<(), AskError> {
         match id.kind {
-            EntityKind::Rental => self.post(id, sabotage::<Rental>(id, mode)),
-            EntityKind::Payment => self.post(id, sabotage::<Payment>(id, mode)),
-            EntityKind::Delivery => self.post(id, sabotage::<Delivery>(id, mode)),
-            EntityKind::Product => self.post(id, sabotage::<Product>(id, mode)),
-            EntityKind::Account => self.post(id, sabotage::<Account>(id, mode)),
-            EntityKind::Context => self.post(id, sabotage::<Maintenance>(id, mode)),
+            EntityKind::Rental => self.sabotage_one::<Rental>(id, mode),
+            EntityKind::Payment => self.sabotage_one::<Payment>(id, mode),
+            EntityKind::Delivery => self.sabotage_one::<Delivery>(id, mode),
+            EntityKind::Product => self.sabotage_one::<Product>(id, mode),
+            EntityKind::Account => self.sabotage_one::<Account>(id, mode),
+            EntityKind::Context => self.sabotage_one::<Maintenance>(id, mode),
         }
+    }
+
+    /// Makes an entity of this aggregate fail.
+    ///
+    /// # Errors
+    /// [`AskError`] when its supervisor cannot be reached.
+    pub fn sabotage_one<A: Aggregate>(&self, id: EntityId, mode: FaultMode) -> Result<(), AskError> {
+        self.post(id, Sabotage { id, mode, aggregate: PhantomData::<fn() -> A> })
     }
 
     /// Takes an entity out of quarantine; answers whether it was in it.
@@ -225,10 +233,6 @@ impl Exchange {
     pub const fn scheduled(correlation: Correlation) -> Because {
         Because { correlation, causation: Causation::Schedule }
     }
-}
-
-fn sabotage<A: Aggregate>(id: EntityId, mode: FaultMode) -> Sabotage<A> {
-    Sabotage { id, mode, aggregate: PhantomData }
 }
 
 fn start(

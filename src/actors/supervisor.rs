@@ -43,12 +43,14 @@ pub struct Supervisor {
     keeping: Keeping,
     children: HashMap<EntityId, Child>,
     failures: HashMap<EntityId, FailureLog>,
+    /// How many actors there have been: tells an actor's last words from its successor's.
+    incarnations: u64,
 }
 
 /// Where an entity stands.
 enum Child {
     /// It has an actor: an `Addr<EntityActor<A>>`.
-    Live { addr: Box<dyn Any>, last_used: Timestamp },
+    Live { addr: Box<dyn Any>, incarnation: u64, last_used: Timestamp },
     /// It failed, and is restarted after a pause; what is asked meanwhile waits: a `Vec<Work<A>>`.
     Pausing { waiting: Box<dyn Any> },
     /// It failed too often.
@@ -59,7 +61,7 @@ impl Supervisor {
     /// A supervisor without entities.
     #[must_use]
     pub fn new(host: Rc<Host>, keeping: Keeping) -> Self {
-        Self { host, keeping, children: HashMap::new(), failures: HashMap::new() }
+        Self { host, keeping, children: HashMap::new(), failures: HashMap::new(), incarnations: 0 }
     }
 
     fn dispatch<A: Aggregate>(&mut self, id: EntityId, work: Work<A>, ctx: &mut Context<Self>) {
@@ -74,7 +76,7 @@ impl Supervisor {
                     refuse(work, AskError::Shed);
                 }
             }
-            Some(Child::Live { addr, last_used }) => {
+            Some(Child::Live { addr, last_used, .. }) => {
                 let addr =
                     addr.downcast_ref::<Addr<EntityActor<A>>>().expect("an id's kind is its aggregate");
                 *last_used = now;
@@ -92,7 +94,10 @@ impl Supervisor {
     }
 
     fn start<A: Aggregate>(&mut self, id: EntityId, works: Vec<Work<A>>, ctx: &mut Context<Self>) {
-        let actor = EntityActor::<A>::new(id, Rc::clone(&self.host), ctx.address().downgrade());
+        self.incarnations += 1;
+        let incarnation = self.incarnations;
+        let supervisor = ctx.address().downgrade();
+        let actor = EntityActor::<A>::new(id, incarnation, Rc::clone(&self.host), supervisor);
         let mailbox = self.keeping.mailbox;
         let addr = EntityActor::create(|ctx| {
             ctx.set_mailbox_capacity(mailbox);
@@ -104,7 +109,7 @@ impl Supervisor {
             }
         }
         let last_used = self.host.sources.now();
-        self.children.insert(id, Child::Live { addr: Box::new(addr), last_used });
+        self.children.insert(id, Child::Live { addr: Box::new(addr), incarnation, last_used });
     }
 
     /// An entity failed: `unanswered` wait for its successor, if there is one.
@@ -195,6 +200,8 @@ impl<A: Aggregate> Handler<Deliver<A>> for Supervisor {
 pub struct Failed<A: Aggregate> {
     /// Whose.
     pub id: EntityId,
+    /// Which of its actors.
+    pub incarnation: u64,
     /// What went wrong.
     pub reason: String,
     /// What it had not begun.
@@ -204,8 +211,16 @@ pub struct Failed<A: Aggregate> {
 impl<A: Aggregate> Handler<Failed<A>> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, Failed { id, reason, unanswered }: Failed<A>, ctx: &mut Context<Self>) {
-        self.fell(id, reason, unanswered, ctx);
+    fn handle(&mut self, failed: Failed<A>, ctx: &mut Context<Self>) {
+        let Failed { id, incarnation, reason, unanswered } = failed;
+        match self.children.get(&id) {
+            Some(Child::Live { incarnation: current, .. }) if *current == incarnation => {
+                self.fell(id, reason, unanswered, ctx);
+            }
+            // It was let go, or its silence was noticed before its last words were heard: one failure
+            // counts once, and what it left goes to whoever comes after it.
+            _ => unanswered.into_iter().for_each(|work| self.dispatch(id, work, ctx)),
+        }
     }
 }
 

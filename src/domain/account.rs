@@ -129,6 +129,8 @@ impl Aggregate for Account {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     #[test]
@@ -141,6 +143,7 @@ mod tests {
             (S::Absent, C::SignUp, Ok(vec![AccountEvent::CustomerSignedUp])),
             (S::Absent, C::Change, Err(AccountError::NotFound)),
             (S::Absent, leave, Err(AccountError::NotFound)),
+            (S::Absent, busy, Err(AccountError::NotFound)),
             (S::Active, C::SignUp, Err(AccountError::PhoneTaken)),
             (S::Active, C::Change, Ok(vec![AccountEvent::CustomerChanged])),
             (S::Active, leave, Ok(vec![AccountEvent::CustomerLeft])),
@@ -148,6 +151,7 @@ mod tests {
             (S::Left, C::SignUp, Err(AccountError::Left)),
             (S::Left, C::Change, Err(AccountError::Left)),
             (S::Left, leave, Ok(vec![])),
+            (S::Left, busy, Ok(vec![])),
         ] {
             let account = Account { status, ..Account::default() };
             assert_eq!(account.decide(command), expected, "{status:?} {command:?}");
@@ -160,6 +164,38 @@ mod tests {
         let left = Account::default()
             .evolve(&AccountEvent::CustomerSignedUp, at)
             .evolve(&AccountEvent::CustomerLeft, at);
-        assert_eq!(left.status, AccountStatus::Left);
+        assert_eq!((left.status, left.created_at), (AccountStatus::Left, at));
+    }
+
+    /// The arrows of the picture above; a change stays where it is.
+    fn declared(from: AccountStatus) -> &'static [AccountStatus] {
+        use AccountStatus as S;
+        match from {
+            S::Absent => &[S::Active],
+            S::Active => &[S::Active, S::Left],
+            S::Left => &[],
+        }
+    }
+
+    fn any_command() -> impl Strategy<Value = AccountCommand> {
+        let leave = (0u32..3).prop_map(|open_rentals| AccountCommand::Leave { open_rentals });
+        prop_oneof![Just(AccountCommand::SignUp), Just(AccountCommand::Change), leave]
+    }
+
+    proptest! {
+        /// INV-14, and that nobody leaves with rentals under way.
+        #[test]
+        fn accounts_move_only_along_declared_transitions(path in vec(any_command(), 0..16)) {
+            let mut account = Account::default();
+            for command in path {
+                for event in account.decide(command).unwrap_or_default() {
+                    let from = account.status;
+                    account = account.evolve(&event, Timestamp(1));
+                    prop_assert!(declared(from).contains(&account.status), "{from:?} {command:?}");
+                    let leaves = event == AccountEvent::CustomerLeft;
+                    prop_assert_eq!(leaves, command == AccountCommand::Leave { open_rentals: 0 });
+                }
+            }
+        }
     }
 }

@@ -280,6 +280,8 @@ impl Aggregate for Maintenance {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
     use super::*;
     use crate::domain::id::ProductId;
 
@@ -349,5 +351,35 @@ mod tests {
         let released = held.clone().evolve(&ContextEvent::TargetReleased { key: key() }, Timestamp(0));
         let dismissed = ContextEvent::TargetDismissed { key: key(), reason: String::new() };
         assert!(released.held.is_empty() && held.evolve(&dismissed, Timestamp(0)).held.is_empty());
+    }
+
+    #[test]
+    fn contexts_are_read_as_they_are_written() {
+        for context in Context::ALL {
+            assert_eq!(Context::parse(context.as_str()), Some(context));
+        }
+        assert_eq!(Context::parse("Rental"), None);
+    }
+
+    proptest! {
+        /// A repeat adds no event, or is refused because nothing is held any more.
+        #[test]
+        fn repeated_commands_change_nothing(path in vec((0u8..5, select(vec![1, 2])), 0..24)) {
+            let mut state = Maintenance::default();
+            for (kind, attempts) in path {
+                let command = match kind {
+                    0 => ContextCommand::Pause,
+                    1 => ContextCommand::Resume,
+                    2 => ContextCommand::Hold { key: key(), hold: hold(attempts) },
+                    3 => ContextCommand::Release { key: key() },
+                    _ => ContextCommand::Dismiss { key: key(), reason: String::new() },
+                };
+                let events = state.decide(command.clone()).unwrap_or_default();
+                let after = events.iter().fold(state.clone(), |s, e| s.evolve(e, Timestamp(0)));
+                prop_assert_eq!(events.is_empty(), after == state);
+                prop_assert_eq!(after.decide(command).unwrap_or_default(), vec![]);
+                state = after;
+            }
+        }
     }
 }

@@ -77,7 +77,7 @@ pub enum PaymentCommand {
     Request {
         /// What is to be charged.
         charge: Charge,
-        /// Evidence: the attempt before it that is known to be settled (0: none was made).
+        /// Evidence: the attempt before it that is known to be settled (1 too, if it was never sent).
         settled: Attempt,
     },
     /// The rental was canceled.
@@ -233,6 +233,11 @@ impl Payment {
         if self.attempt == 0 { 1 } else { self.attempt }
     }
 
+    fn current_is(&mut self, attempt: Attempt, amount: Money, provider: &str) {
+        (self.attempt, self.amount) = (attempt, amount);
+        provider.clone_into(&mut self.provider);
+    }
+
     fn cancel_requested(&self, amount: Money, provider: &str, late_capture: Option<String>) -> PaymentEvent {
         let provider = if self.provider.is_empty() { provider } else { &self.provider };
         PaymentEvent::PaymentCancelRequested {
@@ -283,7 +288,7 @@ impl Payment {
             P::New | P::Requested | P::Approved => vec![self.cancel_requested(amount, provider, None)],
             P::Canceling | P::Refunding | P::Canceled => Vec::new(),
             P::Declined if reason == CancelReason::PaymentDeclined => Vec::new(),
-            P::Declined => vec![PaymentEvent::PaymentCanceled { amount: Money::ZERO }],
+            P::Declined => Self::canceled_uncharged(),
         }
     }
 
@@ -387,14 +392,6 @@ impl Aggregate for Payment {
 
     fn own(event: &Event) -> Option<&PaymentEvent> {
         event.try_into().ok()
-    }
-}
-
-impl Payment {
-    fn current_is(&mut self, attempt: Attempt, amount: Money, provider: &str) {
-        self.attempt = attempt;
-        self.amount = amount;
-        provider.clone_into(&mut self.provider);
     }
 }
 

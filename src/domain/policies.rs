@@ -133,11 +133,13 @@ impl Reaction {
 /// Whether a timeline shows a unit of stock as taken and not put back.
 #[must_use]
 pub fn unit_is_out<R: Borrow<Recorded>>(timeline: &[R]) -> bool {
-    timeline.iter().fold(false, |out, recorded| match &recorded.borrow().event {
-        Event::Product(ProductEvent::ProductDecreased { .. }) => true,
-        Event::Product(ProductEvent::ProductIncreased { .. }) => false,
-        _ => out,
-    })
+    let product = |recorded: &R| match &recorded.borrow().event {
+        Event::Product(event) => Some(event.clone()),
+        _ => None,
+    };
+    let moves: Vec<_> = timeline.iter().filter_map(product).collect();
+    moves.iter().any(|event| matches!(event, ProductEvent::ProductDecreased { .. }))
+        && !moves.iter().any(|event| matches!(event, ProductEvent::ProductIncreased { .. }))
 }
 
 #[cfg(test)]

@@ -306,7 +306,7 @@ proptest! {
         }
     }
 
-    /// Whatever the fence and the evidence, right or wrong: the stock never goes below zero.
+    /// Whatever the evidence, right or wrong; evolving would panic if the stock went below zero.
     #[test]
     fn a_fence_lets_each_position_through_once(
         commands in vec((0u8..2, 0u64..12, 0u8..3), 0..60), stock in 0u32..4,
