@@ -1,4 +1,5 @@
 //! The HTTP contract, on a real port and a real sled.
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod app;
 mod customers;
@@ -12,3 +13,5 @@ mod products;
 mod rentals;
 mod rush;
 mod saga;
+#[path = "../support/mod.rs"]
+mod support;
