@@ -1,0 +1,159 @@
+//! `saem serve` as an operator meets it: what it says, and how it fails.
+
+mod support;
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use support::{Client, operator_key};
+
+fn saem(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+    command.env("SAEM_LOG", "warn").stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A server that was started, ended by SIGKILL if the test does not end it first.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    fn start(command: &mut Command) -> (Self, Vec<String>) {
+        let mut process = Self(command.spawn().unwrap());
+        let stdout = BufReader::new(process.0.stdout.as_mut().unwrap());
+        let mut said = Vec::new();
+        for line in stdout.lines() {
+            let line = line.unwrap();
+            let last = line.contains("try first");
+            said.push(line);
+            if last {
+                break;
+            }
+        }
+        (process, said)
+    }
+}
+
+fn url(said: &[String]) -> &str {
+    said[0].split_once("listens on ").unwrap().1
+}
+
+/// It ended at once, with one line that says all of this.
+#[track_caller]
+fn fails_with(output: Output, words: &[&str]) {
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    for word in words {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn it_says_where_everything_is_and_what_to_try_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let (_running, said) = Running::start(saem(&data).arg("--demo"));
+    let key = data.join("operator.key");
+    let said_all = said.join("\n");
+    for part in [data.to_str().unwrap(), key.to_str().unwrap(), "3 sample purifiers", "/v1/products"] {
+        assert!(said_all.contains(part), "{part}: {said_all}");
+    }
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(operator_key(&data).len() >= 32);
+    let products = Client::of(url(&said), None).get("/v1/products").await.expect(200);
+    assert_eq!(products["items"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn the_demo_fills_an_empty_store_and_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let (_running, said) = Running::start(saem(directory.path()).arg("--demo"));
+        let products = Client::of(url(&said), None).get("/v1/products").await.expect(200);
+        assert_eq!(products["items"].as_array().unwrap().len(), 3);
+    }
+}
+
+#[test]
+fn sigterm_and_sigint_end_it_well() {
+    for signal in ["-TERM", "-INT"] {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut running, _) = Running::start(&mut saem(directory.path()));
+        let sent = Command::new("kill").args([signal, &running.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let status = running.0.wait().unwrap();
+        let mut told = String::new();
+        running.0.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert_eq!((status.code(), told.as_str()), (Some(0), ""), "{signal}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let data = directory.path().join("data");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
+    let output = command.args(["serve", "--listen", &address, "--data"]).arg(&data).output().unwrap();
+    fails_with(output, &["cannot listen on", &address, "in use"]);
+    assert!(!data.exists(), "whoever cannot listen does not touch the store");
+}
+
+#[test]
+fn a_directory_in_use_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_running, _) = Running::start(&mut saem(directory.path()));
+    let second = saem(directory.path()).output().unwrap();
+    fails_with(second, &[directory.path().to_str().unwrap(), "in use by another process"]);
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    fails_with(saem(&file.join("data")).output().unwrap(), &[file.to_str().unwrap(), "cannot be used"]);
+}
+
+#[test]
+fn a_newer_format_is_refused_naming_both() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("FORMAT"), "saem 7\n").unwrap();
+    fails_with(saem(directory.path()).output().unwrap(), &["format 7", "up to format 1"]);
+    fs::write(directory.path().join("FORMAT"), "postgres 7\n").unwrap();
+    fails_with(saem(directory.path()).output().unwrap(), &["FORMAT file that is not Saem's"]);
+}
+
+#[test]
+fn bad_settings_are_named_before_anything_is_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    for (name, value, words) in [
+        ("SAEM_LOCALE", "fr", ["locale = fr", "must be ko or en"]),
+        ("SAEM_PAYMENT__QUEUE", "many", ["payment.queue", "many"]),
+        ("SAEM_PAYMENT__QUEU", "1", ["unknown field", "queu"]),
+        ("SAEM_LOG", "=,=", ["bad setting", "SAEM_LOG"]),
+    ] {
+        fails_with(saem(&data).env(name, value).output().unwrap(), &words);
+    }
+    let missing = saem(&data).args(["--config", "nowhere.toml"]).output().unwrap();
+    fails_with(missing, &["bad setting", "nowhere.toml"]);
+    assert!(!data.exists());
+    let unknown = saem(&data).arg("--nonsense").output().unwrap();
+    assert_eq!(unknown.status.code(), Some(2));
+}
