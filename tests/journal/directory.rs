@@ -1,0 +1,299 @@
+//! The data directory: who may open it, what a crash may leave in it, and what damage looks like.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use saem::{
+    domain::{
+        CustomerId, EntityId, Position, ProductId, RentalId, Version,
+        account::{Account, AccountEvent},
+        product::{Product, ProductEvent},
+    },
+    store::{
+        COMMIT_BYTES_MAX, Journal as _, StoreError,
+        sled::{OpenError, SledJournal, SledOptions},
+    },
+};
+use tempfile::TempDir;
+
+use crate::{
+    backend::{self, Backend as _, Sled},
+    reading::two_rentals,
+    samples::{Entity, Said, folded, is_unavailable, offer, registered, restocks},
+};
+
+const BEHIND: SledOptions = SledOptions { cache_bytes: 16 << 20, write_behind: true };
+const FOLDED: SledOptions = SledOptions { write_behind: false, ..BEHIND };
+
+/// What is in a store, past all that Saem does to it.
+pub(crate) struct Raw {
+    _db: sled::Db,
+    pub(crate) tree: sled::Tree,
+}
+
+impl Raw {
+    /// Opens the store in `directory`, which nobody else has open.
+    pub(crate) async fn open(directory: &TempDir) -> Self {
+        let config = sled::Config::new().path(directory.path().join("journal")).flush_every_ms(None);
+        loop {
+            match config.open() {
+                Ok(db) => return Self { tree: db.open_tree("journal").unwrap(), _db: db },
+                Err(sled::Error::Io(_)) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    fn keys(&self, part: u8) -> Vec<sled::IVec> {
+        self.tree.scan_prefix([part]).keys().map(Result::unwrap).collect()
+    }
+
+    /// Flips one bit of a value; counts from its end when `byte` is negative.
+    fn flip(&self, key: &[u8], byte: isize) {
+        let mut value = self.tree.get(key).unwrap().unwrap().to_vec();
+        let index = if byte < 0 { value.len() - byte.unsigned_abs() } else { byte.unsigned_abs() };
+        value[index] ^= 0x10;
+        self.tree.insert(key, value).unwrap();
+    }
+}
+
+/// The key of what is known of an entity.
+fn entity_key(entity: EntityId) -> Vec<u8> {
+    [&[b'e', entity.kind as u8][..], &entity.id.to_be_bytes()].concat()
+}
+
+#[test]
+fn written_behind_or_not_all_is_the_same() {
+    crate::run(async {
+        let mut said = Vec::new();
+        for (written, read) in [(BEHIND, BEHIND), (BEHIND, FOLDED), (FOLDED, BEHIND), (FOLDED, FOLDED)] {
+            let sled = Sled::begin_with(written);
+            two_rentals(sled.journal()).await;
+            said.push(Said::by(sled.journal()).await);
+            let sled = sled.crashed_with(read).await;
+            said.push(Said::by(sled.journal()).await);
+            let directory = sled.closed().await;
+            let known = Raw::open(&directory).await.keys(b'e').len();
+            assert_eq!(known > 0, read.write_behind);
+            let sled = Sled::open(directory, written).await;
+            said.push(Said::by(sled.journal()).await);
+        }
+        assert!(said.windows(2).all(|pair| pair[0] == pair[1]));
+    });
+}
+
+/// More entities than are kept in memory: many are written behind, a few at a time, others never.
+#[test]
+fn a_crash_amid_writing_behind_loses_nothing() {
+    const CUSTOMERS: u128 = 22_000;
+    crate::run(async {
+        let sled = Sled::begin_with(BEHIND);
+        let mut customers: Vec<Entity<Account>> =
+            (0..CUSTOMERS).map(|id| Entity::new(CustomerId(id))).collect();
+        for (event, some) in [(AccountEvent::CustomerSignedUp, 1), (AccountEvent::CustomerLeft, 7)] {
+            let mut queued = Vec::new();
+            for customer in customers.iter_mut().step_by(some) {
+                let draft = customer.draft([event]);
+                queued.push((sled.journal().commit(draft.clone()), customer, draft));
+            }
+            for (commit, customer, draft) in queued {
+                customer.went(&draft, commit.await.unwrap());
+            }
+        }
+        let head = *sled.journal().head().borrow();
+        let directory = sled.crashed_with(FOLDED).await.closed().await;
+        let raw = Raw::open(&directory).await;
+        let written = raw.keys(b'e').len() as u128;
+        assert!((1_000..CUSTOMERS).contains(&written), "{written}");
+        drop(raw);
+        let sled = Sled::open(directory, BEHIND).await;
+        assert_eq!(*sled.journal().head().borrow(), head);
+        for customer in &customers {
+            let loaded = sled.journal().load(customer.id).await.unwrap();
+            assert_eq!(loaded.version, customer.version, "{}", customer.id);
+            assert_eq!(folded::<Account>(&loaded), customer.state, "{}", customer.id);
+        }
+    });
+}
+
+/// sled's newest snapshot in `store`.
+fn snapshot(store: &Path) -> PathBuf {
+    let entries = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
+    let is_snapshot = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("snap.");
+    entries.filter(is_snapshot).max().unwrap()
+}
+
+#[test]
+fn torn_snapshots_are_set_aside_and_nothing_is_lost() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 5] = [
+        ("left behind, torn", |store| {
+            fs::write(store.join("snap.FFFFFFFFFFFFFFFF.generating"), "half a snapsh").unwrap();
+        }),
+        ("left behind, empty", |store| {
+            let made = format!("{}.generating", snapshot(store).display());
+            fs::write(made, "").unwrap();
+        }),
+        ("truncated", |store| {
+            let bytes = fs::read(snapshot(store)).unwrap();
+            fs::write(snapshot(store), &bytes[..bytes.len() / 2]).unwrap();
+        }),
+        ("emptied", |store| fs::write(snapshot(store), "").unwrap()),
+        ("garbled", |store| {
+            let mut bytes = fs::read(snapshot(store)).unwrap();
+            bytes[0] ^= 1;
+            fs::write(snapshot(store), bytes).unwrap();
+        }),
+    ];
+    for (name, damage) in damages {
+        crate::run(async move {
+            let sled = Sled::begin();
+            two_rentals(sled.journal()).await;
+            let sled = sled.reopened().await;
+            let said = Said::by(sled.journal()).await;
+            let directory = sled.closed().await;
+            damage(&directory.path().join("journal"));
+            let aside = directory.path().join("set-aside");
+            let sled = Sled::open(directory, BEHIND).await;
+            assert_eq!(Said::by(sled.journal()).await, said, "{name}");
+            assert!(fs::read_dir(&aside).unwrap().count() > 0, "{name}: kept, only not in the way");
+            // It goes on as if nothing had been.
+            let product = registered(sled.journal(), 50, 1).await;
+            let sled = sled.reopened().await;
+            assert_eq!(sled.journal().load(product.id).await.unwrap().version, product.version, "{name}");
+        });
+    }
+}
+
+#[test]
+fn a_directory_is_one_process_s() {
+    crate::run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let first = SledJournal::open(directory.path(), BEHIND).unwrap();
+        let second = SledJournal::open(directory.path(), BEHIND).map(drop).unwrap_err();
+        assert!(matches!(second, OpenError::Locked(_)), "{second}");
+        assert!(second.to_string().contains(&*directory.path().to_string_lossy()), "{second}");
+        // Closing lets go of the files, whoever still holds the journal.
+        first.close().await;
+        backend::open(directory.path(), BEHIND).await.unwrap();
+        drop(first);
+    });
+}
+
+#[test]
+fn another_format_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = |format: &str| {
+        fs::write(directory.path().join("FORMAT"), format).unwrap();
+        let refused = SledJournal::open(directory.path(), BEHIND).map(drop).unwrap_err();
+        assert_eq!(fs::read_to_string(directory.path().join("FORMAT")).unwrap(), format);
+        assert!(!directory.path().join("journal").exists(), "{format}");
+        refused
+    };
+    for newer in [2, 7, u32::MAX] {
+        let refused = open(&format!("saem {newer}\n"));
+        let OpenError::Newer { found, supported: 1, .. } = refused else { panic!("{refused}") };
+        assert_eq!(found, newer);
+        let line = refused.to_string();
+        assert!(line.contains(&format!("format {newer}")) && line.contains("format 1"), "{line}");
+    }
+    for foreign in ["", "saem", "saem one", "1", "postgres 16\n", "saem 1 2", "saem -1"] {
+        let refused = open(foreign);
+        assert!(matches!(refused, OpenError::Foreign(_)), "{foreign:?}: {refused}");
+    }
+    fs::write(directory.path().join("FORMAT"), [0xff, 0xfe]).unwrap();
+    assert!(SledJournal::open(directory.path(), BEHIND).is_err());
+    let file = directory.path().join("FORMAT");
+    let refused = SledJournal::open(&file, BEHIND).map(drop).unwrap_err();
+    assert!(matches!(refused, OpenError::Unusable { .. }), "{refused}");
+}
+
+/// Two products and a rental, closed: everything written behind, a chunk for each commit.
+async fn closed() -> TempDir {
+    let sled = Sled::begin();
+    two_rentals(sled.journal()).await;
+    registered(sled.journal(), 2, 1).await;
+    sled.closed().await
+}
+
+#[test]
+fn a_damaged_commit_is_noticed_when_it_is_read() {
+    // In its length, its checksum, its version, its first and its last byte.
+    for byte in [0, 3, 4, 8, 9, -1] {
+        crate::run(async move {
+            let directory = closed().await;
+            let raw = Raw::open(&directory).await;
+            raw.flip(&raw.keys(b'j')[0], byte);
+            drop(raw);
+            let sled = Sled::open(directory, BEHIND).await;
+            let journal = sled.journal();
+            let read = journal.read(Position(0), 1_000).await;
+            assert!(matches!(read, Err(StoreError::Corrupt(_))), "{byte}: {read:?}");
+            // What it does not concern is there; the store works on.
+            assert!(journal.timeline(RentalId(100)).await.is_ok());
+            assert!(journal.read(Position(2), 1_000).await.is_ok());
+            registered(journal, 51, 1).await;
+        });
+    }
+}
+
+#[test]
+fn a_store_whose_tail_is_damaged_is_not_opened() {
+    for (part, byte) in [(b'j', -1), (b'j', 0), (b'm', 0), (b'm', -1)] {
+        crate::run(async move {
+            let directory = closed().await;
+            let raw = Raw::open(&directory).await;
+            raw.flip(raw.keys(part).last().unwrap(), byte);
+            drop(raw);
+            let refused = backend::open(directory.path(), BEHIND).await.map(drop).unwrap_err();
+            assert!(matches!(refused, OpenError::Damaged { .. }), "{part} {byte}: {refused}");
+        });
+    }
+}
+
+#[test]
+fn a_damaged_entity_is_the_only_one() {
+    crate::run(async {
+        let directory = closed().await;
+        let raw = Raw::open(&directory).await;
+        raw.flip(&entity_key(ProductId(1).into()), -1);
+        drop(raw);
+        let sled = Sled::open(directory, BEHIND).await;
+        let journal = sled.journal();
+        let mut product = Entity::<Product>::new(ProductId(1));
+        let loaded = journal.load(product.id).await;
+        assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{loaded:?}");
+        let refused = journal.commit(product.draft(restocks(1))).await;
+        assert!(is_unavailable(&refused), "{refused:?}");
+        assert_eq!(journal.health(), Ok(()));
+        let other = journal.load(ProductId(2).into()).await.unwrap();
+        assert!(other.version > Version(0));
+        registered(journal, 52, 1).await;
+    });
+}
+
+#[test]
+fn a_commit_is_limited_in_bytes() {
+    crate::run(async {
+        let sled = Sled::begin();
+        let journal = sled.journal();
+        let mut product = registered(journal, 1, 0).await;
+        let described = |bytes: usize| {
+            let mut offer = offer();
+            offer.description = "x".repeat(bytes);
+            [ProductEvent::ProductChanged { offer }]
+        };
+        let said = Said::by(journal).await;
+        for bytes in [COMMIT_BYTES_MAX, 20_000, 60_000] {
+            let refused = journal.commit(product.draft(described(bytes))).await;
+            assert!(is_unavailable(&refused), "{bytes}: {refused:?}");
+        }
+        assert_eq!(Said::by(journal).await, said);
+        product.tell(journal, described(COMMIT_BYTES_MAX - 200)).await;
+        let said = Said::by(journal).await;
+        let sled = sled.crashed().await;
+        assert_eq!(Said::by(sled.journal()).await, said);
+    });
+}

@@ -1,0 +1,175 @@
+//! Bytes that were written once must be read for ever: `tests/golden/*.hex` holds them.
+//!
+//! Each file is what today's code writes, byte for byte. A change of these bytes is a change of the
+//! format: old data would be read wrong, or not at all. `SAEM_BLESS=1` writes the files anew, which is
+//! right only when something was added, and never when a line that was there changes.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
+
+use saem::{
+    domain::{
+        Aggregate, EntityId, EntityKind, NewEvent,
+        account::Account,
+        address::Address,
+        context::{Context, Group, Maintenance},
+        delivery::Delivery,
+        payment::Payment,
+        product::Product,
+        rental::{CancelReason, Rental},
+    },
+    store::codec,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+#[path = "golden_events.rs"]
+pub(crate) mod events;
+
+/// Named bytes, in the order of their names.
+pub(crate) type Golden = BTreeMap<String, Vec<u8>>;
+
+/// The golden file of this name; with `SAEM_BLESS=1`, after writing it.
+pub(crate) fn golden(file: &str, today: &Golden) -> Golden {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
+    let old = fs::read_to_string(&path).unwrap_or_default();
+    if std::env::var_os("SAEM_BLESS").is_none() || read(&old) == *today {
+        return read(&old);
+    }
+    fs::write(&path, written(today)).unwrap();
+    today.clone()
+}
+
+fn written(golden: &Golden) -> String {
+    let mut text = String::new();
+    for (name, bytes) in golden {
+        writeln!(text, "{name}:").unwrap();
+        for line in bytes.chunks(48) {
+            writeln!(text, "  {}", hex(line)).unwrap();
+        }
+    }
+    text
+}
+
+fn read(text: &str) -> Golden {
+    let mut golden = Golden::new();
+    for line in text.lines() {
+        match line.strip_suffix(':') {
+            Some(name) => drop(golden.insert(name.to_owned(), Vec::new())),
+            None => golden.last_entry().unwrap().get_mut().extend(unhex(line.trim())),
+        }
+    }
+    golden
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+pub(crate) fn unhex(hex: &str) -> Vec<u8> {
+    let digits = |at| &hex[at..at + 2];
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(digits(at), 16).unwrap()).collect()
+}
+
+/// Values of one type, each against its bytes of old.
+fn hold<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+    file: &str,
+    values: impl IntoIterator<Item = (String, T)>,
+) {
+    let values: BTreeMap<String, T> = values.into_iter().collect();
+    let encoded = |(name, value): (&String, &T)| (name.clone(), codec::encode(value).unwrap());
+    let today: Golden = values.iter().map(encoded).collect();
+    let golden = golden(file, &today);
+    assert_eq!(golden.keys().collect::<Vec<_>>(), values.keys().collect::<Vec<_>>(), "{file}");
+    for (name, value) in &values {
+        assert_eq!(codec::decode::<T>(&golden[name]).as_ref(), Ok(value), "{file}: {name} is read");
+        assert_eq!(hex(&golden[name]), hex(&today[name]), "{file}: {name} is written");
+    }
+}
+
+#[test]
+fn every_event_is_read_and_written_as_ever() {
+    let events = events::samples();
+    let named = events.into_iter().enumerate().map(|(n, event)| {
+        let name = event.name().to_owned();
+        (name, NewEvent { meta: events::meta(n), event })
+    });
+    let named: Vec<_> = named.collect();
+    hold("events.hex", named);
+}
+
+#[test]
+fn no_event_is_without_a_sample() {
+    let samples = events::samples();
+    let mut names: Vec<_> = samples.iter().map(|event| (event.kind(), event.name())).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), samples.len(), "one sample each");
+    assert_eq!(samples.iter().map(events::known).sum::<usize>(), events::KNOWN);
+}
+
+/// Values of an enum, in the order of the format.
+fn numbered<T>(values: impl IntoIterator<Item = T>) -> impl Iterator<Item = (String, T)> {
+    values.into_iter().enumerate().map(|(n, value)| (format!("{n:02}"), value))
+}
+
+#[test]
+fn every_enum_within_events_keeps_its_numbers() {
+    use CancelReason as C;
+    let reasons = [
+        C::Customer,
+        C::Operator,
+        C::PaymentDeclined,
+        C::PaymentExpired,
+        C::PaymentUnavailable,
+        C::OutOfStock,
+    ];
+    hold("cancel-reasons.hex", numbered(reasons));
+    hold("groups.hex", numbered(Group::REACTORS.into_iter().chain([Group::Agenda])));
+    hold("contexts.hex", numbered(Context::ALL));
+    hold("entities.hex", numbered(EntityKind::ALL.map(|kind| EntityId { kind, id: 0x0189_0a5d_ac96 })));
+    // What stands in keys and ids, too.
+    assert_eq!(EntityKind::ALL.map(|kind| kind as u8), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(Context::ALL.map(|context| EntityId::from(context).id), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn personal_data_is_read_and_written_as_ever() {
+    let address = Address {
+        recipient: "홍길동".to_owned(),
+        postal_code: "04524".to_owned(),
+        line1: "세종대로 110".to_owned(),
+        line2: Some("101동 202호".to_owned()),
+    };
+    let short = Address { line2: None, ..address.clone() };
+    let addresses = [("address", address), ("address-short", short)];
+    // An address has no `Debug`, so that it never gets into a log.
+    let today: Golden =
+        addresses.iter().map(|(name, value)| (name.to_string(), codec::encode(value).unwrap())).collect();
+    let golden = golden("addresses.hex", &today);
+    assert_eq!(golden, today);
+    for (name, value) in addresses {
+        assert!(codec::decode::<Address>(&golden[name]) == Ok(value), "{name}");
+    }
+}
+
+/// Every state an entity goes through when all events of its kind happen, in the order of the samples.
+fn states<A: Aggregate>() -> Vec<(String, A)> {
+    let mut state = A::default();
+    let mut states = vec![("00 not there".to_owned(), state.clone())];
+    for event in events::samples() {
+        if let Some(own) = A::own(&event) {
+            state = state.evolve(own, events::meta(states.len()).at);
+            states.push((format!("{:02} after {}", states.len(), event.name()), state.clone()));
+        }
+    }
+    states
+}
+
+#[test]
+fn every_snapshot_is_read_and_written_as_ever() {
+    hold("rentals.hex", states::<Rental>());
+    hold("payments.hex", states::<Payment>());
+    hold("deliveries.hex", states::<Delivery>());
+    hold("products.hex", states::<Product>());
+    hold("accounts.hex", states::<Account>());
+    hold("maintenance.hex", states::<Maintenance>());
+}

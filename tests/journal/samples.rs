@@ -1,0 +1,178 @@
+//! Entities that tell of themselves, and all that a journal can say, to compare.
+
+use std::sync::Arc;
+
+use saem::{
+    domain::{
+        Aggregate, Causation, Correlation, EntityId, EntityKind, Event, Meta, Money, NewEvent, Position,
+        ProductId, Recorded, RentalId, Timestamp, Version,
+        account::Account,
+        context::Maintenance,
+        delivery::Delivery,
+        payment::Payment,
+        product::{Offer, Product, ProductEvent},
+        rental::Rental,
+    },
+    store::{Commit, CommitError, CommitId, Committed, Journal, Loaded, VaultWrite, codec},
+};
+
+/// An entity as its one writer knows it.
+pub(crate) struct Entity<A> {
+    pub(crate) id: EntityId,
+    pub(crate) state: A,
+    pub(crate) version: Version,
+    commits: u128,
+}
+
+impl<A: Aggregate> Entity<A> {
+    pub(crate) fn new(id: impl Into<EntityId>) -> Self {
+        let id = id.into();
+        assert_eq!(id.kind, A::KIND);
+        Self { id, state: A::default(), version: Version::default(), commits: 0 }
+    }
+
+    /// A commit of these events at this entity's version. Each call gives it another id.
+    pub(crate) fn draft(&mut self, events: impl IntoIterator<Item = A::Event>) -> Commit {
+        self.commits += 1;
+        let at = Timestamp(1_700_000_000_000 + self.commits as i64);
+        let meta = Meta { at, correlation: Correlation(self.id.id), causation: Causation::Schedule };
+        let events: Vec<A::Event> = events.into_iter().collect();
+        let state = events.iter().fold(self.state.clone(), |state, event| state.evolve(event, at));
+        Commit {
+            entity: self.id,
+            expected: self.version,
+            commit_id: CommitId((self.id.id + 1) << 32 | (self.id.kind as u128) << 24 | self.commits),
+            events: events.into_iter().map(|event| NewEvent { meta, event: event.into() }).collect(),
+            snapshot: codec::encode_snapshot(&state).unwrap().into(),
+            vault: Vec::new(),
+        }
+    }
+
+    /// This commit of the entity has happened.
+    pub(crate) fn went(&mut self, commit: &Commit, committed: Committed) {
+        self.state = codec::decode_snapshot(&commit.snapshot).unwrap();
+        self.version = committed.version;
+    }
+
+    /// Commits these events.
+    pub(crate) async fn tell(
+        &mut self,
+        journal: &Arc<dyn Journal>,
+        events: impl IntoIterator<Item = A::Event>,
+    ) -> Committed {
+        let commit = self.draft(events);
+        let committed = journal.commit(commit.clone()).await.unwrap();
+        self.went(&commit, committed);
+        committed
+    }
+}
+
+/// A product on offer.
+pub(crate) async fn registered(journal: &Arc<dyn Journal>, id: u128, stock: u32) -> Entity<Product> {
+    let mut product = Entity::new(ProductId(id));
+    product.tell(journal, [ProductEvent::ProductRegistered { offer: offer(), stock }]).await;
+    product
+}
+
+pub(crate) fn offer() -> Offer {
+    Offer {
+        name: "맑은샘 정수기".to_owned(),
+        model: "MS-100".to_owned(),
+        description: String::new(),
+        fee: Money::won(29_900),
+    }
+}
+
+/// `count` events that differ from one another.
+pub(crate) fn restocks(count: u32) -> Vec<ProductEvent> {
+    (1..=count).map(|quantity| ProductEvent::ProductRestocked { quantity }).collect()
+}
+
+pub(crate) fn put(key: &str, value: &str) -> VaultWrite {
+    VaultWrite { key: key.to_owned(), value: Some(value.as_bytes().to_vec()) }
+}
+
+pub(crate) fn erase(key: &str) -> VaultWrite {
+    VaultWrite { key: key.to_owned(), value: None }
+}
+
+/// Reads `after` exclusive to the end.
+pub(crate) async fn read_all(journal: &Arc<dyn Journal>, after: Position) -> Vec<Arc<Recorded>> {
+    let mut all: Vec<Arc<Recorded>> = Vec::new();
+    loop {
+        let from = all.last().map_or(after, |last| last.position);
+        let more = journal.read(from, 1_000).await.unwrap();
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more);
+    }
+}
+
+/// The state that an answer to `load` stands for.
+pub(crate) fn folded<A: Aggregate>(loaded: &Loaded) -> A {
+    let state = loaded.snapshot.as_deref().map(|bytes| codec::decode_snapshot(bytes).unwrap());
+    let tail = loaded.tail.iter();
+    tail.fold(state.unwrap_or_default(), |state: A, recorded| state.fold(&recorded.event, recorded.meta.at))
+}
+
+/// The state of an entity of any kind, to compare.
+fn shown(kind: EntityKind, loaded: &Loaded) -> String {
+    match kind {
+        EntityKind::Rental => format!("{:?}", folded::<Rental>(loaded)),
+        EntityKind::Payment => format!("{:?}", folded::<Payment>(loaded)),
+        EntityKind::Delivery => format!("{:?}", folded::<Delivery>(loaded)),
+        EntityKind::Product => format!("{:?}", folded::<Product>(loaded)),
+        EntityKind::Account => format!("{:?}", folded::<Account>(loaded)),
+        EntityKind::Context => format!("{:?}", folded::<Maintenance>(loaded)),
+    }
+}
+
+/// All that a journal can be asked, views apart.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) head: Position,
+    pub(crate) events: Vec<Recorded>,
+    entities: Vec<(EntityId, Version, CommitId, String)>,
+    timelines: Vec<(RentalId, Vec<Position>)>,
+    pub(crate) vault: Vec<(String, Vec<u8>)>,
+}
+
+impl Said {
+    pub(crate) async fn by(journal: &Arc<dyn Journal>) -> Self {
+        let head = *journal.head().borrow();
+        let events: Vec<Recorded> =
+            read_all(journal, Position(0)).await.iter().map(|event| Recorded::clone(event)).collect();
+        let mut ids: Vec<EntityId> = events.iter().map(|event| event.entity).collect();
+        ids.sort();
+        ids.dedup();
+        let mut entities = Vec::new();
+        for id in ids {
+            let loaded = journal.load(id).await.unwrap();
+            entities.push((id, loaded.version, loaded.last_commit_id, shown(id.kind, &loaded)));
+        }
+        let mut rentals: Vec<RentalId> = events.iter().filter_map(Recorded::rental).collect();
+        rentals.sort();
+        rentals.dedup();
+        let mut timelines = Vec::new();
+        for rental in rentals {
+            let timeline = journal.timeline(rental).await.unwrap();
+            timelines.push((rental, timeline.iter().map(|event| event.position).collect()));
+        }
+        let vault = journal.vault_scan(String::new()).await.unwrap();
+        Self { head, events, entities, timelines, vault }
+    }
+}
+
+/// Whether a commit was turned away for good, with nothing written.
+pub(crate) fn is_unavailable<T>(answer: &Result<T, CommitError>) -> bool {
+    matches!(answer, Err(CommitError::Unavailable(_)))
+}
+
+/// The quantity of a restock.
+pub(crate) fn quantity(event: &Event) -> Option<u32> {
+    match event {
+        Event::Product(ProductEvent::ProductRestocked { quantity }) => Some(*quantity),
+        _ => None,
+    }
+}
