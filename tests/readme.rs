@@ -153,7 +153,10 @@ fn tells_the_truth(file: &str) {
                 } else {
                     outcome(&mut shell, &here, &output)
                 };
-                assert!(bless || masked(&real) == masked(&output), "{file}: {command}\n{real}\nnot\n{output}");
+                assert!(
+                    bless || masked(&real) == masked(&output),
+                    "{file}: {command}\n{real}\nnot\n{output}"
+                );
                 blessed.push_str(&format!("$ {command}\n{real}"));
             }
         }

@@ -254,6 +254,7 @@ async fn work_off<A: Aggregate>(
                 return Ok(WorkedOff { memory: Some(memory), answers });
             }
             Err(CommitError::Conflict { .. }) => memory = load(host, id).await?.0,
+            Err(CommitError::Refused(reason)) => return Err(Failure { reason, answer: AskError::Stopped }),
             Err(CommitError::Unavailable(reason)) => return Ok(unavailable(batch, &reason)),
             Err(CommitError::Unknown(reason)) => {
                 let (reloaded, newest) = load(host, id).await?;

@@ -179,6 +179,9 @@ impl From<ShopError> for Problem {
             | ShopError::Commit(CommitError::Unavailable(reason) | CommitError::Unknown(reason)) => {
                 Self::hidden(Kind::StoreUnavailable, "the store is unavailable", &reason)
             }
+            ShopError::Commit(CommitError::Refused(reason)) => {
+                Self::hidden(Kind::Internal, "the store refused a record", &reason)
+            }
             ShopError::Commit(CommitError::Conflict { .. }) => {
                 Self::hidden(Kind::Internal, "something went wrong on our side", &told)
             }

@@ -11,13 +11,16 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::StoreError;
 use crate::domain::Aggregate;
 
-/// The largest record that is decoded, in bytes.
+/// The largest record that is written, in bytes.
 const RECORD_MAX: usize = 64 * 1_024;
+/// How much memory reading one may take. bincode counts what a value takes unpacked; at worst, one byte
+/// of a record stands for the 16 of a `u128`: so whatever was written can be read.
+const UNPACKED_MAX: usize = 16 * RECORD_MAX;
 /// The length of a checksum, in bytes.
 const CRC_LEN: usize = 4;
 
-const CONFIG: Configuration<LittleEndian, Varint, Limit<RECORD_MAX>> =
-    bincode::config::standard().with_limit::<RECORD_MAX>();
+const CONFIG: Configuration<LittleEndian, Varint, Limit<UNPACKED_MAX>> =
+    bincode::config::standard().with_limit::<UNPACKED_MAX>();
 
 /// What a frame holds. Append only.
 #[derive(Serialize, Deserialize)]

@@ -105,7 +105,6 @@ impl MemoryJournal {
         if let Some(reason) = &state.poisoned {
             return Err(CommitError::Unavailable(reason.clone()));
         }
-        super::check(commit)?;
         let known = state.now.index.get(&commit.entity);
         let (version, last) = known.map_or_else(Default::default, |k| (k.version, k.last_commit_id));
         if last == commit.commit_id.0 && version != Version::default() {
@@ -114,17 +113,19 @@ impl MemoryJournal {
         if version != commit.expected {
             return Err(CommitError::Conflict { current: version });
         }
+        let (record, _) = CommitRecord::of(commit)?;
+        state.check_room(commit, &record)?;
         match state.strike() {
             Some(Failure::Before) => return Err(CommitError::Unavailable("a planned fault".to_owned())),
             Some(Failure::Torn) => return Err(CommitError::Unknown("a planned fault".to_owned())),
             Some(Failure::After) => {
-                let committed = state.write(commit);
+                let committed = state.write(commit, &record);
                 self.head.send_replace(committed.position);
                 return Err(CommitError::Unknown("a planned fault".to_owned()));
             }
             None => {}
         }
-        let committed = state.write(commit);
+        let committed = state.write(commit, &record);
         self.head.send_replace(committed.position);
         Ok(committed)
     }
@@ -145,9 +146,24 @@ impl State {
         Some(failure)
     }
 
-    fn write(&mut self, commit: &Commit) -> Committed {
-        let record = CommitRecord::of(commit);
-        let first = Position(self.now.events.len() as u64 + 1);
+    fn next(&self) -> Position {
+        Position(self.now.events.len() as u64 + 1)
+    }
+
+    fn check_room(&mut self, commit: &Commit, record: &CommitRecord) -> Result<(), CommitError> {
+        let timelines: Vec<_> = record.timelines(self.next()).collect();
+        let own = timelines.iter().filter(|(rental, _)| EntityId::from(*rental) == commit.entity).count();
+        let room = |entity: &EntityId| self.now.index.get(entity).cloned().unwrap_or_default();
+        room(&commit.entity).check_room(commit.snapshot.len(), own)?;
+        for (rental, _) in &timelines {
+            let known = room(&(*rental).into());
+            known.check_room(known.snapshot.len(), timelines.len())?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, commit: &Commit, record: &CommitRecord) -> Committed {
+        let first = self.next();
         let last = record.last(first);
         for (rental, position) in record.timelines(first) {
             self.now.index.entry(rental.into()).or_default().in_timeline(position);
@@ -156,7 +172,7 @@ impl State {
         known.version = Version(last.0);
         known.last_commit_id = commit.commit_id.0;
         known.snapshot = commit.snapshot.to_vec();
-        self.now.events.extend(record.recorded(first));
+        self.now.events.extend(record.clone().recorded(first));
         apply_vault(&mut self.now.vault, &commit.vault);
         // A commit's sync takes along whatever was written before it.
         self.durable_views = self.now.views.clone();
@@ -211,13 +227,14 @@ impl Journal for MemoryJournal {
 
     fn vault_write(&self, writes: Vec<VaultWrite>) -> Pending<Result<(), CommitError>> {
         let mut state = self.lock();
-        at_once(match &state.poisoned {
+        let taken = match &state.poisoned {
             Some(reason) => Err(CommitError::Unavailable(reason.clone())),
-            None => {
-                apply_vault(&mut state.now.vault, &writes);
-                Ok(())
-            }
-        })
+            None => super::check_vault(&writes),
+        };
+        if taken.is_ok() {
+            apply_vault(&mut state.now.vault, &writes);
+        }
+        at_once(taken)
     }
 
     fn vault_get(&self, key: String) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
@@ -232,6 +249,9 @@ impl Journal for MemoryJournal {
 
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
         let mut state = self.lock();
+        if let Some(reason) = &state.poisoned {
+            return at_once(Err(StoreError::Unavailable(reason.clone())));
+        }
         for (key, value) in writes {
             match value {
                 Some(value) => state.now.views.insert(key, value),
@@ -264,7 +284,11 @@ impl Journal for MemoryJournal {
     }
 
     fn close(&self) -> Pending<()> {
-        self.lock().poisoned = Some("the journal is closed".to_owned());
+        let mut state = self.lock();
+        if state.poisoned.is_none() {
+            state.durable_views = state.now.views.clone();
+            state.poisoned = Some("the journal is closed".to_owned());
+        }
         at_once(())
     }
 }

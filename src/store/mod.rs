@@ -41,7 +41,8 @@ pub struct Commit {
     pub commit_id: CommitId,
     /// What happened; at least one, at most [`MAX_EVENTS`].
     pub events: Vec<NewEvent>,
-    /// The entity's state after `events`, as [`codec::encode_snapshot`] wrote it.
+    /// The entity's state after `events`, as [`codec::encode_snapshot`] wrote it; at most
+    /// [`SNAPSHOT_BYTES_MAX`].
     pub snapshot: Arc<[u8]>,
     /// Personal data that `events` refer to, durable no later than they are.
     pub vault: Vec<VaultWrite>,
@@ -50,16 +51,37 @@ pub struct Commit {
 /// The most events one commit may hold.
 pub const MAX_EVENTS: usize = 256;
 
-/// The most bytes one commit may take in the journal.
+/// The most bytes the events of one commit may take in the journal.
 pub const COMMIT_BYTES_MAX: usize = 12 * 1_024;
+
+/// The most bytes a snapshot may have.
+pub const SNAPSHOT_BYTES_MAX: usize = 12 * 1_024;
+
+/// The most bytes one value of the vault may have.
+pub const VAULT_BYTES_MAX: usize = 8 * 1_024;
 
 /// Refuses a commit that no backend takes.
 fn check(commit: &Commit) -> Result<(), CommitError> {
-    let events = commit.events.len();
-    if (1..=MAX_EVENTS).contains(&events) {
-        return Ok(());
+    let (events, snapshot) = (commit.events.len(), commit.snapshot.len());
+    if !(1..=MAX_EVENTS).contains(&events) {
+        return Err(CommitError::Refused(format!("a commit holds 1 to {MAX_EVENTS} events, not {events}")));
     }
-    Err(CommitError::Unavailable(format!("a commit holds 1 to {MAX_EVENTS} events, not {events}")))
+    if snapshot > SNAPSHOT_BYTES_MAX {
+        return Err(CommitError::Refused(format!("a snapshot of {snapshot} bytes is too large")));
+    }
+    check_vault(&commit.vault)
+}
+
+/// Refuses vault writes that no backend takes.
+fn check_vault(writes: &[VaultWrite]) -> Result<(), CommitError> {
+    let too_large =
+        writes.iter().find(|write| write.value.as_ref().is_some_and(|v| v.len() > VAULT_BYTES_MAX));
+    too_large.map_or(Ok(()), |write| {
+        Err(CommitError::Refused(format!(
+            "the vault takes at most {VAULT_BYTES_MAX} bytes for {}",
+            write.key
+        )))
+    })
 }
 
 /// A commit that is on disk.
@@ -80,6 +102,9 @@ pub enum CommitError {
         /// Where it is now.
         current: Version,
     },
+    /// No store takes this commit, now or later. Nothing was written.
+    #[error("the commit is refused: {0}")]
+    Refused(String),
     /// The store takes no commits. Nothing was written.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
@@ -117,7 +142,7 @@ pub struct Loaded {
 pub struct VaultWrite {
     /// Where, such as `customer/customer_…`.
     pub key: String,
-    /// What; at most 8 KiB.
+    /// What; at most [`VAULT_BYTES_MAX`].
     pub value: Option<Vec<u8>>,
 }
 
@@ -128,7 +153,7 @@ pub type ViewWrite = (Vec<u8>, Option<Vec<u8>>);
 pub type ViewRow = (Vec<u8>, Vec<u8>);
 
 /// The journal and what stands beside it. Every backend passes the same conformance suite,
-/// `tests/journal.rs`.
+/// `tests/journal/`.
 pub trait Journal: Send + Sync + 'static {
     /// The entity's snapshot and the events since.
     fn load(&self, entity: EntityId) -> Pending<Result<Loaded, StoreError>>;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Commit, StoreError, codec};
+use super::{COMMIT_BYTES_MAX, Commit, CommitError, StoreError, codec};
 use crate::domain::{
     Aggregate, EntityId, EntityKind, Event, NewEvent, Position, Recorded, RentalId, Version,
     account::Account, context::Maintenance, delivery::Delivery, payment::Payment, product::Product,
@@ -19,9 +19,26 @@ pub(super) struct CommitRecord {
     pub events: Vec<NewEvent>,
 }
 
+/// The most bytes an [`IndexRecord`] may have: a larger value would not stay in sled's tree.
+const INDEX_BYTES_MAX: usize = 15 * 1_024;
+/// How much of that a position takes at most, and all but the snapshot and the timeline.
+const POSITION_BYTES: usize = 9;
+const INDEX_OVERHEAD_BYTES: usize = 64;
+
 impl CommitRecord {
-    pub(super) fn of(commit: &Commit) -> Self {
-        Self { entity: commit.entity, commit_id: commit.commit_id.0, events: commit.events.clone() }
+    /// The record of a commit, and the record as a frame.
+    ///
+    /// # Errors
+    /// [`CommitError::Refused`] when it is too large for any backend.
+    pub(super) fn of(commit: &Commit) -> Result<(Self, Vec<u8>), CommitError> {
+        super::check(commit)?;
+        let record =
+            Self { entity: commit.entity, commit_id: commit.commit_id.0, events: commit.events.clone() };
+        let frame = codec::encode(&record).map_err(|error| CommitError::Refused(error.to_string()))?;
+        if frame.len() > COMMIT_BYTES_MAX {
+            return Err(CommitError::Refused(format!("a commit of {} bytes is too large", frame.len())));
+        }
+        Ok((record, frame))
     }
 
     /// The position of the last event, when the first one stands at `first`.
@@ -57,6 +74,18 @@ pub(super) struct IndexRecord {
 }
 
 impl IndexRecord {
+    /// Refuses to grow beyond what can be stored.
+    ///
+    /// # Errors
+    /// [`CommitError::Refused`]
+    pub(super) fn check_room(&self, snapshot: usize, more_positions: usize) -> Result<(), CommitError> {
+        let positions = self.timeline.len() + more_positions;
+        if INDEX_OVERHEAD_BYTES + snapshot + POSITION_BYTES * positions <= INDEX_BYTES_MAX {
+            return Ok(());
+        }
+        Err(CommitError::Refused(format!("an entity with {positions} events in its timeline is too large")))
+    }
+
     pub(super) fn in_timeline(&mut self, position: Position) {
         if self.timeline.last().is_none_or(|last| *last < position) {
             self.timeline.push(position);

@@ -3,14 +3,23 @@
 use std::sync::Arc;
 
 use saem::{
-    domain::{Position, ProductId, Version, product::Product},
-    store::{Commit, CommitError, Committed, Journal, MAX_EVENTS},
+    domain::{
+        Money, Position, ProductId, RentalId, Version,
+        payment::{Payment, PaymentEvent},
+        product::{Product, ProductEvent},
+    },
+    store::{
+        COMMIT_BYTES_MAX, Commit, CommitError, Committed, Journal, MAX_EVENTS, SNAPSHOT_BYTES_MAX,
+        VAULT_BYTES_MAX, VaultWrite,
+    },
 };
 use tokio::task::JoinSet;
 
 use crate::{
     backend::Backend,
-    samples::{Entity, Said, erase, folded, is_unavailable, put, quantity, read_all, registered, restocks},
+    samples::{
+        Entity, Said, erase, folded, is_refused, offer, put, quantity, read_all, registered, restocks,
+    },
 };
 
 const WRITERS: u32 = 64;
@@ -188,13 +197,65 @@ pub(crate) async fn empty_and_oversize_commits_are_refused<B: Backend>() {
     let mut product = registered(journal, 1, 0).await;
     let said = Said::by(journal).await;
     let most = u32::try_from(MAX_EVENTS).unwrap();
-    for count in [0, most + 1, 40 * most] {
-        let refused = journal.commit(product.draft(restocks(count))).await;
-        assert!(is_unavailable(&refused), "{count}: {refused:?}");
+    let counts = [0, most + 1, 40 * most].map(restocks);
+    let mut drafts: Vec<_> = counts.into_iter().map(|events| product.draft(events)).collect();
+    for bytes in [COMMIT_BYTES_MAX, 20_000, 60_000] {
+        let mut described = product.draft(described(bytes));
+        described.snapshot = product.draft([]).snapshot;
+        drafts.push(described);
+    }
+    for bytes in [SNAPSHOT_BYTES_MAX + 1, 70_000] {
+        drafts.push(Commit { snapshot: vec![0; bytes].into(), ..product.draft(restocks(1)) });
+    }
+    for bytes in [VAULT_BYTES_MAX + 1, 40_000] {
+        let vault = vec![VaultWrite { key: "large".to_owned(), value: Some(vec![0; bytes]) }];
+        assert!(is_refused(&journal.vault_write(vault.clone()).await));
+        drafts.push(Commit { vault, ..product.draft(restocks(1)) });
+    }
+    for draft in drafts {
+        let refused = journal.commit(draft).await;
+        assert!(is_refused(&refused), "{refused:?}");
     }
     assert_eq!(Said::by(journal).await, said);
     assert_eq!(journal.health(), Ok(()));
-    assert_eq!(product.tell(journal, restocks(most)).await.position, Position(u64::from(most) + 1));
+    product.tell(journal, described(COMMIT_BYTES_MAX - 200)).await;
+    let position = product.tell(journal, restocks(most)).await.position;
+    assert_eq!(position, Position(u64::from(most) + 2));
+    let said = Said::by(journal).await;
+    assert_eq!(Said::by(backend.reopened().await.journal()).await, said);
+}
+
+fn described(bytes: usize) -> [ProductEvent; 1] {
+    let mut offer = offer();
+    offer.description = "x".repeat(bytes);
+    [ProductEvent::ProductChanged { offer }]
+}
+
+pub(crate) async fn an_entity_grows_as_far_as_it_can_be_stored_and_harms_nobody<B: Backend>() {
+    let backend = B::begin();
+    let journal = backend.journal();
+    let rental = RentalId(7);
+    let mut payment = Entity::<Payment>::new(rental.payment());
+    let request = |attempt| {
+        let (amount, provider) = (Money::won(1), "simulator".to_owned());
+        [PaymentEvent::PaymentRequested { attempt, amount, provider }]
+    };
+    let mut written = 0;
+    let refused = loop {
+        let commit = payment.draft(request(written + 1));
+        match journal.commit(commit.clone()).await {
+            Ok(committed) => payment.went(&commit, committed),
+            refused @ Err(_) => break refused,
+        }
+        written += 1;
+    };
+    assert!(is_refused(&refused) && written > 1_000, "{written}: {refused:?}");
+    assert_eq!(journal.timeline(rental).await.unwrap().len(), written as usize);
+    registered(journal, 1, 1).await;
+    let said = Said::by(journal).await;
+    let backend = backend.reopened().await;
+    assert_eq!(Said::by(backend.journal()).await, said);
+    assert_eq!(backend.journal().health(), Ok(()));
 }
 
 pub(crate) async fn a_refused_commit_leaves_nothing_in_the_vault<B: Backend>() {

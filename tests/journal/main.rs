@@ -51,6 +51,7 @@ conformance!([memory: Memory, sled: Sled] {
     commits::commits_are_queued_in_the_order_of_the_calls,
     commits::a_dropped_commit_is_a_commit,
     commits::empty_and_oversize_commits_are_refused,
+    commits::an_entity_grows_as_far_as_it_can_be_stored_and_harms_nobody,
     commits::a_refused_commit_leaves_nothing_in_the_vault,
     reading::followers_see_every_event_once_and_in_order,
     reading::a_long_journal_is_read_from_its_beginning,

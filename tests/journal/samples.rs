@@ -169,6 +169,10 @@ pub(crate) fn is_unavailable<T>(answer: &Result<T, CommitError>) -> bool {
     matches!(answer, Err(CommitError::Unavailable(_)))
 }
 
+pub(crate) fn is_refused<T>(answer: &Result<T, CommitError>) -> bool {
+    matches!(answer, Err(CommitError::Refused(_)))
+}
+
 /// The quantity of a restock.
 pub(crate) fn quantity(event: &Event) -> Option<u32> {
     match event {

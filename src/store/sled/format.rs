@@ -20,6 +20,10 @@ const FORMAT: u32 = 1;
 /// What the `FORMAT` file says before the number.
 const FORMAT_PREFIX: &str = "saem ";
 
+/// sled puts a page that is larger than a quarter of a segment into a file of its own, which it never
+/// syncs. A page of ours has up to 16 values of up to 15 KiB while it splits: it must stay below.
+const SEGMENT_BYTES: usize = 2 * 1_024 * 1_024;
+
 /// sled, opened. The last one to drop it lets go of the directory's lock.
 pub(super) struct Opened {
     pub db: sled::Db,
@@ -79,6 +83,10 @@ pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, Ope
     let tree = db.open_tree("journal").map_err(|error| opening(&path, error))?;
     let views = db.open_tree("views").map_err(|error| opening(&path, error))?;
     let db_file = File::open(store.join("db")).map_err(unusable)?;
+    // The files are there for good only once their directories are on disk.
+    for directory in [&store, directory] {
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(unusable)?;
+    }
     Ok(Opened { db, tree, views, db_file })
 }
 
@@ -113,7 +121,11 @@ fn write_format(directory: &Path, file: &Path) -> io::Result<()> {
 
 fn open_db(store: &Path, options: SledOptions) -> sled::Result<sled::Db> {
     // Flushing is the writer's: sled's own timer would only get in its way.
-    let config = sled::Config::new().path(store).cache_capacity(options.cache_bytes).flush_every_ms(None);
+    let config = sled::Config::new()
+        .path(store)
+        .cache_capacity(options.cache_bytes)
+        .segment_size(SEGMENT_BYTES)
+        .flush_every_ms(None);
     match config.open() {
         Err(sled::Error::Corruption { .. }) => {
             let moved = set_snapshots_aside(store)?;

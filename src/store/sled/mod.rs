@@ -193,10 +193,7 @@ impl Journal for SledJournal {
     }
 
     fn commit(&self, commit: Commit) -> Pending<Result<Committed, CommitError>> {
-        match super::check(&commit) {
-            Ok(()) => self.written(|reply| Request::Commit { commit: Box::new(commit), reply }),
-            Err(error) => at_once(Err(error)),
-        }
+        self.written(|reply| Request::Commit { commit: Box::new(commit), reply })
     }
 
     fn read(&self, after: Position, max: usize) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
@@ -229,7 +226,10 @@ impl Journal for SledJournal {
     }
 
     fn vault_write(&self, writes: Vec<VaultWrite>) -> Pending<Result<(), CommitError>> {
-        self.written(|reply| Request::Vault { writes, reply })
+        match super::check_vault(&writes) {
+            Ok(()) => self.written(|reply| Request::Vault { writes, reply }),
+            Err(error) => at_once(Err(error)),
+        }
     }
 
     fn vault_get(&self, key: String) -> Pending<Result<Option<Vec<u8>>, StoreError>> {

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     domain::{EntityId, Position, Recorded, Version},
     store::{
-        COMMIT_BYTES_MAX, Commit, CommitError, Committed, StoreError, VaultWrite, codec,
+        Commit, CommitError, Committed, StoreError, VaultWrite, codec,
         record::{CommitRecord, IndexRecord},
     },
 };
@@ -42,9 +42,12 @@ const BEHIND_PER_COMMIT: usize = 2;
 /// How many records are written behind at once when there is nothing else to do.
 const BEHIND_QUIET: usize = 1_024;
 
+/// Where a commit's answer goes.
+type Reply = oneshot::Sender<Result<Committed, CommitError>>;
+
 /// Something to write.
 pub(super) enum Request {
-    Commit { commit: Box<Commit>, reply: oneshot::Sender<Result<Committed, CommitError>> },
+    Commit { commit: Box<Commit>, reply: Reply },
     Vault { writes: Vec<VaultWrite>, reply: oneshot::Sender<Result<(), CommitError>> },
     FailNextFlush,
     Close { reply: oneshot::Sender<()> },
@@ -76,7 +79,7 @@ struct Batch {
 
 /// What is answered once the batch is on disk, if it gets there.
 enum Answer {
-    Commit(oneshot::Sender<Result<Committed, CommitError>>, Committed),
+    Commit(Reply, Result<Committed, CommitError>),
     Vault(oneshot::Sender<Result<(), CommitError>>),
 }
 
@@ -108,7 +111,7 @@ impl Writer {
             let mut batch = Batch { chunk_first: self.next, ..Batch::default() };
             for request in first.into_iter().chain(more).take(BATCH_MAX) {
                 match request {
-                    Request::Commit { commit, reply } => self.stage(&mut batch, &commit, reply),
+                    Request::Commit { commit, reply } => self.stage(&mut batch, commit, reply),
                     Request::Vault { writes, reply } => {
                         batch.vault(&writes);
                         batch.answers.push(Answer::Vault(reply));
@@ -119,7 +122,7 @@ impl Writer {
             }
             self.write(batch, quiet, closing.is_some());
             if let Some(closed) = closing {
-                while self.shared.poisoned().is_none() && !self.write(Batch::default(), true, true) {}
+                while !self.write(Batch::default(), true, true) {}
                 self.shared.files.close();
                 let _ = closed.send(());
                 return;
@@ -128,48 +131,36 @@ impl Writer {
     }
 
     /// Checks a commit against what is known, this batch's earlier commits included.
-    fn stage(
-        &mut self,
-        batch: &mut Batch,
-        commit: &Commit,
-        reply: oneshot::Sender<Result<Committed, CommitError>>,
-    ) {
-        let known = match self.known(batch, commit.entity) {
-            Ok(known) => known,
-            Err(error) => return drop(reply.send(Err(CommitError::Unavailable(error.to_string())))),
-        };
-        let Version(version) = known.version;
-        if known.last_commit_id == commit.commit_id.0 && version > 0 {
-            let same = Committed { position: Position(version), version: known.version };
-            return batch.answers.push(Answer::Commit(reply, same));
-        }
-        if known.version != commit.expected {
-            return drop(reply.send(Err(CommitError::Conflict { current: known.version })));
-        }
-        match self.add(batch, commit) {
-            Ok(committed) => batch.answers.push(Answer::Commit(reply, committed)),
-            Err(error) => drop(reply.send(Err(CommitError::Unavailable(error.to_string())))),
-        }
-    }
-
-    fn known<'a>(&self, batch: &'a mut Batch, entity: EntityId) -> Result<&'a mut IndexRecord, StoreError> {
-        use std::collections::hash_map::Entry;
-        Ok(match batch.staged.entry(entity) {
-            Entry::Occupied(staged) => staged.into_mut(),
-            Entry::Vacant(vacant) => {
-                let stored = self.shared.index.get(entity)?.map(|stored| IndexRecord::clone(&stored));
-                vacant.insert(stored.unwrap_or_default())
+    fn stage(&mut self, batch: &mut Batch, commit: Box<Commit>, reply: Reply) {
+        match self.decide(batch, &commit) {
+            Ok(committed) => batch.answers.push(Answer::Commit(reply, Ok(committed))),
+            // What it conflicts with may be in this very batch: answered when that can be seen.
+            Err(error @ CommitError::Conflict { .. }) => {
+                batch.answers.push(Answer::Commit(reply, Err(error)))
             }
-        })
+            Err(error) => drop(reply.send(Err(error))),
+        }
     }
 
-    fn add(&mut self, batch: &mut Batch, commit: &Commit) -> Result<Committed, StoreError> {
-        let record = CommitRecord::of(commit);
-        let frame = codec::encode(&record)?;
-        if frame.len() > COMMIT_BYTES_MAX {
-            return Err(StoreError::Unavailable(format!("a commit of {} bytes is too large", frame.len())));
+    fn decide(&mut self, batch: &mut Batch, commit: &Commit) -> Result<Committed, CommitError> {
+        let known = self.known(batch, commit.entity)?;
+        let current = known.version;
+        if known.last_commit_id == commit.commit_id.0 && current.0 > 0 {
+            return Ok(Committed { position: Position(current.0), version: current });
         }
-        for (rental, position) in record.timelines(self.next) {
+        if current != commit.expected {
+            return Err(CommitError::Conflict { current });
+        }
+        let (record, frame) = CommitRecord::of(commit)?;
+        // Nothing is staged before everything is known to fit.
+        let timelines: Vec<_> = record.timelines(self.next).collect();
+        let own = timelines.iter().filter(|(rental, _)| EntityId::from(*rental) == commit.entity).count();
+        self.known(batch, commit.entity)?.check_room(commit.snapshot.len(), own)?;
+        for (rental, _) in &timelines {
+            let known = self.known(batch, (*rental).into())?;
+            known.check_room(known.snapshot.len(), timelines.len())?;
+        }
+        for (rental, position) in timelines {
             self.known(batch, rental.into())?.in_timeline(position);
         }
         let last = record.last(self.next);
@@ -189,10 +180,29 @@ impl Writer {
         Ok(Committed { position: last, version: Version(last.0) })
     }
 
+    fn known<'a>(&self, batch: &'a mut Batch, entity: EntityId) -> Result<&'a mut IndexRecord, CommitError> {
+        use std::collections::hash_map::Entry;
+        Ok(match batch.staged.entry(entity) {
+            Entry::Occupied(staged) => staged.into_mut(),
+            Entry::Vacant(vacant) => {
+                let stored = self.shared.index.get(entity).map_err(|error| match error {
+                    StoreError::Corrupt(_) => CommitError::Refused(error.to_string()),
+                    StoreError::Unavailable(reason) => CommitError::Unavailable(reason),
+                })?;
+                vacant.insert(stored.map(|stored| IndexRecord::clone(&stored)).unwrap_or_default())
+            }
+        })
+    }
+
     /// Makes a batch durable, with some of what is written behind, and answers. Answers whether nothing
     /// is left to write behind.
     fn write(&mut self, mut batch: Batch, quiet: bool, everything: bool) -> bool {
         let max = if quiet { BEHIND_QUIET } else { BEHIND_MIN + BEHIND_PER_COMMIT * batch.commits };
+        if let Some(reason) = self.shared.poisoned() {
+            let failed = |answer: Answer| answer.failed(CommitError::Unavailable(reason.clone()));
+            batch.answers.into_iter().for_each(failed);
+            return true;
+        }
         let head = *self.shared.head.borrow();
         let due = self.shared.index.due(max, now(), everything, head);
         if due.entities.is_empty() && batch.answers.is_empty() {
@@ -218,16 +228,14 @@ impl Writer {
             Err(error) => {
                 error!(%error, "the store could not write; it takes nothing more until it is opened anew");
                 self.shared.poison(&error.to_string());
-                answers.into_iter().for_each(|answer| answer.unknown(&error.to_string()));
+                let unknown = |answer: Answer| answer.failed(CommitError::Unknown(error.to_string()));
+                answers.into_iter().for_each(unknown);
             }
         }
         false
     }
 
     fn make_durable(&mut self, batch: &mut Batch, due: &Due) -> Result<(), StoreError> {
-        if let Some(reason) = self.shared.poisoned() {
-            return Err(StoreError::Unavailable(reason));
-        }
         batch.close_chunk();
         for entity in &due.entities {
             // What this batch changes is written as this batch leaves it: both or neither get there.
@@ -274,13 +282,12 @@ impl Batch {
 impl Answer {
     fn durable(self) {
         match self {
-            Self::Commit(reply, committed) => drop(reply.send(Ok(committed))),
+            Self::Commit(reply, answer) => drop(reply.send(answer)),
             Self::Vault(reply) => drop(reply.send(Ok(()))),
         }
     }
 
-    fn unknown(self, reason: &str) {
-        let error = CommitError::Unknown(reason.to_owned());
+    fn failed(self, error: CommitError) {
         match self {
             Self::Commit(reply, _) => drop(reply.send(Err(error))),
             Self::Vault(reply) => drop(reply.send(Err(error))),
