@@ -292,7 +292,7 @@ fn an_entity_that_hangs_is_given_up_and_restarted() {
 fn an_error_a_panic_and_a_hang_at_load_are_told_and_the_next_load_works() {
     run(async {
         for (fault, told) in [
-            (LoadFault::Damaged, AskError::Store("a record is damaged: on demand".to_owned())),
+            (LoadFault::Damaged, AskError::Damaged("on demand".to_owned())),
             (LoadFault::Panic, AskError::Stopped),
             (LoadFault::Never, AskError::Timeout),
         ] {

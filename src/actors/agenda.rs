@@ -3,7 +3,8 @@
 //! It is a projection (what is outstanding follows from the journal) and a worker (which asks the
 //! payment actor, or the rental, when the time has come). Gateway calls are never made inside a lane.
 //!
-//! **What a restart does:** outstanding items are rows; they are read back, and tried again.
+//! **What a restart does:** the projection reads outstanding items back from their rows; the worker puts
+//! those it had taken back on the clock.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -144,12 +145,21 @@ impl Agenda {
         self.shared.changed.notify_one();
     }
 
-    /// An outstanding errand of this rental, by the event that made it necessary.
-    #[must_use]
-    pub fn find(&self, rental: RentalId, position: Position) -> Option<Errand> {
-        let schedule = self.schedule();
-        let mut items = schedule.items.iter();
-        items.find(|(errand, item)| errand.rental() == rental && item.position == position).map(|(e, _)| *e)
+    /// Puts every errand back on the clock that is outstanding but off it: whoever had taken it has failed.
+    pub fn wind_up(&self) {
+        let mut schedule = self.schedule();
+        schedule.by_time = schedule.items.iter().map(|(errand, item)| (item.due_at, *errand)).collect();
+    }
+
+    /// Puts every outstanding errand of this rental back on the clock, due now.
+    pub fn hurry(&self, rental: RentalId, now: Timestamp) {
+        for errand in self.of(rental) {
+            self.reschedule(errand, now, 0);
+        }
+    }
+
+    fn of(&self, rental: RentalId) -> Vec<Errand> {
+        self.schedule().items.keys().copied().filter(|errand| errand.rental() == rental).collect()
     }
 
     /// An errand turned out to need nothing more, without an event to say so.
@@ -166,9 +176,7 @@ impl Agenda {
     /// # Errors
     /// [`StoreError`]
     pub async fn forget(&self, journal: &Arc<dyn Journal>, rental: RentalId) -> Result<(), StoreError> {
-        let errands: Vec<Errand> =
-            self.schedule().items.keys().copied().filter(|errand| errand.rental() == rental).collect();
-        for errand in errands {
+        for errand in self.of(rental) {
             self.done(journal, errand).await?;
         }
         Ok(())
@@ -287,5 +295,41 @@ impl Projection for Agenda {
 
     fn applied(&mut self) {
         self.shared.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_failed_worker_had_taken_is_due_again() {
+        let agenda = Agenda::new(0);
+        let errand = Errand::Undo(PaymentId(1));
+        let item =
+            Item { due_at: Timestamp(5), position: Position(1), correlation: Correlation(1), attempts: 0 };
+        agenda.schedule().put(errand, item);
+        assert_eq!(agenda.take_due(Timestamp(4)), None);
+        assert_eq!(agenda.take_due(Timestamp(5)), Some((errand, item)));
+        assert_eq!((agenda.take_due(Timestamp(5)), agenda.next_due()), (None, None));
+        agenda.wind_up();
+        assert_eq!(agenda.take_due(Timestamp(5)), Some((errand, item)));
+    }
+
+    #[test]
+    fn a_rental_that_is_let_go_has_all_its_errands_on_the_clock() {
+        let agenda = Agenda::new(0);
+        let item =
+            Item { due_at: Timestamp(5), position: Position(1), correlation: Correlation(1), attempts: 3 };
+        let (undo, other) = (Errand::Undo(PaymentId(1)), Errand::GiveBack(PaymentId(1), 2));
+        let elsewhere = Errand::Undo(PaymentId(2));
+        for errand in [undo, other, elsewhere] {
+            agenda.schedule().put(errand, item);
+            assert!(agenda.take_due(Timestamp(5)).is_some());
+        }
+        agenda.hurry(RentalId(1), Timestamp(9));
+        let due: Vec<_> =
+            std::iter::from_fn(|| agenda.take_due(Timestamp(9))).map(|(errand, _)| errand).collect();
+        assert_eq!(due, [undo, other]);
     }
 }

@@ -24,9 +24,9 @@ pub struct Because {
 pub struct Decided<A> {
     /// Its state now.
     pub state: Arc<A>,
-    /// Its version now.
+    /// The version of `state`.
     pub version: Version,
-    /// Where its newest event stands.
+    /// Where the newest event of `state` stands.
     pub position: Position,
     /// Whether this command made events; a no-op did not.
     pub changed: bool,
@@ -50,6 +50,9 @@ pub enum AskError {
     /// The entity fails too often, and is left alone until an operator revives it. Nothing happened.
     #[error("the entity is in quarantine")]
     Quarantined,
+    /// What it needs from the store is damaged, for good. Nothing happened.
+    #[error("a record is damaged: {0}")]
+    Damaged(String),
     /// The store takes no commits. It may have happened.
     #[error("the store is unavailable: {0}")]
     Store(String),

@@ -23,12 +23,17 @@ use crate::{
     store::{Journal, StoreError},
 };
 
+/// With so many targets of a context held, something larger is wrong: nothing more is held then, and
+/// its reactions wait. It also bounds the context's snapshot.
+const HELD_MAX: usize = 64;
+
 /// A context's state, and as of which version.
 type Mirror = (Version, Arc<Maintenance>);
 
 /// The maintenance state of every context.
 pub struct Contexts {
     exchange: Exchange,
+    journal: Arc<dyn Journal>,
     mirrors: [watch::Sender<Mirror>; Context::ALL.len()],
     retries: Mutex<HashMap<Group, mpsc::UnboundedSender<HeldKey>>>,
 }
@@ -40,7 +45,7 @@ impl Contexts {
     /// [`StoreError`]
     pub async fn open(exchange: Exchange, journal: &Arc<dyn Journal>) -> Result<Self, StoreError> {
         let mirrors = std::array::from_fn(|_| watch::Sender::new(Mirror::default()));
-        let contexts = Self { exchange, mirrors, retries: Mutex::default() };
+        let contexts = Self { exchange, journal: Arc::clone(journal), mirrors, retries: Mutex::default() };
         for context in Context::ALL {
             let loaded = journal.load(EntityId::from(context)).await?;
             let state = reads::restore::<Maintenance>(&loaded)?;
@@ -59,16 +64,37 @@ impl Contexts {
         command: ContextCommand,
         because: Because,
     ) -> Result<Arc<Maintenance>, AskError> {
-        let Decided { state, version, .. } =
-            self.exchange.ask::<Maintenance>(context, command, because).await?;
+        match self.exchange.ask::<Maintenance>(context, command, because).await {
+            Ok(Decided { state, version, .. }) => {
+                self.show(context, version, &state);
+                Ok(state)
+            }
+            Err(error) => {
+                // It may have happened all the same.
+                if let Ok(loaded) = self.journal.load(EntityId::from(context)).await
+                    && let Ok(state) = reads::restore::<Maintenance>(&loaded)
+                {
+                    self.show(context, loaded.version, &Arc::new(state));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn show(&self, context: Context, version: Version, state: &Arc<Maintenance>) {
         self.mirrors[context as usize].send_if_modified(|mirror| {
             let newer = version > mirror.0;
             if newer {
-                *mirror = (version, Arc::clone(&state));
+                *mirror = (version, Arc::clone(state));
             }
             newer
         });
-        Ok(state)
+    }
+
+    /// Whether no more targets of a context can be held.
+    #[must_use]
+    pub fn full(&self, context: Context) -> bool {
+        self.mirrors[context as usize].borrow().1.held.len() >= HELD_MAX
     }
 
     /// The state of a context.

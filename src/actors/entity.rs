@@ -19,8 +19,8 @@ use super::{
     supervisor::{Deliver, Failed, Supervisor},
 };
 use crate::{
-    domain::{Aggregate, EntityId, Meta, NewEvent, Version},
-    store::{Commit, CommitError, Journal, StoreError, codec},
+    domain::{Aggregate, EntityId, Meta, NewEvent, Position, Version},
+    store::{Commit, CommitError, CommitId, Journal, StoreError, codec},
 };
 
 /// How many queued commands may become one commit.
@@ -236,12 +236,16 @@ async fn work_off<A: Aggregate>(
     }
     let mut memory = match memory {
         Some(memory) => memory,
-        None => load(host, id).await?.0,
+        None => match load(host, id).await {
+            Ok((memory, _)) => memory,
+            Err(error) => return not_loaded(batch, error),
+        },
     };
     for _ in 0..CONFLICTS_MAX {
+        let before = memory.version;
         let decided = decide(host, &memory, batch, stage);
         if decided.events.is_empty() {
-            let answers = decided.answers(&memory);
+            let answers = decided.answers(before, before);
             return Ok(WorkedOff { memory: Some(memory), answers });
         }
         stage.set(Stage::Committing);
@@ -250,19 +254,24 @@ async fn work_off<A: Aggregate>(
         match host.journal.commit(commit).await {
             Ok(committed) => {
                 memory = Memory { state: Arc::clone(&decided.state), version: committed.version };
-                let answers = decided.answers(&memory);
+                let answers = decided.answers(before, memory.version);
                 return Ok(WorkedOff { memory: Some(memory), answers });
             }
-            Err(CommitError::Conflict { .. }) => memory = load(host, id).await?.0,
+            Err(CommitError::Conflict { .. }) => match load(host, id).await {
+                Ok((newer, _)) => memory = newer,
+                Err(error) => return not_loaded(batch, error),
+            },
             Err(CommitError::Refused(reason)) => return Err(Failure { reason, answer: AskError::Stopped }),
             Err(CommitError::Unavailable(reason)) => return Ok(unavailable(batch, &reason)),
             Err(CommitError::Unknown(reason)) => {
-                let (reloaded, newest) = load(host, id).await?;
-                if newest == commit_id {
-                    let answers = decided.answers(&reloaded);
-                    return Ok(WorkedOff { memory: Some(reloaded), answers });
-                }
-                return Ok(unavailable(batch, &reason));
+                return match load(host, id).await {
+                    Ok((reloaded, newest)) if newest == commit_id => {
+                        let answers = decided.answers(before, reloaded.version);
+                        Ok(WorkedOff { memory: Some(reloaded), answers })
+                    }
+                    Ok(_) => Ok(unavailable(batch, &reason)),
+                    Err(error) => not_loaded(batch, error),
+                };
             }
         }
     }
@@ -285,17 +294,19 @@ fn unavailable<A: Aggregate>(batch: &[Work<A>], reason: &str) -> WorkedOff<A> {
     WorkedOff { memory: None, answers }
 }
 
-async fn load<A: Aggregate>(
-    host: &Host,
-    id: EntityId,
-) -> Result<(Memory<A>, crate::store::CommitId), Failure> {
-    let failure = |error: StoreError| Failure {
-        reason: format!("cannot be loaded: {error}"),
-        answer: AskError::Store(error.to_string()),
-    };
-    let loaded = host.journal.load(id).await.map_err(failure)?;
-    let state = restore::<A>(&loaded).map_err(failure)?;
-    Ok((Memory { state: Arc::new(state), version: loaded.version }, loaded.last_commit_id))
+fn not_loaded<A: Aggregate>(batch: &[Work<A>], error: StoreError) -> Result<WorkedOff<A>, Failure> {
+    match error {
+        StoreError::Unavailable(reason) => Ok(unavailable(batch, &reason)),
+        StoreError::Corrupt(what) => {
+            Err(Failure { reason: format!("cannot be loaded: {what}"), answer: AskError::Damaged(what) })
+        }
+    }
+}
+
+async fn load<A: Aggregate>(host: &Host, id: EntityId) -> Result<(Memory<A>, CommitId), StoreError> {
+    let loaded = host.journal.load(id).await?;
+    let state = Arc::new(restore::<A>(&loaded)?);
+    Ok((Memory { state, version: loaded.version }, loaded.last_commit_id))
 }
 
 /// What a batch decided, before it is durable.
@@ -303,8 +314,15 @@ struct Batch<A> {
     state: Arc<A>,
     events: Vec<NewEvent>,
     vault: Vec<crate::store::VaultWrite>,
-    /// For each command: refused, or whether it changed anything, and the state it led to.
-    verdicts: Vec<Result<(Arc<A>, bool), AskError>>,
+    verdicts: Vec<Result<Verdict<A>, AskError>>,
+}
+
+/// What a command that was not refused led to.
+struct Verdict<A> {
+    state: Arc<A>,
+    /// How many events the batch had by then: a later command's are not in `state`.
+    events: usize,
+    changed: bool,
 }
 
 fn decide<A: Aggregate>(host: &Host, memory: &Memory<A>, batch: &[Work<A>], stage: &Cell<Stage>) -> Batch<A> {
@@ -329,7 +347,7 @@ fn decide<A: Aggregate>(host: &Host, memory: &Memory<A>, batch: &[Work<A>], stag
             if changed {
                 decided.vault.extend(ask.vault.iter().cloned());
             }
-            (Arc::clone(&decided.state), changed)
+            Verdict { state: Arc::clone(&decided.state), events: decided.events.len(), changed }
         }));
     }
     decided
@@ -351,13 +369,14 @@ impl<A: Aggregate> Batch<A> {
         })
     }
 
-    fn answers(&self, memory: &Memory<A>) -> Vec<Result<Decided<A>, AskError>> {
-        let position = crate::domain::Position(memory.version.0);
-        let answer = |(state, changed): &(Arc<A>, bool)| Decided {
-            state: Arc::clone(state),
-            version: memory.version,
-            position,
-            changed: *changed,
+    /// What each caller is told, now that the batch took the entity from version `before` to `after`.
+    fn answers(&self, before: Version, after: Version) -> Vec<Result<Decided<A>, AskError>> {
+        let answer = |verdict: &Verdict<A>| {
+            // A commit's events stand one after the other.
+            let later = (self.events.len() - verdict.events) as u64;
+            let version = if verdict.events == 0 { before } else { Version(after.0 - later) };
+            let (state, changed) = (Arc::clone(&verdict.state), verdict.changed);
+            Decided { state, version, position: Position(version.0), changed }
         };
         self.verdicts.iter().map(|verdict| verdict.as_ref().map(answer).map_err(Clone::clone)).collect()
     }

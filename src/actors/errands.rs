@@ -69,6 +69,7 @@ impl Errands {
     /// What the store says.
     pub async fn run(self) -> Result<(), String> {
         let mut retries = self.contexts.take_retries(Group::Agenda);
+        self.agenda.wind_up();
         let mut under_way = FuturesUnordered::new();
         let errands = &self;
         loop {
@@ -112,7 +113,7 @@ impl Errands {
             }
             Err(error) => {
                 let attempts = item.attempts + 1;
-                debug!(rental = %errand.rental(), ?errand, attempts, %error, "an errand is tried again later");
+                debug!(?errand, attempts, %error, "an errand is tried again later");
                 let pause_ms = (PAUSE_MS << attempts.min(16)).min(PAUSE_MAX_MS);
                 Done::Again { due_at: self.sources.now().plus_ms(pause_ms), attempts }
             }
@@ -126,11 +127,17 @@ impl Errands {
                 self.agenda.reschedule(errand, due_at, attempts);
                 Ok(())
             }
+            Done::Hopeless { reason } if self.contexts.full(Context::Payment) => {
+                debug!(?errand, reason, "too much is held already; tried again later");
+                let due_at = self.sources.now().plus_ms(PAUSE_MAX_MS);
+                self.agenda.reschedule(errand, due_at, item.attempts + 1);
+                Ok(())
+            }
             Done::Hopeless { reason } => {
                 let key = held_key(errand);
                 error!(target = %key.target, ?errand, reason, "a payment is held for the operator");
-                let (event, attempts) = (event_of(errand).to_owned(), item.attempts + 1);
-                let hold = Hold { position: item.position, event, reason, attempts };
+                let attempts = item.attempts + 1;
+                let hold = Hold::new(item.position, event_of(errand), reason, attempts);
                 let command = ContextCommand::Hold { key, hold };
                 let because = Exchange::scheduled(item.correlation);
                 if self.contexts.command(Context::Payment, command, because).await.is_err() {
@@ -143,14 +150,14 @@ impl Errands {
 
     /// Lets a held payment go, and puts what waits for it back on the clock.
     async fn retry(&self, key: HeldKey) {
-        let Some(hold) = self.contexts.hold(key) else { return };
-        let rental = crate::domain::RentalId(key.target.id);
-        let errand = self.agenda.find(rental, hold.position);
+        if self.contexts.hold(key).is_none() {
+            return;
+        }
         let because = Exchange::scheduled(crate::domain::Correlation::default());
         let released =
             self.contexts.command(Context::Payment, ContextCommand::Release { key }, because).await;
-        if let (Ok(_), Some(errand)) = (released, errand) {
-            self.agenda.reschedule(errand, self.sources.now(), 0);
+        if released.is_ok() {
+            self.agenda.hurry(crate::domain::RentalId(key.target.id), self.sources.now());
         }
     }
 }

@@ -23,8 +23,6 @@ const ATTEMPTS_MAX: u32 = 6;
 const PAUSE_MS: u64 = 20;
 /// The longest pause.
 const PAUSE_MAX_MS: u64 = 1_000;
-/// With so many targets of a context held, something larger is wrong: then its lanes wait instead.
-const HELD_MAX: usize = 64;
 /// How many events a retry reads at once.
 const READ_MAX: usize = 512;
 
@@ -87,11 +85,11 @@ impl Lane {
                     pause(attempts).await;
                     continue;
                 }
-                Ok(Err(_)) if self.too_much_is_held() => {
+                Ok(Err(_)) if self.reactor.contexts.full(self.reactor.group.context()) => {
                     pause(attempts).await;
                     continue;
                 }
-                Ok(Err(refused @ (AskError::Rejected(_) | AskError::Quarantined))) => {
+                Ok(Err(refused @ (AskError::Rejected(_) | AskError::Quarantined | AskError::Damaged(_)))) => {
                     return Err((refused.to_string(), attempts));
                 }
                 Ok(Err(passing @ (AskError::Shed | AskError::Timeout | AskError::Stopped))) => {
@@ -106,15 +104,11 @@ impl Lane {
         }
     }
 
-    fn too_much_is_held(&self) -> bool {
-        self.reactor.contexts.state(self.reactor.group.context()).held.len() >= HELD_MAX
-    }
-
     /// Records that a target is held. Nothing may pass before that is durable.
     async fn hold(&self, key: HeldKey, recorded: &Recorded, reason: String, attempts: u32) {
-        let (position, event) = (recorded.position, recorded.event.name().to_owned());
-        error!(target = %key.target, event, position = position.0, reason, "a target is held for the operator");
-        let hold = Hold { position, event, reason, attempts };
+        let (position, event) = (recorded.position, recorded.event.name());
+        error!(held = %key, event, position = position.0, reason, "a target is held for the operator");
+        let hold = Hold::new(position, event, reason, attempts);
         self.record(key, recorded.meta.correlation, ContextCommand::Hold { key, hold }).await;
     }
 

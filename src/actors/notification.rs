@@ -171,6 +171,8 @@ impl Courier {
     }
 
     async fn send_some(&self) -> Result<Sent, StoreError> {
+        // What cannot be noted down would be sent again and again.
+        self.journal.health().map_err(StoreError::Unavailable)?;
         let pending = self.journal.view_scan(PENDING.to_vec(), after_prefix(PENDING), SEND_MAX).await?;
         if pending.is_empty() {
             return Ok(Sent::All);
@@ -213,7 +215,8 @@ impl Courier {
                 record.sent_at = Some(self.sources.now());
             }
             Err(error) => {
-                warn!(message = %record.id, attempts = record.attempts, %error, "a message could not be sent");
+                let attempts = record.attempts;
+                warn!(notification = %record.id, attempts, %error, "a message could not be sent");
                 if record.attempts >= ATTEMPTS_MAX {
                     record.status = NotificationStatus::Failed;
                 }

@@ -1,7 +1,10 @@
 //! The way to the payment actor: takes a ticket before anything else, and starts the actor anew when
 //! it has failed.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -78,7 +81,8 @@ impl Payments {
             Err(SendError::Full(_)) => return Err(ShopError::PaymentOverloaded { retry_after_ms }),
             Err(SendError::Closed(_)) => return Err(AskError::Stopped.into()),
         }
-        let answer = tokio::time::timeout(GRACE, answer).await.map_err(|_elapsed| AskError::Timeout)?;
+        let patience = Duration::from_millis(self.parts.rules.conversation_ms()) + GRACE;
+        let answer = tokio::time::timeout(patience, answer).await.map_err(|_elapsed| AskError::Timeout)?;
         match answer.map_err(|_dropped| AskError::Stopped)? {
             Ok(answer) => Ok(answer),
             Err(error) => Err(error.into()),

@@ -29,7 +29,7 @@ use crate::{
         product::Product,
         rental::Rental,
     },
-    store::{Follower, Journal},
+    store::{Follower, Journal, StoreError},
 };
 
 /// How many events may wait in one lane.
@@ -74,6 +74,7 @@ impl Reactor {
         tokio::select! {
             biased;
             read = pump(&reactor, &marks, start, &senders) => read,
+            ended = pump_retries(&reactor, &senders) => ended,
             () = store_cursor(&reactor, &marks, &cursor) => Ok(()),
             // A lane ends with its queue, which this function holds.
             _ = lanes.next() => Err("a lane ended".to_owned()),
@@ -84,8 +85,11 @@ impl Reactor {
     pub(super) async fn send(&self, reaction: Reaction, cause: &Recorded) -> Result<(), AskError> {
         let reaction = if reaction.needs_timeline {
             let rental = cause.rental().expect("policies that need a timeline react to a rental's events");
-            let timeline = self.journal.timeline(rental).await;
-            reaction.with_evidence(&timeline.map_err(|error| AskError::Store(error.to_string()))?)
+            let timeline = self.journal.timeline(rental).await.map_err(|error| match error {
+                StoreError::Unavailable(reason) => AskError::Store(reason),
+                StoreError::Corrupt(what) => AskError::Damaged(what),
+            })?;
+            reaction.with_evidence(&timeline)
         } else {
             reaction
         };
@@ -101,7 +105,7 @@ impl Reactor {
     }
 }
 
-/// Hands events to lanes, in order, and retries to the lane they belong to.
+/// Hands events to their lanes, in order.
 async fn pump(
     reactor: &Reactor,
     marks: &Marks,
@@ -110,18 +114,8 @@ async fn pump(
 ) -> Result<(), String> {
     let context = reactor.group.context();
     let mut follower = Follower::new(Arc::clone(&reactor.journal), start);
-    let mut retries = reactor.contexts.take_retries(reactor.group);
     loop {
-        let events = tokio::select! {
-            biased;
-            Some(key) = retries.recv() => {
-                reactor.contexts.running(context).await;
-                let _ = lanes[usize::from(key.lane)].send(Task::Retry(key)).await;
-                continue;
-            }
-            events = follower.next(READ_MAX) => events.map_err(|error| error.to_string())?,
-        };
-        for recorded in events {
+        for recorded in follower.next(READ_MAX).await.map_err(|error| error.to_string())? {
             let position = recorded.position;
             if let Some(reaction) = react(reactor.group, &recorded) {
                 reactor.contexts.running(context).await;
@@ -133,6 +127,18 @@ async fn pump(
         }
         reactor.progress.reached(marks.settled());
     }
+}
+
+/// Hands retries to their lanes: apart from events, since these wait when one lane is full.
+async fn pump_retries(reactor: &Reactor, lanes: &[mpsc::Sender<Task>]) -> Result<(), String> {
+    let mut retries = reactor.contexts.take_retries(reactor.group);
+    while let Some(key) = retries.recv().await {
+        reactor.contexts.running(reactor.group.context()).await;
+        if let Some(lane) = lanes.get(usize::from(key.lane)) {
+            let _ = lane.send(Task::Retry(key)).await;
+        }
+    }
+    Err("another reactor of this group has taken over its retries".to_owned())
 }
 
 async fn store_cursor(reactor: &Reactor, marks: &Marks, cursor: &Cursor) {

@@ -134,6 +134,9 @@ impl std::fmt::Display for HeldKey {
     }
 }
 
+/// The longest reason that is kept, in bytes: a context's state is one record.
+const REASON_BYTES_MAX: usize = 100;
+
 /// Why and since when a target is held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -146,6 +149,16 @@ pub struct Hold {
     pub reason: String,
     /// How often it was tried.
     pub attempts: u32,
+}
+
+impl Hold {
+    /// Since the event at `position`, for this reason; a long one is cut off.
+    #[must_use]
+    pub fn new(position: Position, event: &str, mut reason: String, attempts: u32) -> Self {
+        let end = (0..=REASON_BYTES_MAX).rev().find(|&end| reason.is_char_boundary(end));
+        reason.truncate(end.unwrap_or_default());
+        Self { position, event: event.to_owned(), reason, attempts }
+    }
 }
 
 /// What can be asked of a context.

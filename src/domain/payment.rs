@@ -24,6 +24,8 @@ use super::{
 
 /// Which try at charging a payment: 1 for the one that placing the rental makes.
 pub type Attempt = u32;
+/// How many attempts a payment may take: each leaves its events on the rental's timeline.
+pub const ATTEMPTS_MAX: Attempt = 50;
 
 /// Where a payment is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -197,6 +199,9 @@ pub enum PaymentError {
     /// The outcome of an earlier attempt is still unknown.
     #[error("the outcome of attempt {0} is not known yet")]
     Unsettled(Attempt),
+    /// Enough is enough.
+    #[error("{ATTEMPTS_MAX} attempts were made already")]
+    TooManyAttempts,
 }
 
 /// A payment.
@@ -278,6 +283,9 @@ impl Payment {
         if settled != self.current() || charge.attempt != settled + 1 {
             return Err(PaymentError::Unsettled(self.current()));
         }
+        if charge.attempt > ATTEMPTS_MAX {
+            return Err(PaymentError::TooManyAttempts);
+        }
         let Charge { attempt, amount, provider } = charge;
         Ok(vec![PaymentEvent::PaymentRequested { attempt, amount, provider }])
     }
@@ -292,8 +300,7 @@ impl Payment {
         }
     }
 
-    /// The current attempt took nothing: what follows from a decline or a void of a payment that is
-    /// to be canceled.
+    /// What follows from a decline or a void of a payment that is to be canceled.
     fn canceled_uncharged() -> Vec<PaymentEvent> {
         vec![PaymentEvent::PaymentCanceled { amount: Money::ZERO }]
     }
@@ -309,22 +316,15 @@ impl Payment {
         }
     }
 
+    /// In any other phase there is nothing to void: the rental is told to defer.
     fn void(&self, attempt: Attempt) -> Vec<PaymentEvent> {
-        use PaymentPhase as P;
-        match self.phase {
-            P::Canceling if attempt == self.current() => Self::canceled_uncharged(),
-            P::New | P::Requested | P::Canceling | P::Approved | P::Refunding | P::Declined | P::Canceled => {
-                Vec::new()
-            }
-        }
+        let due = self.phase == PaymentPhase::Canceling && attempt == self.current();
+        if due { Self::canceled_uncharged() } else { Vec::new() }
     }
 
     fn refund_done(&self) -> Vec<PaymentEvent> {
-        use PaymentPhase as P;
-        match self.phase {
-            P::Refunding => vec![PaymentEvent::PaymentCanceled { amount: self.amount }],
-            P::New | P::Requested | P::Canceling | P::Approved | P::Declined | P::Canceled => Vec::new(),
-        }
+        let done = (self.phase == PaymentPhase::Refunding).then_some(self.amount);
+        done.map(|amount| PaymentEvent::PaymentCanceled { amount }).into_iter().collect()
     }
 }
 

@@ -223,6 +223,7 @@ impl From<AskError> for Problem {
             AskError::Timeout => Self::new(Kind::Timeout, told),
             AskError::Stopped => Self::new(Kind::ActorRestarting, told),
             AskError::Quarantined => Self::new(Kind::ActorQuarantined, told),
+            AskError::Damaged(reason) => Self::hidden(Kind::Internal, "a record is damaged", &reason),
             AskError::Store(reason) => {
                 Self::hidden(Kind::StoreUnavailable, "the store is unavailable", &reason)
             }
@@ -237,7 +238,9 @@ impl From<Rejection> for Problem {
             Rejection::Rental(RentalError::NotCancelable) => Kind::RentalNotCancelable,
             Rejection::Rental(RentalError::NotDeliverable(_)) => Kind::DeliveryOutOfOrder,
             Rejection::Rental(RentalError::Canceled) => Kind::RentalCanceled,
-            Rejection::Payment(PaymentError::NotRequestable(_)) => Kind::RentalNotPayable,
+            Rejection::Payment(PaymentError::NotRequestable(_) | PaymentError::TooManyAttempts) => {
+                Kind::RentalNotPayable
+            }
             Rejection::Payment(PaymentError::Unsettled(_)) => Kind::PaymentInProgress,
             Rejection::Delivery(DeliveryError::NotFound) => Kind::NotFound,
             Rejection::Delivery(DeliveryError::OutOfOrder(DeliveryStatus::Canceled)) => Kind::RentalCanceled,

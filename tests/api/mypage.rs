@@ -112,7 +112,8 @@ async fn views_of_an_older_format_or_lost_ones_are_rebuilt() {
     let sent = messages(&customer, &["RentalConfirmed", "DeliveryStarted"]).await;
     app.stop();
     // Not a damaged store: an empty tree of views, as an older version without them would leave it.
-    let db = sled::Config::new().path(app.data().join("journal")).segment_size(2 * 1_024 * 1_024).open().unwrap();
+    let db =
+        sled::Config::new().path(app.data().join("journal")).segment_size(2 * 1_024 * 1_024).open().unwrap();
     db.open_tree("views").unwrap().clear().unwrap();
     db.flush().unwrap();
     drop(db);

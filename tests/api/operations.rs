@@ -19,6 +19,13 @@ async fn restock(app: &TestApp, product: &str) -> Answer {
     app.operator().post(&format!("/v1/products/{product}/restock"), json!({"quantity": 1})).await
 }
 
+async fn nothing_is_held(app: &TestApp) {
+    let held = || async {
+        (app.operator().get("/v1/operations/held").await.expect(200)["items"] == json!([])).then_some(())
+    };
+    eventually("nothing is held", held).await;
+}
+
 /// Has a product fail until it is in quarantine.
 async fn quarantine(app: &TestApp, product: &str) {
     let quarantined = || async {
@@ -75,8 +82,38 @@ async fn a_product_that_keeps_panicking_is_quarantined_while_others_work_and_rev
     assert_ne!(app.operator().call(Method::POST, &revive).await.expect(200)["status"], "QUARANTINED");
     app.operator().call(Method::POST, &revive).await.problem(404, "not-found");
     customer.timeline_holds(&rental, "ProductDecreased").await;
-    assert_eq!(app.operator().get("/v1/operations/held").await.expect(200)["items"], json!([]));
+    nothing_is_held(&app).await;
     restock(&app, &product).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_popular_product_in_quarantine_is_held_in_every_lane_and_its_stock_comes_out_right() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(1, 500).await);
+    quarantine(&app, &product).await;
+    let stock = app.stock(&product).await;
+    let rentals = futures_util::future::join_all((0..40).map(|_| customer.rent(&product, "tok_ok"))).await;
+    let rentals: Vec<Value> = rentals.into_iter().map(|answer| answer.expect(201)).collect();
+    for rental in &rentals[..10] {
+        customer.cancel(rental).await.expect(200);
+    }
+    let settled = || async {
+        let contexts = app.operator().get("/v1/operations/contexts").await.expect(200);
+        let product =
+            contexts["items"].as_array().unwrap().iter().find(|c| c["context"] == "product").unwrap();
+        (product["backlog"] == 0 && product["held"].as_u64() > Some(10)).then_some(())
+    };
+    eventually("everything waits", settled).await;
+    let revive = format!("/v1/operations/actors/product/{product}/revive");
+    app.operator().call(Method::POST, &revive).await.expect(200);
+    for rental in &rentals {
+        customer.timeline_holds(rental, "ProductDecreased").await;
+    }
+    for rental in &rentals[..10] {
+        customer.timeline_holds(rental, "ProductIncreased").await;
+    }
+    assert_eq!(app.stock(&product).await, stock - 30);
+    nothing_is_held(&app).await;
 }
 
 #[tokio::test]

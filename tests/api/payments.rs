@@ -63,9 +63,11 @@ async fn a_payment_without_an_answer_is_deferred_and_can_be_paid_later() {
     for token in ["tok_timeout", "tok_error"] {
         let answer = customer.rent(&product, token).await;
         assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|s| s >= 1), "{token}");
+        let position = answer.header("saem-position").to_owned();
         let rental = answer.expect(202);
         assert_eq!(rental["status"], "PAYMENT_DEFERRED");
-        let row = customer.get(&format!("/v1/mypage/{}", id(&rental))).await.expect(200);
+        let row = customer.request(Method::GET, &format!("/v1/mypage/{}", id(&rental)));
+        let row = Answer::of(row.header("saem-position", position)).await.expect(200);
         assert!(row["paymentDueAt"].is_string(), "{row}");
         let declined = pay_once_settled(&customer, &rental, "tok_decline").await;
         declined.problem(402, "payment-declined");
@@ -142,6 +144,24 @@ async fn an_open_breaker_defers_without_asking_the_gateway() {
     assert_eq!(pay(&customer, &rental, "tok_ok").await.expect(200)["status"], "CONFIRMED");
     assert_eq!(app.ledger(&rental["paymentId"]).await, (1, 0));
     breaker("SHUT").await.invalid(&["/mode"]);
+}
+
+#[tokio::test]
+async fn nobody_tries_cards_for_ever() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(100, 1).await);
+    let breaker = app.operator().request(Method::PUT, "/v1/operations/payment/breaker");
+    Answer::of(breaker.json(&json!({"mode": "FORCED_OPEN"}))).await.expect(200);
+    let rental = customer.rent(&product, "tok_ok").await.expect(202);
+    let breaker = app.operator().request(Method::PUT, "/v1/operations/payment/breaker");
+    Answer::of(breaker.json(&json!({"mode": "AUTO"}))).await.expect(200);
+    // The first attempt was never sent.
+    for _ in 2..=50 {
+        pay(&customer, &rental, "tok_decline").await.problem(402, "payment-declined");
+    }
+    pay(&customer, &rental, "tok_ok").await.problem(409, "rental-not-payable");
+    assert_eq!(app.ledger(&rental["paymentId"]).await, (0, 0));
+    customer.cancel(&rental).await.expect(200);
 }
 
 #[tokio::test]

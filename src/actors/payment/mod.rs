@@ -6,7 +6,7 @@
 //! | fence | bounds |
 //! | --- | --- |
 //! | [`admission`] | how many customers wait or pay, before anything is written |
-//! | its mailbox | the same, once more, should the permit ever be forgotten |
+//! | its mailbox | how many messages wait to be looked at, should its thread be busy |
 //! | [`Resolving`] | how many payments are resolved or refunded, apart, so that load cannot starve them |
 //!
 //! **What a restart does:** conversations end with the actor, wherever they were. Their payments are

@@ -80,7 +80,7 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
         // The same key raced with itself. An intent is answered from the state, never by charging.
         return Ok(Placed { replayed: true, ..Told::of(decided).placed(rental, desk) });
     }
-    let told = match desk.charge(rental.payment(), &fee, &method, time_left_ms(desk, arrived)).await {
+    let told = match charge_in_time(desk, rental, &fee, &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, fee, reference, because).await?,
         Answer::Declined { code } => {
             desk.tell_payment(rental.payment(), PaymentCommand::Decline { charge: fee, code }, because)
@@ -114,11 +114,8 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
     };
     let charge = charge_of(&state, settled + 1, desk.gateway.provider())?;
     let request = PaymentCommand::Request { charge: charge.clone(), settled };
-    if desk.tell_payment(rental.payment(), request, because).await.is_err() {
-        // The rental was canceled or confirmed meanwhile: its state says which.
-        return Err(ConversationError::NotPayable);
-    }
-    let told = match desk.charge(rental.payment(), &charge, &method, time_left_ms(desk, arrived)).await {
+    desk.tell_payment(rental.payment(), request, because).await?;
+    let told = match charge_in_time(desk, rental, &charge, &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, charge, reference, because).await?,
         Answer::Declined { code } => {
             desk.tell_payment(rental.payment(), PaymentCommand::Decline { charge, code }, because).await?;
@@ -183,7 +180,17 @@ fn overloaded(desk: &Desk) -> ConversationError {
     ConversationError::Overloaded { retry_after_ms: desk.breaker.retry_after_ms() }
 }
 
-fn time_left_ms(desk: &Desk, arrived: Instant) -> u64 {
+/// Charges, if there is any time left: the settle horizon counts on no charge being sent later.
+async fn charge_in_time(
+    desk: &Rc<Desk>,
+    rental: RentalId,
+    charge: &Charge,
+    method: &PaymentMethod,
+    arrived: Instant,
+) -> Answer {
     let spent_ms = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
-    desk.rules.deadline_ms.saturating_sub(spent_ms).clamp(1, desk.rules.timeout_ms)
+    match desk.rules.deadline_ms.saturating_sub(spent_ms) {
+        0 => Answer::Unknown,
+        left_ms => desk.charge(rental.payment(), charge, method, left_ms.min(desk.rules.timeout_ms)).await,
+    }
 }

@@ -57,6 +57,8 @@ pub(super) struct Accounts {
     phone_key: [u8; 32],
     sessions: RwLock<HashMap<TokenHash, Session>>,
     hashing: Semaphore,
+    /// Held while a person's record is read, changed and written.
+    pub(super) changing: tokio::sync::Mutex<()>,
     /// The hash of no password, so that an unknown number takes as long as a wrong password.
     nobody: String,
 }
@@ -104,6 +106,7 @@ impl Accounts {
             phone_key,
             sessions: RwLock::new(sessions),
             hashing: Semaphore::new(HASHING_MAX),
+            changing: tokio::sync::Mutex::default(),
             nobody,
         })
     }

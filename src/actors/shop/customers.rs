@@ -81,13 +81,14 @@ impl Shop {
         password: Option<String>,
         because: Because,
     ) -> Result<Done<CustomerView>, ShopError> {
+        let password_hash = match password {
+            Some(password) => Some(self.accounts.hash(password).await?),
+            None => None,
+        };
+        let _changing = self.accounts.changing.lock().await;
         let (mut person, account) = self.person(id).await?;
-        if let Some(name) = name {
-            person.name = name;
-        }
-        if let Some(password) = password {
-            person.password_hash = self.accounts.hash(password).await?;
-        }
+        person.name = name.unwrap_or(person.name);
+        person.password_hash = password_hash.unwrap_or(person.password_hash);
         let vault = vec![Accounts::person_write(id, &person)?];
         let decided = self.exchange.ask_with::<Account>(id, AccountCommand::Change, because, vault).await?;
         let Person { name, phone, .. } = person;
