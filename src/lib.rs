@@ -8,11 +8,12 @@
 //! | [`domain`] | aggregates, events, policies: what may be decided | nothing but itself |
 //! | [`store`] | the journal behind a trait; sled, memory | domain |
 //! | [`gateways`] | payment and SMS providers behind traits | domain |
-//! | [`actors`] | who does it, in which order, and what if it fails; the [`Shop`](actors::shop::Shop) | all above |
+//! | [`actors`] | who does it, in which order, and what if it fails; the shop | all above |
 //! | [`http`] | the REST API | actors |
 //! | [`config`], [`open`], [`demo`] | settings, opening a shop from them, sample products | actors |
 //!
-//! An embedder opens a [`Shop`](actors::shop::Shop) over a journal and calls it; `examples/` shows how.
+//! An embedder opens a [`Shop`](actors::shop::Shop) over a journal and calls it:
+//! `examples/embedded.rs` shows how.
 
 pub mod actors;
 pub mod config;

@@ -1,4 +1,5 @@
 //! Saem as a library: the whole saga without HTTP, on each journal.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{future::Future, sync::Arc, time::Duration};
 

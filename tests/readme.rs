@@ -2,6 +2,7 @@
 //!
 //! What differs from run to run (ids, times, the phone's customer) is masked on both sides. With
 //! `BLESS_README=1` the output in the READMEs is written anew instead.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,
@@ -9,7 +10,6 @@ use std::{
     net::TcpListener,
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 /// A command and what a README says it prints.
@@ -121,21 +121,28 @@ fn start(directory: &Path) -> (Server, String) {
     (server, free)
 }
 
+/// How often a step may print something else, for what is asynchronous.
+const TRIES: usize = 200;
+
 /// Runs a step until it prints what it should, if it may be repeated; what follows a rental is
 /// asynchronous, and a person at a terminal is slower than it is.
 fn outcome(shell: &mut Shell, command: &str, expected: &str) -> String {
     let repeatable = command.starts_with("curl") && !command.contains("-d '") && !command.contains("-X");
-    let began = Instant::now();
-    loop {
-        let output = shell.run(command);
-        let settled = masked(&output) == masked(expected);
-        if settled || !repeatable || began.elapsed() > Duration::from_secs(10) {
-            return output;
+    let mut output = shell.run(command);
+    for _ in 0..TRIES {
+        if masked(&output) == masked(expected) || !repeatable {
+            break;
         }
+        output = shell.run(command);
     }
+    output
 }
 
 fn tells_the_truth(file: &str) {
+    if Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_err() {
+        eprintln!("skipped: there is no curl here");
+        return;
+    }
     let bless = std::env::var_os("BLESS_README").is_some();
     let directory = tempfile::tempdir().unwrap();
     let (_server, address) = start(directory.path());

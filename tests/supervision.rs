@@ -1,6 +1,7 @@
 //! Entities that fail in every way, and what their callers, their state and their neighbours see of it.
 //!
 //! On one thread, with tokio's clock paused: time passes only when nothing else can happen.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::VecDeque,
@@ -24,7 +25,8 @@ use saem::{
         product::{ProductError, ProductEvent},
     },
     store::{
-        Commit, CommitError, Committed, Journal, Loaded, Pending, StoreError, VaultWrite, ViewRow, ViewWrite,
+        Commit, CommitError, Committed, Journal, Loaded, Pending, StoreError, VaultRow, VaultWrite, ViewRow,
+        ViewWrite,
         memory::{Failure, FaultPlan, MemoryJournal},
     },
 };
@@ -125,7 +127,7 @@ impl Journal for Unreliable {
         self.inner.vault_get(key)
     }
 
-    fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<(String, Vec<u8>)>, StoreError>> {
+    fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<VaultRow>, StoreError>> {
         self.inner.vault_scan(prefix)
     }
 
@@ -334,6 +336,7 @@ fn a_commit_that_may_or_may_not_have_happened_is_looked_up() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "tokio's clock, paused")]
 fn one_failure_too_many_is_quarantine_for_that_entity_alone_until_it_is_revived() {
     run(async {
         let works = Works::start();

@@ -25,7 +25,7 @@ use crate::{
         event::lane_of,
         rental::{Rental, RentalCommand},
     },
-    store::Journal,
+    store::{Journal, StoreError},
 };
 
 /// How many errands are under way at once.
@@ -108,9 +108,10 @@ impl Errands {
             Ok(Resolution::Done) => Done::Over,
             Ok(Resolution::NotBefore(due_at)) => Done::Again { due_at, attempts: item.attempts },
             Err(ShopError::GatewayRefused(reason)) => Done::Hopeless { reason },
-            Err(ShopError::Ask(AskError::Quarantined)) => {
-                Done::Hopeless { reason: AskError::Quarantined.to_string() }
-            }
+            Err(
+                error @ (ShopError::Ask(AskError::Quarantined | AskError::Damaged(_))
+                | ShopError::Store(StoreError::Corrupt(_))),
+            ) => Done::Hopeless { reason: error.to_string() },
             Err(error) => {
                 let attempts = item.attempts + 1;
                 debug!(?errand, attempts, %error, "an errand is tried again later");

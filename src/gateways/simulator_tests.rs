@@ -38,6 +38,7 @@ async fn each_token_does_what_it_stands_for() {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "tokio's clock, paused")]
 async fn slow_means_ten_times_the_latency_and_at_least_700_ms() {
     for (latency_ms, expected_ms) in [(0, 700), (100, 1_000)] {
         let gateway = simulator(Behaviour { latency_ms, ..Behaviour::default() });
@@ -91,6 +92,7 @@ async fn a_charge_goes_on_when_nobody_waits_for_it_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "tokio's clock, paused")]
 async fn calls_beyond_its_capacity_wait_inside() {
     let gateway = simulator(Behaviour { latency_ms: 100, capacity: 1, ..Behaviour::default() });
     let began = tokio::time::Instant::now();

@@ -93,7 +93,7 @@ kinds! {
         "A body may have 64 KiB.";
     UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body is not JSON",
         "Send `Content-Type: application/json`.";
-    IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The key was used for another request",
+    IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "This key had another request",
         "Use a new Idempotency-Key for a new request.";
     PreconditionRequired = "precondition-required", PRECONDITION_REQUIRED, "Which version do you change?",
         "Send `If-Match` with the ETag that you got.";

@@ -12,8 +12,8 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    Commit, CommitError, CommitId, Committed, Journal, Loaded, Pending, StoreError, VaultWrite, ViewRow,
-    ViewWrite,
+    Commit, CommitError, CommitId, Committed, Journal, Loaded, Pending, StoreError, VaultRow, VaultWrite,
+    ViewRow, ViewWrite,
     record::{CommitRecord, IndexRecord},
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
@@ -241,7 +241,7 @@ impl Journal for MemoryJournal {
         at_once(Ok(self.lock().now.vault.get(&key).cloned()))
     }
 
-    fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<(String, Vec<u8>)>, StoreError>> {
+    fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<VaultRow>, StoreError>> {
         let state = self.lock();
         let found = state.now.vault.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix));
         at_once(Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect()))

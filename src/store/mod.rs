@@ -146,6 +146,9 @@ pub struct VaultWrite {
     pub value: Option<Vec<u8>>,
 }
 
+/// A record of the vault, and its key.
+pub type VaultRow = (String, Vec<u8>);
+
 /// A row of a view, put or (without a value) removed.
 pub type ViewWrite = (Vec<u8>, Option<Vec<u8>>);
 
@@ -180,7 +183,7 @@ pub trait Journal: Send + Sync + 'static {
     fn vault_get(&self, key: String) -> Pending<Result<Option<Vec<u8>>, StoreError>>;
 
     /// All records of the vault whose key starts with `prefix`, by key.
-    fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<(String, Vec<u8>)>, StoreError>>;
+    fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<VaultRow>, StoreError>>;
 
     /// Puts or removes rows of views, all or none: visible at once, on disk some time later, and never
     /// before the journal's events that were visible when this was called.

@@ -1,4 +1,5 @@
 //! The HTTP contract, on a real port and a real sled.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod app;

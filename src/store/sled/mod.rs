@@ -36,8 +36,8 @@ use self::{
     writer::{Request, Writer},
 };
 use super::{
-    Commit, CommitError, CommitId, Committed, Journal, Loaded, Pending, StoreError, VaultWrite, ViewRow,
-    ViewWrite,
+    Commit, CommitError, CommitId, Committed, Journal, Loaded, Pending, StoreError, VaultRow, VaultWrite,
+    ViewRow, ViewWrite,
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
 
@@ -241,7 +241,7 @@ impl Journal for SledJournal {
         })
     }
 
-    fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<(String, Vec<u8>)>, StoreError>> {
+    fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<VaultRow>, StoreError>> {
         let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
             let row = |row: sled::Result<(sled::IVec, sled::IVec)>| {

@@ -1,0 +1,66 @@
+//! Where settings come from, and what is said about bad ones.
+
+use super::*;
+
+fn load(environment: &[(&str, &str)], flags: &[(&str, String)]) -> Result<Settings, ConfigError> {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::load_from(None, environment.collect(), flags)
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("saem.toml");
+    std::fs::write(&file, "locale = \"en\"\n[http]\nlisten = \"127.0.0.1:1\"\nworkers = 3\n").unwrap();
+    let environment = [("SAEM_HTTP__LISTEN".to_owned(), "127.0.0.1:2".to_owned())];
+    let flags = [("http.listen", "127.0.0.1:3".to_owned())];
+    let load = |flags| Settings::load_from(file.to_str(), environment.clone().into(), flags).unwrap();
+    assert_eq!((load(&[]).http.listen.as_str(), load(&[]).http.workers), ("127.0.0.1:2", 3));
+    assert_eq!((load(&flags).http.listen.as_str(), load(&flags).locale.as_str()), ("127.0.0.1:3", "en"));
+}
+
+#[test]
+fn numbers_and_texts_of_digits_come_through_the_environment() {
+    let key = "1".repeat(32);
+    let environment =
+        [("SAEM_PAYMENT__CONCURRENCY", "7"), ("SAEM_FAULTS__ENABLED", "true"), ("SAEM_OPERATOR__KEY", &key)];
+    let settings = load(&environment, &[]).unwrap();
+    assert_eq!((settings.payment.concurrency, settings.faults.enabled), (7, true));
+    assert_eq!(settings.operator.key.unwrap().0, key);
+}
+
+#[test]
+fn a_typo_is_an_error_that_names_it() {
+    for name in ["SAEM_HTTP__LISTENN", "SAEM_HTTTP__LISTEN"] {
+        let error = load(&[(name, "127.0.0.1:1")], &[]).unwrap_err().to_string();
+        assert!(
+            error.contains("unknown field") && error.contains("lis") | error.contains("htttp"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn every_error_is_told_at_once_and_secrets_never() {
+    let environment = [
+        ("SAEM_HTTP__LISTEN", "here"),
+        ("SAEM_OPERATOR__KEY", "too-short"),
+        ("SAEM_PAYMENT__PROVIDER", "stripe"),
+        ("SAEM_PAYMENT__DEFERRAL_TTL", "soon"),
+        ("SAEM_LOCALE", "fr"),
+    ];
+    let error = load(&environment, &[]).unwrap_err().to_string();
+    for key in ["http.listen = here", "operator.key", "payment.provider = stripe", "deferral_ttl", "locale"] {
+        assert!(error.contains(key), "{key}: {error}");
+    }
+    assert!(!error.contains("too-short"));
+}
+
+#[test]
+fn durations_are_read() {
+    assert_eq!(
+        ["90s", "30m", "24h", "7d"].map(duration_ms),
+        [90, 1_800, 86_400, 604_800].map(|s| Some(s * 1_000))
+    );
+    assert_eq!(["", "h", "0s", "1.5h", "24", "-1h", "9999d", "1시"].map(duration_ms), [None; 8]);
+}

@@ -1,0 +1,215 @@
+//! For each rule: it fires on a bad snippet, on the right line, and is quiet on a good one.
+
+use crate::{File, check};
+
+const HEAD: &str = "//! A snippet.\n";
+
+/// Findings of a tree of these files, as `path:line: rule`.
+fn findings(files: &[(&str, &str)]) -> Vec<String> {
+    let files: Vec<File> = files
+        .iter()
+        .map(|(path, text)| File { path: (*path).to_owned(), text: (*text).to_owned() })
+        .collect();
+    let exists = |path: &str| files.iter().any(|file| file.path == path || file.path.starts_with(path));
+    check(&files, &exists).iter().map(ToString::to_string).collect()
+}
+
+const MANIFEST: &str =
+    "[dependencies]\nactix = \"0.13\"\nrand = \"0.10\"\nserde = \"1\"\ntracing = \"0.1\"\n";
+
+/// Says that `code`, below one line of `//!` at `path`, breaks just this rule on this line.
+#[track_caller]
+fn fires(path: &str, code: &str, line: usize, rule: &str) {
+    let found = findings(&[("Cargo.toml", MANIFEST), (path, &format!("{HEAD}{code}"))]);
+    assert_eq!(found.len(), 1, "{code}\n{found:?}");
+    let start = format!("{path}:{line}: ");
+    assert!(found[0].starts_with(&start) && found[0].contains(rule), "{code}\n{found:?}");
+}
+
+#[track_caller]
+fn quiet(path: &str, code: &str) {
+    let found = findings(&[("Cargo.toml", MANIFEST), (path, &format!("{HEAD}{code}"))]);
+    assert!(found.is_empty(), "{code}\n{found:?}");
+}
+
+#[test]
+fn the_domain_knows_only_itself() {
+    fires("src/domain/x.rs", "use crate::store::Journal;", 2, "must not name store");
+    fires("src/domain/x.rs", "use crate::{\n    domain::Money,\n    actors::{a, b::c as d},\n};\n", 4, "");
+    fires("src/domain/x.rs", "fn f() { super::super::http::serve() }", 2, "must not name http");
+    quiet("src/domain/x.rs", "use crate::{domain::Money};\nuse super::{id::RentalId, time::*};\n");
+    quiet(
+        "src/domain/x.rs",
+        "// crate::store\n/* crate::http */ const A: &str = r#\"crate::store \"x\" \"#;\n",
+    );
+}
+
+#[test]
+fn the_domain_is_pure() {
+    fires("src/domain/x.rs", "use actix::Addr;", 2, "only src/actors/");
+    fires("src/domain/x.rs", "fn f() { rand::random() }", 2, "not name rand::random");
+    fires("src/domain/x.rs", "fn f() { ::tracing::info!(\"\") }", 2, "not name tracing::info");
+    fires("src/domain/x.rs", "use std::{fmt, time::{Duration, Instant}};", 2, "std::time::Instant");
+    fires("src/domain/x.rs", "use std::fs::File;", 2, "std::fs::File");
+    quiet("src/domain/x.rs", "use serde::Serialize;\nuse std::{fmt, time::Duration};\nuse Random::rand;\n");
+    quiet(
+        "src/domain/x.rs",
+        "pub mod rand;\npub use rand::Dice;\nuse super::tracing;\nuse tracing::Trace;\n",
+    );
+    quiet("src/actors/x.rs", "use std::{fs::File, time::Instant};\nuse tracing::info;\n");
+}
+
+#[test]
+fn the_store_and_the_gateways_know_only_the_domain() {
+    fires("src/store/x.rs", "use crate::actors::shop::Shop;", 2, "must not name actors");
+    fires("src/gateways/x.rs", "use crate::store::Journal;", 2, "must not name store");
+    fires("src/store/a/b.rs", "use super::super::super::config::Settings;", 2, "must not name config");
+    quiet("src/store/x.rs", "use crate::{domain::Money, store::Journal};\n");
+    quiet("src/gateways/x.rs", "use crate::{domain::Money, gateways::Ledger};\n");
+}
+
+#[test]
+fn the_actors_know_neither_http_nor_the_settings() {
+    fires("src/actors/x.rs", "use crate::http::problem::Problem;", 2, "must not name http");
+    fires("src/actors/x.rs", "fn f(s: &crate::config::Settings) {}", 2, "must not name config");
+    quiet(
+        "src/actors/x.rs",
+        "use crate::{actors::shop::Shop, domain::Money, gateways::sms, store::Journal};\n",
+    );
+    quiet("src/http/x.rs", "use crate::{actors::shop::Shop, config::Settings};\n");
+}
+
+#[test]
+fn each_framework_has_one_home() {
+    fires("src/open.rs", "fn f() { sled::open() }", 2, "only src/store/ may name sled");
+    fires("src/actors/x.rs", "use actix_web::web;", 2, "only src/http/ and src/main.rs may name actix_web");
+    fires("src/http/x.rs", "#[derive(actix::Message)]\nstruct A;", 2, "may name actix");
+    fires("src/http/x.rs", "use actix_rt::System;", 2, "may name actix_rt");
+    quiet("src/open.rs", "use crate::store::{\n    memory::A,\n    sled::{OpenError, SledJournal},\n};\n");
+    quiet("src/store/x.rs", "use sled::Db;\n");
+    quiet("src/main.rs", "fn main() { actix_web::rt::System::new(); actix_rt::spawn(); actix::spawn() }\n");
+    quiet("tests/x.rs", "use actix::Actor;\n");
+}
+
+#[test]
+fn a_file_begins_with_its_purpose_and_is_short() {
+    let found = findings(&[("src/x.rs", "use std::fmt;\n")]);
+    assert_eq!(found, ["src/x.rs:1: a file begins with //!"]);
+    fires("benches/x.rs", &"\n".repeat(400), 401, "at most 400 lines, this one 401");
+    quiet("benches/x.rs", &"\n".repeat(399));
+}
+
+#[test]
+fn a_line_is_short_counted_in_characters() {
+    fires("examples/x.rs", &format!("// {}", "샘".repeat(108)), 2, "at most 110 characters, this one 111");
+    quiet("examples/x.rs", &format!("// {}", "샘".repeat(107)));
+}
+
+#[test]
+fn a_function_is_short() {
+    let function =
+        |lines: usize| format!("fn f<A>(_: [u8; 2]) -> A {{\n{}}}\n", "    g();\n".repeat(lines - 2));
+    fires("tests/x.rs", &function(71), 2, "f has 71");
+    quiet("tests/x.rs", &format!("{}{}", function(70), function(70)));
+    quiet("tests/x.rs", &format!("trait A {{\n    fn f(&self);\n{}}}\n", "    // f\n".repeat(70)));
+}
+
+#[test]
+fn banned_calls_are_found_outside_tests() {
+    fires("src/actors/x.rs", "fn f() { to.do_send(message) }", 2, "no do_send");
+    fires("src/store/x.rs", "fn f() { tree.flush_async() }", 2, "no flush_async");
+    fires("src/x.rs", "fn f() {\n    a\n        .unwrap();\n}", 4, "no .unwrap()");
+    fires("src/x.rs", "fn f() { std::thread::sleep(d) }", 2, "no thread::sleep");
+    fires("src/x.rs", "fn f() { todo!() }", 2, "no todo!");
+    fires("src/x.rs", "fn f() { unimplemented!() }", 2, "no unimplemented!");
+    fires("src/x.rs", "fn f() { dbg!(1) }", 2, "no dbg!");
+    fires("src/x.rs", "fn f() { println!(\"\") }", 2, "no println!");
+    fires(
+        "src/x.rs",
+        "#[cfg(test)]\nmod tests {}\nfn f<'a>(c: &'a str) { '\"'; c.unwrap() }",
+        4,
+        "no .unwrap()",
+    );
+}
+
+#[test]
+fn banned_calls_are_let_be_where_they_belong() {
+    quiet("src/actors/exchange.rs", "fn f() { to.do_send(message) }\n");
+    quiet("src/main.rs", "fn main() { println!(\"\") }\n");
+    quiet("src/x.rs", "fn f() { eprintln!(\"dbg!\"); a.unwrap_or(1); /* todo!() */ }\n");
+    quiet("src/x.rs", "#[cfg(test)]\nmod tests {\n    fn f() { a.unwrap(); dbg!(1) }\n}\n");
+    quiet("tests/x.rs", "fn f() { a.unwrap(); println!(\"\") }\n");
+    let parent = format!("{HEAD}#[cfg(test)]\n#[path = \"x_tests.rs\"]\nmod tests;\n");
+    let child = format!("{HEAD}fn f() {{ a.unwrap() }}\n");
+    let both = findings(&[("src/a/x.rs", &parent), ("src/a/x_tests.rs", &child)]);
+    assert!(both.is_empty(), "{both:?}");
+    assert_eq!(findings(&[("src/a/x_tests.rs", &child)]).len(), 1, "a name alone makes no test");
+    let parent = format!("{HEAD}#[cfg(test)]\nmod tests;\n");
+    let both = findings(&[("src/a/mod.rs", &parent), ("src/a/tests.rs", &child)]);
+    assert!(both.is_empty(), "{both:?}");
+}
+
+#[test]
+fn clocks_are_read_in_one_place_or_with_a_reason() {
+    fires("src/actors/x.rs", "fn f() { SystemTime::now() }", 2, "no SystemTime::now");
+    fires("src/actors/x.rs", "fn f() { tokio::time::Instant::now() }", 2, "no Instant::now");
+    let excused = "#[expect(clippy::disallowed_methods, reason = \"x\")]\nfn f() {\n    Instant::now()\n}\n";
+    quiet("src/actors/x.rs", excused);
+    fires("src/actors/x.rs", &format!("{excused}fn g() {{ Instant::now() }}"), 6, "no Instant::now");
+    quiet("src/actors/sources.rs", "fn f() { SystemTime::now(); Instant::now() }\n");
+}
+
+#[test]
+fn no_test_is_ignored() {
+    fires("tests/x.rs", "#[test]\n#[ignore = \"slow\"]\nfn f() {}", 3, "no test is ignored");
+    quiet("tests/x.rs", "// #[ignore]\n#[test]\nfn f() { ignore(\"#[ignore]\") }\n");
+}
+
+#[test]
+fn words_are_checked_in_every_file() {
+    let doubled = ["cance", "lled"].concat();
+    let note = ["FIX", "ME"].concat();
+    let found = findings(&[("docs/a.md", &format!("a\n{note} b\nIt was {}.\n", doubled.to_uppercase()))]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("docs/a.md:2: no ") && found[1].starts_with("docs/a.md:3: one l"));
+    let verb = ["cance", "lling"].concat();
+    fires("src/x.rs", &format!("// {verb} a rental"), 2, "one l, not two");
+    quiet(
+        "src/x.rs",
+        &format!("// canceled, canceling, a cancellation\nfn f() {{ error.is_{doubled}() }}\n"),
+    );
+}
+
+#[test]
+fn a_dependency_is_named_once() {
+    let twice = "[dependencies]\nserde = \"1\"\n# a = \"1\"\n\n[dev-dependencies]\nserde = \"1\"\n";
+    assert_eq!(findings(&[("Cargo.toml", twice)]), ["Cargo.toml:6: serde is a dependency already (line 2)"]);
+    let renamed = "[dependencies]\nserde = \"1\"\ns = { package = \"serde\", version = \"1\" }\n";
+    assert_eq!(
+        findings(&[("Cargo.toml", renamed)]),
+        ["Cargo.toml:3: serde is a dependency already (line 2)"]
+    );
+    let more = "serde = { version = \"1\", features = [\"a\"] }\n";
+    let more = format!("[dependencies]\nserde = \"1\"\n[dev-dependencies]\n{more}");
+    assert!(findings(&[("Cargo.toml", &more)]).is_empty());
+}
+
+#[test]
+fn a_module_of_the_library_has_its_file() {
+    let lib = format!("{HEAD}pub mod actors;\npub mod config;\npub mod gone;\n");
+    let found = findings(&[("src/lib.rs", &lib), ("src/actors/mod.rs", HEAD), ("src/config.rs", HEAD)]);
+    assert_eq!(found, ["src/lib.rs:4: module gone has no file"]);
+}
+
+#[test]
+fn a_path_in_a_document_exists() {
+    let told =
+        "See `src/a.rs:3`, `tests/api/`, `src/<name>.rs`, `cargo test` and src/b.rs.\n```\n`src/b.rs`\n```\n";
+    let found = findings(&[("README.md", told), ("src/a.rs", HEAD), ("tests/api/main.rs", HEAD)]);
+    assert!(found.is_empty(), "{found:?}");
+    let found = findings(&[("docs/adr/1.md", "a\n`./src/b.rs` and `scripts/test --fast`\n")]);
+    assert_eq!(
+        found,
+        ["docs/adr/1.md:2: scripts/test does not exist", "docs/adr/1.md:2: src/b.rs does not exist"]
+    );
+}
