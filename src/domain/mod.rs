@@ -13,6 +13,7 @@ pub mod context;
 pub mod delivery;
 pub mod event;
 pub mod id;
+pub mod invariants;
 pub mod money;
 pub mod notice;
 pub mod payment;

@@ -52,6 +52,8 @@ struct Contents {
 struct State {
     now: Contents,
     durable_views: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Writes of `now.views` that are not in `durable_views` yet.
+    volatile: Vec<ViewWrite>,
     fault: Option<FaultPlan>,
     poisoned: Option<String>,
 }
@@ -82,8 +84,7 @@ impl MemoryJournal {
 
     /// Makes rows of views durable.
     pub fn sync(&self) {
-        let mut state = self.lock();
-        state.durable_views = state.now.views.clone();
+        self.lock().sync_views();
     }
 
     /// What a process finds that starts after this one was killed: all that is durable, and no faults.
@@ -132,6 +133,10 @@ impl MemoryJournal {
 }
 
 impl State {
+    fn sync_views(&mut self) {
+        apply_views(&mut self.durable_views, self.volatile.drain(..));
+    }
+
     fn strike(&mut self) -> Option<Failure> {
         let fault = self.fault.as_mut()?;
         fault.nth -= 1;
@@ -175,8 +180,17 @@ impl State {
         self.now.events.extend(record.clone().recorded(first));
         apply_vault(&mut self.now.vault, &commit.vault);
         // A commit's sync takes along whatever was written before it.
-        self.durable_views = self.now.views.clone();
+        self.sync_views();
         Committed { position: last, version: Version(last.0) }
+    }
+}
+
+fn apply_views(views: &mut BTreeMap<Vec<u8>, Vec<u8>>, writes: impl IntoIterator<Item = ViewWrite>) {
+    for (key, value) in writes {
+        match value {
+            Some(value) => views.insert(key, value),
+            None => views.remove(&key),
+        };
     }
 }
 
@@ -252,12 +266,8 @@ impl Journal for MemoryJournal {
         if let Some(reason) = &state.poisoned {
             return at_once(Err(StoreError::Unavailable(reason.clone())));
         }
-        for (key, value) in writes {
-            match value {
-                Some(value) => state.now.views.insert(key, value),
-                None => state.now.views.remove(&key),
-            };
-        }
+        apply_views(&mut state.now.views, writes.iter().cloned());
+        state.volatile.extend(writes);
         at_once(Ok(()))
     }
 
@@ -286,7 +296,7 @@ impl Journal for MemoryJournal {
     fn close(&self) -> Pending<()> {
         let mut state = self.lock();
         if state.poisoned.is_none() {
-            state.durable_views = state.now.views.clone();
+            state.sync_views();
             state.poisoned = Some("the journal is closed".to_owned());
         }
         at_once(())

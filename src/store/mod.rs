@@ -232,6 +232,8 @@ impl Follower {
             if self.head.wait_for(|head| *head > after).await.is_err() {
                 return Err(StoreError::Unavailable("the journal is closed".to_owned()));
             }
+            // With a journal that answers at once, nobody else on this thread would get a turn.
+            tokio::task::yield_now().await;
             let events = self.journal.read(after, max).await?;
             if let Some(last) = events.last() {
                 self.after = last.position;

@@ -1,0 +1,328 @@
+//! What must hold whatever fails: the invariants of the specification as named predicates over plain data.
+//!
+//! *S* holds after every step, *Q* once faults have stopped and everything has drained. A timeline is
+//! every event of one rental, oldest first. INV-11 and INV-12 are about who gets which answer while
+//! something else fails; no history shows them, so the tests that know what they asked judge them.
+
+use std::{borrow::Borrow, collections::BTreeSet};
+
+use thiserror::Error;
+
+use super::{
+    aggregate::Aggregate,
+    delivery::{Delivery, DeliveryStatus as D},
+    event::{Event, Position, Recorded},
+    id::{CustomerId, NotificationId, ProductId, RentalId},
+    money::Money,
+    notice,
+    payment::{Payment, PaymentEvent, PaymentPhase as P},
+    policies::unit_is_out,
+    product::{Product, ProductEvent},
+    rental::{CancelReason, Rental, RentalEvent, RentalStatus as R},
+    time::Timestamp,
+};
+
+/// An invariant that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{invariant} is broken: {what}")]
+pub struct Violation {
+    /// Its name, such as `INV-1`.
+    pub invariant: &'static str,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Whether an invariant holds.
+pub type Verdict = Result<(), Violation>;
+
+/// What the payment gateway's own ledger says of one rental.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerLine {
+    /// Which.
+    pub rental: RentalId,
+    /// How often money was taken.
+    pub captures: u32,
+    /// How often it was given back.
+    pub refunds: u32,
+    /// How much was taken at once.
+    pub amount: Money,
+}
+
+/// A row of My Page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageRow {
+    /// Whose.
+    pub customer: CustomerId,
+    /// Where the rental is.
+    pub rental: R,
+    /// Why it was canceled.
+    pub reason: Option<CancelReason>,
+    /// Where its delivery is.
+    pub delivery: Option<D>,
+    /// As of which event of its timeline.
+    pub version: Position,
+}
+
+/// A message's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its id.
+    pub id: NotificationId,
+    /// For whom.
+    pub customer: CustomerId,
+    /// What it tells of.
+    pub event: String,
+    /// How often it was handed to the SMS gateway.
+    pub sent: usize,
+}
+
+fn hold(holds: bool, invariant: &'static str, what: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(Violation { invariant, what: what() }) }
+}
+
+fn folded<A: Aggregate, E: Borrow<Recorded>>(timeline: &[E]) -> A {
+    timeline.iter().map(Borrow::borrow).fold(A::default(), |state, e| state.fold(&e.event, e.meta.at))
+}
+
+fn events<E: Borrow<Recorded>>(timeline: &[E]) -> impl Iterator<Item = &Event> {
+    timeline.iter().map(|recorded| &recorded.borrow().event)
+}
+
+/// INV-1 S: a rental is captured at most once at the gateway, for the fee fixed when it was placed.
+pub fn captured_at_most_once<E: Borrow<Recorded>>(timeline: &[E], line: &LedgerLine) -> Verdict {
+    let fee = folded::<Rental, E>(timeline).terms.map(|terms| terms.fee);
+    let once = line.captures <= 1 && (line.captures == 0 || fee == Some(line.amount));
+    hold(once, "INV-1", || format!("{line:?}, but the fee is {fee:?}"))
+}
+
+/// INV-2 Q: captured − refunded = the sum of the fees of live (confirmed or delivered) rentals.
+pub fn takings_are_the_live_fees<E: Borrow<Recorded>>(timelines: &[&[E]], ledger: &[LedgerLine]) -> Verdict {
+    let taken = |line: &LedgerLine| {
+        i128::from(line.amount.as_won()) * (i128::from(line.captures) - i128::from(line.refunds))
+    };
+    let takings: i128 = ledger.iter().map(taken).sum();
+    let rentals = timelines.iter().map(|timeline| folded::<Rental, E>(timeline));
+    let live = rentals.filter(|rental| matches!(rental.status, R::Confirmed | R::Delivered));
+    let fees: i128 = live.filter_map(|rental| rental.terms).map(|t| i128::from(t.fee.as_won())).sum();
+    hold(takings == fees, "INV-2", || format!("{takings} won taken, {fees} won of live fees"))
+}
+
+/// INV-3 S: no more refunds than captures.
+pub fn refunded_at_most_what_was_captured(line: &LedgerLine) -> Verdict {
+    hold(line.refunds <= line.captures, "INV-3", || format!("{line:?}"))
+}
+
+/// INV-3 Q: a canceled rental that was captured has exactly one full refund.
+pub fn canceled_is_refunded_once<E: Borrow<Recorded>>(timeline: &[E], line: &LedgerLine) -> Verdict {
+    let canceled = folded::<Rental, E>(timeline).status == R::Canceled;
+    let due = if canceled { line.captures.min(1) } else { line.refunds };
+    hold(line.refunds == due, "INV-3", || format!("canceled, and yet {line:?}"))
+}
+
+/// INV-4 S: a delivery exists only after its rental's approval is durable, at a smaller position.
+pub fn approved_before_delivery<E: Borrow<Recorded>>(timeline: &[E]) -> Verdict {
+    let mut approved = false;
+    for event in events(timeline) {
+        approved |= matches!(event, Event::Payment(PaymentEvent::PaymentApproved { .. }));
+        let early = matches!(event, Event::Delivery(_)) && !approved;
+        hold(!early, "INV-4", || format!("{} before the approval", event.name()))?;
+    }
+    Ok(())
+}
+
+/// INV-5 S: stock ≥ 0, and stock + units out = units ever stocked. `history` is the whole journal.
+pub fn stock_is_conserved<E: Borrow<Recorded>>(history: &[E], id: ProductId, product: &Product) -> Verdict {
+    let (mut stock, mut out, mut ever) = (0_i64, 0_i64, 0_i64);
+    for recorded in history.iter().map(Borrow::borrow).filter(|recorded| recorded.entity == id.into()) {
+        let Event::Product(event) = &recorded.event else { continue };
+        match event {
+            ProductEvent::ProductRegistered { stock: units, .. }
+            | ProductEvent::ProductRestocked { quantity: units } => {
+                (stock, ever) = (stock + i64::from(*units), ever + i64::from(*units));
+            }
+            ProductEvent::ProductDecreased { .. } => stock -= 1,
+            ProductEvent::ProductIncreased { .. } => stock += 1,
+            ProductEvent::ProductChanged { .. }
+            | ProductEvent::ProductWithdrawn
+            | ProductEvent::StockShort { .. } => {}
+        }
+        out = ever - stock;
+        hold(stock >= 0 && out >= 0, "INV-5", || format!("{id}: {stock} in stock and {out} out"))?;
+    }
+    let conserved = i64::from(product.stock) + out == ever;
+    hold(conserved, "INV-5", || format!("{id}: {} in stock + {out} out, of {ever}", product.stock))
+}
+
+/// INV-6 S: for one rental the stock goes down at most once and up at most once, never up first.
+pub fn stock_moves_once<E: Borrow<Recorded>>(timeline: &[E]) -> Verdict {
+    let moves: Vec<&str> =
+        events(timeline).filter(|e| matches!(e, Event::Product(_))).map(Event::name).collect();
+    let (down, up, short) = ("ProductDecreased", "ProductIncreased", "StockShort");
+    let holds = moves.is_empty() || moves == [down] || moves == [down, up] || moves == [short];
+    hold(holds, "INV-6", || format!("the stock moved {moves:?}"))
+}
+
+/// INV-7 S: an acknowledged command survives any crash: what it was acknowledged by is still there.
+pub fn acknowledged_stays<E: Borrow<Recorded>>(history: &[E], event: &str) -> Verdict {
+    let there = events(history).any(|recorded| recorded.name() == event);
+    hold(there, "INV-7", || format!("{event} was acknowledged, and is not there"))
+}
+
+/// INV-8 S: an unacknowledged command took effect whole or not at all: a rental begins with being
+/// placed, once; a deferral of the same commit stands right behind; and no money without that.
+pub fn placed_whole<E: Borrow<Recorded>>(timeline: &[E], line: Option<&LedgerLine>) -> Verdict {
+    let is_placing = |event: &Event| matches!(event, Event::Rental(RentalEvent::RentalPlaced(_)));
+    let begins = events(timeline).next().is_some_and(is_placing);
+    let placed = begins && events(timeline).filter(|event| is_placing(event)).count() == 1;
+    let together = timeline.iter().map(Borrow::borrow).enumerate().all(|(index, recorded)| {
+        let unsent =
+            matches!(recorded.event, Event::Rental(RentalEvent::PaymentDeferred { sent: false, .. }));
+        !unsent || index == 1 && recorded.position.0 == timeline[0].borrow().position.0 + 1
+    });
+    let nothing = timeline.is_empty() && line.is_none();
+    let names = || events(timeline).map(Event::name).collect::<Vec<_>>();
+    hold(nothing || placed && together, "INV-8", || format!("{:?}, ledger: {line:?}", names()))
+}
+
+/// INV-9 Q: every state change has exactly one message record for the customer, sent at least once,
+/// duplicates under the same id. `messages` are all those about this rental.
+pub fn every_change_has_its_message<E: Borrow<Recorded>>(timeline: &[E], messages: &[Message]) -> Verdict {
+    let Some(terms) = folded::<Rental, E>(timeline).terms else {
+        return hold(messages.is_empty(), "INV-9", || format!("{messages:?} about nothing"));
+    };
+    let due = timeline.iter().map(Borrow::borrow).filter_map(|recorded: &Recorded| {
+        let about = notice::notice(&recorded.event)?.name().to_owned();
+        Some((notice::id(recorded.position, recorded.rental()?), about))
+    });
+    let due: BTreeSet<_> = due.collect();
+    let found: BTreeSet<_> = messages.iter().map(|m| (m.id, m.event.clone())).collect();
+    let once = due == found && messages.len() == found.len();
+    hold(once, "INV-9", || format!("due {due:?}, found {messages:?}"))?;
+    let bad = messages.iter().find(|m| m.sent == 0 || m.customer != terms.customer_id);
+    hold(bad.is_none(), "INV-9", || format!("not sent, or to somebody else: {bad:?}"))
+}
+
+/// INV-10 S: a row of My Page is the fold of its timeline up to the row's version.
+pub fn row_is_a_fold<E: Borrow<Recorded>>(timeline: &[E], row: &PageRow) -> Verdict {
+    let until = timeline.iter().take_while(|e| (*e).borrow().position <= row.version).map(Borrow::borrow);
+    let until: Vec<&Recorded> = until.collect();
+    let rental: Rental = folded(&until);
+    let delivery = folded::<Delivery, _>(&until).status;
+    let fold = rental.terms.as_ref().map(|terms| PageRow {
+        customer: terms.customer_id,
+        rental: rental.status,
+        reason: rental.cancel_reason,
+        delivery: (delivery != D::Absent).then_some(delivery),
+        version: until.last().map_or(Position(0), |newest| newest.position),
+    });
+    hold(fold.as_ref() == Some(row), "INV-10", || format!("{row:?}, but the fold is {fold:?}"))
+}
+
+/// INV-10 Q: a row of My Page is the fold of its whole timeline.
+pub fn row_is_the_whole_fold<E: Borrow<Recorded>>(timeline: &[E], row: &PageRow) -> Verdict {
+    let newest = timeline.last().map_or(Position(0), |newest| newest.borrow().position);
+    hold(row.version == newest, "INV-10", || format!("{row:?} is behind {newest:?}"))?;
+    row_is_a_fold(timeline, row)
+}
+
+/// INV-10 S: a row's version never goes back.
+pub fn version_never_goes_back(before: Position, now: Position) -> Verdict {
+    hold(before <= now, "INV-10", || format!("a row was at {before:?}, and is at {now:?}"))
+}
+
+/// INV-13 Q: no saga stays unfinished. A deferred rental may wait for its customer until it is due.
+pub fn saga_is_finished<E: Borrow<Recorded>>(timeline: &[E], now: Timestamp) -> Verdict {
+    let (rental, payment) = (folded::<Rental, E>(timeline), folded::<Payment, E>(timeline));
+    let delivery = folded::<Delivery, E>(timeline).status;
+    let (phase, out) = (payment.phase, unit_is_out(timeline));
+    let finished = match rental.status {
+        R::Absent => timeline.is_empty(),
+        R::Placed => false,
+        R::PaymentDeferred => {
+            matches!(phase, P::New | P::Requested | P::Declined)
+                && rental.deferral.is_some_and(|deferral| now < deferral.due_at)
+        }
+        R::Confirmed => phase == P::Approved && out && matches!(delivery, D::Started | D::InTransit),
+        R::Delivered => phase == P::Approved && out && delivery == D::Delivered,
+        R::Canceled => {
+            let undone = match rental.cancel_reason {
+                Some(CancelReason::PaymentDeclined) => matches!(phase, P::Declined | P::Canceled),
+                Some(_) | None => phase == P::Canceled,
+            };
+            undone && !out && matches!(delivery, D::Absent | D::Canceled)
+        }
+    };
+    let states = || format!("{:?}, {phase:?}, {delivery:?}, unit out: {out}", rental.status);
+    hold(finished && payment.strays.is_empty(), "INV-13", states)
+}
+
+/// INV-14 S: states move only along the declared transitions; final states stay final.
+pub fn moves_are_declared<E: Borrow<Recorded>>(timeline: &[E]) -> Verdict {
+    let (mut rental, mut payment, mut delivery) =
+        (Rental::default(), Payment::default(), Delivery::default());
+    for recorded in timeline.iter().map(Borrow::borrow) {
+        let before = (rental.status, payment.phase, payment.current(), delivery.status);
+        let (event, at) = (&recorded.event, recorded.meta.at);
+        (rental, payment) = (rental.fold(event, at), payment.fold(event, at));
+        delivery = delivery.fold(event, at);
+        let declared = match event {
+            Event::Rental(_) => rental_may_move(before.0, rental.status),
+            Event::Payment(
+                PaymentEvent::StrayCaptureFound { .. } | PaymentEvent::StrayCaptureRefunded { .. },
+            ) => before.1 == payment.phase,
+            Event::Payment(_) => payment_may_move(before.1, payment.phase) && before.2 <= payment.current(),
+            Event::Delivery(_) => delivery_may_move(before.3, delivery.status),
+            Event::Product(_) | Event::Account(_) | Event::Context(_) => true,
+        };
+        hold(declared, "INV-14", || format!("{} after {before:?}", event.name()))?;
+    }
+    Ok(())
+}
+
+const fn rental_may_move(from: R, to: R) -> bool {
+    matches!(
+        (from, to),
+        (R::Absent, R::Placed)
+            | (R::Placed, R::PaymentDeferred | R::Confirmed | R::Canceled)
+            | (R::PaymentDeferred, R::Confirmed | R::Canceled)
+            | (R::Confirmed, R::Delivered | R::Canceled)
+    )
+}
+
+const fn payment_may_move(from: P, to: P) -> bool {
+    matches!(
+        (from, to),
+        (P::New | P::Requested, P::Requested | P::Approved | P::Declined | P::Canceling)
+            | (P::Canceling, P::Refunding | P::Canceled)
+            | (P::Approved, P::Refunding)
+            | (P::Refunding, P::Canceled)
+            | (P::Declined, P::Requested | P::Canceled | P::Refunding)
+            // Final, but for a capture that comes to light later: it is given back.
+            | (P::Canceled, P::Refunding)
+    )
+}
+
+const fn delivery_may_move(from: D, to: D) -> bool {
+    matches!(
+        (from, to),
+        (D::Absent, D::Started)
+            | (D::Started, D::InTransit | D::Canceled)
+            | (D::InTransit, D::Delivered | D::Canceled)
+    )
+}
+
+/// INV-15 Q: a canceled rental's delivery is canceled (or never started); no delivered rental is refunded.
+pub fn no_refunded_delivery<E: Borrow<Recorded>>(timeline: &[E], line: Option<&LedgerLine>) -> Verdict {
+    let (rental, delivery) = (folded::<Rental, E>(timeline).status, folded::<Delivery, E>(timeline).status);
+    let refunds = line.map_or(0, |line| line.refunds);
+    let holds = match rental {
+        R::Canceled => matches!(delivery, D::Absent | D::Canceled),
+        R::Delivered => refunds == 0,
+        R::Absent | R::Placed | R::PaymentDeferred | R::Confirmed => true,
+    };
+    hold(holds, "INV-15", || format!("{rental:?}, {delivery:?}, {refunds} refunds"))
+}
+
+#[cfg(test)]
+#[path = "invariants_tests.rs"]
+mod tests;

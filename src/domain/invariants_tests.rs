@@ -1,0 +1,296 @@
+//! Each invariant on a history that keeps it, and on one that breaks it: a predicate that cannot fail
+//! is worth nothing.
+
+use super::*;
+use crate::domain::{
+    DeliveryId, PaymentId,
+    delivery::DeliveryEvent,
+    event::{Causation, Correlation, Meta},
+    product::{Fence, Offer},
+    rental::{Deferral, Terms},
+};
+
+const RENTAL: RentalId = RentalId(1);
+const PRODUCT: ProductId = ProductId(7);
+const CUSTOMER: CustomerId = CustomerId(3);
+const FEE: Money = Money::won(29_900);
+const FENCE: Fence = Fence { lane: 1, position: Position(1) };
+
+/// Events at positions 1, 2, 3 …
+fn timeline(events: &[Event]) -> Vec<Recorded> {
+    let record = |(event, position): (&Event, u64)| {
+        let entity = match event {
+            Event::Rental(_) => RENTAL.into(),
+            Event::Payment(_) => PaymentId(RENTAL.0).into(),
+            Event::Delivery(_) => DeliveryId(RENTAL.0).into(),
+            Event::Product(_) => PRODUCT.into(),
+            Event::Account(_) | Event::Context(_) => unreachable!("these tests have none"),
+        };
+        let meta = Meta { at: Timestamp(9), correlation: Correlation(1), causation: Causation::Schedule };
+        Recorded { position: Position(position), entity, meta, event: event.clone() }
+    };
+    events.iter().zip(1..).map(record).collect()
+}
+
+fn placed() -> Event {
+    Event::Rental(RentalEvent::RentalPlaced(Terms {
+        customer_id: CUSTOMER,
+        product_id: PRODUCT,
+        product_name: "Ice".to_owned(),
+        fee: FEE,
+        provider: "simulator".to_owned(),
+        fingerprint: None,
+        correlation: Correlation(1),
+    }))
+}
+
+fn deferred(sent: bool) -> Event {
+    let deferral = Deferral { retry_at: Timestamp(60), due_at: Timestamp(600) };
+    Event::Rental(RentalEvent::PaymentDeferred { deferral, sent })
+}
+
+fn approved() -> Event {
+    let (provider, reference) = ("simulator".to_owned(), "sim".to_owned());
+    Event::Payment(PaymentEvent::PaymentApproved { attempt: 1, amount: FEE, provider, reference })
+}
+
+fn confirmed() -> Event {
+    Event::Rental(RentalEvent::RentalConfirmed { product_id: PRODUCT })
+}
+
+fn started() -> Event {
+    Event::Delivery(DeliveryEvent::DeliveryStarted { product_id: PRODUCT })
+}
+
+fn decreased() -> Event {
+    Event::Product(ProductEvent::ProductDecreased { rental_id: RENTAL, fence: FENCE })
+}
+
+fn increased() -> Event {
+    Event::Product(ProductEvent::ProductIncreased { rental_id: RENTAL, fence: FENCE })
+}
+
+fn canceled() -> Event {
+    let (reason, provider) = (CancelReason::Customer, "simulator".to_owned());
+    Event::Rental(RentalEvent::RentalCanceled { reason, amount: FEE, provider })
+}
+
+fn cancel_requested() -> Event {
+    let provider = "simulator".to_owned();
+    Event::Payment(PaymentEvent::PaymentCancelRequested {
+        attempt: 1,
+        amount: FEE,
+        provider,
+        late_capture: None,
+    })
+}
+
+fn refunded() -> Event {
+    Event::Payment(PaymentEvent::PaymentCanceled { amount: FEE })
+}
+
+fn called_off() -> Event {
+    Event::Delivery(DeliveryEvent::DeliveryCanceled { product_id: PRODUCT })
+}
+
+/// A rental whose unit is out.
+fn live() -> Vec<Event> {
+    vec![placed(), approved(), confirmed(), started(), decreased()]
+}
+
+/// The same, canceled to the end.
+fn undone() -> Vec<Event> {
+    let rest = [canceled(), cancel_requested(), refunded(), called_off(), increased()];
+    live().into_iter().chain(rest).collect()
+}
+
+const fn line(captures: u32, refunds: u32, won: u64) -> LedgerLine {
+    LedgerLine { rental: RENTAL, captures, refunds, amount: Money::won(won) }
+}
+
+fn breaks(verdict: Verdict, invariant: &str) {
+    assert_eq!(verdict.expect_err("it is broken").invariant, invariant);
+}
+
+#[test]
+fn inv_1_a_second_capture_or_another_fee_is_seen() {
+    let timeline = timeline(&live());
+    captured_at_most_once(&timeline, &line(1, 0, 29_900)).unwrap();
+    breaks(captured_at_most_once(&timeline, &line(2, 0, 29_900)), "INV-1");
+    breaks(captured_at_most_once(&timeline, &line(1, 0, 29_901)), "INV-1");
+    breaks(captured_at_most_once::<Recorded>(&[], &line(1, 0, 29_900)), "INV-1");
+}
+
+#[test]
+fn inv_2_money_without_a_live_rental_is_seen_and_the_other_way_round() {
+    let (live, undone) = (timeline(&live()), timeline(&undone()));
+    takings_are_the_live_fees(&[&live, &undone], &[line(1, 0, 29_900), line(1, 1, 29_900)]).unwrap();
+    breaks(takings_are_the_live_fees(&[&undone[..]], &[line(1, 0, 29_900)]), "INV-2");
+    breaks(takings_are_the_live_fees(&[&live[..]], &[]), "INV-2");
+}
+
+#[test]
+fn inv_3_a_missing_or_second_refund_is_seen() {
+    refunded_at_most_what_was_captured(&line(1, 1, 29_900)).unwrap();
+    breaks(refunded_at_most_what_was_captured(&line(1, 2, 29_900)), "INV-3");
+    let undone = timeline(&undone());
+    canceled_is_refunded_once(&undone, &line(1, 1, 29_900)).unwrap();
+    breaks(canceled_is_refunded_once(&undone, &line(1, 0, 29_900)), "INV-3");
+    breaks(canceled_is_refunded_once(&undone, &line(1, 2, 29_900)), "INV-3");
+}
+
+#[test]
+fn inv_4_a_delivery_before_its_approval_is_seen() {
+    approved_before_delivery(&timeline(&live())).unwrap();
+    breaks(approved_before_delivery(&timeline(&[placed(), started()])), "INV-4");
+    breaks(approved_before_delivery(&timeline(&[placed(), started(), approved()])), "INV-4");
+}
+
+#[test]
+fn inv_5_lost_found_and_overdrawn_units_are_seen() {
+    let offer = Offer { name: "Ice".to_owned(), model: "M".to_owned(), description: String::new(), fee: FEE };
+    let registered = |stock| Event::Product(ProductEvent::ProductRegistered { offer: offer.clone(), stock });
+    let with = |stock| Product { stock, ..Product::default() };
+    let taken = timeline(&[registered(2), decreased()]);
+    stock_is_conserved(&taken, PRODUCT, &with(1)).unwrap();
+    for wrong in [0, 2] {
+        breaks(stock_is_conserved(&taken, PRODUCT, &with(wrong)), "INV-5");
+    }
+    let overdrawn = timeline(&[registered(0), decreased(), increased()]);
+    breaks(stock_is_conserved(&overdrawn, PRODUCT, &with(0)), "INV-5");
+    let put_back_first = timeline(&[registered(1), increased(), decreased()]);
+    breaks(stock_is_conserved(&put_back_first, PRODUCT, &with(1)), "INV-5");
+}
+
+#[test]
+fn inv_6_a_unit_that_moves_twice_or_up_first_is_seen() {
+    stock_moves_once(&timeline(&undone())).unwrap();
+    let short = Event::Product(ProductEvent::StockShort { rental_id: RENTAL, fence: FENCE });
+    for moves in [
+        vec![decreased(), decreased()],
+        vec![increased()],
+        vec![increased(), decreased()],
+        vec![decreased(), increased(), increased()],
+        vec![decreased(), increased(), decreased()],
+        vec![short, decreased()],
+    ] {
+        breaks(stock_moves_once(&timeline(&moves)), "INV-6");
+    }
+}
+
+#[test]
+fn inv_7_what_was_acknowledged_and_is_gone_is_seen() {
+    acknowledged_stays(&timeline(&live()), "RentalConfirmed").unwrap();
+    breaks(acknowledged_stays(&timeline(&live()[..2]), "RentalConfirmed"), "INV-7");
+}
+
+#[test]
+fn inv_8_half_a_placing_is_seen() {
+    placed_whole(&timeline(&live()), Some(&line(1, 0, 29_900))).unwrap();
+    placed_whole(&timeline(&[placed(), deferred(false)]), None).unwrap();
+    placed_whole(&timeline(&[placed(), approved(), deferred(true)]), None).unwrap();
+    placed_whole::<Recorded>(&[], None).unwrap();
+    breaks(placed_whole::<Recorded>(&[], Some(&line(1, 0, 29_900))), "INV-8");
+    for half in [vec![approved()], vec![placed(), placed()], vec![approved(), placed()]] {
+        breaks(placed_whole(&timeline(&half), None), "INV-8");
+    }
+    breaks(placed_whole(&timeline(&[placed(), approved(), deferred(false)]), None), "INV-8");
+    let mut apart = timeline(&[placed(), deferred(false)]);
+    apart[1].position = Position(3);
+    breaks(placed_whole(&apart, None), "INV-8");
+}
+
+#[test]
+fn inv_9_missing_unsent_doubled_and_misdirected_messages_are_seen() {
+    let timeline = timeline(&live()[..3]);
+    let message = |sent| Message {
+        id: notice::id(Position(3), RENTAL),
+        customer: CUSTOMER,
+        event: "RentalConfirmed".to_owned(),
+        sent,
+    };
+    every_change_has_its_message(&timeline, &[message(2)]).unwrap();
+    let to_another = Message { customer: CustomerId(4), ..message(1) };
+    let of_another = Message { id: notice::id(Position(2), RENTAL), ..message(1) };
+    for wrong in [vec![], vec![message(0)], vec![message(1), message(1)], vec![to_another], vec![of_another]]
+    {
+        breaks(every_change_has_its_message(&timeline, &wrong), "INV-9");
+    }
+    breaks(every_change_has_its_message::<Recorded>(&[], &[message(1)]), "INV-9");
+}
+
+#[test]
+fn inv_10_a_row_that_is_wrong_or_behind_is_seen() {
+    let timeline = timeline(&live());
+    let row = PageRow {
+        customer: CUSTOMER,
+        rental: R::Confirmed,
+        reason: None,
+        delivery: Some(D::Started),
+        version: Position(5),
+    };
+    row_is_the_whole_fold(&timeline, &row).unwrap();
+    let behind = PageRow { delivery: None, version: Position(3), ..row };
+    row_is_a_fold(&timeline, &behind).unwrap();
+    breaks(row_is_the_whole_fold(&timeline, &behind), "INV-10");
+    for wrong in [
+        PageRow { customer: CustomerId(4), ..row },
+        PageRow { rental: R::Placed, ..row },
+        PageRow { reason: Some(CancelReason::Customer), ..row },
+        PageRow { delivery: None, ..row },
+        PageRow { version: Position(6), ..row },
+    ] {
+        breaks(row_is_a_fold(&timeline, &wrong), "INV-10");
+    }
+    version_never_goes_back(Position(1), Position(1)).unwrap();
+    breaks(version_never_goes_back(Position(2), Position(1)), "INV-10");
+}
+
+#[test]
+fn inv_13_every_saga_that_stopped_half_way_is_seen() {
+    let (live, undone) = (live(), undone());
+    let finished_after = [5, 10];
+    for events in 1..=undone.len() {
+        let verdict = saga_is_finished(&timeline(&undone[..events]), Timestamp(0));
+        match verdict {
+            Ok(()) => assert!(finished_after.contains(&events), "{events}"),
+            Err(violation) => assert!(!finished_after.contains(&events), "{events}: {violation}"),
+        }
+    }
+    let waiting = timeline(&[placed(), deferred(false)]);
+    saga_is_finished(&waiting, Timestamp(599)).unwrap();
+    breaks(saga_is_finished(&waiting, Timestamp(600)), "INV-13");
+    let delivered = Event::Rental(RentalEvent::RentalDelivered);
+    let half_delivered: Vec<Event> = live.into_iter().chain([delivered]).collect();
+    breaks(saga_is_finished(&timeline(&half_delivered), Timestamp(0)), "INV-13");
+}
+
+#[test]
+fn inv_14_every_undeclared_move_is_seen() {
+    moves_are_declared(&timeline(&undone())).unwrap();
+    let completed = Event::Delivery(DeliveryEvent::DeliveryCompleted);
+    let delivered = Event::Rental(RentalEvent::RentalDelivered);
+    for (mut before, then) in [
+        (vec![], confirmed()),
+        (vec![placed()], delivered.clone()),
+        (vec![placed(), canceled()], confirmed()),
+        (vec![placed(), confirmed(), delivered], canceled()),
+        (undone(), started()),
+        (live(), completed),
+        (live(), approved()),
+        (vec![placed()], refunded()),
+    ] {
+        before.push(then);
+        breaks(moves_are_declared(&timeline(&before)), "INV-14");
+    }
+}
+
+#[test]
+fn inv_15_a_delivery_that_outlives_its_rental_and_a_refunded_delivery_are_seen() {
+    no_refunded_delivery(&timeline(&undone()), Some(&line(1, 1, 29_900))).unwrap();
+    let still_on_its_way = [placed(), approved(), confirmed(), started(), canceled()];
+    breaks(no_refunded_delivery(&timeline(&still_on_its_way), Some(&line(1, 1, 29_900))), "INV-15");
+    let delivered = [placed(), approved(), confirmed(), Event::Rental(RentalEvent::RentalDelivered)];
+    no_refunded_delivery(&timeline(&delivered), Some(&line(1, 0, 29_900))).unwrap();
+    breaks(no_refunded_delivery(&timeline(&delivered), Some(&line(1, 1, 29_900))), "INV-15");
+}

@@ -1,0 +1,76 @@
+//! Random customers and operators, crashes and faults, against a whole shop and its invariants.
+//!
+//! The shop runs on one thread with tokio's clock paused: time passes only when nothing else can
+//! happen, so a case is fast and, with its seed, repeatable. After every step the S invariants are
+//! asserted; at the end of each case the faults stop, and the Q invariants are too.
+//!
+//! `PROPTEST_CASES` says how many cases are tried. A failing case is shrunk, and its steps are shown.
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod checks;
+mod doing;
+mod expect;
+mod gateways;
+mod model;
+mod regressions;
+mod world;
+
+use actix_rt::SystemRunner;
+use proptest::test_runner::Config;
+use proptest_state_machine::{StateMachineTest, prop_state_machine};
+
+use self::{
+    model::{Model, Step},
+    world::World,
+};
+
+/// How many cases are tried unless `PROPTEST_CASES` says otherwise.
+const CASES: u32 = 32;
+
+fn config() -> Config {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    // A failure's seed would go next to the sources, which tests leave alone; its steps are printed.
+    Config { cases: cases.unwrap_or(CASES), failure_persistence: None, ..Config::default() }
+}
+
+/// A shop under test, with the thread's runtime that it lives on.
+struct Running {
+    system: SystemRunner,
+    world: World,
+}
+
+struct AShop;
+
+impl StateMachineTest for AShop {
+    type SystemUnderTest = Running;
+    type Reference = Model;
+
+    fn init_test(model: &Model) -> Running {
+        let template = world::template();
+        let system = actix_rt::System::new();
+        let world = system.block_on(World::open(template, model.defer));
+        Running { system, world }
+    }
+
+    fn apply(mut running: Running, model: &Model, step: Step) -> Running {
+        running.system.block_on(running.world.take(model, step));
+        running
+    }
+
+    fn check_invariants(running: &Running, _: &Model) {
+        let held = running.system.block_on(running.world.holds_always());
+        held.unwrap_or_else(|violation| panic!("{violation}"));
+    }
+
+    fn teardown(mut running: Running, _: Model) {
+        running.system.block_on(running.world.comes_to_rest());
+    }
+}
+
+prop_state_machine! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn whatever_happens_the_invariants_hold(sequential 8..=30 => AShop);
+}

@@ -1,0 +1,81 @@
+//! Cases that once failed, shrunk.
+
+use proptest::test_runner::Config;
+use proptest_state_machine::StateMachineTest as _;
+use saem::{actors::ask::FaultMode, domain::rental::CancelReason, store::memory::Failure};
+
+use crate::{
+    AShop,
+    model::{Command, Model, Placing, Step, Target, Token},
+};
+
+fn holds(defer: bool, steps: Vec<Step>) {
+    AShop::test_sequential(Config::default(), Model::new(defer), steps, None);
+}
+
+const fn place(product: usize, token: Token) -> Command {
+    Command::Place(Placing { customer: 0, product, token, key: None })
+}
+
+/// Two targets of one context let go in one commit: both are shown as let go.
+#[test]
+fn two_context_commands_in_one_commit_are_both_seen() {
+    holds(
+        true,
+        vec![
+            Step::Doomed { command: place(2, Token::Ok), ms: 10, turns: 2 },
+            Step::Do(Command::Cancel { rental: 0, reason: CancelReason::Customer }),
+            Step::Fault { target: Target::Product(2), mode: FaultMode::Panic, times: 6 },
+            Step::Do(place(0, Token::Ok)),
+            Step::Do(place(2, Token::LostResponse)),
+            Step::Do(place(2, Token::Ok)),
+        ],
+    );
+}
+
+/// A payment whose intent could not be written: the rental still waits for it, and that is the answer.
+#[test]
+fn a_payment_that_could_not_be_written_down_is_not_called_unpayable() {
+    for failure in [Failure::Before, Failure::Torn] {
+        holds(
+            true,
+            vec![
+                Step::Breaker { open: true },
+                Step::Do(place(0, Token::Ok)),
+                Step::Breaker { open: false },
+                Step::Shaken { command: Command::Pay { rental: 0, token: Token::Ok }, nth: 1, failure },
+            ],
+        );
+    }
+}
+
+/// The same with a payment in quarantine.
+#[test]
+fn a_payment_in_quarantine_is_not_called_unpayable() {
+    holds(
+        true,
+        vec![
+            Step::Breaker { open: true },
+            Step::Do(place(0, Token::Ok)),
+            Step::Breaker { open: false },
+            Step::Fault { target: Target::Payment(0), mode: FaultMode::Panic, times: 6 },
+            Step::Pass { ms: 1_000 },
+            Step::Do(Command::Pay { rental: 0, token: Token::Ok }),
+        ],
+    );
+}
+
+/// The agenda's worker fails while an errand is under way: its successor does the errand.
+#[test]
+fn an_errand_outlives_the_worker_that_began_it() {
+    let fail = |target| Step::Fault { target, mode: FaultMode::Panic, times: 1 };
+    holds(
+        false,
+        vec![
+            Step::Do(place(0, Token::Ok)),
+            Step::Do(Command::Cancel { rental: 0, reason: CancelReason::Customer }),
+            fail(Target::Service("errands", "agenda")),
+            fail(Target::PaymentActor),
+        ],
+    );
+}
