@@ -5,19 +5,14 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use saem::{
     actors::{
-        payment::Rules,
-        restart::RestartLimits,
-        shop::{
-            Order, PageRequest, PayOutcome, PaymentStatus, RentalFilter, Shop, ShopError, ShopParts,
-            ShopSettings,
-        },
+        shop::{Order, PageRequest, PayOutcome, PaymentStatus, RentalFilter, Shop, ShopError, ShopParts},
         sources::Sources,
     },
+    config::Settings,
     domain::{
         CustomerId, Money, ProductId,
         address::Address,
         delivery::DeliveryStatus,
-        notice::Locale,
         phone::Phone,
         product::Offer,
         rental::{CancelReason, RentalStatus},
@@ -35,35 +30,13 @@ use saem::{
     },
 };
 
-fn settings() -> ShopSettings {
-    ShopSettings {
-        arbiters: 1,
-        ask_timeout_ms: 5_000,
-        entity_mailbox: 1_024,
-        entity_idle_ms: 10_000,
-        entities_max: 20_000,
-        restart_limits: RestartLimits::default(),
-        operator_key: "operator-key-of-at-least-32-characters".to_owned(),
-        locale: Locale::Ko,
-        payment: Rules {
-            deadline_ms: 900,
-            timeout_ms: 800,
-            charge_min_ms: 300,
-            defer: true,
-            deferral_ttl_ms: 86_400_000,
-        },
-        payment_concurrency: 64,
-        payment_queue: 256,
-        breaker_open_wait_ms: 5_000,
-        faults_enabled: true,
-    }
-}
+const OPERATOR_KEY: &str = "operator-key-of-at-least-32-characters";
 
 async fn open(journal: Arc<dyn Journal>) -> Arc<Shop> {
     let gateway = Simulator::new(Ledger::in_memory(), Behaviour::default(), 1);
     let parts =
         ShopParts { journal, gateway: Arc::new(gateway), sms: Arc::new(LogSms), sources: Sources::system() };
-    Shop::open(parts, settings()).await.unwrap()
+    Shop::open(parts, Settings::default().shop(OPERATOR_KEY.to_owned())).await.unwrap()
 }
 
 /// Asks again until the answer is there: what is asynchronous has no other sign.

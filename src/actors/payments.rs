@@ -7,6 +7,7 @@ use std::{
 };
 
 use actix::prelude::*;
+use serde::Serialize;
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 
@@ -14,11 +15,33 @@ use super::{
     ask::{AskError, FaultMode},
     payment::{
         ConversationError, Conversations, Converse, DeskParts, GRACE, PaymentActor, SabotageDesk,
-        admission::Ticket,
+        admission::Ticket, breaker::BreakerMode,
     },
     restart::{FailureLog, RestartLimits, Verdict},
-    shop::{BreakerMode, PaymentDeskView, ShopError},
+    shop::ShopError,
 };
+
+/// How the payment actor is doing.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentDeskView {
+    /// `CLOSED`, `OPEN` or `HALF_OPEN`.
+    pub breaker: &'static str,
+    /// `AUTO`, `FORCED_OPEN` or `DISABLED`.
+    pub mode: BreakerMode,
+    /// Calls at the gateway now.
+    pub permits_in_use: usize,
+    /// How many may be.
+    pub permits: usize,
+    /// Requests that wait for a permit.
+    pub queue_depth: usize,
+    /// How many may wait.
+    pub queue_capacity: usize,
+    /// Requests turned away since the server started.
+    pub shed: u64,
+    /// Conversations under way.
+    pub conversations: usize,
+}
 
 /// The way to the payment actor.
 pub struct Payments {

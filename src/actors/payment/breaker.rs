@@ -4,7 +4,20 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::actors::shop::BreakerMode;
+use serde::{Deserialize, Serialize};
+
+/// Who decides whether the breaker is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum BreakerMode {
+    /// The breaker.
+    #[default]
+    Auto,
+    /// The operator: open.
+    ForcedOpen,
+    /// The operator: closed.
+    Disabled,
+}
 
 /// Whether the gateway may be tried.
 #[derive(Debug)]

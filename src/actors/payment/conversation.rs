@@ -104,7 +104,7 @@ impl Desk {
     /// Takes the floor for a payment, unless somebody has it.
     pub(super) fn take_floor(self: &Rc<Self>, payment: PaymentId) -> Result<Floor, ConversationError> {
         if !self.live.borrow_mut().insert(payment) {
-            return Err(ConversationError::InProgress { retry_after_ms: self.rules.timeout_ms });
+            return Err(ConversationError::InProgress { retry_after_ms: self.parts.rules.timeout_ms });
         }
         Ok(Floor { desk: Rc::clone(self), payment })
     }
@@ -125,7 +125,7 @@ impl Desk {
         limit_ms: u64,
     ) -> Answer {
         let key = ChargeKey { payment, attempt: charge.attempt };
-        match self.within(limit_ms, self.gateway.charge(key, charge.amount, method)).await {
+        match self.within(limit_ms, self.parts.gateway.charge(key, charge.amount, method)).await {
             Ok(Charged::Approved { reference }) => Answer::Approved { reference },
             Ok(Charged::Declined { code }) | Err(GatewayError::Refused(code)) => Answer::Declined { code },
             Err(GatewayError::Unknown(reason)) => {
@@ -141,7 +141,7 @@ impl Desk {
         command: PaymentCommand,
         because: Because,
     ) -> Result<Decided<Payment>, AskError> {
-        self.exchange.ask::<Payment>(payment, command, because).await
+        self.parts.exchange.ask::<Payment>(payment, command, because).await
     }
 
     pub(super) async fn tell_rental(
@@ -150,7 +150,7 @@ impl Desk {
         command: RentalCommand,
         because: Because,
     ) -> Result<Decided<Rental>, AskError> {
-        self.exchange.ask::<Rental>(rental, command, because).await
+        self.parts.exchange.ask::<Rental>(rental, command, because).await
     }
 
     /// The payment is captured: tell it, tell the rental, and say how that leaves the rental.
@@ -173,7 +173,7 @@ impl Desk {
         rental: RentalId,
         because: Because,
     ) -> Result<Told, ConversationError> {
-        let command = if self.rules.defer {
+        let command = if self.parts.rules.defer {
             RentalCommand::Defer(self.deferral())
         } else {
             RentalCommand::Cancel(CancelReason::PaymentUnavailable)
@@ -183,10 +183,10 @@ impl Desk {
 
     /// From now: when to try again, and until when.
     pub(super) fn deferral(&self) -> Deferral {
-        let now = self.sources.now();
+        let now = self.parts.sources.now();
         Deferral {
-            retry_at: now.plus_ms(self.breaker.retry_after_ms()),
-            due_at: now.plus_ms(self.rules.deferral_ttl_ms),
+            retry_at: now.plus_ms(self.parts.breaker.retry_after_ms()),
+            due_at: now.plus_ms(self.parts.rules.deferral_ttl_ms),
         }
     }
 
@@ -195,16 +195,16 @@ impl Desk {
     pub(super) fn may_be_under_way(&self, requested_at: Timestamp) -> Option<Timestamp> {
         // Conversations of this actor's own lifetime are known: one that is over has had its answer.
         let foreign = requested_at <= self.opened_at;
-        let settled_at = self.opened_at.plus_ms(self.rules.horizon_ms());
-        (foreign && self.sources.now() < settled_at).then_some(settled_at)
+        let settled_at = self.opened_at.plus_ms(self.parts.rules.horizon_ms());
+        (foreign && self.parts.sources.now() < settled_at).then_some(settled_at)
     }
 
     pub(super) async fn read_rental(&self, rental: RentalId) -> Result<Rental, StoreError> {
-        reads::read::<Rental>(&self.journal, rental).await
+        reads::read::<Rental>(&self.parts.journal, rental).await
     }
 
     pub(super) async fn read_payment(&self, payment: PaymentId) -> Result<Payment, StoreError> {
-        reads::read::<Payment>(&self.journal, payment).await
+        reads::read::<Payment>(&self.parts.journal, payment).await
     }
 }
 
@@ -221,7 +221,7 @@ impl Told {
 
     /// How the call that led here ended.
     pub(super) fn placed(self, id: RentalId, desk: &Desk) -> Placed {
-        let outcome = outcome_of(&self.rental, desk.breaker.retry_after_ms());
+        let outcome = outcome_of(&self.rental, desk.parts.breaker.retry_after_ms());
         let rental = RentalView { id, rental: self.rental, address: None };
         Placed { rental, outcome, replayed: false, position: self.position }
     }

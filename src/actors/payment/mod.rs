@@ -44,23 +44,10 @@ const RESOLVING_MAX: usize = 16;
 
 /// What every conversation works with.
 pub struct Desk {
-    /// Where rentals and payments are read.
-    pub journal: Arc<dyn Journal>,
-    /// Through which they are told.
-    pub exchange: Exchange,
-    /// Who takes the money.
-    pub gateway: Arc<dyn PaymentGateway>,
-    /// Time.
-    pub sources: Sources,
-    /// Deadlines, time-outs and what to do without an answer.
-    pub rules: Rules,
-    /// Whether the gateway may be tried.
-    pub breaker: Arc<Breaker>,
-    /// Who may wait and pay.
-    pub admission: Arc<Admission>,
+    parts: DeskParts,
     /// Since when this actor lives.
-    pub opened_at: Timestamp,
-    resolving: Arc<Semaphore>,
+    opened_at: Timestamp,
+    resolving: Semaphore,
     live: RefCell<HashSet<PaymentId>>,
 }
 
@@ -92,24 +79,9 @@ impl PaymentActor {
     /// A payment actor that lives from now on.
     #[must_use]
     pub fn new(parts: DeskParts) -> Self {
-        let DeskParts { journal, exchange, gateway, sources, rules, breaker, admission } = parts;
-        let opened_at = sources.now();
-        let resolving = Arc::new(Semaphore::new(RESOLVING_MAX));
-        let live = RefCell::default();
-        Self {
-            desk: Rc::new(Desk {
-                journal,
-                exchange,
-                gateway,
-                sources,
-                rules,
-                breaker,
-                admission,
-                opened_at,
-                resolving,
-                live,
-            }),
-        }
+        let opened_at = parts.sources.now();
+        let resolving = Semaphore::new(RESOLVING_MAX);
+        Self { desk: Rc::new(Desk { parts, opened_at, resolving, live: RefCell::default() }) }
     }
 
     /// Runs one conversation next to the others. A panic in it ends it alone.

@@ -64,18 +64,18 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
     let _floor = desk.take_floor(rental.payment())?;
     let fee = Charge { attempt: 1, amount: terms.fee, provider: terms.provider.clone() };
     let terms = Box::new(terms);
-    if desk.breaker.is_open() {
-        if !desk.rules.defer {
-            desk.admission.shed();
+    if desk.parts.breaker.is_open() {
+        if !desk.parts.rules.defer {
+            desk.parts.admission.shed();
             return Err(overloaded(desk));
         }
         let command = RentalCommand::Place { terms, deferral: Some(desk.deferral()) };
-        let decided = desk.exchange.ask_with::<Rental>(rental, command, because, vault).await?;
+        let decided = desk.parts.exchange.ask_with::<Rental>(rental, command, because, vault).await?;
         return Ok(Told::of(decided).placed(rental, desk));
     }
     let _permit = permit(desk, arrived).await?;
     let command = RentalCommand::Place { terms, deferral: None };
-    let decided = desk.exchange.ask_with::<Rental>(rental, command, because, vault).await?;
+    let decided = desk.parts.exchange.ask_with::<Rental>(rental, command, because, vault).await?;
     if !decided.changed {
         // The same key raced with itself. An intent is answered from the state, never by charging.
         return Ok(Placed { replayed: true, ..Told::of(decided).placed(rental, desk) });
@@ -99,7 +99,7 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
     if state.status != RentalStatus::PaymentDeferred {
         return Err(ConversationError::NotPayable);
     }
-    if desk.breaker.is_open() {
+    if desk.parts.breaker.is_open() {
         return still_deferred(desk, rental).await;
     }
     let _permit = permit(desk, arrived).await?;
@@ -108,11 +108,11 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
         Settling::Settled => payment.current(),
         Settling::Captured => return confirmed_before(desk, rental, because).await,
         Settling::Open { retry_at } => {
-            let retry_after_ms = retry_at.ms_since(desk.sources.now()).max(1);
+            let retry_after_ms = retry_at.ms_since(desk.parts.sources.now()).max(1);
             return Err(ConversationError::InProgress { retry_after_ms });
         }
     };
-    let charge = charge_of(&state, settled + 1, desk.gateway.provider())?;
+    let charge = charge_of(&state, settled + 1, desk.parts.gateway.provider())?;
     let request = PaymentCommand::Request { charge: charge.clone(), settled };
     desk.tell_payment(rental.payment(), request, because).await?;
     let told = match charge_in_time(desk, rental, &charge, &method, arrived).await {
@@ -157,7 +157,7 @@ async fn confirmed_before(
 }
 
 async fn still_deferred(desk: &Rc<Desk>, rental: RentalId) -> Result<Placed, ConversationError> {
-    let loaded = desk.journal.load(rental.into()).await?;
+    let loaded = desk.parts.journal.load(rental.into()).await?;
     let state = crate::actors::reads::restore::<Rental>(&loaded)?;
     let told = Told { rental: state.into(), position: crate::domain::Position(loaded.version.0) };
     Ok(told.placed(rental, desk))
@@ -168,16 +168,16 @@ async fn permit(
     desk: &Rc<Desk>,
     arrived: Instant,
 ) -> Result<tokio::sync::OwnedSemaphorePermit, ConversationError> {
-    let patience_ms = desk.rules.deadline_ms.saturating_sub(desk.rules.charge_min_ms);
+    let patience_ms = desk.parts.rules.deadline_ms.saturating_sub(desk.parts.rules.charge_min_ms);
     let give_up = arrived + Duration::from_millis(patience_ms);
-    tokio::time::timeout_at(give_up, desk.admission.permit()).await.map_err(|_elapsed| {
-        desk.admission.shed();
+    tokio::time::timeout_at(give_up, desk.parts.admission.permit()).await.map_err(|_elapsed| {
+        desk.parts.admission.shed();
         overloaded(desk)
     })
 }
 
 fn overloaded(desk: &Desk) -> ConversationError {
-    ConversationError::Overloaded { retry_after_ms: desk.breaker.retry_after_ms() }
+    ConversationError::Overloaded { retry_after_ms: desk.parts.breaker.retry_after_ms() }
 }
 
 /// Charges, if there is any time left: the settle horizon counts on no charge being sent later.
@@ -189,8 +189,10 @@ async fn charge_in_time(
     arrived: Instant,
 ) -> Answer {
     let spent_ms = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
-    match desk.rules.deadline_ms.saturating_sub(spent_ms) {
+    match desk.parts.rules.deadline_ms.saturating_sub(spent_ms) {
         0 => Answer::Unknown,
-        left_ms => desk.charge(rental.payment(), charge, method, left_ms.min(desk.rules.timeout_ms)).await,
+        left_ms => {
+            desk.charge(rental.payment(), charge, method, left_ms.min(desk.parts.rules.timeout_ms)).await
+        }
     }
 }

@@ -107,21 +107,21 @@ pub(super) async fn settle(
     let provider = if payment.provider.is_empty() { state.provider() } else { &payment.provider };
     let charge = charge_of(state, payment.current(), provider)?;
     let key = ChargeKey { payment: rental.payment(), attempt: charge.attempt };
-    let later = desk.sources.now().plus_ms(desk.rules.timeout_ms);
-    let timeout_ms = desk.rules.timeout_ms;
-    let reference = match desk.within(timeout_ms, desk.gateway.find(key)).await {
+    let later = desk.parts.sources.now().plus_ms(desk.parts.rules.timeout_ms);
+    let timeout_ms = desk.parts.rules.timeout_ms;
+    let reference = match desk.within(timeout_ms, desk.parts.gateway.find(key)).await {
         Ok(Found::Captured { reference, .. }) => reference,
         Ok(Found::Declined { code }) => {
             desk.tell_payment(rental.payment(), PaymentCommand::Decline { charge, code }, because).await?;
             return Ok(Settling::Settled);
         }
         // "Not found" is no answer by itself: have the gateway refuse it for ever, or wait it out.
-        Ok(Found::Nothing) => match desk.within(timeout_ms, desk.gateway.void(key)).await {
+        Ok(Found::Nothing) => match desk.within(timeout_ms, desk.parts.gateway.void(key)).await {
             Ok(Voided::Settled) => return Ok(Settling::Settled),
             Ok(Voided::Captured { reference }) => reference,
             Ok(Voided::Unsupported) => {
-                let settled_at = requested_at.plus_ms(desk.rules.horizon_ms());
-                let settled = desk.sources.now() >= settled_at;
+                let settled_at = requested_at.plus_ms(desk.parts.rules.horizon_ms());
+                let settled = desk.parts.sources.now() >= settled_at;
                 return Ok(if settled { Settling::Settled } else { Settling::Open { retry_at: settled_at } });
             }
             Err(error) => return unanswered(error, later),
@@ -163,19 +163,19 @@ async fn refund(
     attempt: Attempt,
 ) -> Result<(), ConversationError> {
     let key = ChargeKey { payment, attempt };
-    let timeout_ms = desk.rules.timeout_ms;
+    let timeout_ms = desk.parts.rules.timeout_ms;
     let retry_after_ms = timeout_ms;
     let failed = |error| match error {
         GatewayError::Unknown(_) => ConversationError::InProgress { retry_after_ms },
         GatewayError::Refused(reason) => ConversationError::Refused(reason),
     };
-    let found = desk.within(timeout_ms, desk.gateway.find(key)).await.map_err(failed)?;
+    let found = desk.within(timeout_ms, desk.parts.gateway.find(key)).await.map_err(failed)?;
     let amount =
         state.strays.iter().find(|stray| stray.attempt == attempt).map_or(state.amount, |s| s.amount);
     match found {
         Found::Captured { refunded, .. } if refunded >= amount => Ok(()),
         Found::Captured { .. } | Found::Declined { .. } | Found::Nothing => {
-            desk.within(timeout_ms, desk.gateway.refund(key, amount)).await.map_err(failed)
+            desk.within(timeout_ms, desk.parts.gateway.refund(key, amount)).await.map_err(failed)
         }
     }
 }

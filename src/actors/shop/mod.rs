@@ -12,7 +12,6 @@ pub mod views;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use actix::{Arbiter, ArbiterHandle};
-use serde::Serialize;
 use tokio::sync::Notify;
 
 use self::accounts::Accounts;
@@ -41,6 +40,7 @@ use super::{
     sources::Sources,
     supervisor::Keeping,
 };
+pub use super::{payment::breaker::BreakerMode, payments::PaymentDeskView};
 use crate::{
     domain::{
         Causation, CustomerId, Position, RentalId, Timestamp,
@@ -341,39 +341,4 @@ impl ShopSettings {
             admission: Arc::new(Admission::new(self.payment_concurrency, self.payment_queue)),
         }
     }
-}
-
-/// How the payment actor is doing.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PaymentDeskView {
-    /// `CLOSED`, `OPEN` or `HALF_OPEN`.
-    pub breaker: &'static str,
-    /// `AUTO`, `FORCED_OPEN` or `DISABLED`.
-    pub mode: BreakerMode,
-    /// Calls at the gateway now.
-    pub permits_in_use: usize,
-    /// How many may be.
-    pub permits: usize,
-    /// Requests that wait for a permit.
-    pub queue_depth: usize,
-    /// How many may wait.
-    pub queue_capacity: usize,
-    /// Requests turned away since the server started.
-    pub shed: u64,
-    /// Conversations under way.
-    pub conversations: usize,
-}
-
-/// Who decides whether the breaker is open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum BreakerMode {
-    /// The breaker.
-    #[default]
-    Auto,
-    /// The operator: open.
-    ForcedOpen,
-    /// The operator: closed.
-    Disabled,
 }
