@@ -104,23 +104,58 @@ async fn a_paused_notification_context_catches_up() {
 }
 
 #[tokio::test]
-async fn views_of_an_older_format_or_lost_ones_are_rebuilt() {
+async fn a_customer_hears_of_every_step_of_the_delivery() {
+    let app = TestApp::start();
+    let (customer, operator, product) = (app.customer(1).await, app.operator(), app.product(100, 5).await);
+    let rental = customer.rented(&product).await;
+    for step in ["dispatch", "complete"] {
+        let path = format!("/v1/deliveries/{}/{step}", rental["deliveryId"].as_str().unwrap());
+        operator.call(reqwest::Method::POST, &path).await.expect(200);
+    }
+    let steps = ["RentalConfirmed", "DeliveryStarted", "DeliveryDispatched", "DeliveryCompleted"];
+    messages(&customer, &steps).await;
+    let all = operator.get("/v1/notifications").await.expect(200);
+    assert_eq!(all["items"].as_array().unwrap().len(), 4);
+}
+
+/// Does something to the rows of a stopped server's views.
+fn with_views(app: &TestApp, change: impl FnOnce(&sled::Tree)) {
+    let config = sled::Config::new().path(app.data().join("journal")).segment_size(2 * 1_024 * 1_024);
+    let db = config.open().unwrap();
+    change(&db.open_tree("views").unwrap());
+    db.flush().unwrap();
+}
+
+#[tokio::test]
+async fn views_of_an_older_format_and_lost_ones_are_rebuilt() {
     let mut app = TestApp::start();
     let (customer, product) = (app.customer(1).await, app.product(100, 5).await);
     let rental = customer.rented(&product).await;
     let before = row_with(&customer, &rental, "deliveryStatus", "STARTED").await;
     let sent = messages(&customer, &["RentalConfirmed", "DeliveryStarted"]).await;
-    app.stop();
-    // Not a damaged store: an empty tree of views, as an older version without them would leave it.
-    let db =
-        sled::Config::new().path(app.data().join("journal")).segment_size(2 * 1_024 * 1_024).open().unwrap();
-    db.open_tree("views").unwrap().clear().unwrap();
-    db.flush().unwrap();
-    drop(db);
-    app.restart();
-    let customer = app.anyone().with_token_of(&customer);
-    assert_eq!(row_with(&customer, &rental, "deliveryStatus", "STARTED").await, before);
-    let again = messages(&customer, &["RentalConfirmed", "DeliveryStarted"]).await;
-    let ids = |messages: &[Value]| messages.iter().map(|m| m["id"].clone()).collect::<Vec<_>>();
-    assert_eq!(ids(&again), ids(&sent));
+    let position = before["version"].as_u64().unwrap();
+    let changes: [fn(&sled::Tree, u64); 2] = [
+        |views, _| views.clear().unwrap(),
+        |views, position| {
+            let older = saem::store::codec::encode(&(0_u8, position)).unwrap();
+            for name in ["mypage", "catalogue"] {
+                views.insert(format!("stand/{name}"), older.clone()).unwrap();
+            }
+            // What an older version wrote means nothing to this one.
+            views.iter().keys().map(Result::unwrap).filter(|key| key.starts_with(b"m/")).for_each(|key| {
+                views.insert(key, b"older").unwrap();
+            });
+        },
+    ];
+    for change in changes {
+        app.stop();
+        with_views(&app, |views| change(views, position));
+        app.restart();
+        let customer = app.anyone().with_token_of(&customer);
+        assert_eq!(row_with(&customer, &rental, "deliveryStatus", "STARTED").await, before);
+        assert_eq!(app.stock(&product).await, 4);
+        let again = messages(&customer, &["RentalConfirmed", "DeliveryStarted"]).await;
+        let ids = |messages: &[Value]| messages.iter().map(|m| m["id"].clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&again), ids(&sent));
+    }
 }
