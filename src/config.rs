@@ -72,6 +72,8 @@ sections! {
         listen: String = "127.0.0.1:8080".to_owned(),
         /// How many threads serve; 0 is one a core.
         workers: usize = 0,
+        /// After SIGTERM, for so long, in ms, connections are still served, and told to end.
+        drain_ms: u64 = 500,
     }
 
     /// Where data is kept.

@@ -9,10 +9,15 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
-use saem::{actors::shop::Shop, config::Settings, demo, http, open};
+use saem::{
+    actors::shop::Shop,
+    config::{Http, Settings},
+    demo, open,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 use tracing_subscriber::{EnvFilter, filter::ParseError};
@@ -86,25 +91,29 @@ async fn run(serve: Serve) -> Result<(), Failure> {
     let shop = open::open(&settings).await?;
     let samples = if serve.demo { demo::fill(&shop).await? } else { 0 };
     welcome(&settings, &listener, samples)?;
-    let served = serve_until_told(&shop, listener, settings.http.workers).await;
+    let served = serve_until_told(&shop, listener, settings.http).await;
     shop.close().await;
     info!("closed");
     Ok(served?)
 }
 
-async fn serve_until_told(shop: &Arc<Shop>, listener: TcpListener, workers: usize) -> io::Result<()> {
-    let workers =
-        if workers == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { workers };
+async fn serve_until_told(shop: &Arc<Shop>, listener: TcpListener, http: Http) -> io::Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = if http.workers == 0 { cores } else { http.workers };
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let serving = http::serve(Arc::clone(shop), listener, workers)?;
+    let serving = saem::http::serve(Arc::clone(shop), listener, workers)?;
     let (handle, drain) = (serving.server.handle(), serving.draining());
     let told = actix_web::rt::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let at_once = tokio::select! {
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => true,
+        };
         info!("draining");
         drain.begin();
+        if !at_once {
+            // Stopping closes idle connections: clients that are told so on an answer go by themselves.
+            tokio::time::sleep(Duration::from_millis(http.drain_ms)).await;
+        }
         handle.stop(true).await;
     });
     let served = serving.server.await;

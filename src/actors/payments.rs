@@ -60,6 +60,8 @@ struct Incarnation {
     rests_until: Option<crate::domain::Timestamp>,
 }
 
+/// How long the payment actor may take to say how it is.
+const SIGN_OF_LIFE_WITHIN: Duration = Duration::from_secs(1);
 /// How long a payment actor that fails again and again is left alone, in ms.
 const REST_MS: u64 = 5_000;
 
@@ -105,7 +107,10 @@ impl Payments {
             Err(SendError::Closed(_)) => return Err(AskError::Stopped.into()),
         }
         let patience = Duration::from_millis(self.parts.rules.conversation_ms()) + GRACE;
-        let answer = tokio::time::timeout(patience, answer).await.map_err(|_elapsed| AskError::Timeout)?;
+        let Ok(answer) = tokio::time::timeout(patience, answer).await else {
+            self.conversations().await;
+            return Err(AskError::Timeout.into());
+        };
         match answer.map_err(|_dropped| AskError::Stopped)? {
             Ok(answer) => Ok(answer),
             Err(error) => Err(error.into()),
@@ -118,13 +123,31 @@ impl Payments {
         if actor.addr.connected() {
             return Ok(actor.addr.clone());
         }
+        self.replace(&mut actor, "ended without a word")
+    }
+
+    /// How many conversations are under way. An actor that does not say so in time hangs, and another
+    /// takes its place; what it was about is safe behind the settle horizon.
+    async fn conversations(&self) -> usize {
+        let Ok(addr) = self.addr() else { return 0 };
+        if let Ok(answer) = tokio::time::timeout(SIGN_OF_LIFE_WITHIN, addr.send(Conversations)).await {
+            return answer.unwrap_or_default();
+        }
+        let mut actor = self.actor.lock().unwrap_or_else(PoisonError::into_inner);
+        if actor.addr == addr {
+            // It stays in quarantine for a while if it hangs again and again.
+            let _ = self.replace(&mut actor, "hangs");
+        }
+        0
+    }
+
+    fn replace(&self, actor: &mut Incarnation, reason: &str) -> Result<Addr<PaymentActor>, AskError> {
         let now = self.parts.sources.now();
         if actor.rests_until.is_some_and(|until| now < until) {
             return Err(AskError::Quarantined);
         }
-        warn!("the payment actor ended; another takes its place");
-        let reason = "ended without a word".to_owned();
-        if actor.failures.failed(now, reason, self.limits) == Verdict::Quarantine {
+        warn!(reason, "the payment actor failed; another takes its place");
+        if actor.failures.failed(now, reason.to_owned(), self.limits) == Verdict::Quarantine {
             error!("the payment actor fails again and again; it is left alone for a while");
             actor.rests_until = Some(now.plus_ms(REST_MS));
             return Err(AskError::Quarantined);
@@ -156,10 +179,7 @@ impl Payments {
 
     /// How it is doing.
     pub async fn view(&self) -> PaymentDeskView {
-        let conversations = match self.addr() {
-            Ok(addr) => addr.send(Conversations).await.unwrap_or_default(),
-            Err(_) => 0,
-        };
+        let conversations = self.conversations().await;
         let (permits_in_use, permits) = self.parts.admission.permits();
         let (queue_depth, queue_capacity) = self.parts.admission.queue();
         PaymentDeskView {

@@ -179,9 +179,11 @@ async fn every_always_on_actor_comes_back_after_a_panic() {
 async fn the_payment_actor_comes_back_and_nothing_is_charged_twice() {
     let app = TestApp::impatient(|_| {});
     let (customer, product) = (app.customer(1).await, app.product(1, 50).await);
-    for mode in ["PANIC", "STOP"] {
+    for mode in ["PANIC", "STOP", "HANG"] {
         let target = json!({"target": {"kind": "payment"}, "mode": mode});
         app.operator().post("/v1/operations/faults", target).await.expect(202);
+        // Whoever looks at one that hangs has it replaced.
+        app.operator().get("/v1/operations/payment").await.expect(200);
         let placed = || async {
             let answer = customer.rent(&product, "tok_ok").await;
             (answer.status == 201).then_some(answer.body)
