@@ -24,8 +24,8 @@ use crate::{
 };
 
 /// With so many targets of a context held, something larger is wrong: nothing more is held then, and
-/// its reactions wait. It also bounds the context's snapshot.
-const HELD_MAX: usize = 64;
+/// its reactions wait. It also bounds the context's snapshot: a hold takes some 150 bytes at most.
+const HELD_MAX: usize = 150;
 
 /// A context's state, and as of which version.
 type Mirror = (Version, Arc<Maintenance>);
@@ -157,5 +157,26 @@ impl Contexts {
         for (key, _) in self.held().into_iter().filter(|(key, _)| key.target == target) {
             self.retry(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{Position, id::ProductId},
+        store::{SNAPSHOT_BYTES_MAX, codec},
+    };
+
+    #[test]
+    fn as_many_targets_as_may_be_held_fit_into_a_snapshot() {
+        let hold = Hold::new(Position(u64::MAX), "PaymentCancelRequested", "이유".repeat(100), u32::MAX);
+        let held = (0..HELD_MAX).map(|n| {
+            let target = ProductId(u128::MAX - n as u128).into();
+            (HeldKey { group: Group::Agenda, lane: 63, target }, hold.clone())
+        });
+        let state = Maintenance { paused: true, held: held.collect() };
+        let snapshot = codec::encode_snapshot(&state).unwrap();
+        assert!(snapshot.len() <= SNAPSHOT_BYTES_MAX, "{}", snapshot.len());
     }
 }

@@ -55,7 +55,7 @@ pub const MAX_EVENTS: usize = 256;
 pub const COMMIT_BYTES_MAX: usize = 12 * 1_024;
 
 /// The most bytes a snapshot may have.
-pub const SNAPSHOT_BYTES_MAX: usize = 12 * 1_024;
+pub const SNAPSHOT_BYTES_MAX: usize = 24 * 1_024;
 
 /// The most bytes one value of the vault may have.
 pub const VAULT_BYTES_MAX: usize = 8 * 1_024;

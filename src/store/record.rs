@@ -20,7 +20,7 @@ pub(super) struct CommitRecord {
 }
 
 /// The most bytes an [`IndexRecord`] may have: a larger value would not stay in sled's tree.
-const INDEX_BYTES_MAX: usize = 15 * 1_024;
+const INDEX_BYTES_MAX: usize = 27 * 1_024;
 /// How much of that a position takes at most, and all but the snapshot and the timeline.
 const POSITION_BYTES: usize = 9;
 const INDEX_OVERHEAD_BYTES: usize = 64;

@@ -21,7 +21,7 @@ const FORMAT: u32 = 1;
 const FORMAT_PREFIX: &str = "saem ";
 
 /// sled puts a page that is larger than a quarter of a segment into a file of its own, which it never
-/// syncs. A page of ours has up to 16 values of up to 15 KiB while it splits: it must stay below.
+/// syncs. A page of ours has up to 16 values of up to 27 KiB while it splits: it must stay below.
 const SEGMENT_BYTES: usize = 2 * 1_024 * 1_024;
 
 /// sled, opened. The last one to drop it lets go of the directory's lock.

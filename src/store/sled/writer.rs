@@ -32,7 +32,7 @@ use crate::{
 
 /// How many requests become one batch.
 const BATCH_MAX: usize = 1_024;
-/// How large a journal value may get: sled puts larger ones than 16 KiB into files it never syncs.
+/// How large a journal value may get: a page holds several, and must not become too large (see `format`).
 const CHUNK_BYTES_MAX: usize = 15 * 1_024;
 /// With nothing to do for so long, the writer catches up on what it writes behind.
 const QUIET: Duration = Duration::from_millis(500);
