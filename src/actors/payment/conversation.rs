@@ -12,7 +12,7 @@ use crate::{
         shop::views::{PayOutcome, Placed, RentalView},
     },
     domain::{
-        PaymentId, Position, RentalId, Timestamp,
+        Causation, PaymentId, Position, RentalId, Timestamp,
         payment::{Attempt, Charge, Payment, PaymentCommand},
         rental::{CancelReason, Deferral, Rental, RentalCommand, RentalStatus},
     },
@@ -162,8 +162,23 @@ impl Desk {
         because: Because,
     ) -> Result<Told, ConversationError> {
         let command = PaymentCommand::Approve { charge, reference };
-        self.tell_payment(rental.payment(), command, because).await?;
-        let decided = self.tell_rental(rental, RentalCommand::Confirm, because).await?;
+        let approved = self.tell_payment(rental.payment(), command, because).await?;
+        let decided = self.tell_rental(rental, RentalCommand::Confirm, following(because, &approved)).await?;
+        Ok(Told::of(decided))
+    }
+
+    /// The payment is declined: tell it, tell the rental, and say how that leaves the rental.
+    pub(super) async fn declined(
+        &self,
+        rental: RentalId,
+        charge: Charge,
+        code: String,
+        because: Because,
+    ) -> Result<Told, ConversationError> {
+        let command = PaymentCommand::Decline { charge, code };
+        let declined = self.tell_payment(rental.payment(), command, because).await?;
+        let decided =
+            self.tell_rental(rental, RentalCommand::Declined, following(because, &declined)).await?;
         Ok(Told::of(decided))
     }
 
@@ -206,6 +221,11 @@ impl Desk {
     pub(super) async fn read_payment(&self, payment: PaymentId) -> Result<Payment, StoreError> {
         reads::read::<Payment>(&self.parts.journal, payment).await
     }
+}
+
+/// What follows from what a payment has just decided.
+const fn following(because: Because, decided: &Decided<Payment>) -> Because {
+    Because { causation: Causation::Event(decided.position), ..because }
 }
 
 /// A rental that was told something, and where that stands.

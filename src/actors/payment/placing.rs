@@ -82,11 +82,7 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
     }
     let told = match charge_in_time(desk, rental, &fee, &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, fee, reference, because).await?,
-        Answer::Declined { code } => {
-            desk.tell_payment(rental.payment(), PaymentCommand::Decline { charge: fee, code }, because)
-                .await?;
-            Told::of(desk.tell_rental(rental, RentalCommand::Declined, because).await?)
-        }
+        Answer::Declined { code } => desk.declined(rental, fee, code, because).await?,
         Answer::Unknown => desk.unknown(rental, because).await?,
     };
     Ok(told.placed(rental, desk))
@@ -118,8 +114,7 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
     let told = match charge_in_time(desk, rental, &charge, &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, charge, reference, because).await?,
         Answer::Declined { code } => {
-            desk.tell_payment(rental.payment(), PaymentCommand::Decline { charge, code }, because).await?;
-            let declined = Told::of(desk.tell_rental(rental, RentalCommand::Declined, because).await?);
+            let declined = desk.declined(rental, charge, code, because).await?;
             return Ok(Placed { outcome: PayOutcome::Declined, ..declined.placed(rental, desk) });
         }
         Answer::Unknown => desk.unknown(rental, because).await?,
