@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use super::projection::{Projection, Rows, after_prefix, key};
 use crate::{
     domain::{
-        Correlation, Event, PaymentId, Position, Recorded, RentalId, Timestamp,
+        Correlation, EntityId, Event, PaymentId, Position, Recorded, RentalId, Timestamp,
         payment::{Attempt, PaymentEvent},
         rental::RentalEvent,
     },
@@ -38,6 +38,15 @@ pub enum Errand {
 }
 
 impl Errand {
+    /// Which entity waits for it.
+    #[must_use]
+    pub fn target(self) -> EntityId {
+        match self {
+            Self::Expire(rental) => rental.into(),
+            Self::Resolve(payment, _) | Self::Undo(payment) | Self::GiveBack(payment, _) => payment.into(),
+        }
+    }
+
     /// The rental it is about.
     #[must_use]
     pub const fn rental(self) -> RentalId {
@@ -151,15 +160,15 @@ impl Agenda {
         schedule.by_time = schedule.items.iter().map(|(errand, item)| (item.due_at, *errand)).collect();
     }
 
-    /// Puts every outstanding errand of this rental back on the clock, due now.
-    pub fn hurry(&self, rental: RentalId, now: Timestamp) {
-        for errand in self.of(rental) {
+    /// Puts every outstanding errand for this target back on the clock, due now.
+    pub fn hurry(&self, target: EntityId, now: Timestamp) {
+        for errand in self.waiting_for(target) {
             self.reschedule(errand, now, 0);
         }
     }
 
-    fn of(&self, rental: RentalId) -> Vec<Errand> {
-        self.schedule().items.keys().copied().filter(|errand| errand.rental() == rental).collect()
+    fn waiting_for(&self, target: EntityId) -> Vec<Errand> {
+        self.schedule().items.keys().copied().filter(|errand| errand.target() == target).collect()
     }
 
     /// An errand turned out to need nothing more, without an event to say so.
@@ -171,12 +180,12 @@ impl Agenda {
         journal.view_apply(vec![(row_key(errand)?, None)]).await
     }
 
-    /// The operator gave up all errands of this rental.
+    /// The operator gave up what waits for this target.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn forget(&self, journal: &Arc<dyn Journal>, rental: RentalId) -> Result<(), StoreError> {
-        for errand in self.of(rental) {
+    pub async fn forget(&self, journal: &Arc<dyn Journal>, target: EntityId) -> Result<(), StoreError> {
+        for errand in self.waiting_for(target) {
             self.done(journal, errand).await?;
         }
         Ok(())
@@ -317,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rental_that_is_let_go_has_all_its_errands_on_the_clock() {
+    fn a_payment_that_is_let_go_has_all_its_errands_on_the_clock() {
         let agenda = Agenda::new(0);
         let item =
             Item { due_at: Timestamp(5), position: Position(1), correlation: Correlation(1), attempts: 3 };
@@ -327,7 +336,7 @@ mod tests {
             agenda.schedule().put(errand, item);
             assert!(agenda.take_due(Timestamp(5)).is_some());
         }
-        agenda.hurry(RentalId(1), Timestamp(9));
+        agenda.hurry(PaymentId(1).into(), Timestamp(9));
         let due: Vec<_> =
             std::iter::from_fn(|| agenda.take_due(Timestamp(9))).map(|(errand, _)| errand).collect();
         assert_eq!(due, [undo, other]);

@@ -18,14 +18,10 @@ use super::{
 use crate::{
     domain::{
         EntityId, Version,
-        context::{Context, ContextCommand, Group, HeldKey, Hold, Maintenance},
+        context::{Context, ContextCommand, Group, HELD_MAX, HeldKey, Hold, Maintenance},
     },
     store::{Journal, StoreError},
 };
-
-/// With so many targets of a context held, something larger is wrong: nothing more is held then, and
-/// its reactions wait. It also bounds the context's snapshot: a hold takes some 150 bytes at most.
-const HELD_MAX: usize = 150;
 
 /// A context's state, and as of which version.
 type Mirror = (Version, Arc<Maintenance>);
@@ -154,7 +150,11 @@ impl Contexts {
 
     /// Has everything that waits for `target` tried again: it has been revived.
     pub fn retry_target(&self, target: EntityId) {
-        for (key, _) in self.held().into_iter().filter(|(key, _)| key.target == target) {
+        // An errand about a payment may wait for its rental: these share an id.
+        let waits = |key: &HeldKey| {
+            key.target == target || (key.group == Group::Agenda && key.target.id == target.id)
+        };
+        for (key, _) in self.held().into_iter().filter(|(key, _)| waits(key)) {
             self.retry(key);
         }
     }

@@ -35,6 +35,9 @@ const PAUSE_MS: u64 = 100;
 /// The longest pause, in ms.
 const PAUSE_MAX_MS: u64 = 30_000;
 
+/// When an errand for a paused context is looked at again, in ms.
+const WHILE_PAUSED_MS: u64 = 1_000;
+
 /// What the worker works with. Cheap to clone.
 #[derive(Clone)]
 pub struct Errands {
@@ -77,7 +80,10 @@ impl Errands {
             while under_way.len() < ERRANDS_MAX
                 && let Some((errand, item)) = self.agenda.take_due(self.sources.now())
             {
-                if self.contexts.hold(held_key(errand)).is_none() {
+                if self.waits(errand) {
+                    let due_at = self.sources.now().plus_ms(WHILE_PAUSED_MS);
+                    self.agenda.reschedule(errand, due_at, item.attempts);
+                } else if self.contexts.hold(held_key(errand)).is_none() {
                     under_way.push(async move { (errand, item, errands.run_one(errand, item).await) });
                 }
             }
@@ -93,6 +99,11 @@ impl Errands {
         }
     }
 
+    /// Whether an errand is for a context that is paused, other than payments: these are waited for.
+    fn waits(&self, errand: Errand) -> bool {
+        matches!(errand, Errand::Expire(_)) && self.contexts.paused(Context::Rental)
+    }
+
     async fn run_one(&self, errand: Errand, item: Item) -> Done {
         let because = Because { correlation: item.correlation, causation: Causation::Event(item.position) };
         let resolved = match errand {
@@ -106,7 +117,10 @@ impl Errands {
         };
         match resolved {
             Ok(Resolution::Done) => Done::Over,
-            Ok(Resolution::NotBefore(due_at)) => Done::Again { due_at, attempts: item.attempts },
+            Ok(Resolution::NotBefore(due_at)) => {
+                let attempts = item.attempts + 1;
+                Done::Again { due_at: due_at.max(self.not_before(attempts)), attempts }
+            }
             Err(ShopError::GatewayRefused(reason)) => Done::Hopeless { reason },
             Err(
                 error @ (ShopError::Ask(AskError::Quarantined | AskError::Damaged(_))
@@ -115,10 +129,15 @@ impl Errands {
             Err(error) => {
                 let attempts = item.attempts + 1;
                 debug!(?errand, attempts, %error, "an errand is tried again later");
-                let pause_ms = (PAUSE_MS << attempts.min(16)).min(PAUSE_MAX_MS);
-                Done::Again { due_at: self.sources.now().plus_ms(pause_ms), attempts }
+                Done::Again { due_at: self.not_before(attempts), attempts }
             }
         }
+    }
+
+    /// When it is time for another try, after so many.
+    fn not_before(&self, attempts: u32) -> Timestamp {
+        let pause_ms = (PAUSE_MS << attempts.min(16)).min(PAUSE_MAX_MS);
+        self.sources.now().plus_ms(pause_ms)
     }
 
     async fn settle(&self, errand: Errand, item: Item, done: Done) -> Result<(), String> {
@@ -158,18 +177,13 @@ impl Errands {
         let released =
             self.contexts.command(Context::Payment, ContextCommand::Release { key }, because).await;
         if released.is_ok() {
-            self.agenda.hurry(crate::domain::RentalId(key.target.id), self.sources.now());
+            self.agenda.hurry(key.target, self.sources.now());
         }
     }
 }
 
 fn held_key(errand: Errand) -> HeldKey {
-    let rental = errand.rental();
-    let target = match errand {
-        Errand::Expire(rental) => rental.into(),
-        Errand::Resolve(payment, _) | Errand::Undo(payment) | Errand::GiveBack(payment, _) => payment.into(),
-    };
-    HeldKey { group: Group::Agenda, lane: lane_of(rental.0), target }
+    HeldKey { group: Group::Agenda, lane: lane_of(errand.rental().0), target: errand.target() }
 }
 
 const fn event_of(errand: Errand) -> &'static str {

@@ -20,7 +20,7 @@ use tracing::error;
 
 use super::{
     ask::{Ask, AskError, Because, Decided, FaultMode},
-    entity::Host,
+    batch::Host,
     sources::Sources,
     supervisor::{Census, Deliver, EntityStatus, Inspect, Keeping, KindStatus, Revive, Sabotage, Supervisor},
 };
@@ -244,7 +244,8 @@ fn start(
     let (journal, sources) = (Arc::clone(journal), sources.clone());
     Supervisor::start_in_arbiter(arbiter, move |ctx| {
         ctx.set_mailbox_capacity(settings.mailbox);
-        let host = Rc::new(Host { journal, sources, work_timeout: settings.ask_timeout });
+        let queue_max = settings.keeping.mailbox;
+        let host = Rc::new(Host { journal, sources, work_timeout: settings.ask_timeout, queue_max });
         Supervisor::new(host, settings.keeping)
     })
 }

@@ -61,6 +61,7 @@ impl Lane {
                     }
                     self.seen = recorded.position;
                     self.marks.done(usize::from(self.index), recorded.position);
+                    self.reactor.progress.reached(self.marks.settled());
                 }
                 Task::Retry(key) => self.retry(key).await,
             }

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`shop`] | the front: what `http` and embedders call |
 //! | [`exchange`] | the one way to every entity |
-//! | [`supervisor`], [`entity`], [`restart`], [`guard`] | one actor an entity, and what follows a failure |
+//! | [`supervisor`], [`entity`], [`batch`], [`restart`], [`guard`] | one actor an entity, and what follows a failure |
 //! | [`service`] | the supervision of the actors below, which are always there |
 //! | [`payments`], [`payment`] | the payment actor, and the way to it |
 //! | [`reactor`], [`lane`] | policies at work: one reactor a group, 64 lanes each |
@@ -15,6 +15,7 @@
 
 pub mod agenda;
 pub mod ask;
+pub mod batch;
 pub mod catalogue;
 pub mod contexts;
 pub mod entity;

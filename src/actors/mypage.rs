@@ -10,7 +10,10 @@ use std::sync::Arc;
 
 use super::{
     projection::{Projection, Rows, after_prefix, key},
-    shop::views::{PaymentStatus, RentalFilter, Row},
+    shop::{
+        ShopError,
+        views::{PaymentStatus, RentalFilter, Row},
+    },
 };
 use crate::{
     domain::{
@@ -177,13 +180,13 @@ pub async fn row(journal: &Arc<dyn Journal>, rental: RentalId) -> Result<Option<
 /// key to go on after, if there may be more.
 ///
 /// # Errors
-/// [`StoreError`]
+/// [`ShopError::BadCursor`], [`ShopError::Store`]
 pub async fn rows(
     journal: &Arc<dyn Journal>,
     filter: RentalFilter,
     cursor: Option<Vec<u8>>,
     limit: usize,
-) -> Result<(Vec<Row>, Option<Vec<u8>>), StoreError> {
+) -> Result<(Vec<Row>, Option<Vec<u8>>), ShopError> {
     let prefix = match filter.customer_id {
         Some(customer) => customer_key(customer, None),
         None => time_key(None),
@@ -192,7 +195,8 @@ pub async fn rows(
     // Cursors come from outside: one from another list must not reach into this one.
     let mut from = match cursor {
         Some(cursor) if cursor.starts_with(&prefix) => key(&cursor, &[&[0]]),
-        Some(_) | None => prefix,
+        Some(_) => return Err(ShopError::BadCursor),
+        None => prefix,
     };
     let (mut found, mut scanned) = (Vec::new(), 0);
     loop {

@@ -13,13 +13,13 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{
     contexts::Contexts,
     projection::{Projection, Rows, after_prefix, key},
     reads,
-    shop::{NotificationStatus, Person, person_key},
+    shop::{NotificationStatus, Person, ShopError, person_key},
     sources::Sources,
 };
 use crate::{
@@ -99,7 +99,14 @@ impl Projection for Messages {
         let rental = match self.rentals.get(&rental_id) {
             Some(rental) => rental,
             None => {
-                let rental = reads::read::<Rental>(rows.journal(), rental_id).await?;
+                let rental = match reads::read::<Rental>(rows.journal(), rental_id).await {
+                    Ok(rental) => rental,
+                    Err(StoreError::Corrupt(what)) => {
+                        error!(rental = %rental_id, what, "a damaged rental sends no messages");
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error),
+                };
                 self.rentals.entry(rental_id).or_insert(rental)
             }
         };
@@ -181,7 +188,15 @@ impl Courier {
         let mut writes = Vec::new();
         let mut failures = false;
         for sent in futures_util::future::join_all(sends).await {
-            let (pending_key, record_key, record) = sent?;
+            let (pending_key, record_key, record) = match sent {
+                Ok(sent) => sent,
+                Err(error) => {
+                    // One that cannot be read must not have the others sent again.
+                    error!(%error, "a message cannot be read");
+                    failures = true;
+                    continue;
+                }
+            };
             let over = record.status != NotificationStatus::Pending;
             failures |= !over;
             writes.push((record_key, Some(codec::encode(&record)?)));
@@ -242,19 +257,20 @@ async fn phone_of(journal: &Arc<dyn Journal>, customer: CustomerId) -> Result<Op
 /// after the key `cursor` on; and the key to go on after, if there are more.
 ///
 /// # Errors
-/// [`StoreError`]
+/// [`ShopError::BadCursor`], [`ShopError::Store`]
 pub async fn records(
     journal: &Arc<dyn Journal>,
     customer: Option<CustomerId>,
     cursor: Option<Vec<u8>>,
     limit: usize,
-) -> Result<(Vec<(Record, Option<String>)>, Option<Vec<u8>>), StoreError> {
+) -> Result<(Vec<(Record, Option<String>)>, Option<Vec<u8>>), ShopError> {
     let prefix =
         customer.map_or_else(|| RECORD.to_vec(), |customer| key(BY_CUSTOMER, &[&customer.0.to_be_bytes()]));
     let end = after_prefix(&prefix);
     let from = match cursor {
         Some(cursor) if cursor.starts_with(&prefix) => key(&cursor, &[&[0]]),
-        Some(_) | None => prefix,
+        Some(_) => return Err(ShopError::BadCursor),
+        None => prefix,
     };
     let mut listed = journal.view_scan(from, end, limit + 1).await?;
     let more = listed.len() > limit;

@@ -2,7 +2,7 @@
 //! it has failed.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -14,8 +14,9 @@ use tracing::{error, warn};
 use super::{
     ask::{AskError, FaultMode},
     payment::{
-        ConversationError, Conversations, Converse, DeskParts, GRACE, PaymentActor, SabotageDesk,
-        admission::Ticket, breaker::BreakerMode,
+        ConversationError, Conversations, Converse, DeskParts, GRACE, PaymentActor, SabotageDesk, Ties,
+        admission::{Admission, Ticket},
+        breaker::BreakerMode,
     },
     restart::{FailureLog, RestartLimits, Verdict},
     shop::ShopError,
@@ -55,6 +56,7 @@ pub struct Payments {
 /// The actor as it lives now, and how often it failed.
 struct Incarnation {
     addr: Addr<PaymentActor>,
+    ties: Ties,
     failures: FailureLog,
     /// After too many failures it is left alone until then.
     rests_until: Option<crate::domain::Timestamp>,
@@ -66,11 +68,19 @@ const SIGN_OF_LIFE_WITHIN: Duration = Duration::from_secs(1);
 const REST_MS: u64 = 5_000;
 
 impl Payments {
-    /// Starts the payment actor; at most `mailbox` messages may wait for it.
+    /// Starts the payment actor, with these bounds.
     #[must_use]
-    pub fn start(arbiter: ArbiterHandle, parts: DeskParts, mailbox: usize, limits: RestartLimits) -> Self {
-        let addr = start(&arbiter, &parts, mailbox);
-        let actor = Mutex::new(Incarnation { addr, failures: FailureLog::default(), rests_until: None });
+    pub fn start(
+        arbiter: ArbiterHandle,
+        parts: DeskParts,
+        admission: Admission,
+        limits: RestartLimits,
+    ) -> Self {
+        let mailbox = admission.permits().1 + admission.queue().1;
+        let ties = Ties { admission: Arc::new(admission), retired: Arc::default() };
+        let addr = start(&arbiter, &parts, &ties, mailbox);
+        let actor =
+            Mutex::new(Incarnation { addr, ties, failures: FailureLog::default(), rests_until: None });
         Self { arbiter, parts, mailbox, limits, actor }
     }
 
@@ -80,7 +90,12 @@ impl Payments {
     /// [`ShopError::PaymentOverloaded`]; nothing was recorded.
     pub fn ticket(&self) -> Result<Ticket, ShopError> {
         let retry_after_ms = self.retry_after_ms();
-        self.parts.admission.enter().ok_or(ShopError::PaymentOverloaded { retry_after_ms })
+        self.admission().enter().ok_or(ShopError::PaymentOverloaded { retry_after_ms })
+    }
+
+    fn admission(&self) -> Arc<Admission> {
+        let actor = self.actor.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&actor.ties.admission)
     }
 
     /// When it is worth trying again, in ms.
@@ -135,7 +150,7 @@ impl Payments {
         }
         let mut actor = self.actor.lock().unwrap_or_else(PoisonError::into_inner);
         if actor.addr == addr {
-            // It stays in quarantine for a while if it hangs again and again.
+            // It may be left alone for a while, if it hangs again and again.
             let _ = self.replace(&mut actor, "hangs");
         }
         0
@@ -144,16 +159,18 @@ impl Payments {
     fn replace(&self, actor: &mut Incarnation, reason: &str) -> Result<Addr<PaymentActor>, AskError> {
         let now = self.parts.sources.now();
         if actor.rests_until.is_some_and(|until| now < until) {
-            return Err(AskError::Quarantined);
+            return Err(AskError::Stopped);
         }
+        actor.ties.retired.store(true, Ordering::Release);
         warn!(reason, "the payment actor failed; another takes its place");
         if actor.failures.failed(now, reason.to_owned(), self.limits) == Verdict::Quarantine {
             error!("the payment actor fails again and again; it is left alone for a while");
             actor.rests_until = Some(now.plus_ms(REST_MS));
-            return Err(AskError::Quarantined);
+            return Err(AskError::Stopped);
         }
         actor.rests_until = None;
-        actor.addr = start(&self.arbiter, &self.parts, self.mailbox);
+        actor.ties = Ties { admission: Arc::new(actor.ties.admission.anew()), retired: Arc::default() };
+        actor.addr = start(&self.arbiter, &self.parts, &actor.ties, self.mailbox);
         Ok(actor.addr.clone())
     }
 
@@ -180,8 +197,9 @@ impl Payments {
     /// How it is doing.
     pub async fn view(&self) -> PaymentDeskView {
         let conversations = self.conversations().await;
-        let (permits_in_use, permits) = self.parts.admission.permits();
-        let (queue_depth, queue_capacity) = self.parts.admission.queue();
+        let admission = self.admission();
+        let (permits_in_use, permits) = admission.permits();
+        let (queue_depth, queue_capacity) = admission.queue();
         PaymentDeskView {
             breaker: if self.parts.breaker.is_open() { "OPEN" } else { "CLOSED" },
             mode: self.parts.breaker.mode(),
@@ -189,17 +207,17 @@ impl Payments {
             permits,
             queue_depth,
             queue_capacity,
-            shed: self.parts.admission.shed_count(),
+            shed: admission.shed_count(),
             conversations,
         }
     }
 }
 
-fn start(arbiter: &ArbiterHandle, parts: &DeskParts, mailbox: usize) -> Addr<PaymentActor> {
-    let parts = parts.clone();
+fn start(arbiter: &ArbiterHandle, parts: &DeskParts, ties: &Ties, mailbox: usize) -> Addr<PaymentActor> {
+    let (parts, ties) = (parts.clone(), ties.clone());
     PaymentActor::start_in_arbiter(arbiter, move |ctx| {
         ctx.set_mailbox_capacity(mailbox);
-        PaymentActor::new(parts)
+        PaymentActor::new(parts, ties)
     })
 }
 

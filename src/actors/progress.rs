@@ -1,6 +1,9 @@
 //! How far a consumer of the journal got: watched in memory, and stored lazily as its cursor.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::sync::watch;
 
@@ -12,11 +15,12 @@ use crate::{
 /// How far a consumer got, for all to see and to wait for.
 pub struct Progress {
     position: watch::Sender<Position>,
+    begun_anew: AtomicBool,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { position: watch::Sender::new(Position::default()) }
+        Self { position: watch::Sender::new(Position::default()), begun_anew: AtomicBool::new(false) }
     }
 }
 
@@ -28,6 +32,12 @@ impl Progress {
             *reached = position.max(*reached);
             further
         });
+    }
+
+    /// Whether it may begin anew by itself: once, as long as the process lives.
+    #[must_use]
+    pub fn may_begin_anew(&self) -> bool {
+        !self.begun_anew.swap(true, Ordering::Relaxed)
     }
 
     /// How far it got.

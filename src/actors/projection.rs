@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
+use tracing::error;
 
 use super::progress::Progress;
 use crate::{
@@ -98,8 +99,21 @@ pub async fn run<P: Projection>(
     journal: Arc<dyn Journal>,
     progress: Arc<Progress>,
 ) -> Result<(), String> {
-    let folding = fold_on(&mut projection, journal, progress);
-    folding.await.map_err(|error| error.to_string())
+    let folding = fold_on(&mut projection, Arc::clone(&journal), Arc::clone(&progress)).await;
+    let Err(error) = folding else { return Ok(()) };
+    if let StoreError::Corrupt(what) = &error
+        && progress.may_begin_anew()
+    {
+        // Its rows follow from the journal: if the damage is in them, new ones mend it. Once, though: if
+        // it is elsewhere, making them again and again would only take away what there is.
+        error!(projection = P::NAME, what, "something a projection reads is damaged; its rows are made anew");
+        journal.view_apply(vec![(stand_key::<P>(), None)]).await.map_err(|error| error.to_string())?;
+    }
+    Err(error.to_string())
+}
+
+fn stand_key<P: Projection>() -> Vec<u8> {
+    format!("stand/{}", P::NAME).into_bytes()
 }
 
 async fn fold_on<P: Projection>(
@@ -107,8 +121,7 @@ async fn fold_on<P: Projection>(
     journal: Arc<dyn Journal>,
     progress: Arc<Progress>,
 ) -> Result<(), StoreError> {
-    let stand_key = format!("stand/{}", P::NAME).into_bytes();
-    let stand = journal.view_get(stand_key.clone()).await?;
+    let stand = journal.view_get(stand_key::<P>()).await?;
     let stand = stand.and_then(|stand| codec::decode::<Stand>(&stand).ok());
     let start = match stand {
         Some((format, position)) if format == P::FORMAT => position,
@@ -127,7 +140,7 @@ async fn fold_on<P: Projection>(
             projection.fold(recorded, &mut rows).await?;
         }
         let position = follower.position();
-        rows.put(stand_key.clone(), &(P::FORMAT, position))?;
+        rows.put(stand_key::<P>(), &(P::FORMAT, position))?;
         journal.view_apply(rows.written.into_iter().collect()).await?;
         projection.applied();
         progress.reached(position);

@@ -183,7 +183,7 @@ impl Marks {
         mark.set(LaneMark { done: position, ..mark.get() });
     }
 
-    fn settled(&self) -> Position {
+    pub(super) fn settled(&self) -> Position {
         let busy = self.lanes.iter().map(Cell::get).filter(|mark| mark.done < mark.dispatched);
         busy.map(|mark| mark.done).min().unwrap_or(self.read.get()).min(self.read.get())
     }

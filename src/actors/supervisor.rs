@@ -16,7 +16,8 @@ use tracing::{error, warn};
 
 use super::{
     ask::{Ask, AskError, FaultMode},
-    entity::{EntityActor, Host, Work},
+    batch::{Host, Work},
+    entity::EntityActor,
     restart::{FailureLog, RestartLimits, Verdict},
 };
 use crate::domain::{Aggregate, EntityId, EntityKind, Timestamp};
@@ -54,7 +55,7 @@ enum Child {
     /// It failed, and is restarted after a pause; what is asked meanwhile waits: a `Vec<Work<A>>`.
     Pausing { waiting: Box<dyn Any> },
     /// It failed too often.
-    Quarantined { since: Timestamp },
+    Quarantined,
 }
 
 impl Supervisor {
@@ -67,7 +68,7 @@ impl Supervisor {
     fn dispatch<A: Aggregate>(&mut self, id: EntityId, work: Work<A>, ctx: &mut Context<Self>) {
         let now = self.host.sources.now();
         match self.children.get_mut(&id) {
-            Some(Child::Quarantined { .. }) => refuse(work, AskError::Quarantined),
+            Some(Child::Quarantined) => refuse(work, AskError::Quarantined),
             Some(Child::Pausing { waiting }) => {
                 let waiting = waiting.downcast_mut::<Vec<Work<A>>>().expect("an id's kind is its aggregate");
                 if waiting.len() < self.keeping.mailbox {
@@ -132,7 +133,7 @@ impl Supervisor {
             }
             Verdict::Quarantine => {
                 error!(entity = %id, "an entity fails too often and is left alone; revive it once mended");
-                self.children.insert(id, Child::Quarantined { since: now });
+                self.children.insert(id, Child::Quarantined);
                 for work in unanswered {
                     refuse(work, AskError::Quarantined);
                 }
@@ -157,7 +158,7 @@ impl Supervisor {
         let idle_ms = if crowded { 1_000.min(self.keeping.idle_ms) } else { self.keeping.idle_ms };
         self.children.retain(|_, child| match child {
             Child::Live { last_used, .. } => now.ms_since(*last_used) < idle_ms,
-            Child::Pausing { .. } | Child::Quarantined { .. } => true,
+            Child::Pausing { .. } | Child::Quarantined => true,
         });
     }
 }
@@ -256,7 +257,7 @@ impl Handler<Revive> for Supervisor {
     type Result = bool;
 
     fn handle(&mut self, Revive { id }: Revive, _: &mut Context<Self>) -> bool {
-        let quarantined = matches!(self.children.get(&id), Some(Child::Quarantined { .. }));
+        let quarantined = matches!(self.children.get(&id), Some(Child::Quarantined));
         if quarantined {
             self.children.remove(&id);
         }
@@ -276,9 +277,6 @@ pub struct EntityStatus {
     pub restarted: u64,
     /// What its last failure was.
     pub last_failure: Option<String>,
-    /// Since when it is in quarantine.
-    #[serde(skip)]
-    pub quarantined_since: Option<Timestamp>,
 }
 
 /// How the entities of one kind are.
@@ -311,7 +309,7 @@ impl Handler<Census> for Supervisor {
         for (id, child) in self.children.iter().filter(|(id, _)| id.kind == kind) {
             match child {
                 Child::Live { .. } | Child::Pausing { .. } => status.live += 1,
-                Child::Quarantined { .. } => {
+                Child::Quarantined => {
                     status.quarantined += 1;
                     status.quarantined_ids.push(id.to_string());
                 }
@@ -332,11 +330,11 @@ impl Handler<Inspect> for Supervisor {
     type Result = MessageResult<Inspect>;
 
     fn handle(&mut self, Inspect(id): Inspect, _: &mut Context<Self>) -> Self::Result {
-        let (status, quarantined_since) = match self.children.get(&id) {
-            Some(Child::Live { .. }) => ("LIVE", None),
-            Some(Child::Pausing { .. }) => ("RESTARTING", None),
-            Some(Child::Quarantined { since }) => ("QUARANTINED", Some(*since)),
-            None => ("PASSIVE", None),
+        let status = match self.children.get(&id) {
+            Some(Child::Live { .. }) => "LIVE",
+            Some(Child::Pausing { .. }) => "RESTARTING",
+            Some(Child::Quarantined) => "QUARANTINED",
+            None => "PASSIVE",
         };
         let log = self.failures.get(&id);
         MessageResult(EntityStatus {
@@ -344,7 +342,6 @@ impl Handler<Inspect> for Supervisor {
             status,
             restarted: log.map_or(0, FailureLog::restarts),
             last_failure: log.map(|log| log.last_reason.clone()),
-            quarantined_since,
         })
     }
 }

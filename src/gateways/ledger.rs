@@ -122,7 +122,13 @@ impl Ledger {
     /// [`LedgerError::Io`]; then it did not happen.
     pub fn record(&mut self, key: ChargeKey, operation: &Operation) -> Result<(), LedgerError> {
         if let Some(file) = &mut self.file {
-            file.write_all(line(key, operation).as_bytes())?;
+            let whole = file.stream_position()?;
+            if let Err(error) = file.write_all(line(key, operation).as_bytes()) {
+                // Half a line would swallow the next one.
+                file.set_len(whole)?;
+                file.seek(SeekFrom::Start(whole))?;
+                return Err(error.into());
+            }
         }
         self.apply(key, operation);
         Ok(())

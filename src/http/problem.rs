@@ -256,6 +256,7 @@ impl From<Rejection> for Problem {
             Rejection::Account(AccountError::PhoneTaken) => Kind::PhoneTaken,
             Rejection::Account(AccountError::OpenRentals(_)) => Kind::RentalsOpen,
             Rejection::Context(ContextError::NotHeld) => Kind::NotFound,
+            Rejection::Context(ContextError::TooManyHeld) => Kind::Overloaded,
         };
         Self::new(kind, rejection.to_string())
     }

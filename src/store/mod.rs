@@ -227,19 +227,16 @@ impl Follower {
     /// # Errors
     /// [`StoreError`]; the follower stays where it is and may be asked again.
     pub async fn next(&mut self, max: usize) -> Result<Vec<Arc<Recorded>>, StoreError> {
-        loop {
-            let after = self.after;
-            if self.head.wait_for(|head| *head > after).await.is_err() {
-                return Err(StoreError::Unavailable("the journal is closed".to_owned()));
-            }
-            // With a journal that answers at once, nobody else on this thread would get a turn.
-            tokio::task::yield_now().await;
-            let events = self.journal.read(after, max).await?;
-            if let Some(last) = events.last() {
-                self.after = last.position;
-                return Ok(events);
-            }
+        let after = self.after;
+        if self.head.wait_for(|head| *head > after).await.is_err() {
+            return Err(StoreError::Unavailable("the journal is closed".to_owned()));
         }
+        // With a journal that answers at once, nobody else on this thread would get a turn.
+        tokio::task::yield_now().await;
+        let events = self.journal.read(after, max).await?;
+        let missing = || StoreError::Corrupt(format!("there is no event after {}", after.0));
+        self.after = events.last().ok_or_else(missing)?.position;
+        Ok(events)
     }
 
     /// The position of the newest event handed out.

@@ -159,3 +159,28 @@ async fn views_of_an_older_format_and_lost_ones_are_rebuilt() {
         assert_eq!(ids(&again), ids(&sent));
     }
 }
+
+#[tokio::test]
+async fn damaged_rows_are_made_anew_when_they_are_met() {
+    let mut app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(100, 5).await);
+    let rental = customer.rented(&product).await;
+    row_with(&customer, &rental, "deliveryStatus", "STARTED").await;
+    app.stop();
+    with_views(&app, |views| {
+        for row in views.scan_prefix(b"m/").map(Result::unwrap).filter(|(_, row)| !row.is_empty()) {
+            let mut damaged = row.1.to_vec();
+            *damaged.last_mut().unwrap() ^= 1;
+            views.insert(row.0, damaged).unwrap();
+        }
+    });
+    app.restart();
+    let customer = app.anyone().with_token_of(&customer);
+    customer.get(&format!("/v1/mypage/{}", id(&rental))).await.problem(500, "internal");
+    customer.cancel(&rental).await.expect(200);
+    let mended = || async {
+        let row = customer.get(&format!("/v1/mypage/{}", id(&rental))).await;
+        (row.status == 200 && row.body["deliveryStatus"] == "CANCELED").then_some(())
+    };
+    eventually("the row is there again", mended).await;
+}

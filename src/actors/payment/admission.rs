@@ -40,6 +40,14 @@ impl Admission {
         }
     }
 
+    /// The same bounds, with nobody inside.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        let anew = Self::new(self.concurrency, self.queue);
+        anew.shed.store(self.shed_count(), Ordering::Relaxed);
+        anew
+    }
+
     /// A ticket, if there is one left; never waits.
     #[must_use]
     pub fn enter(&self) -> Option<Ticket> {

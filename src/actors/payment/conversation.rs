@@ -1,6 +1,10 @@
 //! What all conversations share: exclusiveness, time-outs, and telling payments and rentals.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use thiserror::Error;
 
@@ -16,7 +20,7 @@ use crate::{
         payment::{Attempt, Charge, Payment, PaymentCommand},
         rental::{CancelReason, Deferral, Rental, RentalCommand, RentalStatus},
     },
-    gateways::{Call, ChargeKey, Charged, GatewayError, PaymentMethod},
+    gateways::{Call, ChargeKey, Charged, GatewayError, PaymentGateway, PaymentMethod},
     store::StoreError,
 };
 
@@ -36,7 +40,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The longest a conversation can take: its wait, its calls and the commits around them.
+    /// After so long, a conversation sends nothing more and has had its answers: its wait and its calls.
     #[must_use]
     pub const fn conversation_ms(&self) -> u64 {
         self.deadline_ms + 2 * self.timeout_ms
@@ -109,8 +113,21 @@ impl Desk {
         Ok(Floor { desk: Rc::clone(self), payment })
     }
 
-    /// Bounds a call to the gateway in time.
-    pub(super) async fn within<T>(&self, limit_ms: u64, call: Call<T>) -> Result<T, GatewayError> {
+    /// Whether another actor has taken this one's place.
+    pub(super) fn retired(&self) -> bool {
+        self.ties.retired.load(Ordering::Acquire)
+    }
+
+    /// Calls the gateway, for so long.
+    pub(super) async fn call<T>(
+        &self,
+        limit_ms: u64,
+        call: impl FnOnce(&dyn PaymentGateway) -> Call<T>,
+    ) -> Result<T, GatewayError> {
+        if self.retired() {
+            return Err(GatewayError::Unknown("another payment actor has taken over".to_owned()));
+        }
+        let call = call(&*self.parts.gateway);
         let limit = Duration::from_millis(limit_ms);
         let answer = tokio::time::timeout(limit, call).await;
         answer.unwrap_or_else(|_elapsed| Err(GatewayError::Unknown("no answer in time".to_owned())))
@@ -125,7 +142,7 @@ impl Desk {
         limit_ms: u64,
     ) -> Answer {
         let key = ChargeKey { payment, attempt: charge.attempt };
-        match self.within(limit_ms, self.parts.gateway.charge(key, charge.amount, method)).await {
+        match self.call(limit_ms, |gateway| gateway.charge(key, charge.amount, method)).await {
             Ok(Charged::Approved { reference }) => Answer::Approved { reference },
             Ok(Charged::Declined { code }) | Err(GatewayError::Refused(code)) => Answer::Declined { code },
             Err(GatewayError::Unknown(reason)) => {
@@ -208,7 +225,7 @@ impl Desk {
     /// Whether a call about an attempt requested at `requested_at` may still be on its way, sent by a
     /// conversation that this actor knows nothing of; then, when it cannot be any more.
     pub(super) fn may_be_under_way(&self, requested_at: Timestamp) -> Option<Timestamp> {
-        // Conversations of this actor's own lifetime are known: one that is over has had its answer.
+        // Conversations of this actor's own lifetime are known, and each has the floor until it is over.
         let foreign = requested_at <= self.opened_at;
         let settled_at = self.opened_at.plus_ms(self.parts.rules.horizon_ms());
         (foreign && self.parts.sources.now() < settled_at).then_some(settled_at)

@@ -19,7 +19,13 @@ mod conversation;
 mod placing;
 mod resolving;
 
-use std::{cell::RefCell, collections::HashSet, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::HashSet,
+    rc::Rc,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use actix::prelude::*;
 use tokio::sync::{Semaphore, oneshot};
@@ -45,6 +51,7 @@ const RESOLVING_MAX: usize = 16;
 /// What every conversation works with.
 pub struct Desk {
     parts: DeskParts,
+    ties: Ties,
     /// Since when this actor lives.
     opened_at: Timestamp,
     resolving: Semaphore,
@@ -66,8 +73,15 @@ pub struct DeskParts {
     pub rules: Rules,
     /// Whether the gateway may be tried.
     pub breaker: Arc<Breaker>,
-    /// Who may wait and pay.
+}
+
+/// What a payment actor shares with whoever looks after it.
+#[derive(Clone)]
+pub struct Ties {
+    /// Who may wait and pay. Each actor has its own: what a hung one holds is lost with it.
     pub admission: Arc<Admission>,
+    /// Another has taken its place: it must not speak to the gateway any more.
+    pub retired: Arc<AtomicBool>,
 }
 
 /// The payment actor.
@@ -78,10 +92,10 @@ pub struct PaymentActor {
 impl PaymentActor {
     /// A payment actor that lives from now on.
     #[must_use]
-    pub fn new(parts: DeskParts) -> Self {
+    pub fn new(parts: DeskParts, ties: Ties) -> Self {
         let opened_at = parts.sources.now();
         let resolving = Semaphore::new(RESOLVING_MAX);
-        Self { desk: Rc::new(Desk { parts, opened_at, resolving, live: RefCell::default() }) }
+        Self { desk: Rc::new(Desk { parts, ties, opened_at, resolving, live: RefCell::default() }) }
     }
 
     /// Runs one conversation next to the others. A panic in it ends it alone.
@@ -91,6 +105,10 @@ impl PaymentActor {
         reply: oneshot::Sender<Result<T, ConversationError>>,
         conversation: impl Future<Output = Result<T, ConversationError>> + 'static,
     ) {
+        if self.desk.retired() {
+            // Dropping the reply tells the caller to ask again.
+            return;
+        }
         let run = async move {
             let answer = guarded(conversation).await.unwrap_or_else(|panic| {
                 error!(panic, "a payment conversation failed; the agenda resolves its payment");

@@ -66,7 +66,7 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
     let terms = Box::new(terms);
     if desk.parts.breaker.is_open() {
         if !desk.parts.rules.defer {
-            desk.parts.admission.shed();
+            desk.ties.admission.shed();
             return Err(overloaded(desk));
         }
         let command = RentalCommand::Place { terms, deferral: Some(desk.deferral()) };
@@ -101,7 +101,7 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
     let _permit = permit(desk, arrived).await?;
     let payment = desk.read_payment(rental.payment()).await?;
     let settled = match settle_last(desk, rental, &state, &payment, because).await? {
-        Settling::Settled => payment.current(),
+        Settling::Settled | Settling::Declined { .. } => payment.current(),
         Settling::Captured => return confirmed_before(desk, rental, because).await,
         Settling::Open { retry_at } => {
             let retry_after_ms = retry_at.ms_since(desk.parts.sources.now()).max(1);
@@ -117,7 +117,8 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
             let declined = desk.declined(rental, charge, code, because).await?;
             return Ok(Placed { outcome: PayOutcome::Declined, ..declined.placed(rental, desk) });
         }
-        Answer::Unknown => desk.unknown(rental, because).await?,
+        // It waits to be paid, as before: the agenda finds out what became of this try.
+        Answer::Unknown => return still_deferred(desk, rental).await,
     };
     Ok(told.placed(rental, desk))
 }
@@ -165,8 +166,8 @@ async fn permit(
 ) -> Result<tokio::sync::OwnedSemaphorePermit, ConversationError> {
     let patience_ms = desk.parts.rules.deadline_ms.saturating_sub(desk.parts.rules.charge_min_ms);
     let give_up = arrived + Duration::from_millis(patience_ms);
-    tokio::time::timeout_at(give_up, desk.parts.admission.permit()).await.map_err(|_elapsed| {
-        desk.parts.admission.shed();
+    tokio::time::timeout_at(give_up, desk.ties.admission.permit()).await.map_err(|_elapsed| {
+        desk.ties.admission.shed();
         overloaded(desk)
     })
 }

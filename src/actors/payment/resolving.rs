@@ -9,9 +9,9 @@ use super::{
 use crate::{
     actors::{agenda::Errand, ask::Because},
     domain::{
-        PaymentId, RentalId, Timestamp,
+        Causation, PaymentId, RentalId, Timestamp,
         payment::{Attempt, Payment, PaymentCommand, PaymentPhase},
-        rental::{Rental, RentalStatus},
+        rental::{Rental, RentalCommand, RentalStatus},
     },
     gateways::{ChargeKey, Found, GatewayError, Voided},
 };
@@ -37,6 +37,8 @@ pub enum Resolution {
 pub(super) enum Settling {
     /// It took nothing, and never will.
     Settled,
+    /// It was declined, and the payment knows, as of this event.
+    Declined { by: Causation },
     /// It captured the fee, and the payment knows.
     Captured,
     /// Nobody knows yet.
@@ -52,7 +54,7 @@ pub(super) async fn resolve(desk: &Rc<Desk>, question: Resolve) -> Result<Resolu
     match errand {
         Errand::Resolve(..) | Errand::Undo(_) => settle_and_refund(desk, rental, because).await,
         Errand::GiveBack(_, attempt) => give_back(desk, payment, attempt, because).await,
-        Errand::Expire(_) => Ok(Resolution::Done),
+        Errand::Expire(_) => Err(ConversationError::Failed),
     }
 }
 
@@ -68,6 +70,11 @@ async fn settle_and_refund(
             match settle(desk, rental, &state, &payment, because).await? {
                 Settling::Open { retry_at } => return Ok(Resolution::NotBefore(retry_at)),
                 Settling::Captured => {}
+                // The rental's reactor tells it too; what matters is that it is not told to defer.
+                Settling::Declined { by } => {
+                    let because = Because { causation: by, ..because };
+                    desk.tell_rental(rental, RentalCommand::Declined, because).await?;
+                }
                 Settling::Settled if payment.phase == PaymentPhase::Canceling => {
                     let void = PaymentCommand::Void { attempt: payment.current() };
                     desk.tell_payment(rental.payment(), void, because).await?;
@@ -109,14 +116,15 @@ pub(super) async fn settle(
     let key = ChargeKey { payment: rental.payment(), attempt: charge.attempt };
     let later = desk.parts.sources.now().plus_ms(desk.parts.rules.timeout_ms);
     let timeout_ms = desk.parts.rules.timeout_ms;
-    let reference = match desk.within(timeout_ms, desk.parts.gateway.find(key)).await {
+    let reference = match desk.call(timeout_ms, |gateway| gateway.find(key)).await {
         Ok(Found::Captured { reference, .. }) => reference,
         Ok(Found::Declined { code }) => {
-            desk.tell_payment(rental.payment(), PaymentCommand::Decline { charge, code }, because).await?;
-            return Ok(Settling::Settled);
+            let command = PaymentCommand::Decline { charge, code };
+            let declined = desk.tell_payment(rental.payment(), command, because).await?;
+            return Ok(Settling::Declined { by: Causation::Event(declined.position) });
         }
         // "Not found" is no answer by itself: have the gateway refuse it for ever, or wait it out.
-        Ok(Found::Nothing) => match desk.within(timeout_ms, desk.parts.gateway.void(key)).await {
+        Ok(Found::Nothing) => match desk.call(timeout_ms, |gateway| gateway.void(key)).await {
             Ok(Voided::Settled) => return Ok(Settling::Settled),
             Ok(Voided::Captured { reference }) => reference,
             Ok(Voided::Unsupported) => {
@@ -169,13 +177,13 @@ async fn refund(
         GatewayError::Unknown(_) => ConversationError::InProgress { retry_after_ms },
         GatewayError::Refused(reason) => ConversationError::Refused(reason),
     };
-    let found = desk.within(timeout_ms, desk.parts.gateway.find(key)).await.map_err(failed)?;
+    let found = desk.call(timeout_ms, |gateway| gateway.find(key)).await.map_err(failed)?;
     let amount =
         state.strays.iter().find(|stray| stray.attempt == attempt).map_or(state.amount, |s| s.amount);
     match found {
         Found::Captured { refunded, .. } if refunded >= amount => Ok(()),
         Found::Captured { .. } | Found::Declined { .. } | Found::Nothing => {
-            desk.within(timeout_ms, desk.parts.gateway.refund(key, amount)).await.map_err(failed)
+            desk.call(timeout_ms, |gateway| gateway.refund(key, amount)).await.map_err(failed)
         }
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{
     Because, DeliveryView, Done, Page, PageRequest, PaymentStatus, PaymentView, RentalFilter, Shop,
-    ShopError, rentals::on_behalf,
+    ShopError,
+    rentals::{on_behalf, unless_damaged},
 };
 use crate::{
     actors::{ask::AskError, reads},
@@ -55,7 +56,7 @@ impl Shop {
         let rows = self.rows(filter, page).await?;
         let mut items = Vec::with_capacity(rows.items.len());
         for row in rows.items {
-            items.push(self.payment(row.rental_id.payment()).await?);
+            items.extend(unless_damaged(self.payment(row.rental_id.payment()).await)?);
         }
         Ok(Page { items, next_cursor: rows.next_cursor })
     }
@@ -101,7 +102,7 @@ impl Shop {
         let rows = self.rows(filter, page).await?;
         let mut items = Vec::with_capacity(rows.items.len());
         for row in rows.items.iter().filter(|row| row.delivery_status.is_some()) {
-            items.push(self.delivery(row.rental_id.delivery()).await?);
+            items.extend(unless_damaged(self.delivery(row.rental_id.delivery()).await)?);
         }
         Ok(Page { items, next_cursor: rows.next_cursor })
     }

@@ -155,8 +155,9 @@ impl Shop {
             Exchange::new(handles.clone(), settings.exchange(), Arc::clone(&journal), sources.clone());
         let contexts = Arc::new(Contexts::open(exchange.clone(), &journal).await?);
         let desk = settings.desk(&journal, &exchange, &gateway, &sources);
-        let mailbox = settings.payment_concurrency + settings.payment_queue;
-        let payments = Arc::new(Payments::start(handles[0].clone(), desk, mailbox, settings.restart_limits));
+        let admission = Admission::new(settings.payment_concurrency, settings.payment_queue);
+        let payments = Payments::start(handles[0].clone(), desk, admission, settings.restart_limits);
+        let payments = Arc::new(payments);
         let accounts = Accounts::open(Arc::clone(&journal), sources.clone(), &settings.operator_key).await?;
         let shop = Arc::new(Self {
             services: Services::new(sources.clone(), settings.restart_limits),
@@ -338,7 +339,6 @@ impl ShopSettings {
             sources: sources.clone(),
             rules: self.payment,
             breaker: Arc::new(Breaker::new(self.breaker_open_wait_ms)),
-            admission: Arc::new(Admission::new(self.payment_concurrency, self.payment_queue)),
         }
     }
 }

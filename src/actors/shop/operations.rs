@@ -191,7 +191,7 @@ impl Shop {
         let (context, group) = (key.group.context(), key.group);
         self.contexts.command(context, ContextCommand::Dismiss { key, reason }, because).await?;
         if group == Group::Agenda {
-            self.agenda.forget(&self.journal, crate::domain::RentalId(key.target.id)).await?;
+            self.agenda.forget(&self.journal, key.target).await?;
         }
         Ok(())
     }

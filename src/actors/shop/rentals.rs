@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use tracing::error;
 
 use super::{
     Because, Done, Order, Page, PageRequest, PayOutcome, Placed, ProductView, RentalFilter, RentalView,
@@ -23,7 +24,7 @@ use crate::{
         rental::{CancelReason, Rental, RentalCommand, RentalStatus, Terms},
     },
     gateways::PaymentMethod,
-    store::{VaultWrite, codec},
+    store::{StoreError, VaultWrite, codec},
 };
 
 impl Shop {
@@ -192,7 +193,7 @@ impl Shop {
         let rows = self.rows(filter, page).await?;
         let mut items = Vec::with_capacity(rows.items.len());
         for row in rows.items {
-            items.push(self.rental(row.rental_id).await?);
+            items.extend(unless_damaged(self.rental(row.rental_id).await)?);
         }
         Ok(Page { items, next_cursor: rows.next_cursor })
     }
@@ -214,6 +215,17 @@ impl Shop {
     /// [`ShopError::Store`]
     pub async fn timeline(&self, id: RentalId) -> Result<Vec<Arc<Recorded>>, ShopError> {
         Ok(self.journal.timeline(id).await?)
+    }
+}
+
+/// An item of a list; one that is damaged is left out, since the others are not.
+pub(super) fn unless_damaged<T>(item: Result<T, ShopError>) -> Result<Option<T>, ShopError> {
+    match item {
+        Err(ShopError::Store(StoreError::Corrupt(what))) => {
+            error!(what, "a list leaves out what is damaged");
+            Ok(None)
+        }
+        item => item.map(Some),
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::json as value;
 
 use crate::{
-    actors::shop::{Page, RentalFilter},
+    actors::shop::{Page, RentalFilter, ShopError},
     domain::{DeliveryId, PaymentId, RentalId, delivery::DeliveryStatus},
     http::{
         App,
@@ -48,8 +48,11 @@ pub async fn payments(
     app.caught_up(position).await;
     let payments = match rental {
         Some(rental) => {
-            let payment = app.shop.payment(rental.payment()).await;
-            let seen = payment.ok().filter(|payment| role.may_see(payment.customer_id, "payment").is_ok());
+            let payment = match app.shop.payment(rental.payment()).await {
+                Err(ShopError::NotFound(_)) => None,
+                payment => Some(payment?),
+            };
+            let seen = payment.filter(|payment| role.may_see(payment.customer_id, "payment").is_ok());
             Page { items: seen.into_iter().collect(), next_cursor: None }
         }
         None => {

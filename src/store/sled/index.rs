@@ -109,7 +109,8 @@ impl Index {
         Due { entities, checkpoint }
     }
 
-    /// The records of [`Self::due`] are on disk: they leave memory, unless they changed meanwhile.
+    /// The records of [`Self::due`] are on disk: they leave memory. Only the writer
+    /// changes records, so none has changed meanwhile.
     pub(super) fn written(&self, entities: &[EntityId]) {
         let mut dirty = self.lock();
         for entity in entities {

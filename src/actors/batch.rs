@@ -1,0 +1,304 @@
+//! One batch of commands for an entity: loads it if need be, decides, commits once, and answers.
+//!
+//! The state travels inside: whatever goes wrong (a panic, an error at load, a stop, no progress)
+//! destroys it, and the next batch reloads. Memory is never trusted after a failure.
+
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
+
+use actix::Message;
+
+use super::{
+    ask::{Ask, AskError, Decided, FaultMode},
+    guard::guarded,
+    reads::restore,
+    sources::Sources,
+};
+use crate::{
+    domain::{Aggregate, EntityId, Meta, NewEvent, Position, Version},
+    store::{Commit, CommitError, CommitId, Journal, StoreError, codec},
+};
+
+/// How often a conflict is answered by deciding again.
+const CONFLICTS_MAX: usize = 8;
+
+/// What every entity on an arbiter shares.
+pub struct Host {
+    /// Where it is loaded from and committed to.
+    pub journal: Arc<dyn Journal>,
+    /// Time and commit ids.
+    pub sources: Sources,
+    /// After so long without progress, work counts as hung.
+    pub work_timeout: Duration,
+    /// How many commands may wait for one entity.
+    pub queue_max: usize,
+}
+
+/// An entity's state in memory, as of `version`.
+#[derive(Clone)]
+pub(super) struct Memory<A> {
+    state: Arc<A>,
+    version: Version,
+}
+
+/// Something for an entity to do.
+pub enum Work<A: Aggregate> {
+    /// Decide a command.
+    Ask(Ask<A>),
+    /// Fail, to see what happens.
+    Sabotage(FaultMode),
+}
+
+impl<A: Aggregate> Message for Work<A> {
+    type Result = ();
+}
+
+/// How a batch ended.
+pub(super) enum Finished<A: Aggregate> {
+    Done(Option<Memory<A>>),
+    Failed { reason: String, unanswered: Vec<Work<A>> },
+}
+
+/// How far a batch got: decides who may be asked again after a failure.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// At this command; nothing is written.
+    Deciding(usize),
+    /// A commit may be on its way.
+    Committing,
+}
+
+/// Works off `batch`, come what may.
+pub(super) async fn attempt<A: Aggregate>(
+    host: Rc<Host>,
+    id: EntityId,
+    memory: Option<Memory<A>>,
+    batch: Vec<Work<A>>,
+) -> Finished<A> {
+    let stage = Cell::new(Stage::Deciding(0));
+    let work = work_off(&host, id, memory, &batch, &stage);
+    let outcome = match tokio::time::timeout(host.work_timeout, guarded(work)).await {
+        Ok(Ok(Ok(outcome))) => outcome,
+        Ok(Ok(Err(failure))) => return failed(batch, stage.get(), failure),
+        Ok(Err(panic)) => {
+            return failed(batch, stage.get(), Failure { reason: panic, answer: AskError::Stopped });
+        }
+        Err(_elapsed) => {
+            let reason = "no progress".to_owned();
+            return failed(batch, stage.get(), Failure { reason, answer: AskError::Timeout });
+        }
+    };
+    let WorkedOff { memory, answers } = outcome;
+    for (work, answer) in batch.into_iter().zip(answers) {
+        if let Work::Ask(ask) = work {
+            // A caller that went away does not undo what it asked for.
+            let _ = ask.reply.send(answer);
+        }
+    }
+    Finished::Done(memory)
+}
+
+/// Why a batch failed as a whole, and what its callers are told.
+struct Failure {
+    reason: String,
+    answer: AskError,
+}
+
+struct WorkedOff<A> {
+    memory: Option<Memory<A>>,
+    answers: Vec<Result<Decided<A>, AskError>>,
+}
+
+/// Answers those whom the failure hit; the others may be asked again.
+fn failed<A: Aggregate>(batch: Vec<Work<A>>, stage: Stage, failure: Failure) -> Finished<A> {
+    let mut unanswered = Vec::new();
+    for (index, work) in batch.into_iter().enumerate() {
+        let Work::Ask(ask) = work else { continue };
+        match stage {
+            Stage::Deciding(at) if at != index => unanswered.push(Work::Ask(ask)),
+            Stage::Deciding(_) | Stage::Committing => {
+                let _ = ask.reply.send(Err(failure.answer.clone()));
+            }
+        }
+    }
+    Finished::Failed { reason: failure.reason, unanswered }
+}
+
+/// Loads if need be, decides each command on the state that the ones before it led to, commits once.
+async fn work_off<A: Aggregate>(
+    host: &Host,
+    id: EntityId,
+    memory: Option<Memory<A>>,
+    batch: &[Work<A>],
+    stage: &Cell<Stage>,
+) -> Result<WorkedOff<A>, Failure> {
+    if let [Work::Sabotage(mode)] = batch {
+        sabotage(*mode).await?;
+    }
+    let mut memory = match memory {
+        Some(memory) => memory,
+        None => match load(host, id).await {
+            Ok((memory, _)) => memory,
+            Err(error) => return not_loaded(batch, error),
+        },
+    };
+    for _ in 0..CONFLICTS_MAX {
+        let before = memory.version;
+        let decided = decide(host, &memory, batch, stage);
+        if decided.events.is_empty() {
+            let answers = decided.answers(before, before);
+            return Ok(WorkedOff { memory: Some(memory), answers });
+        }
+        stage.set(Stage::Committing);
+        let commit = decided.commit(host, id, memory.version)?;
+        let commit_id = commit.commit_id;
+        match host.journal.commit(commit).await {
+            Ok(committed) => {
+                memory = Memory { state: Arc::clone(&decided.state), version: committed.version };
+                let answers = decided.answers(before, memory.version);
+                return Ok(WorkedOff { memory: Some(memory), answers });
+            }
+            Err(CommitError::Conflict { .. }) => match load(host, id).await {
+                Ok((newer, _)) => memory = newer,
+                Err(error) => return not_loaded(batch, error),
+            },
+            Err(CommitError::Refused(_)) if batch.len() > 1 => {
+                return one_by_one(host, id, memory, batch, stage).await;
+            }
+            Err(CommitError::Refused(what)) => return Ok(answered(batch, &AskError::Damaged(what))),
+            Err(CommitError::Unavailable(reason)) => return Ok(answered(batch, &AskError::Store(reason))),
+            Err(CommitError::Unknown(reason)) => {
+                return match load(host, id).await {
+                    Ok((reloaded, newest)) if newest == commit_id => {
+                        let answers = decided.answers(before, reloaded.version);
+                        Ok(WorkedOff { memory: Some(reloaded), answers })
+                    }
+                    Ok(_) => Ok(answered(batch, &AskError::Store(reason))),
+                    Err(error) => not_loaded(batch, error),
+                };
+            }
+        }
+    }
+    Err(Failure { reason: "conflicts without end".to_owned(), answer: AskError::Stopped })
+}
+
+async fn sabotage(mode: FaultMode) -> Result<(), Failure> {
+    match mode {
+        FaultMode::Panic => panic!("injected fault"),
+        FaultMode::Stop => {
+            Err(Failure { reason: "stopped by an injected fault".to_owned(), answer: AskError::Stopped })
+        }
+        FaultMode::Hang => std::future::pending().await,
+    }
+}
+
+/// One of them asks for what cannot be stored: the others need not suffer from it.
+async fn one_by_one<A: Aggregate>(
+    host: &Host,
+    id: EntityId,
+    mut memory: Memory<A>,
+    batch: &[Work<A>],
+    stage: &Cell<Stage>,
+) -> Result<WorkedOff<A>, Failure> {
+    let mut answers = Vec::with_capacity(batch.len());
+    for work in batch {
+        let one = std::slice::from_ref(work);
+        let done = Box::pin(work_off(host, id, Some(memory.clone()), one, stage)).await?;
+        answers.extend(done.answers);
+        memory = done.memory.unwrap_or(memory);
+    }
+    Ok(WorkedOff { memory: Some(memory), answers })
+}
+
+/// The entity is not to blame: everybody is told the same, and nobody is restarted.
+fn answered<A: Aggregate>(batch: &[Work<A>], error: &AskError) -> WorkedOff<A> {
+    let answers = batch.iter().map(|_| Err(error.clone())).collect();
+    WorkedOff { memory: None, answers }
+}
+
+fn not_loaded<A: Aggregate>(batch: &[Work<A>], error: StoreError) -> Result<WorkedOff<A>, Failure> {
+    match error {
+        StoreError::Unavailable(reason) => Ok(answered(batch, &AskError::Store(reason))),
+        StoreError::Corrupt(what) => {
+            Err(Failure { reason: format!("cannot be loaded: {what}"), answer: AskError::Damaged(what) })
+        }
+    }
+}
+
+async fn load<A: Aggregate>(host: &Host, id: EntityId) -> Result<(Memory<A>, CommitId), StoreError> {
+    let loaded = host.journal.load(id).await?;
+    let state = Arc::new(restore::<A>(&loaded)?);
+    Ok((Memory { state, version: loaded.version }, loaded.last_commit_id))
+}
+
+/// What a batch decided, before it is durable.
+struct Batch<A> {
+    state: Arc<A>,
+    events: Vec<NewEvent>,
+    vault: Vec<crate::store::VaultWrite>,
+    verdicts: Vec<Result<Verdict<A>, AskError>>,
+}
+
+/// What a command that was not refused led to.
+struct Verdict<A> {
+    state: Arc<A>,
+    /// How many events the batch had by then: a later command's are not in `state`.
+    events: usize,
+    changed: bool,
+}
+
+fn decide<A: Aggregate>(host: &Host, memory: &Memory<A>, batch: &[Work<A>], stage: &Cell<Stage>) -> Batch<A> {
+    let mut decided = Batch {
+        state: Arc::clone(&memory.state),
+        events: Vec::new(),
+        vault: Vec::new(),
+        verdicts: Vec::new(),
+    };
+    for (index, work) in batch.iter().enumerate() {
+        stage.set(Stage::Deciding(index));
+        let Work::Ask(ask) = work else { continue };
+        let verdict = decided.state.decide(ask.command.clone());
+        decided.verdicts.push(verdict.map_err(|error| AskError::Rejected(error.into())).map(|events| {
+            let at = host.sources.now();
+            let changed = !events.is_empty();
+            let meta = Meta { at, correlation: ask.because.correlation, causation: ask.because.causation };
+            for event in events {
+                decided.state = Arc::new(A::clone(&decided.state).evolve(&event, at));
+                decided.events.push(NewEvent { meta, event: event.into() });
+            }
+            if changed {
+                decided.vault.extend(ask.vault.iter().cloned());
+            }
+            Verdict { state: Arc::clone(&decided.state), events: decided.events.len(), changed }
+        }));
+    }
+    decided
+}
+
+impl<A: Aggregate> Batch<A> {
+    fn commit(&self, host: &Host, entity: EntityId, expected: Version) -> Result<Commit, Failure> {
+        let snapshot = codec::encode_snapshot(&*self.state).map_err(|error| Failure {
+            reason: format!("its state cannot be written: {error}"),
+            answer: AskError::Stopped,
+        })?;
+        Ok(Commit {
+            entity,
+            expected,
+            commit_id: host.sources.commit_id(),
+            events: self.events.clone(),
+            snapshot: snapshot.into(),
+            vault: self.vault.clone(),
+        })
+    }
+
+    /// What each caller is told, now that the batch took the entity from version `before` to `after`.
+    fn answers(&self, before: Version, after: Version) -> Vec<Result<Decided<A>, AskError>> {
+        let answer = |verdict: &Verdict<A>| {
+            // A commit's events stand one after the other.
+            let later = (self.events.len() - verdict.events) as u64;
+            let version = if verdict.events == 0 { before } else { Version(after.0 - later) };
+            let (state, changed) = (Arc::clone(&verdict.state), verdict.changed);
+            Decided { state, version, position: Position(version.0), changed }
+        };
+        self.verdicts.iter().map(|verdict| verdict.as_ref().map(answer).map_err(Clone::clone)).collect()
+    }
+}
