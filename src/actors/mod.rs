@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | [`shop`] | the front: what `http` and embedders call |
 //! | [`exchange`] | the one way to every entity |
-//! | [`supervisor`], [`entity`], [`batch`], [`restart`], [`guard`] | one actor an entity, and what follows a failure |
+//! | [`supervisor`], [`entity`], [`batch`] | one actor an entity, and its work |
+//! | [`restart`], [`guard`] | what follows a failure, and how panics are caught |
 //! | [`service`] | the supervision of the actors below, which are always there |
 //! | [`payments`], [`payment`] | the payment actor, and the way to it |
 //! | [`reactor`], [`lane`] | policies at work: one reactor a group, 64 lanes each |
