@@ -224,52 +224,55 @@ impl Settings {
     /// Every setting that breaks its rule.
     fn invalid(&self) -> Vec<InvalidSetting> {
         let mut checks = Checks(Vec::new());
-        let positive = "must be at least 1";
-        let payment = &self.payment;
-        let listen = self.http.listen.parse::<SocketAddr>().is_ok();
-        checks.that(
-            listen,
-            "http.listen",
-            &self.http.listen,
-            "must be an address and a port, such as 127.0.0.1:8080",
-        );
-        checks.one_of("store.backend", &self.store.backend, &["sled", "memory"]);
-        checks.that(self.store.cache_mb >= 1, "store.cache_mb", self.store.cache_mb, positive);
+        let Self { http, store, payment, .. } = self;
+        let listen = http.listen.parse::<SocketAddr>().is_ok();
+        let rule = "must be an address and a port, such as 127.0.0.1:8080";
+        checks.that(listen, "http.listen", &http.listen, rule);
+        checks.one_of("store.backend", &store.backend, &["sled", "memory"]);
+        checks.that(!store.path.as_os_str().is_empty(), "store.path", "", "must not be empty");
         let key_len = self.operator.key.as_ref().map_or(usize::MAX, |key| key.0.chars().count());
         checks.that(key_len >= 32, "operator.key", "***", "must have at least 32 characters");
         checks.one_of("locale", &self.locale, &["ko", "en"]);
         checks.one_of("payment.provider", &payment.provider, &["simulator"]);
         checks.one_of("payment.fallback", &payment.fallback, &["defer", "refuse"]);
-        checks.that(payment.timeout_ms >= 1, "payment.timeout_ms", payment.timeout_ms, positive);
-        checks.that(
-            payment.deadline_ms > payment.charge_min_ms,
-            "payment.deadline_ms",
-            payment.deadline_ms,
-            "must be larger than payment.charge_min_ms",
-        );
-        checks.that(payment.concurrency >= 1, "payment.concurrency", payment.concurrency, positive);
+        let larger = payment.deadline_ms > payment.charge_min_ms;
+        let rule = "must be larger than payment.charge_min_ms";
+        checks.that(larger, "payment.deadline_ms", payment.deadline_ms, rule);
         let ttl = duration_ms(&payment.deferral_ttl).is_some();
-        checks.that(
-            ttl,
-            "payment.deferral_ttl",
-            &payment.deferral_ttl,
-            "must be a duration, such as 24h, 30m or 90s",
-        );
+        let rule = "must be a duration, such as 24h, 30m or 90s";
+        checks.that(ttl, "payment.deferral_ttl", &payment.deferral_ttl, rule);
         checks.one_of("sms.provider", &self.sms.provider, &["log"]);
-        checks.that(
-            self.actors.arbiters <= 64,
-            "actors.arbiters",
-            self.actors.arbiters,
-            "must be at most 64",
-        );
-        checks.that(self.actors.mailbox >= 1, "actors.mailbox", self.actors.mailbox, positive);
-        checks.that(
-            self.actors.ask_timeout_ms >= 1,
-            "actors.ask_timeout_ms",
-            self.actors.ask_timeout_ms,
-            positive,
-        );
+        for (key, value, least, most) in self.numbers() {
+            let rule = format!("must be {least} to {most}");
+            checks.that((least..=most).contains(&value), key, value, &rule);
+        }
         checks.0
+    }
+
+    /// Every number, with the least and the most it may be.
+    fn numbers(&self) -> [(&'static str, u64, u64, u64); 18] {
+        let Self { http, store, payment, actors, .. } = self;
+        let simulator = &payment.simulator;
+        [
+            ("http.workers", http.workers as u64, 0, 256),
+            ("http.drain_ms", http.drain_ms, 0, MINUTE_MS),
+            ("store.cache_mb", store.cache_mb, 1, 1_000_000),
+            ("payment.deadline_ms", payment.deadline_ms, 1, 10 * MINUTE_MS),
+            ("payment.timeout_ms", payment.timeout_ms, 1, 10 * MINUTE_MS),
+            ("payment.concurrency", payment.concurrency as u64, 1, 100_000),
+            ("payment.queue", payment.queue as u64, 0, 100_000),
+            ("payment.breaker.open_wait_ms", payment.breaker.open_wait_ms, 1, 60 * MINUTE_MS),
+            ("payment.simulator.latency_ms", simulator.latency_ms, 0, 10 * MINUTE_MS),
+            ("payment.simulator.jitter_ms", simulator.jitter_ms, 0, 10 * MINUTE_MS),
+            ("payment.simulator.capacity", simulator.capacity as u64, 0, 100_000),
+            ("actors.arbiters", actors.arbiters as u64, 0, 64),
+            ("actors.idle_ms", actors.idle_ms, 1_000, 60 * MINUTE_MS),
+            ("actors.live_max", actors.live_max as u64, 1, 10_000_000),
+            ("actors.mailbox", actors.mailbox as u64, 1, 1_000_000),
+            ("actors.ask_timeout_ms", actors.ask_timeout_ms, 1, 10 * MINUTE_MS),
+            ("actors.restarts_max", actors.restarts_max as u64, 0, 1_000),
+            ("actors.restarts_window_ms", actors.restarts_window_ms, 1, 60 * MINUTE_MS),
+        ]
     }
 
     /// How the shop is to be run, with the operator's key as it was found or made.
@@ -303,6 +306,9 @@ impl Settings {
         }
     }
 }
+
+/// A minute, in ms.
+const MINUTE_MS: u64 = 60_000;
 
 /// Variables with our prefix that are not settings: `SAEM_LOG` filters the log, as `RUST_LOG` would.
 const NOT_SETTINGS: [&str; 1] = ["SAEM_LOG"];

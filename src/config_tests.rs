@@ -64,3 +64,14 @@ fn durations_are_read() {
     );
     assert_eq!(["", "h", "0s", "1.5h", "24", "-1h", "9999d", "1시"].map(duration_ms), [None; 8]);
 }
+
+#[test]
+fn numbers_beyond_reason_are_refused_and_the_defaults_are_not() {
+    assert_eq!(Settings::default().invalid(), []);
+    let most = u64::MAX.to_string();
+    for (key, ..) in Settings::default().numbers() {
+        let variable = format!("SAEM_{}", key.to_uppercase().replace('.', "__"));
+        let error = load(&[(&variable, &most)], &[]).unwrap_err().to_string();
+        assert!(error.contains(key), "{key}: {error}");
+    }
+}

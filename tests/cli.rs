@@ -138,7 +138,11 @@ fn a_newer_format_is_refused_naming_both() {
     fs::write(directory.path().join("FORMAT"), "saem 7\n").unwrap();
     fails_with(saem(directory.path()).output().unwrap(), &["format 7", "up to format 1"]);
     fs::write(directory.path().join("FORMAT"), "postgres 7\n").unwrap();
-    fails_with(saem(directory.path()).output().unwrap(), &["FORMAT file that is not Saem's"]);
+    fails_with(saem(directory.path()).output().unwrap(), &["no FORMAT file of Saem's"]);
+    fs::remove_file(directory.path().join("FORMAT")).unwrap();
+    fs::write(directory.path().join("holiday.jpg"), "").unwrap();
+    fails_with(saem(directory.path()).output().unwrap(), &["no FORMAT file of Saem's"]);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing was put there");
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn fold_rental(row: &mut Row, event: &RentalEvent) {
             row.rental_status = RentalStatus::PaymentDeferred;
             row.payment_retry_at = Some(deferral.retry_at);
             row.payment_due_at = Some(deferral.due_at);
-            if *sent {
+            if *sent && row.payment_status == PaymentStatus::Requested {
                 row.payment_status = PaymentStatus::Unresolved;
             }
         }

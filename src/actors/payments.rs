@@ -121,10 +121,15 @@ impl Payments {
             Err(SendError::Full(_)) => return Err(ShopError::PaymentOverloaded { retry_after_ms }),
             Err(SendError::Closed(_)) => return Err(AskError::Stopped.into()),
         }
-        let patience = Duration::from_millis(self.parts.rules.conversation_ms()) + GRACE;
-        let Ok(answer) = tokio::time::timeout(patience, answer).await else {
-            self.conversations().await;
-            return Err(AskError::Timeout.into());
+        let expected = Duration::from_millis(self.parts.rules.conversation_ms());
+        let mut answer = answer;
+        let answer = match tokio::time::timeout(expected, &mut answer).await {
+            Ok(answer) => answer,
+            // It may be busy, or it hangs: then another takes its place, and nothing will come of this.
+            Err(_late) => {
+                self.conversations().await;
+                tokio::time::timeout(GRACE, answer).await.map_err(|_elapsed| AskError::Timeout)?
+            }
         };
         match answer.map_err(|_dropped| AskError::Stopped)? {
             Ok(answer) => Ok(answer),

@@ -174,7 +174,10 @@ impl Marks {
 
     fn dispatched(&self, lane: usize, position: Position) {
         let mark = &self.lanes[lane];
-        mark.set(LaneMark { dispatched: position, ..mark.get() });
+        let LaneMark { dispatched, done } = mark.get();
+        // A lane with nothing to do has done all there was for it, up to here.
+        let done = if done < dispatched { done } else { Position(position.0 - 1) };
+        mark.set(LaneMark { dispatched: position, done });
     }
 
     /// The lane has handled the event at `position`.

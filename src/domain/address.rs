@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text::bounded;
+use super::text::line;
 
 /// Where a purifier is delivered.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ impl Address {
     /// Pairs of field name (`postalCode`) and rule, one for each field that is wrong.
     pub fn checked(self) -> Result<Self, Vec<(&'static str, String)>> {
         let mut wrong = Vec::new();
-        let mut check = |field, text: &str, min, max| match bounded(text, min, max) {
+        let mut check = |field, text: &str, min, max| match line(text, min, max) {
             Ok(text) => text,
             Err(rule) => {
                 wrong.push((field, rule.to_string()));

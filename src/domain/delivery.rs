@@ -104,7 +104,7 @@ pub enum DeliveryError {
     #[error("the delivery does not exist")]
     NotFound,
     /// This step does not follow from where the delivery is.
-    #[error("the delivery is {0:?}: this step does not follow")]
+    #[error("this step does not follow from where the delivery is")]
     OutOfOrder(DeliveryStatus),
     /// The stock is not taken yet.
     #[error("the delivery's stock is not taken yet")]

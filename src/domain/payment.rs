@@ -194,7 +194,7 @@ impl PaymentEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PaymentError {
     /// No further attempt can be made in this phase.
-    #[error("the payment is {0:?}: no further attempt can be made")]
+    #[error("no further attempt can be made at this payment")]
     NotRequestable(PaymentPhase),
     /// The outcome of an earlier attempt is still unknown.
     #[error("the outcome of attempt {0} is not known yet")]

@@ -170,7 +170,7 @@ pub enum RentalError {
     #[error("a delivered rental cannot be canceled")]
     NotCancelable,
     /// It is not paid yet.
-    #[error("the rental is {0:?}, so it cannot be delivered")]
+    #[error("the rental is not confirmed, so it cannot be delivered")]
     NotDeliverable(RentalStatus),
     /// It was canceled.
     #[error("the rental was canceled")]

@@ -14,8 +14,22 @@ pub enum InvalidText {
         max: usize,
     },
     /// A control character other than a line break.
-    #[error("must not contain control characters")]
+    #[error("must not contain control or invisible characters")]
     Control,
+}
+
+/// Like [`bounded`], for what stands on one line: without line breaks and tabs.
+///
+/// # Errors
+/// [`InvalidText`]
+pub fn line(text: &str, min: usize, max: usize) -> Result<String, InvalidText> {
+    let line = bounded(text, min, max)?;
+    if line.chars().any(char::is_control) { Err(InvalidText::Control) } else { Ok(line) }
+}
+
+/// Whether a character shows nothing, or turns the text around it: names made of such deceive.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Trims `text` and checks that it has `min..=max` characters, none of them a control character
@@ -28,7 +42,7 @@ pub fn bounded(text: &str, min: usize, max: usize) -> Result<String, InvalidText
     if !(min..=max).contains(&text.chars().count()) {
         return Err(InvalidText::Length { min, max });
     }
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+    if text.chars().any(|c| is_invisible(c) || c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         return Err(InvalidText::Control);
     }
     Ok(text.to_owned())
@@ -43,6 +57,10 @@ mod tests {
         assert_eq!(bounded("정수기", 1, 3).as_deref(), Ok("정수기"));
         assert_eq!(bounded("정수기!", 1, 3), Err(InvalidText::Length { min: 1, max: 3 }));
         assert_eq!(bounded("   ", 1, 3), Err(InvalidText::Length { min: 1, max: 3 }));
-        assert_eq!(bounded("a\0b", 1, 3), Err(InvalidText::Control));
+        for bad in ["a\0b", "\u{200b}", "a\u{202e}b", "a\u{feff}b"] {
+            assert_eq!(bounded(bad, 1, 3), Err(InvalidText::Control), "{bad:?}");
+        }
+        assert_eq!(bounded("a\nb", 1, 3).as_deref(), Ok("a\nb"));
+        assert_eq!(line("a\nb", 1, 3), Err(InvalidText::Control));
     }
 }

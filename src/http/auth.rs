@@ -42,7 +42,8 @@ impl AnyRole {
 }
 
 fn token(request: &HttpRequest) -> Result<&str, Problem> {
-    let value = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let mut values = request.headers().get_all(header::AUTHORIZATION);
+    let value = values.next().and_then(|value| value.to_str().ok()).filter(|_| values.next().is_none());
     let token = value.and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())

@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     actors::shop::PageRequest,
-    domain::{Position, text::bounded},
+    domain::{
+        Position,
+        text::{bounded, line},
+    },
 };
 
 /// The largest body, in bytes.
@@ -43,10 +46,15 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         let is_json = media_type.is_some_and(|media_type| {
             media_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"))
         });
+        let encoded =
+            request.headers().get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
         let payload = payload.take();
         Box::pin(async move {
-            if !is_json {
-                return Err(Problem::new(Kind::UnsupportedMediaType, "the body must be application/json"));
+            if !is_json || encoded {
+                return Err(Problem::new(
+                    Kind::UnsupportedMediaType,
+                    "the body must be application/json, not compressed",
+                ));
             }
             let read = tokio::time::timeout(BODY_WITHIN, read(payload)).await;
             let late = |_| Problem::new(Kind::RequestTimeout, "the body took longer than 10 s to arrive");
@@ -93,6 +101,9 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<Body<T>, Problem> {
             format!("not JSON at line {}, column {}", error.line(), error.column()),
         )
     })?;
+    if let Some(at) = array_in(&value) {
+        return Err(Problem::invalid_field(&at, "must not be an array"));
+    }
     value.sort_all_objects();
     let hash: [u8; 32] = Sha256::digest(value.to_string()).into();
     let (fingerprint, _) = hash.split_first_chunk::<16>().expect("a SHA-256 has 32 bytes");
@@ -107,9 +118,39 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<Body<T>, Problem> {
             Some(field) if !at.ends_with(&format!("/{field}")) => format!("{at}/{field}"),
             Some(_) | None => at,
         };
-        let rule = if reason.starts_with("missing field") { "is required".to_owned() } else { reason };
+        let missing = reason.starts_with("missing field");
+        let rule = if missing { "is required".to_owned() } else { plainly(&reason) };
         Problem::invalid_field(&at, rule)
     })
+}
+
+/// The first array, if there is one: serde would take it for an object, and no request has any.
+fn array_in(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::Array(_) => Some(String::new()),
+        serde_json::Value::Object(fields) => fields.iter().find_map(|(name, value)| {
+            array_in(value).map(|at| format!("/{}{at}", name.replace('~', "~0").replace('/', "~1")))
+        }),
+        _ => None,
+    }
+}
+
+/// serde's words, without Rust's names for things.
+fn plainly(reason: &str) -> String {
+    let mut words = Vec::new();
+    let mut skip = false;
+    for word in reason.split(' ') {
+        match word.trim_end_matches(',') {
+            _ if skip => {
+                skip = false;
+                words.push("an object");
+            }
+            "struct" => skip = true,
+            "u64" | "u32" => words.push("a whole number of 0 or more"),
+            _ => words.push(word),
+        }
+    }
+    words.join(" ")
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -140,7 +181,12 @@ impl Rules {
         value.map_err(|rule| self.broken(pointer, rule.to_string())).ok()
     }
 
-    /// A text of `min..=max` characters, trimmed.
+    /// One line of `min..=max` characters, trimmed.
+    pub fn line(&mut self, pointer: &str, text: &str, min: usize, max: usize) -> Option<String> {
+        self.check(pointer, line(text, min, max))
+    }
+
+    /// A text of `min..=max` characters, trimmed; line breaks are welcome.
     pub fn text(&mut self, pointer: &str, text: &str, min: usize, max: usize) -> Option<String> {
         self.check(pointer, bounded(text, min, max))
     }

@@ -23,8 +23,11 @@ impl FromRequest for IdempotencyKey {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let scope = format!("{} {}", request.method(), request.path());
-        let key = request.headers().get(KEY).map(|value| {
-            let key = value.to_str().ok().and_then(parse);
+        let mut values = request.headers().get_all(KEY);
+        let first = values.next();
+        let more = values.next().is_some();
+        let key = first.map(|value| {
+            let key = value.to_str().ok().and_then(parse).filter(|_| !more);
             key.ok_or_else(|| Problem::invalid_field("/headers/Idempotency-Key", RULE))
         });
         std::future::ready(key.transpose().map(|key| Self { key, scope }))

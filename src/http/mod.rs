@@ -19,10 +19,11 @@ use std::{
 };
 
 use actix_web::{
-    App as Application, HttpServer, Resource,
+    App as Application, HttpServer, Resource, Route,
     dev::Server,
+    guard,
     middleware::from_fn,
-    web::{self, ServiceConfig, delete, get, patch, post, put},
+    web::{self, ServiceConfig, delete, patch, post, put},
 };
 
 use self::routes::{customers, deliveries, mypage, operations, products, rentals};
@@ -61,6 +62,11 @@ impl App {
 
 fn at(path: &str) -> Resource {
     web::resource(path)
+}
+
+/// GET, and HEAD, which is GET without the body.
+fn get() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// The route table.

@@ -12,7 +12,7 @@ async fn the_frameworks_own_failures_are_problems() {
     app.anyone().get("/v1/nothing").await.problem(404, "not-found");
     app.anyone().get("/").await.problem(404, "not-found");
     let wrong = app.anyone().call(Method::DELETE, "/v1/products").await;
-    assert_eq!(wrong.header("allow"), "GET, POST");
+    assert_eq!(wrong.header("allow"), "GET, HEAD, POST");
     wrong.problem(405, "method-not-allowed");
     let post = || customer.request(Method::POST, "/v1/rentals");
     let text = post().header(header::CONTENT_TYPE, "text/plain").body("{}");
@@ -83,4 +83,50 @@ async fn malformed_ids_are_not_found_everywhere() {
         .post("/v1/rentals/x/payment", json!({"paymentMethod": {"type": "CARD", "token": "tok_ok"}}))
         .await
         .problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn an_array_is_no_object_anywhere() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(1, 5).await);
+    let operator = app.operator();
+    operator.post("/v1/products", json!(["맑은샘", "MS-100", "", 1_000, 5])).await.invalid(&[""]);
+    operator.post(&format!("/v1/products/{product}/restock"), json!([7])).await.invalid(&[""]);
+    let mut body = order(&product, "tok_ok");
+    body["address"] = json!(["홍길동", "04524", "세종대로 110", null]);
+    customer.post("/v1/rentals", body).await.invalid(&["/address"]);
+    let mut body = order(&product, "tok_ok");
+    body["paymentMethod"] = json!(["CARD", "tok_ok"]);
+    customer.post("/v1/rentals", body).await.invalid(&["/paymentMethod"]);
+    assert_eq!(app.stock(&product).await, 5);
+    let wrong = json!({"name": "x", "model": "x", "fee": "1", "stock": 1});
+    let problem = operator.post("/v1/products", wrong).await.invalid(&["/fee"]);
+    assert!(!problem.to_string().contains("u64"), "{problem}");
+}
+
+#[tokio::test]
+async fn what_is_said_twice_is_not_half_heard() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(1, 5).await);
+    let order = order(&product, "tok_ok");
+    let post = || customer.request(Method::POST, "/v1/rentals").json(&order);
+    let two_keys = post().header("idempotency-key", "a").header("idempotency-key", "b");
+    Answer::of(two_keys).await.invalid(&["/headers/Idempotency-Key"]);
+    let two_tokens = post().header(header::AUTHORIZATION, "Bearer x");
+    Answer::of(two_tokens).await.problem(401, "unauthorized");
+    let zipped = post().header(header::CONTENT_ENCODING, "gzip");
+    Answer::of(zipped).await.problem(415, "unsupported-media-type");
+    assert_eq!(customer.get("/v1/rentals").await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let app = TestApp::start();
+    let product = app.product(1, 5).await;
+    for path in ["/healthz", "/readyz", "/v1/products", &format!("/v1/products/{product}")] {
+        let head = app.anyone().call(Method::HEAD, path).await;
+        assert_eq!((head.status, head.body.as_str()), (200, Some("")), "{path}");
+        let get = app.anyone().get(path).await;
+        assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
+    }
 }

@@ -72,7 +72,7 @@ pub enum ShopError {
     #[error("the first request with this Idempotency-Key is still running")]
     KeyInProgress,
     /// Phone number and password, or key, do not match.
-    #[error("phone number and password do not match")]
+    #[error("these credentials do not match")]
     BadCredentials,
     /// The delivery is not in transit, so that it cannot be completed.
     #[error("this step does not follow from where the delivery is")]

@@ -27,7 +27,7 @@ pub struct SignUp {
 impl SignUp {
     fn checked(self) -> Result<(String, Phone, String), Problem> {
         let mut rules = Rules::default();
-        let name = rules.text("/name", &self.name, 1, 100);
+        let name = rules.line("/name", &self.name, 1, 100);
         let phone = rules.check("/phone", Phone::parse(&self.phone));
         let password = password(&mut rules, self.password);
         rules.all(name.zip(phone).zip(password).map(|((name, phone), password)| (name, phone, password)))
@@ -83,7 +83,7 @@ pub async fn change(
     body: Body<Change>,
 ) -> Result<HttpResponse, Problem> {
     let mut rules = Rules::default();
-    let name = body.value.name.and_then(|name| rules.text("/name", &name, 1, 100));
+    let name = body.value.name.and_then(|name| rules.line("/name", &name, 1, 100));
     let new_password = body.value.password.and_then(|new| password(&mut rules, new));
     rules.all(Some(()))?;
     let done = app.shop.change_customer(id, name, new_password, because).await?;

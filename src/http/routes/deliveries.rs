@@ -122,8 +122,8 @@ pub async fn dispatch(
     OptionalBody(dispatch): OptionalBody<Dispatch>,
 ) -> Result<HttpResponse, Problem> {
     let mut rules = Rules::default();
-    let carrier = dispatch.carrier.and_then(|carrier| rules.text("/carrier", &carrier, 1, 100));
-    let number = dispatch.tracking_number.and_then(|number| rules.text("/trackingNumber", &number, 1, 100));
+    let carrier = dispatch.carrier.and_then(|carrier| rules.line("/carrier", &carrier, 1, 100));
+    let number = dispatch.tracking_number.and_then(|number| rules.line("/trackingNumber", &number, 1, 100));
     rules.all(Some(()))?;
     let done = app.shop.dispatch_delivery(delivery_id(&id)?, carrier, number, because).await?;
     Ok(HttpResponse::Ok().insert_header(position_header(done.position)).json(json::delivery(&done.value)))

@@ -137,7 +137,7 @@ pub async fn dismiss(
     body: Body<Dismiss>,
 ) -> Result<HttpResponse, Problem> {
     let mut rules = Rules::default();
-    let reason = rules.text("/reason", &body.value.reason, 1, 200);
+    let reason = rules.line("/reason", &body.value.reason, 1, 200);
     app.shop.dismiss_held(held_key(&id)?, rules.all(reason)?, because).await?;
     Ok(HttpResponse::Ok().json(value!({"id": id.as_str()})))
 }

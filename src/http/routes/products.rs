@@ -74,8 +74,8 @@ pub struct Register {
 }
 
 fn offer(rules: &mut Rules, name: &str, model: &str, description: &str, fee: u64) -> Option<Offer> {
-    let name = rules.text("/name", name, 1, 100);
-    let model = rules.text("/model", model, 1, 100);
+    let name = rules.line("/name", name, 1, 100);
+    let model = rules.line("/model", model, 1, 100);
     let description = rules.text("/description", description, 0, 2_000);
     let fee = rules.number("/fee", fee, 1..=Money::MAX_FEE.as_won()).map(Money::won);
     Some(Offer { name: name?, model: model?, description: description?, fee: fee? })

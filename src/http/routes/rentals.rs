@@ -50,7 +50,7 @@ enum MethodType {
 impl Method {
     fn checked(self, rules: &mut Rules) -> Option<PaymentMethod> {
         let MethodType::Card = self.r#type;
-        rules.text("/paymentMethod/token", &self.token, 1, 255).map(|token| PaymentMethod::Card { token })
+        rules.line("/paymentMethod/token", &self.token, 1, 255).map(|token| PaymentMethod::Card { token })
     }
 }
 

@@ -102,11 +102,22 @@ fn check_format(directory: &Path) -> Result<(), OpenError> {
                 None => Err(OpenError::Foreign(path)),
             }
         }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && holds_other_things(directory) => {
+            Err(OpenError::Foreign(path))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             write_format(directory, &file).map_err(|error| OpenError::Unusable { path, error })
         }
         Err(error) => Err(OpenError::Unusable { path, error }),
     }
+}
+
+/// Whether a directory without a `FORMAT` file is somebody else's. An operator may have put a key there.
+fn holds_other_things(directory: &Path) -> bool {
+    let ours = ["operator.key", "FORMAT.new", "lost+found"];
+    fs::read_dir(directory).is_ok_and(|entries| {
+        entries.flatten().any(|entry| !ours.iter().any(|name| entry.file_name() == *name))
+    })
 }
 
 /// Written whole or not at all: a crash must not leave half a `FORMAT` file.

@@ -82,7 +82,7 @@ pub enum OpenError {
         supported: u32,
     },
     /// It is not Saem's.
-    #[error("the data directory {0} holds a FORMAT file that is not Saem's")]
+    #[error("the data directory {0} holds files, but no FORMAT file of Saem's")]
     Foreign(String),
     /// It is damaged.
     #[error("the data in {path} is damaged: {error}")]
