@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let system = actix_rt::System::new();
     let memory = system.block_on(rentals_per_second(MemoryJournal::new(), rentals))?;
     println!("rentals confirmed, memory     {memory:>9.0} /s");
-    let sled = SledJournal::open(directory.path(), SledOptions::default())?;
+    let sled = SledJournal::open(&directory.path().join("store"), SledOptions::default())?;
     let sled = system.block_on(rentals_per_second(sled, rentals))?;
     println!("rentals confirmed, sled       {sled:>9.0} /s");
     println!("sled / memory                 {:>9.2}", sled / memory);

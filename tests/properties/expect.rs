@@ -143,19 +143,19 @@ impl World {
         let unwritten = matches!(circumstances.failure, Some(Failure::Before | Failure::Torn));
         let failing = |id: EntityId| self.failures.get(&id).is_some_and(|&count| count > FAILURES_MAX);
         let quarantined = match asked {
-            Ask::Place(..) => self.desk_failures > FAILURES_MAX,
-            Ask::Pay(id, _) => {
-                self.desk_failures > FAILURES_MAX || failing((*id).into()) || failing(id.payment().into())
-            }
+            Ask::Place(..) => false,
+            Ask::Pay(id, _) => failing((*id).into()) || failing(id.payment().into()),
             Ask::Cancel(id, _) => failing((*id).into()),
             Ask::Dispatch(id) | Ask::Complete(id) => failing((*id).into()) || failing(id.delivery().into()),
             Ask::Restock { product: id, .. } | Ask::Withdraw(id) => failing((*id).into()),
         };
         let at_the_desk = matches!(asked, Ask::Place(..) | Ask::Pay(..));
+        // The payment actor rests after too many failures.
+        let resting = self.desk_failures > FAILURES_MAX;
         match error {
             ShopError::Ask(AskError::Store(_)) | ShopError::Store(_) | ShopError::Commit(_) => unwritten,
             ShopError::Ask(AskError::Quarantined) => quarantined,
-            ShopError::Ask(AskError::Stopped) => at_the_desk && circumstances.model.desk_fails,
+            ShopError::Ask(AskError::Stopped) => at_the_desk && (resting || circumstances.model.desk_fails),
             _ => false,
         }
     }
