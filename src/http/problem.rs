@@ -208,6 +208,9 @@ impl From<ShopError> for Problem {
             ShopError::RentalNotPayable => Self::new(Kind::RentalNotPayable, told),
             ShopError::KeyReused => Self::new(Kind::IdempotencyKeyReused, told),
             ShopError::KeyInProgress => Self::new(Kind::IdempotencyInProgress, told),
+            ShopError::TooManyTries { retry_after_ms } => {
+                Self::new(Kind::TooManyRequests, told).retry_after(retry_after_ms)
+            }
             ShopError::BadCredentials => Self::new(Kind::Unauthorized, told),
             ShopError::DeliveryOutOfOrder => Self::new(Kind::DeliveryOutOfOrder, told),
         }

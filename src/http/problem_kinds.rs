@@ -97,6 +97,8 @@ kinds! {
         "Use a new Idempotency-Key for a new request.";
     PreconditionRequired = "precondition-required", PRECONDITION_REQUIRED, "Which version do you change?",
         "Send `If-Match` with the ETag that you got.";
+    TooManyRequests = "too-many-requests", TOO_MANY_REQUESTS, "Too often",
+        "Wait for `Retry-After`, then try again.";
     PaymentOverloaded = "payment-overloaded", SERVICE_UNAVAILABLE, "Payments are overloaded",
         "Nothing was recorded and nothing charged. Try again after `Retry-After`.";
     PaymentUnavailable = "payment-unavailable", SERVICE_UNAVAILABLE, "The payment could not be made",
@@ -137,6 +139,7 @@ impl Kind {
             StatusCode::REQUEST_TIMEOUT => Self::RequestTimeout,
             StatusCode::PAYLOAD_TOO_LARGE => Self::PayloadTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::TOO_MANY_REQUESTS => Self::TooManyRequests,
             StatusCode::SERVICE_UNAVAILABLE => Self::Overloaded,
             _ => Self::Internal,
         }

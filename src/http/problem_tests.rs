@@ -38,6 +38,7 @@ fn every_refusal_of_the_shop_is_pinned() {
         (ShopError::KeyReused, (422, "idempotency-key-reused")),
         (ShopError::KeyInProgress, (409, "idempotency-in-progress")),
         (ShopError::BadCredentials, (401, "unauthorized")),
+        (ShopError::TooManyTries { retry_after_ms: 1 }, (429, "too-many-requests")),
         (ShopError::DeliveryOutOfOrder, (409, "delivery-out-of-order")),
         (ShopError::Internal(text()), (500, "internal")),
         (ShopError::Ask(AskError::Shed), (503, "overloaded")),

@@ -67,6 +67,24 @@ async fn a_wrong_password_and_an_unknown_number_get_the_same_answer() {
 }
 
 #[tokio::test]
+async fn guessing_has_to_wait_and_keeps_nobody_else_out() {
+    let app = TestApp::start();
+    app.customer(1).await;
+    app.customer(2).await;
+    let guess = json!({"phone": "010-1000-0001", "password": "guesswork"});
+    let anyone = app.anyone();
+    let guesses = futures_util::future::join_all((0..32).map(|_| anyone.post("/v1/sessions", guess.clone())));
+    let statuses: Vec<u16> = guesses.await.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 5, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 27, "{statuses:?}");
+    // Even the right password waits, or waiting would tell which one it is.
+    let answer = app.anyone().post("/v1/sessions", credentials("010-1000-0001")).await;
+    answer.problem(429, "too-many-requests");
+    app.anyone().post("/v1/sessions", credentials("010-1000-0002")).await.expect(201);
+    app.operator().get("/v1/operations/contexts").await.expect(200);
+}
+
+#[tokio::test]
 async fn the_operators_key_and_its_session_are_both_the_operator() {
     let app = TestApp::start();
     let key = crate::app::operator_key(&app.data());

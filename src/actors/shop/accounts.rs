@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use argon2::{
@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     error::ShopError,
+    lockout::Lockout,
     views::{Principal, SessionView},
 };
 use crate::{
@@ -57,6 +58,7 @@ pub(super) struct Accounts {
     phone_key: [u8; 32],
     sessions: RwLock<HashMap<TokenHash, Session>>,
     hashing: Semaphore,
+    lockout: Mutex<Lockout>,
     /// Held while a person's record is read, changed and written.
     pub(super) changing: tokio::sync::Mutex<()>,
     /// The hash of no password, so that an unknown number takes as long as a wrong password.
@@ -106,6 +108,7 @@ impl Accounts {
             phone_key,
             sessions: RwLock::new(sessions),
             hashing: Semaphore::new(HASHING_MAX),
+            lockout: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             nobody,
         })
@@ -146,6 +149,18 @@ impl Accounts {
             Ok::<_, ShopError>(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
         });
         Ok(verified.await.map_err(internal)?? && known)
+    }
+
+    /// Begins a try to log in.
+    pub(super) fn begin_try(&self, account: CustomerId) -> Result<(), ShopError> {
+        let mut lockout = self.lockout.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = lockout.begin(account, self.sources.now());
+        begun.map_err(|retry_after_ms| ShopError::TooManyTries { retry_after_ms })
+    }
+
+    /// A try to log in has succeeded.
+    pub(super) fn try_succeeded(&self, account: CustomerId) {
+        self.lockout.lock().unwrap_or_else(PoisonError::into_inner).succeeded(account);
     }
 
     /// Opens a session, durably.

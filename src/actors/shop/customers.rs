@@ -99,9 +99,11 @@ impl Shop {
     /// Opens a session for a customer.
     ///
     /// # Errors
-    /// [`ShopError::BadCredentials`], whichever of the two is wrong.
+    /// [`ShopError::BadCredentials`], whichever of the two is wrong; [`ShopError::TooManyTries`] after
+    /// several of these, for a while, even with the right ones.
     pub async fn log_in(&self, phone: Phone, password: String) -> Result<SessionView, ShopError> {
         let (id, account) = self.newest_account(&phone).await?;
+        self.accounts.begin_try(id)?;
         let person = match account.status {
             AccountStatus::Active => self.accounts.person(id).await?,
             AccountStatus::Absent | AccountStatus::Left => None,
@@ -109,10 +111,12 @@ impl Shop {
         if !self.accounts.verify(person.as_ref(), password).await? {
             return Err(ShopError::BadCredentials);
         }
+        self.accounts.try_succeeded(id);
         self.accounts.open_session(Principal::Customer(id)).await
     }
 
-    /// Opens a session for the operator.
+    /// Opens a session for the operator. Failures are not counted: a key of 32 characters is not guessed,
+    /// and a count would let anybody lock the operator out.
     ///
     /// # Errors
     /// [`ShopError::BadCredentials`]

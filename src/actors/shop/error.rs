@@ -74,6 +74,12 @@ pub enum ShopError {
     /// Phone number and password, or key, do not match.
     #[error("these credentials do not match")]
     BadCredentials,
+    /// Too many log-ins of this account have failed.
+    #[error("too many log-ins have failed; please wait")]
+    TooManyTries {
+        /// For how long, in ms.
+        retry_after_ms: u64,
+    },
     /// The delivery is not in transit, so that it cannot be completed.
     #[error("this step does not follow from where the delivery is")]
     DeliveryOutOfOrder,

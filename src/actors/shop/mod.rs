@@ -4,6 +4,7 @@ mod accounts;
 mod customers;
 mod deliveries;
 pub mod error;
+mod lockout;
 mod operations;
 mod products;
 mod rentals;
