@@ -76,6 +76,8 @@ impl TestApp {
         let mut settings = Settings::default();
         settings.store.path = directory.path().join("data");
         settings.faults.enabled = true;
+        // A busy machine is not a slow gateway: only tests about deadlines have short ones.
+        (settings.payment.deadline_ms, settings.payment.timeout_ms) = (20_000, 15_000);
         change(&mut settings);
         let running = Some(Running::start(settings.clone()));
         Self { settings, directory, running }

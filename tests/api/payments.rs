@@ -14,7 +14,7 @@ async fn pay(customer: &Client, rental: &Value, token: &str) -> Answer {
 async fn pay_once_settled(customer: &Client, rental: &Value, token: &str) -> Answer {
     let tried = || async {
         let answer = pay(customer, rental, token).await;
-        (answer.status != 409 && answer.status != 503).then_some(answer)
+        (!matches!(answer.status, 202 | 409 | 503)).then_some(answer)
     };
     eventually("the last try is settled", tried).await
 }
