@@ -18,7 +18,7 @@ use saem::{
     config::{Http, Settings},
     demo, open,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
@@ -83,6 +83,7 @@ fn start_log() -> Result<(), Failure> {
 }
 
 async fn run(serve: Serve) -> Result<(), Failure> {
+    let signals = Signals::expected()?;
     let settings = Settings::load(serve.config.as_deref(), &serve.flags()?)?;
     // The port is taken before the data: whoever cannot listen should not touch the store.
     let address = &settings.http.listen;
@@ -91,23 +92,45 @@ async fn run(serve: Serve) -> Result<(), Failure> {
     let shop = open::open(&settings).await?;
     let samples = if serve.demo { demo::fill(&shop).await? } else { 0 };
     welcome(&settings, &listener, samples)?;
-    let served = serve_until_told(&shop, listener, settings.http).await;
+    let served = serve_until_told(&shop, listener, settings.http, signals).await;
     shop.close().await;
     info!("closed");
     Ok(served?)
 }
 
-async fn serve_until_told(shop: &Arc<Shop>, listener: TcpListener, http: Http) -> io::Result<()> {
+/// What tells the server to stop. Whoever reads the welcome may send it.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn expected() -> io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// Waits for one; answers whether it is impatient.
+    async fn at_once(&mut self) -> bool {
+        tokio::select! {
+            _ = self.terminate.recv() => false,
+            _ = self.interrupt.recv() => true,
+        }
+    }
+}
+
+async fn serve_until_told(
+    shop: &Arc<Shop>,
+    listener: TcpListener,
+    http: Http,
+    mut signals: Signals,
+) -> io::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = if http.workers == 0 { cores } else { http.workers };
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let serving = saem::http::serve(Arc::clone(shop), listener, workers)?;
     let (handle, drain) = (serving.server.handle(), serving.draining());
     let told = actix_web::rt::spawn(async move {
-        let at_once = tokio::select! {
-            _ = terminate.recv() => false,
-            _ = interrupt.recv() => true,
-        };
+        let at_once = signals.at_once().await;
         info!("draining");
         drain.begin();
         if !at_once {
