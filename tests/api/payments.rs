@@ -96,7 +96,7 @@ async fn a_lost_answer_is_found_and_never_charged_again() {
 #[tokio::test]
 async fn canceled_while_the_outcome_is_open_means_refunded_if_it_was_captured() {
     let app = TestApp::impatient(|_| {});
-    let (customer, product) = (app.customer(1).await, app.product(100, 1).await);
+    let (customer, product) = (app.customer(1).await, app.product(100, 5).await);
     let rental = customer.rent(&product, "tok_lost_response").await.expect(202);
     customer.cancel(&rental).await.expect(200);
     payment_becomes(&customer, &rental, "CANCELED").await;

@@ -53,7 +53,7 @@ impl Shop {
         filter: RentalFilter,
         page: &PageRequest,
     ) -> Result<Page<PaymentView>, ShopError> {
-        let rows = self.rows(filter, page).await?;
+        let rows = self.current_rows(filter, page).await?;
         let mut items = Vec::with_capacity(rows.items.len());
         for row in rows.items {
             items.extend(unless_damaged(self.payment(row.rental_id.payment()).await)?);
@@ -99,7 +99,7 @@ impl Shop {
         filter: RentalFilter,
         page: &PageRequest,
     ) -> Result<Page<DeliveryView>, ShopError> {
-        let rows = self.rows(filter, page).await?;
+        let rows = self.current_rows(filter, page).await?;
         let mut items = Vec::with_capacity(rows.items.len());
         for row in rows.items.iter().filter(|row| row.delivery_status.is_some()) {
             items.extend(unless_damaged(self.delivery(row.rental_id.delivery()).await)?);

@@ -190,12 +190,23 @@ impl Shop {
         filter: RentalFilter,
         page: &PageRequest,
     ) -> Result<Page<RentalView>, ShopError> {
-        let rows = self.rows(filter, page).await?;
+        let rows = self.current_rows(filter, page).await?;
         let mut items = Vec::with_capacity(rows.items.len());
         for row in rows.items {
             items.extend(unless_damaged(self.rental(row.rental_id).await)?);
         }
         Ok(Page { items, next_cursor: rows.next_cursor })
+    }
+
+    /// Like [`Self::rows`], as of now: lists of the write side show what was acknowledged before.
+    pub(super) async fn current_rows(
+        &self,
+        filter: RentalFilter,
+        page: &PageRequest,
+    ) -> Result<Page<super::Row>, ShopError> {
+        let head = *self.journal.head().borrow();
+        self.my_page_at(head).await;
+        self.rows(filter, page).await
     }
 
     /// My Page's rows, newest first.
