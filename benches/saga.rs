@@ -123,6 +123,5 @@ fn order(customer_id: CustomerId, product_id: ProductId) -> Order {
         },
         method: PaymentMethod::Card { token: "tok_ok".to_owned() },
         expected_fee: None,
-        key: None,
     }
 }

@@ -55,7 +55,6 @@ async fn rent() -> Result<(), Box<dyn Error>> {
         },
         method: PaymentMethod::Card { token: "tok_ok".to_owned() },
         expected_fee: None,
-        key: None,
     };
     let rental = shop.place_rental(order, shop.because()).await?.rental;
     println!("{} is {:?}", rental.id, rental.rental.status);

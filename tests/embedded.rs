@@ -73,7 +73,6 @@ fn order(customer_id: CustomerId, product_id: ProductId, token: &str) -> Order {
         },
         method: PaymentMethod::Card { token: token.to_owned() },
         expected_fee: None,
-        key: None,
     }
 }
 

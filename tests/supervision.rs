@@ -20,8 +20,8 @@ use saem::{
         supervisor::Keeping,
     },
     domain::{
-        Aggregate, Causation, Correlation, EntityId, EntityKind, Event, Position, ProductId, Recorded,
-        RentalId, Timestamp,
+        Aggregate, Correlation, EntityId, EntityKind, Event, Position, ProductId, Recorded, RentalId,
+        Timestamp,
         product::{ProductError, ProductEvent},
     },
     store::{
@@ -184,7 +184,7 @@ impl Works {
     }
 
     async fn tell(&self, id: ProductId, command: CounterCommand) -> Result<u32, AskError> {
-        let because = Because { correlation: Correlation(1), causation: Causation::Request(1) };
+        let because = Because::request(Correlation(1), 1);
         Ok(self.exchange.ask::<Counter>(id, command, because).await?.state.count)
     }
 

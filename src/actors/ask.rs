@@ -17,6 +17,31 @@ pub struct Because {
     pub correlation: Correlation,
     /// The request or the event right before.
     pub causation: Causation,
+    /// Set when a request came with an `Idempotency-Key`: what it asks for happens once.
+    pub key: Option<RequestKey>,
+}
+
+impl Because {
+    /// A request that brings no key.
+    #[must_use]
+    pub const fn request(correlation: Correlation, span: u64) -> Self {
+        Self { correlation, causation: Causation::Request(span), key: None }
+    }
+
+    /// What an event leads to.
+    #[must_use]
+    pub const fn event(correlation: Correlation, position: Position) -> Self {
+        Self { correlation, causation: Causation::Event(position), key: None }
+    }
+}
+
+/// An `Idempotency-Key` in its scope, with what it was first used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestKey {
+    /// A hash of principal, method, path and key.
+    pub hash: u128,
+    /// A hash of the body.
+    pub fingerprint: [u8; 16],
 }
 
 /// What an entity decided, durably.

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Causation, Timestamp,
+        Timestamp,
         context::{Context, ContextCommand, Group, HeldKey, Hold},
         event::lane_of,
         rental::{Rental, RentalCommand},
@@ -105,7 +105,7 @@ impl Errands {
     }
 
     async fn run_one(&self, errand: Errand, item: Item) -> Done {
-        let because = Because { correlation: item.correlation, causation: Causation::Event(item.position) };
+        let because = Because::event(item.correlation, item.position);
         let resolved = match errand {
             Errand::Expire(rental) => {
                 let expired = self.exchange.ask::<Rental>(rental, RentalCommand::Expire, because).await;

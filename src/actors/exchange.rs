@@ -231,7 +231,7 @@ impl Exchange {
     /// A reason for what Saem does by itself, on behalf of what `correlation` stands for.
     #[must_use]
     pub const fn scheduled(correlation: Correlation) -> Because {
-        Because { correlation, causation: Causation::Schedule }
+        Because { correlation, causation: Causation::Schedule, key: None }
     }
 }
 

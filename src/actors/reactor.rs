@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Causation, Command, LANES, Position, Recorded,
+        Command, LANES, Position, Recorded,
         context::Group,
         delivery::Delivery,
         payment::Payment,
@@ -93,8 +93,7 @@ impl Reactor {
         } else {
             reaction
         };
-        let because =
-            Because { correlation: cause.meta.correlation, causation: Causation::Event(cause.position) };
+        let because = Because::event(cause.meta.correlation, cause.position);
         let (exchange, target) = (&self.exchange, reaction.target);
         match reaction.command {
             Command::Rental(command) => exchange.ask::<Rental>(target, command, because).await.map(drop),

@@ -24,10 +24,7 @@ use super::{
     problem::{PROBLEM_JSON, Problem},
     problem_kinds::Kind,
 };
-use crate::{
-    actors::ask::Because,
-    domain::{Causation, Correlation},
-};
+use crate::{actors::ask::Because, domain::Correlation};
 
 /// The header that tells the correlation id.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -61,7 +58,7 @@ fn traceparent(text: &str) -> Option<Because> {
         return None;
     }
     let span = u64::from_str_radix(parent, 16).ok().filter(|&span| span != 0)?;
-    Some(Because { correlation: Correlation::parse(trace)?, causation: Causation::Request(span) })
+    Some(Because::request(Correlation::parse(trace)?, span))
 }
 
 type Answer<B> = ServiceResponse<EitherBody<B, BoxBody>>;
@@ -175,6 +172,7 @@ impl ResponseError for Panicked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Causation;
 
     #[test]
     fn only_well_formed_trace_contexts_are_continued() {

@@ -4,7 +4,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::HeaderName
 use sha2::{Digest as _, Sha256};
 
 use super::problem::Problem;
-use crate::{actors::shop::RequestKey, domain::CustomerId};
+use crate::{actors::ask::RequestKey, domain::CustomerId};
 
 /// Tells that an answer is an earlier one, again.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");

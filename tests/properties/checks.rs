@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use saem::{
     actors::{
+        ask::{Because, RequestKey},
         reads,
         shop::{PageRequest, Row},
     },
@@ -16,7 +17,7 @@ use saem::{
 };
 
 use crate::{
-    doing::{keyed, pass},
+    doing::{keyed, pass, request_key},
     model::{CROWD, Placing, Token},
     world::World,
 };
@@ -295,9 +296,9 @@ impl World {
                 token: Token::Ok,
                 key: Some(key),
             };
-            let mut order = self.order(placing);
-            order.key.as_mut().unwrap().fingerprint = fingerprint;
-            let placed = self.shop.place_rental(order, self.shop.because()).await.unwrap();
+            let request = request_key(&placing).map(|key| RequestKey { fingerprint, ..key });
+            let because = Because { key: request, ..self.shop.because() };
+            let placed = self.shop.place_rental(self.order(placing), because).await.unwrap();
             assert_eq!((keyed(customer, key).1, placed.rental.id), (*id, *id));
             assert_eq!((&placed.outcome, placed.replayed), (outcome, true), "INV-7: the same answer");
         }

@@ -3,7 +3,10 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use saem::{
-    actors::shop::{Order, PayOutcome, Placed, RequestKey, Shop, ShopError},
+    actors::{
+        ask::{Because, RequestKey},
+        shop::{Order, PayOutcome, Placed, Shop, ShopError},
+    },
     domain::{
         EntityId, RentalId,
         address::Address,
@@ -57,10 +60,21 @@ pub fn keyed(customer: usize, key: u8) -> (u128, RentalId) {
     (hash, RentalId(uuid_v8(hash)))
 }
 
+/// The key of a request to place a rental, if it has one.
+pub fn request_key(placing: &Placing) -> Option<RequestKey> {
+    let Placing { customer, product, token, key } = *placing;
+    let mut fingerprint = [0; 16];
+    fingerprint[..2].copy_from_slice(&[product as u8, token as u8]);
+    key.map(|key| RequestKey { hash: keyed(customer, key).0, fingerprint })
+}
+
 async fn ask(shop: Arc<Shop>, ask: Ask) -> Answer {
     let because = shop.because();
     Ok(match ask {
-        Ask::Place(_, order) => Done::Placed(shop.place_rental(*order, because).await?),
+        Ask::Place(placing, order) => {
+            let because = Because { key: request_key(&placing), ..because };
+            Done::Placed(shop.place_rental(*order, because).await?)
+        }
         Ask::Pay(id, token) => Done::Placed(shop.pay_rental(id, method(token), because).await?),
         Ask::Cancel(id, reason) => {
             Done::Rental(shop.cancel_rental(id, reason, because).await?.value.rental.status)
@@ -195,9 +209,7 @@ impl World {
     }
 
     pub fn order(&self, placing: Placing) -> Order {
-        let Placing { customer, product, token, key } = placing;
-        let mut fingerprint = [0; 16];
-        fingerprint[..2].copy_from_slice(&[product as u8, token as u8]);
+        let Placing { customer, product, .. } = placing;
         Order {
             customer_id: self.customers[customer],
             product_id: self.products[product],
@@ -207,9 +219,8 @@ impl World {
                 line1: "세종대로 110".to_owned(),
                 line2: None,
             },
-            method: method(token),
+            method: method(placing.token),
             expected_fee: None,
-            key: key.map(|key| RequestKey { hash: keyed(customer, key).0, fingerprint }),
         }
     }
 

@@ -21,7 +21,7 @@ use saem::{
 };
 
 use crate::{
-    doing::{Answer, Ask, Done, keyed},
+    doing::{Answer, Ask, Done, keyed, request_key},
     model::{Model, Placing, Token},
     world::World,
 };
@@ -162,7 +162,7 @@ impl World {
 
     fn placing(&self, placing: &Placing, before: &Before, answer: &Answer, model: &Model) -> Expected {
         if let Some(terms) = &before.rental.terms {
-            let same = terms.fingerprint == self.order(*placing).key.map(|key| key.fingerprint);
+            let same = terms.fingerprint == request_key(placing).map(|key| key.fingerprint);
             if !same {
                 return expect(refuses(answer, &ShopError::KeyReused), "the key was used for something else");
             }

@@ -40,7 +40,7 @@ impl Shop {
         let vault = vec![Accounts::person_write(id, &person)?];
         let decided = self.exchange.ask_with::<Account>(id, AccountCommand::SignUp, because, vault).await?;
         let value = CustomerView { id, name, phone, created_at: decided.state.created_at };
-        Ok(Done { value, position: decided.position })
+        Ok(Done { value, position: decided.position, replayed: false })
     }
 
     /// The account a number has, or would have: the first whose customer has not left.
@@ -93,7 +93,7 @@ impl Shop {
         let decided = self.exchange.ask_with::<Account>(id, AccountCommand::Change, because, vault).await?;
         let Person { name, phone, .. } = person;
         let value = CustomerView { id, name, phone, created_at: account.created_at };
-        Ok(Done { value, position: decided.position })
+        Ok(Done { value, position: decided.position, replayed: false })
     }
 
     /// Opens a session for a customer.

@@ -125,7 +125,7 @@ impl Shop {
         let command = DeliveryCommand::Dispatch { carrier, tracking_number, stock_taken };
         let decided = self.exchange.ask::<Delivery>(id, command, because).await?;
         let value = self.delivery_view(id, seen.customer_id, decided.state).await?;
-        Ok(Done { value, position: decided.position })
+        Ok(Done { value, position: decided.position, replayed: false })
     }
 
     /// The purifier is installed: the rental decides whether it may be.
@@ -150,7 +150,7 @@ impl Shop {
         // The policy does the same; whoever comes second changes nothing.
         let decided = self.exchange.ask::<Delivery>(id, DeliveryCommand::Complete, because).await?;
         let value = self.delivery_view(id, seen.customer_id, decided.state).await?;
-        Ok(Done { value, position: decided.position })
+        Ok(Done { value, position: decided.position, replayed: false })
     }
 
     async fn for_delivery(&self, id: DeliveryId, because: Because) -> Result<Because, ShopError> {

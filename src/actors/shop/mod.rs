@@ -44,7 +44,7 @@ use super::{
 pub use super::{payment::breaker::BreakerMode, payments::PaymentDeskView};
 use crate::{
     domain::{
-        Causation, CustomerId, Position, RentalId, Timestamp,
+        CustomerId, Position, RentalId, Timestamp,
         context::{Context, Group},
         notice::Locale,
     },
@@ -271,7 +271,7 @@ impl Shop {
     #[must_use]
     pub fn because(&self) -> Because {
         let span = (self.sources.bits() as u64).max(1);
-        Because { correlation: self.sources.correlation(), causation: Causation::Request(span) }
+        Because::request(self.sources.correlation(), span)
     }
 
     fn not_paused(&self, context: Context) -> Result<(), ShopError> {

@@ -75,7 +75,7 @@ impl Shop {
         let decided: Decided<Product> = self.exchange.ask::<Product>(id, command, because).await?;
         // Whoever reads the catalogue next sees what was just done.
         self.within_patience(self.progress.catalogue.at(decided.position)).await;
-        Ok(Done { value: product_view(id, &decided.state)?, position: decided.position })
+        Ok(Done { value: product_view(id, &decided.state)?, position: decided.position, replayed: false })
     }
 
     /// A product.

@@ -6,12 +6,13 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::{
-    Because, Done, Order, Page, PageRequest, PayOutcome, Placed, ProductView, RentalFilter, RentalView,
-    RequestKey, Shop, ShopError,
+    Because, Done, Order, Page, PageRequest, PayOutcome, Placed, ProductView, RentalFilter, RentalView, Shop,
+    ShopError,
     accounts::{address_key, bytes_of_hex, to_hex},
 };
 use crate::{
     actors::{
+        ask::RequestKey,
         mypage,
         payment::{PayLater, Place, outcome_of},
         reads,
@@ -34,11 +35,11 @@ impl Shop {
     /// [`ShopError`]; nothing is recorded, and nothing was charged, except where it says so.
     pub async fn place_rental(&self, order: Order, because: Because) -> Result<Placed, ShopError> {
         let arrived = now();
-        let id = match order.key {
+        let id = match because.key {
             Some(key) => RentalId(uuid_v8(key.hash)),
             None => self.sources.rental_id(),
         };
-        if let Some(key) = order.key
+        if let Some(key) = because.key
             && let Some(replay) = self.replay(id, key).await?
         {
             return Ok(replay);
@@ -51,13 +52,13 @@ impl Shop {
         let place = Place { rental: id, terms, vault, method: order.method, because, ticket, arrived };
         let placed = self.payments.converse(place).await;
         let mut placed = match placed {
-            Err(ShopError::PaymentInProgress { .. }) if order.key.is_some() => {
+            Err(ShopError::PaymentInProgress { .. }) if because.key.is_some() => {
                 return Err(ShopError::KeyInProgress);
             }
             placed => placed?,
         };
         if placed.replayed
-            && let Some(replay) = self.replay(id, order.key.ok_or(ShopError::KeyInProgress)?).await?
+            && let Some(replay) = self.replay(id, because.key.ok_or(ShopError::KeyInProgress)?).await?
         {
             return Ok(replay);
         }
@@ -110,7 +111,7 @@ impl Shop {
             product_name: product.offer.name,
             fee: product.offer.fee,
             provider: self.gateway.provider().to_owned(),
-            fingerprint: order.key.map(|key| key.fingerprint),
+            fingerprint: because.key.map(|key| key.fingerprint),
             correlation: because.correlation,
         }
     }
@@ -156,7 +157,7 @@ impl Shop {
         let because = on_behalf(&rental.rental, because)?;
         let decided = self.exchange.ask::<Rental>(id, RentalCommand::Cancel(reason), because).await?;
         let value = RentalView { id, rental: decided.state, address: rental.address };
-        Ok(Done { value, position: decided.position })
+        Ok(Done { value, position: decided.position, replayed: false })
     }
 
     /// A rental.

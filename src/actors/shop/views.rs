@@ -23,6 +23,8 @@ pub struct Done<T> {
     pub value: T,
     /// A read that has got there shows it too.
     pub position: Position,
+    /// Whether this is the outcome of an earlier call with the same key.
+    pub replayed: bool,
 }
 
 /// A part of a list.
@@ -81,17 +83,6 @@ pub struct Order {
     pub method: PaymentMethod,
     /// Refuse if the fee is another one.
     pub expected_fee: Option<Money>,
-    /// Set when the request came with an `Idempotency-Key`.
-    pub key: Option<RequestKey>,
-}
-
-/// An `Idempotency-Key` in its scope, with what it was first used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestKey {
-    /// A hash of principal, method, path and key.
-    pub hash: u128,
-    /// A hash of the body.
-    pub fingerprint: [u8; 16],
 }
 
 /// How placing a rental, or paying for it later, ended.

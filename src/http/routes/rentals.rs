@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
+    actors::ask::Because,
     actors::shop::{Order, PayOutcome, Placed, Principal, RentalFilter, RentalView},
     domain::{
         Correlation, CustomerId, Money, ProductId, RentalId,
@@ -75,7 +76,7 @@ pub async fn place(
     key: IdempotencyKey,
     body: Body<Place>,
 ) -> Result<HttpResponse, Problem> {
-    let key = key.of(customer_id, body.fingerprint);
+    let because = Because { key: key.of(customer_id, body.fingerprint), ..because };
     let Place { product_id, address, payment_method, expected_fee } = body.value;
     let mut rules = Rules::default();
     let address = address.checked().map_err(|wrong| {
@@ -86,7 +87,7 @@ pub async fn place(
     let product_id = ProductId::parse(&product_id)
         .map_err(|_| Problem::new(Kind::ProductNotFound, "there is no such product"))?;
     let expected_fee = expected_fee.map(Money::won);
-    let order = Order { customer_id, product_id, address, method, expected_fee, key };
+    let order = Order { customer_id, product_id, address, method, expected_fee };
     answer(&app.shop.place_rental(order, because).await?, HttpResponse::Created())
 }
 
