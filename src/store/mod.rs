@@ -57,8 +57,9 @@ pub const COMMIT_BYTES_MAX: usize = 12 * 1_024;
 /// The most bytes a snapshot may have.
 pub const SNAPSHOT_BYTES_MAX: usize = 24 * 1_024;
 
-/// The most bytes one value of the vault may have.
-pub const VAULT_BYTES_MAX: usize = 8 * 1_024;
+/// The most bytes one value of the vault may have: any snapshot fits into one, with something to say of
+/// it, and sled's pages hold it (see `sled/format.rs`).
+pub const VAULT_BYTES_MAX: usize = SNAPSHOT_BYTES_MAX + 1_024;
 
 /// Refuses a commit that no backend takes.
 fn check(commit: &Commit) -> Result<(), CommitError> {
@@ -184,6 +185,16 @@ pub trait Journal: Send + Sync + 'static {
 
     /// All records of the vault whose key starts with `prefix`, by key.
     fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<VaultRow>, StoreError>>;
+
+    /// The first records of [`Self::vault_scan`], at most `limit`. A durable backend reads no others.
+    fn vault_first(&self, prefix: String, limit: usize) -> Pending<Result<Vec<VaultRow>, StoreError>> {
+        let all = self.vault_scan(prefix);
+        Box::pin(async move {
+            let mut rows = all.await?;
+            rows.truncate(limit);
+            Ok(rows)
+        })
+    }
 
     /// Puts or removes rows of views, all or none: visible at once, on disk some time later, and never
     /// before the journal's events that were visible when this was called.

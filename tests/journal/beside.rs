@@ -13,6 +13,8 @@ async fn keys<B: Backend>(backend: &B, prefix: &str) -> Vec<String> {
     found.into_iter().map(|(key, _)| key).collect()
 }
 
+const FOUND: [&str; 3] = ["customer/", "customer/1", "customer/10"];
+
 pub(crate) async fn the_vault_puts_gets_scans_and_erases<B: Backend>() {
     let backend = B::begin();
     let journal = backend.journal();
@@ -23,11 +25,15 @@ pub(crate) async fn the_vault_puts_gets_scans_and_erases<B: Backend>() {
     assert_eq!(get("customer/1").await.unwrap().as_deref(), Some(&b"customer/1"[..]));
     assert_eq!(get("customer/2").await, Ok(None));
     assert_eq!(get("customer").await, Ok(None), "a prefix is no key");
-    assert_eq!(keys(&backend, "customer/").await, ["customer/", "customer/1", "customer/10"]);
+    assert_eq!(keys(&backend, "customer/").await, FOUND);
     assert_eq!(keys(&backend, "customer/1").await, ["customer/1", "customer/10"]);
     assert_eq!(keys(&backend, "고").await, ["고객/1"]);
     assert_eq!(keys(&backend, "x").await, [""; 0]);
     assert_eq!(keys(&backend, "").await.len(), writes.len());
+    for (limit, expected) in [(0, &[][..]), (2, &["customer/", "customer/1"]), (9, &FOUND)] {
+        let found = journal.vault_first("customer/".to_owned(), limit).await.unwrap();
+        assert_eq!(found.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), expected, "{limit}");
+    }
 
     // The last write of a key counts; erasing what is not there is nothing.
     let writes = vec![erase("customer/1"), put("session/2", "old"), put("session/2", ""), erase("nobody")];

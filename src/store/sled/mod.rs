@@ -242,6 +242,10 @@ impl Journal for SledJournal {
     }
 
     fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<VaultRow>, StoreError>> {
+        self.vault_first(prefix, usize::MAX)
+    }
+
+    fn vault_first(&self, prefix: String, limit: usize) -> Pending<Result<Vec<VaultRow>, StoreError>> {
         let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
             let row = |row: sled::Result<(sled::IVec, sled::IVec)>| {
@@ -251,7 +255,7 @@ impl Journal for SledJournal {
                 Ok((key.to_owned(), value.to_vec()))
             };
             let prefix = format::vault_key(&prefix);
-            shared.files.with(|files| files.tree.scan_prefix(prefix).map(row).collect())
+            shared.files.with(|files| files.tree.scan_prefix(prefix).take(limit).map(row).collect())
         })
     }
 
