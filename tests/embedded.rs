@@ -130,7 +130,7 @@ async fn the_whole_saga(journal: Arc<dyn Journal>) {
     assert_eq!(about, expected);
     let filter = RentalFilter { status: Some(RentalStatus::Canceled), ..RentalFilter::default() };
     assert_eq!(shop.rentals(filter, &page).await.unwrap().items.len(), 1);
-    assert!(shop.log_in(phone, "password".to_owned()).await.is_ok());
+    assert!(shop.log_in(phone, "password".to_owned(), None).await.is_ok());
     shop.close().await;
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use super::receipts::Memo;
 use crate::{
-    domain::{Aggregate, Causation, Correlation, Position, Rejection, Version},
+    domain::{Aggregate, Causation, Correlation, EntityId, Position, Rejection, Version},
     store::VaultWrite,
 };
 
@@ -47,6 +48,8 @@ pub struct RequestKey {
 /// What an entity decided, durably.
 #[derive(Clone, Debug)]
 pub struct Decided<A> {
+    /// Who.
+    pub entity: EntityId,
     /// Its state now.
     pub state: Arc<A>,
     /// The version of `state`.
@@ -55,6 +58,8 @@ pub struct Decided<A> {
     pub position: Position,
     /// Whether this command made events; a no-op did not.
     pub changed: bool,
+    /// Whether it was decided for an earlier request with the same key; then `state` is as of then.
+    pub replayed: bool,
 }
 
 /// Why a question got no answer.
@@ -94,6 +99,8 @@ pub struct Ask<A: Aggregate> {
     pub because: Because,
     /// Personal data that the events will refer to.
     pub vault: Vec<VaultWrite>,
+    /// A receipt to be written with the commit.
+    pub memo: Option<Memo>,
     /// Where the answer goes.
     pub reply: Reply<A>,
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{Aggregate, EntityId, Meta, NewEvent, Position, Version},
-    store::{Commit, CommitError, CommitId, Journal, StoreError, codec},
+    store::{Commit, CommitError, CommitId, Journal, StoreError, VaultWrite, codec},
 };
 
 /// How often a conflict is answered by deciding again.
@@ -78,13 +78,13 @@ pub(super) async fn attempt<A: Aggregate>(
     let work = work_off(&host, id, memory, &batch, &stage);
     let outcome = match tokio::time::timeout(host.work_timeout, guarded(work)).await {
         Ok(Ok(Ok(outcome))) => outcome,
-        Ok(Ok(Err(failure))) => return failed(batch, stage.get(), failure),
+        Ok(Ok(Err(failure))) => return failed(&host, batch, stage.get(), failure),
         Ok(Err(panic)) => {
-            return failed(batch, stage.get(), Failure { reason: panic, answer: AskError::Stopped });
+            return failed(&host, batch, stage.get(), Failure { reason: panic, answer: AskError::Stopped });
         }
         Err(_elapsed) => {
             let reason = "no progress".to_owned();
-            return failed(batch, stage.get(), Failure { reason, answer: AskError::Timeout });
+            return failed(&host, batch, stage.get(), Failure { reason, answer: AskError::Timeout });
         }
     };
     let WorkedOff { memory, answers } = outcome;
@@ -109,16 +109,25 @@ struct WorkedOff<A> {
 }
 
 /// Answers those whom the failure hit; the others may be asked again.
-fn failed<A: Aggregate>(batch: Vec<Work<A>>, stage: Stage, failure: Failure) -> Finished<A> {
-    let mut unanswered = Vec::new();
+fn failed<A: Aggregate>(host: &Host, batch: Vec<Work<A>>, stage: Stage, failure: Failure) -> Finished<A> {
+    let (mut unanswered, mut memos) = (Vec::new(), Vec::new());
     for (index, work) in batch.into_iter().enumerate() {
         let Work::Ask(ask) = work else { continue };
         match stage {
             Stage::Deciding(at) if at != index => unanswered.push(Work::Ask(ask)),
             Stage::Deciding(_) | Stage::Committing => {
                 let _ = ask.reply.send(Err(failure.answer.clone()));
+                memos.extend(ask.memo);
             }
         }
+    }
+    if !memos.is_empty() {
+        // A commit may be on its way: these keys are in use until the store has got past it.
+        let past = host.journal.vault_write(Vec::new());
+        actix_rt::spawn(async move {
+            let _ = past.await;
+            drop(memos);
+        });
     }
     Finished::Failed { reason: failure.reason, unanswered }
 }
@@ -143,18 +152,20 @@ async fn work_off<A: Aggregate>(
     };
     for _ in 0..CONFLICTS_MAX {
         let before = memory.version;
-        let decided = decide(host, &memory, batch, stage);
-        if decided.events.is_empty() {
-            let answers = decided.answers(before, before);
-            return Ok(WorkedOff { memory: Some(memory), answers });
-        }
+        let decided = decide(host, id, &memory, batch, stage)?;
         stage.set(Stage::Committing);
+        if decided.events.is_empty() {
+            return Ok(match decided.write_receipts(host).await {
+                Ok(()) => WorkedOff { answers: decided.answers(id, before, before), memory: Some(memory) },
+                Err(error) => answered(batch, &error),
+            });
+        }
         let commit = decided.commit(host, id, memory.version)?;
         let commit_id = commit.commit_id;
         match host.journal.commit(commit).await {
             Ok(committed) => {
                 memory = Memory { state: Arc::clone(&decided.state), version: committed.version };
-                let answers = decided.answers(before, memory.version);
+                let answers = decided.answers(id, before, memory.version);
                 return Ok(WorkedOff { memory: Some(memory), answers });
             }
             Err(CommitError::Conflict { .. }) => match load(host, id).await {
@@ -169,7 +180,7 @@ async fn work_off<A: Aggregate>(
             Err(CommitError::Unknown(reason)) => {
                 return match load(host, id).await {
                     Ok((reloaded, newest)) if newest == commit_id => {
-                        let answers = decided.answers(before, reloaded.version);
+                        let answers = decided.answers(id, before, reloaded.version);
                         Ok(WorkedOff { memory: Some(reloaded), answers })
                     }
                     Ok(_) => Ok(answered(batch, &AskError::Store(reason))),
@@ -234,7 +245,9 @@ async fn load<A: Aggregate>(host: &Host, id: EntityId) -> Result<(Memory<A>, Com
 struct Batch<A> {
     state: Arc<A>,
     events: Vec<NewEvent>,
-    vault: Vec<crate::store::VaultWrite>,
+    vault: Vec<VaultWrite>,
+    /// What requests with a key led to.
+    receipts: Vec<VaultWrite>,
     verdicts: Vec<Result<Verdict<A>, AskError>>,
 }
 
@@ -246,58 +259,89 @@ struct Verdict<A> {
     changed: bool,
 }
 
-fn decide<A: Aggregate>(host: &Host, memory: &Memory<A>, batch: &[Work<A>], stage: &Cell<Stage>) -> Batch<A> {
+fn decide<A: Aggregate>(
+    host: &Host,
+    id: EntityId,
+    memory: &Memory<A>,
+    batch: &[Work<A>],
+    stage: &Cell<Stage>,
+) -> Result<Batch<A>, Failure> {
     let mut decided = Batch {
         state: Arc::clone(&memory.state),
         events: Vec::new(),
         vault: Vec::new(),
+        receipts: Vec::new(),
         verdicts: Vec::new(),
     };
     for (index, work) in batch.iter().enumerate() {
         stage.set(Stage::Deciding(index));
         let Work::Ask(ask) = work else { continue };
-        let verdict = decided.state.decide(ask.command.clone());
-        decided.verdicts.push(verdict.map_err(|error| AskError::Rejected(error.into())).map(|events| {
-            let at = host.sources.now();
-            let changed = !events.is_empty();
-            let meta = Meta { at, correlation: ask.because.correlation, causation: ask.because.causation };
-            for event in events {
-                decided.state = Arc::new(A::clone(&decided.state).evolve(&event, at));
-                decided.events.push(NewEvent { meta, event: event.into() });
-            }
-            if changed {
-                decided.vault.extend(ask.vault.iter().cloned());
-            }
-            Verdict { state: Arc::clone(&decided.state), events: decided.events.len(), changed }
-        }));
+        let verdict = decided.decide(host, ask);
+        if let (Ok(verdict), Some(memo)) = (&verdict, &ask.memo) {
+            decided.receipts.push(memo.receipt(id, &*verdict.state).map_err(unwritable)?);
+        }
+        decided.verdicts.push(verdict);
     }
-    decided
+    Ok(decided)
+}
+
+fn unwritable(error: StoreError) -> Failure {
+    Failure { reason: format!("its state cannot be written: {error}"), answer: AskError::Stopped }
 }
 
 impl<A: Aggregate> Batch<A> {
+    fn decide(&mut self, host: &Host, ask: &Ask<A>) -> Result<Verdict<A>, AskError> {
+        let events = self.state.decide(ask.command.clone());
+        let events = events.map_err(|error| AskError::Rejected(error.into()))?;
+        let at = host.sources.now();
+        let changed = !events.is_empty();
+        let meta = Meta { at, correlation: ask.because.correlation, causation: ask.because.causation };
+        for event in events {
+            self.state = Arc::new(A::clone(&self.state).evolve(&event, at));
+            self.events.push(NewEvent { meta, event: event.into() });
+        }
+        if changed {
+            self.vault.extend(ask.vault.iter().cloned());
+        }
+        Ok(Verdict { state: Arc::clone(&self.state), events: self.events.len(), changed })
+    }
+
+    /// Makes the receipts of commands durable that changed nothing, so that there is no commit.
+    async fn write_receipts(&self, host: &Host) -> Result<(), AskError> {
+        if self.receipts.is_empty() {
+            return Ok(());
+        }
+        host.journal.vault_write(self.receipts.clone()).await.map_err(|error| match error {
+            CommitError::Refused(what) => AskError::Damaged(what),
+            error => AskError::Store(error.to_string()),
+        })
+    }
+
     fn commit(&self, host: &Host, entity: EntityId, expected: Version) -> Result<Commit, Failure> {
-        let snapshot = codec::encode_snapshot(&*self.state).map_err(|error| Failure {
-            reason: format!("its state cannot be written: {error}"),
-            answer: AskError::Stopped,
-        })?;
+        let snapshot = codec::encode_snapshot(&*self.state).map_err(unwritable)?;
         Ok(Commit {
             entity,
             expected,
             commit_id: host.sources.commit_id(),
             events: self.events.clone(),
             snapshot: snapshot.into(),
-            vault: self.vault.clone(),
+            vault: [&self.vault[..], &self.receipts].concat(),
         })
     }
 
     /// What each caller is told, now that the batch took the entity from version `before` to `after`.
-    fn answers(&self, before: Version, after: Version) -> Vec<Result<Decided<A>, AskError>> {
+    fn answers(
+        &self,
+        entity: EntityId,
+        before: Version,
+        after: Version,
+    ) -> Vec<Result<Decided<A>, AskError>> {
         let answer = |verdict: &Verdict<A>| {
             // A commit's events stand one after the other.
             let later = (self.events.len() - verdict.events) as u64;
             let version = if verdict.events == 0 { before } else { Version(after.0 - later) };
             let (state, changed) = (Arc::clone(&verdict.state), verdict.changed);
-            Decided { state, version, position: Position(version.0), changed }
+            Decided { entity, state, version, position: Position(version.0), changed, replayed: false }
         };
         self.verdicts.iter().map(|verdict| verdict.as_ref().map(answer).map_err(Clone::clone)).collect()
     }

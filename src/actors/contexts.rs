@@ -14,6 +14,7 @@ use super::{
     ask::{AskError, Because, Decided},
     exchange::Exchange,
     reads,
+    receipts::Memo,
 };
 use crate::{
     domain::{
@@ -60,10 +61,24 @@ impl Contexts {
         command: ContextCommand,
         because: Because,
     ) -> Result<Arc<Maintenance>, AskError> {
-        match self.exchange.ask::<Maintenance>(context, command, because).await {
-            Ok(Decided { state, version, .. }) => {
-                self.show(context, version, &state);
-                Ok(state)
+        Ok(self.command_once(context, command, because, None).await?.state)
+    }
+
+    /// Like [`Self::command`] for a request that may have come with a key.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub async fn command_once(
+        &self,
+        context: Context,
+        command: ContextCommand,
+        because: Because,
+        memo: Option<Memo>,
+    ) -> Result<Decided<Maintenance>, AskError> {
+        match self.exchange.ask_once::<Maintenance>(context, command, because, Vec::new(), memo).await {
+            Ok(decided) => {
+                self.show(context, decided.version, &decided.state);
+                Ok(decided)
             }
             Err(error) => {
                 // It may have happened all the same.

@@ -21,6 +21,7 @@ use tracing::error;
 use super::{
     ask::{Ask, AskError, Because, Decided, FaultMode},
     batch::Host,
+    receipts::Memo,
     sources::Sources,
     supervisor::{Census, Deliver, EntityStatus, Inspect, Keeping, KindStatus, Revive, Sabotage, Supervisor},
 };
@@ -105,6 +106,32 @@ impl Exchange {
         self.ask_with(id, command, because, Vec::new()).await
     }
 
+    /// Like [`Self::ask_with`] for a request that may have come with a key: its receipt, `memo`, is
+    /// durable with what was decided.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub async fn ask_once<A: Aggregate>(
+        &self,
+        id: impl Into<EntityId>,
+        command: A::Command,
+        because: Because,
+        vault: Vec<VaultWrite>,
+        memo: Option<Memo>,
+    ) -> Result<Decided<A>, AskError> {
+        let id = id.into();
+        debug_assert_eq!(id.kind, A::KIND, "a command goes to its own aggregate");
+        let _asking = Asking::begin(&self.asking[id.kind as usize]);
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask { command, because, vault, memo, reply };
+        self.post(id, Deliver { id, ask })?;
+        match tokio::time::timeout(self.settings.ask_timeout, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_dropped)) => Err(AskError::Stopped),
+            Err(_elapsed) => Err(AskError::Timeout),
+        }
+    }
+
     /// Like [`Self::ask`], with personal data that the events will refer to.
     ///
     /// # Errors
@@ -116,17 +143,7 @@ impl Exchange {
         because: Because,
         vault: Vec<VaultWrite>,
     ) -> Result<Decided<A>, AskError> {
-        let id = id.into();
-        debug_assert_eq!(id.kind, A::KIND, "a command goes to its own aggregate");
-        let _asking = Asking::begin(&self.asking[id.kind as usize]);
-        let (reply, answer) = oneshot::channel();
-        let ask = Ask { command, because, vault, reply };
-        self.post(id, Deliver { id, ask })?;
-        match tokio::time::timeout(self.settings.ask_timeout, answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_dropped)) => Err(AskError::Stopped),
-            Err(_elapsed) => Err(AskError::Timeout),
-        }
+        self.ask_once(id, command, because, vault, None).await
     }
 
     /// Puts a message into the mailbox of the supervisor that looks after `id`.

@@ -12,6 +12,7 @@
 //! | [`projection`] | the host of [`mypage`], [`catalogue`], [`notification`] and [`agenda`] |
 //! | [`errands`] | does what the agenda says is due |
 //! | [`contexts`] | what is paused, and what is held |
+//! | [`receipts`] | what requests with an `Idempotency-Key` led to |
 //! | [`sources`] | time, ids and randomness |
 
 pub mod agenda;
@@ -32,6 +33,7 @@ pub mod progress;
 pub mod projection;
 pub mod reactor;
 pub mod reads;
+pub mod receipts;
 pub mod restart;
 pub mod service;
 pub mod shop;

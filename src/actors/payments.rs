@@ -234,6 +234,7 @@ impl From<ConversationError> for ShopError {
             ConversationError::NotPayable => Self::RentalNotPayable,
             ConversationError::Ask(error) => Self::Ask(error),
             ConversationError::Store(error) => Self::Store(error),
+            ConversationError::Commit(error) => Self::Commit(error),
             ConversationError::Refused(reason) => Self::GatewayRefused(reason),
             ConversationError::Failed => Self::Ask(AskError::Stopped),
         }

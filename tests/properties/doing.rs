@@ -129,11 +129,11 @@ impl World {
             Step::Turns(count) => turns(count).await,
             Step::Pass { ms } => pass(ms).await,
             Step::Pause(context) => {
-                let view = self.shop.pause(context, self.shop.because()).await.unwrap();
+                let view = self.shop.pause(context, self.shop.because()).await.unwrap().value;
                 assert!(view.paused, "{context:?} is paused");
             }
             Step::Resume(context) => {
-                let view = self.shop.resume(context, self.shop.because()).await.unwrap();
+                let view = self.shop.resume(context, self.shop.because()).await.unwrap().value;
                 assert!(!view.paused, "{context:?} goes on");
             }
             Step::Breaker { open } => self.set_breaker(open),

@@ -21,7 +21,7 @@ use crate::{
         rental::{CancelReason, Deferral, Rental, RentalCommand, RentalStatus},
     },
     gateways::{Call, ChargeKey, Charged, GatewayError, PaymentGateway, PaymentMethod},
-    store::StoreError,
+    store::{CommitError, StoreError},
 };
 
 /// Deadlines, time-outs and what to do without an answer.
@@ -77,6 +77,9 @@ pub enum ConversationError {
     /// Something could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A receipt could not be written. What was sent to the gateway is resolved by the agenda.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
     /// The gateway refuses for good.
     #[error("the gateway refuses: {0}")]
     Refused(String),

@@ -16,7 +16,11 @@ use super::{
 use crate::{
     actors::{
         ask::Because,
-        shop::views::{PayOutcome, Placed},
+        receipts::{Outcome, Turn},
+        shop::{
+            Presence,
+            views::{PayOutcome, Placed},
+        },
     },
     domain::{
         RentalId,
@@ -24,7 +28,7 @@ use crate::{
         rental::{Rental, RentalCommand, RentalStatus, Terms},
     },
     gateways::PaymentMethod,
-    store::VaultWrite,
+    store::{VaultWrite, codec},
 };
 
 /// Place a rental and pay its fee.
@@ -41,6 +45,8 @@ pub struct Place {
     pub because: Because,
     /// The right to be here.
     pub ticket: Ticket,
+    /// The customer does not leave meanwhile.
+    pub presence: Presence,
     /// When the request arrived: its deadline counts from here.
     pub arrived: Instant,
 }
@@ -55,12 +61,16 @@ pub struct PayLater {
     pub because: Because,
     /// The right to be here.
     pub ticket: Ticket,
+    /// The customer does not leave meanwhile.
+    pub presence: Presence,
+    /// What came of it is remembered.
+    pub turn: Turn,
     /// When the request arrived.
     pub arrived: Instant,
 }
 
 pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, ConversationError> {
-    let Place { rental, terms, vault, method, because, ticket: _ticket, arrived } = place;
+    let Place { rental, terms, vault, method, because, ticket: _ticket, presence: _present, arrived } = place;
     let _floor = desk.take_floor(rental.payment())?;
     let fee = Charge { attempt: 1, amount: terms.fee, provider: terms.provider.clone() };
     let terms = Box::new(terms);
@@ -89,20 +99,20 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
 }
 
 pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, ConversationError> {
-    let PayLater { rental, method, because, ticket: _ticket, arrived } = pay;
+    let PayLater { rental, method, because, ticket: _ticket, presence: _present, turn, arrived } = pay;
     let _floor = desk.take_floor(rental.payment())?;
     let state = desk.read_rental(rental).await?;
     if state.status != RentalStatus::PaymentDeferred {
         return Err(ConversationError::NotPayable);
     }
     if desk.parts.breaker.is_open() {
-        return still_deferred(desk, rental).await;
+        return still_deferred(desk, rental, &turn).await;
     }
     let _permit = permit(desk, arrived).await?;
     let payment = desk.read_payment(rental.payment()).await?;
     let settled = match settle_last(desk, rental, &state, &payment, because).await? {
         Settling::Settled | Settling::Declined { .. } => payment.current(),
-        Settling::Captured => return confirmed_before(desk, rental, because).await,
+        Settling::Captured => return confirmed_before(desk, rental, because, &turn).await,
         Settling::Open { retry_at } => {
             let retry_after_ms = retry_at.ms_since(desk.parts.sources.now()).max(1);
             return Err(ConversationError::InProgress { retry_after_ms });
@@ -110,7 +120,10 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
     };
     let charge = charge_of(&state, settled + 1, desk.parts.gateway.provider())?;
     let request = PaymentCommand::Request { charge: charge.clone(), settled };
-    desk.tell_payment(rental.payment(), request, because).await?;
+    // From here on, what came of this request is what came of this attempt.
+    let memo = turn.of_attempt(rental, charge.attempt);
+    let exchange = &desk.parts.exchange;
+    exchange.ask_once::<Payment>(rental.payment(), request, because, Vec::new(), memo).await?;
     let told = match charge_in_time(desk, rental, &charge, &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, charge, reference, because).await?,
         Answer::Declined { code } => {
@@ -118,7 +131,7 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
             return Ok(Placed { outcome: PayOutcome::Declined, ..declined.placed(rental, desk) });
         }
         // It waits to be paid, as before: the agenda finds out what became of this try.
-        Answer::Unknown => return still_deferred(desk, rental).await,
+        Answer::Unknown => return still_deferred(desk, rental, &turn).await,
     };
     Ok(told.placed(rental, desk))
 }
@@ -147,14 +160,19 @@ async fn confirmed_before(
     desk: &Rc<Desk>,
     rental: RentalId,
     because: Because,
+    turn: &Turn,
 ) -> Result<Placed, ConversationError> {
-    let decided = desk.tell_rental(rental, RentalCommand::Confirm, because).await?;
+    let (command, memo) = (RentalCommand::Confirm, turn.of_state());
+    let decided = desk.parts.exchange.ask_once::<Rental>(rental, command, because, Vec::new(), memo).await?;
     Ok(Told::of(decided).placed(rental, desk))
 }
 
-async fn still_deferred(desk: &Rc<Desk>, rental: RentalId) -> Result<Placed, ConversationError> {
+/// It waits to be paid, as before. That is no commit, so it is remembered by itself.
+async fn still_deferred(desk: &Rc<Desk>, rental: RentalId, turn: &Turn) -> Result<Placed, ConversationError> {
     let loaded = desk.parts.journal.load(rental.into()).await?;
     let state = crate::actors::reads::restore::<Rental>(&loaded)?;
+    let snapshot = codec::encode_snapshot(&state)?;
+    turn.remember(Outcome::State { entity: rental.into(), snapshot }).await?;
     let told = Told { rental: state.into(), position: crate::domain::Position(loaded.version.0) };
     Ok(told.placed(rental, desk))
 }

@@ -1,7 +1,8 @@
 //! Customers and sessions: who somebody is, and how they prove it.
 //!
 //! Name, phone number and password (as an Argon2id hash) live in the vault under the customer's id,
-//! which is a keyed hash of the phone number. Session tokens are random; only their hashes are stored.
+//! which is a keyed hash of the phone number. Session tokens are random, or derived from the key of the
+//! request that asked for one; only their hashes are stored.
 
 use std::{
     collections::HashMap,
@@ -12,7 +13,6 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
@@ -20,10 +20,15 @@ use tokio::sync::Semaphore;
 use super::{
     error::ShopError,
     lockout::Lockout,
+    secrets::Secrets,
     views::{Principal, SessionView},
 };
 use crate::{
-    actors::sources::Sources,
+    actors::{
+        ask::RequestKey,
+        receipts::{Begun, Outcome, Receipt, Receipts, Turn},
+        sources::Sources,
+    },
     domain::{CustomerId, RentalId, Timestamp, id::uuid_v8, phone::Phone},
     store::{Journal, StoreError, VaultWrite, codec},
 };
@@ -54,8 +59,9 @@ type TokenHash = [u8; 32];
 pub(super) struct Accounts {
     journal: Arc<dyn Journal>,
     sources: Sources,
+    receipts: Arc<Receipts>,
     operator_key: TokenHash,
-    phone_key: [u8; 32],
+    pub(super) secrets: Secrets,
     sessions: RwLock<HashMap<TokenHash, Session>>,
     hashing: Semaphore,
     lockout: Mutex<Lockout>,
@@ -74,26 +80,15 @@ pub(super) fn address_key(rental: RentalId) -> String {
 }
 
 const SESSIONS: &str = "session/";
-const PHONE_KEY: &str = "secret/phone";
 
 impl Accounts {
     pub(super) async fn open(
         journal: Arc<dyn Journal>,
         sources: Sources,
+        receipts: Arc<Receipts>,
         operator_key: &str,
     ) -> Result<Self, ShopError> {
-        let phone_key = match journal.vault_get(PHONE_KEY.to_owned()).await? {
-            Some(key) => {
-                key.try_into().map_err(|_| StoreError::Corrupt("the phone key's length".to_owned()))?
-            }
-            None => {
-                let mut key = [0; 32];
-                sources.fill(&mut key);
-                let write = VaultWrite { key: PHONE_KEY.to_owned(), value: Some(key.to_vec()) };
-                journal.vault_write(vec![write]).await?;
-                key
-            }
-        };
+        let secrets = Secrets::open(&journal, &sources).await?;
         let mut sessions = HashMap::new();
         for (key, value) in journal.vault_scan(SESSIONS.to_owned()).await? {
             let hash = key.strip_prefix(SESSIONS).and_then(from_hex);
@@ -104,8 +99,9 @@ impl Accounts {
         Ok(Self {
             journal,
             sources,
+            receipts,
             operator_key: Sha256::digest(operator_key).into(),
-            phone_key,
+            secrets,
             sessions: RwLock::new(sessions),
             hashing: Semaphore::new(HASHING_MAX),
             lockout: Mutex::default(),
@@ -116,12 +112,8 @@ impl Accounts {
 
     /// The id a number's customer has; `generation` counts those who had the number and left.
     pub(super) fn customer_id(&self, phone: &Phone, generation: u32) -> CustomerId {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.phone_key).expect("HMAC takes keys of any length");
-        mac.update(phone.as_e164().as_bytes());
-        mac.update(&generation.to_be_bytes());
-        let hash: [u8; 32] = mac.finalize().into_bytes().into();
-        let (bits, _) = hash.split_first_chunk::<16>().expect("a SHA-256 has 32 bytes");
-        CustomerId(uuid_v8(u128::from_be_bytes(*bits)))
+        let bits = self.secrets.phone.mac_16(&[phone.as_e164().as_bytes(), &generation.to_be_bytes()]);
+        CustomerId(uuid_v8(u128::from_be_bytes(bits)))
     }
 
     pub(super) async fn person(&self, customer: CustomerId) -> Result<Option<Person>, StoreError> {
@@ -163,18 +155,86 @@ impl Accounts {
         self.lockout.lock().unwrap_or_else(PoisonError::into_inner).succeeded(account);
     }
 
-    /// Opens a session, durably.
-    pub(super) async fn open_session(&self, principal: Principal) -> Result<SessionView, ShopError> {
-        let mut token = [0; 32];
-        self.sources.fill(&mut token);
-        let token = to_hex(&token);
+    /// Opens a session, durably. The same key again gives the same session, for as long as it lasts.
+    pub(super) async fn open_session(
+        &self,
+        principal: Principal,
+        key: Option<RequestKey>,
+    ) -> Result<SessionView, ShopError> {
+        let turn = match self.receipts.begin(key).await? {
+            Begun::First(turn) => turn,
+            Begun::Again(receipt) => match self.session_of(key, &receipt)? {
+                Some(earlier) if earlier.principal == principal => return Ok(earlier),
+                // It is over, and its token must not come to life again.
+                _ => self.receipts.begin_anew(key)?,
+            },
+        };
+        let mut nonce = [0; 16];
+        self.sources.fill(&mut nonce);
+        let token = match key {
+            Some(key) => self.token_of(key, nonce),
+            None => {
+                let mut token = [0; 32];
+                self.sources.fill(&mut token);
+                to_hex(&token)
+            }
+        };
+        self.open_with(turn, nonce, token, principal).await
+    }
+
+    async fn open_with(
+        &self,
+        turn: Turn,
+        nonce: [u8; 16],
+        token: String,
+        principal: Principal,
+    ) -> Result<SessionView, ShopError> {
         let expires_at = self.sources.now().plus_ms(SESSION_TTL_MS);
         let (hash, session) = (token_hash(&token), Session { principal, expires_at });
         let mut writes = vec![VaultWrite { key: session_key(&hash), value: Some(codec::encode(&session)?) }];
+        writes.extend(turn.receipt(Outcome::Session { nonce })?);
         writes.extend(self.forget_expired());
         self.journal.vault_write(writes).await?;
         self.sessions.write().unwrap_or_else(PoisonError::into_inner).insert(hash, session);
-        Ok(SessionView { token, principal, expires_at })
+        Ok(SessionView { token, principal, expires_at, replayed: false })
+    }
+
+    fn token_of(&self, key: RequestKey, nonce: [u8; 16]) -> String {
+        to_hex(&self.secrets.session.mac(&[&nonce, &key.hash.to_be_bytes()]))
+    }
+
+    /// The session that a receipt is about, unless it is over.
+    fn session_of(
+        &self,
+        key: Option<RequestKey>,
+        receipt: &Receipt,
+    ) -> Result<Option<SessionView>, ShopError> {
+        let (Some(key), Outcome::Session { nonce }) = (key, &receipt.outcome) else {
+            return Err(Receipt::of_something_else().into());
+        };
+        let token = self.token_of(key, *nonce);
+        let live = self.session(&token_hash(&token));
+        Ok(live.map(|Session { principal, expires_at }| SessionView {
+            token,
+            principal,
+            expires_at,
+            replayed: true,
+        }))
+    }
+
+    /// How to drop all sessions of a customer from the vault.
+    pub(super) fn sessions_of(&self, customer: CustomerId) -> Vec<VaultWrite> {
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        let theirs =
+            sessions.iter().filter(|(_, session)| session.principal == Principal::Customer(customer));
+        theirs.map(|(hash, _)| VaultWrite { key: session_key(hash), value: None }).collect()
+    }
+
+    /// Drops all sessions of a customer, and what is known of their tries to log in, from memory.
+    pub(super) fn forget(&self, customer: CustomerId) {
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|_, session| session.principal != Principal::Customer(customer));
+        self.try_succeeded(customer);
     }
 
     /// Drops sessions that are over from memory, and says how to drop them from the vault.
@@ -202,9 +262,13 @@ impl Accounts {
         if hash == self.operator_key {
             return Some(Principal::Operator);
         }
+        self.session(&hash).map(|session| session.principal)
+    }
+
+    /// A session that is not over.
+    fn session(&self, hash: &TokenHash) -> Option<Session> {
         let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
-        let session = sessions.get(&hash)?;
-        (session.expires_at > self.sources.now()).then_some(session.principal)
+        sessions.get(hash).copied().filter(|session| session.expires_at > self.sources.now())
     }
 }
 

@@ -6,7 +6,10 @@ use super::{
     views::{CustomerView, Principal, SessionView},
 };
 use crate::{
-    actors::{ask::AskError, reads},
+    actors::{
+        ask::{AskError, Decided, RequestKey},
+        reads,
+    },
     domain::{
         CustomerId, Rejection,
         account::{Account, AccountCommand, AccountError, AccountStatus},
@@ -29,18 +32,24 @@ impl Shop {
         password: String,
         because: Because,
     ) -> Result<Done<CustomerView>, ShopError> {
-        // Cheap before dear: a number that is taken costs no hash.
-        let (id, account) = self.newest_account(&phone).await?;
-        if account.status == AccountStatus::Active {
-            return Err(AccountError::PhoneTaken.into());
-        }
-        let password_hash = self.accounts.hash(password).await?;
-        let phone = phone.as_e164().to_owned();
-        let person = Person { name: name.clone(), phone: phone.clone(), password_hash };
-        let vault = vec![Accounts::person_write(id, &person)?];
-        let decided = self.exchange.ask_with::<Account>(id, AccountCommand::SignUp, because, vault).await?;
-        let value = CustomerView { id, name, phone, created_at: decided.state.created_at };
-        Ok(Done { value, position: decided.position, replayed: false })
+        let e164 = phone.as_e164().to_owned();
+        let person = Person { name: name.clone(), phone: e164.clone(), password_hash: String::new() };
+        let asked = self.asked_once::<Account>(because, async |turn| {
+            // Cheap before dear: a number that is taken costs no hash.
+            let (id, account) = self.newest_account(&phone).await?;
+            if account.status == AccountStatus::Active {
+                return Err(AccountError::PhoneTaken.into());
+            }
+            let password_hash = self.accounts.hash(password).await?;
+            let vault = vec![Accounts::person_write(id, &Person { password_hash, ..person })?];
+            let memo = turn.of_state();
+            Ok(self.exchange.ask_once(id, AccountCommand::SignUp, because, vault, memo).await?)
+        });
+        let Decided { entity, state, position, replayed, .. } = asked.await?;
+        // A receipt holds no personal data; the same key stands for the same name and number.
+        let value =
+            CustomerView { id: CustomerId(entity.id), name, phone: e164, created_at: state.created_at };
+        Ok(Done { value, position, replayed })
     }
 
     /// The account a number has, or would have: the first whose customer has not left.
@@ -96,12 +105,18 @@ impl Shop {
         Ok(Done { value, position: decided.position, replayed: false })
     }
 
-    /// Opens a session for a customer.
+    /// Opens a session for a customer. The same key again gives the same token, for as long as the
+    /// session lasts; the credentials are checked each time.
     ///
     /// # Errors
     /// [`ShopError::BadCredentials`], whichever of the two is wrong; [`ShopError::TooManyTries`] after
     /// several of these, for a while, even with the right ones.
-    pub async fn log_in(&self, phone: Phone, password: String) -> Result<SessionView, ShopError> {
+    pub async fn log_in(
+        &self,
+        phone: Phone,
+        password: String,
+        key: Option<RequestKey>,
+    ) -> Result<SessionView, ShopError> {
         let (id, account) = self.newest_account(&phone).await?;
         self.accounts.begin_try(id)?;
         let person = match account.status {
@@ -111,8 +126,12 @@ impl Shop {
         if !self.accounts.verify(person.as_ref(), password).await? {
             return Err(ShopError::BadCredentials);
         }
+        let _present = self.enter(id).await.map_err(|error| match error {
+            ShopError::Ask(AskError::Rejected(_)) => ShopError::BadCredentials,
+            error => error,
+        })?;
         self.accounts.try_succeeded(id);
-        self.accounts.open_session(Principal::Customer(id)).await
+        self.accounts.open_session(Principal::Customer(id), key).await
     }
 
     /// Opens a session for the operator. Failures are not counted: a key of 32 characters is not guessed,
@@ -120,11 +139,15 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::BadCredentials`]
-    pub async fn log_in_operator(&self, key: &str) -> Result<SessionView, ShopError> {
-        if !self.accounts.is_operator_key(key) {
+    pub async fn log_in_operator(
+        &self,
+        operator_key: &str,
+        key: Option<RequestKey>,
+    ) -> Result<SessionView, ShopError> {
+        if !self.accounts.is_operator_key(operator_key) {
             return Err(ShopError::BadCredentials);
         }
-        self.accounts.open_session(Principal::Operator).await
+        self.accounts.open_session(Principal::Operator, key).await
     }
 
     /// Whom a bearer token stands for: a session's, or the operator key itself.

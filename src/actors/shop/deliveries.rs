@@ -8,7 +8,10 @@ use super::{
     rentals::{on_behalf, unless_damaged},
 };
 use crate::{
-    actors::{ask::AskError, reads},
+    actors::{
+        ask::{AskError, Decided},
+        reads,
+    },
     domain::{
         DeliveryId, PaymentId, RentalId,
         context::Context,
@@ -118,14 +121,15 @@ impl Shop {
         tracking_number: Option<String>,
         because: Because,
     ) -> Result<Done<DeliveryView>, ShopError> {
-        self.not_paused(Context::Delivery)?;
-        let seen = self.delivery(id).await?;
-        let because = self.for_delivery(id, because).await?;
-        let stock_taken = unit_is_out(&self.journal.timeline(id.rental()).await?);
-        let command = DeliveryCommand::Dispatch { carrier, tracking_number, stock_taken };
-        let decided = self.exchange.ask::<Delivery>(id, command, because).await?;
-        let value = self.delivery_view(id, seen.customer_id, decided.state).await?;
-        Ok(Done { value, position: decided.position, replayed: false })
+        let asked = self.asked_once::<Delivery>(because, async |turn| {
+            self.not_paused(Context::Delivery)?;
+            self.delivery(id).await?;
+            let because = self.for_delivery(id, because).await?;
+            let stock_taken = unit_is_out(&self.journal.timeline(id.rental()).await?);
+            let command = DeliveryCommand::Dispatch { carrier, tracking_number, stock_taken };
+            Ok(self.exchange.ask_once(id, command, because, Vec::new(), turn.of_state()).await?)
+        });
+        self.handled(id, asked.await?).await
     }
 
     /// The purifier is installed: the rental decides whether it may be.
@@ -138,19 +142,33 @@ impl Shop {
         id: DeliveryId,
         because: Because,
     ) -> Result<Done<DeliveryView>, ShopError> {
-        self.not_paused(Context::Delivery)?;
-        let seen = self.delivery(id).await?;
-        match seen.delivery.status {
-            DeliveryStatus::InTransit | DeliveryStatus::Delivered => {}
-            DeliveryStatus::Canceled => return Err(RentalError::Canceled.into()),
-            DeliveryStatus::Absent | DeliveryStatus::Started => return Err(ShopError::DeliveryOutOfOrder),
-        }
-        let because = self.for_delivery(id, because).await?;
-        self.exchange.ask::<Rental>(id.rental(), RentalCommand::MarkDelivered, because).await?;
-        // The policy does the same; whoever comes second changes nothing.
-        let decided = self.exchange.ask::<Delivery>(id, DeliveryCommand::Complete, because).await?;
-        let value = self.delivery_view(id, seen.customer_id, decided.state).await?;
-        Ok(Done { value, position: decided.position, replayed: false })
+        let asked = self.asked_once::<Delivery>(because, async |turn| {
+            self.not_paused(Context::Delivery)?;
+            match self.delivery(id).await?.delivery.status {
+                DeliveryStatus::InTransit | DeliveryStatus::Delivered => {}
+                DeliveryStatus::Canceled => return Err(RentalError::Canceled.into()),
+                DeliveryStatus::Absent | DeliveryStatus::Started => {
+                    return Err(ShopError::DeliveryOutOfOrder);
+                }
+            }
+            let because = self.for_delivery(id, because).await?;
+            self.exchange.ask::<Rental>(id.rental(), RentalCommand::MarkDelivered, because).await?;
+            // The policy does the same; whoever comes second changes nothing.
+            let (command, memo) = (DeliveryCommand::Complete, turn.of_state());
+            Ok(self.exchange.ask_once(id, command, because, Vec::new(), memo).await?)
+        });
+        self.handled(id, asked.await?).await
+    }
+
+    async fn handled(
+        &self,
+        id: DeliveryId,
+        decided: Decided<Delivery>,
+    ) -> Result<Done<DeliveryView>, ShopError> {
+        let Decided { state, position, replayed, .. } = decided;
+        let rental = reads::read::<Rental>(&self.journal, id.rental()).await?;
+        let customer = rental.terms().map_err(|_| ShopError::NotFound("delivery"))?.customer_id;
+        Ok(Done { value: self.delivery_view(id, customer, state).await?, position, replayed })
     }
 
     async fn for_delivery(&self, id: DeliveryId, because: Because) -> Result<Because, ShopError> {

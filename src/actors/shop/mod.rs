@@ -4,10 +4,15 @@ mod accounts;
 mod customers;
 mod deliveries;
 pub mod error;
+mod leaving;
 mod lockout;
 mod operations;
+mod paying;
+mod presence;
 mod products;
 mod rentals;
+mod requests;
+mod secrets;
 pub mod views;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -15,11 +20,13 @@ use std::{future::Future, sync::Arc, time::Duration};
 use actix::{Arbiter, ArbiterHandle};
 use tokio::sync::Notify;
 
-use self::accounts::Accounts;
 pub(in crate::actors) use self::accounts::{Person, person_key};
+pub use self::presence::Presence;
+use self::{accounts::Accounts, presence::Presences};
 pub use self::{
     error::ShopError,
     operations::{ActorKind, ActorTree, ContextView, HeldView},
+    requests::ANSWER_BYTES_MAX,
     views::*,
 };
 use super::{
@@ -36,6 +43,7 @@ use super::{
     progress::Progress,
     projection,
     reactor::Reactor,
+    receipts::Receipts,
     restart::RestartLimits,
     service::Services,
     sources::Sources,
@@ -134,6 +142,8 @@ pub struct Shop {
     payments: Arc<Payments>,
     services: Services,
     accounts: Accounts,
+    receipts: Arc<Receipts>,
+    presences: Arc<Presences>,
     catalogue: Catalogue,
     agenda: Agenda,
     progress: Progresses,
@@ -159,7 +169,14 @@ impl Shop {
         let admission = Admission::new(settings.payment_concurrency, settings.payment_queue);
         let payments = Payments::start(handles[0].clone(), desk, admission, settings.restart_limits);
         let payments = Arc::new(payments);
-        let accounts = Accounts::open(Arc::clone(&journal), sources.clone(), &settings.operator_key).await?;
+        let receipts = Arc::new(Receipts::new(Arc::clone(&journal), sources.clone()));
+        let accounts = Accounts::open(
+            Arc::clone(&journal),
+            sources.clone(),
+            Arc::clone(&receipts),
+            &settings.operator_key,
+        );
+        let accounts = accounts.await?;
         let shop = Arc::new(Self {
             services: Services::new(sources.clone(), settings.restart_limits),
             catalogue: Catalogue::default(),
@@ -173,6 +190,8 @@ impl Shop {
             contexts,
             payments,
             accounts,
+            receipts,
+            presences: Arc::default(),
             arbiters,
         });
         let head = *shop.journal.head().borrow();
@@ -227,6 +246,8 @@ impl Shop {
             sources: self.sources.clone(),
         };
         self.services.start(arbiter(0), ("errands", "agenda"), move || errands.clone().run());
+        let receipts = Arc::clone(&self.receipts);
+        self.services.start(arbiter(0), ("sweeper", "receipts"), move || Arc::clone(&receipts).run());
         let written = Arc::new(Notify::new());
         let courier = Courier {
             journal: Arc::clone(&self.journal),

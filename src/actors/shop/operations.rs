@@ -2,17 +2,19 @@
 
 use serde::Serialize;
 
-use super::{Because, BreakerMode, NotificationView, Page, PageRequest, PaymentDeskView, Shop, ShopError};
+use super::{
+    Because, BreakerMode, Done, NotificationView, Page, PageRequest, PaymentDeskView, Shop, ShopError,
+};
 use crate::{
     actors::{
-        ask::FaultMode,
+        ask::{Decided, FaultMode},
         notification,
         shop::accounts::{bytes_of_hex, to_hex},
         supervisor::{EntityStatus, KindStatus},
     },
     domain::{
         CustomerId, EntityId, EntityKind,
-        context::{Context, ContextCommand, Group, HeldKey, Hold},
+        context::{Context, ContextCommand, Group, HeldKey, Hold, Maintenance},
     },
     gateways::ledger,
 };
@@ -147,18 +149,31 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::Ask`]
-    pub async fn pause(&self, context: Context, because: Because) -> Result<ContextView, ShopError> {
-        self.contexts.command(context, ContextCommand::Pause, because).await?;
-        Ok(self.context(context))
+    pub async fn pause(&self, context: Context, because: Because) -> Result<Done<ContextView>, ShopError> {
+        self.maintain(context, ContextCommand::Pause, because).await
     }
 
     /// Lets them go on, in order.
     ///
     /// # Errors
     /// [`ShopError::Ask`]
-    pub async fn resume(&self, context: Context, because: Because) -> Result<ContextView, ShopError> {
-        self.contexts.command(context, ContextCommand::Resume, because).await?;
-        Ok(self.context(context))
+    pub async fn resume(&self, context: Context, because: Because) -> Result<Done<ContextView>, ShopError> {
+        self.maintain(context, ContextCommand::Resume, because).await
+    }
+
+    async fn maintain(
+        &self,
+        context: Context,
+        command: ContextCommand,
+        because: Because,
+    ) -> Result<Done<ContextView>, ShopError> {
+        let asked = self.asked_once::<Maintenance>(because, async |turn| {
+            Ok(self.contexts.command_once(context, command, because, turn.of_state()).await?)
+        });
+        let Decided { state, position, replayed, .. } = asked.await?;
+        // The backlog is a gauge, and always today's.
+        let value = ContextView { paused: state.paused, held: state.held.len(), ..self.context(context) };
+        Ok(Done { value, position, replayed })
     }
 
     /// What is held.

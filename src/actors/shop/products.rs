@@ -21,6 +21,7 @@ impl Shop {
         stock: u32,
         because: Because,
     ) -> Result<Done<ProductView>, ShopError> {
+        // Sorts by time; with a key that was used before, the answer names the one that there is.
         let id = self.sources.product_id();
         self.tell_product(id, ProductCommand::Register { offer, stock }, because).await
     }
@@ -71,11 +72,14 @@ impl Shop {
         command: ProductCommand,
         because: Because,
     ) -> Result<Done<ProductView>, ShopError> {
-        self.not_paused(Context::Product)?;
-        let decided: Decided<Product> = self.exchange.ask::<Product>(id, command, because).await?;
+        let asked = self.asked_once::<Product>(because, async |turn| {
+            self.not_paused(Context::Product)?;
+            Ok(self.exchange.ask_once(id, command, because, Vec::new(), turn.of_state()).await?)
+        });
+        let Decided { entity, state, position, replayed, .. } = asked.await?;
         // Whoever reads the catalogue next sees what was just done.
-        self.within_patience(self.progress.catalogue.at(decided.position)).await;
-        Ok(Done { value: product_view(id, &decided.state)?, position: decided.position, replayed: false })
+        self.within_patience(self.progress.catalogue.at(position)).await;
+        Ok(Done { value: product_view(ProductId(entity.id), &state)?, position, replayed })
     }
 
     /// A product.

@@ -1,4 +1,4 @@
-//! Rentals: placing, paying, canceling, looking.
+//! Rentals: placing, canceling, looking.
 
 use std::sync::Arc;
 
@@ -6,15 +6,14 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::{
-    Because, Done, Order, Page, PageRequest, PayOutcome, Placed, ProductView, RentalFilter, RentalView, Shop,
-    ShopError,
+    Because, Done, Order, Page, PageRequest, Placed, ProductView, RentalFilter, RentalView, Shop, ShopError,
     accounts::{address_key, bytes_of_hex, to_hex},
 };
 use crate::{
     actors::{
-        ask::RequestKey,
+        ask::{Decided, RequestKey},
         mypage,
-        payment::{PayLater, Place, outcome_of},
+        payment::{Place, outcome_of},
         reads,
     },
     domain::{
@@ -24,7 +23,6 @@ use crate::{
         id::uuid_v8,
         rental::{CancelReason, Rental, RentalCommand, RentalStatus, Terms},
     },
-    gateways::PaymentMethod,
     store::{StoreError, VaultWrite, codec},
 };
 
@@ -46,10 +44,12 @@ impl Shop {
         }
         self.gateway.accepts(&order.method).map_err(ShopError::PaymentMethod)?;
         let product = self.orderable(&order)?;
+        let presence = self.enter(order.customer_id).await?;
         let ticket = self.payments.ticket()?;
         let terms = self.terms(&order, product, because);
         let vault = vec![VaultWrite { key: address_key(id), value: Some(codec::encode(&order.address)?) }];
-        let place = Place { rental: id, terms, vault, method: order.method, because, ticket, arrived };
+        let method = order.method;
+        let place = Place { rental: id, terms, vault, method, because, ticket, presence, arrived };
         let placed = self.payments.converse(place).await;
         let mut placed = match placed {
             Err(ShopError::PaymentInProgress { .. }) if because.key.is_some() => {
@@ -116,33 +116,6 @@ impl Shop {
         }
     }
 
-    /// Pays a rental that was deferred.
-    ///
-    /// # Errors
-    /// [`ShopError::RentalNotPayable`], [`ShopError::PaymentInProgress`] and what placing has.
-    pub async fn pay_rental(
-        &self,
-        id: RentalId,
-        method: PaymentMethod,
-        because: Because,
-    ) -> Result<Placed, ShopError> {
-        let arrived = now();
-        self.gateway.accepts(&method).map_err(ShopError::PaymentMethod)?;
-        let rental = self.rental(id).await?;
-        if rental.rental.status != RentalStatus::PaymentDeferred {
-            return Err(ShopError::RentalNotPayable);
-        }
-        let ticket = self.payments.ticket()?;
-        let because = on_behalf(&rental.rental, because)?;
-        let pay = PayLater { rental: id, method, because, ticket, arrived };
-        let mut paid: Placed = self.payments.converse(pay).await?;
-        paid.rental.address = rental.address;
-        if paid.outcome == PayOutcome::Canceled {
-            return Err(ShopError::RentalNotPayable);
-        }
-        Ok(paid)
-    }
-
     /// Cancels a rental; safe to repeat.
     ///
     /// # Errors
@@ -153,11 +126,14 @@ impl Shop {
         reason: CancelReason,
         because: Because,
     ) -> Result<Done<RentalView>, ShopError> {
-        let rental = self.rental(id).await?;
-        let because = on_behalf(&rental.rental, because)?;
-        let decided = self.exchange.ask::<Rental>(id, RentalCommand::Cancel(reason), because).await?;
-        let value = RentalView { id, rental: decided.state, address: rental.address };
-        Ok(Done { value, position: decided.position, replayed: false })
+        let asked = self.asked_once::<Rental>(because, async |turn| {
+            let because = on_behalf(&self.rental(id).await?.rental, because)?;
+            let (command, memo) = (RentalCommand::Cancel(reason), turn.of_state());
+            Ok(self.exchange.ask_once(id, command, because, Vec::new(), memo).await?)
+        });
+        let Decided { state, position, replayed, .. } = asked.await?;
+        let value = RentalView { id, rental: state, address: self.address(id).await? };
+        Ok(Done { value, position, replayed })
     }
 
     /// A rental.
@@ -248,6 +224,6 @@ pub(super) fn on_behalf(rental: &Rental, because: Because) -> Result<Because, Sh
 }
 
 #[expect(clippy::disallowed_methods, reason = "tokio's clock, which deadlines and simulations share")]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }

@@ -304,4 +304,15 @@ pub struct SessionView {
     pub principal: Principal,
     /// When it expires.
     pub expires_at: Timestamp,
+    /// Whether it was opened by an earlier call with the same key.
+    pub replayed: bool,
+}
+
+/// What [`super::Shop::once`] did, now or earlier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// The answer, as the work gave it.
+    pub answer: Vec<u8>,
+    /// Whether it was given to an earlier call with the same key.
+    pub replayed: bool,
 }

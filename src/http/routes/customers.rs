@@ -107,10 +107,10 @@ pub async fn log_in(app: web::Data<App>, body: Body<LogIn>) -> Result<HttpRespon
     let LogIn { phone, password, operator_key } = body.value;
     let mut rules = Rules::default();
     let session = match (operator_key, phone, password) {
-        (Some(key), None, None) => app.shop.log_in_operator(&key).await?,
+        (Some(key), None, None) => app.shop.log_in_operator(&key, None).await?,
         (None, Some(phone), Some(password)) => {
             let phone = rules.check("/phone", Phone::parse(&phone));
-            app.shop.log_in(rules.all(phone)?, password).await?
+            app.shop.log_in(rules.all(phone)?, password, None).await?
         }
         (Some(_), _, _) => return Err(Problem::invalid_field("/operatorKey", "stands alone")),
         (None, None, _) => return Err(Problem::invalid_field("/phone", "is required")),

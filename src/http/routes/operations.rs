@@ -80,7 +80,7 @@ pub async fn pause(
     Cause(because): Cause,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(json::context(&app.shop.pause(context(&name)?, because).await?)))
+    Ok(HttpResponse::Ok().json(json::context(&app.shop.pause(context(&name)?, because).await?.value)))
 }
 
 /// Lets them go on, in order.
@@ -93,7 +93,7 @@ pub async fn resume(
     Cause(because): Cause,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(json::context(&app.shop.resume(context(&name)?, because).await?)))
+    Ok(HttpResponse::Ok().json(json::context(&app.shop.resume(context(&name)?, because).await?.value)))
 }
 
 /// Shows what is held.

@@ -1,0 +1,142 @@
+//! Paying a rental that was deferred, and what is said of it when the same request comes again.
+//!
+//! | the first call | its receipt | said again |
+//! | --- | --- | --- |
+//! | began attempt n | in the commit of `PaymentRequested` n | what the timeline says of attempt n |
+//! | found an earlier attempt captured | in the commit of `RentalConfirmed` | confirmed |
+//! | was put off: breaker open, or no answer | by itself, at its end | deferred |
+//! | was refused or had no room | none | done as if for the first time |
+//!
+//! A crash after `PaymentRequested` leaves attempt n open: until the timeline says how it ended, the
+//! rental as it is now is the answer. Nothing of this guards the money: attempts do.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    Because, PayOutcome, Placed, RentalView, Shop, ShopError,
+    rentals::{now, on_behalf},
+};
+use crate::{
+    actors::{
+        payment::{PayLater, outcome_of},
+        receipts::{Begun, Outcome, Receipt, Turn},
+    },
+    domain::{
+        Aggregate as _, Event, Position, Recorded, RentalId,
+        payment::{Attempt, PaymentEvent},
+        rental::{Rental, RentalEvent, RentalStatus},
+    },
+    gateways::PaymentMethod,
+};
+
+impl Shop {
+    /// Pays a rental that was deferred. With a key that was used before, answers as it did then.
+    ///
+    /// # Errors
+    /// [`ShopError::RentalNotPayable`], [`ShopError::PaymentInProgress`] and what placing has.
+    pub async fn pay_rental(
+        &self,
+        id: RentalId,
+        method: PaymentMethod,
+        because: Because,
+    ) -> Result<Placed, ShopError> {
+        let arrived = now();
+        match self.receipts.begin(because.key).await? {
+            Begun::First(turn) => self.pay_first(id, method, because, turn, arrived).await,
+            Begun::Again(receipt) => self.pay_again(id, &receipt).await,
+        }
+    }
+
+    async fn pay_first(
+        &self,
+        id: RentalId,
+        method: PaymentMethod,
+        because: Because,
+        turn: Turn,
+        arrived: Instant,
+    ) -> Result<Placed, ShopError> {
+        self.gateway.accepts(&method).map_err(ShopError::PaymentMethod)?;
+        let rental = self.rental(id).await?;
+        if rental.rental.status != RentalStatus::PaymentDeferred {
+            return Err(ShopError::RentalNotPayable);
+        }
+        let customer = rental.rental.terms().map_err(|_| ShopError::NotFound("rental"))?.customer_id;
+        let presence = self.enter(customer).await?;
+        let ticket = self.payments.ticket()?;
+        let because = on_behalf(&rental.rental, because)?;
+        let pay = PayLater { rental: id, method, because, ticket, presence, turn, arrived };
+        let mut paid: Placed = self.payments.converse(pay).await?;
+        paid.rental.address = rental.address;
+        if paid.outcome == PayOutcome::Canceled {
+            return Err(ShopError::RentalNotPayable);
+        }
+        Ok(paid)
+    }
+
+    async fn pay_again(&self, id: RentalId, receipt: &Receipt) -> Result<Placed, ShopError> {
+        let timeline = self.timeline(id).await?;
+        let position = timeline.last().map(|last| last.position).unwrap_or_default();
+        let (rental, outcome) = match &receipt.outcome {
+            Outcome::Attempt { rental, attempt } if *rental == id => {
+                paid_by(&timeline, *attempt, self.payments.retry_after_ms())?
+            }
+            _ => {
+                let (_, rental) = receipt.state::<Rental>()?;
+                let outcome = outcome_of(&rental, self.payments.retry_after_ms());
+                (rental, outcome)
+            }
+        };
+        let address = self.address(id).await?;
+        let rental = RentalView { id, rental: Arc::new(rental), address };
+        Ok(Placed { rental, outcome, replayed: true, position })
+    }
+}
+
+/// How an attempt ended, and the rental as it was then.
+fn paid_by(
+    timeline: &[Arc<Recorded>],
+    attempt: Attempt,
+    retry_after_ms: u64,
+) -> Result<(Rental, PayOutcome), ShopError> {
+    let ended = timeline.iter().find_map(|recorded| match &recorded.event {
+        Event::Payment(PaymentEvent::PaymentApproved { attempt: n, .. }) if *n == attempt => {
+            Some((true, recorded.position))
+        }
+        Event::Payment(PaymentEvent::PaymentDeclined { attempt: n, .. }) if *n == attempt => {
+            Some((false, recorded.position))
+        }
+        _ => None,
+    });
+    match ended {
+        Some((true, approved)) => {
+            let follows = |recorded: &&Arc<Recorded>| {
+                let own = Rental::own(&recorded.event);
+                recorded.position > approved && own.is_some()
+            };
+            match timeline.iter().find(follows).map(|next| (next.position, Rental::own(&next.event))) {
+                Some((position, Some(RentalEvent::RentalConfirmed { .. }))) => {
+                    Ok((as_of(timeline, position), PayOutcome::Confirmed))
+                }
+                // It was canceled meanwhile.
+                Some(_) => Err(ShopError::RentalNotPayable),
+                // The confirmation is on its way.
+                None => Err(ShopError::KeyInProgress),
+            }
+        }
+        Some((false, declined)) => Ok((as_of(timeline, declined), PayOutcome::Declined)),
+        None => match as_of(timeline, Position(u64::MAX)) {
+            rental if rental.status == RentalStatus::PaymentDeferred => {
+                Ok((rental, PayOutcome::Deferred { retry_after_ms }))
+            }
+            _ => Err(ShopError::RentalNotPayable),
+        },
+    }
+}
+
+/// The rental as it was right after the event at `position`.
+fn as_of(timeline: &[Arc<Recorded>], position: Position) -> Rental {
+    let until_then = timeline.iter().take_while(|recorded| recorded.position <= position);
+    until_then.fold(Rental::default(), |rental, recorded| rental.fold(&recorded.event, recorded.meta.at))
+}
