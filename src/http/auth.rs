@@ -5,6 +5,9 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 use super::{App, problem::Problem, problem_kinds::Kind};
 use crate::{actors::shop::Principal, domain::CustomerId};
 
+/// Whoever it is: no log-in is needed.
+pub struct Anyone;
+
 /// A customer.
 pub struct Customer(pub CustomerId);
 
@@ -71,6 +74,7 @@ macro_rules! from_request {
 }
 
 from_request! {
+    Anyone: _request => Ok(Self);
     AnyRole: request => principal(request).map(Self);
     Token: request => token(request).map(|token| Self(token.to_owned()));
     Customer: request => principal(request).and_then(|principal| match principal {

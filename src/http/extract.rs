@@ -11,6 +11,7 @@ use actix_web::{
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
+use utoipa::IntoParams;
 
 use super::{
     problem::{FieldError, Problem},
@@ -29,56 +30,44 @@ pub const BODY_MAX: usize = 64 * 1_024;
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
-/// A JSON body, read as `T`, and its fingerprint.
-pub struct Body<T> {
-    /// What it says.
-    pub value: T,
-    /// The same for bodies that say the same, whatever the order of their fields.
-    pub fingerprint: [u8; 16],
-}
+/// The same for bodies that say the same, whatever the order of their fields.
+pub type Digest = [u8; 32];
 
-impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+/// A JSON body.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let is_json = media_type.is_some_and(|media_type| {
-            media_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"))
-        });
-        let encoded =
-            request.headers().get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
-        let payload = payload.take();
-        Box::pin(async move {
-            if !is_json || encoded {
-                return Err(Problem::new(
-                    Kind::UnsupportedMediaType,
-                    "the body must be application/json, not compressed",
-                ));
-            }
-            let read = tokio::time::timeout(BODY_WITHIN, read(payload)).await;
-            let late = |_| Problem::new(Kind::RequestTimeout, "the body took longer than 10 s to arrive");
-            parse(&read.map_err(late)??)
-        })
+        let reading = read_json(request, payload);
+        Box::pin(async move { reading.await.map(|(value, _)| Self(value)) })
     }
 }
 
-/// A body that may be left out, which says the same as `{}`.
-pub struct OptionalBody<T>(pub T);
-
-impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalBody<T> {
-    type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
-            .into_iter()
-            .any(|name| request.headers().get(name).is_some_and(|value| value != "0"));
-        if !body {
-            return Box::pin(std::future::ready(Ok(Self(T::default()))));
+/// Reads a JSON body.
+///
+/// # Errors
+/// A problem: it is not JSON, too large, too late, or not what is expected.
+pub fn read_json<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<(T, Digest), Problem>> + use<T> {
+    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_json = media_type.is_some_and(|media_type| {
+        media_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"))
+    });
+    let encoded = request.headers().get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
+    let payload = payload.take();
+    async move {
+        if !is_json || encoded {
+            let rule = "the body must be application/json, not compressed";
+            return Err(Problem::new(Kind::UnsupportedMediaType, rule));
         }
-        let body = Body::from_request(request, payload);
-        Box::pin(async move { Ok(Self(body.await?.value)) })
+        let read = tokio::time::timeout(BODY_WITHIN, read(payload)).await;
+        let late = |_| Problem::new(Kind::RequestTimeout, "the body took longer than 10 s to arrive");
+        parse(&read.map_err(late)??)
     }
 }
 
@@ -94,7 +83,7 @@ async fn read(mut payload: Payload) -> Result<Bytes, Problem> {
     Ok(body.freeze())
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<Body<T>, Problem> {
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<(T, Digest), Problem> {
     let mut value: serde_json::Value = serde_json::from_slice(body).map_err(|error| {
         Problem::new(
             Kind::MalformedJson,
@@ -105,10 +94,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<Body<T>, Problem> {
         return Err(Problem::invalid_field(&at, "must not be an array"));
     }
     value.sort_all_objects();
-    let hash: [u8; 32] = Sha256::digest(value.to_string()).into();
-    let (fingerprint, _) = hash.split_first_chunk::<16>().expect("a SHA-256 has 32 bytes");
-    let fingerprint = *fingerprint;
-    serde_path_to_error::deserialize(value).map(|value| Body { value, fingerprint }).map_err(|error| {
+    let digest = Sha256::digest(value.to_string()).into();
+    serde_path_to_error::deserialize(value).map(|value| (value, digest)).map_err(|error| {
         let at = pointer(error.path());
         let reason = error.inner().to_string();
         // serde names a missing or an unknown field in the message, not in the path.
@@ -214,6 +201,18 @@ impl Rules {
     }
 }
 
+/// Which part of a list is wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "tells the document what `Query::page` reads")]
+pub struct PageParameters {
+    /// How many items at most.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u32>,
+    /// Where to go on: the `nextCursor` of the part before.
+    cursor: Option<String>,
+}
+
 /// The query: each parameter is taken by name; one that nobody takes is an error.
 pub struct Query {
     parameters: Vec<(String, String)>,
@@ -278,7 +277,13 @@ impl Query {
 pub const POSITION: header::HeaderName = header::HeaderName::from_static("saem-position");
 
 /// The position a reader has seen: what it reads must have got there.
-pub struct ReadAfter(pub Option<Position>);
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct ReadAfter {
+    /// As the answer to a command gave it: this read waits, a second at most, until it shows that command.
+    #[param(rename = "Saem-Position", value_type = Option<String>, pattern = "^[0-9a-f]{1,16}$")]
+    pub position: Option<Position>,
+}
 
 impl FromRequest for ReadAfter {
     type Error = Problem;
@@ -292,7 +297,7 @@ impl FromRequest for ReadAfter {
                 Problem::invalid_field("/headers/Saem-Position", "must be one that an answer gave")
             })
         });
-        std::future::ready(position.transpose().map(Self))
+        std::future::ready(position.transpose().map(|position| Self { position }))
     }
 }
 
@@ -344,9 +349,8 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_fields_does_not_change_the_fingerprint() {
-        let print =
-            |body: &str| parse::<serde_json::Value>(body.as_bytes()).map(|body| body.fingerprint).ok();
+    fn the_order_of_fields_does_not_change_the_digest() {
+        let print = |body: &str| parse::<serde_json::Value>(body.as_bytes()).map(|(_, digest)| digest).ok();
         assert_eq!(print(r#"{"a":1,"b":2}"#), print(r#" {"b": 2, "a": 1}"#));
         assert_ne!(print(r#"{"a":1}"#), print(r#"{"a":2}"#));
     }

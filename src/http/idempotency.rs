@@ -1,10 +1,12 @@
 //! `Idempotency-Key`: the same request again gets the same answer, and happens once.
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::HeaderName};
-use sha2::{Digest as _, Sha256};
 
-use super::problem::Problem;
-use crate::{actors::ask::RequestKey, domain::CustomerId};
+use super::{extract::Digest, problem::Problem};
+use crate::actors::{
+    ask::RequestKey,
+    shop::{Principal, Shop},
+};
 
 /// Tells that an answer is an earlier one, again.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -43,13 +45,10 @@ fn parse(text: &str) -> Option<String> {
 }
 
 impl IdempotencyKey {
-    /// The key in its scope: this customer, method and path.
+    /// The key in its scope (this principal, method and path), and what it is used for.
     #[must_use]
-    pub fn of(&self, customer: CustomerId, fingerprint: [u8; 16]) -> Option<RequestKey> {
-        let key = self.key.as_ref()?;
-        let hash: [u8; 32] = Sha256::digest(format!("{customer}\n{}\n{key}", self.scope)).into();
-        let (bits, _) = hash.split_first_chunk::<16>().expect("a SHA-256 has 32 bytes");
-        Some(RequestKey { hash: u128::from_be_bytes(*bits), fingerprint })
+    pub fn of(&self, shop: &Shop, principal: Option<Principal>, digest: Digest) -> Option<RequestKey> {
+        Some(shop.request_key(principal, &self.scope, self.key.as_deref()?, digest))
     }
 }
 

@@ -11,7 +11,8 @@ use actix_web::{
     },
 };
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::problem_kinds::Kind;
 use crate::{
@@ -34,12 +35,38 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 const RETRY_AFTER_MS: u64 = 1_000;
 
 /// A field that breaks its rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// Where: a JSON Pointer (RFC 6901) into the body, or `/query/…`, `/headers/…`.
     pub pointer: String,
     /// The rule.
     pub detail: String,
+}
+
+/// A failure (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Problem)]
+pub struct Written<'a> {
+    /// What kind: a page of this server that says what to do.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/out-of-stock")]
+    kind: String,
+    /// What kind, in a few words.
+    title: &'static str,
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// In words, about this occurrence.
+    detail: &'a str,
+    /// The path of the call.
+    instance: &'a str,
+    /// Tell it to whoever helps you.
+    correlation_id: &'a str,
+    /// The fields at fault.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
+    errors: &'a [FieldError],
 }
 
 /// A failure, as the client is told.
@@ -110,24 +137,28 @@ impl Problem {
         self
     }
 
-    fn hidden(kind: Kind, detail: &str, internal: &impl std::fmt::Display) -> Self {
+    /// The body of the answer, for the request to `instance`.
+    #[must_use]
+    pub fn body(&self, instance: &str, correlation: &str) -> Value {
+        json!(Written {
+            kind: self.kind.type_uri(),
+            title: self.kind.title(),
+            status: self.kind.status().as_u16(),
+            detail: &self.detail,
+            instance,
+            correlation_id: correlation,
+            errors: &self.errors,
+        })
+    }
+
+    /// A problem whose reason stands in the log only.
+    pub fn hidden(kind: Kind, detail: &str, internal: &impl std::fmt::Display) -> Self {
         Self { internal: Some(internal.to_string()), ..Self::new(kind, detail) }
     }
 
     /// The answer, for the request to `instance`.
     #[must_use]
     pub fn render(&self, instance: &str, correlation: &str) -> HttpResponse {
-        let mut body = json!({
-            "type": self.kind.type_uri(),
-            "title": self.kind.title(),
-            "status": self.kind.status().as_u16(),
-            "detail": self.detail,
-            "instance": instance,
-            "correlationId": correlation,
-        });
-        if !self.errors.is_empty() {
-            body["errors"] = json!(self.errors);
-        }
         let mut response = HttpResponse::build(self.kind.status());
         if let Some(ms) = self.retry_after_ms {
             response.insert_header((header::RETRY_AFTER, seconds(ms)));
@@ -141,7 +172,7 @@ impl Problem {
         if self.kind == Kind::Unauthorized {
             response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
         }
-        response.content_type(PROBLEM_JSON).body(body.to_string())
+        response.content_type(PROBLEM_JSON).body(self.body(instance, correlation).to_string())
     }
 }
 

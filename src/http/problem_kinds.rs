@@ -1,8 +1,6 @@
 //! Every kind of problem, as a table: its slug, its status, its title, and what to do about it.
 
-use actix_web::{HttpResponse, http::StatusCode, web};
-
-use super::problem::Problem;
+use actix_web::http::StatusCode;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $slug:literal, $status:ident, $title:literal, $advice:literal;)*) => {
@@ -146,17 +144,13 @@ impl Kind {
     }
 }
 
-/// `GET /problems/{slug}`: what happened, and what to do.
-///
-/// # Errors
-/// A problem, for a slug that is none.
-pub async fn page(slug: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let kind = Kind::ALL.iter().find(|kind| kind.slug() == slug.as_str());
-    let kind = kind.ok_or_else(|| Problem::not_found("problem"))?;
+/// The page that its URI leads to: what happened, and what to do.
+#[must_use]
+pub fn page(kind: Kind) -> String {
     let (title, status, advice) = (kind.title(), kind.status().as_u16(), kind.advice());
-    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(format!(
+    format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
          <h1>{title}</h1><p>Status {status}, <code>{}</code></p><p>{advice}</p></html>\n",
         kind.type_uri(),
-    )))
+    )
 }

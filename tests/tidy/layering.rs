@@ -14,10 +14,11 @@ const LAYERS: [(&str, &[&str]); 4] = [
 const MODULES: [&str; 8] = ["actors", "config", "demo", "domain", "gateways", "http", "open", "store"];
 
 /// Where a framework may be named.
-const HOMES: [(&str, &[&str]); 4] = [
+const HOMES: [(&str, &[&str]); 5] = [
     ("sled", &["src/store/"]),
     ("actix_web", &["src/http/", "src/main.rs"]),
     ("actix", &["src/actors/", "src/main.rs"]),
+    ("utoipa", &["src/http/"]),
     ("actix_rt", &["src/actors/", "src/main.rs"]),
 ];
 

@@ -1,26 +1,34 @@
-//! `/v1/customers`, `/v1/sessions`: signing up, logging in, being somebody.
+//! `/v1/customers`, `/v1/sessions`: signing up, logging in, being somebody, leaving.
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::{
     domain::phone::Phone,
     http::{
         App,
-        auth::{Customer, Token},
+        auth::{AnyRole, Anyone, Customer, Token},
         correlation::Cause,
-        extract::{Body, Rules, position_header},
-        json,
+        extract::{Json, Rules},
+        idempotency::REPLAYED,
+        posted::{Posted, done, tell},
         problem::Problem,
+        resources,
     },
 };
 
-/// `POST /v1/customers`
-#[derive(Deserialize)]
+/// A customer to be.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignUp {
+    /// Their name, one line.
+    #[schema(min_length = 1, max_length = 100, example = "홍길동")]
     name: String,
+    /// A Korean mobile number, as people type it.
+    #[schema(max_length = 32, example = "010-1234-5678")]
     phone: String,
+    #[schema(min_length = 8, max_length = 128, example = "correct horse")]
     password: String,
 }
 
@@ -41,93 +49,143 @@ fn password(rules: &mut Rules, password: String) -> Option<String> {
 
 /// Signs a customer up.
 ///
-/// # Errors
-/// 400, 409 `phone-taken`
+/// A mobile number has one account at a time. Log in next, by `POST /v1/sessions`.
+#[utoipa::path(
+    post, path = "/v1/customers", tag = "customers", operation_id = "signUp",
+    request_body = SignUp,
+    responses((status = 201, description = "Signed up", body = resources::Customer,
+        headers(("Location"), ("Saem-Position"), ("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!(["phone-taken"]))),
+)]
 pub async fn sign_up(
     app: web::Data<App>,
-    Cause(because): Cause,
-    body: Body<SignUp>,
+    Posted { because, body: Json(body), .. }: Posted<Anyone, Json<SignUp>>,
 ) -> Result<HttpResponse, Problem> {
-    let (name, phone, password) = body.value.checked()?;
-    let done = app.shop.sign_up(name, phone, password, because).await?;
+    let (name, phone, password) = body.checked()?;
+    let signed_up = app.shop.sign_up(name, phone, password, because).await?;
     let mut response = HttpResponse::Created();
-    response.insert_header(position_header(done.position));
     response.insert_header(("Location", "/v1/customers/me"));
-    Ok(response.json(json::customer(&done.value)))
+    Ok(done::<resources::Customer, _>(response, &signed_up))
 }
 
 /// Shows the customer who asks.
-///
-/// # Errors
-/// 401, 403
+#[utoipa::path(
+    get, path = "/v1/customers/me", tag = "customers", operation_id = "showMe",
+    security(("bearer" = ["CUSTOMER"])),
+    responses((status = 200, description = "This customer", body = resources::Customer)),
+)]
 pub async fn me(app: web::Data<App>, Customer(id): Customer) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(json::customer(&app.shop.customer(id).await?)))
+    Ok(HttpResponse::Ok().json(resources::Customer::from(&app.shop.customer(id).await?)))
 }
 
-/// `PATCH /v1/customers/me`
-#[derive(Deserialize)]
+/// What to change; what is left out stays.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Change {
+pub struct ChangeCustomer {
+    /// Their name, one line.
+    #[schema(min_length = 1, max_length = 100, example = "홍길순")]
     name: Option<String>,
+    #[schema(min_length = 8, max_length = 128, example = "battery staple")]
     password: Option<String>,
 }
 
 /// Changes name or password, or both.
-///
-/// # Errors
-/// 400, 401, 403
+#[utoipa::path(
+    patch, path = "/v1/customers/me", tag = "customers", operation_id = "changeMe",
+    security(("bearer" = ["CUSTOMER"])),
+    request_body = ChangeCustomer,
+    responses((status = 200, description = "Changed", body = resources::Customer,
+        headers(("Saem-Position")))),
+)]
 pub async fn change(
     app: web::Data<App>,
     Customer(id): Customer,
     Cause(because): Cause,
-    body: Body<Change>,
+    Json(change): Json<ChangeCustomer>,
 ) -> Result<HttpResponse, Problem> {
     let mut rules = Rules::default();
-    let name = body.value.name.and_then(|name| rules.line("/name", &name, 1, 100));
-    let new_password = body.value.password.and_then(|new| password(&mut rules, new));
+    let name = change.name.and_then(|name| rules.line("/name", &name, 1, 100));
+    let new_password = change.password.and_then(|new| password(&mut rules, new));
     rules.all(Some(()))?;
-    let done = app.shop.change_customer(id, name, new_password, because).await?;
-    Ok(HttpResponse::Ok().insert_header(position_header(done.position)).json(json::customer(&done.value)))
+    let changed = app.shop.change_customer(id, name, new_password, because).await?;
+    Ok(done::<resources::Customer, _>(HttpResponse::Ok(), &changed))
 }
 
-/// `POST /v1/sessions`: a customer's credentials, or the operator's key.
-#[derive(Deserialize)]
+/// Leaves.
+///
+/// Name, phone number, password, addresses and sessions are erased. Rentals must be finished first, and
+/// refunded where they are canceled.
+#[utoipa::path(
+    delete, path = "/v1/customers/me", tag = "customers", operation_id = "leave",
+    security(("bearer" = ["CUSTOMER"])),
+    responses((status = 204, description = "Left", headers(("Saem-Position")))),
+    extensions(("x-problems" = json!(["rentals-open"]))),
+)]
+pub async fn leave(
+    app: web::Data<App>,
+    Customer(id): Customer,
+    Cause(because): Cause,
+) -> Result<HttpResponse, Problem> {
+    let left = app.shop.leave(id, because).await?;
+    let mut response = HttpResponse::NoContent();
+    tell(&mut response, left.position, left.replayed);
+    Ok(response.finish())
+}
+
+/// Credentials: a customer's `phone` and `password`, or the `operatorKey` alone.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"phone": "010-1234-5678", "password": "correct horse"}))]
 pub struct LogIn {
+    /// The customer's mobile number.
     phone: Option<String>,
+    /// The customer's password.
     password: Option<String>,
+    /// The operator's key.
     operator_key: Option<String>,
 }
 
-/// Opens a session.
+/// Logs in.
 ///
-/// # Errors
-/// 400, 401
-pub async fn log_in(app: web::Data<App>, body: Body<LogIn>) -> Result<HttpResponse, Problem> {
-    let LogIn { phone, password, operator_key } = body.value;
+/// Send the answer's `token` as `Authorization: Bearer …`. After several failures of one account it has
+/// to wait, even with the right password.
+#[utoipa::path(
+    post, path = "/v1/sessions", tag = "customers", operation_id = "logIn",
+    request_body = LogIn,
+    responses((status = 201, description = "Logged in", body = resources::Session,
+        headers(("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!(["unauthorized"]))),
+)]
+pub async fn log_in(
+    app: web::Data<App>,
+    Posted { because, body: Json(body), .. }: Posted<Anyone, Json<LogIn>>,
+) -> Result<HttpResponse, Problem> {
+    let LogIn { phone, password, operator_key } = body;
     let mut rules = Rules::default();
     let session = match (operator_key, phone, password) {
-        (Some(key), None, None) => app.shop.log_in_operator(&key, None).await?,
+        (Some(key), None, None) => app.shop.log_in_operator(&key, because.key).await?,
         (None, Some(phone), Some(password)) => {
             let phone = rules.check("/phone", Phone::parse(&phone));
-            app.shop.log_in(rules.all(phone)?, password, None).await?
+            app.shop.log_in(rules.all(phone)?, password, because.key).await?
         }
         (Some(_), _, _) => return Err(Problem::invalid_field("/operatorKey", "stands alone")),
         (None, None, _) => return Err(Problem::invalid_field("/phone", "is required")),
         (None, Some(_), None) => return Err(Problem::invalid_field("/password", "is required")),
     };
-    Ok(HttpResponse::Created().json(json::session(&session)))
+    let mut response = HttpResponse::Created();
+    if session.replayed {
+        response.insert_header((REPLAYED, "true"));
+    }
+    Ok(response.json(resources::Session::from(&session)))
 }
 
-/// Ends the session that asks.
-///
-/// # Errors
-/// 401
-pub async fn log_out(
-    app: web::Data<App>,
-    _: crate::http::auth::AnyRole,
-    Token(token): Token,
-) -> Result<HttpResponse, Problem> {
+/// Logs out: ends the session whose token asks.
+#[utoipa::path(
+    delete, path = "/v1/sessions/current", tag = "customers", operation_id = "logOut",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    responses((status = 204, description = "Logged out")),
+)]
+pub async fn log_out(app: web::Data<App>, _: AnyRole, Token(token): Token) -> Result<HttpResponse, Problem> {
     app.shop.log_out(&token).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,144 +1,110 @@
-//! `/v1/payments` and `/v1/deliveries`: looked at by their owners, handled by the operator.
+//! `/v1/deliveries`: looked at by their owners, handled by the operator.
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json as value;
+use utoipa::ToSchema;
 
 use crate::{
-    actors::shop::{Page, RentalFilter, ShopError},
-    domain::{DeliveryId, PaymentId, RentalId, delivery::DeliveryStatus},
+    actors::shop::RentalFilter,
+    domain::{DeliveryId, delivery::DeliveryStatus},
     http::{
         App,
         auth::{AnyRole, Operator},
-        correlation::Cause,
-        extract::{OptionalBody, Query, ReadAfter, Rules, position_header},
-        json,
+        extract::{Json, PageParameters, Query, Rules},
+        posted::{Posted, done},
         problem::Problem,
+        resources::{self, List},
     },
 };
-
-/// Shows a payment.
-///
-/// # Errors
-/// 401, 404
-pub async fn payment(
-    app: web::Data<App>,
-    role: AnyRole,
-    id: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let id = PaymentId::parse(&id).map_err(|_| Problem::not_found("payment"))?;
-    let payment = app.shop.payment(id).await?;
-    role.may_see(payment.customer_id, "payment")?;
-    Ok(HttpResponse::Ok().json(json::payment(&payment)))
-}
-
-/// Lists payments, newest first: a customer's own, or all; or the one of a rental.
-///
-/// # Errors
-/// 400, 401
-pub async fn payments(
-    app: web::Data<App>,
-    role: AnyRole,
-    ReadAfter(position): ReadAfter,
-    mut query: Query,
-) -> Result<HttpResponse, Problem> {
-    let rental = query.get("rentalId", "must be a rental's id", |text| RentalId::parse(text).ok());
-    let page = query.page();
-    query.end()?;
-    app.caught_up(position).await;
-    let payments = match rental {
-        Some(rental) => {
-            let payment = match app.shop.payment(rental.payment()).await {
-                Err(ShopError::NotFound(_)) => None,
-                payment => Some(payment?),
-            };
-            let seen = payment.filter(|payment| role.may_see(payment.customer_id, "payment").is_ok());
-            Page { items: seen.into_iter().collect(), next_cursor: None }
-        }
-        None => {
-            let filter = RentalFilter { customer_id: role.customer(), ..RentalFilter::default() };
-            app.shop.payments(filter, &page).await?
-        }
-    };
-    Ok(HttpResponse::Ok().json(json::page(&payments, json::payment)))
-}
 
 fn delivery_id(id: &str) -> Result<DeliveryId, Problem> {
     DeliveryId::parse(id).map_err(|_| Problem::not_found("delivery"))
 }
 
 /// Shows a delivery.
-///
-/// # Errors
-/// 401, 404
-pub async fn delivery(
-    app: web::Data<App>,
-    role: AnyRole,
-    id: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
+#[utoipa::path(
+    get, path = "/v1/deliveries/{id}", tag = "deliveries", operation_id = "showDelivery",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    params(("id" = DeliveryId, Path)),
+    responses((status = 200, description = "The delivery", body = resources::Delivery)),
+)]
+pub async fn get(app: web::Data<App>, role: AnyRole, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     let delivery = app.shop.delivery(delivery_id(&id)?).await?;
     role.may_see(delivery.customer_id, "delivery")?;
-    Ok(HttpResponse::Ok().json(json::delivery(&delivery)))
+    Ok(HttpResponse::Ok().json(resources::Delivery::from(&delivery)))
 }
 
 /// Lists deliveries, newest rental first: a customer's own, or all.
-///
-/// # Errors
-/// 400, 401
-pub async fn deliveries(
-    app: web::Data<App>,
-    role: AnyRole,
-    ReadAfter(position): ReadAfter,
-    mut query: Query,
-) -> Result<HttpResponse, Problem> {
+#[utoipa::path(
+    get, path = "/v1/deliveries", tag = "deliveries", operation_id = "listDeliveries",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    params(("status" = Option<DeliveryStatus>, Query, description = "Only those in it"), PageParameters),
+    responses((status = 200, description = "A part of the list", body = List<resources::Delivery>)),
+)]
+pub async fn list(app: web::Data<App>, role: AnyRole, mut query: Query) -> Result<HttpResponse, Problem> {
     let delivery_status = query.get("status", "must be a delivery's status", |text| {
         serde_json::from_value(value!(text)).ok().filter(|status| *status != DeliveryStatus::Absent)
     });
     let page = query.page();
     query.end()?;
-    app.caught_up(position).await;
     let filter = RentalFilter { customer_id: role.customer(), delivery_status, ..RentalFilter::default() };
     let deliveries = app.shop.deliveries(filter, &page).await?;
-    Ok(HttpResponse::Ok().json(json::page(&deliveries, json::delivery)))
+    Ok(HttpResponse::Ok().json(List::<resources::Delivery>::of(&deliveries)))
 }
 
-/// `POST /v1/deliveries/{id}/dispatch`
-#[derive(Default, Deserialize)]
+/// Who delivers it.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Dispatch {
+    /// The carrier, one line.
+    #[schema(min_length = 1, max_length = 100, example = "한진택배")]
     carrier: Option<String>,
+    /// The carrier's number for it, one line.
+    #[schema(min_length = 1, max_length = 100, example = "4012-3456-7890")]
     tracking_number: Option<String>,
 }
 
-/// The courier left.
-///
-/// # Errors
-/// 400, 401, 403, 404, 409, 503 `context-paused`
+/// Notes that the courier left with it.
+#[utoipa::path(
+    post, path = "/v1/deliveries/{id}/dispatch", tag = "deliveries", operation_id = "dispatchDelivery",
+    security(("bearer" = ["OPERATOR"])),
+    params(("id" = DeliveryId, Path)),
+    request_body = Option<Dispatch>,
+    responses((status = 200, description = "In transit", body = resources::Delivery,
+        headers(("Saem-Position"), ("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!([
+        "delivery-out-of-order", "delivery-not-ready", "rental-canceled", "context-paused",
+    ]))),
+)]
 pub async fn dispatch(
     app: web::Data<App>,
-    _: Operator,
-    Cause(because): Cause,
     id: web::Path<String>,
-    OptionalBody(dispatch): OptionalBody<Dispatch>,
+    Posted { because, body, .. }: Posted<Operator, Option<Json<Dispatch>>>,
 ) -> Result<HttpResponse, Problem> {
+    let Dispatch { carrier, tracking_number } = body.map(|Json(body)| body).unwrap_or_default();
     let mut rules = Rules::default();
-    let carrier = dispatch.carrier.and_then(|carrier| rules.line("/carrier", &carrier, 1, 100));
-    let number = dispatch.tracking_number.and_then(|number| rules.line("/trackingNumber", &number, 1, 100));
+    let carrier = carrier.and_then(|carrier| rules.line("/carrier", &carrier, 1, 100));
+    let number = tracking_number.and_then(|number| rules.line("/trackingNumber", &number, 1, 100));
     rules.all(Some(()))?;
-    let done = app.shop.dispatch_delivery(delivery_id(&id)?, carrier, number, because).await?;
-    Ok(HttpResponse::Ok().insert_header(position_header(done.position)).json(json::delivery(&done.value)))
+    let dispatched = app.shop.dispatch_delivery(delivery_id(&id)?, carrier, number, because).await?;
+    Ok(done::<resources::Delivery, _>(HttpResponse::Ok(), &dispatched))
 }
 
-/// The purifier is installed.
-///
-/// # Errors
-/// 401, 403, 404, 409, 503 `context-paused`
+/// Notes that the purifier is installed.
+#[utoipa::path(
+    post, path = "/v1/deliveries/{id}/complete", tag = "deliveries", operation_id = "completeDelivery",
+    security(("bearer" = ["OPERATOR"])),
+    params(("id" = DeliveryId, Path)),
+    responses((status = 200, description = "Delivered", body = resources::Delivery,
+        headers(("Saem-Position"), ("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!(["delivery-out-of-order", "rental-canceled", "context-paused"]))),
+)]
 pub async fn complete(
     app: web::Data<App>,
-    _: Operator,
-    Cause(because): Cause,
     id: web::Path<String>,
+    Posted { because, .. }: Posted<Operator>,
 ) -> Result<HttpResponse, Problem> {
-    let done = app.shop.complete_delivery(delivery_id(&id)?, because).await?;
-    Ok(HttpResponse::Ok().insert_header(position_header(done.position)).json(json::delivery(&done.value)))
+    let completed = app.shop.complete_delivery(delivery_id(&id)?, because).await?;
+    Ok(done::<resources::Delivery, _>(HttpResponse::Ok(), &completed))
 }

@@ -1,41 +1,58 @@
-//! `/v1/operations`, `/healthz`, `/readyz`: the operator's view of the works.
+//! `/v1/operations`: the works, the payment actor, the simulator's ledger, and faults on purpose.
 
 use actix_web::{HttpResponse, web};
-use serde::Deserialize;
-use serde_json::json as value;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     actors::{ask::FaultMode, shop::BreakerMode},
-    domain::{
-        EntityId,
-        context::{Context, HeldKey},
-    },
+    domain::EntityId,
     http::{
         App,
         auth::Operator,
-        correlation::Cause,
-        extract::{Body, Query, Rules},
-        json,
+        extract::{Json, Query},
+        posted::{Posted, once},
         problem::Problem,
-        problem_kinds::Kind,
+        resources::{Actor, ActorKind, FaultTarget, Faulted, Items, LedgerEntry, PaymentDesk},
     },
 };
 
-/// Shows the supervision tree, or one actor.
-///
-/// # Errors
-/// 400, 401, 403, 404
+/// The supervision tree, or one actor of it.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ActorTree {
+    /// Every kind of actor.
+    #[schema(title = "all")]
+    All(Items<ActorKind>),
+    /// The actor of one entity.
+    #[schema(title = "one")]
+    One(Actor),
+}
+
+/// Shows the supervision tree; with `id`, the actor of one entity.
+#[utoipa::path(
+    get, path = "/v1/operations/actors", tag = "operations", operation_id = "showActors",
+    security(("bearer" = ["OPERATOR"])),
+    params(
+        ("kind" = Option<String>, Query, description = "Only this kind", example = "rental"),
+        ("id" = Option<String>, Query, description = "Only this entity's actor: `rental_…`, `product_…`"),
+    ),
+    responses((status = 200, description = "The tree, or one actor", body = ActorTree)),
+    extensions(("x-problems" = json!(["not-found"]))),
+)]
 pub async fn actors(app: web::Data<App>, _: Operator, mut query: Query) -> Result<HttpResponse, Problem> {
     let kind = query.get("kind", "must be a kind of actor", |text| Some(text.to_owned()));
     let id = query.get("id", "must be an id", |text| Some(text.to_owned()));
     query.end()?;
     if let Some(id) = id {
         let id = entity(kind.as_deref(), &id)?;
-        return Ok(HttpResponse::Ok().json(app.shop.actor(id).await?));
+        let actor = Actor::from(&app.shop.actor(id).await?);
+        return Ok(HttpResponse::Ok().json(ActorTree::One(actor)));
     }
-    let mut tree = app.shop.actors().await?;
-    tree.items.retain(|actor| kind.as_ref().is_none_or(|kind| actor.kind == *kind));
-    Ok(HttpResponse::Ok().json(tree))
+    let tree = app.shop.actors().await?;
+    let wanted = tree.items.iter().filter(|actor| kind.as_ref().is_none_or(|kind| actor.kind == *kind));
+    let items = wanted.map(ActorKind::from).collect();
+    Ok(HttpResponse::Ok().json(ActorTree::All(Items { items })))
 }
 
 fn entity(kind: Option<&str>, id: &str) -> Result<EntityId, Problem> {
@@ -45,179 +62,90 @@ fn entity(kind: Option<&str>, id: &str) -> Result<EntityId, Problem> {
 }
 
 /// Takes an actor out of quarantine.
-///
-/// # Errors
-/// 401, 403, 404
+#[utoipa::path(
+    post, path = "/v1/operations/actors/{kind}/{id}/revive", tag = "operations", operation_id = "reviveActor",
+    security(("bearer" = ["OPERATOR"])),
+    params(
+        ("kind" = String, Path, example = "product"),
+        ("id" = String, Path, example = "product_01kb3q5v8rf7k9x2m4n6p8q0st"),
+    ),
+    responses((status = 200, description = "Revived", body = Actor, headers(("Idempotency-Replayed")))),
+)]
 pub async fn revive(
     app: web::Data<App>,
-    _: Operator,
     path: web::Path<(String, String)>,
+    Posted { because, .. }: Posted<Operator>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, id) = path.into_inner();
-    Ok(HttpResponse::Ok().json(app.shop.revive(entity(Some(&kind), &id)?).await?))
+    let work = async { Ok(Actor::from(&app.shop.revive(entity(Some(&kind), &id)?).await?)) };
+    once(&app, because, HttpResponse::Ok(), work).await
 }
 
-/// Shows every context.
-///
-/// # Errors
-/// 401, 403
-pub async fn contexts(app: web::Data<App>, _: Operator) -> Result<HttpResponse, Problem> {
-    let items: Vec<_> = app.shop.contexts().iter().map(json::context).collect();
-    Ok(HttpResponse::Ok().json(value!({"items": items})))
-}
-
-fn context(name: &str) -> Result<Context, Problem> {
-    Context::parse(name).ok_or_else(|| Problem::not_found("context"))
-}
-
-/// Lets a context's reactions wait.
-///
-/// # Errors
-/// 401, 403, 404
-pub async fn pause(
-    app: web::Data<App>,
-    _: Operator,
-    Cause(because): Cause,
-    name: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(json::context(&app.shop.pause(context(&name)?, because).await?.value)))
-}
-
-/// Lets them go on, in order.
-///
-/// # Errors
-/// 401, 403, 404
-pub async fn resume(
-    app: web::Data<App>,
-    _: Operator,
-    Cause(because): Cause,
-    name: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(json::context(&app.shop.resume(context(&name)?, because).await?.value)))
-}
-
-/// Shows what is held.
-///
-/// # Errors
-/// 401, 403
-pub async fn held(app: web::Data<App>, _: Operator) -> Result<HttpResponse, Problem> {
-    let items: Vec<_> = app.shop.held().iter().map(json::held).collect();
-    Ok(HttpResponse::Ok().json(value!({"items": items, "nextCursor": null})))
-}
-
-fn held_key(id: &str) -> Result<HeldKey, Problem> {
-    HeldKey::parse(id).ok_or_else(|| Problem::not_found("held target"))
-}
-
-/// Has what waits for a held target tried again, in order.
-///
-/// # Errors
-/// 401, 403, 404
-pub async fn retry(app: web::Data<App>, _: Operator, id: web::Path<String>) -> Result<HttpResponse, Problem> {
-    app.shop.retry_held(held_key(&id)?)?;
-    Ok(HttpResponse::Accepted().json(value!({"id": id.as_str()})))
-}
-
-/// `POST /v1/operations/held/{id}/dismiss`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Dismiss {
-    reason: String,
-}
-
-/// Gives up what waits for a held target.
-///
-/// # Errors
-/// 400, 401, 403, 404
-pub async fn dismiss(
-    app: web::Data<App>,
-    _: Operator,
-    Cause(because): Cause,
-    id: web::Path<String>,
-    body: Body<Dismiss>,
-) -> Result<HttpResponse, Problem> {
-    let mut rules = Rules::default();
-    let reason = rules.line("/reason", &body.value.reason, 1, 200);
-    app.shop.dismiss_held(held_key(&id)?, rules.all(reason)?, because).await?;
-    Ok(HttpResponse::Ok().json(value!({"id": id.as_str()})))
-}
-
-/// Shows the simulator's own ledger.
-///
-/// # Errors
-/// 401, 403; 404 with another provider
+/// Shows the simulator's own ledger; there is none with another provider.
+#[utoipa::path(
+    get, path = "/v1/operations/ledger", tag = "operations", operation_id = "showLedger",
+    security(("bearer" = ["OPERATOR"])),
+    responses((status = 200, description = "All of it", body = Items<LedgerEntry>)),
+    extensions(("x-problems" = json!(["not-found"]))),
+)]
 pub async fn ledger(app: web::Data<App>, _: Operator) -> Result<HttpResponse, Problem> {
     let entries = app.shop.ledger().ok_or_else(|| Problem::not_found("ledger"))?;
-    Ok(HttpResponse::Ok().json(value!({"items": entries})))
+    let items = entries.into_iter().map(LedgerEntry::from).collect();
+    Ok(HttpResponse::Ok().json(Items { items }))
 }
 
 /// Shows how the payment actor is doing.
-///
-/// # Errors
-/// 401, 403
-pub async fn payment(app: web::Data<App>, _: Operator) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(app.shop.payment_desk().await))
+#[utoipa::path(
+    get, path = "/v1/operations/payment", tag = "operations", operation_id = "showPaymentDesk",
+    security(("bearer" = ["OPERATOR"])),
+    responses((status = 200, description = "Breaker, permits, queue", body = PaymentDesk)),
+)]
+pub async fn payment(app: web::Data<App>, _: Operator) -> HttpResponse {
+    HttpResponse::Ok().json(PaymentDesk::from(app.shop.payment_desk().await))
 }
 
-/// `PUT /v1/operations/payment/breaker`
-#[derive(Deserialize)]
+/// Who is to decide.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetBreaker {
     mode: BreakerMode,
 }
 
-/// Lets somebody else decide whether the breaker is open.
-///
-/// # Errors
-/// 400, 401, 403
-pub async fn breaker(
-    app: web::Data<App>,
-    _: Operator,
-    body: Body<SetBreaker>,
-) -> Result<HttpResponse, Problem> {
-    app.shop.set_breaker(body.value.mode);
-    Ok(HttpResponse::Ok().json(app.shop.payment_desk().await))
+/// Decides who opens the circuit breaker: itself, or the operator.
+#[utoipa::path(
+    put, path = "/v1/operations/payment/breaker", tag = "operations", operation_id = "setBreaker",
+    security(("bearer" = ["OPERATOR"])),
+    request_body = SetBreaker,
+    responses((status = 200, description = "As it is now", body = PaymentDesk)),
+)]
+pub async fn breaker(app: web::Data<App>, _: Operator, Json(body): Json<SetBreaker>) -> HttpResponse {
+    app.shop.set_breaker(body.mode);
+    HttpResponse::Ok().json(PaymentDesk::from(app.shop.payment_desk().await))
 }
 
-/// `POST /v1/operations/faults`
-#[derive(Deserialize)]
+/// What is to go wrong.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    target: Target,
+    target: FaultTarget,
     mode: FaultMode,
 }
 
-/// Who is to fail.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Target {
-    kind: String,
-    id: Option<String>,
-}
-
-/// Makes an actor fail, to see what happens.
-///
-/// # Errors
-/// 400, 401, 403; 404 unless `faults.enabled`
-pub async fn fault(app: web::Data<App>, _: Operator, body: Body<Fault>) -> Result<HttpResponse, Problem> {
-    let Fault { target: Target { kind, id }, mode } = body.value;
-    app.shop.inject_fault(&kind, id.as_deref(), mode)?;
-    Ok(HttpResponse::Accepted().json(value!({"target": {"kind": kind, "id": id}, "mode": mode})))
-}
-
-/// Whether the process is alive.
-pub async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().json(value!({"status": "ok"}))
-}
-
-/// Whether it takes commands.
-///
-/// # Errors
-/// 503
-pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
-    if app.draining() {
-        return Err(Problem::new(Kind::NotReady, "the server is stopping"));
-    }
-    app.shop.ready().map_err(|_| Problem::new(Kind::NotReady, "the store takes no commits"))?;
-    Ok(HttpResponse::Ok().json(value!({"status": "ready"})))
+/// Makes an actor fail, to see what happens; only with `faults.enabled = true`.
+#[utoipa::path(
+    post, path = "/v1/operations/faults", tag = "operations", operation_id = "injectFault",
+    security(("bearer" = ["OPERATOR"])),
+    request_body = Fault,
+    responses((status = 202, description = "On its way", body = Faulted, headers(("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!(["not-found"]))),
+)]
+pub async fn fault(
+    app: web::Data<App>,
+    Posted { because, body: Json(Fault { target, mode }), .. }: Posted<Operator, Json<Fault>>,
+) -> Result<HttpResponse, Problem> {
+    let work = async {
+        app.shop.inject_fault(&target.kind, target.id.as_deref(), mode)?;
+        Ok(Faulted { target, mode })
+    };
+    once(&app, because, HttpResponse::Accepted(), work).await
 }

@@ -1,8 +1,9 @@
 //! `/v1/products`: browsing, and the operator's registering and editing.
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header, web};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 use crate::{
     actors::shop::{Done, ProductView},
@@ -14,10 +15,11 @@ use crate::{
         App,
         auth::Operator,
         correlation::Cause,
-        extract::{Body, Query, Rules, position_header},
-        json,
+        extract::{Json, PageParameters, Query, Rules},
+        posted::{Posted, done},
         problem::Problem,
         problem_kinds::Kind,
+        resources::{self, List},
     },
 };
 
@@ -34,42 +36,60 @@ fn etag(offer: &Offer) -> String {
     format!("\"{short}\"")
 }
 
-fn shown(mut response: actix_web::HttpResponseBuilder, done: &Done<ProductView>) -> HttpResponse {
-    response.insert_header(position_header(done.position));
-    response.insert_header((header::ETAG, etag(&done.value.offer)));
-    response.json(json::product(&done.value))
+fn shown(mut response: HttpResponseBuilder, product: &Done<ProductView>) -> HttpResponse {
+    response.insert_header((header::ETAG, etag(&product.value.offer)));
+    done::<resources::Product, _>(response, product)
 }
 
 /// Lists products, newest first.
-///
-/// # Errors
-/// 400
+#[utoipa::path(
+    get, path = "/v1/products", tag = "products", operation_id = "listProducts",
+    params(
+        ("available" = Option<bool>, Query, description = "Only those that can (or can't) be rented now"),
+        PageParameters,
+    ),
+    responses((status = 200, description = "A part of the list", body = List<resources::Product>)),
+)]
 pub async fn list(app: web::Data<App>, mut query: Query) -> Result<HttpResponse, Problem> {
     let available = query.get("available", "must be true or false", |text| text.parse().ok());
     let page = query.page();
     query.end()?;
     let products = app.shop.products(available, &page)?;
-    Ok(HttpResponse::Ok().json(json::page(&products, json::product)))
+    Ok(HttpResponse::Ok().json(List::<resources::Product>::of(&products)))
 }
 
 /// Shows a product.
-///
-/// # Errors
-/// 404
+#[utoipa::path(
+    get, path = "/v1/products/{id}", tag = "products", operation_id = "showProduct",
+    params(("id" = ProductId, Path)),
+    responses((status = 200, description = "The product", body = resources::Product, headers(("ETag")))),
+    extensions(("x-problems" = json!(["product-not-found"]))),
+)]
 pub async fn get(app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     let product = find(&app, &id)?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(&product.offer))).json(json::product(&product)))
+    let etag = (header::ETAG, etag(&product.offer));
+    Ok(HttpResponse::Ok().insert_header(etag).json(resources::Product::from(&product)))
 }
 
-/// `POST /v1/products`
-#[derive(Deserialize)]
+/// A purifier to be offered.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Register {
+pub struct RegisterProduct {
+    /// Its name, one line.
+    #[schema(min_length = 1, max_length = 100, example = "맑은샘 정수기")]
     name: String,
+    /// Its model, one line.
+    #[schema(min_length = 1, max_length = 100, example = "MS-100")]
     model: String,
+    /// More about it.
     #[serde(default)]
+    #[schema(max_length = 2000, example = "냉온정 직수형, 필터 6개월")]
     description: String,
+    /// The fee of a rental, in won.
+    #[schema(minimum = 1, maximum = 100_000_000, example = 29_900)]
     fee: u64,
+    /// Units at hand.
+    #[schema(minimum = 0, maximum = 1_000_000, example = 12)]
     stock: u64,
 }
 
@@ -82,53 +102,77 @@ fn offer(rules: &mut Rules, name: &str, model: &str, description: &str, fee: u64
 }
 
 /// Registers a product.
-///
-/// # Errors
-/// 400, 401, 403, 503 `context-paused`
+#[utoipa::path(
+    post, path = "/v1/products", tag = "products", operation_id = "registerProduct",
+    security(("bearer" = ["OPERATOR"])),
+    request_body = RegisterProduct,
+    responses((status = 201, description = "Registered", body = resources::Product,
+        headers(("Location"), ("ETag"), ("Saem-Position"), ("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!(["context-paused"]))),
+)]
 pub async fn register(
     app: web::Data<App>,
-    _: Operator,
-    Cause(because): Cause,
-    body: Body<Register>,
+    Posted { because, body: Json(body), .. }: Posted<Operator, Json<RegisterProduct>>,
 ) -> Result<HttpResponse, Problem> {
-    let Register { name, model, description, fee, stock } = body.value;
+    let RegisterProduct { name, model, description, fee, stock } = body;
     let mut rules = Rules::default();
     let offer = offer(&mut rules, &name, &model, &description, fee);
     let stock =
         rules.number("/stock", stock, 0..=u64::from(MAX_STOCK)).and_then(|stock| u32::try_from(stock).ok());
     let (offer, stock) = rules.all(offer.zip(stock))?;
-    let done = app.shop.register_product(offer, stock, because).await?;
+    let registered = app.shop.register_product(offer, stock, because).await?;
     let mut response = HttpResponse::Created();
-    response.insert_header((header::LOCATION, format!("/v1/products/{}", done.value.id)));
-    Ok(shown(response, &done))
+    response.insert_header((header::LOCATION, format!("/v1/products/{}", registered.value.id)));
+    Ok(shown(response, &registered))
 }
 
-/// `PATCH /v1/products/{id}`
-#[derive(Deserialize)]
+/// What to change; what is left out stays.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Change {
+pub struct ChangeProduct {
+    /// Its name, one line.
+    #[schema(min_length = 1, max_length = 100, example = "맑은샘 정수기 플러스")]
     name: Option<String>,
+    /// Its model, one line.
+    #[schema(min_length = 1, max_length = 100, example = "MS-110")]
     model: Option<String>,
+    /// More about it.
+    #[schema(max_length = 2000, example = "냉온정 직수형, 필터 12개월")]
     description: Option<String>,
+    /// The fee of later rentals, in won.
+    #[schema(minimum = 1, maximum = 100_000_000, example = 31_900)]
     fee: Option<u64>,
 }
 
-/// Changes what customers see, if it is still what `If-Match` names.
+/// Changes what customers see.
 ///
-/// # Errors
-/// 400, 401, 403, 404, 412, 428, 503 `context-paused`
+/// Send the `ETag` you got as `If-Match`: somebody else's change in between is not overwritten.
+#[utoipa::path(
+    patch, path = "/v1/products/{id}", tag = "products", operation_id = "changeProduct",
+    security(("bearer" = ["OPERATOR"])),
+    params(
+        ("id" = ProductId, Path),
+        ("If-Match" = String, Header, description = "The product's ETag, or `*`", example = "*"),
+    ),
+    request_body = ChangeProduct,
+    responses((status = 200, description = "Changed", body = resources::Product,
+        headers(("ETag"), ("Saem-Position")))),
+    extensions(("x-problems" = json!([
+        "product-not-found", "precondition-required", "precondition-failed", "context-paused",
+    ]))),
+)]
 pub async fn change(
     app: web::Data<App>,
     _: Operator,
     Cause(because): Cause,
     id: web::Path<String>,
     request: HttpRequest,
-    body: Body<Change>,
+    Json(change): Json<ChangeProduct>,
 ) -> Result<HttpResponse, Problem> {
     let product = find(&app, &id)?;
     let current = product.offer;
     expect_match(&request, &current)?;
-    let Change { name, model, description, fee } = body.value;
+    let ChangeProduct { name, model, description, fee } = change;
     let mut rules = Rules::default();
     let changed = offer(
         &mut rules,
@@ -138,8 +182,7 @@ pub async fn change(
         fee.unwrap_or(current.fee.as_won()),
     );
     let changed = rules.all(changed)?;
-    let done = app.shop.change_product(product.id, changed, current, because).await?;
-    Ok(shown(HttpResponse::Ok(), &done))
+    Ok(shown(HttpResponse::Ok(), &app.shop.change_product(product.id, changed, current, because).await?))
 }
 
 fn expect_match(request: &HttpRequest, offer: &Offer) -> Result<(), Problem> {
@@ -155,40 +198,50 @@ fn expect_match(request: &HttpRequest, offer: &Offer) -> Result<(), Problem> {
     }
 }
 
-/// `POST /v1/products/{id}/restock`
-#[derive(Deserialize)]
+/// Units to be added.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Restock {
+    /// How many.
+    #[schema(minimum = 1, maximum = 100_000, example = 10)]
     quantity: u64,
 }
 
-/// Adds units.
-///
-/// # Errors
-/// 400, 401, 403, 404, 503 `context-paused`
+/// Adds units to a product's stock.
+#[utoipa::path(
+    post, path = "/v1/products/{id}/restock", tag = "products", operation_id = "restockProduct",
+    security(("bearer" = ["OPERATOR"])),
+    params(("id" = ProductId, Path)),
+    request_body = Restock,
+    responses((status = 200, description = "Restocked", body = resources::Product,
+        headers(("ETag"), ("Saem-Position"), ("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!(["product-not-found", "context-paused"]))),
+)]
 pub async fn restock(
     app: web::Data<App>,
-    _: Operator,
-    Cause(because): Cause,
     id: web::Path<String>,
-    body: Body<Restock>,
+    Posted { because, body: Json(body), .. }: Posted<Operator, Json<Restock>>,
 ) -> Result<HttpResponse, Problem> {
     let product = find(&app, &id)?;
     let mut rules = Rules::default();
-    let quantity = rules.number("/quantity", body.value.quantity, 1..=100_000);
+    let quantity = rules.number("/quantity", body.quantity, 1..=100_000);
     let quantity = rules.all(quantity.and_then(|quantity| u32::try_from(quantity).ok()))?;
     Ok(shown(HttpResponse::Ok(), &app.shop.restock_product(product.id, quantity, because).await?))
 }
 
-/// Takes no more new rentals.
-///
-/// # Errors
-/// 401, 403, 404, 503 `context-paused`
+/// Takes no more new rentals of a product; safe to repeat.
+#[utoipa::path(
+    post, path = "/v1/products/{id}/withdraw", tag = "products", operation_id = "withdrawProduct",
+    security(("bearer" = ["OPERATOR"])),
+    params(("id" = ProductId, Path)),
+    responses((status = 200, description = "Withdrawn", body = resources::Product,
+        headers(("ETag"), ("Saem-Position"), ("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!(["product-not-found", "context-paused"]))),
+)]
 pub async fn withdraw(
     app: web::Data<App>,
-    _: Operator,
-    Cause(because): Cause,
     id: web::Path<String>,
+    Posted { because, .. }: Posted<Operator>,
 ) -> Result<HttpResponse, Problem> {
     let product = find(&app, &id)?;
     Ok(shown(HttpResponse::Ok(), &app.shop.withdraw_product(product.id, because).await?))

@@ -1,32 +1,27 @@
-//! `/v1/rentals`: placing, paying later, canceling, looking.
+//! `/v1/rentals`: looking at them, and canceling.
 
-use actix_web::{HttpResponse, http::header, web};
-use serde::Deserialize;
-use serde_json::json;
+use actix_web::{HttpResponse, web};
+use serde_json::json as value;
 
 use crate::{
-    actors::ask::Because,
-    actors::shop::{Order, PayOutcome, Placed, Principal, RentalFilter, RentalView},
+    actors::shop::{Principal, RentalFilter, RentalView},
     domain::{
-        Correlation, CustomerId, Money, ProductId, RentalId,
-        address::Address,
+        Correlation, CustomerId, ProductId, RentalId,
         rental::{CancelReason, RentalStatus},
     },
-    gateways::PaymentMethod,
     http::{
         App,
-        auth::{AnyRole, Customer},
-        correlation::Cause,
-        extract::{Body, Query, ReadAfter, Rules, position_header},
-        idempotency::{IdempotencyKey, REPLAYED},
-        json,
-        problem::{Problem, seconds},
+        auth::AnyRole,
+        extract::{PageParameters, Query},
+        posted::{Posted, done},
+        problem::Problem,
         problem_kinds::Kind,
+        resources::{self, List},
     },
 };
 
 /// A rental that this client may see.
-async fn visible(app: &App, role: AnyRole, id: &str) -> Result<RentalView, Problem> {
+pub(super) async fn visible(app: &App, role: AnyRole, id: &str) -> Result<RentalView, Problem> {
     let id = RentalId::parse(id).map_err(|_| Problem::not_found("rental"))?;
     let rental = app.shop.rental(id).await?;
     let owner = rental.rental.terms.as_ref().map(|terms| terms.customer_id);
@@ -34,126 +29,38 @@ async fn visible(app: &App, role: AnyRole, id: &str) -> Result<RentalView, Probl
     Ok(rental)
 }
 
-/// What a rental is paid with.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Method {
-    r#type: MethodType,
-    token: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-enum MethodType {
-    Card,
-}
-
-impl Method {
-    fn checked(self, rules: &mut Rules) -> Option<PaymentMethod> {
-        let MethodType::Card = self.r#type;
-        rules.line("/paymentMethod/token", &self.token, 1, 255).map(|token| PaymentMethod::Card { token })
-    }
-}
-
-/// `POST /v1/rentals`
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Place {
-    product_id: String,
-    address: Address,
-    payment_method: Method,
-    expected_fee: Option<u64>,
-}
-
-/// Places a rental and pays its fee.
-///
-/// # Errors
-/// 400, 401, 402, 403, 404, 409, 422, 503
-pub async fn place(
-    app: web::Data<App>,
-    Customer(customer_id): Customer,
-    Cause(because): Cause,
-    key: IdempotencyKey,
-    body: Body<Place>,
-) -> Result<HttpResponse, Problem> {
-    let because = Because { key: key.of(customer_id, body.fingerprint), ..because };
-    let Place { product_id, address, payment_method, expected_fee } = body.value;
-    let mut rules = Rules::default();
-    let address = address.checked().map_err(|wrong| {
-        wrong.into_iter().for_each(|(field, rule)| rules.broken(&format!("/address/{field}"), rule));
-    });
-    let method = payment_method.checked(&mut rules);
-    let (address, method) = rules.all(address.ok().zip(method))?;
-    let product_id = ProductId::parse(&product_id)
-        .map_err(|_| Problem::new(Kind::ProductNotFound, "there is no such product"))?;
-    let expected_fee = expected_fee.map(Money::won);
-    let order = Order { customer_id, product_id, address, method, expected_fee };
-    answer(&app.shop.place_rental(order, because).await?, HttpResponse::Created())
-}
-
-/// How placing or paying ended, as an answer; `confirmed` is the one for success.
-fn answer(placed: &Placed, confirmed: actix_web::HttpResponseBuilder) -> Result<HttpResponse, Problem> {
-    let location = json::rental_location(placed.rental.id);
-    let mut response = match placed.outcome {
-        PayOutcome::Confirmed => confirmed,
-        PayOutcome::Deferred { retry_after_ms } => {
-            let mut accepted = HttpResponse::Accepted();
-            accepted.insert_header((header::RETRY_AFTER, seconds(retry_after_ms)));
-            accepted
-        }
-        PayOutcome::Declined => {
-            return failed(placed, Kind::PaymentDeclined, "the payment was declined", location);
-        }
-        PayOutcome::Canceled => {
-            let detail = "the rental was canceled while it was being paid; the payment is refunded";
-            return failed(placed, Kind::RentalCanceled, detail, location);
-        }
-        PayOutcome::Unavailable { .. } => {
-            let detail =
-                "the payment's outcome is unknown; the rental is canceled, and refunded if it was charged";
-            return failed(placed, Kind::PaymentUnavailable, detail, location);
-        }
-    };
-    response.insert_header((header::LOCATION, location));
-    response.insert_header(position_header(placed.position));
-    if placed.replayed {
-        response.insert_header((REPLAYED, "true"));
-    }
-    Ok(response.json(json::rental(&placed.rental)))
-}
-
-fn failed(placed: &Placed, kind: Kind, detail: &str, location: String) -> Result<HttpResponse, Problem> {
-    let mut problem = Problem::new(kind, detail).at(location);
-    problem.headers.push(position_header(placed.position));
-    if let PayOutcome::Unavailable { retry_after_ms } = placed.outcome {
-        problem = problem.retry_after(retry_after_ms);
-    }
-    if placed.replayed {
-        problem.headers.push((REPLAYED, "true".to_owned()));
-    }
-    Err(problem)
-}
-
 /// Shows a rental.
-///
-/// # Errors
-/// 401, 404
+#[utoipa::path(
+    get, path = "/v1/rentals/{id}", tag = "rentals", operation_id = "showRental",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    params(("id" = RentalId, Path)),
+    responses((status = 200, description = "The rental", body = resources::Rental)),
+)]
 pub async fn get(app: web::Data<App>, role: AnyRole, id: web::Path<String>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(json::rental(&visible(&app, role, &id).await?)))
+    Ok(HttpResponse::Ok().json(resources::Rental::from(&visible(&app, role, &id).await?)))
 }
 
 /// Lists rentals, newest first: a customer's own, or all.
-///
-/// # Errors
-/// 400, 401
+#[utoipa::path(
+    get, path = "/v1/rentals", tag = "rentals", operation_id = "listRentals",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    params(
+        ("status" = Option<RentalStatus>, Query, description = "Only those in it"),
+        ("customerId" = Option<CustomerId>, Query, description = "Only theirs: the operator may ask"),
+        ("productId" = Option<ProductId>, Query, description = "Only those of this product"),
+        ("correlationId" = Option<Correlation>, Query, description = "Only the one that carries it"),
+        PageParameters,
+    ),
+    responses((status = 200, description = "A part of the list", body = List<resources::Rental>)),
+    extensions(("x-problems" = json!(["forbidden"]))),
+)]
 pub async fn list(
     app: web::Data<App>,
     AnyRole(principal): AnyRole,
-    ReadAfter(position): ReadAfter,
     mut query: Query,
 ) -> Result<HttpResponse, Problem> {
     let status = query.get("status", "must be a rental's status", |text| {
-        serde_json::from_value(json!(text)).ok().filter(|status| *status != RentalStatus::Absent)
+        serde_json::from_value(value!(text)).ok().filter(|status| *status != RentalStatus::Absent)
     });
     let customer = query.get("customerId", "must be a customer's id", |text| CustomerId::parse(text).ok());
     let product_id = query.get("productId", "must be a product's id", |text| ProductId::parse(text).ok());
@@ -167,55 +74,40 @@ pub async fn list(
         }
         Principal::Operator => customer,
     };
-    app.caught_up(position).await;
     let filter = RentalFilter { customer_id, status, product_id, correlation, delivery_status: None };
-    Ok(HttpResponse::Ok().json(json::page(&app.shop.rentals(filter, &page).await?, json::rental)))
-}
-
-/// `POST /v1/rentals/{id}/payment`
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Pay {
-    payment_method: Method,
-}
-
-/// Pays a rental that was deferred.
-///
-/// # Errors
-/// 400, 401, 402, 403, 404, 409, 503
-pub async fn pay(
-    app: web::Data<App>,
-    Customer(customer): Customer,
-    Cause(because): Cause,
-    id: web::Path<String>,
-    body: Body<Pay>,
-) -> Result<HttpResponse, Problem> {
-    let rental = visible(&app, AnyRole(Principal::Customer(customer)), &id).await?;
-    let mut rules = Rules::default();
-    let method = body.value.payment_method.checked(&mut rules);
-    answer(&app.shop.pay_rental(rental.id, rules.all(method)?, because).await?, HttpResponse::Ok())
+    let rentals = app.shop.rentals(filter, &page).await?;
+    Ok(HttpResponse::Ok().json(List::<resources::Rental>::of(&rentals)))
 }
 
 /// Cancels a rental; safe to repeat.
 ///
-/// # Errors
-/// 401, 404, 409 `rental-not-cancelable`
+/// A captured payment is refunded, the delivery is called off and the stock put back.
+#[utoipa::path(
+    post, path = "/v1/rentals/{id}/cancel", tag = "rentals", operation_id = "cancelRental",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    params(("id" = RentalId, Path)),
+    responses((status = 200, description = "Canceled", body = resources::Rental,
+        headers(("Saem-Position"), ("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!(["rental-not-cancelable"]))),
+)]
 pub async fn cancel(
     app: web::Data<App>,
-    role: AnyRole,
-    Cause(because): Cause,
     id: web::Path<String>,
+    Posted { by, because, .. }: Posted<AnyRole>,
 ) -> Result<HttpResponse, Problem> {
-    let rental = visible(&app, role, &id).await?;
-    let reason = if role.customer().is_some() { CancelReason::Customer } else { CancelReason::Operator };
-    let done = app.shop.cancel_rental(rental.id, reason, because).await?;
-    Ok(HttpResponse::Ok().insert_header(position_header(done.position)).json(json::rental(&done.value)))
+    let rental = visible(&app, by, &id).await?;
+    let reason = if by.customer().is_some() { CancelReason::Customer } else { CancelReason::Operator };
+    let canceled = app.shop.cancel_rental(rental.id, reason, because).await?;
+    Ok(done::<resources::Rental, _>(HttpResponse::Ok(), &canceled))
 }
 
-/// Shows every event of a rental, over all contexts, oldest first.
-///
-/// # Errors
-/// 400, 401, 404
+/// Lists every event of a rental, over all contexts, oldest first.
+#[utoipa::path(
+    get, path = "/v1/rentals/{id}/timeline", tag = "rentals", operation_id = "showTimeline",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    params(("id" = RentalId, Path), PageParameters),
+    responses((status = 200, description = "A part of the list", body = List<resources::TimelineEvent>)),
+)]
 pub async fn timeline(
     app: web::Data<App>,
     role: AnyRole,
@@ -228,8 +120,8 @@ pub async fn timeline(
     query.end()?;
     let events = app.shop.timeline(rental.id).await?;
     let mut events = events.iter().filter(|event| after.is_none_or(|after| event.position.0 > after));
-    let items: Vec<_> = events.by_ref().take(limit).collect();
-    let next_cursor = events.next().and(items.last()).map(|last| last.position.0.to_string());
-    let items: Vec<_> = items.into_iter().map(|event| json::event(event)).collect();
-    Ok(HttpResponse::Ok().json(json!({"items": items, "nextCursor": next_cursor})))
+    let part: Vec<_> = events.by_ref().take(limit).collect();
+    let next_cursor = events.next().and(part.last()).map(|last| last.position.0.to_string());
+    let items = part.into_iter().map(|event| resources::TimelineEvent::from(&**event)).collect();
+    Ok(HttpResponse::Ok().json(List { items, next_cursor }))
 }

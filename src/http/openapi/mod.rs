@@ -1,0 +1,153 @@
+//! The OpenAPI 3.1 document: what the handlers say of themselves, and what holds for every call.
+//!
+//! A handler's annotation says what is special about it; what follows from a call's shape (its log-in,
+//! its body, its key) is added here, once: problems, headers, and an example on every operation.
+
+mod examples;
+mod headers;
+mod problems;
+
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi as _;
+
+use super::table::Described;
+
+/// An object of the document.
+type Object = Map<String, Value>;
+
+/// What a front-end developer should know before the first call.
+const INTRODUCTION: &str = "\
+Saem rents water purifiers: a customer signs up, browses, places a rental and pays it in the same call, \
+and watches it on My Page.
+
+**Log in** by `POST /v1/sessions`, and send the token as `Authorization: Bearer …`. The operator does the \
+same with `operatorKey`, or sends the key itself as the token.
+
+**Failures** are RFC 9457 problems (`application/problem+json`): tell them apart by `type`, show `detail`, \
+and find the fields at fault in `errors`. 429 and 503 say in `Retry-After` how many seconds to wait.
+
+**Repeating safely:** send an `Idempotency-Key` of your own (a UUID will do) with a POST. The same call \
+again with the same key gets the first answer, with `Idempotency-Replayed: true`, and happens once: after \
+a broken connection, just send it again.
+
+**Reading your writes:** an answer to a command carries `Saem-Position`. A read of My Page that sends it \
+back shows what the command did.
+
+**Lists** come newest first, in parts: `limit` (1 to 100, 20 unless told), and `cursor`, which the part \
+before gave as `nextCursor`.
+
+**Support:** each answer carries `X-Correlation-Id`; a `traceparent` of yours (W3C Trace Context) is \
+continued.";
+
+/// The document.
+#[must_use]
+pub fn document() -> Value {
+    let described = Described::openapi().to_json().expect("a described API can be written");
+    let mut document: Value = serde_json::from_str(&described).expect("what was written can be read");
+    document["info"] = json!({
+        "title": "Saem",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": INTRODUCTION,
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    });
+    document["servers"] = json!([{"url": "/", "description": "This server"}]);
+    document["tags"] = json!([
+        {"name": "customers", "description": "Signing up, logging in, leaving"},
+        {"name": "products", "description": "Browsing, and the operator's registering and editing"},
+        {"name": "rentals", "description": "Placing, paying, canceling, looking"},
+        {"name": "my page", "description": "What a customer watches"},
+        {"name": "payments", "description": "One a rental"},
+        {"name": "deliveries", "description": "One a rental"},
+        {"name": "operations", "description": "For the operator"},
+        {"name": "health", "description": "For whoever looks after the process"},
+        {"name": "docs", "description": "This contract"},
+    ]);
+    document["components"]["securitySchemes"] = json!({
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The `token` of `POST /v1/sessions`, or the operator's key. \
+                            An operation lists the roles it is for.",
+        },
+    });
+    document["components"]["parameters"] = headers::parameters();
+    document["components"]["headers"] = headers::headers();
+    document["components"]["examples"] = problems::examples();
+    refer_to_items(&mut document["components"]["schemas"]);
+    never_null(&mut document["components"]["schemas"]);
+    let schemas = document["components"]["schemas"].clone();
+    for (path, item) in objects(&mut document["paths"]) {
+        for (method, operation) in objects(item) {
+            let operation = operation.as_object_mut().expect("an operation is an object");
+            complete(operation, method, path, &schemas);
+        }
+    }
+    document
+}
+
+fn objects<'a>(value: impl Into<Option<&'a mut Value>>) -> impl Iterator<Item = (&'a String, &'a mut Value)> {
+    value.into().and_then(Value::as_object_mut).into_iter().flatten()
+}
+
+/// Adds what follows from a call's shape.
+fn complete(operation: &mut Object, method: &str, path: &str, schemas: &Value) {
+    problems::add(operation, method, path);
+    headers::add(operation, method);
+    let mut bodies: Vec<&mut Value> = Vec::new();
+    for (name, part) in operation.iter_mut() {
+        match name.as_str() {
+            "requestBody" => {
+                // A body that may be left out is still never null.
+                objects(part.get_mut("content")).for_each(|(_, media)| without_null(&mut media["schema"]));
+                bodies.push(part);
+            }
+            "responses" => bodies.extend(objects(part).map(|(_, response)| response)),
+            _ => {}
+        }
+    }
+    for body in bodies {
+        examples::add(body.get_mut("content"), schemas);
+    }
+}
+
+/// A list's items are written out by its generic schema: refer to theirs instead.
+fn refer_to_items(schemas: &mut Value) {
+    for (name, schema) in objects(schemas) {
+        if let Some(("List" | "Items", item)) = name.split_once('_') {
+            schema["properties"]["items"]["items"] = json!({"$ref": format!("#/components/schemas/{item}")});
+        }
+    }
+}
+
+/// What an answer leaves out is never null; only bodies that come in may say null for nothing.
+fn never_null(schemas: &mut Value) {
+    for (_, schema) in objects(schemas) {
+        if schema["additionalProperties"] == false {
+            continue;
+        }
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        for (name, property) in objects(schema.get_mut("properties")) {
+            if !required.contains(&json!(name)) {
+                without_null(property);
+            }
+        }
+    }
+}
+
+fn without_null(property: &mut Value) {
+    if let Some(types) = property.get_mut("type").and_then(Value::as_array_mut) {
+        types.retain(|of_type| of_type != "null");
+        if let [only] = types.as_slice() {
+            property["type"] = only.clone();
+        }
+    }
+    if let Some(variants) = property.get_mut("oneOf").and_then(Value::as_array_mut) {
+        variants.retain(|variant| variant["type"] != "null");
+        if let [only] = variants.as_slice() {
+            *property = only.clone();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

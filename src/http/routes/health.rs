@@ -1,0 +1,28 @@
+//! `/healthz` and `/readyz`: for whoever looks after the process.
+
+use actix_web::{HttpResponse, web};
+
+use crate::http::{App, problem::Problem, problem_kinds::Kind, resources::Health};
+
+/// Tells whether the process is alive.
+#[utoipa::path(
+    get, path = "/healthz", tag = "health", operation_id = "healthz",
+    responses((status = 200, description = "It is", body = Health)),
+)]
+pub async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(Health { status: "ok" })
+}
+
+/// Tells whether the server takes commands: not while it stops, or cannot commit.
+#[utoipa::path(
+    get, path = "/readyz", tag = "health", operation_id = "readyz",
+    responses((status = 200, description = "It does", body = Health, example = json!({"status": "ready"}))),
+    extensions(("x-problems" = json!(["not-ready"]))),
+)]
+pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
+    if app.draining() {
+        return Err(Problem::new(Kind::NotReady, "the server is stopping"));
+    }
+    app.shop.ready().map_err(|_| Problem::new(Kind::NotReady, "the store takes no commits"))?;
+    Ok(HttpResponse::Ok().json(Health { status: "ready" }))
+}

@@ -1,0 +1,153 @@
+//! How the domain's values look in the OpenAPI document: named once, referred to everywhere.
+//!
+//! The domain knows nothing of HTTP, so its schemas stand here.
+
+use serde::{Serialize, Serializer};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        KnownFormat, ObjectBuilder, RefOr, SchemaFormat, Type,
+        schema::{Object, Schema},
+    },
+};
+
+use crate::{
+    actors::{
+        ask::FaultMode,
+        shop::{BreakerMode, NotificationStatus, PaymentStatus},
+    },
+    domain::{
+        Correlation, CustomerId, DeliveryId, Money, NotificationId, PaymentId, ProductId, RentalId,
+        Timestamp,
+        context::{Context, Group},
+        delivery::DeliveryStatus,
+        money::CURRENCY,
+        rental::{CancelReason, RentalStatus},
+    },
+    gateways::ledger::EntryStatus,
+};
+
+/// A moment: RFC 3339, UTC, with milliseconds.
+#[derive(Clone, Copy)]
+pub struct Time(pub Timestamp);
+
+impl std::fmt::Display for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let nanos = i128::from(self.0.0) * 1_000_000;
+        let at = time::OffsetDateTime::from_unix_timestamp_nanos(nanos);
+        let at = at.unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+        let (hour, minute, second, ms) = at.time().as_hms_milli();
+        let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The one currency there is.
+#[derive(Clone, Copy)]
+pub struct Currency;
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(CURRENCY)
+    }
+}
+
+macro_rules! schemas {
+    ($($type:ty as $name:literal = $object:expr;)*) => {$(
+        impl PartialSchema for $type {
+            fn schema() -> RefOr<Schema> {
+                RefOr::T(Schema::Object($object))
+            }
+        }
+
+        impl ToSchema for $type {
+            fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed($name)
+            }
+        }
+    )*};
+}
+
+schemas! {
+    ProductId as "ProductId" = id(ProductId::PREFIX);
+    CustomerId as "CustomerId" = id(CustomerId::PREFIX);
+    RentalId as "RentalId" = id(RentalId::PREFIX);
+    PaymentId as "PaymentId" = id(PaymentId::PREFIX);
+    DeliveryId as "DeliveryId" = id(DeliveryId::PREFIX);
+    NotificationId as "NotificationId" = id(NotificationId::PREFIX);
+    Correlation as "CorrelationId" = text("^[0-9a-f]{32}$", "4bf92f3577b34da6a3ce929d0e0e4736");
+    Time as "Time" = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .description(Some("RFC 3339, UTC, with milliseconds"))
+        .examples(["2026-11-24T09:30:00.000Z"])
+        .build();
+    Money as "Won" = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(0))
+        .description(Some("Whole Korean won"))
+        .examples([29_900])
+        .build();
+    Currency as "Currency" = one_of(&[CURRENCY]);
+    RentalStatus as "RentalStatus" = one_of(&[
+        Self::Confirmed, Self::Placed, Self::PaymentDeferred, Self::Delivered, Self::Canceled,
+    ]);
+    CancelReason as "CancelReason" = one_of(&[
+        Self::Customer, Self::Operator, Self::PaymentDeclined, Self::PaymentExpired,
+        Self::PaymentUnavailable, Self::OutOfStock,
+    ]);
+    PaymentStatus as "PaymentStatus" = one_of(&[
+        Self::Approved, Self::Requested, Self::Unresolved, Self::Declined, Self::Canceled,
+    ]);
+    DeliveryStatus as "DeliveryStatus" = one_of(&[
+        Self::Started, Self::InTransit, Self::Delivered, Self::Canceled,
+    ]);
+    NotificationStatus as "NotificationStatus" = one_of(&[
+        Self::Sent, Self::Pending, Self::Delivered, Self::Failed,
+    ]);
+    BreakerMode as "BreakerMode" = one_of(&[Self::Auto, Self::ForcedOpen, Self::Disabled]);
+    FaultMode as "FaultMode" = one_of(&[Self::Panic, Self::Stop, Self::Hang]);
+    EntryStatus as "LedgerStatus" = one_of(&[Self::Captured, Self::Refunded]);
+    Context as "Context" = one_of(&Self::ALL);
+    Group as "Group" = one_of(&[Self::Rental, Self::Payment, Self::Delivery, Self::Product, Self::Agenda]);
+}
+
+fn text(pattern: &str, example: &str) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).examples([example]).build()
+}
+
+/// A TypeID: the prefix, and 128 bits in base 32.
+fn id(prefix: &str) -> Object {
+    let pattern = format!("^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$");
+    text(&pattern, &format!("{prefix}_01kb3q5v8rf7k9x2m4n6p8q0st"))
+}
+
+/// One of these words; the first is the example.
+fn one_of(values: &[impl Serialize]) -> Object {
+    let words = values.iter().map(|value| serde_json::json!(value));
+    let examples = words.clone().take(1);
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).examples(examples).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_milliseconds_even_when_they_are_zero() {
+        assert_eq!(Time(Timestamp(0)).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Time(Timestamp(1_763_886_000_007)).to_string(), "2025-11-23T08:20:00.007Z");
+    }
+
+    #[test]
+    fn an_example_of_an_id_is_an_id() {
+        let RefOr::T(Schema::Object(schema)) = ProductId::schema() else { panic!("an object") };
+        ProductId::parse(schema.examples[0].as_str().unwrap()).unwrap();
+    }
+}

@@ -1,0 +1,91 @@
+//! The route table: what is served, and thereby what the OpenAPI document tells of.
+
+use actix_web::{
+    Resource, Route, guard,
+    web::{self, ServiceConfig, delete, patch, post, put},
+};
+use utoipa::OpenApi;
+
+use super::{
+    docs,
+    problem::Written,
+    routes::{
+        contexts, customers, deliveries, health, mypage, operations, payments, placing, products, rentals,
+    },
+};
+
+/// GET, and HEAD, which is GET without the body.
+fn get() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+macro_rules! table {
+    ($($path:literal { $($method:ident: $module:ident::$handler:ident),+ $(,)? })+) => {
+        /// Serves every path by its methods.
+        pub fn serve(config: &mut ServiceConfig) {
+            $(config.service(resource($path)$(.route($method().to($module::$handler)))+);)+
+        }
+
+        /// Every path and method that is served, as the document writes them.
+        pub const SERVED: &[(&str, &str)] = &[$($(($path, stringify!($method)),)+)+];
+
+        /// What the handlers say of themselves.
+        #[derive(OpenApi)]
+        #[openapi(paths($($($module::$handler,)+)+), components(schemas(Written)))]
+        pub(super) struct Described;
+    };
+}
+
+fn resource(path: &str) -> Resource {
+    web::resource(path)
+}
+
+table! {
+    "/v1/customers" { post: customers::sign_up }
+    "/v1/customers/me" { get: customers::me, patch: customers::change, delete: customers::leave }
+    "/v1/sessions" { post: customers::log_in }
+    "/v1/sessions/current" { delete: customers::log_out }
+
+    "/v1/products" { get: products::list, post: products::register }
+    "/v1/products/{id}" { get: products::get, patch: products::change }
+    "/v1/products/{id}/restock" { post: products::restock }
+    "/v1/products/{id}/withdraw" { post: products::withdraw }
+
+    "/v1/rentals" { get: rentals::list, post: placing::place }
+    "/v1/rentals/{id}" { get: rentals::get }
+    "/v1/rentals/{id}/payment" { post: placing::pay }
+    "/v1/rentals/{id}/cancel" { post: rentals::cancel }
+    "/v1/rentals/{id}/timeline" { get: rentals::timeline }
+
+    "/v1/payments" { get: payments::list }
+    "/v1/payments/{id}" { get: payments::get }
+    "/v1/deliveries" { get: deliveries::list }
+    "/v1/deliveries/{id}" { get: deliveries::get }
+    "/v1/deliveries/{id}/dispatch" { post: deliveries::dispatch }
+    "/v1/deliveries/{id}/complete" { post: deliveries::complete }
+
+    "/v1/mypage" { get: mypage::list }
+    "/v1/mypage/{rentalId}" { get: mypage::get }
+    "/v1/notifications" { get: mypage::notifications }
+
+    "/v1/operations/actors" { get: operations::actors }
+    "/v1/operations/actors/{kind}/{id}/revive" { post: operations::revive }
+    "/v1/operations/contexts" { get: contexts::list }
+    "/v1/operations/contexts/{context}/pause" { post: contexts::pause }
+    "/v1/operations/contexts/{context}/resume" { post: contexts::resume }
+    "/v1/operations/held" { get: contexts::held }
+    "/v1/operations/held/{id}/retry" { post: contexts::retry }
+    "/v1/operations/held/{id}/dismiss" { post: contexts::dismiss }
+    "/v1/operations/ledger" { get: operations::ledger }
+    "/v1/operations/payment" { get: operations::payment }
+    "/v1/operations/payment/breaker" { put: operations::breaker }
+    "/v1/operations/faults" { post: operations::fault }
+
+    "/healthz" { get: health::healthz }
+    "/readyz" { get: health::readyz }
+
+    "/openapi.json" { get: docs::document }
+    "/docs" { get: docs::index }
+    "/docs/{file}" { get: docs::file }
+    "/problems/{slug}" { get: docs::problem }
+}
