@@ -37,7 +37,8 @@ async fn every_problem_has_a_page_that_says_what_to_do() {
         let page = app.anyone().get(&kind.type_uri()).await;
         assert!(page.header("content-type").starts_with("text/html"));
         let page = page.expect(200);
-        assert!(page.as_str().unwrap().contains(kind.advice()), "{page}");
+        let text = page.as_str().unwrap().replace("<code>", "`").replace("</code>", "`");
+        assert!(text.contains(kind.happened()) && text.contains(kind.advice()), "{page}");
     }
     app.anyone().get("/problems/nothing").await.problem(404, "not-found");
 }

@@ -88,7 +88,7 @@ pub(super) fn examples() -> Value {
     let example = |kind: Kind| {
         let problem = match kind {
             Kind::InvalidRequest => Problem::invalid_field("/name", "must have 1 to 100 characters"),
-            kind => Problem::new(kind, kind.title()),
+            kind => Problem::new(kind, kind.happened()),
         };
         let value = problem.body("/v1/…", "4bf92f3577b34da6a3ce929d0e0e4736");
         json!({"summary": kind.title(), "description": kind.advice(), "value": value})
