@@ -29,6 +29,8 @@ use crate::{
 pub const BODY_MAX: usize = 64 * 1_024;
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
+/// How deep a body may be nested.
+const DEPTH_MAX: usize = 16;
 
 /// The same for bodies that say the same, whatever the order of their fields.
 pub type Digest = [u8; 32];
@@ -84,6 +86,10 @@ async fn read(mut payload: Payload) -> Result<Bytes, Problem> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<(T, Digest), Problem> {
+    if is_deep(body) {
+        let rule = format!("must not be nested deeper than {DEPTH_MAX} levels");
+        return Err(Problem::invalid_field("", rule));
+    }
     let mut value: serde_json::Value = serde_json::from_slice(body).map_err(|error| {
         Problem::new(
             Kind::MalformedJson,
@@ -108,6 +114,22 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<(T, Digest), Problem> {
         let missing = reason.starts_with("missing field");
         let rule = if missing { "is required".to_owned() } else { plainly(&reason) };
         Problem::invalid_field(&at, rule)
+    })
+}
+
+/// Whether brackets nest too deep, outside of texts. It counts, so that depth costs no stack.
+fn is_deep(body: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    body.iter().any(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > DEPTH_MAX
     })
 }
 
@@ -346,6 +368,23 @@ mod tests {
         ] {
             assert_eq!(pointer_of(body), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn sixteen_levels_are_enough() {
+        let nested = |levels: usize| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+        let read = |body: &str| parse::<serde_json::Value>(body.as_bytes()).map(|_| ());
+        assert_eq!(read(&nested(16)), Ok(()));
+        for deep in [nested(17), "[".repeat(60_000), r#"{"\\":"#.repeat(17)] {
+            let problem = read(&deep).unwrap_err();
+            assert_eq!(problem, Problem::invalid_field("", "must not be nested deeper than 16 levels"));
+        }
+        for flat in [format!(r#"{{"a":"{}"}}"#, "{".repeat(50)), format!(r#"{{"a":"\"{}"}}"#, "[".repeat(50))]
+        {
+            assert_eq!(read(&flat), Ok(()), "{flat}");
+        }
+        let wide = format!(r#"{{{}"z":1}}"#, (0..50).map(|n| format!(r#""{n}":{{}},"#)).collect::<String>());
+        assert_eq!(read(&wide), Ok(()));
     }
 
     #[test]
