@@ -3,27 +3,25 @@
 //! Each setting is a key such as `http.listen`; its environment variable is `SAEM_HTTP__LISTEN`. An
 //! unknown key is an error, wherever it stands: a typo must not silently mean the default.
 
+mod values;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 use thiserror::Error;
 
+use self::values::duration_ms;
+pub use self::values::{List, Secret};
 use crate::{
     actors::{payment::Rules, restart::RestartLimits, shop::ShopSettings},
     domain::notice::Locale,
+    http::{
+        clients::{self, TrustedProxies},
+        cors,
+        limits::ServerSettings,
+    },
 };
-
-/// A text that is never shown.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
-}
 
 macro_rules! sections {
     ($(
@@ -62,6 +60,8 @@ sections! {
         sms: Sms = Sms::default(),
         /// Actors.
         actors: Actors = Actors::default(),
+        /// What clients may ask for.
+        limits: Limits = Limits::default(),
         /// Faults on purpose.
         faults: Faults = Faults::default(),
     }
@@ -74,6 +74,18 @@ sections! {
         workers: usize = 0,
         /// After SIGTERM, for so long, in ms, connections are still served, and told to end.
         drain_ms: u64 = 500,
+        /// How many connections are served at once, over all threads; more have to wait.
+        connections: usize = 16_384,
+        /// How long a request's head may take to arrive, in ms.
+        head_timeout_ms: u64 = 5_000,
+        /// How long a request's body may take to arrive, in ms.
+        body_timeout_ms: u64 = 10_000,
+        /// How long a connection may stay open without a request, in ms.
+        keep_alive_ms: u64 = 75_000,
+        /// Addresses or networks of proxies whose `X-Forwarded-For` is believed.
+        trusted_proxies: List = List::default(),
+        /// Origins whose pages may call from a browser; `*` is any.
+        cors_origins: List = List::default(),
     }
 
     /// Where data is kept.
@@ -156,6 +168,12 @@ sections! {
         restarts_window_ms: u64 = 10_000,
     }
 
+    /// What clients may ask for.
+    Limits {
+        /// Requests a second, a client; 0 is no bound.
+        requests_per_second: u32 = 50,
+    }
+
     /// Faults on purpose.
     Faults {
         /// Whether they may be injected, through operations.
@@ -228,6 +246,13 @@ impl Settings {
         let listen = http.listen.parse::<SocketAddr>().is_ok();
         let rule = "must be an address and a port, such as 127.0.0.1:8080";
         checks.that(listen, "http.listen", &http.listen, rule);
+        for proxy in &http.trusted_proxies.0 {
+            checks.that(clients::network(proxy).is_some(), "http.trusted_proxies", proxy, clients::RULE);
+        }
+        for origin in &http.cors_origins.0 {
+            let fits = cors::is_origin(origin) || http.cors_origins.0 == ["*"];
+            checks.that(fits, "http.cors_origins", origin, cors::RULE);
+        }
         checks.one_of("store.backend", &store.backend, &["sled", "memory"]);
         checks.that(!store.path.as_os_str().is_empty(), "store.path", "", "must not be empty");
         let key_len = self.operator.key.as_ref().map_or(usize::MAX, |key| key.0.chars().count());
@@ -250,12 +275,17 @@ impl Settings {
     }
 
     /// Every number, with the least and the most it may be.
-    fn numbers(&self) -> [(&'static str, u64, u64, u64); 18] {
-        let Self { http, store, payment, actors, .. } = self;
+    fn numbers(&self) -> [(&'static str, u64, u64, u64); 23] {
+        let Self { http, store, payment, actors, limits, .. } = self;
         let simulator = &payment.simulator;
         [
             ("http.workers", http.workers as u64, 0, 256),
             ("http.drain_ms", http.drain_ms, 0, MINUTE_MS),
+            ("http.connections", http.connections as u64, 1, 1_000_000),
+            ("http.head_timeout_ms", http.head_timeout_ms, 1_000, 10 * MINUTE_MS),
+            ("http.body_timeout_ms", http.body_timeout_ms, 1, 10 * MINUTE_MS),
+            ("http.keep_alive_ms", http.keep_alive_ms, 1_000, 60 * MINUTE_MS),
+            ("limits.requests_per_second", limits.requests_per_second.into(), 0, 1_000_000),
             ("store.cache_mb", store.cache_mb, 1, 1_000_000),
             ("payment.deadline_ms", payment.deadline_ms, 1, 10 * MINUTE_MS),
             ("payment.timeout_ms", payment.timeout_ms, 1, 10 * MINUTE_MS),
@@ -273,6 +303,23 @@ impl Settings {
             ("actors.restarts_max", actors.restarts_max as u64, 0, 1_000),
             ("actors.restarts_window_ms", actors.restarts_window_ms, 1, 60 * MINUTE_MS),
         ]
+    }
+
+    /// How HTTP is to be served.
+    #[must_use]
+    pub fn server(&self) -> ServerSettings {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let Self { http, limits, .. } = self;
+        ServerSettings {
+            workers: if http.workers == 0 { cores } else { http.workers },
+            connections: http.connections,
+            head_timeout_ms: http.head_timeout_ms,
+            body_timeout_ms: http.body_timeout_ms,
+            keep_alive_ms: http.keep_alive_ms,
+            requests_per_second: limits.requests_per_second,
+            trusted_proxies: TrustedProxies::of(&http.trusted_proxies.0),
+            cors_origins: http.cors_origins.0.clone(),
+        }
     }
 
     /// How the shop is to be run, with the operator's key as it was found or made.
@@ -326,20 +373,6 @@ impl Checks {
         let rule = format!("must be {}", known.join(" or "));
         self.that(known.contains(&value), key, value, &rule);
     }
-}
-
-/// Reads `90s`, `30m`, `24h` or `7d`, as ms; at least a second, at most a year.
-fn duration_ms(text: &str) -> Option<u64> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        _ => return None,
-    };
-    let seconds = number.parse::<u64>().ok()?.checked_mul(seconds)?;
-    (1..=366 * 24 * 60 * 60).contains(&seconds).then_some(seconds * 1_000)
 }
 
 #[cfg(test)]

@@ -75,3 +75,40 @@ fn numbers_beyond_reason_are_refused_and_the_defaults_are_not() {
         assert!(error.contains(key), "{key}: {error}");
     }
 }
+
+#[test]
+fn lists_are_arrays_in_a_file_and_separated_by_commas_in_the_environment() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("saem.toml");
+    std::fs::write(&file, "[http]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n").unwrap();
+    let environment = [("SAEM_HTTP__CORS_ORIGINS", "https://shop.example, http://localhost:3000,")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let http = Settings::load_from(file.to_str(), environment.into(), &[]).unwrap().http;
+    assert_eq!(http.trusted_proxies.0, ["10.0.0.0/8", "::1"]);
+    assert_eq!(http.cors_origins.0, ["https://shop.example", "http://localhost:3000"]);
+    let empty = load(&[("SAEM_HTTP__CORS_ORIGINS", "")], &[]).unwrap();
+    assert_eq!(empty.http.cors_origins, List::default());
+    std::fs::write(&file, "[http]\ntrusted_proxies = 7.5\n").unwrap();
+    let error = Settings::load_from(file.to_str(), [].into(), &[]).unwrap_err().to_string();
+    assert!(error.contains("http.trusted_proxies"), "{error}");
+}
+
+#[test]
+fn each_bad_entry_of_a_list_is_named() {
+    let environment = [
+        ("SAEM_HTTP__TRUSTED_PROXIES", "10.0.0.1,10.0.0.0/33,proxy.example"),
+        ("SAEM_HTTP__CORS_ORIGINS", "https://shop.example/,https://good.example,*"),
+    ];
+    let ConfigError::Invalid(invalid) = load(&environment, &[]).unwrap_err() else { panic!("they are read") };
+    let named: Vec<_> = invalid.iter().map(|setting| (setting.key, setting.value.as_str())).collect();
+    assert_eq!(
+        named,
+        [
+            ("http.trusted_proxies", "10.0.0.0/33"),
+            ("http.trusted_proxies", "proxy.example"),
+            ("http.cors_origins", "https://shop.example/"),
+            ("http.cors_origins", "*"),
+        ]
+    );
+    assert!(load(&[("SAEM_HTTP__CORS_ORIGINS", "*")], &[]).is_ok());
+}

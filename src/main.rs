@@ -13,13 +13,9 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use saem::{
-    actors::shop::Shop,
-    config::{Http, Settings},
-    demo, open,
-};
+use saem::{actors::shop::Shop, config::Settings, demo, http::limits::ServerSettings, open};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 /// What ended the server before its time: shown as one line.
@@ -89,10 +85,15 @@ async fn run(serve: Serve) -> Result<(), Failure> {
     let address = &settings.http.listen;
     let listener =
         TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let mut server = settings.server();
+    if let Some(descriptors) = server.fit_descriptors()? {
+        let (wanted, served) = (settings.http.connections, server.connections);
+        warn!(descriptors, wanted, served, "too few descriptors (ulimit -n) for http.connections");
+    }
     let shop = open::open(&settings).await?;
     let samples = if serve.demo { demo::fill(&shop).await? } else { 0 };
     welcome(&settings, &listener, samples)?;
-    let served = serve_until_told(&shop, listener, settings.http, signals).await;
+    let served = serve_until_told(&shop, listener, &server, settings.http.drain_ms, signals).await;
     shop.close().await;
     info!("closed");
     Ok(served?)
@@ -122,12 +123,11 @@ impl Signals {
 async fn serve_until_told(
     shop: &Arc<Shop>,
     listener: TcpListener,
-    http: Http,
+    server: &ServerSettings,
+    drain_ms: u64,
     mut signals: Signals,
 ) -> io::Result<()> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = if http.workers == 0 { cores } else { http.workers };
-    let serving = saem::http::serve(Arc::clone(shop), listener, workers)?;
+    let serving = saem::http::serve(Arc::clone(shop), listener, server)?;
     let (handle, drain) = (serving.server.handle(), serving.draining());
     let told = actix_web::rt::spawn(async move {
         let at_once = signals.at_once().await;
@@ -135,7 +135,7 @@ async fn serve_until_told(
         drain.begin();
         if !at_once {
             // Stopping closes idle connections: clients that are told so on an answer go by themselves.
-            tokio::time::sleep(Duration::from_millis(http.drain_ms)).await;
+            tokio::time::sleep(Duration::from_millis(drain_ms)).await;
         }
         handle.stop(true).await;
     });

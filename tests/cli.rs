@@ -17,7 +17,12 @@ use support::{Client, operator_key};
 fn saem(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
-    command.env("SAEM_LOG", "warn").stdout(Stdio::piped()).stderr(Stdio::piped());
+    // So few connections that a machine with few descriptors warns of nothing.
+    command
+        .env("SAEM_LOG", "warn")
+        .env("SAEM_HTTP__CONNECTIONS", "64")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -151,6 +156,8 @@ fn bad_settings_are_named_before_anything_is_touched() {
     let data = directory.path().join("data");
     for (name, value, words) in [
         ("SAEM_LOCALE", "fr", ["locale = fr", "must be ko or en"]),
+        ("SAEM_HTTP__TRUSTED_PROXIES", "10.0.0.1,proxy", ["http.trusted_proxies = proxy", "10.0.0.0/8"]),
+        ("SAEM_HTTP__CORS_ORIGINS", "shop.example", ["http.cors_origins = shop.example", "https://"]),
         ("SAEM_PAYMENT__QUEUE", "many", ["payment.queue", "many"]),
         ("SAEM_PAYMENT__QUEU", "1", ["unknown field", "queu"]),
         ("SAEM_LOG", "=,=", ["bad setting", "SAEM_LOG"]),

@@ -40,7 +40,7 @@ impl Server {
             .arg(data)
             .env("SAEM_LOG", "error")
             .envs([("SAEM_PAYMENT__DEADLINE_MS", "300"), ("SAEM_PAYMENT__TIMEOUT_MS", "150")])
-            .env("SAEM_PAYMENT__CHARGE_MIN_MS", "50")
+            .envs([("SAEM_PAYMENT__CHARGE_MIN_MS", "50"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")])
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()

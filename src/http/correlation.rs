@@ -20,7 +20,7 @@ use futures_util::FutureExt as _;
 use tracing::{Instrument as _, error, info_span};
 
 use super::{
-    App,
+    App, cors,
     problem::{PROBLEM_JSON, Problem},
     problem_kinds::Kind,
 };
@@ -92,7 +92,8 @@ pub async fn correlate<B: MessageBody + 'static>(
     if let Ok(value) = HeaderValue::from_str(&correlation) {
         response.headers_mut().insert(CORRELATION_ID, value);
     }
-    if app.draining() {
+    // After a body that never came, whatever still comes is not the next request.
+    if app.draining() || response.status() == StatusCode::REQUEST_TIMEOUT {
         response.response_mut().head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     }
     Ok(response)
@@ -113,15 +114,18 @@ fn finish<B: MessageBody + 'static>(
         return response.map_into_left_body();
     }
     let problem = response.response().extensions().get::<Problem>().cloned();
+    let problem = problem.or_else(|| cors::refusal(response.response()));
     let problem = problem.unwrap_or_else(|| Problem::new(Kind::of_status(status), explained(status)));
     if problem.kind.status().is_server_error() {
         log(&problem);
     }
-    let allow = response.headers().get(header::ALLOW).cloned();
-    let (request, _) = response.into_parts();
+    let (request, response) = response.into_parts();
     let mut rendered = problem.render(instance, correlation);
-    if let Some(allow) = allow {
-        rendered.headers_mut().insert(header::ALLOW, allow);
+    let kept = response.headers().iter().filter(|(name, _)| {
+        [header::ALLOW, header::VARY].contains(name) || name.as_str().starts_with("access-control-")
+    });
+    for (name, value) in kept {
+        rendered.headers_mut().append(name.clone(), value.clone());
     }
     ServiceResponse::new(request, rendered).map_into_right_body()
 }

@@ -1,6 +1,6 @@
 //! What comes in: bodies, queries and path ids, each with an error that names the field and the rule.
 
-use std::{pin::Pin, time::Duration};
+use std::pin::Pin;
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
 use super::{
+    limits::Limits,
     problem::{FieldError, Problem},
     problem_kinds::Kind,
 };
@@ -27,8 +28,6 @@ use crate::{
 
 /// The largest body, in bytes.
 pub const BODY_MAX: usize = 64 * 1_024;
-/// How long a body may take to arrive.
-const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// How deep a body may be nested.
 const DEPTH_MAX: usize = 16;
 
@@ -62,13 +61,15 @@ pub fn read_json<T: DeserializeOwned>(
     });
     let encoded = request.headers().get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
     let payload = payload.take();
+    let within = Limits::body_timeout(request);
     async move {
         if !is_json || encoded {
             let rule = "the body must be application/json, not compressed";
             return Err(Problem::new(Kind::UnsupportedMediaType, rule));
         }
-        let read = tokio::time::timeout(BODY_WITHIN, read(payload)).await;
-        let late = |_| Problem::new(Kind::RequestTimeout, "the body took longer than 10 s to arrive");
+        let read = tokio::time::timeout(within, read(payload)).await;
+        let told = || format!("the body took longer than {} ms to arrive", within.as_millis());
+        let late = |_| Problem::new(Kind::RequestTimeout, told());
         parse(&read.map_err(late)??)
     }
 }

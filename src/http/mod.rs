@@ -1,10 +1,14 @@
 //! HTTP: the one listener and the one route table. Handlers parse, ask the shop, and map its answer.
 
 pub mod auth;
+pub mod clients;
+pub mod connection;
 pub mod correlation;
+pub mod cors;
 pub mod docs;
 pub mod extract;
 pub mod idempotency;
+pub mod limits;
 pub mod openapi;
 pub mod posted;
 pub mod problem;
@@ -23,16 +27,24 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App as Application, HttpServer, dev::Server, middleware::from_fn, web};
+use actix_http::HttpService;
+use actix_server::Server;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::{
+    App as Application,
+    dev::AppConfig,
+    middleware::{Condition, from_fn},
+    web,
+};
 
+use self::{
+    connection::{Connection, Patience},
+    limits::{Limits, ServerSettings},
+};
 use crate::{actors::shop::Shop, domain::Position};
 
-/// Connections a worker serves at once.
-const CONNECTIONS_MAX: usize = 2_000;
-/// How long a request's head may take to arrive.
-const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a connection that is closed waits for the client to close it, too.
+const DISCONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// How long requests under way may take to end when the server stops, in s.
 const DRAIN_WITHIN_S: u64 = 15;
 
@@ -83,24 +95,46 @@ impl Draining {
     }
 }
 
-/// Serves `shop` on `listener`, with so many threads.
+/// Serves `shop` on `listener`, as `settings` say.
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub fn serve(shop: Arc<Shop>, listener: TcpListener, workers: usize) -> std::io::Result<Serving> {
+pub fn serve(shop: Arc<Shop>, listener: TcpListener, settings: &ServerSettings) -> std::io::Result<Serving> {
     let draining = Arc::new(AtomicBool::new(false));
     let app = web::Data::new(App { shop, draining: Arc::clone(&draining) });
-    let server = HttpServer::new(move || {
-        Application::new().app_data(app.clone()).wrap(from_fn(correlation::correlate)).configure(table::serve)
-    });
-    let server = server
-        .workers(workers)
-        .max_connections(CONNECTIONS_MAX)
-        .client_request_timeout(HEAD_WITHIN)
-        .keep_alive(KEEP_ALIVE)
+    let limits = web::Data::new(Limits::of(settings));
+    let origins = settings.cors_origins.clone();
+    let patience = Patience::of(settings);
+    let head_timeout = Duration::from_millis(settings.head_timeout_ms);
+    let keep_alive = Duration::from_millis(settings.keep_alive_ms);
+    let builder = Server::build()
+        .workers(settings.workers)
+        .max_concurrent_connections((settings.connections / settings.workers).max(1))
         .shutdown_timeout(DRAIN_WITHIN_S)
-        .disable_signals()
-        .listen(listener)?
-        .run();
-    Ok(Serving { server, draining })
+        .disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    // What actix-web's HttpServer does, but with connections of our own.
+    let builder = builder.listen("http", listener, move || {
+        // The last is the first to see a request, and the last to see its answer.
+        let application = Application::new()
+            .app_data(app.clone())
+            .app_data(limits.clone())
+            .wrap(from_fn(limits::limit))
+            .wrap(Condition::new(!origins.is_empty(), cors::allowing(&origins)))
+            .wrap(from_fn(correlation::correlate))
+            .configure(table::serve);
+        let stopping = stopping.clone();
+        let service = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .client_request_timeout(head_timeout)
+            .client_disconnect_timeout(DISCONNECT_WITHIN)
+            .keep_alive(keep_alive)
+            .on_connect_ext(Connection::introduce)
+            .finish(map_config(application.into_factory(), |()| AppConfig::default()));
+        fn_service(move |stream| async move { Ok(Connection::accept(stream, patience)) }).and_then(service)
+    })?;
+    Ok(Serving { server: builder.run(), draining })
 }

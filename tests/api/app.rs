@@ -31,7 +31,7 @@ impl Running {
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let shop = open::open(&settings).await.unwrap();
-                let serving = http::serve(shop.clone(), listener, 2).unwrap();
+                let serving = http::serve(shop.clone(), listener, &settings.server()).unwrap();
                 let (handle, draining) = (serving.server.handle(), serving.draining());
                 started.send(()).unwrap();
                 let stopping = async {
@@ -76,6 +76,9 @@ impl TestApp {
         let mut settings = Settings::default();
         settings.store.path = directory.path().join("data");
         settings.faults.enabled = true;
+        settings.http.workers = 2;
+        // Tests are one client: only those about the limit have one.
+        settings.limits.requests_per_second = 0;
         // A busy machine is not a slow gateway: only tests about deadlines have short ones.
         (settings.payment.deadline_ms, settings.payment.timeout_ms) = (20_000, 15_000);
         change(&mut settings);
@@ -109,7 +112,7 @@ impl TestApp {
         self.directory.path().join("data")
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         self.running.as_ref().unwrap().url.clone()
     }
 

@@ -6,6 +6,7 @@ mod app;
 mod customers;
 mod deliveries;
 mod idempotency;
+mod limits;
 mod mypage;
 mod operations;
 mod payments;
@@ -14,5 +15,6 @@ mod products;
 mod rentals;
 mod rush;
 mod saga;
+mod slow_clients;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,0 +1,161 @@
+//! A connection that does not wait for ever: what actix's own timers leave open is closed here.
+//!
+//! They bound the head of a connection's first request, and the silence after an answer, but neither the
+//! head of a later request, nor what is left of a body that nobody reads, nor a client that reads nothing.
+//! While a request is served, its own deadlines hold, and a connection waits for nothing else.
+
+use std::{
+    cell::Cell,
+    future::Future as _,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use actix_http::Protocol;
+use actix_web::dev::{Extensions, ServiceRequest};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until},
+};
+
+use super::limits::ServerSettings;
+
+#[expect(clippy::disallowed_methods, reason = "how long a connection waits is no part of what is decided")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// How long a connection waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// From a later request's first byte to the end of its head.
+    head: Duration,
+    /// From an answer's last progress to the next request's head.
+    silence: Duration,
+}
+
+impl Patience {
+    /// As the settings say. Silence is left to actix first, which ends it politely.
+    #[must_use]
+    pub const fn of(settings: &ServerSettings) -> Self {
+        let head = Duration::from_millis(settings.head_timeout_ms);
+        Self { head, silence: Duration::from_millis(settings.keep_alive_ms + settings.head_timeout_ms) }
+    }
+}
+
+/// Marks a connection's request as being served, for as long as it lives.
+pub struct Serving(Option<Rc<Cell<bool>>>);
+
+impl Serving {
+    /// Begins to serve `request`.
+    #[must_use]
+    pub fn begin(request: &ServiceRequest) -> Self {
+        let serving = request.conn_data::<Rc<Cell<bool>>>().cloned();
+        serving.iter().for_each(|serving| serving.set(true));
+        Self(serving)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|serving| serving.set(false));
+    }
+}
+
+/// A stream with a deadline, between requests. When that has passed, nothing more is read from it.
+pub struct Connection {
+    stream: TcpStream,
+    patience: Patience,
+    serving: Rc<Cell<bool>>,
+    /// None until the first answer: until then, actix has a timer.
+    deadline: Option<Instant>,
+    /// Whether bytes came since the last answer.
+    arriving: bool,
+    /// Wakes the connection not before its deadline; set anew only when it fires, for that is rare.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Connection {
+    /// Takes a connection as it was accepted, to serve HTTP/1 on it.
+    #[must_use]
+    pub fn accept(stream: TcpStream, patience: Patience) -> (Self, Protocol, Option<SocketAddr>) {
+        let peer = stream.peer_addr().ok();
+        let serving = Rc::default();
+        let connection = Self { stream, patience, serving, deadline: None, arriving: false, timer: None };
+        (connection, Protocol::Http1, peer)
+    }
+
+    /// Lets the requests of this connection tell that they are served.
+    pub fn introduce(&self, requests: &mut Extensions) {
+        requests.insert(Rc::clone(&self.serving));
+    }
+
+    /// Whether the deadline has passed. If not, the connection is woken some time after it.
+    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(deadline) = self.deadline.filter(|_| !self.serving.get()) else { return false };
+        if now() >= deadline {
+            return true;
+        }
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        while timer.as_mut().poll(context).is_ready() {
+            timer.as_mut().reset(deadline);
+        }
+        false
+    }
+
+    fn wrote(&mut self, context: &mut Context<'_>) {
+        if !self.serving.get() {
+            (self.deadline, self.arriving) = (Some(now() + self.patience.silence), false);
+            self.is_late(context);
+        }
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.is_late(context) {
+            // The end of what is read: an answer under way may still be finished.
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before && !this.serving.get() && !this.arriving {
+            this.arriving = true;
+            this.deadline = this.deadline.map(|deadline| deadline.min(now() + this.patience.head));
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        match &written {
+            Poll::Ready(_) => this.wrote(context),
+            Poll::Pending if this.is_late(context) => {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            Poll::Pending => {}
+        }
+        written
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}

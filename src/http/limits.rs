@@ -1,0 +1,167 @@
+//! What a client may ask for: how often, how slowly, over how many connections.
+//!
+//! The rate is limited before anything of a request is read or believed. Clients are remembered only as
+//! long as they differ from new ones, about a second.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    num::NonZeroU32,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use actix_web::{
+    Error, HttpRequest,
+    body::{EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    middleware::Next,
+    web,
+};
+use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock as _};
+
+use super::{
+    clients::{TrustedProxies, subscriber},
+    connection,
+    problem::Problem,
+    problem_kinds::Kind,
+};
+
+/// Paths that whoever watches the server may ask at any rate.
+const EXEMPT: [&str; 2] = ["/healthz", "/readyz"];
+/// Descriptors for all that is no connection: store, log, sockets.
+const DESCRIPTORS_RESERVED: usize = 256;
+/// How many clients may be remembered before it is asked who can be forgotten.
+const REMEMBERED_MIN: usize = 1_024;
+
+/// How HTTP is served.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Threads.
+    pub workers: usize,
+    /// Connections served at once, over all threads; more wait to be accepted.
+    pub connections: usize,
+    /// How long a request's head may take to arrive, in ms.
+    pub head_timeout_ms: u64,
+    /// How long a request's body may take to arrive, in ms.
+    pub body_timeout_ms: u64,
+    /// How long a connection may stay open without a request, in ms.
+    pub keep_alive_ms: u64,
+    /// Requests a second, a client; 0 is no bound.
+    pub requests_per_second: u32,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// Whose pages may call from a browser.
+    pub cors_origins: Vec<String>,
+}
+
+impl ServerSettings {
+    /// Raises the process's limit of descriptors as far as it may. If that is still too low, so many
+    /// connections are served as it allows; answers then what it is.
+    ///
+    /// # Errors
+    /// When the limit can be neither read nor set.
+    pub fn fit_descriptors(&mut self) -> std::io::Result<Option<u64>> {
+        let descriptors = rlimit::increase_nofile_limit(u64::MAX)?;
+        let most = usize::try_from(descriptors).unwrap_or(usize::MAX);
+        let most = most.saturating_sub(DESCRIPTORS_RESERVED).max(most / 2).max(1);
+        if self.connections <= most {
+            return Ok(None);
+        }
+        self.connections = most;
+        Ok(Some(descriptors))
+    }
+}
+
+/// What the server holds each request to.
+pub struct Limits {
+    body_timeout: Duration,
+    trusted_proxies: TrustedProxies,
+    rate: Option<Rate>,
+}
+
+impl Limits {
+    /// The limits of these settings.
+    #[must_use]
+    pub fn of(settings: &ServerSettings) -> Self {
+        Self {
+            body_timeout: Duration::from_millis(settings.body_timeout_ms),
+            trusted_proxies: settings.trusted_proxies.clone(),
+            rate: NonZeroU32::new(settings.requests_per_second).map(Rate::new),
+        }
+    }
+
+    /// How long the body of `request` may take to arrive.
+    #[must_use]
+    pub fn body_timeout(request: &HttpRequest) -> Duration {
+        let limits = request.app_data::<web::Data<Self>>();
+        limits.expect("the server is configured with its limits").body_timeout
+    }
+
+    fn refusal(&self, request: &ServiceRequest) -> Option<Problem> {
+        let rate = self.rate.as_ref().filter(|_| !EXEMPT.contains(&request.path()))?;
+        let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        let client = self.trusted_proxies.client(peer, request.headers());
+        let wait = rate.refusal(client)?;
+        let told = format!("a client may send {} requests a second", rate.per_second);
+        Some(Problem::new(Kind::TooManyRequests, told).retry_after(wait.as_micros().div_ceil(1_000) as u64))
+    }
+}
+
+/// The middleware.
+///
+/// # Errors
+/// None of its own.
+pub async fn limit<B: MessageBody + 'static>(
+    limits: web::Data<Limits>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let _serving = connection::Serving::begin(&request);
+    match limits.refusal(&request) {
+        Some(problem) => Ok(request.error_response(problem).map_into_right_body()),
+        None => Ok(next.call(request).await?.map_into_left_body()),
+    }
+}
+
+/// So many requests a second, a client; as many at once.
+struct Rate {
+    per_second: NonZeroU32,
+    clients: DefaultKeyedRateLimiter<IpAddr>,
+    /// Requests until it is asked again who can be forgotten.
+    until_sweep: AtomicUsize,
+}
+
+impl Rate {
+    fn new(per_second: NonZeroU32) -> Self {
+        let clients = DefaultKeyedRateLimiter::hashmap(Quota::per_second(per_second));
+        Self { per_second, clients, until_sweep: AtomicUsize::new(REMEMBERED_MIN) }
+    }
+
+    /// How long this client has to wait, if it does.
+    fn refusal(&self, client: IpAddr) -> Option<Duration> {
+        // As many requests between sweeps as clients were left: the cost of sweeping is bounded a
+        // request, and memory by twice the clients of the last second.
+        if self.until_sweep.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.clients.retain_recent();
+            self.clients.shrink_to_fit();
+            self.until_sweep.store(self.clients.len().max(REMEMBERED_MIN), Ordering::Relaxed);
+        }
+        let refused = self.clients.check_key(&subscriber(client)).err()?;
+        Some(refused.wait_time_from(self.clients.clock().now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_back_to_full_credit_is_forgotten() {
+        let rate = Rate::new(NonZeroU32::new(1_000_000).unwrap());
+        for client in 0..100_000 {
+            assert_eq!(rate.refusal(IpAddr::V4(Ipv4Addr::from_bits(client))), None);
+        }
+        let remembered = rate.clients.len();
+        assert!(remembered < 50_000, "{remembered}");
+    }
+}

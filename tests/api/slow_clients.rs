@@ -1,0 +1,198 @@
+//! Clients that come slowly, or not at all, and many of them: none of it keeps others from an answer.
+//!
+//! A canary opens a new connection for each of its requests. Deadlines tell a hang, nothing else.
+
+use std::{future::Future, process::Stdio, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+    process::{Child, Command},
+    task::JoinSet,
+    time::MissedTickBehavior,
+};
+
+use crate::app::TestApp;
+
+const ATTACKERS: usize = 100;
+const IDLE: usize = 10_000;
+/// Descriptors of this process that are no idle connection's: other tests run beside this one.
+const DESCRIPTORS_RESERVED: usize = 2_000;
+
+/// A test that takes longer hangs.
+async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future).await.unwrap_or_else(|_| panic!("hangs: {what}"))
+}
+
+/// A server with little patience.
+fn impatient() -> TestApp {
+    TestApp::with(|settings| {
+        settings.http.head_timeout_ms = 1_500;
+        settings.http.body_timeout_ms = 300;
+    })
+}
+
+fn address(app: &TestApp) -> String {
+    app.url().strip_prefix("http://").unwrap().to_owned()
+}
+
+async fn canary(address: &str) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /v1/products HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    in_time("the canary's answer", stream.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+/// Sends the beginning, then a byte now and then, until the server ends it; answers what it said.
+async fn drip(address: String, beginning: String) -> String {
+    let stream = TcpStream::connect(&address).await.unwrap();
+    let (mut reader, mut writer) = stream.into_split();
+    writer.write_all(beginning.as_bytes()).await.unwrap();
+    let dripping = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if writer.write_all(b"x").await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    let mut said = Vec::new();
+    tokio::select! {
+        // Whether it ends well or by a reset: it ends.
+        _ = reader.read_to_end(&mut said) => {}
+        () = dripping => unreachable!("it never ends by itself"),
+    }
+    String::from_utf8(said).unwrap()
+}
+
+/// Many connections that drip are ended, while a canary is answered all along; answers what they were told.
+async fn outlasts(what: &str, beginning: &str) -> Vec<String> {
+    let app = impatient();
+    let address = address(&app);
+    let mut attackers = JoinSet::new();
+    for _ in 0..ATTACKERS {
+        attackers.spawn(drip(address.clone(), beginning.to_owned()));
+    }
+    let mut told = Vec::new();
+    in_time(what, async {
+        while told.len() < ATTACKERS {
+            canary(&address).await;
+            while let Some(ended) = attackers.try_join_next() {
+                told.push(ended.unwrap());
+            }
+        }
+    })
+    .await;
+    told
+}
+
+/// They all were told this at last.
+#[track_caller]
+fn all_told(told: &[String], status: &str) {
+    for told in told {
+        assert!(told.contains(status), "{status}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_drips_is_ended() {
+    all_told(&outlasts("heads", "GET /v1/products HTTP/1.1\r\nX-A: ").await, "HTTP/1.1 408 ");
+}
+
+#[tokio::test]
+async fn a_head_that_drips_after_a_request_is_ended() {
+    let first = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/products HTTP/1.1\r\nX-A: ";
+    all_told(&outlasts("later heads", first).await, "HTTP/1.1 200 ");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_ended() {
+    let head = "Host: x\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{";
+    let told = outlasts("bodies", &format!("POST /v1/customers HTTP/1.1\r\n{head}")).await;
+    all_told(&told, "HTTP/1.1 408 ");
+    all_told(&told, "/problems/request-timeout");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_and_nobody_reads_is_ended() {
+    for (request, status) in [("GET /v1/products", "200"), ("POST /v1/rentals", "401"), ("POST /x", "404")] {
+        let head = "Host: x\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{";
+        let told = outlasts(request, &format!("{request} HTTP/1.1\r\n{head}")).await;
+        all_told(&told, &format!("HTTP/1.1 {status} "));
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_that_drips_is_ended() {
+    let head = "Host: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{";
+    for request in ["POST /v1/customers", "GET /v1/products"] {
+        outlasts(request, &format!("{request} HTTP/1.1\r\n{head}")).await;
+    }
+}
+
+/// The real server, with its own descriptors.
+async fn server(data: &std::path::Path) -> (Child, String) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_saem"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .envs([("SAEM_LOG", "error"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")])
+        .env("SAEM_HTTP__HEAD_TIMEOUT_MS", "120000")
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let first = lines.next_line().await.unwrap().expect("it says where it listens");
+    let address = first.split_once("listens on http://").unwrap().1.to_owned();
+    while !lines.next_line().await.unwrap().expect("it says what to try").contains("try first") {}
+    (process, address)
+}
+
+/// A connection without a byte, or one that is kept after a request.
+async fn idle(address: &str, after_a_request: bool) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    if after_a_request {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+    }
+    stream
+}
+
+fn resident_kib(process: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id().unwrap())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test]
+async fn ten_thousand_idle_connections_leave_a_canary_served() {
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap() as usize;
+    let count = IDLE.min(descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(descriptors / 2));
+    let directory = tempfile::tempdir().unwrap();
+    let (process, address) = server(directory.path()).await;
+    canary(&address).await;
+    let before = resident_kib(&process);
+    let mut connections = Vec::with_capacity(count);
+    for n in 0..count {
+        connections.push(in_time("connecting", idle(&address, n % 2 == 0)).await);
+        if n % 100 == 0 {
+            canary(&address).await;
+        }
+    }
+    for _ in 0..100 {
+        canary(&address).await;
+    }
+    let bytes_each = (resident_kib(&process) - before) * 1_024 / count as u64;
+    println!("{count} idle connections ({IDLE} wanted, {descriptors} descriptors), {bytes_each} B each");
+    for connection in &connections {
+        let mut byte = [0];
+        let read = connection.try_read(&mut byte);
+        assert!(!matches!(read, Ok(0)), "the server keeps idle connections");
+    }
+}
