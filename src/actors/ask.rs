@@ -105,6 +105,15 @@ pub struct Ask<A: Aggregate> {
     pub reply: Reply<A>,
 }
 
+impl<A: Aggregate> Ask<A> {
+    /// Answers. The key is free before the answer is there: whoever has it may ask again at once.
+    pub fn answer(self, answer: Result<Decided<A>, AskError>) {
+        drop(self.memo);
+        // A caller that went away does not undo what it asked for.
+        let _ = self.reply.send(answer);
+    }
+}
+
 /// Faults that can be injected, to see supervision at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

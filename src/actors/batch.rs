@@ -90,8 +90,7 @@ pub(super) async fn attempt<A: Aggregate>(
     let WorkedOff { memory, answers } = outcome;
     for (work, answer) in batch.into_iter().zip(answers) {
         if let Work::Ask(ask) = work {
-            // A caller that went away does not undo what it asked for.
-            let _ = ask.reply.send(answer);
+            ask.answer(answer);
         }
     }
     Finished::Done(memory)
@@ -112,12 +111,13 @@ struct WorkedOff<A> {
 fn failed<A: Aggregate>(host: &Host, batch: Vec<Work<A>>, stage: Stage, failure: Failure) -> Finished<A> {
     let (mut unanswered, mut memos) = (Vec::new(), Vec::new());
     for (index, work) in batch.into_iter().enumerate() {
-        let Work::Ask(ask) = work else { continue };
+        let Work::Ask(mut ask) = work else { continue };
         match stage {
             Stage::Deciding(at) if at != index => unanswered.push(Work::Ask(ask)),
-            Stage::Deciding(_) | Stage::Committing => {
-                let _ = ask.reply.send(Err(failure.answer.clone()));
-                memos.extend(ask.memo);
+            Stage::Deciding(_) => ask.answer(Err(failure.answer.clone())),
+            Stage::Committing => {
+                memos.extend(ask.memo.take());
+                ask.answer(Err(failure.answer.clone()));
             }
         }
     }

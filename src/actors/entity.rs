@@ -114,7 +114,7 @@ impl<A: Aggregate> Handler<Work<A>> for EntityActor<A> {
         }
         match work {
             Work::Ask(ask) if self.queue.len() >= self.host.queue_max => {
-                let _ = ask.reply.send(Err(AskError::Shed));
+                ask.answer(Err(AskError::Shed));
             }
             work => self.queue.push_back(work),
         }

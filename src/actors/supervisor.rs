@@ -165,7 +165,7 @@ impl Supervisor {
 
 fn refuse<A: Aggregate>(work: Work<A>, error: AskError) {
     if let Work::Ask(ask) = work {
-        let _ = ask.reply.send(Err(error));
+        ask.answer(Err(error));
     }
 }
 

@@ -7,8 +7,9 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use saem::{
+    actors::receipts::{Outcome, Receipt},
     domain::{
-        Aggregate, EntityId, EntityKind, NewEvent,
+        Aggregate, EntityId, EntityKind, NewEvent, RentalId, Timestamp,
         account::Account,
         address::Address,
         context::{Context, Group, Maintenance},
@@ -149,6 +150,18 @@ fn personal_data_is_read_and_written_as_ever() {
     for (name, value) in addresses {
         assert!(codec::decode::<Address>(&golden[name]) == Ok(value), "{name}");
     }
+}
+
+#[test]
+fn every_receipt_is_read_and_written_as_ever() {
+    let outcomes = [
+        Outcome::State { entity: EntityId { kind: EntityKind::Product, id: 1 << 70 }, snapshot: vec![1, 2] },
+        Outcome::Attempt { rental: RentalId(1 << 70), attempt: 2 },
+        Outcome::Session { nonce: [7; 16] },
+        Outcome::Answer(b"{}".to_vec()),
+    ];
+    let receipt = |outcome| Receipt { fingerprint: [9; 16], at: Timestamp(1_700_000_000_000), outcome };
+    hold("receipts.hex", numbered(outcomes.map(receipt)));
 }
 
 /// Every state an entity goes through when all events of its kind happen, in the order of the samples.
