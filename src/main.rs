@@ -1,4 +1,4 @@
-//! The command line: `saem serve`.
+//! The command line: `saem serve`, `saem compact`.
 //!
 //! What goes wrong before the server listens is one clear line on stderr, and exit code 1 (2 for a
 //! command line that cannot be read). SIGTERM and SIGINT drain, close the journal, and exit with 0.
@@ -6,14 +6,21 @@
 use std::{
     io::{self, IsTerminal as _},
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
     time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
-use saem::{actors::shop::Shop, config::Settings, demo, http::limits::ServerSettings, open};
+use saem::{
+    actors::shop::Shop,
+    config::Settings,
+    demo,
+    http::limits::ServerSettings,
+    open,
+    store::sled::{Compacted, SledJournal, SledOptions},
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::{EnvFilter, filter::ParseError};
@@ -33,6 +40,18 @@ struct Cli {
 enum Command {
     /// Run the shop.
     Serve(Serve),
+    /// Write the store anew, without what was erased; no server may run.
+    Compact(Compact),
+}
+
+#[derive(Args)]
+struct Compact {
+    /// Read settings from a TOML file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<String>,
+    /// The data directory, instead of ./saem-data (`store.path`).
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -52,9 +71,12 @@ struct Serve {
 }
 
 fn main() -> ExitCode {
-    let Command::Serve(serve) = Cli::parse().command;
-    let served = start_log().and_then(|()| actix_web::rt::System::new().block_on(run(serve)));
-    match served {
+    let command = Cli::parse().command;
+    let done = start_log().and_then(|()| match command {
+        Command::Serve(serve) => actix_web::rt::System::new().block_on(run(serve)),
+        Command::Compact(compact) => compact.run(),
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("saem: {failure}");
@@ -144,15 +166,33 @@ async fn serve_until_told(
     served
 }
 
+impl Compact {
+    fn run(self) -> Result<(), Failure> {
+        let data = data_flag(self.data.as_deref())?;
+        let store = Settings::load(self.config.as_deref(), &data.into_iter().collect::<Vec<_>>())?.store;
+        if store.backend != "sled" {
+            return Err(format!("store.backend = {}: there is nothing to compact", store.backend).into());
+        }
+        let options = SledOptions { cache_bytes: store.cache_mb * 1_024 * 1_024, ..SledOptions::default() };
+        let Compacted { bytes_before, bytes_after } = SledJournal::compact(&store.path, options)?;
+        println!("{}: {bytes_before} bytes before, {bytes_after} bytes after", store.path.display());
+        Ok(())
+    }
+}
+
+/// `--data`, as a setting.
+fn data_flag(data: Option<&Path>) -> Result<Option<(&'static str, String)>, Failure> {
+    let Some(data) = data else { return Ok(None) };
+    let data = data.to_str().ok_or("bad setting: store.path: must be UTF-8")?;
+    Ok(Some(("store.path", data.to_owned())))
+}
+
 impl Serve {
     /// Flags, as settings.
     fn flags(&self) -> Result<Vec<(&'static str, String)>, Failure> {
         let mut flags = Vec::new();
         flags.extend(self.listen.clone().map(|listen| ("http.listen", listen)));
-        if let Some(data) = &self.data {
-            let data = data.to_str().ok_or("bad setting: store.path: must be UTF-8")?;
-            flags.push(("store.path", data.to_owned()));
-        }
+        flags.extend(data_flag(self.data.as_deref())?);
         Ok(flags)
     }
 }

@@ -1,4 +1,4 @@
-//! `saem serve` as an operator meets it: what it says, and how it fails.
+//! `saem` as an operator meets it: what it says, and how it fails.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -148,6 +148,28 @@ fn a_newer_format_is_refused_naming_both() {
     fs::write(directory.path().join("holiday.jpg"), "").unwrap();
     fails_with(saem(directory.path()).output().unwrap(), &["no FORMAT file of Saem's"]);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing was put there");
+}
+
+#[test]
+fn compacting_says_what_it_did_and_refuses_a_store_in_use() {
+    let directory = tempfile::tempdir().unwrap();
+    let compact = |data: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
+        command.args(["compact", "--data"]).arg(data).env("SAEM_LOG", "warn").output().unwrap()
+    };
+    let (running, _) = Running::start(saem(directory.path()).arg("--demo"));
+    fails_with(compact(directory.path()), &[directory.path().to_str().unwrap(), "in use by another process"]);
+    drop(running);
+    let output = compact(directory.path());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for part in [directory.path().to_str().unwrap(), "bytes before", "bytes after"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let (_running, _) = Running::start(&mut saem(directory.path()));
+    let nowhere = directory.path().join("nowhere");
+    fails_with(compact(&nowhere), &["nowhere", "cannot be used"]);
+    assert!(!nowhere.exists());
 }
 
 #[test]

@@ -134,7 +134,7 @@ pub(crate) async fn open(directory: &Path, options: SledOptions) -> Result<Arc<S
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let to = to.join(entry.file_name());

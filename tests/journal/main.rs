@@ -8,6 +8,7 @@
 mod backend;
 mod beside;
 mod commits;
+mod compacting;
 mod directory;
 mod failing;
 mod golden;

@@ -7,5 +7,6 @@ mod expiry;
 mod failing;
 mod leaving;
 mod paying;
+mod plaintext;
 mod sessions;
 mod works;

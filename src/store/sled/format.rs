@@ -1,7 +1,7 @@
 //! The data directory: its format, its lock, and what sled leaves behind in a crash.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
@@ -9,7 +9,7 @@ use std::{
 
 use tracing::warn;
 
-use super::{OpenError, SledOptions};
+use super::{OpenError, SledOptions, compacting};
 use crate::{
     domain::{EntityId, Position},
     store::StoreError,
@@ -24,11 +24,16 @@ const FORMAT_PREFIX: &str = "saem ";
 /// syncs. A page of ours has up to 16 values of up to 27 KiB while it splits: it must stay below.
 const SEGMENT_BYTES: usize = 2 * 1_024 * 1_024;
 
+/// The trees of a store: what is durable, and views.
+pub(super) const TREES: [&str; 2] = ["journal", "views"];
+
 /// sled, opened. The last one to drop it lets go of the directory's lock.
 pub(super) struct Opened {
     pub db: sled::Db,
     pub tree: sled::Tree,
     pub views: sled::Tree,
+    /// Keeps others from opening or compacting the store.
+    _lock: File,
     /// A descriptor of our own, to sync sled's file: its `flush` does not reach the disk by itself.
     db_file: File,
 }
@@ -77,20 +82,37 @@ pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, Ope
     let path = directory.display().to_string();
     let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
     fs::create_dir_all(directory).map_err(unusable)?;
+    let lock = lock(directory)?;
     check_format(directory)?;
+    compacting::settle(directory).map_err(unusable)?;
     let store = directory.join("journal");
     let db = open_db(&store, options).map_err(|error| opening(&path, error))?;
-    let tree = db.open_tree("journal").map_err(|error| opening(&path, error))?;
-    let views = db.open_tree("views").map_err(|error| opening(&path, error))?;
+    let [tree, views] = TREES.map(|name| db.open_tree(name).map_err(|error| opening(&path, error)));
+    let (tree, views) = (tree?, views?);
     let db_file = File::open(store.join("db")).map_err(unusable)?;
     // The files are there for good only once their directories are on disk.
     for directory in [&store, directory] {
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(unusable)?;
     }
-    Ok(Opened { db, tree, views, db_file })
+    Ok(Opened { db, tree, views, _lock: lock, db_file })
 }
 
-fn check_format(directory: &Path) -> Result<(), OpenError> {
+/// The lock of a data directory: until it is closed, nobody else has it. sled's own lock moves away with
+/// its file when a store is compacted.
+pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
+    let path = directory.display().to_string();
+    let lock = match File::open(directory) {
+        Ok(directory) => directory,
+        Err(error) => return Err(OpenError::Unusable { path, error }),
+    };
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(path)),
+        Err(TryLockError::Error(error)) => Err(OpenError::Unusable { path, error }),
+    }
+}
+
+pub(super) fn check_format(directory: &Path) -> Result<(), OpenError> {
     let path = directory.display().to_string();
     let file = directory.join("FORMAT");
     match fs::read_to_string(&file) {
@@ -130,7 +152,7 @@ fn write_format(directory: &Path, file: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-fn open_db(store: &Path, options: SledOptions) -> sled::Result<sled::Db> {
+pub(super) fn open_db(store: &Path, options: SledOptions) -> sled::Result<sled::Db> {
     // Flushing is the writer's: sled's own timer would only get in its way.
     let config = sled::Config::new()
         .path(store)
@@ -170,15 +192,17 @@ fn set_snapshots_aside(store: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(moved)
 }
 
-fn opening(path: &str, error: sled::Error) -> OpenError {
+pub(super) fn opening(path: &str, error: sled::Error) -> OpenError {
     let path = path.to_owned();
     match error {
-        sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
-            OpenError::Locked(path)
-        }
+        error if is_locked(&error) => OpenError::Locked(path),
         sled::Error::Io(error) => OpenError::Unusable { path, error },
         error => OpenError::Damaged { path, error: error.to_string() },
     }
+}
+
+pub(super) fn is_locked(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
 }
 
 pub(super) const CHUNKS: &[u8] = b"j";

@@ -16,6 +16,7 @@
 //! One thread writes: it takes what has queued, applies it as one batch, flushes, syncs the file, and
 //! answers all (see [`writer`]). A few threads read what is not in memory.
 
+mod compacting;
 mod format;
 mod index;
 mod reads;
@@ -29,6 +30,7 @@ use std::{
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
+pub use self::compacting::Compacted;
 use self::{
     format::{Files, unavailable},
     index::Index,
@@ -144,6 +146,15 @@ impl SledJournal {
         });
         let requests = Writer::start(Arc::clone(&shared));
         Ok(Arc::new(Self { shared, requests: Mutex::new(Some(requests)), pool: ReadPool::start() }))
+    }
+
+    /// Writes the store in `directory`, which nobody may have open, anew: what was erased is gone then.
+    /// A crash at any point leaves what was there, or what was written anew.
+    ///
+    /// # Errors
+    /// [`OpenError`]; then nothing has changed.
+    pub fn compact(directory: &Path, options: SledOptions) -> Result<Compacted, OpenError> {
+        compacting::compact(directory, options)
     }
 
     /// Makes the next flush fail, as a disk would.
