@@ -22,6 +22,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tracing::debug;
 
 use super::{ask::RequestKey, shop::ShopError, sources::Sources};
 use crate::{
@@ -211,11 +212,18 @@ impl Receipts {
     /// Sweeps for as long as it is let.
     ///
     /// # Errors
-    /// What the store says.
+    /// None: a store that takes nothing is others' to report, and nothing hurries here.
     pub async fn run(self: Arc<Self>) -> Result<(), String> {
         loop {
-            let swept = self.sweep().await.map_err(|error| error.to_string())?;
-            tokio::time::sleep(if swept == SWEEP_MAX { SWEEP_PAUSE } else { SWEEP_EVERY }).await;
+            let pause = match self.sweep().await {
+                Ok(SWEEP_MAX) => SWEEP_PAUSE,
+                Ok(_) => SWEEP_EVERY,
+                Err(error) => {
+                    debug!(%error, "old receipts are swept later");
+                    SWEEP_EVERY
+                }
+            };
+            tokio::time::sleep(pause).await;
         }
     }
 }
@@ -291,5 +299,22 @@ impl Memo {
             Some((rental, attempt)) => Outcome::Attempt { rental, attempt },
             None => Outcome::State { entity, snapshot: codec::encode_snapshot(state)? },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::EntityKind,
+        store::{SNAPSHOT_BYTES_MAX, VAULT_BYTES_MAX},
+    };
+
+    #[test]
+    fn a_receipt_of_the_largest_state_fits_into_the_vault() {
+        let entity = EntityId { kind: EntityKind::Context, id: u128::MAX };
+        let outcome = Outcome::State { entity, snapshot: vec![0xff; SNAPSHOT_BYTES_MAX] };
+        let receipt = Receipt { fingerprint: [0xff; 16], at: Timestamp(i64::MAX), outcome };
+        assert!(codec::encode(&receipt).unwrap().len() <= VAULT_BYTES_MAX);
     }
 }

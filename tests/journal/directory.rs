@@ -12,7 +12,7 @@ use saem::{
         product::{Product, ProductEvent},
     },
     store::{
-        Journal as _, StoreError,
+        Journal as _, StoreError, VAULT_BYTES_MAX, VaultWrite,
         sled::{OpenError, SledJournal, SledOptions},
     },
 };
@@ -290,6 +290,10 @@ fn pages_never_go_into_files_that_are_not_synced() {
             for committed in futures_util::future::join_all(commits).await {
                 committed.unwrap();
             }
+            // Receipts and the like, as large as they may be.
+            let value = Some(vec![0xff; VAULT_BYTES_MAX]);
+            let large = |n: u128| VaultWrite { key: format!("large/{}", n * 7 % 100), value: value.clone() };
+            journal.vault_write((0..100).map(large).collect()).await.unwrap();
         }
         let directory = sled.closed().await;
         let blobs = directory.path().join("journal/blobs");
