@@ -27,7 +27,7 @@ use super::{
 };
 
 /// Paths that whoever watches the server may ask at any rate.
-const EXEMPT: [&str; 2] = ["/healthz", "/readyz"];
+const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// Descriptors for all that is no connection: store, log, sockets.
 const DESCRIPTORS_RESERVED: usize = 256;
 /// How many clients may be remembered before it is asked who can be forgotten.

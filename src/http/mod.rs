@@ -9,6 +9,7 @@ pub mod docs;
 pub mod extract;
 pub mod idempotency;
 pub mod limits;
+pub mod metrics;
 pub mod openapi;
 pub mod posted;
 pub mod problem;
@@ -40,6 +41,7 @@ use actix_web::{
 use self::{
     connection::{Connection, Patience},
     limits::{Limits, ServerSettings},
+    metrics::Metrics,
 };
 use crate::{actors::shop::Shop, domain::Position};
 
@@ -103,6 +105,7 @@ pub fn serve(shop: Arc<Shop>, listener: TcpListener, settings: &ServerSettings) 
     let draining = Arc::new(AtomicBool::new(false));
     let app = web::Data::new(App { shop, draining: Arc::clone(&draining) });
     let limits = web::Data::new(Limits::of(settings));
+    let counted = web::Data::new(Metrics::default());
     let origins = settings.cors_origins.clone();
     let patience = Patience::of(settings);
     let head_timeout = Duration::from_millis(settings.head_timeout_ms);
@@ -119,9 +122,11 @@ pub fn serve(shop: Arc<Shop>, listener: TcpListener, settings: &ServerSettings) 
         let application = Application::new()
             .app_data(app.clone())
             .app_data(limits.clone())
+            .app_data(counted.clone())
             .wrap(from_fn(limits::limit))
             .wrap(Condition::new(!origins.is_empty(), cors::allowing(&origins)))
             .wrap(from_fn(correlation::correlate))
+            .wrap(from_fn(metrics::count))
             .configure(table::serve);
         let stopping = stopping.clone();
         let service = HttpService::build()

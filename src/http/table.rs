@@ -7,7 +7,7 @@ use actix_web::{
 use utoipa::OpenApi;
 
 use super::{
-    docs,
+    docs, metrics,
     problem::Written,
     routes::{
         contexts, customers, deliveries, health, mypage, operations, payments, placing, products, rentals,
@@ -83,6 +83,7 @@ table! {
 
     "/healthz" { get: health::healthz }
     "/readyz" { get: health::readyz }
+    "/metrics" { get: metrics::metrics }
 
     "/openapi.json" { get: docs::document }
     "/docs" { get: docs::index }

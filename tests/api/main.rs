@@ -7,6 +7,7 @@ mod customers;
 mod deliveries;
 mod idempotency;
 mod limits;
+mod metrics;
 mod mypage;
 mod operations;
 mod payments;

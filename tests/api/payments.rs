@@ -206,7 +206,10 @@ async fn beyond_permit_and_queue_a_request_is_shed_and_nothing_is_recorded() {
         let rentals = app.operator().get("/v1/rentals").await.expect(200);
         let rentals = rentals["items"].as_array().unwrap();
         let customers: Vec<_> = rentals.iter().map(|rental| rental["customerId"].clone()).collect();
-        assert!(customers.len() < 2, "neither the one that waits nor the shed one is recorded: {customers:?}");
+        assert!(
+            customers.len() < 2,
+            "neither the one that waits nor the shed one is recorded: {customers:?}"
+        );
         (customers == [json!(first.id)]).then_some(())
     };
     eventually("the first is recorded", recorded).await;

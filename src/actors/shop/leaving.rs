@@ -41,7 +41,7 @@ impl Shop {
         let _leaving = leaving.await.map_err(too_long)?;
         // What was sent by somebody who did not wait for it counts, too.
         self.journal.vault_write(Vec::new()).await?;
-        let head = *self.journal.head().borrow();
+        let head = self.head();
         tokio::time::timeout(patience, self.progress.mypage.at(head)).await.map_err(too_long)?;
         let rentals = self.rentals_of(customer).await?;
         let mut open_rentals = 0;

@@ -194,7 +194,7 @@ impl Shop {
             presences: Arc::default(),
             arbiters,
         });
-        let head = *shop.journal.head().borrow();
+        let head = shop.head();
         shop.start_projections(&handles);
         for progress in [&shop.progress.catalogue, &shop.progress.mypage, &shop.progress.agenda] {
             progress.at(head).await;
@@ -282,6 +282,12 @@ impl Shop {
         self.journal.health()
     }
 
+    /// Where the newest event stands.
+    #[must_use]
+    pub fn head(&self) -> Position {
+        *self.journal.head().borrow()
+    }
+
     /// Now.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -327,7 +333,7 @@ impl Shop {
             return Ok(row);
         }
         let rental = self.rental(id).await?;
-        let head = *self.journal.head().borrow();
+        let head = self.head();
         self.my_page_at(head).await;
         mypage::row(&self.journal, rental.id).await?.ok_or(ShopError::NotFound("rental"))
     }

@@ -140,7 +140,7 @@ impl Shop {
 
     fn context(&self, context: Context) -> ContextView {
         let state = self.contexts.state(context);
-        let head = self.journal.head().borrow().0;
+        let head = self.head().0;
         let backlog = head.saturating_sub(self.progress.of(context).position().0);
         ContextView { context, paused: state.paused, backlog, held: state.held.len() }
     }

@@ -181,7 +181,7 @@ impl Shop {
         filter: RentalFilter,
         page: &PageRequest,
     ) -> Result<Page<super::Row>, ShopError> {
-        let head = *self.journal.head().borrow();
+        let head = self.head();
         self.my_page_at(head).await;
         self.rows(filter, page).await
     }
