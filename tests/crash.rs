@@ -6,8 +6,6 @@ mod support;
 
 use std::{
     collections::HashMap,
-    path::Path,
-    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,55 +14,22 @@ use std::{
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{Answer, Client, eventually, id, operator_key, order};
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
-    task::JoinSet,
-};
+use support::{Answer, Client, eventually, id, operator_key, order, process::Server};
+use tokio::task::JoinSet;
 
 const ROUNDS: usize = 10;
 const CUSTOMERS: u32 = 8;
 const FEE_WON: u64 = 29_900;
 const STOCK: u32 = 100_000;
 
-struct Server {
-    process: Child,
-    url: String,
-}
-
-impl Server {
-    async fn start(data: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_saem"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .env("SAEM_LOG", "error")
-            .envs([("SAEM_PAYMENT__DEADLINE_MS", "300"), ("SAEM_PAYMENT__TIMEOUT_MS", "150")])
-            .envs([("SAEM_PAYMENT__CHARGE_MIN_MS", "50"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")])
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let first = lines.next_line().await.unwrap().expect("it says where it listens");
-        let url = first.split_once("listens on ").unwrap().1.to_owned();
-        let anyone = Client::of(&url, None);
-        let ready = || async { anyone.answers().await.then_some(()) };
-        eventually("the server is ready", ready).await;
-        Self { process, url }
-    }
-
-    /// SIGKILL: no handler runs, nothing is flushed.
-    async fn kill(mut self) {
-        self.process.kill().await.unwrap();
-    }
-}
+/// Payments come to an end soon, however they end.
+const IMPATIENT: [(&str, &str); 3] = [
+    ("SAEM_PAYMENT__DEADLINE_MS", "300"),
+    ("SAEM_PAYMENT__TIMEOUT_MS", "150"),
+    ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
+];
 
 impl Client {
-    async fn answers(&self) -> bool {
-        self.request(Method::GET, "/readyz").send().await.is_ok_and(|answer| answer.status() == 200)
-    }
-
     /// The answer, if the server lives long enough to give it.
     async fn try_post(&self, path: &str, key: &str, body: &Value) -> Option<Answer> {
         let request = self.request(Method::POST, path).header("idempotency-key", key).json(body);
@@ -153,7 +118,7 @@ async fn captures(operator: &Client, payment: &Value) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_kills_in_mid_traffic_lose_nothing_and_charge_nobody_twice() {
     let directory = tempfile::tempdir().unwrap();
-    let mut server = Server::start(directory.path()).await;
+    let mut server = Server::start(directory.path(), &IMPATIENT).await;
     let operator = Client::of(&server.url, Some(operator_key(directory.path())));
     let product = operator.product(FEE_WON, STOCK).await;
     let mut customers = Vec::new();
@@ -178,7 +143,7 @@ async fn ten_kills_in_mid_traffic_lose_nothing_and_charge_nobody_twice() {
         .await;
         server.kill().await;
         customers = shopping.join_all().await;
-        server = Server::start(directory.path()).await;
+        server = Server::start(directory.path(), &IMPATIENT).await;
         for (client, book) in &mut customers {
             client.move_to(&server.url);
             catch_up(client, &product, book).await;

@@ -2,17 +2,17 @@
 //!
 //! A canary opens a new connection for each of its requests. Deadlines tell a hang, nothing else.
 
-use std::{future::Future, process::Stdio, time::Duration};
+use std::{future::Future, time::Duration};
 
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    process::{Child, Command},
+    process::Child,
     task::JoinSet,
     time::MissedTickBehavior,
 };
 
-use crate::app::TestApp;
+use crate::{app::TestApp, support::process::Server};
 
 const ATTACKERS: usize = 100;
 const IDLE: usize = 10_000;
@@ -134,24 +134,6 @@ async fn a_chunk_that_drips_is_ended() {
     }
 }
 
-/// The real server, with its own descriptors.
-async fn server(data: &std::path::Path) -> (Child, String) {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_saem"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-        .arg(data)
-        .envs([("SAEM_LOG", "error"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")])
-        .env("SAEM_HTTP__HEAD_TIMEOUT_MS", "120000")
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let first = lines.next_line().await.unwrap().expect("it says where it listens");
-    let address = first.split_once("listens on http://").unwrap().1.to_owned();
-    while !lines.next_line().await.unwrap().expect("it says what to try").contains("try first") {}
-    (process, address)
-}
-
 /// A connection without a byte, or one that is kept after a request.
 async fn idle(address: &str, after_a_request: bool) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -175,18 +157,21 @@ async fn ten_thousand_idle_connections_leave_a_canary_served() {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap() as usize;
     let count = IDLE.min(descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(descriptors / 2));
     let directory = tempfile::tempdir().unwrap();
-    let (process, address) = server(directory.path()).await;
-    canary(&address).await;
+    // A process of its own has descriptors of its own.
+    let patient = [("SAEM_HTTP__HEAD_TIMEOUT_MS", "120000")];
+    let Server { process, url } = Server::start(directory.path(), &patient).await;
+    let address = url.strip_prefix("http://").unwrap();
+    canary(address).await;
     let before = resident_kib(&process);
     let mut connections = Vec::with_capacity(count);
     for n in 0..count {
-        connections.push(in_time("connecting", idle(&address, n % 2 == 0)).await);
+        connections.push(in_time("connecting", idle(address, n % 2 == 0)).await);
         if n % 100 == 0 {
-            canary(&address).await;
+            canary(address).await;
         }
     }
     for _ in 0..100 {
-        canary(&address).await;
+        canary(address).await;
     }
     let bytes_each = (resident_kib(&process) - before) * 1_024 / count as u64;
     println!("{count} idle connections ({IDLE} wanted, {descriptors} descriptors), {bytes_each} B each");

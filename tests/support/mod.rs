@@ -1,6 +1,8 @@
 //! A client of a running server, and how to wait for what is asynchronous.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part, and exports nothing")]
 
+pub mod process;
+
 use std::{future::Future, path::Path, time::Duration};
 
 use reqwest::{Method, RequestBuilder, header::HeaderMap};

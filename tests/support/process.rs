@@ -1,0 +1,42 @@
+//! The real server, as a process of its own.
+
+use std::{path::Path, process::Stdio};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+};
+
+/// A server that dies with the test.
+pub struct Server {
+    pub process: Child,
+    pub url: String,
+}
+
+impl Server {
+    /// A server on `data` with these settings, once it takes commands.
+    pub async fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_saem"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .envs([("SAEM_LOG", "error"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")])
+            .envs(settings.iter().copied())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let first = lines.next_line().await.unwrap().expect("it says where it listens");
+        let url = first.split_once("listens on ").unwrap().1.to_owned();
+        while !lines.next_line().await.unwrap().expect("it says what to try").contains("try first") {}
+        let anyone = super::Client::of(&url, None);
+        let ready = || async { (anyone.get("/readyz").await.status == 200).then_some(()) };
+        super::eventually("the server is ready", ready).await;
+        Self { process, url }
+    }
+
+    /// SIGKILL: no handler runs, nothing is flushed.
+    pub async fn kill(mut self) {
+        self.process.kill().await.unwrap();
+    }
+}
