@@ -213,6 +213,7 @@ fn welcome(settings: &Settings, listener: &TcpListener, samples: usize) -> io::R
     if samples > 0 {
         println!("  demo          {samples} sample purifiers registered");
     }
+    println!("  contract      {url}/docs");
     println!("  try first     curl {url}/v1/products");
     Ok(())
 }

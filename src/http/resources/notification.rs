@@ -25,7 +25,7 @@ pub struct Notification {
     #[schema(example = "+821012345678")]
     phone: Option<String>,
     /// What it says.
-    #[schema(example = "[샘] 맑은샘 정수기 렌탈이 확정되었습니다.")]
+    #[schema(example = "[샘] 맑은샘 정수기 렌탈이 확정되었습니다. 결제 금액 29,900원.")]
     text: String,
     /// How far it got.
     status: NotificationStatus,

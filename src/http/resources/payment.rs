@@ -20,7 +20,7 @@ use crate::{
     "status": "APPROVED",
     "attempts": 1,
     "provider": "simulator",
-    "providerReference": "simulated-1",
+    "providerReference": "sim_payment_01kb3q5v8rf7k9x2m4n6p8q0st-1",
     "requestedAt": "2026-11-24T09:30:00.000Z",
     "approvedAt": "2026-11-24T09:30:00.010Z",
 }))]
