@@ -304,7 +304,8 @@ pub const POSITION: header::HeaderName = header::HeaderName::from_static("saem-p
 #[into_params(parameter_in = Header)]
 pub struct ReadAfter {
     /// As the answer to a command gave it: this read waits, a second at most, until it shows that command.
-    #[param(rename = "Saem-Position", value_type = Option<String>, pattern = "^[0-9a-f]{1,16}$")]
+    #[param(rename = "Saem-Position", value_type = Option<String>, pattern = "^[0-9a-f]{1,16}$",
+        example = "2a")]
     pub position: Option<Position>,
 }
 
@@ -313,8 +314,13 @@ impl FromRequest for ReadAfter {
     type Future = std::future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let position = request.headers().get(POSITION).map(|value| {
-            let text = value.to_str().ok();
+        let mut values = request.headers().get_all(POSITION);
+        let first = values.next();
+        let more = values.next().is_some();
+        let position = first.map(|value| {
+            // Only as it was given: `from_str_radix` would take a sign and capitals, too.
+            let given = |text: &&str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) && !more;
+            let text = value.to_str().ok().filter(given);
             let position = text.and_then(|text| u64::from_str_radix(text, 16).ok()).map(Position);
             position.ok_or_else(|| {
                 Problem::invalid_field("/headers/Saem-Position", "must be one that an answer gave")
