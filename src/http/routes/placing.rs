@@ -84,7 +84,7 @@ pub struct PlaceRental {
     address: DeliverTo,
     payment_method: Method,
     /// The fee that the customer was shown: with another one, nothing is placed (409 `fee-changed`).
-    #[schema(minimum = 0, example = 29_900)]
+    #[schema(minimum = 0, maximum = 100_000_000, example = 29_900)]
     expected_fee: Option<u64>,
 }
 
@@ -115,6 +115,8 @@ pub async fn place(
     let PlaceRental { product_id, address, payment_method, expected_fee } = body;
     let mut rules = Rules::default();
     let (address, method) = (address.checked(&mut rules), payment_method.checked(&mut rules));
+    let expected_fee =
+        expected_fee.and_then(|fee| rules.number("/expectedFee", fee, 0..=Money::MAX_FEE.as_won()));
     let (address, method) = rules.all(address.zip(method))?;
     let product_id = ProductId::parse(&product_id)
         .map_err(|_| Problem::new(Kind::ProductNotFound, "there is no such product"))?;
