@@ -9,6 +9,7 @@ use utoipa::OpenApi;
 use super::{
     docs, metrics,
     problem::Written,
+    resources::ActorKind,
     routes::{
         contexts, customers, deliveries, health, mypage, operations, payments, placing, products, rentals,
     },
@@ -31,7 +32,7 @@ macro_rules! table {
 
         /// What the handlers say of themselves.
         #[derive(OpenApi)]
-        #[openapi(paths($($($module::$handler,)+)+), components(schemas(Written)))]
+        #[openapi(paths($($($module::$handler,)+)+), components(schemas(Written, ActorKind)))]
         pub(super) struct Described;
     };
 }

@@ -21,7 +21,9 @@ fn of(schema: &Value, schemas: &Value) -> Option<Value> {
     if let Some(name) = schema["$ref"].as_str() {
         return of(&schemas[name.rsplit('/').next()?], schemas);
     }
-    let own = [&schema["example"], &schema["examples"][0]].into_iter().find(|example| !example.is_null());
+    let own = [&schema["example"], &schema["examples"][0], &schema["enum"][0]]
+        .into_iter()
+        .find(|example| !example.is_null());
     if let Some(example) = own {
         return Some(example.clone());
     }
@@ -38,6 +40,9 @@ fn of(schema: &Value, schemas: &Value) -> Option<Value> {
     };
     if of_type("array") {
         return Some(json!([of(&schema["items"], schemas)?]));
+    }
+    if of_type("object") {
+        return Some(json!({}));
     }
     if of_type("boolean") {
         return Some(json!(true));

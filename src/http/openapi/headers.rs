@@ -22,7 +22,8 @@ pub(super) fn parameters() -> Value {
         "description": "A name of your own for this call, such as a UUID: the same call with the same key \
                         again gets the first answer and happens once",
         "required": false,
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$",
+                   "examples": ["0d1f6c52-6f3b-4a53-9f0e-1c1d6a2b7c11"]},
     }})
 }
 

@@ -101,6 +101,10 @@ fn complete(operation: &mut Object, method: &str, path: &str, schemas: &Value) {
                 objects(part.get_mut("content")).for_each(|(_, media)| without_null(&mut media["schema"]));
                 bodies.push(part);
             }
+            // A parameter that is not given is left out: it has no way to be null.
+            "parameters" => {
+                part.as_array_mut().into_iter().flatten().for_each(|p| without_null(&mut p["schema"]));
+            }
             "responses" => bodies.extend(objects(part).map(|(_, response)| response)),
             _ => {}
         }
