@@ -22,6 +22,7 @@ use crate::{
         context::{Context, Group},
         delivery::DeliveryStatus,
         money::CURRENCY,
+        phone::Phone,
         rental::{CancelReason, RentalStatus},
     },
     gateways::ledger::EntryStatus,
@@ -58,6 +59,14 @@ impl Serialize for Currency {
     }
 }
 
+/// How many characters a mobile number may be typed with.
+pub const PHONE_CHARS_MAX: usize = 32;
+/// A Korean mobile number, as [`Phone::parse`] reads it.
+const PHONE: &str = concat!(
+    r"^\s*(\+[ .-]*8[ .-]*2[ .-]*0?|[ .-]*0)[ .-]*1[ .-]*",
+    r"(0([ .-]*[0-9]){8}|[16-9]([ .-]*[0-9]){7,8})[ .-]*\s*$",
+);
+
 macro_rules! schemas {
     ($($type:ty as $name:literal = $object:expr;)*) => {$(
         impl PartialSchema for $type {
@@ -81,6 +90,12 @@ schemas! {
     PaymentId as "PaymentId" = id(PaymentId::PREFIX);
     DeliveryId as "DeliveryId" = id(DeliveryId::PREFIX);
     NotificationId as "NotificationId" = id(NotificationId::PREFIX);
+    Phone as "Phone" = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(PHONE_CHARS_MAX))
+        .pattern(Some(PHONE))
+        .examples(["010-1234-5678"])
+        .build();
     Correlation as "CorrelationId" = text("^[0-9a-f]{32}$", "4bf92f3577b34da6a3ce929d0e0e4736");
     Time as "Time" = ObjectBuilder::new()
         .schema_type(Type::String)

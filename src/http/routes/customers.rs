@@ -15,6 +15,7 @@ use crate::{
         posted::{Posted, done, tell},
         problem::Problem,
         resources,
+        schema::PHONE_CHARS_MAX,
     },
 };
 
@@ -26,7 +27,7 @@ pub struct SignUp {
     #[schema(min_length = 1, max_length = 100, example = "홍길동")]
     name: String,
     /// A Korean mobile number, as people type it.
-    #[schema(max_length = 32, example = "010-1234-5678")]
+    #[schema(value_type = Phone)]
     phone: String,
     #[schema(min_length = 8, max_length = 128, example = "correct horse")]
     password: String,
@@ -36,10 +37,16 @@ impl SignUp {
     fn checked(self) -> Result<(String, Phone, String), Problem> {
         let mut rules = Rules::default();
         let name = rules.line("/name", &self.name, 1, 100);
-        let phone = rules.check("/phone", Phone::parse(&self.phone));
+        let phone = phone(&mut rules, &self.phone);
         let password = password(&mut rules, self.password);
         rules.all(name.zip(phone).zip(password).map(|((name, phone), password)| (name, phone, password)))
     }
+}
+
+fn phone(rules: &mut Rules, typed: &str) -> Option<Phone> {
+    let short = typed.chars().count() <= PHONE_CHARS_MAX;
+    let short = rules.check("/phone", if short { Ok(()) } else { Err("must have at most 32 characters") });
+    short.and_then(|()| rules.check("/phone", Phone::parse(typed)))
 }
 
 fn password(rules: &mut Rules, password: String) -> Option<String> {
@@ -132,17 +139,48 @@ pub async fn leave(
     Ok(response.finish())
 }
 
-/// Credentials: a customer's `phone` and `password`, or the `operatorKey` alone.
-#[derive(Deserialize, ToSchema)]
+/// What is read as either of [`Credentials`]: an untagged enum could not say which field is at fault.
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"phone": "010-1234-5678", "password": "correct horse"}))]
 pub struct LogIn {
-    /// The customer's mobile number.
     phone: Option<String>,
-    /// The customer's password.
     password: Option<String>,
-    /// The operator's key.
     operator_key: Option<String>,
+}
+
+/// Credentials: a customer's `phone` and `password`, or the `operatorKey` alone.
+#[derive(ToSchema)]
+#[schema(example = json!({"phone": "010-1234-5678", "password": "correct horse"}))]
+#[serde(untagged)]
+#[expect(dead_code, reason = "tells the document what `LogIn` reads")]
+enum Credentials {
+    #[schema(title = "customer")]
+    Customer(CustomerCredentials),
+    #[schema(title = "operator")]
+    Operator(OperatorCredentials),
+}
+
+/// A customer's.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "tells the document what `LogIn` reads")]
+struct CustomerCredentials {
+    /// The mobile number, as people type it.
+    #[schema(value_type = Phone)]
+    phone: String,
+    /// The password.
+    #[schema(example = "correct horse")]
+    password: String,
+}
+
+/// The operator's.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "tells the document what `LogIn` reads")]
+struct OperatorCredentials {
+    /// The key.
+    #[schema(example = "the operator's key, 32 characters or more")]
+    operator_key: String,
 }
 
 /// Logs in.
@@ -151,7 +189,7 @@ pub struct LogIn {
 /// to wait, even with the right password.
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "customers", operation_id = "logIn",
-    request_body = LogIn,
+    request_body = Credentials,
     responses((status = 201, description = "Logged in", body = resources::Session,
         headers(("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["unauthorized"]))),
@@ -165,11 +203,16 @@ pub async fn log_in(
     let session = match (operator_key, phone, password) {
         (Some(key), None, None) => app.shop.log_in_operator(&key, because.key).await?,
         (None, Some(phone), Some(password)) => {
-            let phone = rules.check("/phone", Phone::parse(&phone));
+            let phone = self::phone(&mut rules, &phone);
             app.shop.log_in(rules.all(phone)?, password, because.key).await?
         }
         (Some(_), _, _) => return Err(Problem::invalid_field("/operatorKey", "stands alone")),
-        (None, None, _) => return Err(Problem::invalid_field("/phone", "is required")),
+        (None, None, None) => {
+            let missing = |pointer| rules.broken(pointer, "is required: phone and password, or operatorKey");
+            ["/phone", "/password", "/operatorKey"].into_iter().for_each(missing);
+            return rules.all(None);
+        }
+        (None, None, Some(_)) => return Err(Problem::invalid_field("/phone", "is required")),
         (None, Some(_), None) => return Err(Problem::invalid_field("/password", "is required")),
     };
     let mut response = HttpResponse::Created();
