@@ -38,7 +38,10 @@ pub struct Client {
 
 impl Client {
     pub fn of(url: &str, token: Option<String>) -> Self {
-        Self { http: reqwest::Client::new(), url: url.to_owned(), token, id: String::new() }
+        // Where an answer leads is part of it, and for whoever asked to follow.
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let http = http.build().expect("a client needs nothing");
+        Self { http, url: url.to_owned(), token, id: String::new() }
     }
 
     /// The same somebody, at a server that listens elsewhere.

@@ -1,0 +1,155 @@
+//! A server with somebody in it, and how to bring it into the state that a call needs.
+
+use std::{cell::Cell, future::Future};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    app::TestApp,
+    request::Request,
+    support::{Answer, Client, eventually, id},
+};
+
+/// What tells a refused request from one that changed something.
+const SHOWN: [&str; 8] = [
+    "/v1/products?limit=100",
+    "/v1/rentals?limit=100",
+    "/v1/payments?limit=100",
+    "/v1/deliveries?limit=100",
+    "/v1/notifications?limit=100",
+    "/v1/operations/held?limit=100",
+    "/v1/operations/contexts",
+    "/v1/operations/payment",
+];
+
+/// A server, an operator, two customers, and a product with plenty in stock.
+pub struct World {
+    pub app: TestApp,
+    pub operator: Client,
+    pub customer: Client,
+    pub other: Client,
+    pub product: String,
+    quarantined: Cell<Option<String>>,
+    customers: Cell<u32>,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let app = TestApp::start();
+        let (customer, other) = (app.customer(1).await, app.customer(2).await);
+        let (operator, product) = (app.operator(), app.product(29_900, 100_000).await);
+        let (quarantined, customers) = (Cell::new(None), Cell::new(100));
+        Self { app, operator, customer, other, product, quarantined, customers }
+    }
+
+    /// A mobile number that nobody has.
+    pub fn phone(&self) -> String {
+        let number = self.customers.get();
+        self.customers.set(number + 1);
+        format!("010-2000-{number:04}")
+    }
+
+    /// A customer without rentals.
+    pub async fn fresh_customer(&self) -> Client {
+        let number = self.customers.get();
+        self.customers.set(number + 1);
+        self.app.customer(number).await
+    }
+
+    /// A session of this customer's number, to be ended.
+    pub async fn session(&self, body: Value) -> Client {
+        let session = Request::of("logIn", &self.app.anyone());
+        let session = Request { body: Some(body), ..session }.succeeds().await.body;
+        Client::of(&self.app.url(), Some(session["token"].as_str().unwrap().to_owned()))
+    }
+
+    /// A rental of the customer, with its delivery started and its unit taken.
+    pub async fn rental(&self) -> Value {
+        self.customer.rented(&self.product).await
+    }
+
+    /// A rental that waits for its payment.
+    pub async fn deferred(&self) -> Value {
+        self.breaker("FORCED_OPEN").await;
+        let rental = self.customer.rent(&self.product, "tok_ok").await.expect(202);
+        self.breaker("AUTO").await;
+        rental
+    }
+
+    pub async fn breaker(&self, mode: &str) {
+        let request = self.operator.request(Method::PUT, "/v1/operations/payment/breaker");
+        Answer::of(request.json(&json!({"mode": mode}))).await.expect(200);
+    }
+
+    /// A product that fails too often, and waits to be revived.
+    pub async fn quarantined_product(&self) -> String {
+        let product = self.operator.product(100, 1_000).await;
+        let fault = json!({"target": {"kind": "product", "id": product}, "mode": "PANIC"});
+        let (restock, status) = (
+            format!("/v1/products/{product}/restock"),
+            format!("/v1/operations/actors?kind=product&id={product}"),
+        );
+        let quarantined = || async {
+            self.operator.post("/v1/operations/faults", fault.clone()).await.expect(202);
+            self.operator.post(&restock, json!({"quantity": 1})).await;
+            (self.operator.get(&status).await.expect(200)["status"] == "QUARANTINED").then_some(())
+        };
+        eventually("the product is in quarantine", quarantined).await;
+        product
+    }
+
+    /// A target that is held: the stock move of a rental whose product is in quarantine.
+    pub async fn held(&self) -> String {
+        let product = match self.quarantined.take() {
+            Some(product) => product,
+            None => self.quarantined_product().await,
+        };
+        let first = || async {
+            let held = self.operator.get("/v1/operations/held").await.expect(200);
+            held["items"].get(0).map(|held| id(held).to_owned())
+        };
+        let held = match first().await {
+            Some(held) => held,
+            None => {
+                self.customer.rent(&product, "tok_ok").await.expect(201);
+                eventually("its stock move is held", first).await
+            }
+        };
+        self.quarantined.set(Some(product));
+        held
+    }
+
+    /// Everything the operator sees, once nothing more is under way.
+    pub async fn settled(&self) -> Vec<Value> {
+        let quiet = || async {
+            let contexts = self.operator.get("/v1/operations/contexts").await.expect(200);
+            let waiting = |context: &Value| context["backlog"] != 0 && context["held"] == 0;
+            (!contexts["items"].as_array().unwrap().iter().any(waiting)).then_some(())
+        };
+        eventually("nothing is under way", quiet).await;
+        let seen = Cell::new(None);
+        let unchanged = || async {
+            let now = self.shown().await;
+            let before = seen.replace(Some(now.clone()));
+            (before.as_ref() == Some(&now)).then_some(now)
+        };
+        eventually("what is shown stays", unchanged).await
+    }
+
+    async fn shown(&self) -> Vec<Value> {
+        let mut shown = vec![self.customer.get("/v1/customers/me").await.body];
+        for path in SHOWN {
+            shown.push(self.operator.get(path).await.expect(200));
+        }
+        shown
+    }
+
+    /// Says that nothing changed meanwhile.
+    pub async fn unchanged_by<F: Future>(&self, what: &str, doing: F) -> F::Output {
+        let before = self.settled().await;
+        let done = doing.await;
+        assert_eq!(before, self.settled().await, "{what} changed something");
+        done
+    }
+}
