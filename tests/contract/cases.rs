@@ -109,6 +109,7 @@ cases! {
 
     healthz(w) => of("healthz", &w.app.anyone());
     readyz(w) => of("readyz", &w.app.anyone());
+    metrics(w) => of("metrics", &w.app.anyone());
     showContract(w) => of("showContract", &w.app.anyone());
     findDocs(w) => of("findDocs", &w.app.anyone());
     showDocs(w) => of("showDocs", &w.app.anyone()).at("file", "index.html");
