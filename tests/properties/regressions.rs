@@ -6,20 +6,15 @@ use saem::{actors::ask::FaultMode, domain::rental::CancelReason, store::memory::
 
 use crate::{
     AShop,
-    commands::{Command, Placing, Request, Seen, Step, Target, Token},
-    model::Model,
+    model::{Command, Model, Placing, Step, Target, Token},
 };
 
 fn holds(defer: bool, steps: Vec<Step>) {
     AShop::test_sequential(Config::default(), Model::new(defer), steps, None);
 }
 
-const fn asked(command: Command) -> Request {
-    Request { command, key: None }
-}
-
-const fn place(product: usize, token: Token) -> Request {
-    asked(Command::Place(Placing { customer: 0, product, token, seen: Seen::Nothing }))
+const fn place(product: usize, token: Token) -> Command {
+    Command::Place(Placing { customer: 0, product, token, key: None })
 }
 
 /// Two targets of one context let go in one commit: both are shown as let go.
@@ -28,8 +23,8 @@ fn two_context_commands_in_one_commit_are_both_seen() {
     holds(
         true,
         vec![
-            Step::Doomed { request: place(2, Token::Ok), ms: 10, turns: 2 },
-            Step::Do(asked(Command::Cancel { rental: 0, reason: CancelReason::Customer })),
+            Step::Doomed { command: place(2, Token::Ok), ms: 10, turns: 2 },
+            Step::Do(Command::Cancel { rental: 0, reason: CancelReason::Customer }),
             Step::Fault { target: Target::Product(2), mode: FaultMode::Panic, times: 6 },
             Step::Do(place(0, Token::Ok)),
             Step::Do(place(2, Token::LostResponse)),
@@ -48,11 +43,7 @@ fn a_payment_that_could_not_be_written_down_is_not_called_unpayable() {
                 Step::Breaker { open: true },
                 Step::Do(place(0, Token::Ok)),
                 Step::Breaker { open: false },
-                Step::Shaken {
-                    request: asked(Command::Pay { rental: 0, token: Token::Ok }),
-                    nth: 1,
-                    failure,
-                },
+                Step::Shaken { command: Command::Pay { rental: 0, token: Token::Ok }, nth: 1, failure },
             ],
         );
     }
@@ -69,7 +60,7 @@ fn a_payment_in_quarantine_is_not_called_unpayable() {
             Step::Breaker { open: false },
             Step::Fault { target: Target::Payment(0), mode: FaultMode::Panic, times: 6 },
             Step::Pass { ms: 1_000 },
-            Step::Do(asked(Command::Pay { rental: 0, token: Token::Ok })),
+            Step::Do(Command::Pay { rental: 0, token: Token::Ok }),
         ],
     );
 }
@@ -82,7 +73,7 @@ fn an_errand_outlives_the_worker_that_began_it() {
         false,
         vec![
             Step::Do(place(0, Token::Ok)),
-            Step::Do(asked(Command::Cancel { rental: 0, reason: CancelReason::Customer })),
+            Step::Do(Command::Cancel { rental: 0, reason: CancelReason::Customer }),
             fail(Target::Service("errands", "agenda")),
             fail(Target::PaymentActor),
         ],
