@@ -22,7 +22,6 @@ use saem::{
     domain::{
         Aggregate, Correlation, EntityId, EntityKind, Event, Position, ProductId, Recorded, RentalId,
         Timestamp,
-        invariants::Stepwise,
         product::{ProductError, ProductEvent},
     },
     store::{
@@ -47,8 +46,6 @@ enum CounterCommand {
     PanicEvolving,
     Refuse,
 }
-
-impl Stepwise for Counter {}
 
 impl Aggregate for Counter {
     const KIND: EntityKind = EntityKind::Product;
