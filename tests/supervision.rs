@@ -22,6 +22,7 @@ use saem::{
     domain::{
         Aggregate, Correlation, EntityId, EntityKind, Event, Position, ProductId, Recorded, RentalId,
         Timestamp,
+        invariants::Stepwise,
         product::{ProductError, ProductEvent},
     },
     store::{
@@ -46,6 +47,8 @@ enum CounterCommand {
     PanicEvolving,
     Refuse,
 }
+
+impl Stepwise for Counter {}
 
 impl Aggregate for Counter {
     const KIND: EntityKind = EntityKind::Product;

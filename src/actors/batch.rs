@@ -14,7 +14,7 @@ use super::{
     sources::Sources,
 };
 use crate::{
-    domain::{Aggregate, EntityId, Meta, NewEvent, Position, Version},
+    domain::{Aggregate, EntityId, Meta, NewEvent, Position, Version, invariants::version_grows},
     store::{Commit, CommitError, CommitId, Journal, StoreError, VaultWrite, codec},
 };
 
@@ -164,6 +164,8 @@ async fn work_off<A: Aggregate>(
         let commit_id = commit.commit_id;
         match host.journal.commit(commit).await {
             Ok(committed) => {
+                let grown = || version_grows(before, decided.events.len(), committed.version);
+                debug_assert_eq!(grown(), Ok(()));
                 memory = Memory { state: Arc::clone(&decided.state), version: committed.version };
                 let answers = decided.answers(id, before, memory.version);
                 return Ok(WorkedOff { memory: Some(memory), answers });
@@ -297,8 +299,11 @@ impl<A: Aggregate> Batch<A> {
         let changed = !events.is_empty();
         let meta = Meta { at, correlation: ask.because.correlation, causation: ask.because.causation };
         for event in events {
-            self.state = Arc::new(A::clone(&self.state).evolve(&event, at));
-            self.events.push(NewEvent { meta, event: event.into() });
+            let state = A::clone(&self.state).evolve(&event, at);
+            let event = event.into();
+            debug_assert_eq!(A::step(&self.state, &event, &state), Ok(()), "nothing is written yet");
+            self.state = Arc::new(state);
+            self.events.push(NewEvent { meta, event });
         }
         if changed {
             self.vault.extend(ask.vault.iter().cloned());

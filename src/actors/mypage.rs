@@ -17,8 +17,9 @@ use super::{
 };
 use crate::{
     domain::{
-        CustomerId, Event, Recorded, RentalId, Timestamp,
+        CustomerId, Event, Position, Recorded, RentalId, Timestamp,
         delivery::{DeliveryEvent, DeliveryStatus},
+        invariants::version_never_goes_back,
         payment::PaymentEvent,
         rental::{RentalEvent, RentalStatus},
     },
@@ -59,6 +60,7 @@ impl Projection for MyPage {
         };
         fold_into(&mut row, &recorded.event);
         row.updated_at = recorded.meta.at;
+        debug_assert_eq!(version_never_goes_back(Position(row.version), recorded.position), Ok(()));
         row.version = recorded.position.0;
         rows.put(row_key, &row)
     }

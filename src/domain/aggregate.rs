@@ -1,5 +1,7 @@
 //! What every aggregate is: a state that decides and evolves.
 
+use std::fmt::Debug;
+
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
@@ -9,6 +11,7 @@ use super::{
     delivery::{DeliveryCommand, DeliveryError},
     event::Event,
     id::EntityKind,
+    invariants::Stepwise,
     payment::{PaymentCommand, PaymentError},
     product::{ProductCommand, ProductError},
     rental::{RentalCommand, RentalError},
@@ -17,12 +20,12 @@ use super::{
 
 /// A consistency boundary: commands in, events out, one at a time. `Default` is "does not exist yet".
 pub trait Aggregate:
-    Clone + std::fmt::Debug + Default + Serialize + DeserializeOwned + Send + Sync + Unpin + 'static
+    Clone + Debug + Default + Stepwise + Serialize + DeserializeOwned + Send + Sync + Unpin + 'static
 {
     /// What its entities are called.
     const KIND: EntityKind;
     /// What can be asked of it.
-    type Command: Clone + std::fmt::Debug + Send + Sync + Unpin + 'static;
+    type Command: Clone + Debug + Send + Sync + Unpin + 'static;
     /// What can happen to it.
     type Event: Clone + Into<Event> + Send + 'static;
     /// Why it may refuse.

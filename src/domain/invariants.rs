@@ -3,15 +3,20 @@
 //! *S* holds after every step, *Q* once faults have stopped and everything has drained. A timeline is
 //! every event of one rental, oldest first. INV-11 and INV-12 are about who gets which answer while
 //! something else fails; no history shows them, so the tests that know what they asked judge them.
+//!
+//! What holds of a single step ([`steps`]) is asserted in debug builds where the step is taken.
+
+pub mod steps;
 
 use std::{borrow::Borrow, collections::BTreeSet};
 
 use thiserror::Error;
 
+pub use self::steps::{Stepwise, version_grows, version_never_goes_back};
 use super::{
     aggregate::Aggregate,
     delivery::{Delivery, DeliveryStatus as D},
-    event::{Event, Position, Recorded},
+    event::{Causation, Event, Position, Recorded},
     id::{CustomerId, NotificationId, ProductId, RentalId},
     money::Money,
     notice,
@@ -225,11 +230,6 @@ pub fn row_is_the_whole_fold<E: Borrow<Recorded>>(timeline: &[E], row: &PageRow)
     row_is_a_fold(timeline, row)
 }
 
-/// INV-10 S: a row's version never goes back.
-pub fn version_never_goes_back(before: Position, now: Position) -> Verdict {
-    hold(before <= now, "INV-10", || format!("a row was at {before:?}, and is at {now:?}"))
-}
-
 /// INV-13 Q: no saga stays unfinished. A deferred rental may wait for its customer until it is due.
 pub fn saga_is_finished<E: Borrow<Recorded>>(timeline: &[E], now: Timestamp) -> Verdict {
     let (rental, payment) = (folded::<Rental, E>(timeline), folded::<Payment, E>(timeline));
@@ -258,57 +258,52 @@ pub fn saga_is_finished<E: Borrow<Recorded>>(timeline: &[E], now: Timestamp) -> 
 
 /// INV-14 S: states move only along the declared transitions; final states stay final.
 pub fn moves_are_declared<E: Borrow<Recorded>>(timeline: &[E]) -> Verdict {
-    let (mut rental, mut payment, mut delivery) =
-        (Rental::default(), Payment::default(), Delivery::default());
-    for recorded in timeline.iter().map(Borrow::borrow) {
-        let before = (rental.status, payment.phase, payment.current(), delivery.status);
-        let (event, at) = (&recorded.event, recorded.meta.at);
-        (rental, payment) = (rental.fold(event, at), payment.fold(event, at));
-        delivery = delivery.fold(event, at);
-        let declared = match event {
-            Event::Rental(_) => rental_may_move(before.0, rental.status),
-            Event::Payment(
-                PaymentEvent::StrayCaptureFound { .. } | PaymentEvent::StrayCaptureRefunded { .. },
-            ) => before.1 == payment.phase,
-            Event::Payment(_) => payment_may_move(before.1, payment.phase) && before.2 <= payment.current(),
-            Event::Delivery(_) => delivery_may_move(before.3, delivery.status),
-            Event::Product(_) | Event::Account(_) | Event::Context(_) => true,
-        };
-        hold(declared, "INV-14", || format!("{} after {before:?}", event.name()))?;
+    steps_hold::<Rental, E>(timeline)?;
+    steps_hold::<Payment, E>(timeline)?;
+    steps_hold::<Delivery, E>(timeline)
+}
+
+/// Every step of one aggregate keeps what [`Stepwise`] says: INV-1, 5, 6, 13 and 14 S. `history` is all
+/// of one entity's events, or more.
+pub fn steps_hold<A: Aggregate, E: Borrow<Recorded>>(history: &[E]) -> Verdict {
+    let mut state = A::default();
+    for recorded in history.iter().map(Borrow::borrow).filter(|recorded| A::own(&recorded.event).is_some()) {
+        let before = state.clone();
+        state = state.fold(&recorded.event, recorded.meta.at);
+        A::step(&before, &recorded.event, &state)?;
     }
     Ok(())
 }
 
-const fn rental_may_move(from: R, to: R) -> bool {
-    matches!(
-        (from, to),
-        (R::Absent, R::Placed)
-            | (R::Placed, R::PaymentDeferred | R::Confirmed | R::Canceled)
-            | (R::PaymentDeferred, R::Confirmed | R::Canceled)
-            | (R::Confirmed, R::Delivered | R::Canceled)
-    )
+/// INV-7 and INV-8 S: what was asked for under one key happens once. `asked` are the requests that came
+/// with that key, by their span; `effect` is the event that they are about.
+pub fn happened_once<E: Borrow<Recorded>>(history: &[E], asked: &[u64], effect: &str) -> Verdict {
+    let caused = caused_by(history, asked).filter(|recorded| recorded.event.name() == effect);
+    let (spans, entities): (BTreeSet<_>, BTreeSet<_>) =
+        caused.filter_map(|recorded| Some((span(recorded)?, recorded.entity))).unzip();
+    let once = spans.len() <= 1 && entities.len() <= 1;
+    hold(once, "INV-8", || format!("{effect} happened for each of {spans:x?}, to {entities:?}"))
 }
 
-const fn payment_may_move(from: P, to: P) -> bool {
-    matches!(
-        (from, to),
-        (P::New | P::Requested, P::Requested | P::Approved | P::Declined | P::Canceling)
-            | (P::Canceling, P::Refunding | P::Canceled)
-            | (P::Approved, P::Refunding)
-            | (P::Refunding, P::Canceled)
-            | (P::Declined, P::Requested | P::Canceled | P::Refunding)
-            // Final, but for a capture that comes to light later: it is given back.
-            | (P::Canceled, P::Refunding)
-    )
+/// INV-8 S: requests that were refused, or answered as before, have done nothing.
+pub fn nothing_happened<E: Borrow<Recorded>>(history: &[E], asked: &[u64]) -> Verdict {
+    let done: Vec<_> = caused_by(history, asked).map(|recorded| recorded.event.name()).collect();
+    hold(done.is_empty(), "INV-8", || format!("{done:?} happened for a request that did nothing"))
 }
 
-const fn delivery_may_move(from: D, to: D) -> bool {
-    matches!(
-        (from, to),
-        (D::Absent, D::Started)
-            | (D::Started, D::InTransit | D::Canceled)
-            | (D::InTransit, D::Delivered | D::Canceled)
-    )
+fn caused_by<'a, E: Borrow<Recorded>>(
+    history: &'a [E],
+    asked: &'a [u64],
+) -> impl Iterator<Item = &'a Recorded> {
+    let history = history.iter().map(Borrow::borrow);
+    history.filter(|recorded: &&Recorded| span(recorded).is_some_and(|span| asked.contains(&span)))
+}
+
+const fn span(recorded: &Recorded) -> Option<u64> {
+    match recorded.meta.causation {
+        Causation::Request(span) => Some(span),
+        Causation::Event(_) | Causation::Schedule => None,
+    }
 }
 
 /// INV-15 Q: a canceled rental's delivery is canceled (or never started); no delivered rental is refunded.

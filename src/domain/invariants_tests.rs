@@ -294,3 +294,19 @@ fn inv_15_a_delivery_that_outlives_its_rental_and_a_refunded_delivery_are_seen()
     no_refunded_delivery(&timeline(&delivered), Some(&line(1, 0, 29_900))).unwrap();
     breaks(no_refunded_delivery(&timeline(&delivered), Some(&line(1, 1, 29_900))), "INV-15");
 }
+
+#[test]
+fn inv_8_what_happens_twice_or_for_a_refused_request_is_seen() {
+    let by = |span, position, event| {
+        let mut recorded = timeline(&[event]).remove(0);
+        (recorded.meta.causation, recorded.position) = (Causation::Request(span), Position(position));
+        recorded
+    };
+    let restocked = || Event::Product(ProductEvent::ProductRestocked { quantity: 1 });
+    let history = [by(1, 1, restocked()), by(2, 2, restocked()), by(2, 3, placed())];
+    happened_once(&history, &[1, 9], "ProductRestocked").unwrap();
+    happened_once(&history, &[1, 2], "RentalPlaced").unwrap();
+    breaks(happened_once(&history, &[1, 2], "ProductRestocked"), "INV-8");
+    nothing_happened(&history, &[3]).unwrap();
+    breaks(nothing_happened(&history, &[3, 2]), "INV-8");
+}
