@@ -5,24 +5,29 @@
 
 use saem::{
     actors::{
-        ask::AskError,
+        ask::{AskError, Because},
         reads,
-        shop::{PayOutcome, Placed, ProductView, ShopError},
+        shop::{PayOutcome, ProductView, ShopError},
     },
     domain::{
         EntityId, Rejection, RentalId,
-        context::Context,
+        account::AccountError,
+        context::{Context, ContextError},
         delivery::{Delivery, DeliveryError, DeliveryStatus},
+        id::uuid_v8,
         payment::{Payment, PaymentPhase},
         policies::unit_is_out,
+        product::{Offer, ProductError},
         rental::{Rental, RentalError, RentalStatus},
     },
     store::memory::Failure,
 };
 
 use crate::{
-    doing::{Answer, Ask, Done, keyed, request_key},
-    model::{Model, Placing, Token},
+    asking::{Answer, Answered, Ask, Asked, Done},
+    commands::{Placing, Seen, Token},
+    model::Model,
+    people::{Person, rentals_of},
     world::World,
 };
 
@@ -37,6 +42,10 @@ pub struct Before {
     delivery: DeliveryStatus,
     unit_out: bool,
     product: Option<ProductView>,
+    paused: Vec<Context>,
+    pub people: Vec<Person>,
+    /// Of the customer who wants to leave.
+    pub open_rentals: u32,
 }
 
 /// What goes on at the same time.
@@ -49,13 +58,13 @@ pub struct Circumstances {
     pub crossed: bool,
 }
 
-type Expected = Result<(), &'static str>;
+pub type Expected = Result<(), &'static str>;
 
-fn expect(holds: bool, what: &'static str) -> Expected {
+pub fn expect(holds: bool, what: &'static str) -> Expected {
     if holds { Ok(()) } else { Err(what) }
 }
 
-fn refuses(answer: &Answer, error: &ShopError) -> bool {
+pub fn refuses(answer: &Answer, error: &ShopError) -> bool {
     answer.as_ref().err() == Some(error)
 }
 
@@ -71,34 +80,53 @@ fn is_canceled(answer: &Answer) -> bool {
 }
 
 impl World {
-    pub async fn before(&self, asked: &Ask) -> Before {
+    pub async fn before(&self, asked: &Asked) -> Before {
         let journal = self.as_journal();
-        let id = match asked {
-            Ask::Place(Placing { customer, key: Some(key), .. }, _) => keyed(*customer, *key).1,
-            Ask::Place(..) | Ask::Restock { .. } | Ask::Withdraw(_) => RentalId(0),
-            Ask::Pay(id, _) | Ask::Cancel(id, _) | Ask::Dispatch(id) | Ask::Complete(id) => *id,
+        let id = match (&asked.ask, asked.because.key) {
+            (Ask::Place(..), Some(key)) => RentalId(uuid_v8(key.hash)),
+            (Ask::Pay(id, _) | Ask::Cancel(id, _) | Ask::Dispatch(id) | Ask::Complete(id), _) => *id,
+            _ => RentalId(0),
         };
-        let product = match asked {
+        let product = match &asked.ask {
             Ask::Place(_, order) => self.shop.product(order.product_id),
             _ => None,
         };
+        let mut open_rentals = 0;
+        if let Ask::Leave { id, .. } = asked.ask {
+            for rental in rentals_of(id, &self.history().await) {
+                open_rentals += u32::from(!self.is_over(rental).await);
+            }
+        }
         Before {
             rental: reads::read::<Rental>(&journal, id).await.unwrap(),
             payment: reads::read::<Payment>(&journal, id.payment()).await.unwrap(),
             delivery: reads::read::<Delivery>(&journal, id.delivery()).await.unwrap().status,
             unit_out: unit_is_out(&self.shop.timeline(id).await.unwrap()),
             product,
+            paused: self.paused().await,
+            people: self.people.clone(),
+            open_rentals,
         }
+    }
+
+    /// Whether nothing more happens to a rental and its money.
+    pub async fn is_over(&self, id: RentalId) -> bool {
+        let rental = reads::read::<Rental>(&self.as_journal(), id).await.unwrap().status;
+        let payment = reads::read::<Payment>(&self.as_journal(), id.payment()).await.unwrap();
+        let undone = matches!(payment.phase, PaymentPhase::Declined | PaymentPhase::Canceled);
+        let over = rental == RentalStatus::Delivered || rental == RentalStatus::Canceled && undone;
+        over && payment.strays.is_empty()
     }
 
     pub fn expected(
         &self,
-        asked: &Ask,
+        asked: &Asked,
         before: &Before,
         answer: &Answer,
         circumstances: &Circumstances,
     ) -> Expected {
-        if self.excused(asked, answer, circumstances) {
+        let Asked { ask, because } = asked;
+        if self.excused(ask, answer, circumstances) {
             return Ok(());
         }
         let broken = matches!(
@@ -114,26 +142,46 @@ impl World {
                 | ShopError::Internal(_))
         );
         expect(!broken, "nothing it needs was made to fail")?;
+        if let Some(expected) = self.keys.expected(asked, answer, circumstances.crossed) {
+            return expected;
+        }
         if circumstances.crossed {
             return Ok(());
         }
         let model = &circumstances.model;
-        match asked {
-            Ask::Place(placing, _) => self.placing(placing, before, answer, model),
+        let paused = |context| before.paused.contains(&context);
+        let waits = |context| expect(refuses(answer, &ShopError::ContextPaused(context)), "it is paused");
+        match ask {
+            Ask::Place(placing, _) => self.placing(placing, *because, before, answer, model),
             Ask::Pay(_, token) => paying(*token, before, answer, model),
             Ask::Cancel(..) => canceling(before, answer),
-            Ask::Dispatch(_) if model.paused.contains(&Context::Delivery) => {
-                expect(refuses(answer, &ShopError::ContextPaused(Context::Delivery)), "deliveries are paused")
-            }
-            Ask::Complete(_) if model.paused.contains(&Context::Delivery) => {
-                expect(refuses(answer, &ShopError::ContextPaused(Context::Delivery)), "deliveries are paused")
-            }
+            Ask::Dispatch(_) | Ask::Complete(_) if paused(Context::Delivery) => waits(Context::Delivery),
             Ask::Dispatch(_) => dispatching(before, answer),
             Ask::Complete(_) => completing(before, answer),
-            Ask::Restock { .. } | Ask::Withdraw(_) if model.paused.contains(&Context::Product) => {
-                expect(refuses(answer, &ShopError::ContextPaused(Context::Product)), "products are paused")
+            Ask::Register { .. } | Ask::Edit { .. } | Ask::Restock { .. } | Ask::Withdraw(_)
+                if paused(Context::Product) =>
+            {
+                waits(Context::Product)
             }
-            Ask::Restock { .. } | Ask::Withdraw(_) => expect(answer.is_ok(), "products work"),
+            Ask::Edit { offer, expected, .. } => editing(offer, expected, answer),
+            Ask::Register { .. } | Ask::Restock { .. } | Ask::Withdraw(_) => {
+                expect(answer.is_ok(), "products work")
+            }
+            Ask::Maintain { pause, .. } => {
+                let done = Done::Context { paused: *pause };
+                expect(answer.as_ref().is_ok_and(|answered| answered.done == done), "an operator decides")
+            }
+            // What is held, or in quarantine, may be let go at any moment.
+            Ask::Retry(_) | Ask::Dismiss(_) => {
+                let not_held = rejected(answer) == Some(&Rejection::Context(ContextError::NotHeld));
+                expect(answer.is_ok() || not_held || refuses(answer, &ShopError::NotHeld), "it was held")
+            }
+            Ask::Revive(_) => expect(answer.is_ok(), "it was in quarantine"),
+            Ask::SignUp { .. }
+            | Ask::Leave { .. }
+            | Ask::Rename { .. }
+            | Ask::LogIn { .. }
+            | Ask::LogOut { .. } => self.expected_of_person(ask, before, answer),
         }
     }
 
@@ -147,7 +195,11 @@ impl World {
             Ask::Pay(id, _) => failing((*id).into()) || failing(id.payment().into()),
             Ask::Cancel(id, _) => failing((*id).into()),
             Ask::Dispatch(id) | Ask::Complete(id) => failing((*id).into()) || failing(id.delivery().into()),
-            Ask::Restock { product: id, .. } | Ask::Withdraw(id) => failing((*id).into()),
+            Ask::Edit { product: id, .. } | Ask::Restock { product: id, .. } | Ask::Withdraw(id) => {
+                failing((*id).into())
+            }
+            Ask::Leave { id, .. } | Ask::Rename { id, .. } => failing((*id).into()),
+            _ => false,
         };
         let at_the_desk = matches!(asked, Ask::Place(..) | Ask::Pay(..));
         // The payment actor rests after too many failures.
@@ -155,42 +207,64 @@ impl World {
         match error {
             ShopError::Ask(AskError::Store(_)) | ShopError::Store(_) | ShopError::Commit(_) => unwritten,
             ShopError::Ask(AskError::Quarantined) => quarantined,
+            // Leaving waits for My Page.
+            ShopError::Ask(AskError::Timeout) => {
+                matches!(asked, Ask::Leave { .. }) && self.service_failures > 0
+            }
             ShopError::Ask(AskError::Stopped) => at_the_desk && (resting || circumstances.model.desk_fails),
             _ => false,
         }
     }
 
-    fn placing(&self, placing: &Placing, before: &Before, answer: &Answer, model: &Model) -> Expected {
+    fn placing(
+        &self,
+        placing: &Placing,
+        because: Because,
+        before: &Before,
+        answer: &Answer,
+        model: &Model,
+    ) -> Expected {
         if let Some(terms) = &before.rental.terms {
-            let same = terms.fingerprint == request_key(placing).map(|key| key.fingerprint);
+            let same = terms.fingerprint == because.key.map(|key| key.fingerprint);
             if !same {
                 return expect(refuses(answer, &ShopError::KeyReused), "the key was used for something else");
             }
             let Some(first) = before.rental.outcome else {
-                let replayed = matches!(answer, Ok(Done::Placed(Placed { replayed: true, .. })));
+                let replayed = matches!(answer, Ok(Answered { replayed: true, .. }));
                 return expect(replayed || refuses(answer, &ShopError::KeyInProgress), "it is under way");
             };
-            let Ok(Done::Placed(placed)) = answer else { return Err("it was placed before") };
-            expect(placed.replayed, "it is a replay")?;
-            return expect(placed.rental.rental.status == first.status, "answered as it was then");
+            let Ok(Answered { done: Done::Placed { status, .. }, replayed: true }) = answer else {
+                return Err("it was placed before");
+            };
+            return expect(*status == first.status, "answered as it was then");
         }
         let product = before.product.as_ref().expect("every product is in the catalogue");
         if product.withdrawn {
             return expect(refuses(answer, &ShopError::ProductWithdrawn), "it is withdrawn");
         }
-        if product.stock == 0 && !model.paused.contains(&Context::Product) {
+        if placing.seen == Seen::AnotherFee {
+            let changed = ShopError::FeeChanged { fee: product.offer.fee };
+            return expect(refuses(answer, &changed), "it is not what the customer saw");
+        }
+        if product.stock == 0 && !before.paused.contains(&Context::Product) {
             return expect(refuses(answer, &ShopError::OutOfStock), "it is known to be sold out");
+        }
+        if !before.people[placing.customer].here {
+            let left = rejected(answer) == Some(&Rejection::Account(AccountError::Left));
+            return expect(left, "whoever left rents nothing");
         }
         if model.breaker_open && !model.defer {
             let overloaded = matches!(answer, Err(ShopError::PaymentOverloaded { .. }));
             return expect(overloaded, "payments are closed");
         }
-        let Ok(Done::Placed(placed)) = answer else { return Err("placing goes on whatever else is down") };
-        expect(!placed.replayed, "it is new")?;
+        let Ok(Answered { done: Done::Placed { outcome, .. }, replayed }) = answer else {
+            return Err("placing goes on whatever else is down");
+        };
+        expect(!replayed, "it is new")?;
         if model.breaker_open {
-            return expect(matches!(placed.outcome, PayOutcome::Deferred { .. }), "payments are closed");
+            return expect(matches!(outcome, PayOutcome::Deferred { .. }), "payments are closed");
         }
-        expect(follows(placing.token, &placed.outcome, model.defer), "the card says otherwise")
+        expect(follows(placing.token, outcome, model.defer), "the card says otherwise")
     }
 }
 
@@ -221,12 +295,12 @@ fn paying(token: Token, before: &Before, answer: &Answer, model: &Model) -> Expe
             let settled = before.payment.phase == PaymentPhase::Declined
                 || before.payment.phase == PaymentPhase::New && before.rental.never_sent;
             match answer {
-                Ok(Done::Placed(placed)) if model.breaker_open => {
-                    expect(matches!(placed.outcome, PayOutcome::Deferred { .. }), "payments are closed")
+                Ok(Answered { done: Done::Placed { outcome, .. }, .. }) if model.breaker_open => {
+                    expect(matches!(outcome, PayOutcome::Deferred { .. }), "payments are closed")
                 }
-                Ok(Done::Placed(placed)) => {
-                    let captured_before = !settled && placed.outcome == PayOutcome::Confirmed;
-                    let as_the_card_says = follows(token, &placed.outcome, true);
+                Ok(Answered { done: Done::Placed { outcome, .. }, .. }) => {
+                    let captured_before = !settled && *outcome == PayOutcome::Confirmed;
+                    let as_the_card_says = follows(token, outcome, true);
                     expect(as_the_card_says || captured_before, "the card says otherwise")
                 }
                 _ if settled => Err("nothing stands in the way of paying"),
@@ -241,12 +315,13 @@ fn canceling(before: &Before, answer: &Answer) -> Expected {
         let refused = rejected(answer) == Some(&Rejection::Rental(RentalError::NotCancelable));
         return expect(refused, "it is delivered");
     }
-    expect(matches!(answer, Ok(Done::Rental(RentalStatus::Canceled))), "a cancel always commits")
+    let canceled = matches!(answer, Ok(Answered { done: Done::Rental(RentalStatus::Canceled, _), .. }));
+    expect(canceled, "a cancel always commits")
 }
 
 fn dispatching(before: &Before, answer: &Answer) -> Expected {
     let (canceled, unit_out) = (before.rental.status == RentalStatus::Canceled, before.unit_out);
-    let ok = matches!(answer, Ok(Done::Delivery(DeliveryStatus::InTransit)));
+    let ok = is_now(answer, DeliveryStatus::InTransit);
     let refused = |error| rejected(answer) == Some(&Rejection::Delivery(error));
     let not_ready = refused(DeliveryError::NotReady);
     let called_off = refused(DeliveryError::OutOfOrder(DeliveryStatus::Canceled));
@@ -264,7 +339,7 @@ fn dispatching(before: &Before, answer: &Answer) -> Expected {
 
 fn completing(before: &Before, answer: &Answer) -> Expected {
     let status = before.rental.status;
-    let ok = matches!(answer, Ok(Done::Delivery(DeliveryStatus::Delivered)));
+    let ok = is_now(answer, DeliveryStatus::Delivered);
     let early = refuses(answer, &ShopError::DeliveryOutOfOrder);
     let absent = refuses(answer, &ShopError::NotFound("delivery"));
     match before.delivery {
@@ -276,4 +351,17 @@ fn completing(before: &Before, answer: &Answer) -> Expected {
         DeliveryStatus::InTransit | DeliveryStatus::Delivered => expect(ok, "it may be completed"),
         DeliveryStatus::Canceled => expect(is_canceled(answer), "it is canceled"),
     }
+}
+
+fn is_now(answer: &Answer, status: DeliveryStatus) -> bool {
+    answer.as_ref().is_ok_and(|answered| answered.done == Done::Delivery(status))
+}
+
+fn editing(offer: &Offer, expected: &Offer, answer: &Answer) -> Expected {
+    // An edit changes the fee: the stale ones began from another.
+    if expected.fee == offer.fee {
+        return expect(rejected(answer) == Some(&Rejection::Product(ProductError::Stale)), "it is stale");
+    }
+    let shown = matches!(answer, Ok(Answered { done: Done::Product(view), .. }) if view.offer == *offer);
+    expect(shown, "products work")
 }

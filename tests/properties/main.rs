@@ -8,11 +8,16 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod asking;
 mod checks;
+mod commands;
 mod doing;
 mod expect;
 mod gateways;
+mod generate;
+mod keys;
 mod model;
+mod people;
 mod regressions;
 mod world;
 
@@ -20,17 +25,15 @@ use actix_rt::SystemRunner;
 use proptest::test_runner::Config;
 use proptest_state_machine::{StateMachineTest, prop_state_machine};
 
-use self::{
-    model::{Model, Step},
-    world::World,
-};
+use self::{commands::Step, model::Model, world::World};
 
 /// How many cases are tried unless `PROPTEST_CASES` says otherwise.
 const CASES: u32 = 32;
 
 fn config() -> Config {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    // A failure's seed would go next to the sources, which tests leave alone; its steps are printed.
+    // A failure's seed would mean another case with the next change of a strategy: its steps are printed,
+    // and belong into `regressions.rs`.
     Config { cases: cases.unwrap_or(CASES), failure_persistence: None, ..Config::default() }
 }
 

@@ -6,15 +6,20 @@ use saem::{actors::ask::FaultMode, domain::rental::CancelReason, store::memory::
 
 use crate::{
     AShop,
-    model::{Command, Model, Placing, Step, Target, Token},
+    commands::{Command, Placing, Request, Seen, Step, Target, Token},
+    model::Model,
 };
 
 fn holds(defer: bool, steps: Vec<Step>) {
     AShop::test_sequential(Config::default(), Model::new(defer), steps, None);
 }
 
-const fn place(product: usize, token: Token) -> Command {
-    Command::Place(Placing { customer: 0, product, token, key: None })
+const fn asked(command: Command) -> Request {
+    Request { command, key: None }
+}
+
+const fn place(product: usize, token: Token) -> Request {
+    asked(Command::Place(Placing { customer: 0, product, token, seen: Seen::Nothing }))
 }
 
 /// Two targets of one context let go in one commit: both are shown as let go.
@@ -23,8 +28,8 @@ fn two_context_commands_in_one_commit_are_both_seen() {
     holds(
         true,
         vec![
-            Step::Doomed { command: place(2, Token::Ok), ms: 10, turns: 2 },
-            Step::Do(Command::Cancel { rental: 0, reason: CancelReason::Customer }),
+            Step::Doomed { request: place(2, Token::Ok), ms: 10, turns: 2 },
+            Step::Do(asked(Command::Cancel { rental: 0, reason: CancelReason::Customer })),
             Step::Fault { target: Target::Product(2), mode: FaultMode::Panic, times: 6 },
             Step::Do(place(0, Token::Ok)),
             Step::Do(place(2, Token::LostResponse)),
@@ -43,7 +48,11 @@ fn a_payment_that_could_not_be_written_down_is_not_called_unpayable() {
                 Step::Breaker { open: true },
                 Step::Do(place(0, Token::Ok)),
                 Step::Breaker { open: false },
-                Step::Shaken { command: Command::Pay { rental: 0, token: Token::Ok }, nth: 1, failure },
+                Step::Shaken {
+                    request: asked(Command::Pay { rental: 0, token: Token::Ok }),
+                    nth: 1,
+                    failure,
+                },
             ],
         );
     }
@@ -60,7 +69,7 @@ fn a_payment_in_quarantine_is_not_called_unpayable() {
             Step::Breaker { open: false },
             Step::Fault { target: Target::Payment(0), mode: FaultMode::Panic, times: 6 },
             Step::Pass { ms: 1_000 },
-            Step::Do(Command::Pay { rental: 0, token: Token::Ok }),
+            Step::Do(asked(Command::Pay { rental: 0, token: Token::Ok })),
         ],
     );
 }
@@ -73,7 +82,7 @@ fn an_errand_outlives_the_worker_that_began_it() {
         false,
         vec![
             Step::Do(place(0, Token::Ok)),
-            Step::Do(Command::Cancel { rental: 0, reason: CancelReason::Customer }),
+            Step::Do(asked(Command::Cancel { rental: 0, reason: CancelReason::Customer })),
             fail(Target::Service("errands", "agenda")),
             fail(Target::PaymentActor),
         ],

@@ -3,19 +3,25 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
+    ops::RangeInclusive,
     sync::{Arc, OnceLock},
 };
 
 use saem::{
     actors::{
+        ask::Because,
         payment::Rules,
+        reads,
         restart::RestartLimits,
-        shop::{BreakerMode, PayOutcome, Shop, ShopParts, ShopSettings},
+        shop::{BreakerMode, Shop, ShopParts, ShopSettings},
         sources::{Sources, TokioClock},
     },
     domain::{
         CustomerId, EntityId, Event, Money, Position, ProductId, Recorded, RentalId, Timestamp,
-        notice::Locale, phone::Phone, product::Offer, rental::RentalEvent,
+        context::{Context, Maintenance},
+        notice::Locale,
+        product::{Offer, ProductEvent},
+        rental::RentalEvent,
     },
     gateways::simulator::Simulator,
     store::{Journal, memory::MemoryJournal},
@@ -23,7 +29,9 @@ use saem::{
 
 use crate::{
     gateways::{Phones, Wire, gateway},
+    keys::Keys,
     model::CROWD,
+    people::{NAME, PASSWORD, Person, phone},
 };
 
 /// Units at hand at first.
@@ -57,9 +65,8 @@ async fn make_template() -> Template {
     let mut customers = Vec::new();
     let mut products = Vec::new();
     for (index, stock) in STOCK.into_iter().enumerate() {
-        let phone = Phone::parse(&format!("010-1234-567{index}")).unwrap();
-        let (name, password) = (format!("손님{index}"), "password".to_owned());
-        customers.push(shop.sign_up(name, phone, password, shop.because()).await.unwrap().value.id);
+        let (name, password) = (format!("{NAME}{index}"), PASSWORD.to_owned());
+        customers.push(shop.sign_up(name, phone(index), password, shop.because()).await.unwrap().value.id);
         let offer = Offer {
             name: format!("샘 {index}"),
             model: format!("MS-{index}"),
@@ -103,11 +110,25 @@ fn settings(defer: bool) -> ShopSettings {
 /// Whose history an acknowledgement stands in, and by which event.
 pub type Acknowledged = (EntityId, &'static str);
 
-/// Units added to a product: for sure, and perhaps.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Restocked {
-    pub surely: u64,
-    pub perhaps: u64,
+/// Units added to products, by the key and the body they were asked for with: for sure, or perhaps.
+#[derive(Clone, Debug, Default)]
+pub struct Restocked(BTreeMap<(u128, u32), (ProductId, bool)>);
+
+impl Restocked {
+    pub fn remember(&mut self, because: Because, product: ProductId, quantity: u32, surely: bool) {
+        let unkeyed = || because.correlation.0;
+        let hash = because.key.map_or_else(unkeyed, |key| key.hash);
+        self.0.entry((hash, quantity)).or_insert((product, surely)).1 |= surely;
+    }
+
+    /// At least so many, and at most so many.
+    pub fn of(&self, wanted: ProductId) -> RangeInclusive<u64> {
+        let sum = |surely: bool| {
+            let of = self.0.iter().filter(|(_, (product, done))| *product == wanted && (*done || !surely));
+            of.map(|((_, quantity), _)| u64::from(*quantity)).sum()
+        };
+        sum(true)..=sum(false)
+    }
 }
 
 /// The whole world.
@@ -116,18 +137,20 @@ pub struct World {
     pub shop: Arc<Shop>,
     pub gateway: Simulator,
     pub phones: Arc<Phones>,
-    pub customers: [CustomerId; CROWD],
-    pub products: [ProductId; CROWD],
+    /// By number.
+    pub people: Vec<Person>,
+    pub products: Vec<ProductId>,
     /// In the order of their placing.
     pub rentals: Vec<RentalId>,
     /// How often each entity was made to fail since the process started.
     pub failures: BTreeMap<EntityId, u32>,
     /// The same for the payment actor.
     pub desk_failures: u32,
+    /// And for all services together.
+    pub service_failures: u32,
     pub acknowledged: Vec<Acknowledged>,
-    /// What each key was first answered, by customer and key.
-    pub keys: BTreeMap<(usize, u8), (RentalId, PayOutcome)>,
-    pub restocked: [Restocked; CROWD],
+    pub keys: Keys,
+    pub restocked: Restocked,
     /// The newest version seen of each row of My Page.
     pub versions: RefCell<BTreeMap<RentalId, Position>>,
     wire: Arc<Wire>,
@@ -140,6 +163,9 @@ impl World {
         tokio::time::pause();
         let sources = Sources::seeded(Arc::new(TokioClock::starting_at(Timestamp(1_000_000))), 7);
         let (journal, gateway, phones) = (template.journal.crash(), gateway(), Arc::new(Phones::default()));
+        let named = |(number, id): (usize, CustomerId)| Person::here(id, format!("{NAME}{number}"));
+        let mut people: Vec<Person> = template.customers.into_iter().enumerate().map(named).collect();
+        people.push(Person::default());
         let wire = Wire::to(gateway.clone());
         let parts = ShopParts {
             journal: journal.clone(),
@@ -152,14 +178,15 @@ impl World {
             journal,
             gateway,
             phones,
-            customers: template.customers,
-            products: template.products,
+            people,
+            products: template.products.into(),
             rentals: Vec::new(),
             failures: BTreeMap::new(),
             desk_failures: 0,
+            service_failures: 0,
             acknowledged: Vec::new(),
-            keys: BTreeMap::new(),
-            restocked: Default::default(),
+            keys: Keys::default(),
+            restocked: Restocked::default(),
             versions: RefCell::default(),
             wire,
             sources,
@@ -173,6 +200,17 @@ impl World {
         let left_behind = self.journal.crash();
         // Ends its actors, and lets none of them write any more.
         self.shop.close().await;
+        self.reopen(left_behind, breaker_open).await;
+    }
+
+    /// Ends the process as it should end, and starts another.
+    pub async fn restart(&mut self, breaker_open: bool) {
+        self.shop.close().await;
+        self.wire.cut();
+        self.reopen(self.journal.crash(), breaker_open).await;
+    }
+
+    async fn reopen(&mut self, left_behind: Arc<MemoryJournal>, breaker_open: bool) {
         self.journal = left_behind;
         self.wire = Wire::to(self.gateway.clone());
         let parts = ShopParts {
@@ -183,7 +221,8 @@ impl World {
         };
         self.shop = Shop::open(parts, settings(self.defer)).await.unwrap();
         self.failures.clear();
-        self.desk_failures = 0;
+        (self.desk_failures, self.service_failures) = (0, 0);
+        self.tries_are_forgotten();
         self.set_breaker(breaker_open);
     }
 
@@ -206,14 +245,45 @@ impl World {
         self.journal.read(Position(0), usize::MAX).await.unwrap()
     }
 
-    /// Takes note of rentals that are new.
-    pub async fn notice_rentals(&mut self) {
-        for recorded in self.history().await {
-            let id = RentalId(recorded.entity.id);
-            let placed = matches!(recorded.event, Event::Rental(RentalEvent::RentalPlaced(_)));
-            if placed && !self.rentals.contains(&id) {
-                self.rentals.push(id);
+    /// A product by when it was registered.
+    pub fn product(&self, index: usize) -> ProductId {
+        self.products[index % self.products.len()]
+    }
+
+    /// Contexts that are paused, as of the journal.
+    pub async fn paused(&self) -> Vec<Context> {
+        let mut paused = Vec::new();
+        for context in Context::ALL {
+            let state = reads::read::<Maintenance>(&self.as_journal(), context).await.unwrap();
+            paused.extend(state.paused.then_some(context));
+        }
+        paused
+    }
+
+    /// Who is in quarantine.
+    pub async fn quarantined(&self) -> Vec<EntityId> {
+        let kinds = self.shop.actors().await.unwrap().items;
+        let ids = kinds.into_iter().flat_map(|kind| kind.status.quarantined_ids);
+        ids.map(|id| EntityId::parse(&id).unwrap()).collect()
+    }
+
+    /// Takes note of whoever and whatever is new.
+    pub async fn notice(&mut self) {
+        let history = self.history().await;
+        for recorded in &history {
+            let id = recorded.entity.id;
+            match recorded.event {
+                Event::Rental(RentalEvent::RentalPlaced(_)) if !self.rentals.contains(&RentalId(id)) => {
+                    self.rentals.push(RentalId(id));
+                }
+                Event::Product(ProductEvent::ProductRegistered { .. })
+                    if !self.products.contains(&ProductId(id)) =>
+                {
+                    self.products.push(ProductId(id));
+                }
+                _ => {}
             }
         }
+        self.notice_people(&history).await;
     }
 }
