@@ -45,7 +45,17 @@ fn span(because: Because) -> u64 {
 }
 
 /// Whether a refusal says that nothing happened.
-fn is_refusal(error: &ShopError) -> bool {
+fn is_refusal(ask: &Ask, error: &ShopError) -> bool {
+    match (ask, error) {
+        // On its way to a charge it may have found out what became of the last one.
+        (Ask::Pay(..), _) => false,
+        // The rental may have decided, and only its delivery be in quarantine: asking again completes it.
+        (Ask::Complete(_), ShopError::Ask(AskError::Shed | AskError::Quarantined)) => false,
+        (_, error) => says_that_nothing_happened(error),
+    }
+}
+
+fn says_that_nothing_happened(error: &ShopError) -> bool {
     match error {
         ShopError::Ask(error) => {
             matches!(error, AskError::Rejected(_) | AskError::Shed | AskError::Quarantined)
@@ -92,8 +102,7 @@ impl Keys {
                 self.idle.extend(answered.replayed.then_some(span));
                 false
             }
-            // On its way to a charge it may have found out what became of the last one.
-            Some(Err(error)) if is_refusal(error) && !matches!(asked.ask, Ask::Pay(..)) => {
+            Some(Err(error)) if is_refusal(&asked.ask, error) => {
                 self.idle.push(span);
                 false
             }

@@ -88,3 +88,18 @@ fn an_errand_outlives_the_worker_that_began_it() {
         ],
     );
 }
+
+/// Completing is two commits: with the delivery in quarantine the rental is delivered, and that stands.
+#[test]
+fn completing_a_delivery_in_quarantine_is_no_refusal() {
+    holds(
+        false,
+        vec![
+            Step::Do(place(0, Token::Ok)),
+            Step::Turns(2),
+            Step::Do(asked(Command::Dispatch { rental: 0 })),
+            Step::Fault { target: Target::Delivery(0), mode: FaultMode::Panic, times: 6 },
+            Step::Do(asked(Command::Complete { rental: 1 })),
+        ],
+    );
+}
