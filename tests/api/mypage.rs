@@ -13,6 +13,18 @@ async fn row_with(customer: &Client, rental: &Value, field: &str, value: &str) -
     eventually(&format!("{field} is {value}"), get).await
 }
 
+/// The row, once it has heard of all there is on the rental's timeline.
+async fn row_at_rest(customer: &Client, rental: &Value) -> Value {
+    let (row, timeline) =
+        (format!("/v1/mypage/{}", id(rental)), format!("/v1/rentals/{}/timeline", id(rental)));
+    let get = || async {
+        let timeline = customer.get(&timeline).await.expect(200);
+        let row = customer.get(&row).await.expect(200);
+        (row["version"] == timeline["items"].as_array()?.last()?["sequence"]).then_some(row)
+    };
+    eventually("My Page has heard of everything", get).await
+}
+
 async fn messages(customer: &Client, events: &[&str]) -> Vec<Value> {
     let get = || async {
         let list = customer.get("/v1/notifications").await.expect(200);
@@ -131,7 +143,7 @@ async fn views_of_an_older_format_and_lost_ones_are_rebuilt() {
     let mut app = TestApp::start();
     let (customer, product) = (app.customer(1).await, app.product(100, 5).await);
     let rental = customer.rented(&product).await;
-    let before = row_with(&customer, &rental, "deliveryStatus", "STARTED").await;
+    let before = row_at_rest(&customer, &rental).await;
     let sent = messages(&customer, &["RentalConfirmed", "DeliveryStarted"]).await;
     let position = before["version"].as_u64().unwrap();
     let changes: [fn(&sled::Tree, u64); 2] = [
