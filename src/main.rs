@@ -13,6 +13,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use mimalloc::MiMalloc;
 use saem::{
     actors::shop::Shop,
     config::Settings,
@@ -24,6 +25,10 @@ use saem::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::{EnvFilter, filter::ParseError};
+
+/// Commands cross threads many times on their way: the system's allocator took a fifth of the time.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What ended the server before its time: shown as one line.
 type Failure = Box<dyn std::error::Error>;

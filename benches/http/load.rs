@@ -1,0 +1,145 @@
+//! The load: so many connections, each asking again as soon as it is answered.
+//!
+//! An answer that is not as expected ends the run: figures of failures are none.
+
+use std::{
+    cell::Cell,
+    error::Error,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::try_join_all;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    Request, StatusCode,
+    body::Bytes,
+    client::conn::http1::{self, SendRequest},
+    header,
+};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::clock::now;
+
+/// A connection to a server.
+pub struct Connection {
+    send: SendRequest<Full<Bytes>>,
+    address: String,
+}
+
+/// A call, and the status that it must be answered with.
+#[derive(Clone)]
+pub struct Call {
+    /// Such as `POST`.
+    pub method: &'static str,
+    /// Such as `/v1/rentals`.
+    pub path: String,
+    /// Of a customer or the operator.
+    pub token: Option<String>,
+    /// JSON.
+    pub body: Option<Bytes>,
+    /// Any other is a failure.
+    pub expected: StatusCode,
+}
+
+impl Connection {
+    /// Connects.
+    pub async fn open(address: &str) -> Result<Self, Box<dyn Error>> {
+        let stream = TcpStream::connect(address.parse::<SocketAddr>()?).await?;
+        stream.set_nodelay(true)?;
+        let (send, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // It ends with the server, or with `send`; whoever asks then is told.
+        tokio::spawn(connection);
+        Ok(Self { send, address: address.to_owned() })
+    }
+
+    /// Asks, and reads the whole answer.
+    pub async fn ask(&mut self, call: &Call) -> Result<Bytes, Box<dyn Error>> {
+        let mut request =
+            Request::builder().method(call.method).uri(&call.path).header(header::HOST, &self.address);
+        if let Some(token) = &call.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if call.body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Full::new(call.body.clone().unwrap_or_default()))?;
+        self.send.ready().await?;
+        let answer = self.send.send_request(request).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        if status != call.expected {
+            let Call { method, path, .. } = call;
+            return Err(format!("{method} {path}: {status} {}", String::from_utf8_lossy(&body)).into());
+        }
+        Ok(body)
+    }
+}
+
+/// When a round ends.
+#[derive(Clone, Copy)]
+pub enum Until {
+    /// After so long; what was begun by then is finished.
+    Elapsed(Duration),
+    /// After so many answers.
+    Answered(u64),
+}
+
+/// What came of a round.
+pub struct Round {
+    /// From the first request to the last answer.
+    pub elapsed: Duration,
+    /// How long each request took, in µs, ascending.
+    latencies_us: Vec<u32>,
+}
+
+impl Round {
+    /// How many answers there were.
+    pub fn answers(&self) -> usize {
+        self.latencies_us.len()
+    }
+
+    /// Answers a second.
+    pub fn per_second(&self) -> f64 {
+        self.answers() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The latency that so many of a thousand requests did not exceed, in ms.
+    pub fn latency_ms(&self, per_mille: usize) -> f64 {
+        let rank = (self.answers() * per_mille).div_ceil(1_000).saturating_sub(1);
+        f64::from(self.latencies_us.get(rank).copied().unwrap_or_default()) / 1_000.0
+    }
+}
+
+/// Asks over so many connections of its own at once; `call` tells the next call of a connection from the
+/// numbers of the connection and of the request.
+pub async fn round(
+    address: &str,
+    connections: usize,
+    until: Until,
+    call: impl Fn(usize, u64) -> Call,
+) -> Result<Round, Box<dyn Error>> {
+    let mut connections = try_join_all((0..connections).map(|_| Connection::open(address))).await?;
+    let (began, asked) = (now(), &Cell::new(0_u64));
+    let call = &call;
+    let more = move || match until {
+        Until::Elapsed(limit) => began.elapsed() < limit,
+        Until::Answered(limit) => asked.get() < limit,
+    };
+    let work = connections.iter_mut().enumerate().map(|(number, connection)| async move {
+        let mut latencies_us = Vec::new();
+        while more() {
+            let request = asked.replace(asked.get() + 1);
+            let call = call(number, request);
+            let sent: Instant = now();
+            connection.ask(&call).await?;
+            latencies_us.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+        }
+        Ok::<_, Box<dyn Error>>(latencies_us)
+    });
+    let mut latencies_us = try_join_all(work).await?.concat();
+    let elapsed = began.elapsed();
+    latencies_us.sort_unstable();
+    Ok(Round { elapsed, latencies_us })
+}
