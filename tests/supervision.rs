@@ -26,8 +26,8 @@ use saem::{
         product::{ProductError, ProductEvent},
     },
     store::{
-        Commit, CommitError, Committed, Journal, Loaded, Pending, StoreError, VaultRow, VaultWrite, ViewRow,
-        ViewWrite,
+        Commit, CommitError, Committed, Journal, ListedRow, Loaded, Pending, StoreError, VaultRow,
+        VaultWrite, ViewRow, ViewWrite,
         memory::{Failure, FaultPlan, MemoryJournal},
     },
 };
@@ -126,8 +126,8 @@ impl Journal for Unreliable {
         self.inner.vault_write(writes)
     }
 
-    fn vault_get(&self, key: String) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
-        self.inner.vault_get(key)
+    fn vault_get_all(&self, keys: Vec<String>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        self.inner.vault_get_all(keys)
     }
 
     fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<VaultRow>, StoreError>> {
@@ -138,8 +138,18 @@ impl Journal for Unreliable {
         self.inner.view_apply(writes)
     }
 
-    fn view_get(&self, key: Vec<u8>) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
-        self.inner.view_get(key)
+    fn view_get_all(&self, keys: Vec<Vec<u8>>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        self.inner.view_get_all(keys)
+    }
+
+    fn view_list(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        limit: usize,
+        leads_to: fn(&[u8]) -> Vec<u8>,
+    ) -> Pending<Result<Vec<ListedRow>, StoreError>> {
+        self.inner.view_list(from, to, limit, leads_to)
     }
 
     fn view_scan(

@@ -60,6 +60,7 @@ impl Projection for Catalogue {
     const NAME: &'static str = "catalogue";
     const FORMAT: u8 = 1;
     const PREFIX: &'static [u8] = b"k/";
+    const IN_MEMORY: bool = true;
 
     async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
         let rows = journal.view_scan(Self::PREFIX.to_vec(), after_prefix(Self::PREFIX), usize::MAX).await?;

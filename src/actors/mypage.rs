@@ -46,9 +46,14 @@ impl Projection for MyPage {
         Ok(())
     }
 
+    fn reads(&self, recorded: &Recorded) -> Option<Vec<u8>> {
+        let placing = matches!(recorded.event, Event::Rental(RentalEvent::RentalPlaced(_)));
+        recorded.rental().filter(|_| !placing).map(row_key)
+    }
+
     async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<(), StoreError> {
         let Some(rental) = recorded.rental() else { return Ok(()) };
-        let row_key = key(ROW, &[&rental.0.to_be_bytes()]);
+        let row_key = row_key(rental);
         if let Event::Rental(RentalEvent::RentalPlaced(_)) = &recorded.event {
             let row = placed(rental, recorded);
             rows.mark(customer_key(row.customer_id, Some((row.placed_at, rental))));
@@ -64,6 +69,10 @@ impl Projection for MyPage {
         row.version = recorded.position.0;
         rows.put(row_key, &row)
     }
+}
+
+fn row_key(rental: RentalId) -> Vec<u8> {
+    key(ROW, &[&rental.0.to_be_bytes()])
 }
 
 fn placed(rental_id: RentalId, recorded: &Recorded) -> Row {
@@ -174,7 +183,7 @@ fn time_key(placing: Option<Placing>) -> Vec<u8> {
 /// # Errors
 /// [`StoreError`]
 pub async fn row(journal: &Arc<dyn Journal>, rental: RentalId) -> Result<Option<Row>, StoreError> {
-    let row = journal.view_get(key(ROW, &[&rental.0.to_be_bytes()])).await?;
+    let row = journal.view_get(row_key(rental)).await?;
     row.map(|row| codec::decode(&row)).transpose()
 }
 
@@ -203,17 +212,16 @@ pub async fn rows(
     let (mut found, mut scanned) = (Vec::new(), 0);
     loop {
         let wanted = limit + 1;
-        let keys = journal.view_scan(from.clone(), end.clone(), wanted).await?;
-        let more = keys.len() == wanted;
-        scanned += keys.len();
-        for (listed, _) in keys {
+        let listing = journal.view_list(from.clone(), end.clone(), wanted, listed_row).await?;
+        let more = listing.len() == wanted;
+        scanned += listing.len();
+        for (listed, row) in listing {
             if found.len() == limit {
                 return Ok((found, Some(from)));
             }
-            let id = listed.last_chunk::<ID_LEN>().expect("a listing's key ends with the rental's id");
-            let rental = RentalId(u128::from_be_bytes(*id));
             from = listed;
-            found.extend(row(journal, rental).await?.filter(|row| matches(row, filter)));
+            let row = row.map(|row| codec::decode::<Row>(&row)).transpose()?;
+            found.extend(row.filter(|row| matches(row, filter)));
         }
         if !more {
             return Ok((found, None));
@@ -223,6 +231,12 @@ pub async fn rows(
         }
         from.push(0);
     }
+}
+
+/// The key of the row that a listing's key leads to.
+fn listed_row(listed: &[u8]) -> Vec<u8> {
+    let id = listed.last_chunk::<ID_LEN>().expect("a listing's key ends with the rental's id");
+    key(ROW, &[id])
 }
 
 fn matches(row: &Row, filter: RentalFilter) -> bool {

@@ -9,7 +9,11 @@
 //! Records are made from the journal, but how far they got is not in it: so a rebuild only adds what is
 //! missing, and nobody gets a message again.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -93,6 +97,10 @@ impl Projection for Messages {
         Ok(())
     }
 
+    fn reads(&self, recorded: &Recorded) -> Option<Vec<u8>> {
+        notice::notice(&recorded.event).map(|_| record_key(recorded.position))
+    }
+
     async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<(), StoreError> {
         let Some(notice) = notice::notice(&recorded.event) else { return Ok(()) };
         let Some(rental_id) = recorded.rental() else { return Ok(()) };
@@ -114,7 +122,7 @@ impl Projection for Messages {
             rental.terms().map_err(|_| StoreError::Corrupt(format!("{rental_id} was never placed")))?;
         let at = position_key(recorded.position);
         rows.mark(key(BY_CUSTOMER, &[&terms.customer_id.0.to_be_bytes(), &at]));
-        let record_key = key(RECORD, &[&at]);
+        let record_key = record_key(recorded.position);
         if rows.get::<Record>(&record_key).await?.is_some() {
             return Ok(());
         }
@@ -140,9 +148,19 @@ impl Projection for Messages {
     }
 }
 
+fn record_key(position: Position) -> Vec<u8> {
+    key(RECORD, &[&position_key(position)])
+}
+
 /// Newest first.
 const fn position_key(position: Position) -> [u8; 8] {
     (!position.0).to_be_bytes()
+}
+
+/// Which message a pending key is about.
+fn position_of(pending_key: &[u8]) -> Position {
+    let position = pending_key.last_chunk::<8>().expect("a pending key ends with a position");
+    Position(u64::from_be_bytes(*position))
 }
 
 /// Sends what is to be sent, oldest first.
@@ -184,44 +202,60 @@ impl Courier {
         if pending.is_empty() {
             return Ok(Sent::All);
         }
-        let sends = pending.into_iter().map(|(pending_key, _)| self.send(pending_key));
+        let (due, unreadable) = self.records_at(pending.iter().map(|(key, _)| position_of(key))).await?;
+        let mut failures = unreadable;
+        let sends = due
+            .into_iter()
+            .map(async |(position, record, phone)| (position, self.send(record, phone.as_deref()).await));
         let mut writes = Vec::new();
-        let mut failures = false;
-        for sent in futures_util::future::join_all(sends).await {
-            let (pending_key, record_key, record) = match sent {
-                Ok(sent) => sent,
-                Err(error) => {
-                    // One that cannot be read must not have the others sent again.
-                    error!(%error, "a message cannot be read");
-                    failures = true;
-                    continue;
-                }
-            };
+        for (position, record) in futures_util::future::join_all(sends).await {
             let over = record.status != NotificationStatus::Pending;
             failures |= !over;
-            writes.push((record_key, Some(codec::encode(&record)?)));
+            writes.push((record_key(position), Some(codec::encode(&record)?)));
             if over {
-                writes.push((pending_key, None));
+                writes.push((key(PENDING, &[&position.0.to_be_bytes()]), None));
             }
         }
         self.journal.view_apply(writes).await?;
         Ok(if failures { Sent::WithFailures } else { Sent::Some })
     }
 
+    /// The records of these messages, each with its customer's number; and whether some cannot be read:
+    /// these must not have the others sent again.
+    async fn records_at(
+        &self,
+        positions: impl Iterator<Item = Position>,
+    ) -> Result<(Vec<(Position, Record, Option<String>)>, bool), StoreError> {
+        let positions: Vec<Position> = positions.collect();
+        let rows = self.journal.view_get_all(positions.iter().copied().map(record_key).collect()).await?;
+        let missing = || StoreError::Corrupt("a message is to be sent, but not there".to_owned());
+        let decode = |row: Option<Vec<u8>>| codec::decode::<Record>(&row.ok_or_else(missing)?);
+        let records: Vec<_> = rows.into_iter().map(decode).collect();
+        let customers = records.iter().flatten().map(|record| record.customer_id);
+        let phones = phones_of(&self.journal, customers).await?;
+        let (mut due, mut unreadable) = (Vec::new(), false);
+        for (position, record) in positions.into_iter().zip(records) {
+            let phone = |record: Record| {
+                let phone = phones.get(&record.customer_id).cloned().transpose()?;
+                Ok((position, record, phone))
+            };
+            match record.and_then(phone) {
+                Ok(readable) => due.push(readable),
+                Err(error) => {
+                    error!(%error, "a message cannot be read");
+                    unreadable = true;
+                }
+            }
+        }
+        Ok((due, unreadable))
+    }
+
     /// Sends one message, and says how far it got.
-    async fn send(&self, pending_key: Vec<u8>) -> Result<(Vec<u8>, Vec<u8>, Record), StoreError> {
-        let position = pending_key.last_chunk::<8>().expect("a pending key ends with a position");
-        let record_key = key(RECORD, &[&position_key(Position(u64::from_be_bytes(*position)))]);
-        let row = self.journal.view_get(record_key.clone()).await?;
-        let row =
-            row.ok_or_else(|| StoreError::Corrupt("a message is to be sent, but not there".to_owned()))?;
-        let mut record = codec::decode::<Record>(&row)?;
-        let phone = phone_of(&self.journal, record.customer_id).await?;
-        let phone = phone.as_deref().map(Phone::parse).and_then(Result::ok);
-        let Some(phone) = phone else {
+    async fn send(&self, mut record: Record, phone: Option<&str>) -> Record {
+        let Some(phone) = phone.map(Phone::parse).and_then(Result::ok) else {
             // The customer has left, and the number with them.
             record.status = NotificationStatus::Failed;
-            return Ok((pending_key, record_key, record));
+            return record;
         };
         record.attempts += 1;
         match self.sms.send(TextMessage { id: record.id, phone, text: record.text.clone() }).await {
@@ -237,7 +271,7 @@ impl Courier {
                 }
             }
         }
-        Ok((pending_key, record_key, record))
+        record
     }
 }
 
@@ -247,10 +281,21 @@ enum Sent {
     WithFailures,
 }
 
-async fn phone_of(journal: &Arc<dyn Journal>, customer: CustomerId) -> Result<Option<String>, StoreError> {
-    let person = journal.vault_get(person_key(customer)).await?;
-    let person = person.map(|person| codec::decode::<Person>(&person)).transpose()?;
-    Ok(person.map(|person| person.phone))
+/// The numbers of those customers who have not left, as far as they can be read.
+async fn phones_of(
+    journal: &Arc<dyn Journal>,
+    customers: impl Iterator<Item = CustomerId>,
+) -> Result<BTreeMap<CustomerId, Result<String, StoreError>>, StoreError> {
+    let customers: BTreeSet<CustomerId> = customers.collect();
+    let people = journal.vault_get_all(customers.iter().copied().map(person_key).collect()).await?;
+    let phone = |person: Vec<u8>| codec::decode::<Person>(&person).map(|person| person.phone);
+    let known = customers.into_iter().zip(people);
+    Ok(known.filter_map(|(customer, person)| Some((customer, phone(person?)))).collect())
+}
+
+/// The key of the record that a listing's key leads to.
+fn listed_record(listed: &[u8]) -> Vec<u8> {
+    key(RECORD, &[listed.last_chunk::<8>().expect("a listing's key ends with a position")])
 }
 
 /// Up to `limit` messages with the numbers they go to, newest first, of one customer or of all, from
@@ -272,17 +317,16 @@ pub async fn records(
         Some(_) => return Err(ShopError::BadCursor),
         None => prefix,
     };
-    let mut listed = journal.view_scan(from, end, limit + 1).await?;
+    let mut listed = journal.view_list(from, end, limit + 1, listed_record).await?;
     let more = listed.len() > limit;
     listed.truncate(limit);
     let next = listed.last().filter(|_| more).map(|(last, _)| last.clone());
-    let mut records = Vec::with_capacity(listed.len());
-    for (listed_key, _) in listed {
-        let at = listed_key.last_chunk::<8>().expect("a listing's key ends with a position");
-        let row = journal.view_get(key(RECORD, &[at])).await?;
-        let Some(record) = row.map(|row| codec::decode::<Record>(&row)).transpose()? else { continue };
-        let phone = phone_of(journal, record.customer_id).await?;
-        records.push((record, phone));
-    }
-    Ok((records, next))
+    let records = listed.into_iter().filter_map(|(_, row)| row).map(|row| codec::decode::<Record>(&row));
+    let records = records.collect::<Result<Vec<Record>, StoreError>>()?;
+    let phones = phones_of(journal, records.iter().map(|record| record.customer_id)).await?;
+    let with_phone = |record: Record| {
+        let phone = phones.get(&record.customer_id).cloned().transpose()?;
+        Ok((record, phone))
+    };
+    Ok((records.into_iter().map(with_phone).collect::<Result<_, StoreError>>()?, next))
 }

@@ -15,23 +15,25 @@ use crate::{
 /// How far a consumer got, for all to see and to wait for.
 pub struct Progress {
     position: watch::Sender<Position>,
+    /// What somebody waits for.
+    wanted: watch::Sender<Position>,
     begun_anew: AtomicBool,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { position: watch::Sender::new(Position::default()), begun_anew: AtomicBool::new(false) }
+        Self {
+            position: watch::Sender::default(),
+            wanted: watch::Sender::default(),
+            begun_anew: AtomicBool::new(false),
+        }
     }
 }
 
 impl Progress {
     /// Up to `position`, everything is handled.
     pub fn reached(&self, position: Position) {
-        self.position.send_if_modified(|reached| {
-            let further = position > *reached;
-            *reached = position.max(*reached);
-            further
-        });
+        raise(&self.position, position);
     }
 
     /// Whether it may begin anew by itself: once, as long as the process lives.
@@ -48,9 +50,26 @@ impl Progress {
 
     /// Returns once everything up to `position` is handled.
     pub async fn at(&self, position: Position) {
-        // The sender is this struct's own: waiting cannot fail while `self` is borrowed.
+        if self.position() >= position {
+            return;
+        }
+        raise(&self.wanted, position);
+        // The senders are this struct's own: waiting cannot fail while `self` is borrowed.
         let _ = self.position.subscribe().wait_for(|reached| *reached >= position).await;
     }
+
+    /// Returns once somebody waits for more than what is handled up to `position`.
+    pub async fn wanted_beyond(&self, position: Position) {
+        let _ = self.wanted.subscribe().wait_for(|wanted| *wanted > position).await;
+    }
+}
+
+fn raise(watched: &watch::Sender<Position>, to: Position) {
+    watched.send_if_modified(|position| {
+        let further = to > *position;
+        *position = to.max(*position);
+        further
+    });
 }
 
 /// The stored cursor of a consumer: a row among the views.

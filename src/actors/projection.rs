@@ -1,9 +1,18 @@
-//! The host of projections: folds the journal into rows, batch by batch, each with its cursor.
+//! The host of projections: folds the journal into rows, and applies them together with its cursor.
 //!
 //! A projection's rows can always be made again: they are, from the first event on, when they are
 //! missing or of an older format. Rows and cursor are applied together, so neither runs ahead.
+//!
+//! Keys are what a store costs, and a saga changes the same rows several times: so rows gather for a
+//! moment before they are applied, unless somebody waits to read them.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tracing::error;
@@ -14,8 +23,12 @@ use crate::{
     store::{Follower, Journal, StoreError, codec},
 };
 
-/// How many events are folded into one batch of rows.
+/// How many events are folded at once, and how many rows gather at most.
 const BATCH_MAX: usize = 1_024;
+/// How long rows gather that are read from the store, while nobody waits for them.
+const GATHER: Duration = Duration::from_millis(25);
+/// How long rows gather that only a restart reads.
+const GATHER_FOR_RESTART: Duration = Duration::from_secs(1);
 /// How many rows are removed at once when a projection is made anew.
 const REMOVE_MAX: usize = 1_000;
 
@@ -27,26 +40,54 @@ pub trait Projection {
     const FORMAT: u8;
     /// What all its derived keys begin with. Rows elsewhere outlive a rebuild.
     const PREFIX: &'static [u8];
+    /// Whether what is folded can be seen at once, as it is in memory: the rows are for a restart.
+    const IN_MEMORY: bool = false;
 
     /// Begins, with the rows as they are stored.
     fn open(&mut self, journal: &Arc<dyn Journal>) -> impl Future<Output = Result<(), StoreError>>;
 
+    /// The row that folding `recorded` will read, if it is known beforehand: those of a batch are read
+    /// in one go.
+    fn reads(&self, _recorded: &Recorded) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Folds one event.
     fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> impl Future<Output = Result<(), StoreError>>;
 
-    /// A batch has been applied.
+    /// Rows are about to be applied.
+    fn amend(&mut self, _rows: &mut Rows) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Rows have been applied.
     fn applied(&mut self) {}
 }
 
-/// The rows that a batch reads and writes; what it wrote, it reads.
+/// The rows that are read and written until they are applied; what was written is read.
 pub struct Rows {
     journal: Arc<dyn Journal>,
+    read: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     written: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Those of `written` that the store does not have.
+    new: BTreeSet<Vec<u8>>,
 }
 
 impl Rows {
-    fn new(journal: Arc<dyn Journal>) -> Self {
-        Self { journal, written: BTreeMap::new() }
+    pub(super) const fn new(journal: Arc<dyn Journal>) -> Self {
+        Self { journal, read: BTreeMap::new(), written: BTreeMap::new(), new: BTreeSet::new() }
+    }
+
+    /// Reads the rows under `keys`, but for those that are known, in one go.
+    async fn read_ahead(&mut self, keys: impl Iterator<Item = Vec<u8>>) -> Result<(), StoreError> {
+        let unknown = keys.filter(|key| !self.written.contains_key(key) && !self.read.contains_key(key));
+        let keys: BTreeSet<Vec<u8>> = unknown.collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let rows = self.journal.view_get_all(keys.iter().cloned().collect()).await?;
+        self.read.extend(keys.into_iter().zip(rows));
+        Ok(())
     }
 
     /// The journal, for what an event does not say.
@@ -60,10 +101,10 @@ impl Rows {
     /// # Errors
     /// [`StoreError`]
     pub async fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
-        let row = match self.written.get(key) {
-            Some(written) => written.clone(),
-            None => self.journal.view_get(key.to_vec()).await?,
-        };
+        if let Some(known) = self.written.get(key).or_else(|| self.read.get(key)) {
+            return known.as_deref().map(codec::decode).transpose();
+        }
+        let row = self.journal.view_get(key.to_vec()).await?;
         row.map(|row| codec::decode(&row)).transpose()
     }
 
@@ -76,14 +117,38 @@ impl Rows {
         Ok(())
     }
 
+    /// Puts a row that was not there before: if it is removed before it is applied, the store never hears
+    /// of it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is too large.
+    pub fn add<T: Serialize>(&mut self, key: Vec<u8>, row: &T) -> Result<(), StoreError> {
+        if !self.written.contains_key(&key) {
+            self.new.insert(key.clone());
+        }
+        self.put(key, row)
+    }
+
     /// Puts a key that says all by being there.
     pub fn mark(&mut self, key: Vec<u8>) {
         self.written.insert(key, Some(Vec::new()));
     }
 
+    /// Applies what was written, all or none.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(super) async fn apply(self) -> Result<(), StoreError> {
+        self.journal.view_apply(self.written.into_iter().collect()).await
+    }
+
     /// Removes a row.
     pub fn remove(&mut self, key: Vec<u8>) {
-        self.written.insert(key, None);
+        if self.new.remove(&key) {
+            self.written.remove(&key);
+        } else {
+            self.written.insert(key, None);
+        }
     }
 }
 
@@ -134,16 +199,44 @@ async fn fold_on<P: Projection>(
     progress.reached(start);
     let mut follower = Follower::new(Arc::clone(&journal), start);
     loop {
-        let events = follower.next(BATCH_MAX).await?;
         let mut rows = Rows::new(Arc::clone(&journal));
-        for recorded in &events {
-            projection.fold(recorded, &mut rows).await?;
-        }
+        gather(projection, &mut follower, &mut rows, &progress).await?;
         let position = follower.position();
+        projection.amend(&mut rows)?;
         rows.put(stand_key::<P>(), &(P::FORMAT, position))?;
-        journal.view_apply(rows.written.into_iter().collect()).await?;
+        rows.apply().await?;
         projection.applied();
         progress.reached(position);
+    }
+}
+
+/// Folds events into rows until it is time to apply them; at least one.
+async fn gather<P: Projection>(
+    projection: &mut P,
+    follower: &mut Follower,
+    rows: &mut Rows,
+    progress: &Progress,
+) -> Result<(), StoreError> {
+    let applied = follower.position();
+    let mut events = follower.next(BATCH_MAX).await?;
+    let mut time = pin!(tokio::time::sleep(if P::IN_MEMORY { GATHER_FOR_RESTART } else { GATHER }));
+    loop {
+        rows.read_ahead(events.iter().filter_map(|recorded| projection.reads(recorded))).await?;
+        for recorded in &events {
+            projection.fold(recorded, rows).await?;
+        }
+        if P::IN_MEMORY {
+            progress.reached(follower.position());
+        }
+        if rows.written.len() >= BATCH_MAX {
+            return Ok(());
+        }
+        events = tokio::select! {
+            biased;
+            () = &mut time => return Ok(()),
+            () = progress.wanted_beyond(applied), if !P::IN_MEMORY => return Ok(()),
+            events = follower.next(BATCH_MAX) => events?,
+        };
     }
 }
 

@@ -12,8 +12,8 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    Commit, CommitError, CommitId, Committed, Journal, Loaded, Pending, StoreError, VaultRow, VaultWrite,
-    ViewRow, ViewWrite,
+    Commit, CommitError, CommitId, Committed, Journal, ListedRow, Loaded, Pending, StoreError, VaultRow,
+    VaultWrite, ViewRow, ViewWrite,
     record::{CommitRecord, IndexRecord},
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
@@ -251,8 +251,9 @@ impl Journal for MemoryJournal {
         at_once(taken)
     }
 
-    fn vault_get(&self, key: String) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
-        at_once(Ok(self.lock().now.vault.get(&key).cloned()))
+    fn vault_get_all(&self, keys: Vec<String>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        let state = self.lock();
+        at_once(Ok(keys.iter().map(|key| state.now.vault.get(key).cloned()).collect()))
     }
 
     fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<VaultRow>, StoreError>> {
@@ -271,8 +272,9 @@ impl Journal for MemoryJournal {
         at_once(Ok(()))
     }
 
-    fn view_get(&self, key: Vec<u8>) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
-        at_once(Ok(self.lock().now.views.get(&key).cloned()))
+    fn view_get_all(&self, keys: Vec<Vec<u8>>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        let state = self.lock();
+        at_once(Ok(keys.iter().map(|key| state.now.views.get(key).cloned()).collect()))
     }
 
     fn view_scan(
@@ -287,6 +289,22 @@ impl Journal for MemoryJournal {
         }
         let rows = state.now.views.range(from..to).take(limit);
         at_once(Ok(rows.map(|(key, value)| (key.clone(), value.clone())).collect()))
+    }
+
+    fn view_list(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        limit: usize,
+        leads_to: fn(&[u8]) -> Vec<u8>,
+    ) -> Pending<Result<Vec<ListedRow>, StoreError>> {
+        let state = self.lock();
+        if from >= to {
+            return at_once(Ok(Vec::new()));
+        }
+        let listed = state.now.views.range(from..to).take(limit);
+        let row = |key: &Vec<u8>| state.now.views.get(&leads_to(key)).cloned();
+        at_once(Ok(listed.map(|(key, _)| (key.clone(), row(key))).collect()))
     }
 
     fn health(&self) -> Result<(), String> {

@@ -156,6 +156,9 @@ pub type ViewWrite = (Vec<u8>, Option<Vec<u8>>);
 /// A row of a view.
 pub type ViewRow = (Vec<u8>, Vec<u8>);
 
+/// A key of a listing, and the row that it leads to, if there is one.
+pub type ListedRow = (Vec<u8>, Option<Vec<u8>>);
+
 /// The journal and what stands beside it. Every backend passes the same conformance suite,
 /// `tests/journal/`.
 pub trait Journal: Send + Sync + 'static {
@@ -180,8 +183,13 @@ pub trait Journal: Send + Sync + 'static {
     /// Puts or erases records of the vault, all or none, and answers once that is on disk.
     fn vault_write(&self, writes: Vec<VaultWrite>) -> Pending<Result<(), CommitError>>;
 
+    /// The records of the vault under these keys, in their order.
+    fn vault_get_all(&self, keys: Vec<String>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>>;
+
     /// A record of the vault.
-    fn vault_get(&self, key: String) -> Pending<Result<Option<Vec<u8>>, StoreError>>;
+    fn vault_get(&self, key: String) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
+        single(self.vault_get_all(vec![key]))
+    }
 
     /// All records of the vault whose key starts with `prefix`, by key.
     fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<VaultRow>, StoreError>>;
@@ -200,8 +208,14 @@ pub trait Journal: Send + Sync + 'static {
     /// before the journal's events that were visible when this was called.
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>>;
 
+    /// The rows of views under these keys, in their order. A durable backend goes to its readers once,
+    /// which costs more than what they do for one row.
+    fn view_get_all(&self, keys: Vec<Vec<u8>>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>>;
+
     /// A row of a view.
-    fn view_get(&self, key: Vec<u8>) -> Pending<Result<Option<Vec<u8>>, StoreError>>;
+    fn view_get(&self, key: Vec<u8>) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
+        single(self.view_get_all(vec![key]))
+    }
 
     /// At most `limit` rows with `from <= key < to`, by key.
     fn view_scan(
@@ -211,11 +225,28 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Pending<Result<Vec<ViewRow>, StoreError>>;
 
+    /// The keys of [`Self::view_scan`], each with the row under the key that `leads_to` makes of it. A
+    /// durable backend goes to its readers once for all of them.
+    fn view_list(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        limit: usize,
+        leads_to: fn(&[u8]) -> Vec<u8>,
+    ) -> Pending<Result<Vec<ListedRow>, StoreError>>;
+
     /// Whether the store takes commits; the reason when it does not.
     fn health(&self) -> Result<(), String>;
 
     /// Takes no more commits, writes out what is pending, and lets go of the files.
     fn close(&self) -> Pending<()>;
+}
+
+/// What was found under the only key that was asked for.
+fn single(
+    found: Pending<Result<Vec<Option<Vec<u8>>>, StoreError>>,
+) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
+    Box::pin(async move { Ok(found.await?.pop().flatten()) })
 }
 
 /// Reads a journal event by event, waiting at its end.

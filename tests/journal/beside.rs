@@ -25,6 +25,9 @@ pub(crate) async fn the_vault_puts_gets_scans_and_erases<B: Backend>() {
     assert_eq!(get("customer/1").await.unwrap().as_deref(), Some(&b"customer/1"[..]));
     assert_eq!(get("customer/2").await, Ok(None));
     assert_eq!(get("customer").await, Ok(None), "a prefix is no key");
+    let all = journal.vault_get_all(["고객/1", "customer/2", "customer0"].map(str::to_owned).to_vec()).await;
+    let all = all.unwrap().into_iter().map(|value| value.map(|value| String::from_utf8(value).unwrap()));
+    assert_eq!(all.collect::<Vec<_>>(), [Some("고객/1".to_owned()), None, Some("customer0".to_owned())]);
     assert_eq!(keys(&backend, "customer/").await, FOUND);
     assert_eq!(keys(&backend, "customer/1").await, ["customer/1", "customer/10"]);
     assert_eq!(keys(&backend, "고").await, ["고객/1"]);
@@ -84,6 +87,12 @@ pub(crate) async fn views_put_get_scan_and_remove<B: Backend>() {
         let found: Vec<&[u8]> = found.iter().map(|(key, _)| &key[..]).collect();
         assert_eq!(found, expected, "{from:?}..{to:?}");
     }
+    let keys_of = |keys: &[&str]| keys.iter().map(|key| key.as_bytes().to_vec()).collect::<Vec<_>>();
+    let all = journal.view_get_all(keys_of(&["a/2", "a/3", "a/2", "b"])).await.unwrap();
+    let two = Some(b"two".to_vec());
+    assert_eq!(all, [two.clone(), None, two, Some(Vec::new())], "in the order of the keys");
+    assert_eq!(journal.view_get_all(Vec::new()).await, Ok(Vec::new()));
+
     let writes = vec![(b"a/1".to_vec(), None), row(b"a/2", b"2"), (b"nothing".to_vec(), None)];
     journal.view_apply(writes).await.unwrap();
     assert_eq!(journal.view_get(b"a/1".to_vec()).await, Ok(None));
@@ -96,4 +105,29 @@ pub(crate) async fn views_put_get_scan_and_remove<B: Backend>() {
     let found = backend.journal().view_scan(Vec::new(), vec![0xff], 9).await.unwrap();
     assert_eq!(found.len(), 4);
     assert_eq!(found[1], (b"a/2".to_vec(), b"2".to_vec()));
+}
+
+pub(crate) async fn listings_lead_to_rows<B: Backend>() {
+    let backend = B::begin();
+    let journal = backend.journal();
+    let row = |key: &[u8], value: &[u8]| -> ViewWrite { (key.to_vec(), Some(value.to_vec())) };
+    let rows =
+        [row(b"l/1", b""), row(b"l/2", b""), row(b"l/3", b""), row(b"r/1", b"one"), row(b"r/3", b"three")];
+    journal.view_apply(rows.to_vec()).await.unwrap();
+    let leads_to = |key: &[u8]| [b"r/", &key[2..]].concat();
+    for (from, to, limit, expected) in [
+        (
+            &b"l/"[..],
+            &b"l0"[..],
+            9,
+            &[(&b"l/1"[..], Some(&b"one"[..])), (b"l/2", None), (b"l/3", Some(b"three"))][..],
+        ),
+        (b"l/", b"l0", 1, &[(b"l/1", Some(b"one"))]),
+        (b"l/2", b"l/3", 9, &[(b"l/2", None)]),
+        (b"l0", b"l/", 9, &[]),
+    ] {
+        let found = journal.view_list(from.to_vec(), to.to_vec(), limit, leads_to).await.unwrap();
+        let found: Vec<_> = found.iter().map(|(key, row)| (&key[..], row.as_deref())).collect();
+        assert_eq!(found, expected, "{from:?}..{to:?}");
+    }
 }

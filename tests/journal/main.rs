@@ -63,6 +63,7 @@ conformance!([memory: Memory, sled: Sled] {
     beside::the_vault_puts_gets_scans_and_erases,
     beside::personal_data_is_there_with_its_commit,
     beside::views_put_get_scan_and_remove,
+    beside::listings_lead_to_rows,
     failing::all_is_the_same_after_closing_and_opening,
     failing::all_is_the_same_after_a_crash,
     failing::a_reopened_journal_goes_on,

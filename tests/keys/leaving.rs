@@ -99,7 +99,10 @@ fn of_somebody_who_left_nothing_personal_is_shown_and_all_else_is() {
         assert_ne!(anew, who);
         assert!(log_in(&shop).await.is_ok());
         assert!(rented(&shop, anew, what).await.rental.address.is_some());
-        assert_eq!(shop.notifications(Some(anew), &PAGE).await.unwrap().items.len(), 2);
+        eventually("the new customer has messages of their own", || async {
+            (shop.notifications(Some(anew), &PAGE).await.unwrap().items.len() == 2).then_some(())
+        })
+        .await;
     });
 }
 

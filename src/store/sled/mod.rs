@@ -38,8 +38,8 @@ use self::{
     writer::{Request, Writer},
 };
 use super::{
-    Commit, CommitError, CommitId, Committed, Journal, Loaded, Pending, StoreError, VaultRow, VaultWrite,
-    ViewRow, ViewWrite,
+    Commit, CommitError, CommitId, Committed, Journal, ListedRow, Loaded, Pending, StoreError, VaultRow,
+    VaultWrite, ViewRow, ViewWrite,
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
 
@@ -243,12 +243,11 @@ impl Journal for SledJournal {
         }
     }
 
-    fn vault_get(&self, key: String) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
+    fn vault_get_all(&self, keys: Vec<String>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
         let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
-            let key = format::vault_key(&key);
-            let value = shared.files.with(|files| files.tree.get(key).map_err(unavailable))?;
-            Ok(value.map(|value| value.to_vec()))
+            let keys = keys.iter().map(|key| format::vault_key(key));
+            shared.files.with(|files| reads::values(&files.tree, keys))
         })
     }
 
@@ -287,12 +286,9 @@ impl Journal for SledJournal {
         })
     }
 
-    fn view_get(&self, key: Vec<u8>) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
+    fn view_get_all(&self, keys: Vec<Vec<u8>>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
         let shared = Arc::clone(&self.shared);
-        self.pool.run(move || {
-            let value = shared.files.with(|files| files.views.get(key).map_err(unavailable))?;
-            Ok(value.map(|value| value.to_vec()))
-        })
+        self.pool.run(move || shared.files.with(|files| reads::values(&files.views, keys)))
     }
 
     fn view_scan(
@@ -305,12 +301,27 @@ impl Journal for SledJournal {
             return at_once(Ok(Vec::new()));
         }
         let shared = Arc::clone(&self.shared);
+        self.pool.run(move || shared.files.with(|files| reads::rows(&files.views, from..to, limit)))
+    }
+
+    fn view_list(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        limit: usize,
+        leads_to: fn(&[u8]) -> Vec<u8>,
+    ) -> Pending<Result<Vec<ListedRow>, StoreError>> {
+        if from >= to {
+            return at_once(Ok(Vec::new()));
+        }
+        let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
-            let row = |row: sled::Result<(sled::IVec, sled::IVec)>| {
-                let (key, value) = row.map_err(unavailable)?;
-                Ok((key.to_vec(), value.to_vec()))
-            };
-            shared.files.with(|files| files.views.range(from..to).take(limit).map(row).collect())
+            shared.files.with(|files| {
+                let listed = reads::rows(&files.views, from..to, limit)?;
+                let keys: Vec<Vec<u8>> = listed.into_iter().map(|(key, _)| key).collect();
+                let rows = reads::values(&files.views, keys.iter().map(|key| leads_to(key)))?;
+                Ok(keys.into_iter().zip(rows).collect())
+            })
         })
     }
 

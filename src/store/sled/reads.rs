@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    ops::Range,
     sync::{Arc, Mutex, PoisonError, RwLock, mpsc},
 };
 
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     domain::{EntityId, Position, Recorded, Version},
     store::{
-        Pending, StoreError, codec,
+        Pending, StoreError, ViewRow, codec,
         record::{CommitRecord, IndexRecord, fold_snapshot},
     },
 };
@@ -29,13 +30,19 @@ pub(super) struct ReadPool {
     jobs: mpsc::Sender<Box<dyn FnOnce() + Send>>,
 }
 
+/// Starts a thread of the store's, under a name that tools show.
+pub(super) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(run).expect("the system has room for the store's few threads");
+}
+
 impl ReadPool {
     pub(super) fn start() -> Self {
         let (jobs, queue) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..READERS {
             let queue = Arc::clone(&queue);
-            std::thread::spawn(move || {
+            start_thread("store-reader", move || {
                 loop {
                     let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(job) = job else { break };
@@ -104,6 +111,28 @@ impl Tail {
         };
         positions.iter().map(event).collect()
     }
+}
+
+/// At most `limit` rows of a range, by key.
+pub(super) fn rows(
+    tree: &sled::Tree,
+    range: Range<Vec<u8>>,
+    limit: usize,
+) -> Result<Vec<ViewRow>, StoreError> {
+    let row = |row: sled::Result<(sled::IVec, sled::IVec)>| {
+        let (key, value) = row.map_err(unavailable)?;
+        Ok((key.to_vec(), value.to_vec()))
+    };
+    tree.range(range).take(limit).map(row).collect()
+}
+
+/// The values under these keys.
+pub(super) fn values(
+    tree: &sled::Tree,
+    keys: impl IntoIterator<Item = Vec<u8>>,
+) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    let value = |key| tree.get(key).map(|value| value.map(|value| value.to_vec())).map_err(unavailable);
+    keys.into_iter().map(value).collect()
 }
 
 /// The commits of a chunk, each with the position of its first event.

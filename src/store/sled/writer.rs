@@ -87,7 +87,7 @@ impl Writer {
     pub(super) fn start(shared: Arc<Shared>) -> mpsc::Sender<Request> {
         let (requests, queue) = mpsc::channel();
         let next = Position(shared.head.borrow().0 + 1);
-        std::thread::spawn(move || {
+        super::reads::start_thread("store-writer", move || {
             let mut writer = Self { shared: Arc::clone(&shared), next, fail_next_flush: false };
             // Replies of requests that a panic drops tell their callers: unknown.
             if std::panic::catch_unwind(AssertUnwindSafe(|| writer.run(&queue))).is_err() {
