@@ -4,7 +4,8 @@
 //! happen, so a case is fast and, with its seed, repeatable. After every step the S invariants are
 //! asserted; at the end of each case the faults stop, and the Q invariants are too.
 //!
-//! `PROPTEST_CASES` says how many cases are tried. A failing case is shrunk, and its steps are shown.
+//! `PROPTEST_CASES` says how many cases are tried, `SEED` which ones. A failing case is shrunk, and its
+//! steps and its seed are shown.
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -21,8 +22,10 @@ mod people;
 mod regressions;
 mod world;
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
 use actix_rt::SystemRunner;
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, RngSeed};
 use proptest_state_machine::{StateMachineTest, prop_state_machine};
 
 use self::{commands::Step, model::Model, world::World};
@@ -31,10 +34,13 @@ use self::{commands::Step, model::Model, world::World};
 const CASES: u32 = 32;
 
 fn config() -> Config {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    // A failure's seed would mean another case with the next change of a strategy: its steps are printed,
-    // and belong into `regressions.rs`.
-    Config { cases: cases.unwrap_or(CASES), failure_persistence: None, ..Config::default() }
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+    let cases = number("PROPTEST_CASES").and_then(|cases| u32::try_from(cases).ok()).unwrap_or(CASES);
+    let seed = number("SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    // Shown when a case fails. With the next change of a strategy it means another case: what lasts are the
+    // steps, which are printed, too, and belong into `regressions.rs`.
+    println!("to see these cases again: SEED={seed} PROPTEST_CASES={cases} cargo test --test properties");
+    Config { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Config::default() }
 }
 
 /// A shop under test, with the thread's runtime that it lives on.

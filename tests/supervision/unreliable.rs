@@ -1,0 +1,106 @@
+//! A journal whose loads fail on demand: what the memory backend's fault plan, which is about writing,
+//! leaves out.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use saem::{
+    domain::{EntityId, Position, Recorded, RentalId},
+    store::{
+        Commit, CommitError, Committed, Journal, ListedRow, Loaded, Pending, StoreError, VaultRow,
+        VaultWrite, ViewRow, ViewWrite, memory::MemoryJournal,
+    },
+};
+use tokio::sync::watch;
+
+/// What the next load does.
+#[derive(Clone, Copy)]
+pub(crate) enum LoadFault {
+    Damaged,
+    Panic,
+    Never,
+}
+
+/// A journal whose loads fail on demand.
+pub(crate) struct Unreliable {
+    pub(crate) inner: Arc<MemoryJournal>,
+    pub(crate) loads: Mutex<VecDeque<LoadFault>>,
+}
+
+impl Journal for Unreliable {
+    fn load(&self, entity: EntityId) -> Pending<Result<Loaded, StoreError>> {
+        match self.loads.lock().unwrap().pop_front() {
+            None => self.inner.load(entity),
+            Some(LoadFault::Damaged) => {
+                Box::pin(std::future::ready(Err(StoreError::Corrupt("on demand".to_owned()))))
+            }
+            Some(LoadFault::Panic) => Box::pin(async { panic!("while loading") }),
+            Some(LoadFault::Never) => Box::pin(std::future::pending()),
+        }
+    }
+
+    fn commit(&self, commit: Commit) -> Pending<Result<Committed, CommitError>> {
+        self.inner.commit(commit)
+    }
+
+    fn read(&self, after: Position, max: usize) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
+        self.inner.read(after, max)
+    }
+
+    fn timeline(&self, rental: RentalId) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
+        self.inner.timeline(rental)
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.inner.head()
+    }
+
+    fn vault_write(&self, writes: Vec<VaultWrite>) -> Pending<Result<(), CommitError>> {
+        self.inner.vault_write(writes)
+    }
+
+    fn vault_get_all(&self, keys: Vec<String>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        self.inner.vault_get_all(keys)
+    }
+
+    fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<VaultRow>, StoreError>> {
+        self.inner.vault_scan(prefix)
+    }
+
+    fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
+        self.inner.view_apply(writes)
+    }
+
+    fn view_get_all(&self, keys: Vec<Vec<u8>>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        self.inner.view_get_all(keys)
+    }
+
+    fn view_list(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        limit: usize,
+        leads_to: fn(&[u8]) -> Vec<u8>,
+    ) -> Pending<Result<Vec<ListedRow>, StoreError>> {
+        self.inner.view_list(from, to, limit, leads_to)
+    }
+
+    fn view_scan(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        limit: usize,
+    ) -> Pending<Result<Vec<ViewRow>, StoreError>> {
+        self.inner.view_scan(from, to, limit)
+    }
+
+    fn health(&self) -> Result<(), String> {
+        self.inner.health()
+    }
+
+    fn close(&self) -> Pending<()> {
+        self.inner.close()
+    }
+}
