@@ -3,26 +3,6 @@
 //! Each setting is a key such as `http.listen`; its environment variable is `SAEM_HTTP__LISTEN`. An
 //! unknown key is an error, wherever it stands: a typo must not silently mean the default.
 
-mod values;
-
-use std::{net::SocketAddr, path::PathBuf};
-
-use config::{Config, Environment, File, FileFormat};
-use serde::Deserialize;
-use thiserror::Error;
-
-use self::values::duration_ms;
-pub use self::values::{List, Secret};
-use crate::{
-    actors::{payment::Rules, restart::RestartLimits, shop::ShopSettings},
-    domain::notice::Locale,
-    http::{
-        clients::{self, TrustedProxies},
-        cors,
-        limits::ServerSettings,
-    },
-};
-
 macro_rules! sections {
     ($(
         $(#[$doc:meta])*
@@ -42,6 +22,30 @@ macro_rules! sections {
         }
     )*};
 }
+
+mod breaker;
+mod values;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use config::{Config, Environment, File, FileFormat};
+use serde::Deserialize;
+use thiserror::Error;
+
+use self::values::duration_ms;
+pub use self::{
+    breaker::BreakerSettings,
+    values::{List, Secret},
+};
+use crate::{
+    actors::{payment::Rules, restart::RestartLimits, shop::ShopSettings},
+    domain::notice::Locale,
+    http::{
+        clients::{self, TrustedProxies},
+        cors,
+        limits::ServerSettings,
+    },
+};
 
 sections! {
     /// Every setting.
@@ -126,12 +130,6 @@ sections! {
         breaker: BreakerSettings = BreakerSettings::default(),
         /// The simulator.
         simulator: SimulatorSettings = SimulatorSettings::default(),
-    }
-
-    /// The circuit breaker.
-    BreakerSettings {
-        /// How long it stays open, in ms.
-        open_wait_ms: u64 = 5_000,
     }
 
     /// The payment simulator.
@@ -266,8 +264,9 @@ impl Settings {
         let ttl = duration_ms(&payment.deferral_ttl).is_some();
         let rule = "must be a duration, such as 24h, 30m or 90s";
         checks.that(ttl, "payment.deferral_ttl", &payment.deferral_ttl, rule);
+        payment.breaker.check(&mut checks);
         checks.one_of("sms.provider", &self.sms.provider, &["log"]);
-        for (key, value, least, most) in self.numbers() {
+        for (key, value, least, most) in self.numbers().into_iter().chain(payment.breaker.numbers()) {
             let rule = format!("must be {least} to {most}");
             checks.that((least..=most).contains(&value), key, value, &rule);
         }
@@ -275,7 +274,7 @@ impl Settings {
     }
 
     /// Every number, with the least and the most it may be.
-    fn numbers(&self) -> [(&'static str, u64, u64, u64); 23] {
+    fn numbers(&self) -> [Number; 22] {
         let Self { http, store, payment, actors, limits, .. } = self;
         let simulator = &payment.simulator;
         [
@@ -291,7 +290,6 @@ impl Settings {
             ("payment.timeout_ms", payment.timeout_ms, 1, 10 * MINUTE_MS),
             ("payment.concurrency", payment.concurrency as u64, 1, 100_000),
             ("payment.queue", payment.queue as u64, 0, 100_000),
-            ("payment.breaker.open_wait_ms", payment.breaker.open_wait_ms, 1, 60 * MINUTE_MS),
             ("payment.simulator.latency_ms", simulator.latency_ms, 0, 10 * MINUTE_MS),
             ("payment.simulator.jitter_ms", simulator.jitter_ms, 0, 10 * MINUTE_MS),
             ("payment.simulator.capacity", simulator.capacity as u64, 0, 100_000),
@@ -348,11 +346,14 @@ impl Settings {
             },
             payment_concurrency: payment.concurrency,
             payment_queue: payment.queue,
-            breaker_open_wait_ms: payment.breaker.open_wait_ms,
+            breaker: payment.breaker.rules(),
             faults_enabled: self.faults.enabled,
         }
     }
 }
+
+/// A number's key, its value, and the least and the most it may be.
+type Number = (&'static str, u64, u64, u64);
 
 /// A minute, in ms.
 const MINUTE_MS: u64 = 60_000;

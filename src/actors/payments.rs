@@ -7,29 +7,25 @@ use std::{
 };
 
 use actix::prelude::*;
-use serde::Serialize;
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 
 use super::{
     ask::{AskError, FaultMode},
     payment::{
-        ConversationError, Conversations, Converse, DeskParts, GRACE, PaymentActor, SabotageDesk, Ties,
+        self, ConversationError, Conversations, Converse, DeskParts, GRACE, PaymentActor, SabotageDesk, Ties,
         admission::{Admission, Ticket},
-        breaker::BreakerMode,
+        breaker::{BreakerMode, BreakerView},
     },
     restart::{FailureLog, RestartLimits, Verdict},
     shop::ShopError,
 };
 
 /// How the payment actor is doing.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug)]
 pub struct PaymentDeskView {
-    /// `CLOSED`, `OPEN` or `HALF_OPEN`.
-    pub breaker: &'static str,
-    /// `AUTO`, `FORCED_OPEN` or `DISABLED`.
-    pub mode: BreakerMode,
+    /// The circuit breaker.
+    pub breaker: BreakerView,
     /// Calls at the gateway now.
     pub permits_in_use: usize,
     /// How many may be.
@@ -101,7 +97,7 @@ impl Payments {
     /// When it is worth trying again, in ms.
     #[must_use]
     pub fn retry_after_ms(&self) -> u64 {
-        self.parts.breaker.retry_after_ms()
+        payment::retry_after_ms(&self.parts.breaker, &self.admission())
     }
 
     /// Has a conversation, and waits for its end. It goes on even if the caller does not.
@@ -206,8 +202,7 @@ impl Payments {
         let (permits_in_use, permits) = admission.permits();
         let (queue_depth, queue_capacity) = admission.queue();
         PaymentDeskView {
-            breaker: if self.parts.breaker.is_open() { "OPEN" } else { "CLOSED" },
-            mode: self.parts.breaker.mode(),
+            breaker: self.parts.breaker.view(),
             permits_in_use,
             permits,
             queue_depth,

@@ -112,15 +112,19 @@ async fn state_of(app: &App) -> Result<Registry, Problem> {
     let desk = app.shop.payment_desk().await;
     let breaker = gauge(&registry, "saem_payment_breaker", "1 for the state the breaker is in", &["state"]);
     for state in ["CLOSED", "OPEN", "HALF_OPEN"] {
-        breaker.with_label_values(&[state]).set(f64::from(u8::from(desk.breaker == state)));
+        breaker.with_label_values(&[state]).set(f64::from(u8::from(desk.breaker.state.as_str() == state)));
     }
+    let total = |name, help, value: u64| {
+        counter(&registry, name, help, &[]).with_label_values(NONE).inc_by(value as f64);
+    };
+    total("saem_payment_breaker_openings_total", "How often the breaker has opened", desk.breaker.openings);
+    let refused = desk.breaker.not_permitted;
+    total("saem_payment_breaker_not_permitted_total", "Calls that the breaker has refused", refused);
     single("saem_payment_permits", "Calls at the gateway there may be at once", desk.permits as f64);
     single("saem_payment_permits_in_use", "Calls at the gateway", desk.permits_in_use as f64);
     single("saem_payment_queue_capacity", "Requests that may wait for a permit", desk.queue_capacity as f64);
     single("saem_payment_queue_depth", "Requests that wait for a permit", desk.queue_depth as f64);
-    counter(&registry, "saem_payment_shed_total", "Requests turned away by the payment actor", &[])
-        .with_label_values(NONE)
-        .inc_by(desk.shed as f64);
+    total("saem_payment_shed_total", "Requests turned away by the payment actor", desk.shed);
     Ok(registry)
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::app::{TestApp, eventually};
 
 /// The value of a sample, by its name and labels as they are written.
-async fn sample(app: &TestApp, name: &str) -> Option<f64> {
+pub async fn sample(app: &TestApp, name: &str) -> Option<f64> {
     let answer = app.anyone().get("/metrics").await;
     assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4");
     let text = answer.expect(200);

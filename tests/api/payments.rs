@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::app::{Answer, Client, TestApp, eventually, id};
 
-async fn pay(customer: &Client, rental: &Value, token: &str) -> Answer {
+pub async fn pay(customer: &Client, rental: &Value, token: &str) -> Answer {
     let method = json!({"paymentMethod": {"type": "CARD", "token": token}});
     customer.post(&format!("/v1/rentals/{}/payment", id(rental)), method).await
 }
@@ -119,49 +119,6 @@ async fn with_fallback_refuse_a_rental_without_an_answer_is_canceled() {
     assert_eq!(rental["cancelReason"], "PAYMENT_UNAVAILABLE");
     payment_becomes(&customer, &rental, "CANCELED").await;
     assert_eq!(app.ledger(&rental["paymentId"]).await, (1, 1));
-}
-
-#[tokio::test]
-async fn an_open_breaker_defers_without_asking_the_gateway() {
-    let app = TestApp::start();
-    let (customer, product) = (app.customer(1).await, app.product(100, 1).await);
-    let breaker = |mode: &str| {
-        let operator = app.operator();
-        let request = operator.request(Method::PUT, "/v1/operations/payment/breaker");
-        let request = request.json(&json!({"mode": mode}));
-        async move { Answer::of(request).await }
-    };
-    assert_eq!(breaker("FORCED_OPEN").await.expect(200)["mode"], "FORCED_OPEN");
-    let rental = customer.rent(&product, "tok_ok").await.expect(202);
-    assert_eq!(customer.events(&rental).await, ["RentalPlaced", "PaymentDeferred"]);
-    assert_eq!(app.ledger(&rental["paymentId"]).await, (0, 0));
-    let text = || async {
-        let messages = customer.get("/v1/notifications").await.expect(200);
-        messages["items"].as_array().unwrap().iter().any(|m| m["event"] == "RentalPlaced").then_some(())
-    };
-    eventually("the customer is told to pay later", text).await;
-    breaker("AUTO").await.expect(200);
-    assert_eq!(pay(&customer, &rental, "tok_ok").await.expect(200)["status"], "CONFIRMED");
-    assert_eq!(app.ledger(&rental["paymentId"]).await, (1, 0));
-    breaker("SHUT").await.invalid(&["/mode"]);
-}
-
-#[tokio::test]
-async fn nobody_tries_cards_for_ever() {
-    let app = TestApp::start();
-    let (customer, product) = (app.customer(1).await, app.product(100, 1).await);
-    let breaker = app.operator().request(Method::PUT, "/v1/operations/payment/breaker");
-    Answer::of(breaker.json(&json!({"mode": "FORCED_OPEN"}))).await.expect(200);
-    let rental = customer.rent(&product, "tok_ok").await.expect(202);
-    let breaker = app.operator().request(Method::PUT, "/v1/operations/payment/breaker");
-    Answer::of(breaker.json(&json!({"mode": "AUTO"}))).await.expect(200);
-    // The first attempt was never sent.
-    for _ in 2..=50 {
-        pay(&customer, &rental, "tok_decline").await.problem(402, "payment-declined");
-    }
-    pay(&customer, &rental, "tok_ok").await.problem(409, "rental-not-payable");
-    assert_eq!(app.ledger(&rental["paymentId"]).await, (0, 0));
-    customer.cancel(&rental).await.expect(200);
 }
 
 #[tokio::test]

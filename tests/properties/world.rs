@@ -16,6 +16,7 @@ use saem::{
         shop::{BreakerMode, Shop, ShopParts, ShopSettings},
         sources::{Sources, TokioClock},
     },
+    config::Settings,
     domain::{
         CustomerId, EntityId, Event, Money, Position, ProductId, Recorded, RentalId, Timestamp,
         context::{Context, Maintenance},
@@ -102,7 +103,7 @@ fn settings(defer: bool) -> ShopSettings {
         },
         payment_concurrency: 64,
         payment_queue: 256,
-        breaker_open_wait_ms: 5_000,
+        breaker: Settings::default().shop(String::new()).breaker,
         faults_enabled: true,
     }
 }

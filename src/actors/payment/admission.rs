@@ -19,6 +19,8 @@ pub struct Admission {
     concurrency: usize,
     queue: usize,
     shed: AtomicU64,
+    /// How long a call takes, in ms: the last ones count most.
+    call_ms: AtomicU64,
 }
 
 /// The right to wait and to pay; given back when dropped.
@@ -37,6 +39,7 @@ impl Admission {
             concurrency,
             queue,
             shed: AtomicU64::new(0),
+            call_ms: AtomicU64::new(0),
         }
     }
 
@@ -68,6 +71,21 @@ impl Admission {
         self.shed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A call took so long, in ms.
+    pub fn took(&self, took_ms: u64) {
+        let known_ms = self.call_ms.load(Ordering::Relaxed);
+        // Two at once may overwrite each other: it is an estimate.
+        self.call_ms.store((7 * known_ms + took_ms).div_ceil(8), Ordering::Relaxed);
+    }
+
+    /// In how long, in ms, those who wait now are done, if calls go on as they did; at least a second,
+    /// since whoever is told that everything is taken would find it taken again.
+    #[must_use]
+    pub fn wait_ms(&self) -> u64 {
+        let waiting = self.queue().0 as u64 + 1;
+        (waiting * self.call_ms.load(Ordering::Relaxed) / self.concurrency as u64).max(1_000)
+    }
+
     /// How many were turned away.
     #[must_use]
     pub fn shed_count(&self) -> u64 {
@@ -91,6 +109,18 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_is_turned_away_is_told_when_the_queue_will_be_done() {
+        let admission = Admission::new(2, 10);
+        assert_eq!(admission.wait_ms(), 1_000, "nothing is known yet");
+        (0..100).for_each(|_| admission.took(800));
+        let tickets: Vec<_> = (0..9).map(|_| admission.enter()).collect();
+        let permits = [admission.permit().await, admission.permit().await];
+        assert_eq!((tickets.len(), admission.queue().0), (9, 7));
+        assert_eq!(admission.wait_ms(), 8 * 800 / 2);
+        drop(permits);
+    }
 
     #[tokio::test]
     async fn the_one_too_many_is_shed_at_once() {

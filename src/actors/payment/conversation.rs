@@ -8,7 +8,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::Desk;
+use super::{Desk, admission::Admission, breaker::Breaker};
 use crate::{
     actors::{
         ask::{AskError, Because, Decided},
@@ -216,6 +216,11 @@ impl Desk {
         Ok(Told::of(self.tell_rental(rental, command, because).await?))
     }
 
+    /// When it is worth trying again, in ms: once the breaker lets calls through, or the queue is worked off.
+    pub(super) fn retry_after_ms(&self) -> u64 {
+        retry_after_ms(&self.parts.breaker, &self.ties.admission)
+    }
+
     /// From now: when to try again, and until when.
     pub(super) fn deferral(&self) -> Deferral {
         let now = self.parts.sources.now();
@@ -241,6 +246,11 @@ impl Desk {
     pub(super) async fn read_payment(&self, payment: PaymentId) -> Result<Payment, StoreError> {
         reads::read::<Payment>(&self.parts.journal, payment).await
     }
+}
+
+/// See [`Desk::retry_after_ms`].
+pub(crate) fn retry_after_ms(breaker: &Breaker, admission: &Admission) -> u64 {
+    breaker.shut().map_or_else(|| admission.wait_ms(), |shut| shut.retry_after_ms)
 }
 
 /// What follows from what a payment has just decided.

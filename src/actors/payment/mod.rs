@@ -31,7 +31,7 @@ use actix::prelude::*;
 use tokio::sync::{Semaphore, oneshot};
 use tracing::error;
 
-pub(crate) use self::conversation::outcome_of;
+pub(crate) use self::conversation::{outcome_of, retry_after_ms};
 use self::{admission::Admission, breaker::Breaker};
 pub use self::{
     conversation::{ConversationError, Rules},

@@ -5,11 +5,12 @@
 
 use std::{rc::Rc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     Desk,
     admission::Ticket,
+    breaker::Leave,
     conversation::{Answer, ConversationError, Told, charge_of},
     resolving::{Settling, settle},
 };
@@ -74,7 +75,7 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
     let _floor = desk.take_floor(rental.payment())?;
     let fee = Charge { attempt: 1, amount: terms.fee, provider: terms.provider.clone() };
     let terms = Box::new(terms);
-    if desk.parts.breaker.is_open() {
+    let Some((_permit, leave)) = may_charge(desk, arrived).await? else {
         if !desk.parts.rules.defer {
             desk.ties.admission.shed();
             return Err(overloaded(desk));
@@ -82,15 +83,14 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
         let command = RentalCommand::Place { terms, deferral: Some(desk.deferral()) };
         let decided = desk.parts.exchange.ask_with::<Rental>(rental, command, because, vault).await?;
         return Ok(Told::of(decided).placed(rental, desk));
-    }
-    let _permit = permit(desk, arrived).await?;
+    };
     let command = RentalCommand::Place { terms, deferral: None };
     let decided = desk.parts.exchange.ask_with::<Rental>(rental, command, because, vault).await?;
     if !decided.changed {
         // The same key raced with itself. An intent is answered from the state, never by charging.
         return Ok(Placed { replayed: true, ..Told::of(decided).placed(rental, desk) });
     }
-    let told = match charge_in_time(desk, rental, &fee, &method, arrived).await {
+    let told = match charge_in_time(desk, leave, (rental, &fee), &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, fee, reference, because).await?,
         Answer::Declined { code } => desk.declined(rental, fee, code, because).await?,
         Answer::Unknown => desk.unknown(rental, because).await?,
@@ -105,10 +105,9 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
     if state.status != RentalStatus::PaymentDeferred {
         return Err(ConversationError::NotPayable);
     }
-    if desk.parts.breaker.is_open() {
+    let Some((_permit, leave)) = may_charge(desk, arrived).await? else {
         return still_deferred(desk, rental, &turn).await;
-    }
-    let _permit = permit(desk, arrived).await?;
+    };
     let payment = desk.read_payment(rental.payment()).await?;
     let settled = match settle_last(desk, rental, &state, &payment, because).await? {
         Settling::Settled | Settling::Declined { .. } => payment.current(),
@@ -124,7 +123,7 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
     let memo = turn.of_attempt(rental, charge.attempt);
     let exchange = &desk.parts.exchange;
     exchange.ask_once::<Payment>(rental.payment(), request, because, Vec::new(), memo).await?;
-    let told = match charge_in_time(desk, rental, &charge, &method, arrived).await {
+    let told = match charge_in_time(desk, leave, (rental, &charge), &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, charge, reference, because).await?,
         Answer::Declined { code } => {
             let declined = desk.declined(rental, charge, code, because).await?;
@@ -177,11 +176,23 @@ async fn still_deferred(desk: &Rc<Desk>, rental: RentalId, turn: &Turn) -> Resul
     Ok(told.placed(rental, desk))
 }
 
-/// A permit for the gateway, while there is enough time left to use it.
-async fn permit(
+/// A permit for the gateway and the breaker's leave to use it; `None` when the breaker is open, also if it
+/// opened while the permit was waited for.
+async fn may_charge(
     desk: &Rc<Desk>,
     arrived: Instant,
-) -> Result<tokio::sync::OwnedSemaphorePermit, ConversationError> {
+) -> Result<Option<(OwnedSemaphorePermit, Leave)>, ConversationError> {
+    let breaker = &desk.parts.breaker;
+    if breaker.shut().is_some() {
+        // Asked in vain, so that it is counted.
+        return Ok(breaker.ask().ok().and(None));
+    }
+    let permit = permit(desk, arrived).await?;
+    Ok(breaker.ask().ok().map(|leave| (permit, leave)))
+}
+
+/// A permit for the gateway, while there is enough time left to use it.
+async fn permit(desk: &Rc<Desk>, arrived: Instant) -> Result<OwnedSemaphorePermit, ConversationError> {
     let patience_ms = desk.parts.rules.deadline_ms.saturating_sub(desk.parts.rules.charge_min_ms);
     let give_up = arrived + Duration::from_millis(patience_ms);
     tokio::time::timeout_at(give_up, desk.ties.admission.permit()).await.map_err(|_elapsed| {
@@ -191,22 +202,31 @@ async fn permit(
 }
 
 fn overloaded(desk: &Desk) -> ConversationError {
-    ConversationError::Overloaded { retry_after_ms: desk.parts.breaker.retry_after_ms() }
+    ConversationError::Overloaded { retry_after_ms: desk.retry_after_ms() }
 }
 
-/// Charges, if there is any time left: the settle horizon counts on no charge being sent later.
+/// Charges, if there is any time left: the settle horizon counts on no charge being sent later. The
+/// breaker hears of every call: no definite answer is a failure, a decline is none.
 async fn charge_in_time(
     desk: &Rc<Desk>,
-    rental: RentalId,
-    charge: &Charge,
+    leave: Leave,
+    (rental, charge): (RentalId, &Charge),
     method: &PaymentMethod,
     arrived: Instant,
 ) -> Answer {
-    let spent_ms = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
-    match desk.parts.rules.deadline_ms.saturating_sub(spent_ms) {
-        0 => Answer::Unknown,
-        left_ms => {
-            desk.charge(rental.payment(), charge, method, left_ms.min(desk.parts.rules.timeout_ms)).await
-        }
+    let spent_ms = ms(arrived.elapsed());
+    let left_ms = desk.parts.rules.deadline_ms.saturating_sub(spent_ms);
+    if left_ms == 0 {
+        return Answer::Unknown;
     }
+    let limit_ms = left_ms.min(desk.parts.rules.timeout_ms);
+    let answer = desk.charge(rental.payment(), charge, method, limit_ms).await;
+    let took_ms = ms(arrived.elapsed()).saturating_sub(spent_ms);
+    leave.answered(matches!(answer, Answer::Unknown), took_ms);
+    desk.ties.admission.took(took_ms);
+    answer
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

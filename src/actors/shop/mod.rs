@@ -38,7 +38,11 @@ use super::{
     exchange::{Exchange, ExchangeSettings},
     mypage::{self, MyPage},
     notification::{Courier, Messages},
-    payment::{DeskParts, Rules, admission::Admission, breaker::Breaker},
+    payment::{
+        DeskParts, Rules,
+        admission::Admission,
+        breaker::{Breaker, BreakerRules},
+    },
     payments::Payments,
     progress::Progress,
     projection,
@@ -49,7 +53,10 @@ use super::{
     sources::Sources,
     supervisor::Keeping,
 };
-pub use super::{payment::breaker::BreakerMode, payments::PaymentDeskView};
+pub use super::{
+    payment::breaker::{BreakerMode, BreakerView},
+    payments::PaymentDeskView,
+};
 use crate::{
     domain::{
         CustomerId, Position, RentalId, Timestamp,
@@ -88,8 +95,8 @@ pub struct ShopSettings {
     pub payment_concurrency: usize,
     /// Customers who may wait for one.
     pub payment_queue: usize,
-    /// How long the breaker stays open, in ms.
-    pub breaker_open_wait_ms: u64,
+    /// When the circuit breaker opens, and for how long.
+    pub breaker: BreakerRules,
     /// Whether faults may be injected.
     pub faults_enabled: bool,
 }
@@ -366,7 +373,7 @@ impl ShopSettings {
             gateway: Arc::clone(gateway),
             sources: sources.clone(),
             rules: self.payment,
-            breaker: Arc::new(Breaker::new(self.breaker_open_wait_ms)),
+            breaker: Arc::new(Breaker::new(self.breaker, sources.clone())),
         }
     }
 }

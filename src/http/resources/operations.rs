@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::{
     actors::{
         ask::FaultMode,
-        shop::{self, BreakerMode, ContextView, HeldView, PaymentDeskView},
+        shop::{self, BreakerMode, BreakerView, ContextView, HeldView, PaymentDeskView},
         supervisor::EntityStatus,
     },
     domain::{
@@ -189,6 +189,27 @@ impl From<Entry> for LedgerEntry {
     }
 }
 
+/// Calls, and how they went.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BreakerWindow {
+    /// How many.
+    #[schema(example = 50)]
+    calls: usize,
+    /// How many of them had no definite answer.
+    #[schema(example = 2)]
+    failed_calls: usize,
+    /// How many of them were slow.
+    #[schema(example = 5)]
+    slow_calls: usize,
+    /// In percent.
+    #[schema(example = 4)]
+    failure_rate: usize,
+    /// In percent.
+    #[schema(example = 10)]
+    slow_call_rate: usize,
+}
+
 /// How the payment actor is doing.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -198,6 +219,18 @@ pub struct PaymentDesk {
     breaker: &'static str,
     /// Who decides whether it is open.
     mode: BreakerMode,
+    /// The calls that the breaker's next decision is made from.
+    window: BreakerWindow,
+    /// How often the breaker has opened since the server started.
+    #[schema(example = 0)]
+    openings: u64,
+    /// Calls that the breaker has refused since the server started.
+    #[schema(example = 0)]
+    not_permitted: u64,
+    /// For how much longer no calls are let through, in ms; only while none are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 4_200)]
+    retry_after_ms: Option<u64>,
     /// Calls at the gateway now.
     #[schema(example = 3)]
     permits_in_use: usize,
@@ -220,9 +253,20 @@ pub struct PaymentDesk {
 
 impl From<PaymentDeskView> for PaymentDesk {
     fn from(view: PaymentDeskView) -> Self {
+        let BreakerView { state, mode, window, openings, not_permitted, retry_after_ms } = view.breaker;
         Self {
-            breaker: view.breaker,
-            mode: view.mode,
+            breaker: state.as_str(),
+            mode,
+            window: BreakerWindow {
+                calls: window.calls,
+                failed_calls: window.failed,
+                slow_calls: window.slow,
+                failure_rate: window.failure_rate(),
+                slow_call_rate: window.slow_call_rate(),
+            },
+            openings,
+            not_permitted,
+            retry_after_ms,
             permits_in_use: view.permits_in_use,
             permits: view.permits,
             queue_depth: view.queue_depth,

@@ -1,0 +1,77 @@
+//! The circuit breaker's settings.
+
+use serde::Deserialize;
+
+use super::{Checks, MINUTE_MS, Number};
+use crate::actors::payment::breaker::{BreakerRules, Span};
+
+sections! {
+    /// The circuit breaker.
+    BreakerSettings {
+        /// What it looks back on: `COUNT_BASED` (the last calls) or `TIME_BASED` (the last seconds).
+        window_type: String = "COUNT_BASED".to_owned(),
+        /// How many calls, or seconds.
+        window_size: usize = 50,
+        /// With fewer calls to look back on, it stays closed.
+        minimum_calls: usize = 20,
+        /// It opens when so many of a hundred calls had no definite answer.
+        failure_rate_percent: usize = 50,
+        /// It opens when so many of a hundred calls were slow.
+        slow_call_rate_percent: usize = 80,
+        /// A call is slow from here on, in ms.
+        slow_call_ms: u64 = 610,
+        /// How long it stays open, in ms; twice as long each time that it opens again.
+        open_wait_ms: u64 = 5_000,
+        /// The longest it stays open, in ms.
+        open_wait_max_ms: u64 = 60_000,
+        /// How many calls it lets through, half open, before it decides again.
+        half_open_calls: usize = 10,
+        /// How long it stays half open, in ms, before it opens again.
+        half_open_max_ms: u64 = 10_000,
+    }
+}
+
+impl BreakerSettings {
+    pub(super) fn rules(&self) -> BreakerRules {
+        BreakerRules {
+            span: match self.window_type.as_str() {
+                "TIME_BASED" => Span::Seconds(self.window_size as u64),
+                _ => Span::Calls(self.window_size),
+            },
+            minimum_calls: self.minimum_calls,
+            failure_rate_percent: self.failure_rate_percent,
+            slow_call_rate_percent: self.slow_call_rate_percent,
+            slow_call_ms: self.slow_call_ms,
+            open_wait_ms: self.open_wait_ms,
+            open_wait_max_ms: self.open_wait_max_ms,
+            half_open_calls: self.half_open_calls,
+            half_open_max_ms: self.half_open_max_ms,
+        }
+    }
+
+    pub(super) fn check(&self, checks: &mut Checks) {
+        let types = ["COUNT_BASED", "TIME_BASED"];
+        checks.one_of("payment.breaker.window_type", &self.window_type, &types);
+        let rule = "must not be smaller than payment.breaker.open_wait_ms";
+        let fits = self.open_wait_max_ms >= self.open_wait_ms;
+        checks.that(fits, "payment.breaker.open_wait_max_ms", self.open_wait_max_ms, rule);
+        // One that looks back on fewer calls than it needs would never open.
+        let fits = self.window_type != "COUNT_BASED" || self.minimum_calls <= self.window_size;
+        let rule = "must not be larger than payment.breaker.window_size";
+        checks.that(fits, "payment.breaker.minimum_calls", self.minimum_calls, rule);
+    }
+
+    pub(super) const fn numbers(&self) -> [Number; 9] {
+        [
+            ("payment.breaker.window_size", self.window_size as u64, 1, 10_000),
+            ("payment.breaker.minimum_calls", self.minimum_calls as u64, 1, 10_000),
+            ("payment.breaker.failure_rate_percent", self.failure_rate_percent as u64, 1, 100),
+            ("payment.breaker.slow_call_rate_percent", self.slow_call_rate_percent as u64, 1, 100),
+            ("payment.breaker.slow_call_ms", self.slow_call_ms, 1, 10 * MINUTE_MS),
+            ("payment.breaker.open_wait_ms", self.open_wait_ms, 1, 60 * MINUTE_MS),
+            ("payment.breaker.open_wait_max_ms", self.open_wait_max_ms, 1, 24 * 60 * MINUTE_MS),
+            ("payment.breaker.half_open_calls", self.half_open_calls as u64, 1, 10_000),
+            ("payment.breaker.half_open_max_ms", self.half_open_max_ms, 1, 60 * MINUTE_MS),
+        ]
+    }
+}
