@@ -28,7 +28,7 @@ async fn rent() -> Result<(), Box<dyn Error>> {
     let journal = MemoryJournal::new();
     let parts = ShopParts {
         journal: journal.clone(),
-        gateway: Arc::new(Simulator::new(Ledger::in_memory(), Behaviour::default(), 1)),
+        gateways: Arc::new(Simulator::new(Ledger::in_memory(), Behaviour::default(), 1)).into(),
         sms: Arc::new(LogSms),
         sources: Sources::system(),
     };

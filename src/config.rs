@@ -40,6 +40,7 @@ pub use self::{
 use crate::{
     actors::{payment::Rules, restart::RestartLimits, shop::ShopSettings},
     domain::notice::Locale,
+    gateways,
     http::{
         clients::{self, TrustedProxies},
         cors,
@@ -110,8 +111,12 @@ sections! {
 
     /// Payments.
     Payment {
-        /// `simulator`.
+        /// `simulator`, or `http`: a gateway that speaks the protocol of `docs/gateway.md`.
         provider: String = "simulator".to_owned(),
+        /// Where the gateway of provider `http` is.
+        url: Option<String> = None,
+        /// What that gateway wants to see as `Authorization: Bearer`, if anything.
+        key: Option<Secret> = None,
         /// From a request's arrival to its last chance at the gateway, in ms; waiting included.
         deadline_ms: u64 = 900,
         /// One call to the gateway, in ms.
@@ -256,7 +261,18 @@ impl Settings {
         let key_len = self.operator.key.as_ref().map_or(usize::MAX, |key| key.0.chars().count());
         checks.that(key_len >= 32, "operator.key", "***", "must have at least 32 characters");
         checks.one_of("locale", &self.locale, &["ko", "en"]);
-        checks.one_of("payment.provider", &payment.provider, &["simulator"]);
+        checks.one_of("payment.provider", &payment.provider, &["simulator", "http"]);
+        match &payment.url {
+            Some(url) => {
+                let rule = gateways::http::base_url(url).err();
+                let shown = if url.contains('@') { "***" } else { url };
+                checks.that(rule.is_none(), "payment.url", shown, rule.unwrap_or_default());
+            }
+            None => {
+                let rule = "must be set when payment.provider is http";
+                checks.that(payment.provider != "http", "payment.url", "", rule);
+            }
+        }
         checks.one_of("payment.fallback", &payment.fallback, &["defer", "refuse"]);
         let larger = payment.deadline_ms > payment.charge_min_ms;
         let rule = "must be larger than payment.charge_min_ms";

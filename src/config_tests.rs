@@ -7,6 +7,16 @@ fn load(environment: &[(&str, &str)], flags: &[(&str, String)]) -> Result<Settin
     Settings::load_from(None, environment.collect(), flags)
 }
 
+fn loaded(environment: &[(&str, &str)]) -> Settings {
+    load(environment, &[]).unwrap()
+}
+
+/// What is wrong, a line each.
+fn refused(environment: &[(&str, &str)]) -> Vec<String> {
+    let error = load(environment, &[]).unwrap_err().to_string();
+    error.lines().map(|line| line.trim_start_matches("bad setting: ").to_owned()).collect()
+}
+
 #[test]
 fn flags_win_over_the_environment_and_that_over_a_file() {
     let directory = tempfile::tempdir().unwrap();
@@ -111,4 +121,30 @@ fn each_bad_entry_of_a_list_is_named() {
         ]
     );
     assert!(load(&[("SAEM_HTTP__CORS_ORIGINS", "*")], &[]).is_ok());
+}
+
+#[test]
+fn the_provider_http_needs_to_know_where_its_gateway_is() {
+    let missing = refused(&[("SAEM_PAYMENT__PROVIDER", "http")]);
+    assert_eq!(missing, ["payment.url = : must be set when payment.provider is http"]);
+    for url in ["gateway.example", "ftp://gateway.example", "http://", "http://me:secret@gateway.example/"] {
+        let wrong = refused(&[("SAEM_PAYMENT__PROVIDER", "http"), ("SAEM_PAYMENT__URL", url)]);
+        assert!(wrong[0].starts_with("payment.url = ") && !wrong[0].contains("secret"), "{wrong:?}");
+    }
+    loaded(&[("SAEM_PAYMENT__PROVIDER", "http"), ("SAEM_PAYMENT__URL", "https://gateway.example/pay")]);
+}
+
+#[test]
+fn a_breaker_that_could_never_open_is_refused() {
+    let few = refused(&[("SAEM_PAYMENT__BREAKER__WINDOW_SIZE", "10")]);
+    assert_eq!(
+        few,
+        ["payment.breaker.minimum_calls = 20: must not be larger than payment.breaker.window_size"]
+    );
+    let others = [
+        ("SAEM_PAYMENT__BREAKER__OPEN_WAIT_MS", "70000"),
+        ("SAEM_PAYMENT__BREAKER__WINDOW_TYPE", "SLIDING"),
+        ("SAEM_PAYMENT__BREAKER__FAILURE_RATE_PERCENT", "101"),
+    ];
+    assert_eq!(refused(&others).len(), 3);
 }

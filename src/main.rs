@@ -1,4 +1,4 @@
-//! The command line: `saem serve`, `saem compact`.
+//! The command line: `saem serve`, `saem gateway`, `saem compact`.
 //!
 //! What goes wrong before the server listens is one clear line on stderr, and exit code 1 (2 for a
 //! command line that cannot be read). SIGTERM and SIGINT drain, close the journal, and exit with 0.
@@ -15,9 +15,10 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use mimalloc::MiMalloc;
 use saem::{
-    actors::shop::Shop,
+    actors::{shop::Shop, sources::Sources},
     config::Settings,
     demo,
+    gateways::ledger::Ledger,
     http::limits::ServerSettings,
     open,
     store::sled::{Compacted, SledJournal, SledOptions},
@@ -45,6 +46,8 @@ struct Cli {
 enum Command {
     /// Run the shop.
     Serve(Serve),
+    /// Run the payment simulator as a process of its own, for provider `http`.
+    Gateway(Gateway),
     /// Write the store anew, without what was erased; no server may run.
     Compact(Compact),
 }
@@ -57,6 +60,19 @@ struct Compact {
     /// The data directory, instead of ./saem-data (`store.path`).
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Gateway {
+    /// Read settings from a TOML file: `payment.simulator` and `payment.key` are used.
+    #[arg(long, value_name = "FILE")]
+    config: Option<String>,
+    /// Listen here.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]
+    listen: String,
+    /// Keep the record of what was taken here.
+    #[arg(long, value_name = "FILE", default_value = "./gateway.ledger")]
+    ledger: PathBuf,
 }
 
 #[derive(Args)]
@@ -79,6 +95,7 @@ fn main() -> ExitCode {
     let command = Cli::parse().command;
     let done = start_log().and_then(|()| match command {
         Command::Serve(serve) => actix_web::rt::System::new().block_on(run(serve)),
+        Command::Gateway(gateway) => actix_web::rt::System::new().block_on(gateway.run()),
         Command::Compact(compact) => compact.run(),
     });
     match done {
@@ -109,9 +126,7 @@ async fn run(serve: Serve) -> Result<(), Failure> {
     let signals = Signals::expected()?;
     let settings = Settings::load(serve.config.as_deref(), &serve.flags()?)?;
     // The port is taken before the data: whoever cannot listen should not touch the store.
-    let address = &settings.http.listen;
-    let listener =
-        TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let listener = listen(&settings.http.listen)?;
     let mut server = settings.server();
     if let Some(descriptors) = server.fit_descriptors()? {
         let (wanted, served) = (settings.http.connections, server.connections);
@@ -124,6 +139,10 @@ async fn run(serve: Serve) -> Result<(), Failure> {
     shop.close().await;
     info!("closed");
     Ok(served?)
+}
+
+fn listen(address: &str) -> Result<TcpListener, Failure> {
+    Ok(TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?)
 }
 
 /// What tells the server to stop. Whoever reads the welcome may send it.
@@ -169,6 +188,27 @@ async fn serve_until_told(
     let served = serving.server.await;
     told.abort();
     served
+}
+
+impl Gateway {
+    async fn run(self) -> Result<(), Failure> {
+        let mut signals = Signals::expected()?;
+        let payment = Settings::load(self.config.as_deref(), &[])?.payment;
+        let listener = listen(&self.listen)?;
+        let ledger = Ledger::open(&self.ledger)?;
+        let simulator = open::simulator(&payment.simulator, ledger, &Sources::system());
+        let address = listener.local_addr()?;
+        let server = saem::http::gateway::serve(simulator, listener, payment.key.map(|key| key.0))?;
+        println!("Saem's payment simulator listens on http://{address}");
+        println!("  ledger        {}", self.ledger.display());
+        let handle = server.handle();
+        actix_web::rt::spawn(async move {
+            // Whoever waits for an answer waits in vain, as at any gateway that goes away.
+            signals.at_once().await;
+            handle.stop(false).await;
+        });
+        Ok(server.await?)
+    }
 }
 
 impl Compact {

@@ -15,8 +15,10 @@ use crate::{
         shop::{Shop, ShopError, ShopParts},
         sources::Sources,
     },
-    config::{Settings, SimulatorSettings},
+    config::{Payment, Settings, SimulatorSettings},
     gateways::{
+        Gateways,
+        http::{self, HttpGateway},
         ledger::{Ledger, LedgerError},
         simulator::{Behaviour, Simulator},
         sms::LogSms,
@@ -45,6 +47,9 @@ pub enum OpenError {
         /// Why.
         error: std::io::Error,
     },
+    /// The way to the payment gateway.
+    #[error("the payment gateway's client cannot be set up: {0}")]
+    GatewayClient(#[from] reqwest::Error),
     /// The shop itself.
     #[error("the shop cannot be opened: {0}")]
     Shop(#[from] ShopError),
@@ -68,11 +73,30 @@ pub async fn open(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
         Some(key) => key.0.clone(),
         None => operator_key(directory, &sources)?,
     };
-    let SimulatorSettings { latency_ms, jitter_ms, capacity } = settings.payment.simulator.clone();
-    let behaviour = Behaviour { latency_ms, jitter_ms, capacity, ..Behaviour::default() };
-    let gateway = Arc::new(Simulator::new(ledger, behaviour, sources.bits() as u64));
-    let parts = ShopParts { journal, gateway, sms: Arc::new(LogSms), sources };
+    let gateways = gateways(&settings.payment, ledger, &sources)?;
+    let parts = ShopParts { journal, gateways, sms: Arc::new(LogSms), sources };
     Ok(Shop::open(parts, settings.shop(operator_key)).await?)
+}
+
+/// Who takes the money, and who may have taken it under earlier settings.
+fn gateways(payment: &Payment, ledger: Ledger, sources: &Sources) -> Result<Gateways, OpenError> {
+    let simulator = Arc::new(simulator(&payment.simulator, ledger, sources));
+    let Some(url) = payment.url.as_deref() else { return Ok(simulator.into()) };
+    let base = http::base_url(url).expect("settings are checked when they are loaded");
+    let key = payment.key.as_ref().map(|key| key.0.clone());
+    let http = Arc::new(HttpGateway::new(http::client()?, base, key));
+    Ok(match payment.provider.as_str() {
+        "http" => Gateways::new(http, vec![simulator]),
+        _ => Gateways::new(simulator, vec![http]),
+    })
+}
+
+/// The simulator, as the settings have it behave.
+#[must_use]
+pub fn simulator(settings: &SimulatorSettings, ledger: Ledger, sources: &Sources) -> Simulator {
+    let SimulatorSettings { latency_ms, jitter_ms, capacity } = *settings;
+    let behaviour = Behaviour { latency_ms, jitter_ms, capacity, ..Behaviour::default() };
+    Simulator::new(ledger, behaviour, sources.bits() as u64)
 }
 
 /// Where a generated operator key is kept.

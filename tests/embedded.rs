@@ -34,8 +34,12 @@ const OPERATOR_KEY: &str = "operator-key-of-at-least-32-characters";
 
 async fn open(journal: Arc<dyn Journal>) -> Arc<Shop> {
     let gateway = Simulator::new(Ledger::in_memory(), Behaviour::default(), 1);
-    let parts =
-        ShopParts { journal, gateway: Arc::new(gateway), sms: Arc::new(LogSms), sources: Sources::system() };
+    let parts = ShopParts {
+        journal,
+        gateways: Arc::new(gateway).into(),
+        sms: Arc::new(LogSms),
+        sources: Sources::system(),
+    };
     Shop::open(parts, Settings::default().shop(OPERATOR_KEY.to_owned())).await.unwrap()
 }
 

@@ -3,11 +3,13 @@
 //! Nothing in here decides anything. When to charge, to look up, to void or to refund is the payment
 //! actor's business; how a provider is spoken to is a gateway's.
 
+pub mod http;
 pub mod ledger;
 pub mod simulator;
 pub mod sms;
+pub mod wire;
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use thiserror::Error;
 
@@ -106,6 +108,46 @@ pub enum GatewayError {
     /// The gateway refuses for good, whatever is tried again.
     #[error("the gateway refuses: {0}")]
     Refused(String),
+}
+
+/// The gateway that takes the money now, and those that took it earlier: what they took is looked up and
+/// given back there. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateways {
+    current: Arc<dyn PaymentGateway>,
+    earlier: Vec<Arc<dyn PaymentGateway>>,
+}
+
+impl Gateways {
+    /// `current`, with others behind it.
+    #[must_use]
+    pub fn new(current: Arc<dyn PaymentGateway>, earlier: Vec<Arc<dyn PaymentGateway>>) -> Self {
+        Self { current, earlier }
+    }
+
+    /// Where new charges go.
+    #[must_use]
+    pub fn current(&self) -> &dyn PaymentGateway {
+        &*self.current
+    }
+
+    /// The gateway of a provider.
+    ///
+    /// # Errors
+    /// [`GatewayError::Refused`] when it is not set up: only the operator can change that.
+    pub fn of(&self, provider: &str) -> Result<&dyn PaymentGateway, GatewayError> {
+        let mut all = std::iter::once(&self.current).chain(&self.earlier);
+        let found = all.find(|gateway| gateway.provider() == provider);
+        found
+            .map(|gateway| &**gateway)
+            .ok_or_else(|| GatewayError::Refused(format!("payment provider {provider} is not set up")))
+    }
+}
+
+impl<G: PaymentGateway> From<Arc<G>> for Gateways {
+    fn from(gateway: Arc<G>) -> Self {
+        Self::new(gateway, Vec::new())
+    }
 }
 
 /// A payment gateway. All calls are idempotent by key; the payment actor bounds each with a time-out.

@@ -113,6 +113,12 @@ impl Simulator {
         *lock(&self.inner.behaviour) = (behaviour, bound);
     }
 
+    /// How it behaves.
+    #[must_use]
+    pub fn behaviour(&self) -> Behaviour {
+        lock(&self.inner.behaviour).0
+    }
+
     /// Runs `work` when it is its turn and its time has passed, whether or not anybody still waits.
     /// `None` means that it is carried out, and never answered.
     fn serve<T: Send + 'static>(

@@ -7,6 +7,7 @@ pub mod correlation;
 pub mod cors;
 pub mod docs;
 pub mod extract;
+pub mod gateway;
 pub mod idempotency;
 pub mod limits;
 pub mod metrics;

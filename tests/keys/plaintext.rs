@@ -34,7 +34,8 @@ async fn open(directory: &Path) -> Arc<Shop> {
     };
     let ledger = Ledger::open(&directory.join("simulator.ledger")).unwrap();
     let gateway = Arc::new(Simulator::new(ledger, Behaviour::default(), 1));
-    let parts = ShopParts { journal, gateway, sms: Arc::new(LogSms), sources: Sources::system() };
+    let parts =
+        ShopParts { journal, gateways: gateway.into(), sms: Arc::new(LogSms), sources: Sources::system() };
     Shop::open(parts, Settings::default().shop(OPERATOR_KEY.to_owned())).await.unwrap()
 }
 

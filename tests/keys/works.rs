@@ -73,7 +73,7 @@ impl Works {
         let (journal, gateway) = (Arc::clone(&self.journal), Arc::clone(&self.gateway));
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         let sources = Sources::seeded(clock, Sources::system().bits() as u64);
-        let parts = ShopParts { journal, gateway, sms: Arc::new(LogSms), sources };
+        let parts = ShopParts { journal, gateways: gateway.into(), sms: Arc::new(LogSms), sources };
         let mut settings = Settings::default();
         settings.actors.arbiters = 2;
         // Short, since a failed payment is looked into only when its calls cannot be under way any more.

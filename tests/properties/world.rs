@@ -58,7 +58,7 @@ async fn make_template() -> Template {
     let sources = Sources::seeded(Arc::new(TokioClock::starting_at(Timestamp(1))), 1);
     let parts = ShopParts {
         journal: journal.clone(),
-        gateway: Wire::to(gateway()),
+        gateways: Wire::to(gateway()).into(),
         sms: Arc::new(Phones::default()),
         sources,
     };
@@ -170,7 +170,7 @@ impl World {
         let wire = Wire::to(gateway.clone());
         let parts = ShopParts {
             journal: journal.clone(),
-            gateway: wire.clone(),
+            gateways: wire.clone().into(),
             sms: phones.clone(),
             sources: sources.clone(),
         };
@@ -216,7 +216,7 @@ impl World {
         self.wire = Wire::to(self.gateway.clone());
         let parts = ShopParts {
             journal: self.journal.clone(),
-            gateway: self.wire.clone(),
+            gateways: self.wire.clone().into(),
             sms: self.phones.clone(),
             sources: self.sources.clone(),
         };

@@ -38,9 +38,8 @@ pub struct Client {
 
 impl Client {
     pub fn of(url: &str, token: Option<String>) -> Self {
-        // Where an answer leads is part of it, and for whoever asked to follow.
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        let http = http.build().expect("a client needs nothing");
+        // It follows no redirect: where an answer leads is part of it.
+        let http = saem::gateways::http::client().expect("a client needs nothing");
         Self { http, url: url.to_owned(), token, id: String::new() }
     }
 

@@ -121,16 +121,17 @@ impl Desk {
         self.ties.retired.load(Ordering::Acquire)
     }
 
-    /// Calls the gateway, for so long.
+    /// Calls a provider's gateway, for so long.
     pub(super) async fn call<T>(
         &self,
+        provider: &str,
         limit_ms: u64,
         call: impl FnOnce(&dyn PaymentGateway) -> Call<T>,
     ) -> Result<T, GatewayError> {
         if self.retired() {
             return Err(GatewayError::Unknown("another payment actor has taken over".to_owned()));
         }
-        let call = call(&*self.parts.gateway);
+        let call = call(self.parts.gateways.of(provider)?);
         let limit = Duration::from_millis(limit_ms);
         let answer = tokio::time::timeout(limit, call).await;
         answer.unwrap_or_else(|_elapsed| Err(GatewayError::Unknown("no answer in time".to_owned())))
@@ -145,7 +146,10 @@ impl Desk {
         limit_ms: u64,
     ) -> Answer {
         let key = ChargeKey { payment, attempt: charge.attempt };
-        match self.call(limit_ms, |gateway| gateway.charge(key, charge.amount, method)).await {
+        match self
+            .call(&charge.provider, limit_ms, |gateway| gateway.charge(key, charge.amount, method))
+            .await
+        {
             Ok(Charged::Approved { reference }) => Answer::Approved { reference },
             Ok(Charged::Declined { code }) | Err(GatewayError::Refused(code)) => Answer::Declined { code },
             Err(GatewayError::Unknown(reason)) => {

@@ -41,7 +41,7 @@ pub use self::{
 use super::{exchange::Exchange, guard::guarded, shop::views::Placed, sources::Sources};
 use crate::{
     domain::{PaymentId, Timestamp},
-    gateways::PaymentGateway,
+    gateways::Gateways,
     store::Journal,
 };
 
@@ -66,7 +66,7 @@ pub struct DeskParts {
     /// Through which they are told.
     pub exchange: Exchange,
     /// Who takes the money.
-    pub gateway: Arc<dyn PaymentGateway>,
+    pub gateways: Gateways,
     /// Time.
     pub sources: Sources,
     /// Deadlines, time-outs and what to do without an answer.

@@ -117,7 +117,7 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
             return Err(ConversationError::InProgress { retry_after_ms });
         }
     };
-    let charge = charge_of(&state, settled + 1, desk.parts.gateway.provider())?;
+    let charge = charge_of(&state, settled + 1, desk.parts.gateways.current().provider())?;
     let request = PaymentCommand::Request { charge: charge.clone(), settled };
     // From here on, what came of this request is what came of this attempt.
     let memo = turn.of_attempt(rental, charge.attempt);

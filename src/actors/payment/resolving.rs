@@ -116,7 +116,7 @@ pub(super) async fn settle(
     let key = ChargeKey { payment: rental.payment(), attempt: charge.attempt };
     let later = desk.parts.sources.now().plus_ms(desk.parts.rules.timeout_ms);
     let timeout_ms = desk.parts.rules.timeout_ms;
-    let reference = match desk.call(timeout_ms, |gateway| gateway.find(key)).await {
+    let reference = match desk.call(&charge.provider, timeout_ms, |gateway| gateway.find(key)).await {
         Ok(Found::Captured { reference, .. }) => reference,
         Ok(Found::Declined { code }) => {
             let command = PaymentCommand::Decline { charge, code };
@@ -124,16 +124,22 @@ pub(super) async fn settle(
             return Ok(Settling::Declined { by: Causation::Event(declined.position) });
         }
         // "Not found" is no answer by itself: have the gateway refuse it for ever, or wait it out.
-        Ok(Found::Nothing) => match desk.call(timeout_ms, |gateway| gateway.void(key)).await {
-            Ok(Voided::Settled) => return Ok(Settling::Settled),
-            Ok(Voided::Captured { reference }) => reference,
-            Ok(Voided::Unsupported) => {
-                let settled_at = requested_at.plus_ms(desk.parts.rules.horizon_ms());
-                let settled = desk.parts.sources.now() >= settled_at;
-                return Ok(if settled { Settling::Settled } else { Settling::Open { retry_at: settled_at } });
+        Ok(Found::Nothing) => {
+            match desk.call(&charge.provider, timeout_ms, |gateway| gateway.void(key)).await {
+                Ok(Voided::Settled) => return Ok(Settling::Settled),
+                Ok(Voided::Captured { reference }) => reference,
+                Ok(Voided::Unsupported) => {
+                    let settled_at = requested_at.plus_ms(desk.parts.rules.horizon_ms());
+                    let settled = desk.parts.sources.now() >= settled_at;
+                    return Ok(if settled {
+                        Settling::Settled
+                    } else {
+                        Settling::Open { retry_at: settled_at }
+                    });
+                }
+                Err(error) => return unanswered(error, later),
             }
-            Err(error) => return unanswered(error, later),
-        },
+        }
         Err(error) => return unanswered(error, later),
     };
     let approve = PaymentCommand::Approve { charge, reference };
@@ -177,13 +183,14 @@ async fn refund(
         GatewayError::Unknown(_) => ConversationError::InProgress { retry_after_ms },
         GatewayError::Refused(reason) => ConversationError::Refused(reason),
     };
-    let found = desk.call(timeout_ms, |gateway| gateway.find(key)).await.map_err(failed)?;
-    let amount =
-        state.strays.iter().find(|stray| stray.attempt == attempt).map_or(state.amount, |s| s.amount);
+    let stray = state.strays.iter().find(|stray| stray.attempt == attempt);
+    let (amount, provider) =
+        stray.map_or((state.amount, &state.provider), |stray| (stray.amount, &stray.provider));
+    let found = desk.call(provider, timeout_ms, |gateway| gateway.find(key)).await.map_err(failed)?;
     match found {
         Found::Captured { refunded, .. } if refunded >= amount => Ok(()),
         Found::Captured { .. } | Found::Declined { .. } | Found::Nothing => {
-            desk.call(timeout_ms, |gateway| gateway.refund(key, amount)).await.map_err(failed)
+            desk.call(provider, timeout_ms, |gateway| gateway.refund(key, amount)).await.map_err(failed)
         }
     }
 }

@@ -63,7 +63,7 @@ use crate::{
         context::{Context, Group},
         notice::Locale,
     },
-    gateways::{PaymentGateway, sms::SmsGateway},
+    gateways::{Gateways, sms::SmsGateway},
     store::Journal,
 };
 
@@ -106,7 +106,7 @@ pub struct ShopParts {
     /// Where everything is kept.
     pub journal: Arc<dyn Journal>,
     /// Who takes the money.
-    pub gateway: Arc<dyn PaymentGateway>,
+    pub gateways: Gateways,
     /// Who sends the messages.
     pub sms: Arc<dyn SmsGateway>,
     /// Time, ids and randomness.
@@ -142,7 +142,7 @@ impl Progresses {
 pub struct Shop {
     settings: ShopSettings,
     journal: Arc<dyn Journal>,
-    gateway: Arc<dyn PaymentGateway>,
+    gateways: Gateways,
     sources: Sources,
     exchange: Exchange,
     contexts: Arc<Contexts>,
@@ -163,7 +163,7 @@ impl Shop {
     /// # Errors
     /// [`ShopError::Store`] or [`ShopError::Commit`]
     pub async fn open(parts: ShopParts, settings: ShopSettings) -> Result<Arc<Self>, ShopError> {
-        let ShopParts { journal, gateway, sms, sources } = parts;
+        let ShopParts { journal, gateways, sms, sources } = parts;
         let arbiters: Vec<Arbiter> = (0..settings.arbiters).map(|_| Arbiter::new()).collect();
         let mut handles: Vec<ArbiterHandle> = arbiters.iter().map(Arbiter::handle).collect();
         if handles.is_empty() {
@@ -172,7 +172,7 @@ impl Shop {
         let exchange =
             Exchange::new(handles.clone(), settings.exchange(), Arc::clone(&journal), sources.clone());
         let contexts = Arc::new(Contexts::open(exchange.clone(), &journal).await?);
-        let desk = settings.desk(&journal, &exchange, &gateway, &sources);
+        let desk = settings.desk(&journal, &exchange, &gateways, &sources);
         let admission = Admission::new(settings.payment_concurrency, settings.payment_queue);
         let payments = Payments::start(handles[0].clone(), desk, admission, settings.restart_limits);
         let payments = Arc::new(payments);
@@ -191,7 +191,7 @@ impl Shop {
             progress: Progresses::default(),
             settings,
             journal,
-            gateway,
+            gateways,
             sources,
             exchange,
             contexts,
@@ -364,13 +364,13 @@ impl ShopSettings {
         &self,
         journal: &Arc<dyn Journal>,
         exchange: &Exchange,
-        gateway: &Arc<dyn PaymentGateway>,
+        gateways: &Gateways,
         sources: &Sources,
     ) -> DeskParts {
         DeskParts {
             journal: Arc::clone(journal),
             exchange: exchange.clone(),
-            gateway: Arc::clone(gateway),
+            gateways: gateways.clone(),
             sources: sources.clone(),
             rules: self.payment,
             breaker: Arc::new(Breaker::new(self.breaker, sources.clone())),

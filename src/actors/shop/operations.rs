@@ -214,7 +214,7 @@ impl Shop {
     /// The simulator's own ledger; none with another provider.
     #[must_use]
     pub fn ledger(&self) -> Option<Vec<ledger::Entry>> {
-        self.gateway.ledger()
+        self.gateways.current().ledger()
     }
 
     /// How the payment actor is doing.

@@ -57,7 +57,7 @@ impl Shop {
         turn: Turn,
         arrived: Instant,
     ) -> Result<Placed, ShopError> {
-        self.gateway.accepts(&method).map_err(ShopError::PaymentMethod)?;
+        self.gateways.current().accepts(&method).map_err(ShopError::PaymentMethod)?;
         let rental = self.rental(id).await?;
         if rental.rental.status != RentalStatus::PaymentDeferred {
             return Err(ShopError::RentalNotPayable);

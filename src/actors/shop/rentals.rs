@@ -42,7 +42,7 @@ impl Shop {
         {
             return Ok(replay);
         }
-        self.gateway.accepts(&order.method).map_err(ShopError::PaymentMethod)?;
+        self.gateways.current().accepts(&order.method).map_err(ShopError::PaymentMethod)?;
         let product = self.orderable(&order)?;
         let presence = self.enter(order.customer_id).await?;
         let ticket = self.payments.ticket()?;
@@ -110,7 +110,7 @@ impl Shop {
             product_id: product.id,
             product_name: product.offer.name,
             fee: product.offer.fee,
-            provider: self.gateway.provider().to_owned(),
+            provider: self.gateways.current().provider().to_owned(),
             fingerprint: because.key.map(|key| key.fingerprint),
             correlation: because.correlation,
         }

@@ -1,0 +1,102 @@
+//! The protocol of provider `http`, as both sides write it: `docs/gateway.md` tells it to operators.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChargeKey, PaymentMethod};
+use crate::domain::{Money, PaymentId};
+
+/// What a charge is paid with.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "UPPERCASE", deny_unknown_fields)]
+pub enum Method {
+    /// A card.
+    Card {
+        /// The gateway's token.
+        token: String,
+    },
+}
+
+impl From<&PaymentMethod> for Method {
+    fn from(method: &PaymentMethod) -> Self {
+        let PaymentMethod::Card { token } = method;
+        Self::Card { token: token.clone() }
+    }
+}
+
+impl From<Method> for PaymentMethod {
+    fn from(method: Method) -> Self {
+        let Method::Card { token } = method;
+        Self::Card { token }
+    }
+}
+
+/// The only currency there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Currency {
+    /// Korean won; it has no smaller unit.
+    #[serde(rename = "KRW")]
+    Krw,
+}
+
+/// `PUT /charges/{key}`
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChargeOrder {
+    /// In won.
+    pub amount: Money,
+    /// Which won.
+    pub currency: Currency,
+    /// What it is paid with.
+    pub payment_method: Method,
+}
+
+/// `POST /charges/{key}/refund`
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefundOrder {
+    /// In won.
+    pub amount: Money,
+    /// Which won.
+    pub currency: Currency,
+}
+
+/// What became of a charge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "UPPERCASE", rename_all_fields = "camelCase")]
+pub enum Charge {
+    /// The money was captured.
+    Captured {
+        /// The gateway's own name for the capture.
+        reference: String,
+        /// How much of it was given back since, in won.
+        refunded: Money,
+    },
+    /// It was declined, for good.
+    Declined {
+        /// Why.
+        code: String,
+    },
+    /// It was voided: it never was, and never will be captured.
+    Voided,
+}
+
+/// Why something was refused.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Refusal {
+    /// As a word, such as `not_found`.
+    pub code: String,
+}
+
+/// The code of a refusal because nothing is known under this key.
+pub const NOT_FOUND: &str = "not_found";
+
+impl std::str::FromStr for ChargeKey {
+    type Err = ();
+
+    /// Reads what `Display` writes: the payment's id, a hyphen, the attempt.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (payment, attempt) = text.rsplit_once('-').ok_or(())?;
+        let payment = PaymentId::parse(payment).map_err(|_| ())?;
+        Ok(Self { payment, attempt: attempt.parse().map_err(|_| ())? })
+    }
+}

@@ -1,0 +1,11 @@
+//! Provider `http` and `saem gateway`: both sides of one protocol, over real connections, and a shop whose
+//! gateway is a process that dies and comes back.
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod peer;
+mod protocol;
+mod shop;
+#[path = "../support/mod.rs"]
+mod support;
+mod unclear;
