@@ -24,7 +24,11 @@ pub enum InvalidText {
 /// [`InvalidText`]
 pub fn line(text: &str, min: usize, max: usize) -> Result<String, InvalidText> {
     let line = bounded(text, min, max)?;
-    if line.chars().any(char::is_control) { Err(InvalidText::Control) } else { Ok(line) }
+    if line.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+        Err(InvalidText::Control)
+    } else {
+        Ok(line)
+    }
 }
 
 /// Whether a character shows nothing, or turns the text around it: names made of such deceive.
@@ -61,6 +65,8 @@ mod tests {
             assert_eq!(bounded(bad, 1, 3), Err(InvalidText::Control), "{bad:?}");
         }
         assert_eq!(bounded("a\nb", 1, 3).as_deref(), Ok("a\nb"));
-        assert_eq!(line("a\nb", 1, 3), Err(InvalidText::Control));
+        for two_lines in ["a\nb", "a\u{2028}b", "a\u{2029}b"] {
+            assert_eq!(line(two_lines, 1, 3), Err(InvalidText::Control), "{two_lines:?}");
+        }
     }
 }

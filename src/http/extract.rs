@@ -17,6 +17,7 @@ use super::{
     limits::Limits,
     problem::{FieldError, Problem},
     problem_kinds::Kind,
+    repeats,
 };
 use crate::{
     actors::shop::PageRequest,
@@ -97,6 +98,9 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<(T, Digest), Problem> {
             format!("not JSON at line {}, column {}", error.line(), error.column()),
         )
     })?;
+    if let Some(at) = repeats::repeated(body) {
+        return Err(Problem::invalid_field(&at, "is said twice"));
+    }
     if let Some(at) = array_in(&value) {
         return Err(Problem::invalid_field(&at, "must not be an array"));
     }

@@ -28,6 +28,8 @@ use super::{
 
 /// Paths that whoever watches the server may ask at any rate.
 const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+/// What explains a refusal must not be refused for the same reason.
+const EXPLAINING: &str = "/problems/";
 /// Descriptors for all that is no connection: store, log, sockets.
 const DESCRIPTORS_RESERVED: usize = 256;
 /// How many clients may be remembered before it is asked who can be forgotten.
@@ -98,7 +100,8 @@ impl Limits {
     }
 
     fn refusal(&self, request: &ServiceRequest) -> Option<Problem> {
-        let rate = self.rate.as_ref().filter(|_| !EXEMPT.contains(&request.path()))?;
+        let path = request.path();
+        let rate = self.rate.as_ref().filter(|_| !EXEMPT.contains(&path) && !path.starts_with(EXPLAINING))?;
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let client = self.trusted_proxies.client(peer, request.headers());
         let wait = rate.refusal(client)?;

@@ -15,6 +15,7 @@ pub mod openapi;
 pub mod posted;
 pub mod problem;
 pub mod problem_kinds;
+pub mod repeats;
 pub mod resources;
 pub mod routes;
 pub mod schema;

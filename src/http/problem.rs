@@ -286,7 +286,9 @@ impl From<Rejection> for Problem {
             Rejection::Product(ProductError::StockLimit) => {
                 return Self::invalid_field("/quantity", rejection.to_string());
             }
-            Rejection::Account(AccountError::NotFound | AccountError::Left) => Kind::NotFound,
+            Rejection::Account(AccountError::NotFound) => Kind::NotFound,
+            // Their session has ended with them; this call was under way.
+            Rejection::Account(AccountError::Left) => Kind::Unauthorized,
             Rejection::Account(AccountError::PhoneTaken) => Kind::PhoneTaken,
             Rejection::Account(AccountError::OpenRentals(_)) => Kind::RentalsOpen,
             Rejection::Context(ContextError::NotHeld) => Kind::NotFound,

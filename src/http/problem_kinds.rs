@@ -49,11 +49,11 @@ macro_rules! kinds {
 
 kinds! {
     MalformedJson = "malformed-json", BAD_REQUEST, "The body is not JSON";
-        "The body could not be read: it is no JSON, is nested too deeply, or broke off.";
+        "The body could not be read: it is no JSON, or broke off.";
         "Send one JSON value, in UTF-8.";
     InvalidRequest = "invalid-request", BAD_REQUEST, "The request breaks a rule";
-        "A field of the body, a query parameter or a header is missing, unknown, or out of bounds. \
-         Nothing was done.";
+        "A field of the body, a query parameter or a header is missing, unknown, said twice, or out of \
+         bounds; or the body is nested deeper than 16 levels. Nothing was done.";
         "See `errors`: each names a field by its pointer, and the rule. Mend them and send it again.";
     Unauthorized = "unauthorized", UNAUTHORIZED, "Who are you?";
         "There is no token, or it is not valid any more; or phone number and password do not match.";
@@ -70,9 +70,6 @@ kinds! {
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "Not by this method";
         "The path is served, but not by this method.";
         "See the `Allow` header, and the contract at /docs.";
-    NotAcceptable = "not-acceptable", NOT_ACCEPTABLE, "Not in this form";
-        "The answer cannot be given in a form that `Accept` allows.";
-        "Accept application/json.";
     RequestTimeout = "request-timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
         "The body did not arrive in time. Nothing was done.";
         "Send it again.";
@@ -81,10 +78,12 @@ kinds! {
         "Log in with it instead.";
     OutOfStock = "out-of-stock", CONFLICT, "Out of stock";
         "The product is sold out. Nothing was recorded and nothing charged.";
-        "Choose another product, or come back after a restock.";
+        "Choose another product, or come back after a restock. A rental that is confirmed may still be \
+         canceled with `OUT_OF_STOCK`, when others took the last units in the same moment: it is then \
+         refunded.";
     FeeChanged = "fee-changed", CONFLICT, "The fee has changed";
         "The fee is not the `expectedFee` that the customer was shown. Nothing was charged.";
-        "Show the new fee, and ask again.";
+        "Get the product anew, show its fee, and ask again.";
     ProductWithdrawn = "product-withdrawn", CONFLICT, "The product is withdrawn";
         "The product takes no new rentals. Nothing was charged.";
         "Choose another product.";
@@ -181,7 +180,6 @@ impl Kind {
             StatusCode::FORBIDDEN => Self::Forbidden,
             StatusCode::NOT_FOUND => Self::NotFound,
             StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
-            StatusCode::NOT_ACCEPTABLE => Self::NotAcceptable,
             StatusCode::REQUEST_TIMEOUT => Self::RequestTimeout,
             StatusCode::PAYLOAD_TOO_LARGE => Self::PayloadTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,

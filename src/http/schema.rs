@@ -110,24 +110,38 @@ schemas! {
         .examples([29_900])
         .build();
     Currency as "Currency" = one_of(&[CURRENCY]);
-    RentalStatus as "RentalStatus" = one_of(&[
+    RentalStatus as "RentalStatus" = said(one_of(&[
         Self::Confirmed, Self::Placed, Self::PaymentDeferred, Self::Delivered, Self::Canceled,
-    ]);
-    CancelReason as "CancelReason" = one_of(&[
+    ]),
+        "`PLACED`: the payment is under way. `PAYMENT_DEFERRED`: to be paid later. `CONFIRMED`: \
+         paid. `DELIVERED`: installed; final. `CANCELED`: over, and refunded if it was paid; \
+         final");
+    CancelReason as "CancelReason" = said(one_of(&[
         Self::Customer, Self::Operator, Self::PaymentDeclined, Self::PaymentExpired,
         Self::PaymentUnavailable, Self::OutOfStock,
-    ]);
-    PaymentStatus as "PaymentStatus" = one_of(&[
+    ]),
+        "`CUSTOMER`, `OPERATOR`: who canceled. `PAYMENT_DECLINED`: when it was placed. \
+         `PAYMENT_EXPIRED`: not paid in time. `PAYMENT_UNAVAILABLE`: the payment gave no answer, \
+         and deferring is off. `OUT_OF_STOCK`: others took the last units in the same moment");
+    PaymentStatus as "PaymentStatus" = said(one_of(&[
         Self::Approved, Self::Requested, Self::Unresolved, Self::Declined, Self::Canceled,
-    ]);
-    DeliveryStatus as "DeliveryStatus" = one_of(&[
+    ]),
+        "`REQUESTED`: under way. `UNRESOLVED`: not known yet whether it was captured; it will be. \
+         `APPROVED`: captured. `DECLINED`. `CANCELED`: refunded, or never captured");
+    DeliveryStatus as "DeliveryStatus" = said(one_of(&[
         Self::Started, Self::InTransit, Self::Delivered, Self::Canceled,
-    ]);
-    NotificationStatus as "NotificationStatus" = one_of(&[
+    ]),
+        "`STARTED`: being prepared. `IN_TRANSIT`: the courier has it. `DELIVERED`: installed. \
+         `CANCELED`");
+    NotificationStatus as "NotificationStatus" = said(one_of(&[
         Self::Sent, Self::Pending, Self::Delivered, Self::Failed,
-    ]);
-    BreakerMode as "BreakerMode" = one_of(&[Self::Auto, Self::ForcedOpen, Self::Disabled]);
-    FaultMode as "FaultMode" = one_of(&[Self::Panic, Self::Stop, Self::Hang]);
+    ]),
+        "`PENDING`: to be sent. `SENT`: the provider has taken it. `DELIVERED`: it has arrived. \
+         `FAILED`: given up");
+    BreakerMode as "BreakerMode" = said(one_of(&[Self::Auto, Self::ForcedOpen, Self::Disabled]),
+        "`AUTO`: the breaker decides. `FORCED_OPEN`: no payments are tried. `DISABLED`: all are");
+    FaultMode as "FaultMode" = said(one_of(&[Self::Panic, Self::Stop, Self::Hang]),
+        "`PANIC`, `STOP`: it fails at once. `HANG`: it does nothing any more");
     EntryStatus as "LedgerStatus" = one_of(&[Self::Captured, Self::Refunded]);
     Context as "Context" = one_of(&Self::ALL);
     Group as "Group" = one_of(&[Self::Rental, Self::Payment, Self::Delivery, Self::Product, Self::Agenda]);
@@ -148,6 +162,12 @@ fn one_of(values: &[impl Serialize]) -> Object {
     let words = values.iter().map(|value| serde_json::json!(value));
     let examples = words.clone().take(1);
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).examples(examples).build()
+}
+
+/// The same, and what the words mean.
+fn said(mut words: Object, meaning: &str) -> Object {
+    words.description = Some(meaning.to_owned());
+    words
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ async fn whoever_asks_too_often_is_told_when_to_come_back() {
         (answer.status == 429).then(|| answer.problem(429, "too-many-requests"))
     })
     .await;
-    for path in ["/healthz", "/readyz"] {
+    for path in ["/healthz", "/readyz", "/problems/too-many-requests"] {
         for _ in 0..20 {
             app.anyone().get(path).await.expect(200);
         }

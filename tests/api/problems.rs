@@ -115,6 +115,10 @@ async fn what_is_said_twice_is_not_half_heard() {
     Answer::of(two_keys).await.invalid(&["/headers/Idempotency-Key"]);
     let two_tokens = post().header(header::AUTHORIZATION, "Bearer x");
     Answer::of(two_tokens).await.problem(401, "unauthorized");
+    let twice = r#"{"phone": "010-1234-0001", "password": "wrong", "password": "password 1"}"#;
+    let twice = app.anyone().request(Method::POST, "/v1/sessions").body(twice);
+    let twice = twice.header(header::CONTENT_TYPE, "application/json");
+    Answer::of(twice).await.invalid(&["/password"]);
     let zipped = post().header(header::CONTENT_ENCODING, "gzip");
     Answer::of(zipped).await.problem(415, "unsupported-media-type");
     assert_eq!(customer.get("/v1/rentals").await.expect(200)["items"], json!([]));

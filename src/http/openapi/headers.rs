@@ -11,6 +11,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("Location", "Where it is found"),
     ("Retry-After", "After how many seconds to come back"),
     ("Saem-Position", "Send it with a read of My Page to see what this command did"),
+    ("WWW-Authenticate", "`Bearer`: log in, and send the token"),
     ("X-Correlation-Id", "On every log line and event of this call: tell it to whoever helps you"),
 ];
 
@@ -20,7 +21,8 @@ pub(super) fn parameters() -> Value {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "A name of your own for this call, such as a UUID: the same call with the same key \
-                        again gets the first answer and happens once",
+                        again gets the first outcome and happens once. It may stand in quotes, which are no \
+                        part of it",
         "required": false,
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$",
                    "examples": ["0d1f6c52-6f3b-4a53-9f0e-1c1d6a2b7c11"]},

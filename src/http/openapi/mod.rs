@@ -27,11 +27,29 @@ same with `operatorKey`, or sends the key itself as the token.
 and find the fields at fault in `errors`. 429 and 503 say in `Retry-After` how many seconds to wait.
 
 **Repeating safely:** send an `Idempotency-Key` of your own (a UUID will do) with a POST. The same call \
-again with the same key gets the first answer, with `Idempotency-Replayed: true`, and happens once: after \
-a broken connection, just send it again.
+again with the same key gets the first outcome, with `Idempotency-Replayed: true`, and happens once: after \
+a broken connection, just send it again. A key is yours, for one path, and is kept for a day at least; \
+what was refused for a rule (4xx but 402, 429, most 503) is not kept: mend it, and send it with the same key.
 
 **Reading your writes:** an answer to a command carries `Saem-Position`. A read of My Page that sends it \
-back shows what the command did.
+back waits for what the command did, a second at most, and then shows what there is.
+
+**A rental that is paid is not delivered yet.** 201 is `CONFIRMED`: paid. The unit is taken from stock \
+right after; of customers who race for the last one, the others are canceled with `OUT_OF_STOCK` within \
+moments, refunded, and told by a text message. So show what My Page says. 202 is `PAYMENT_DEFERRED`: the \
+customer pays by `POST /v1/rentals/{id}/payment`, best after `paymentRetryAt`, at the latest at \
+`paymentDueAt`. 402 leaves a canceled rental behind, where `Location` says.
+
+**Test cards** of the built-in payment simulator: `tok_ok` approves, `tok_decline` declines, `tok_slow` \
+approves after 700 ms, `tok_timeout` never answers, `tok_error` fails, `tok_lost_response` approves but the \
+answer is lost: these three end as 202, and the third turns `CONFIRMED` by itself. Other tokens are 400.
+
+**Limits:** so many requests a second from one address (`limits.requests_per_second`, 50 unless told), then \
+429; after five wrong passwords an account waits, ever longer, also with the right one. Bodies have up to \
+64 KiB and 16 levels. Pages of another origin may call only if `http.cors_origins` names it.
+
+**Leaving** erases name, number, password and addresses from every answer at once. Changing the password \
+leaves sessions open that are; `DELETE /v1/sessions/current` ends one.
 
 **Lists** come newest first, in parts: `limit` (1 to 100, 20 unless told), and `cursor`, which the part \
 before gave as `nextCursor`.
@@ -103,7 +121,8 @@ fn complete(operation: &mut Object, method: &str, path: &str, schemas: &Value) {
             }
             // A parameter that is not given is left out: it has no way to be null.
             "parameters" => {
-                part.as_array_mut().into_iter().flatten().for_each(|p| without_null(&mut p["schema"]));
+                let parameters = part.as_array_mut().into_iter().flatten();
+                parameters.filter_map(|parameter| parameter.get_mut("schema")).for_each(without_null);
             }
             "responses" => bodies.extend(objects(part).map(|(_, response)| response)),
             _ => {}

@@ -55,6 +55,9 @@ fn of(operation: &Object, method: &str, path: &str) -> Vec<Kind> {
     if path.starts_with("/v1/") {
         kinds.extend([Kind::StoreUnavailable, Kind::TooManyRequests]);
     }
+    if ["/docs", "/docs/{file}", "/openapi.json"].contains(&path) {
+        kinds.push(Kind::TooManyRequests);
+    }
     if path.starts_with("/v1/") && method != "get" {
         kinds.extend([Kind::Overloaded, Kind::Timeout, Kind::ActorRestarting, Kind::ActorQuarantined]);
     }
@@ -74,13 +77,28 @@ fn response(kinds: &[Kind]) -> Value {
     let reference = |slug| json!({"$ref": format!("#/components/examples/{slug}")});
     let examples: Object =
         kinds.iter().map(|kind| (kind.slug().to_owned(), reference(kind.slug()))).collect();
+    let headers: Object =
+        kinds.iter().flat_map(|kind| headers(*kind)).map(|name| ((*name).to_owned(), json!({}))).collect();
     json!({
         "description": titles.join(" · "),
+        "headers": headers,
         "content": {PROBLEM_JSON: {
             "schema": {"$ref": "#/components/schemas/Problem"},
             "examples": examples,
         }},
     })
+}
+
+/// What a kind of problem says in headers, beside what its status always does.
+const fn headers(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::PaymentDeclined | Kind::RentalCanceled | Kind::PaymentUnavailable => {
+            &["Idempotency-Replayed", "Location", "Saem-Position"]
+        }
+        Kind::PaymentInProgress => &["Retry-After"],
+        Kind::Unauthorized => &["WWW-Authenticate"],
+        _ => &[],
+    }
 }
 
 /// One of each kind, to be referred to.

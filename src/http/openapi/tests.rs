@@ -52,10 +52,29 @@ fn every_problem_belongs_to_some_call() {
             listed.extend(examples.into_iter().flat_map(Object::keys).cloned());
         }
     }
-    // These two are no call's: the path or the method is none of ours.
-    let framework = [Kind::MethodNotAllowed, Kind::NotAcceptable];
-    let kinds = Kind::ALL.iter().filter(|kind| !framework.contains(kind));
+    // This one is no call's: the method is none of ours.
+    let kinds = Kind::ALL.iter().filter(|kind| **kind != Kind::MethodNotAllowed);
     assert_eq!(kinds.map(|kind| kind.slug().to_owned()).collect::<BTreeSet<_>>(), listed);
+}
+
+#[test]
+fn a_reference_stands_alone_and_nothing_is_null() {
+    fn check(value: &Value, at: &str) {
+        if let Some(object) = value.as_object() {
+            let alone = object.keys().all(|key| ["$ref", "summary", "description"].contains(&key.as_str()));
+            // In a schema, others may stand beside it: JSON Schema 2020-12.
+            assert!(!object.contains_key("$ref") || alone || at.contains("/schema"), "{at}: {value}");
+        }
+        let parts = value.as_object().into_iter().flatten().map(|(name, part)| (name.clone(), part));
+        let items = value.as_array().into_iter().flatten().enumerate().map(|(n, item)| (n.to_string(), item));
+        for (name, part) in
+            parts.chain(items).filter(|(name, _)| !["example", "value"].contains(&name.as_str()))
+        {
+            assert!(!part.is_null(), "{at}/{name} is null");
+            check(part, &format!("{at}/{name}"));
+        }
+    }
+    check(&document(), "");
 }
 
 fn name_of(schema: &Value) -> &str {

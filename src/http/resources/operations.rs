@@ -21,7 +21,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct ActorKind {
     /// `rental`, `payment`, `delivery`, `product`, `customer` (entities), `payment-actor`, `reactor`,
-    /// `projection`, `errands` or `courier`.
+    /// `projection`, `errands`, `courier` or `sweeper`.
     #[schema(example = "rental")]
     kind: String,
     /// The name of a single actor, such as a reactor's group.

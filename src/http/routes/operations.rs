@@ -41,7 +41,10 @@ pub enum ActorTree {
     extensions(("x-problems" = json!(["not-found"]))),
 )]
 pub async fn actors(app: web::Data<App>, _: Operator, mut query: Query) -> Result<HttpResponse, Problem> {
-    let kind = query.get("kind", "must be a kind of actor", |text| Some(text.to_owned()));
+    let tree = app.shop.actors().await?;
+    let known =
+        |text: &str| tree.items.iter().find(|actor| actor.kind == text).map(|actor| actor.kind.clone());
+    let kind = query.get("kind", "must be a kind of actor, as the whole tree shows them", known);
     let id = query.get("id", "must be an id", |text| Some(text.to_owned()));
     query.end()?;
     if let Some(id) = id {
@@ -49,7 +52,6 @@ pub async fn actors(app: web::Data<App>, _: Operator, mut query: Query) -> Resul
         let actor = Actor::from(&app.shop.actor(id).await?);
         return Ok(HttpResponse::Ok().json(ActorTree::One(actor)));
     }
-    let tree = app.shop.actors().await?;
     let wanted = tree.items.iter().filter(|actor| kind.as_ref().is_none_or(|kind| actor.kind == *kind));
     let items = wanted.map(ActorKind::from).collect();
     Ok(HttpResponse::Ok().json(ActorTree::All(Items { items })))
