@@ -24,21 +24,26 @@ macro_rules! sections {
 }
 
 mod breaker;
+mod error;
 mod values;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
-use thiserror::Error;
 
 use self::values::duration_ms;
 pub use self::{
     breaker::BreakerSettings,
+    error::{ConfigError, InvalidSetting},
     values::{List, Secret},
 };
 use crate::{
-    actors::{payment::Rules, restart::RestartLimits, shop::ShopSettings},
+    actors::{
+        payment::{Rules, admission::Bounds},
+        restart::RestartLimits,
+        shop::ShopSettings,
+    },
     domain::notice::Locale,
     gateways,
     http::{
@@ -123,8 +128,10 @@ sections! {
         timeout_ms: u64 = 800,
         /// Less time than this left before the deadline, in ms, and a charge is not begun any more.
         charge_min_ms: u64 = 300,
-        /// Conversations with the gateway at once.
+        /// Conversations with the gateway at once, at most.
         concurrency: usize = 64,
+        /// Whether fewer are begun while calls are slow (`payment.breaker.slow_call_ms`) or fail.
+        adaptive: bool = true,
         /// Customers who may wait for one.
         queue: usize = 256,
         /// Without an answer: `defer` (the customer may pay later) or `refuse`.
@@ -182,34 +189,6 @@ sections! {
         /// Whether they may be injected, through operations.
         enabled: bool = false,
     }
-}
-
-/// A setting that breaks its rule.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{key} = {value}: {rule}")]
-pub struct InvalidSetting {
-    /// Which.
-    pub key: &'static str,
-    /// Its value; masked if it is a secret.
-    pub value: String,
-    /// The rule.
-    pub rule: String,
-}
-
-/// Why settings cannot be used.
-#[derive(Debug, Error)]
-pub enum ConfigError {
-    /// They cannot be read: the message names the key.
-    #[error("bad setting: {0}")]
-    Unreadable(#[from] config::ConfigError),
-    /// They break rules: one line each.
-    #[error("{}", lines(.0))]
-    Invalid(Vec<InvalidSetting>),
-}
-
-fn lines(invalid: &[InvalidSetting]) -> String {
-    let lines: Vec<String> = invalid.iter().map(|setting| format!("bad setting: {setting}")).collect();
-    lines.join("\n")
 }
 
 impl Settings {
@@ -360,8 +339,11 @@ impl Settings {
                 defer: payment.fallback == "defer",
                 deferral_ttl_ms: duration_ms(&payment.deferral_ttl).unwrap_or_default(),
             },
-            payment_concurrency: payment.concurrency,
-            payment_queue: payment.queue,
+            admission: Bounds {
+                concurrency: payment.concurrency,
+                queue: payment.queue,
+                slow_call_ms: payment.adaptive.then_some(payment.breaker.slow_call_ms),
+            },
             breaker: payment.breaker.rules(),
             faults_enabled: self.faults.enabled,
         }

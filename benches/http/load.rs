@@ -16,6 +16,7 @@ use hyper::{
     body::Bytes,
     client::conn::http1::{self, SendRequest},
     header,
+    http::response::Parts,
 };
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -54,8 +55,18 @@ impl Connection {
         Ok(Self { send, address: address.to_owned() })
     }
 
-    /// Asks, and reads the whole answer.
+    /// Asks, and reads the whole answer, which must be as expected.
     pub async fn ask(&mut self, call: &Call) -> Result<Bytes, Box<dyn Error>> {
+        let (head, body) = self.send(call).await?;
+        if head.status != call.expected {
+            let Call { method, path, .. } = call;
+            return Err(format!("{method} {path}: {} {}", head.status, String::from_utf8_lossy(&body)).into());
+        }
+        Ok(body)
+    }
+
+    /// Asks, and reads the whole answer, whatever it is.
+    pub async fn send(&mut self, call: &Call) -> Result<(Parts, Bytes), Box<dyn Error>> {
         let mut request =
             Request::builder().method(call.method).uri(&call.path).header(header::HOST, &self.address);
         if let Some(token) = &call.token {
@@ -66,14 +77,8 @@ impl Connection {
         }
         let request = request.body(Full::new(call.body.clone().unwrap_or_default()))?;
         self.send.ready().await?;
-        let answer = self.send.send_request(request).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
-        if status != call.expected {
-            let Call { method, path, .. } = call;
-            return Err(format!("{method} {path}: {status} {}", String::from_utf8_lossy(&body)).into());
-        }
-        Ok(body)
+        let (head, body) = self.send.send_request(request).await?.into_parts();
+        Ok((head, body.collect().await?.to_bytes()))
     }
 }
 

@@ -65,7 +65,7 @@ pub async fn all(plan: &Plan) -> Measured {
 
 impl<'a> Bench<'a> {
     async fn open(plan: &'a Plan, directory: &Path, data: &Path) -> Measured<Self> {
-        let (saem, bare) = (Server::saem(data)?, Server::bare(&directory.join("bare"))?);
+        let (saem, bare) = (Server::saem(data, &[])?, Server::bare(&directory.join("bare"))?);
         // Those who place rentals, and after them those who look at their few.
         let shop = Shop::prepare(&saem.address, 2 * CONNECTIONS).await?;
         Ok(Self { plan, saem, bare, shop, placed: 0 })
@@ -209,7 +209,7 @@ impl<'a> Bench<'a> {
             "≤ 5",
         );
         let began = now();
-        let saem = Server::saem(data)?;
+        let saem = Server::saem(data, &[])?;
         let mut connection = Connection::open(&saem.address).await?;
         while connection.ask(&plain("GET", "/readyz", 200)).await.is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -17,12 +17,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// The real one, on `data`.
-    pub fn saem(data: &Path) -> Result<Self, Box<dyn Error>> {
+    /// The real one, on `data`, with settings as environment variables.
+    pub fn saem(data: &Path, settings: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
         // One client is the whole load: its rate is what is measured.
         command.envs([("SAEM_LOG", "error"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")]);
+        command.envs(settings.iter().copied());
         Self::started(command.env("SAEM_OPERATOR__KEY", crate::shop::OPERATOR_KEY))
     }
 

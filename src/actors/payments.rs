@@ -28,8 +28,10 @@ pub struct PaymentDeskView {
     pub breaker: BreakerView,
     /// Calls at the gateway now.
     pub permits_in_use: usize,
-    /// How many may be.
+    /// How many may be, as the gateway copes now.
     pub permits: usize,
+    /// How many may be at most.
+    pub permits_max: usize,
     /// Requests that wait for a permit.
     pub queue_depth: usize,
     /// How many may wait.
@@ -72,7 +74,7 @@ impl Payments {
         admission: Admission,
         limits: RestartLimits,
     ) -> Self {
-        let mailbox = admission.permits().1 + admission.queue().1;
+        let mailbox = admission.bounds().concurrency + admission.bounds().queue;
         let ties = Ties { admission: Arc::new(admission), retired: Arc::default() };
         let addr = start(&arbiter, &parts, &ties, mailbox);
         let actor =
@@ -205,6 +207,7 @@ impl Payments {
             breaker: self.parts.breaker.view(),
             permits_in_use,
             permits,
+            permits_max: admission.bounds().concurrency,
             queue_depth,
             queue_capacity,
             shed: admission.shed_count(),

@@ -101,8 +101,7 @@ fn settings(defer: bool) -> ShopSettings {
             defer,
             deferral_ttl_ms: TTL_MS,
         },
-        payment_concurrency: 64,
-        payment_queue: 256,
+        admission: Settings::default().shop(String::new()).admission,
         breaker: Settings::default().shop(String::new()).breaker,
         faults_enabled: true,
     }

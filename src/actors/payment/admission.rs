@@ -1,26 +1,54 @@
-//! Who may pay: an explicit bound, checked before anything is written.
+//! Who may pay: explicit bounds, checked before anything is written.
 //!
 //! A mailbox would not do: actix lets each sender put in one message beyond its capacity, and a
 //! cloned address is a new sender. So a *ticket* is taken first, without waiting, and held until the
-//! conversation ends; and a *permit* for the gateway is waited for, until the deadline.
+//! conversation ends; and a *permit* for the gateway is waited for, until the deadline. How many permits
+//! there are, up to the setting, follows from how calls go: see [`Limit`].
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::limit::{Limit, Pace};
+
 /// The bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Conversations with the gateway at once, at most.
+    pub concurrency: usize,
+    /// How many more may wait.
+    pub queue: usize,
+    /// From so many ms on a call is slow, and the gateway is asked less at once; `None`: always as much.
+    pub slow_call_ms: Option<u64>,
+}
+
+/// The bounds, and who is inside.
 #[derive(Debug)]
 pub struct Admission {
+    bounds: Bounds,
     tickets: Arc<Semaphore>,
-    permits: Arc<Semaphore>,
-    concurrency: usize,
-    queue: usize,
+    slots: Arc<Semaphore>,
     shed: AtomicU64,
-    /// How long a call takes, in ms: the last ones count most.
-    call_ms: AtomicU64,
+    gateway: Mutex<Gateway>,
+}
+
+/// What is known of the gateway.
+///
+/// **Invariant:** `slots` has `size` permits, those in use and `surplus` included.
+#[derive(Debug)]
+struct Gateway {
+    limit: Limit,
+    /// How many permits there are to be.
+    size: usize,
+    /// How many of those in use are not to come back.
+    surplus: usize,
+    in_use: usize,
+    /// How long a call takes, in ms, and by how much that varies: the last ones count most.
+    call_ms: f64,
+    varies_ms: f64,
 }
 
 /// The right to wait and to pay; given back when dropped.
@@ -29,24 +57,36 @@ pub struct Ticket {
     _slot: OwnedSemaphorePermit,
 }
 
+/// The right to call the gateway; given back when dropped.
+#[derive(Debug)]
+pub struct Permit {
+    admission: Arc<Admission>,
+    slot: Option<OwnedSemaphorePermit>,
+    call: u64,
+    /// It was the last one.
+    saturated: bool,
+}
+
 impl Admission {
-    /// At most `concurrency` conversations with the gateway at once, and `queue` more that wait.
+    /// Nobody is inside.
     #[must_use]
-    pub fn new(concurrency: usize, queue: usize) -> Self {
+    pub fn new(bounds: Bounds) -> Self {
+        let Bounds { concurrency, queue, slow_call_ms } = bounds;
+        let limit = slow_call_ms.map_or(Limit::fixed(concurrency), |_| Limit::adaptive(concurrency));
+        let size = limit.permits();
         Self {
+            bounds,
             tickets: Arc::new(Semaphore::new(concurrency + queue)),
-            permits: Arc::new(Semaphore::new(concurrency)),
-            concurrency,
-            queue,
+            slots: Arc::new(Semaphore::new(size)),
             shed: AtomicU64::new(0),
-            call_ms: AtomicU64::new(0),
+            gateway: Mutex::new(Gateway { limit, size, surplus: 0, in_use: 0, call_ms: 0.0, varies_ms: 0.0 }),
         }
     }
 
     /// The same bounds, with nobody inside.
     #[must_use]
     pub fn anew(&self) -> Self {
-        let anew = Self::new(self.concurrency, self.queue);
+        let anew = Self::new(self.bounds);
         anew.shed.store(self.shed_count(), Ordering::Relaxed);
         anew
     }
@@ -62,8 +102,13 @@ impl Admission {
     }
 
     /// Waits for a permit, in the order of asking.
-    pub async fn permit(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed")
+    pub async fn permit(self: &Arc<Self>) -> Permit {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed");
+        let mut gateway = self.gateway();
+        gateway.in_use += 1;
+        let (call, saturated) = (gateway.limit.begin(), gateway.in_use >= gateway.size);
+        drop(gateway);
+        Permit { admission: Arc::clone(self), slot: Some(slot), call, saturated }
     }
 
     /// Counts one who was turned away.
@@ -71,19 +116,20 @@ impl Admission {
         self.shed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A call took so long, in ms.
-    pub fn took(&self, took_ms: u64) {
-        let known_ms = self.call_ms.load(Ordering::Relaxed);
-        // Two at once may overwrite each other: it is an estimate.
-        self.call_ms.store((7 * known_ms + took_ms).div_ceil(8), Ordering::Relaxed);
+    /// So long, in ms, hardly a call takes longer; 0 while nothing is known.
+    #[must_use]
+    pub fn expected_ms(&self) -> u64 {
+        let gateway = self.gateway();
+        3.0f64.mul_add(gateway.varies_ms, gateway.call_ms) as u64
     }
 
     /// In how long, in ms, those who wait now are done, if calls go on as they did; at least a second,
     /// since whoever is told that everything is taken would find it taken again.
     #[must_use]
     pub fn wait_ms(&self) -> u64 {
-        let waiting = self.queue().0 as u64 + 1;
-        (waiting * self.call_ms.load(Ordering::Relaxed) / self.concurrency as u64).max(1_000)
+        let waiting = self.queue().0 as f64 + 1.0;
+        let gateway = self.gateway();
+        (waiting * gateway.call_ms / gateway.size as f64).max(1_000.0) as u64
     }
 
     /// How many were turned away.
@@ -92,45 +138,88 @@ impl Admission {
         self.shed.load(Ordering::Relaxed)
     }
 
-    /// Permits in use, of how many.
+    /// Permits in use, of how many that there are now.
     #[must_use]
     pub fn permits(&self) -> (usize, usize) {
-        (self.concurrency - self.permits.available_permits(), self.concurrency)
+        let gateway = self.gateway();
+        (gateway.in_use, gateway.size)
+    }
+
+    /// The bounds.
+    #[must_use]
+    pub const fn bounds(&self) -> Bounds {
+        self.bounds
     }
 
     /// How many wait, of how many that may.
     #[must_use]
     pub fn queue(&self) -> (usize, usize) {
-        let inside = self.concurrency + self.queue - self.tickets.available_permits();
-        (inside.saturating_sub(self.permits().0), self.queue)
+        let Bounds { concurrency, queue, .. } = self.bounds;
+        let inside = concurrency + queue - self.tickets.available_permits();
+        (inside.saturating_sub(self.permits().0), queue)
+    }
+
+    fn gateway(&self) -> MutexGuard<'_, Gateway> {
+        self.gateway.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gateway {
+    fn took(&mut self, took_ms: u64) {
+        let took_ms = took_ms as f64;
+        if self.call_ms == 0.0 {
+            (self.call_ms, self.varies_ms) = (took_ms, took_ms / 2.0);
+            return;
+        }
+        self.varies_ms += ((took_ms - self.call_ms).abs() - self.varies_ms) / 8.0;
+        self.call_ms += (took_ms - self.call_ms) / 8.0;
+    }
+
+    /// Has as many permits as the limit says.
+    fn resize(&mut self, slots: &Semaphore) {
+        let wanted = self.limit.permits();
+        if wanted > self.size {
+            let more = wanted - self.size;
+            let kept = more.min(self.surplus);
+            self.surplus -= kept;
+            slots.add_permits(more - kept);
+        } else {
+            let fewer = self.size - wanted;
+            self.surplus += fewer - slots.forget_permits(fewer);
+        }
+        self.size = wanted;
+    }
+}
+
+impl Permit {
+    /// The gateway was called, and it took so long, in ms; it failed if there is no definite answer.
+    pub fn called(&self, took_ms: u64, failed: bool) {
+        let mut gateway = self.admission.gateway();
+        gateway.took(took_ms);
+        let Some(slow_call_ms) = self.admission.bounds.slow_call_ms else { return };
+        let pace = match failed {
+            true => Pace::Failed,
+            false if took_ms >= slow_call_ms => Pace::Slow,
+            false => Pace::Quick,
+        };
+        gateway.limit.ended(self.call, self.saturated, pace);
+        gateway.resize(&self.admission.slots);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut gateway = self.admission.gateway();
+        gateway.in_use -= 1;
+        if gateway.surplus > 0
+            && let Some(slot) = self.slot.take()
+        {
+            gateway.surplus -= 1;
+            slot.forget();
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn who_is_turned_away_is_told_when_the_queue_will_be_done() {
-        let admission = Admission::new(2, 10);
-        assert_eq!(admission.wait_ms(), 1_000, "nothing is known yet");
-        (0..100).for_each(|_| admission.took(800));
-        let tickets: Vec<_> = (0..9).map(|_| admission.enter()).collect();
-        let permits = [admission.permit().await, admission.permit().await];
-        assert_eq!((tickets.len(), admission.queue().0), (9, 7));
-        assert_eq!(admission.wait_ms(), 8 * 800 / 2);
-        drop(permits);
-    }
-
-    #[tokio::test]
-    async fn the_one_too_many_is_shed_at_once() {
-        let admission = Admission::new(1, 1);
-        let (first, second) = (admission.enter(), admission.enter());
-        assert!(first.is_some() && second.is_some() && admission.enter().is_none());
-        assert_eq!(admission.shed_count(), 1);
-        let permit = admission.permit().await;
-        assert_eq!((admission.permits(), admission.queue()), ((1, 1), (1, 1)));
-        drop((first, permit));
-        assert!(admission.enter().is_some());
-    }
-}
+#[path = "admission_tests.rs"]
+mod tests;

@@ -16,6 +16,7 @@
 pub mod admission;
 pub mod breaker;
 mod conversation;
+pub mod limit;
 mod placing;
 mod resolving;
 

@@ -5,13 +5,13 @@
 
 use std::{rc::Rc, time::Duration};
 
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     Desk,
-    admission::Ticket,
+    admission::{Permit, Ticket},
     breaker::Leave,
-    conversation::{Answer, ConversationError, Told, charge_of},
+    conversation::{Answer, ConversationError, Rules, Told, charge_of},
     resolving::{Settling, settle},
 };
 use crate::{
@@ -75,7 +75,7 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
     let _floor = desk.take_floor(rental.payment())?;
     let fee = Charge { attempt: 1, amount: terms.fee, provider: terms.provider.clone() };
     let terms = Box::new(terms);
-    let Some((_permit, leave)) = may_charge(desk, arrived).await? else {
+    let Some(mut go) = may_charge(desk, arrived).await? else {
         if !desk.parts.rules.defer {
             desk.ties.admission.shed();
             return Err(overloaded(desk));
@@ -90,7 +90,7 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
         // The same key raced with itself. An intent is answered from the state, never by charging.
         return Ok(Placed { replayed: true, ..Told::of(decided).placed(rental, desk) });
     }
-    let told = match charge_in_time(desk, leave, (rental, &fee), &method, arrived).await {
+    let told = match charge_in_time(desk, &mut go, (rental, &fee), &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, fee, reference, because).await?,
         Answer::Declined { code } => desk.declined(rental, fee, code, because).await?,
         Answer::Unknown => desk.unknown(rental, because).await?,
@@ -105,7 +105,7 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
     if state.status != RentalStatus::PaymentDeferred {
         return Err(ConversationError::NotPayable);
     }
-    let Some((_permit, leave)) = may_charge(desk, arrived).await? else {
+    let Some(mut go) = may_charge(desk, arrived).await? else {
         return still_deferred(desk, rental, &turn).await;
     };
     let payment = desk.read_payment(rental.payment()).await?;
@@ -123,7 +123,7 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
     let memo = turn.of_attempt(rental, charge.attempt);
     let exchange = &desk.parts.exchange;
     exchange.ask_once::<Payment>(rental.payment(), request, because, Vec::new(), memo).await?;
-    let told = match charge_in_time(desk, leave, (rental, &charge), &method, arrived).await {
+    let told = match charge_in_time(desk, &mut go, (rental, &charge), &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, charge, reference, because).await?,
         Answer::Declined { code } => {
             let declined = desk.declined(rental, charge, code, because).await?;
@@ -176,29 +176,41 @@ async fn still_deferred(desk: &Rc<Desk>, rental: RentalId, turn: &Turn) -> Resul
     Ok(told.placed(rental, desk))
 }
 
+/// What it takes to call the gateway. Held until the conversation has ended.
+struct Go {
+    permit: Permit,
+    /// The breaker's leave, for one call.
+    leave: Option<Leave>,
+}
+
 /// A permit for the gateway and the breaker's leave to use it; `None` when the breaker is open, also if it
 /// opened while the permit was waited for.
-async fn may_charge(
-    desk: &Rc<Desk>,
-    arrived: Instant,
-) -> Result<Option<(OwnedSemaphorePermit, Leave)>, ConversationError> {
+async fn may_charge(desk: &Rc<Desk>, arrived: Instant) -> Result<Option<Go>, ConversationError> {
     let breaker = &desk.parts.breaker;
     if breaker.shut().is_some() {
         // Asked in vain, so that it is counted.
         return Ok(breaker.ask().ok().and(None));
     }
     let permit = permit(desk, arrived).await?;
-    Ok(breaker.ask().ok().map(|leave| (permit, leave)))
+    Ok(breaker.ask().ok().map(|leave| Go { permit, leave: Some(leave) }))
 }
 
-/// A permit for the gateway, while there is enough time left to use it.
-async fn permit(desk: &Rc<Desk>, arrived: Instant) -> Result<OwnedSemaphorePermit, ConversationError> {
-    let patience_ms = desk.parts.rules.deadline_ms.saturating_sub(desk.parts.rules.charge_min_ms);
-    let give_up = arrived + Duration::from_millis(patience_ms);
-    tokio::time::timeout_at(give_up, desk.ties.admission.permit()).await.map_err(|_elapsed| {
+/// A permit for the gateway, while there is enough time left to use it: a call that would most likely be
+/// cut short is better not begun. What calls take may have become known while the permit was waited for.
+async fn permit(desk: &Rc<Desk>, arrived: Instant) -> Result<Permit, ConversationError> {
+    let give_up = || arrived + Duration::from_millis(patience_ms(desk));
+    let permit = tokio::time::timeout_at(give_up(), desk.ties.admission.permit()).await;
+    permit.ok().filter(|_| arrived.elapsed() <= Duration::from_millis(patience_ms(desk))).ok_or_else(|| {
         desk.ties.admission.shed();
         overloaded(desk)
     })
+}
+
+/// How long a permit may be waited for, in ms, counted from a request's arrival.
+fn patience_ms(desk: &Desk) -> u64 {
+    let Rules { deadline_ms, timeout_ms, charge_min_ms, .. } = desk.parts.rules;
+    let call_ms = desk.ties.admission.expected_ms().min(timeout_ms).max(charge_min_ms);
+    deadline_ms.saturating_sub(call_ms)
 }
 
 fn overloaded(desk: &Desk) -> ConversationError {
@@ -209,7 +221,7 @@ fn overloaded(desk: &Desk) -> ConversationError {
 /// breaker hears of every call: no definite answer is a failure, a decline is none.
 async fn charge_in_time(
     desk: &Rc<Desk>,
-    leave: Leave,
+    go: &mut Go,
     (rental, charge): (RentalId, &Charge),
     method: &PaymentMethod,
     arrived: Instant,
@@ -222,8 +234,11 @@ async fn charge_in_time(
     let limit_ms = left_ms.min(desk.parts.rules.timeout_ms);
     let answer = desk.charge(rental.payment(), charge, method, limit_ms).await;
     let took_ms = ms(arrived.elapsed()).saturating_sub(spent_ms);
-    leave.answered(matches!(answer, Answer::Unknown), took_ms);
-    desk.ties.admission.took(took_ms);
+    let failed = matches!(answer, Answer::Unknown);
+    go.permit.called(took_ms, failed);
+    if let Some(leave) = go.leave.take() {
+        leave.answered(failed, took_ms);
+    }
     answer
 }
 

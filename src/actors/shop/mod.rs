@@ -40,7 +40,7 @@ use super::{
     notification::{Courier, Messages},
     payment::{
         DeskParts, Rules,
-        admission::Admission,
+        admission::{Admission, Bounds},
         breaker::{Breaker, BreakerRules},
     },
     payments::Payments,
@@ -91,10 +91,8 @@ pub struct ShopSettings {
     pub locale: Locale,
     /// The payment actor's deadlines.
     pub payment: Rules,
-    /// Conversations with the gateway at once.
-    pub payment_concurrency: usize,
-    /// Customers who may wait for one.
-    pub payment_queue: usize,
+    /// How many may talk to the gateway, and wait for that.
+    pub admission: Bounds,
     /// When the circuit breaker opens, and for how long.
     pub breaker: BreakerRules,
     /// Whether faults may be injected.
@@ -173,7 +171,7 @@ impl Shop {
             Exchange::new(handles.clone(), settings.exchange(), Arc::clone(&journal), sources.clone());
         let contexts = Arc::new(Contexts::open(exchange.clone(), &journal).await?);
         let desk = settings.desk(&journal, &exchange, &gateways, &sources);
-        let admission = Admission::new(settings.payment_concurrency, settings.payment_queue);
+        let admission = Admission::new(settings.admission);
         let payments = Payments::start(handles[0].clone(), desk, admission, settings.restart_limits);
         let payments = Arc::new(payments);
         let receipts = Arc::new(Receipts::new(Arc::clone(&journal), sources.clone()));

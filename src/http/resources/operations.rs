@@ -234,9 +234,12 @@ pub struct PaymentDesk {
     /// Calls at the gateway now.
     #[schema(example = 3)]
     permits_in_use: usize,
-    /// How many may be.
-    #[schema(example = 64)]
+    /// How many may be, as the gateway copes now.
+    #[schema(example = 20)]
     permits: usize,
+    /// How many may be at most.
+    #[schema(example = 64)]
+    permits_max: usize,
     /// Requests that wait for a permit.
     #[schema(example = 0)]
     queue_depth: usize,
@@ -269,6 +272,7 @@ impl From<PaymentDeskView> for PaymentDesk {
             retry_after_ms,
             permits_in_use: view.permits_in_use,
             permits: view.permits,
+            permits_max: view.permits_max,
             queue_depth: view.queue_depth,
             queue_capacity: view.queue_capacity,
             shed: view.shed,

@@ -11,13 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use self::machine::{Machine, Pass};
 pub use self::{
     machine::{BreakerRules, BreakerState, Shut},
-    window::Span,
-};
-use self::{
-    machine::{Machine, Pass},
-    window::Tally,
+    window::{Span, Tally},
 };
 use crate::actors::sources::Sources;
 

@@ -41,7 +41,8 @@ impl Tally {
         percent(self.slow, self.calls)
     }
 
-    const fn add(&mut self, other: Self) {
+    /// Takes more calls in.
+    pub const fn add(&mut self, other: Self) {
         self.calls += other.calls;
         self.failed += other.failed;
         self.slow += other.slow;

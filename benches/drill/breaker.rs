@@ -1,0 +1,240 @@
+//! An overloaded payment gateway: it takes 400 ± 220 ms, serves 20 at once, and 110 customers want to pay.
+//!
+//! First without protection: breaker disabled, as many calls at once as there are customers, no deadline.
+//! Then with the defaults. Each with customers who come back when `Retry-After` says, and with others who
+//! come back at once.
+
+use std::{cell::RefCell, collections::BTreeMap, error::Error, time::Duration};
+
+use futures_util::future::try_join_all;
+use hyper::{StatusCode, header::RETRY_AFTER};
+use serde_json::{Value, json};
+
+use crate::{
+    clock::now,
+    gateway::Gateway,
+    process::Server,
+    shop::{FEE_WON, Shop, call, card, text},
+};
+
+/// How many customers there are.
+const CUSTOMERS: usize = 110;
+/// The gateway's trouble.
+const TROUBLE: [(&str, &str); 3] = [
+    ("SAEM_PAYMENT__SIMULATOR__LATENCY_MS", "400"),
+    ("SAEM_PAYMENT__SIMULATOR__JITTER_MS", "220"),
+    ("SAEM_PAYMENT__SIMULATOR__CAPACITY", "20"),
+];
+/// What the gateway can do at best, in payments a second.
+const CAPACITY_PER_SECOND: f64 = 20.0 / 0.4;
+/// No protection at all.
+const UNPROTECTED: [(&str, &str); 4] = [
+    ("SAEM_PAYMENT__CONCURRENCY", "110"),
+    ("SAEM_PAYMENT__ADAPTIVE", "false"),
+    ("SAEM_PAYMENT__DEADLINE_MS", "600000"),
+    ("SAEM_PAYMENT__TIMEOUT_MS", "600000"),
+];
+/// How soon somebody comes back who does not care for `Retry-After`.
+const IMPATIENCE: Duration = Duration::from_millis(100);
+/// How long deferred payments may take to be settled and paid once the trouble is over.
+const RECOVERY: Duration = Duration::from_secs(120);
+/// How often it is tried.
+const PAY_AGAIN: Duration = Duration::from_millis(200);
+
+type Drilled<T = ()> = Result<T, Box<dyn Error>>;
+
+/// A run.
+#[derive(Clone, Copy)]
+struct Run {
+    protected: bool,
+    patient: bool,
+}
+
+/// What the customers saw.
+#[derive(Default)]
+struct Seen {
+    answers: BTreeMap<u16, u64>,
+    latencies_ms: Vec<u64>,
+    /// Rentals to be paid later, with their customers.
+    deferred: Vec<(String, String)>,
+    /// 503 and 202 without `Retry-After`, and other failures: there must be none.
+    wrong: Vec<String>,
+}
+
+/// What came of a run: a column of the table.
+struct Column {
+    title: &'static str,
+    cells: Vec<String>,
+}
+
+const ROWS: [&str; 12] = [
+    "201 confirmed",
+    "202 deferred",
+    "503 with Retry-After",
+    "anything else",
+    "available (201, 202)",
+    "p50, ms",
+    "p99, ms",
+    "max, ms",
+    "confirmed a second ÷ the gateway's 50",
+    "breaker opened · calls it refused",
+    "turned away by the payment actor",
+    "afterwards: deferred → paid · captured twice · gateway and Saem agree",
+];
+
+/// Runs all four, and shows them side by side.
+pub async fn drill(seconds: u64) -> Drilled {
+    let mut columns = Vec::new();
+    for (title, protected, patient) in [
+        ("before, patient", false, true),
+        ("before, impatient", false, false),
+        ("after, patient", true, true),
+        ("after, impatient", true, false),
+    ] {
+        eprintln!("{title}: {seconds} s");
+        let cells = run(Run { protected, patient }, Duration::from_secs(seconds)).await?;
+        columns.push(Column { title, cells });
+    }
+    let titles: Vec<&str> = columns.iter().map(|column| column.title).collect();
+    println!("| | {} |", titles.join(" | "));
+    println!("| --- |{}", " --- |".repeat(columns.len()));
+    for (row, name) in ROWS.iter().enumerate() {
+        let cells: Vec<&str> = columns.iter().map(|column| column.cells[row].as_str()).collect();
+        println!("| {name} | {} |", cells.join(" | "));
+    }
+    Ok(())
+}
+
+async fn run(run: Run, length: Duration) -> Drilled<Vec<String>> {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let gateway = Gateway::start(directory.path(), &TROUBLE)?;
+    let url = gateway.url();
+    let mut settings = vec![("SAEM_PAYMENT__PROVIDER", "http"), ("SAEM_PAYMENT__URL", &*url)];
+    if !run.protected {
+        settings.extend(UNPROTECTED);
+    }
+    let server = Server::saem(&directory.path().join("data"), &settings)?;
+    let shop = Shop::prepare(&server.address, CUSTOMERS).await?;
+    if !run.protected {
+        shop.set_breaker("DISABLED").await?;
+    }
+    let seen = RefCell::new(Seen::default());
+    let began = now();
+    try_join_all(shop.tokens.iter().map(async |token| {
+        let mut connection = shop.connect().await?;
+        while began.elapsed() < length {
+            let asked = now();
+            let (head, body) = connection.send(&shop.place(token)).await?;
+            let latency_ms = u64::try_from(asked.elapsed().as_millis())?;
+            let retry_after =
+                head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            seen.borrow_mut().saw(head.status, latency_ms, retry_after, token, &body)?;
+            if head.status != StatusCode::CREATED {
+                let told = retry_after.map_or(IMPATIENCE, Duration::from_secs);
+                let wait = if run.patient { told } else { IMPATIENCE };
+                tokio::time::sleep(wait.min(length.saturating_sub(began.elapsed()))).await;
+            }
+        }
+        Ok::<_, Box<dyn Error>>(())
+    }))
+    .await?;
+    let elapsed = began.elapsed();
+    let desk = shop.desk().await?;
+    let mut seen = seen.into_inner();
+    gateway.behave(json!({"latencyMs": 0, "jitterMs": 0, "capacity": 0})).await?;
+    shop.set_breaker("DISABLED").await?;
+    let afterwards = recovered(&shop, &gateway, &seen.deferred).await?;
+    Ok(cells(&mut seen, &desk, elapsed, afterwards))
+}
+
+impl Seen {
+    fn saw(
+        &mut self,
+        status: StatusCode,
+        latency_ms: u64,
+        retry_after: Option<u64>,
+        token: &str,
+        body: &[u8],
+    ) -> Drilled {
+        *self.answers.entry(status.as_u16()).or_default() += 1;
+        self.latencies_ms.push(latency_ms);
+        match status {
+            StatusCode::CREATED => {}
+            StatusCode::ACCEPTED if retry_after.is_some() => {
+                self.deferred.push((text(body, "id")?, token.to_owned()));
+            }
+            StatusCode::SERVICE_UNAVAILABLE if retry_after.is_some() => {}
+            other => self.wrong.push(format!("{other} {}", String::from_utf8_lossy(body))),
+        }
+        Ok(())
+    }
+
+    fn of(&self, status: u16) -> u64 {
+        self.answers.get(&status).copied().unwrap_or_default()
+    }
+}
+
+/// The gateway works again: everybody who was put off pays. Says how that went, and who has the money.
+async fn recovered(shop: &Shop, gateway: &Gateway, deferred: &[(String, String)]) -> Drilled<String> {
+    let began = now();
+    let (each, mut paid) = (deferred.len().div_ceil(CUSTOMERS).max(1), 0);
+    for share in try_join_all(deferred.chunks(each).map(async |share| {
+        let mut connection = shop.connect().await?;
+        let mut paid = 0;
+        for (rental, token) in share {
+            while began.elapsed() < RECOVERY {
+                let path = format!("/v1/rentals/{rental}/payment");
+                let pay = call("POST", &path, token, Some(json!({"paymentMethod": card()})), 200);
+                let (head, body) = connection.send(&pay).await?;
+                // What had been captured after all is confirmed by itself.
+                let problem: Value = serde_json::from_slice(&body)?;
+                if head.status == StatusCode::OK || problem["type"] == "/problems/rental-not-payable" {
+                    paid += 1;
+                    break;
+                }
+                tokio::time::sleep(PAY_AGAIN).await;
+            }
+        }
+        Ok::<_, Box<dyn Error>>(paid)
+    }))
+    .await?
+    {
+        paid += share;
+    }
+    // What nobody waits for any more is resolved, too.
+    let agree = loop {
+        let (takings, confirmed) = (gateway.takings().await?, shop.count("CONFIRMED").await?);
+        let agree = takings.kept == confirmed && takings.won == confirmed * FEE_WON;
+        if agree || began.elapsed() >= RECOVERY {
+            let yes = if agree { "yes" } else { "NO" };
+            break format!("{} · {yes}: {} won", takings.twice, takings.won);
+        }
+        tokio::time::sleep(PAY_AGAIN).await;
+    };
+    Ok(format!("{} → {paid} · {agree}", deferred.len()))
+}
+
+fn cells(seen: &mut Seen, desk: &Value, elapsed: Duration, afterwards: String) -> Vec<String> {
+    for wrong in seen.wrong.iter().take(3) {
+        eprintln!("  {wrong}");
+    }
+    seen.latencies_ms.sort_unstable();
+    let all = seen.latencies_ms.len();
+    let rank = |per_mille: usize| seen.latencies_ms[(all * per_mille).div_ceil(1_000).saturating_sub(1)];
+    let useful = seen.of(201) as f64 / elapsed.as_secs_f64();
+    let available = 100.0 * (seen.of(201) + seen.of(202)) as f64 / all as f64;
+    vec![
+        seen.of(201).to_string(),
+        seen.of(202).to_string(),
+        seen.of(503).to_string(),
+        seen.wrong.len().to_string(),
+        format!("{available:.1} %"),
+        rank(500).to_string(),
+        rank(990).to_string(),
+        rank(1_000).to_string(),
+        format!("{useful:.1} ÷ 50 = {:.2}", useful / CAPACITY_PER_SECOND),
+        format!("{} · {}", desk["openings"], desk["notPermitted"]),
+        desk["shed"].to_string(),
+        afterwards,
+    ]
+}

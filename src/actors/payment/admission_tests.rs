@@ -1,0 +1,100 @@
+//! Bounds that hold, and permits that come and go with how the gateway copes.
+
+use super::*;
+
+fn admission(concurrency: usize, queue: usize, slow_call_ms: Option<u64>) -> Arc<Admission> {
+    Arc::new(Admission::new(Bounds { concurrency, queue, slow_call_ms }))
+}
+
+async fn permits(admission: &Arc<Admission>, count: usize) -> Vec<Permit> {
+    let mut permits = Vec::new();
+    for _ in 0..count {
+        permits.push(admission.permit().await);
+    }
+    permits
+}
+
+#[tokio::test]
+async fn the_one_too_many_is_shed_at_once() {
+    let admission = admission(1, 1, None);
+    let (first, second) = (admission.enter(), admission.enter());
+    assert!(first.is_some() && second.is_some() && admission.enter().is_none());
+    assert_eq!(admission.shed_count(), 1);
+    let permit = admission.permit().await;
+    assert_eq!((admission.permits(), admission.queue()), ((1, 1), (1, 1)));
+    drop((first, permit));
+    assert!(admission.enter().is_some());
+}
+
+#[tokio::test]
+async fn who_is_turned_away_is_told_when_the_queue_will_be_done() {
+    let admission = admission(2, 10, None);
+    assert_eq!((admission.wait_ms(), admission.expected_ms()), (1_000, 0), "nothing is known yet");
+    let tickets: Vec<_> = (0..9).map(|_| admission.enter()).collect();
+    let permits = permits(&admission, 2).await;
+    (0..200).for_each(|_| permits[0].called(800, false));
+    assert_eq!((tickets.len(), admission.queue().0), (9, 7));
+    assert_eq!(admission.wait_ms(), 8 * 800 / 2);
+    assert_eq!(admission.expected_ms(), 800, "they do not vary");
+}
+
+#[tokio::test]
+async fn permits_become_more_while_calls_are_quick_and_fewer_when_they_are_not() {
+    let admission = admission(64, 100, Some(610));
+    assert_eq!(admission.permits(), (0, 8));
+    for _ in 0..8 {
+        // The last one there is.
+        let others = permits(&admission, 7).await;
+        admission.permit().await.called(10, false);
+        drop(others);
+    }
+    assert_eq!(admission.permits(), (0, 9), "all were needed, a whole round long");
+    let mut first = permits(&admission, 9).await;
+    first.iter().for_each(|permit| permit.called(900, true));
+    assert_eq!(admission.permits(), (9, 6), "a whole round failed");
+    let ninth = first.pop();
+    let mut waiting = Waiting::behind(&admission);
+    for (permit, left) in first.into_iter().zip([8, 7, 6, 5]) {
+        assert!(!waiting.has_one().await, "there are more than six in use");
+        drop(permit);
+        assert_eq!(admission.permits().0, left);
+        if left < 6 {
+            break;
+        }
+    }
+    drop(ninth);
+    assert!(waiting.has_one().await);
+}
+
+#[tokio::test]
+async fn whatever_happens_the_permits_add_up() {
+    let admission = admission(16, 100, Some(100));
+    for round in 0..200_u64 {
+        let size = admission.permits().1;
+        let used = permits(&admission, size).await;
+        for (n, permit) in used.iter().enumerate() {
+            permit.called(if (round + n as u64).is_multiple_of(7) { 200 } else { 1 }, round % 11 == 0);
+        }
+        drop(used);
+        let (in_use, size) = admission.permits();
+        assert_eq!((in_use, admission.slots.available_permits()), (0, size), "round {round}");
+    }
+}
+
+/// Somebody who waits for a permit.
+struct Waiting(tokio::task::JoinHandle<Permit>);
+
+impl Waiting {
+    fn behind(admission: &Arc<Admission>) -> Self {
+        let admission = Arc::clone(admission);
+        Self(tokio::spawn(async move { admission.permit().await }))
+    }
+
+    /// Everybody gets a turn; then: whether it has one.
+    async fn has_one(&mut self) -> bool {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        self.0.is_finished()
+    }
+}

@@ -1,0 +1,31 @@
+//! What is said of settings that cannot be used.
+
+use thiserror::Error;
+
+/// A setting that breaks its rule.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{key} = {value}: {rule}")]
+pub struct InvalidSetting {
+    /// Which.
+    pub key: &'static str,
+    /// Its value; masked if it is a secret.
+    pub value: String,
+    /// The rule.
+    pub rule: String,
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// They cannot be read: the message names the key.
+    #[error("bad setting: {0}")]
+    Unreadable(#[from] config::ConfigError),
+    /// They break rules: one line each.
+    #[error("{}", lines(.0))]
+    Invalid(Vec<InvalidSetting>),
+}
+
+fn lines(invalid: &[InvalidSetting]) -> String {
+    let lines: Vec<String> = invalid.iter().map(|setting| format!("bad setting: {setting}")).collect();
+    lines.join("\n")
+}
