@@ -1,24 +1,17 @@
 //! The payment gateway of a drill: `saem gateway`, and its own record of what it took.
 
-use std::{
-    error::Error,
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
-};
+use std::{error::Error, path::Path};
 
 use hyper::{StatusCode, body::Bytes};
 use serde_json::Value;
 
-use crate::load::{Call, Connection};
+use crate::{
+    load::{Call, Connection},
+    process::Server,
+};
 
-/// It ends with the value that stands for it.
-pub struct Gateway {
-    process: Child,
-    /// Kept open: it has more to say.
-    _output: BufReader<ChildStdout>,
-    address: String,
-}
+/// A running gateway.
+pub struct Gateway(Server);
 
 /// What it took.
 pub struct Takings {
@@ -33,24 +26,12 @@ pub struct Takings {
 impl Gateway {
     /// One that behaves like this, and keeps its ledger in `directory`.
     pub fn start(directory: &Path, settings: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_saem"))
-            .args(["gateway", "--listen", "127.0.0.1:0", "--ledger"])
-            .arg(directory.join("gateway.ledger"))
-            .env("SAEM_LOG", "error")
-            .envs(settings.iter().copied())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let (mut line, mut output) =
-            (String::new(), BufReader::new(process.stdout.take().ok_or("no output")?));
-        output.read_line(&mut line)?;
-        let address = line.trim().rsplit_once("http://").map(|(_, address)| address.to_owned());
-        let address = address.ok_or("the gateway did not say where it listens")?;
-        Ok(Self { process, _output: output, address })
+        Ok(Self(Server::gateway(&directory.join("gateway.ledger"), settings)?))
     }
 
     /// Where it is.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.0.address)
     }
 
     async fn call(
@@ -61,7 +42,7 @@ impl Gateway {
     ) -> Result<Value, Box<dyn Error>> {
         let body = body.map(|body| Bytes::from(body.to_string()));
         let call = Call { method, path: path.to_owned(), token: None, body, expected: StatusCode::OK };
-        Ok(serde_json::from_slice(&Connection::open(&self.address).await?.ask(&call).await?)?)
+        Ok(serde_json::from_slice(&Connection::open(&self.0.address).await?.ask(&call).await?)?)
     }
 
     /// Behaves like this from now on.
@@ -81,13 +62,5 @@ impl Gateway {
             takings.twice += u64::from(number("captures") > 1);
         }
         Ok(takings)
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

@@ -27,6 +27,13 @@ impl Server {
         Self::started(command.env("SAEM_OPERATOR__KEY", crate::shop::OPERATOR_KEY))
     }
 
+    /// The payment simulator, which keeps its ledger in a file.
+    pub fn gateway(ledger: &Path, settings: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
+        command.args(["gateway", "--listen", "127.0.0.1:0", "--ledger"]).arg(ledger);
+        Self::started(command.env("SAEM_LOG", "error").envs(settings.iter().copied()))
+    }
+
     /// What the same libraries do without a shop, in `directory`: see `bare.rs`.
     pub fn bare(directory: &Path) -> Result<Self, Box<dyn Error>> {
         Self::started(Command::new(std::env::current_exe()?).arg("bare").arg(directory))
