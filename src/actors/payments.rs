@@ -87,8 +87,11 @@ impl Payments {
     /// # Errors
     /// [`ShopError::PaymentOverloaded`]; nothing was recorded.
     pub fn ticket(&self) -> Result<Ticket, ShopError> {
-        let retry_after_ms = self.retry_after_ms();
-        self.admission().enter().ok_or(ShopError::PaymentOverloaded { retry_after_ms })
+        self.admission().enter().ok_or_else(|| self.overloaded())
+    }
+
+    fn overloaded(&self) -> ShopError {
+        ShopError::PaymentOverloaded { retry_after_ms: self.retry_after_ms() }
     }
 
     fn admission(&self) -> Arc<Admission> {
@@ -113,10 +116,9 @@ impl Payments {
         PaymentActor: Handler<Converse<Q, T>>,
     {
         let (reply, answer) = oneshot::channel();
-        let retry_after_ms = self.retry_after_ms();
         match self.addr()?.try_send(Converse { question, reply }) {
             Ok(()) => {}
-            Err(SendError::Full(_)) => return Err(ShopError::PaymentOverloaded { retry_after_ms }),
+            Err(SendError::Full(_)) => return Err(self.overloaded()),
             Err(SendError::Closed(_)) => return Err(AskError::Stopped.into()),
         }
         let expected = Duration::from_millis(self.parts.rules.conversation_ms());

@@ -37,12 +37,10 @@ pub struct Admission {
 
 /// What is known of the gateway.
 ///
-/// **Invariant:** `slots` has `size` permits, those in use and `surplus` included.
+/// **Invariant:** there are as many slots as the limit says, and `surplus` more, those in use included.
 #[derive(Debug)]
 struct Gateway {
     limit: Limit,
-    /// How many permits there are to be.
-    size: usize,
     /// How many of those in use are not to come back.
     surplus: usize,
     in_use: usize,
@@ -73,13 +71,13 @@ impl Admission {
     pub fn new(bounds: Bounds) -> Self {
         let Bounds { concurrency, queue, slow_call_ms } = bounds;
         let limit = slow_call_ms.map_or(Limit::fixed(concurrency), |_| Limit::adaptive(concurrency));
-        let size = limit.permits();
+        let slots = Semaphore::new(limit.permits());
         Self {
             bounds,
             tickets: Arc::new(Semaphore::new(concurrency + queue)),
-            slots: Arc::new(Semaphore::new(size)),
+            slots: Arc::new(slots),
             shed: AtomicU64::new(0),
-            gateway: Mutex::new(Gateway { limit, size, surplus: 0, in_use: 0, call_ms: 0.0, varies_ms: 0.0 }),
+            gateway: Mutex::new(Gateway { limit, surplus: 0, in_use: 0, call_ms: 0.0, varies_ms: 0.0 }),
         }
     }
 
@@ -106,7 +104,7 @@ impl Admission {
         let slot = Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed");
         let mut gateway = self.gateway();
         gateway.in_use += 1;
-        let (call, saturated) = (gateway.limit.begin(), gateway.in_use >= gateway.size);
+        let (call, saturated) = (gateway.limit.begin(), gateway.in_use >= gateway.limit.permits());
         drop(gateway);
         Permit { admission: Arc::clone(self), slot: Some(slot), call, saturated }
     }
@@ -129,7 +127,7 @@ impl Admission {
     pub fn wait_ms(&self) -> u64 {
         let waiting = self.queue().0 as f64 + 1.0;
         let gateway = self.gateway();
-        (waiting * gateway.call_ms / gateway.size as f64).max(1_000.0) as u64
+        (waiting * gateway.call_ms / gateway.limit.permits() as f64).max(1_000.0) as u64
     }
 
     /// How many were turned away.
@@ -142,7 +140,7 @@ impl Admission {
     #[must_use]
     pub fn permits(&self) -> (usize, usize) {
         let gateway = self.gateway();
-        (gateway.in_use, gateway.size)
+        (gateway.in_use, gateway.limit.permits())
     }
 
     /// The bounds.
@@ -175,19 +173,18 @@ impl Gateway {
         self.call_ms += (took_ms - self.call_ms) / 8.0;
     }
 
-    /// Has as many permits as the limit says.
-    fn resize(&mut self, slots: &Semaphore) {
+    /// Has as many permits as the limit says now; there were `before`.
+    fn resize(&mut self, before: usize, slots: &Semaphore) {
         let wanted = self.limit.permits();
-        if wanted > self.size {
-            let more = wanted - self.size;
+        if wanted > before {
+            let more = wanted - before;
             let kept = more.min(self.surplus);
             self.surplus -= kept;
             slots.add_permits(more - kept);
         } else {
-            let fewer = self.size - wanted;
+            let fewer = before - wanted;
             self.surplus += fewer - slots.forget_permits(fewer);
         }
-        self.size = wanted;
     }
 }
 
@@ -202,8 +199,9 @@ impl Permit {
             false if took_ms >= slow_call_ms => Pace::Slow,
             false => Pace::Quick,
         };
+        let before = gateway.limit.permits();
         gateway.limit.ended(self.call, self.saturated, pace);
-        gateway.resize(&self.admission.slots);
+        gateway.resize(before, &self.admission.slots);
     }
 }
 

@@ -187,9 +187,8 @@ struct Go {
 /// opened while the permit was waited for.
 async fn may_charge(desk: &Rc<Desk>, arrived: Instant) -> Result<Option<Go>, ConversationError> {
     let breaker = &desk.parts.breaker;
-    if breaker.shut().is_some() {
-        // Asked in vain, so that it is counted.
-        return Ok(breaker.ask().ok().and(None));
+    if breaker.refuses() {
+        return Ok(None);
     }
     let permit = permit(desk, arrived).await?;
     Ok(breaker.ask().ok().map(|leave| Go { permit, leave: Some(leave) }))

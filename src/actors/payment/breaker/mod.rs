@@ -89,9 +89,7 @@ impl Breaker {
             BreakerMode::ForcedOpen => Err(self.forced()),
             BreakerMode::Disabled => Ok(None),
         };
-        if asked.is_err() {
-            inner.not_permitted += 1;
-        }
+        inner.not_permitted += u64::from(asked.is_err());
         self.noticed(&mut inner);
         drop(inner);
         asked.map(|pass| Leave { breaker: Arc::clone(self), pass })
@@ -107,6 +105,13 @@ impl Breaker {
         };
         self.noticed(&mut inner);
         shut
+    }
+
+    /// Whether a call is refused now, before its permit is waited for; if so, it counts as refused.
+    pub fn refuses(&self) -> bool {
+        let refused = self.shut().is_some();
+        self.lock().not_permitted += u64::from(refused);
+        refused
     }
 
     /// When trying again is worth while, in ms: when it may be open no longer, or as soon as may be.
