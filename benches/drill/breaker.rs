@@ -11,10 +11,11 @@ use hyper::{StatusCode, header::RETRY_AFTER};
 use serde_json::{Value, json};
 
 use crate::{
+    calls::{FEE_WON, call, card, text},
     clock::now,
     gateway::Gateway,
     process::Server,
-    shop::{FEE_WON, Shop, call, card, text},
+    shop::Shop,
 };
 
 /// How many customers there are.

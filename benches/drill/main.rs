@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, reason = "a benchmark exports nothing")]
 
 mod breaker;
+#[path = "../http/calls.rs"]
+mod calls;
 #[path = "../http/clock.rs"]
 mod clock;
 mod gateway;

@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "a benchmark exports nothing")]
 
 mod bare;
+mod calls;
 mod clock;
 mod figures;
 mod load;

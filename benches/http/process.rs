@@ -24,7 +24,7 @@ impl Server {
         // One client is the whole load: its rate is what is measured.
         command.envs([("SAEM_LOG", "error"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")]);
         command.envs(settings.iter().copied());
-        Self::started(command.env("SAEM_OPERATOR__KEY", crate::shop::OPERATOR_KEY))
+        Self::started(command.env("SAEM_OPERATOR__KEY", crate::calls::OPERATOR_KEY))
     }
 
     /// The payment simulator, which keeps its ledger in a file.

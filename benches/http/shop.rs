@@ -2,13 +2,13 @@
 
 use std::{error::Error, time::Duration};
 
-use hyper::{StatusCode, body::Bytes};
 use serde_json::{Value, json};
 
-use crate::load::{Call, Connection};
+use crate::{
+    calls::{OPERATOR_KEY, call, listed, order, registered, signed_up},
+    load::{Call, Connection},
+};
 
-/// The operator's.
-pub const OPERATOR_KEY: &str = "the operator of one run of a benchmark";
 /// How many products there are.
 pub const PRODUCTS: usize = 1_000;
 /// How many units of each: half of what there may be, so that there is room to restock.
@@ -23,59 +23,22 @@ pub struct Shop {
     address: String,
 }
 
-/// A call of somebody.
-fn call(
-    method: &'static str,
-    path: impl Into<String>,
-    token: &str,
-    body: Option<Value>,
-    expected: u16,
-) -> Call {
-    Call {
-        method,
-        path: path.into(),
-        token: Some(token.to_owned()),
-        body: body.map(|body| Bytes::from(body.to_string())),
-        expected: StatusCode::from_u16(expected).expect("a status"),
-    }
-}
-
-fn text(value: &Value) -> Result<String, Box<dyn Error>> {
-    Ok(value.as_str().ok_or("an answer lacks a field")?.to_owned())
-}
-
 impl Shop {
     /// Registers products, and signs so many customers up.
     pub async fn prepare(address: &str, customers: usize) -> Result<Self, Box<dyn Error>> {
-        let mut operator = Connection::open(address).await?;
+        let mut connection = Connection::open(address).await?;
         let mut products = Vec::with_capacity(PRODUCTS);
         for n in 0..PRODUCTS {
-            let body =
-                json!({"name": format!("purifier {n}"), "model": "B-1", "fee": 29_900, "stock": STOCK});
-            let answer = operator.ask(&call("POST", "/v1/products", OPERATOR_KEY, Some(body), 201)).await?;
-            products.push(text(&serde_json::from_slice::<Value>(&answer)?["id"])?);
+            products.push(registered(&mut connection, &format!("purifier {n}"), STOCK).await?);
         }
-        let mut tokens = Vec::with_capacity(customers);
-        for n in 0..customers {
-            let phone = format!("010-2000-{n:04}");
-            let body = json!({"name": format!("customer {n}"), "phone": phone, "password": "correct horse"});
-            operator.ask(&call("POST", "/v1/customers", "", Some(body), 201)).await?;
-            let body = json!({"phone": phone, "password": "correct horse"});
-            let answer = operator.ask(&call("POST", "/v1/sessions", "", Some(body), 201)).await?;
-            tokens.push(text(&serde_json::from_slice::<Value>(&answer)?["token"])?);
-        }
+        let tokens = signed_up(&mut connection, customers).await?;
         Ok(Self { products, tokens, address: address.to_owned() })
     }
 
     /// A rental of a customer, over the first so many products in turn.
     pub fn place(&self, customer: usize, request: u64, products: usize) -> Call {
         let product = &self.products[usize::try_from(request).unwrap_or_default() % products];
-        let body = json!({
-            "productId": product,
-            "address": {"recipient": "customer", "postalCode": "04524", "line1": "Sejong-daero 110"},
-            "paymentMethod": {"type": "CARD", "token": "tok_ok"},
-        });
-        call("POST", "/v1/rentals", &self.tokens[customer], Some(body), 201)
+        order(product, &self.tokens[customer])
     }
 
     /// One more unit of some product.
@@ -113,17 +76,8 @@ impl Shop {
 
     /// How many units there are in all.
     pub async fn units(&self) -> Result<u64, Box<dyn Error>> {
-        let (mut units, mut cursor) = (0, String::new());
         let mut anyone = Connection::open(&self.address).await?;
-        loop {
-            let path = format!("/v1/products?limit=100{cursor}");
-            let list: Value = serde_json::from_slice(&anyone.ask(&call("GET", path, "", None, 200)).await?)?;
-            let items = list["items"].as_array().ok_or("a list has no items")?;
-            units += items.iter().filter_map(|product| product["stock"].as_u64()).sum::<u64>();
-            match list["nextCursor"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => return Ok(units),
-            }
-        }
+        let products = listed(&mut anyone, "/v1/products?available=true", "").await?;
+        Ok(products.iter().filter_map(|product| product["stock"].as_u64()).sum())
     }
 }
