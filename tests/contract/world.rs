@@ -125,7 +125,12 @@ impl World {
         let quiet = || async {
             let contexts = self.operator.get("/v1/operations/contexts").await.expect(200);
             let waiting = |context: &Value| context["backlog"] != 0 && context["held"] == 0;
-            (!contexts["items"].as_array().unwrap().iter().any(waiting)).then_some(())
+            let contexts = contexts["items"].as_array().unwrap();
+            // A message is written first, and sent a little later: by then it looks different.
+            let paused = contexts.iter().any(|c| c["context"] == "notification" && c["paused"] == true);
+            let messages = self.operator.get("/v1/notifications?limit=100").await.expect(200);
+            let pending = messages["items"].as_array().unwrap().iter().any(|m| m["status"] == "PENDING");
+            (!contexts.iter().any(waiting) && (paused || !pending)).then_some(())
         };
         eventually("nothing is under way", quiet).await;
         let seen = Cell::new(None);
