@@ -25,6 +25,7 @@ macro_rules! sections {
 
 mod breaker;
 mod error;
+mod payment;
 mod values;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -36,6 +37,7 @@ use self::values::duration_ms;
 pub use self::{
     breaker::BreakerSettings,
     error::{ConfigError, InvalidSetting},
+    payment::{Payment, SimulatorSettings},
     values::{List, Secret},
 };
 use crate::{
@@ -45,7 +47,6 @@ use crate::{
         shop::ShopSettings,
     },
     domain::notice::Locale,
-    gateways,
     http::{
         clients::{self, TrustedProxies},
         cors,
@@ -112,46 +113,8 @@ sections! {
     Operator {
         /// The key, at least 32 characters; generated into `<store.path>/operator.key` unless set.
         key: Option<Secret> = None,
-    }
-
-    /// Payments.
-    Payment {
-        /// `simulator`, or `http`: a gateway that speaks the protocol of `docs/gateway.md`.
-        provider: String = "simulator".to_owned(),
-        /// Where the gateway of provider `http` is.
-        url: Option<String> = None,
-        /// What that gateway wants to see as `Authorization: Bearer`, if anything.
-        key: Option<Secret> = None,
-        /// From a request's arrival to its last chance at the gateway, in ms; waiting included.
-        deadline_ms: u64 = 900,
-        /// One call to the gateway, in ms.
-        timeout_ms: u64 = 800,
-        /// Less time than this left before the deadline, in ms, and a charge is not begun any more.
-        charge_min_ms: u64 = 300,
-        /// Conversations with the gateway at once, at most.
-        concurrency: usize = 64,
-        /// Whether fewer are begun while calls are slow (`payment.breaker.slow_call_ms`) or fail.
-        adaptive: bool = true,
-        /// Customers who may wait for one.
-        queue: usize = 256,
-        /// Without an answer: `defer` (the customer may pay later) or `refuse`.
-        fallback: String = "defer".to_owned(),
-        /// How long a deferred payment may take, such as `24h`, `30m` or `90s`.
-        deferral_ttl: String = "24h".to_owned(),
-        /// The circuit breaker.
-        breaker: BreakerSettings = BreakerSettings::default(),
-        /// The simulator.
-        simulator: SimulatorSettings = SimulatorSettings::default(),
-    }
-
-    /// The payment simulator.
-    SimulatorSettings {
-        /// How long a call takes, in ms.
-        latency_ms: u64 = 0,
-        /// By how much that varies, in ms.
-        jitter_ms: u64 = 0,
-        /// How many calls it serves at once; 0 is no bound.
-        capacity: usize = 0,
+        /// The file that holds the key, instead.
+        key_file: Option<PathBuf> = None,
     }
 
     /// Text messages.
@@ -216,9 +179,22 @@ impl Settings {
         for (key, value) in flags {
             builder = builder.set_override(*key, value.as_str())?;
         }
-        let settings: Self = builder.build()?.try_deserialize()?;
-        let invalid = settings.invalid();
+        let mut settings: Self = builder.build()?.try_deserialize()?;
+        let mut invalid = settings.read_secrets();
+        invalid.extend(settings.invalid());
         if invalid.is_empty() { Ok(settings) } else { Err(ConfigError::Invalid(invalid)) }
+    }
+
+    /// Reads the secrets that are kept in files. Whatever keeps one from being read is said.
+    fn read_secrets(&mut self) -> Vec<InvalidSetting> {
+        let Self { operator, payment, .. } = self;
+        let secrets = [
+            ("operator.key_file", &mut operator.key, &operator.key_file),
+            ("payment.key_file", &mut payment.key, &payment.key_file),
+        ];
+        let read =
+            secrets.into_iter().map(|(key, secret, file)| values::read_secret(key, secret, file.as_deref()));
+        read.filter_map(Result::err).collect()
     }
 
     /// Every setting that breaks its rule.
@@ -240,28 +216,9 @@ impl Settings {
         let key_len = self.operator.key.as_ref().map_or(usize::MAX, |key| key.0.chars().count());
         checks.that(key_len >= 32, "operator.key", "***", "must have at least 32 characters");
         checks.one_of("locale", &self.locale, &["ko", "en"]);
-        checks.one_of("payment.provider", &payment.provider, &["simulator", "http"]);
-        match &payment.url {
-            Some(url) => {
-                let rule = gateways::http::base_url(url).err();
-                let shown = if url.contains('@') { "***" } else { url };
-                checks.that(rule.is_none(), "payment.url", shown, rule.unwrap_or_default());
-            }
-            None => {
-                let rule = "must be set when payment.provider is http";
-                checks.that(payment.provider != "http", "payment.url", "", rule);
-            }
-        }
-        checks.one_of("payment.fallback", &payment.fallback, &["defer", "refuse"]);
-        let larger = payment.deadline_ms > payment.charge_min_ms;
-        let rule = "must be larger than payment.charge_min_ms";
-        checks.that(larger, "payment.deadline_ms", payment.deadline_ms, rule);
-        let ttl = duration_ms(&payment.deferral_ttl).is_some();
-        let rule = "must be a duration, such as 24h, 30m or 90s";
-        checks.that(ttl, "payment.deferral_ttl", &payment.deferral_ttl, rule);
-        payment.breaker.check(&mut checks);
+        payment.check(&mut checks);
         checks.one_of("sms.provider", &self.sms.provider, &["log"]);
-        for (key, value, least, most) in self.numbers().into_iter().chain(payment.breaker.numbers()) {
+        for (key, value, least, most) in self.numbers() {
             let rule = format!("must be {least} to {most}");
             checks.that((least..=most).contains(&value), key, value, &rule);
         }
@@ -269,10 +226,9 @@ impl Settings {
     }
 
     /// Every number, with the least and the most it may be.
-    fn numbers(&self) -> [Number; 22] {
-        let Self { http, store, payment, actors, limits, .. } = self;
-        let simulator = &payment.simulator;
-        [
+    fn numbers(&self) -> impl Iterator<Item = Number> + use<> {
+        let Self { http, store, actors, limits, .. } = self;
+        let numbers = [
             ("http.workers", http.workers as u64, 0, 256),
             ("http.drain_ms", http.drain_ms, 0, MINUTE_MS),
             ("http.connections", http.connections as u64, 1, 1_000_000),
@@ -281,13 +237,6 @@ impl Settings {
             ("http.keep_alive_ms", http.keep_alive_ms, 1_000, 60 * MINUTE_MS),
             ("limits.requests_per_second", limits.requests_per_second.into(), 0, 1_000_000),
             ("store.cache_mb", store.cache_mb, 1, 1_000_000),
-            ("payment.deadline_ms", payment.deadline_ms, 1, 10 * MINUTE_MS),
-            ("payment.timeout_ms", payment.timeout_ms, 1, 10 * MINUTE_MS),
-            ("payment.concurrency", payment.concurrency as u64, 1, 100_000),
-            ("payment.queue", payment.queue as u64, 0, 100_000),
-            ("payment.simulator.latency_ms", simulator.latency_ms, 0, 10 * MINUTE_MS),
-            ("payment.simulator.jitter_ms", simulator.jitter_ms, 0, 10 * MINUTE_MS),
-            ("payment.simulator.capacity", simulator.capacity as u64, 0, 100_000),
             ("actors.arbiters", actors.arbiters as u64, 0, 64),
             ("actors.idle_ms", actors.idle_ms, 1_000, 60 * MINUTE_MS),
             ("actors.live_max", actors.live_max as u64, 1, 10_000_000),
@@ -295,7 +244,8 @@ impl Settings {
             ("actors.ask_timeout_ms", actors.ask_timeout_ms, 1, 10 * MINUTE_MS),
             ("actors.restarts_max", actors.restarts_max as u64, 0, 1_000),
             ("actors.restarts_window_ms", actors.restarts_window_ms, 1, 60 * MINUTE_MS),
-        ]
+        ];
+        numbers.into_iter().chain(self.payment.numbers())
     }
 
     /// How HTTP is to be served.

@@ -148,3 +148,27 @@ fn a_breaker_that_could_never_open_is_refused() {
     ];
     assert_eq!(refused(&others).len(), 3);
 }
+
+#[test]
+fn secrets_come_from_files_too_and_only_from_one_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("key");
+    let named = file.to_str().unwrap();
+    let from_file = ("SAEM_OPERATOR__KEY_FILE", named);
+    let missing = refused(&[from_file]);
+    assert!(missing[0].starts_with(&format!("operator.key_file = {named}: cannot be read")), "{missing:?}");
+    std::fs::write(&file, " \n").unwrap();
+    assert_eq!(
+        refused(&[from_file]),
+        [format!("operator.key_file = {named}: must hold a secret; the file is empty")]
+    );
+    let secret = "a secret of no fewer than 32 characters";
+    std::fs::write(&file, format!("{secret}\n")).unwrap();
+    assert_eq!(loaded(&[from_file]).operator.key.unwrap().0, secret);
+    let both = refused(&[from_file, ("SAEM_OPERATOR__KEY", secret)]);
+    assert_eq!(both, [format!("operator.key_file = {named}: must not be set together with operator.key")]);
+    std::fs::write(&file, "too short").unwrap();
+    assert_eq!(refused(&[from_file]), ["operator.key = ***: must have at least 32 characters"]);
+    std::fs::write(&file, "bearer").unwrap();
+    assert_eq!(loaded(&[("SAEM_PAYMENT__KEY_FILE", named)]).payment.key.unwrap().0, "bearer");
+}

@@ -1,6 +1,10 @@
 //! Values of settings that are more than a number or a text: secrets, lists, durations.
 
+use std::path::Path;
+
 use serde::{Deserialize, Deserializer};
+
+use super::InvalidSetting;
 
 /// A text that is never shown.
 #[derive(Clone, Deserialize)]
@@ -10,6 +14,29 @@ pub struct Secret(pub String);
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("***")
+    }
+}
+
+/// Puts what `file` says in the place of `secret`, without white space around it. `key` is the setting that
+/// names the file.
+pub(super) fn read_secret(
+    key: &'static str,
+    secret: &mut Option<Secret>,
+    file: Option<&Path>,
+) -> Result<(), InvalidSetting> {
+    let Some(file) = file else { return Ok(()) };
+    let wrong = |rule: String| InvalidSetting { key, value: file.display().to_string(), rule };
+    if secret.is_some() {
+        let itself = key.trim_end_matches("_file");
+        return Err(wrong(format!("must not be set together with {itself}")));
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    match text.trim() {
+        "" => Err(wrong("must hold a secret; the file is empty".to_owned())),
+        text => {
+            *secret = Some(Secret(text.to_owned()));
+            Ok(())
+        }
     }
 }
 

@@ -1,0 +1,91 @@
+//! The settings of payments.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{BreakerSettings, Checks, MINUTE_MS, Number, Secret, values::duration_ms};
+use crate::gateways;
+
+sections! {
+    /// Payments.
+    Payment {
+        /// `simulator`, or `http`: a gateway that speaks the protocol of `docs/gateway.md`.
+        provider: String = "simulator".to_owned(),
+        /// Where the gateway of provider `http` is.
+        url: Option<String> = None,
+        /// What that gateway wants to see as `Authorization: Bearer`, if anything.
+        key: Option<Secret> = None,
+        /// The file that holds that key, instead.
+        key_file: Option<PathBuf> = None,
+        /// From a request's arrival to its last chance at the gateway, in ms; waiting included.
+        deadline_ms: u64 = 900,
+        /// One call to the gateway, in ms.
+        timeout_ms: u64 = 800,
+        /// Less time than this left before the deadline, in ms, and a charge is not begun any more.
+        charge_min_ms: u64 = 300,
+        /// Conversations with the gateway at once, at most.
+        concurrency: usize = 64,
+        /// Whether fewer are begun while calls are slow (`payment.breaker.slow_call_ms`) or fail.
+        adaptive: bool = true,
+        /// Customers who may wait for one.
+        queue: usize = 256,
+        /// Without an answer: `defer` (the customer may pay later) or `refuse`.
+        fallback: String = "defer".to_owned(),
+        /// How long a deferred payment may take, such as `24h`, `30m` or `90s`.
+        deferral_ttl: String = "24h".to_owned(),
+        /// The circuit breaker.
+        breaker: BreakerSettings = BreakerSettings::default(),
+        /// The simulator.
+        simulator: SimulatorSettings = SimulatorSettings::default(),
+    }
+
+    /// The payment simulator.
+    SimulatorSettings {
+        /// How long a call takes, in ms.
+        latency_ms: u64 = 0,
+        /// By how much that varies, in ms.
+        jitter_ms: u64 = 0,
+        /// How many calls it serves at once; 0 is no bound.
+        capacity: usize = 0,
+    }
+}
+
+impl Payment {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.one_of("payment.provider", &self.provider, &["simulator", "http"]);
+        match &self.url {
+            Some(url) => {
+                let rule = gateways::http::base_url(url).err();
+                let shown = if url.contains('@') { "***" } else { url };
+                checks.that(rule.is_none(), "payment.url", shown, rule.unwrap_or_default());
+            }
+            None => {
+                let rule = "must be set when payment.provider is http";
+                checks.that(self.provider != "http", "payment.url", "", rule);
+            }
+        }
+        checks.one_of("payment.fallback", &self.fallback, &["defer", "refuse"]);
+        let larger = self.deadline_ms > self.charge_min_ms;
+        let rule = "must be larger than payment.charge_min_ms";
+        checks.that(larger, "payment.deadline_ms", self.deadline_ms, rule);
+        let ttl = duration_ms(&self.deferral_ttl).is_some();
+        let rule = "must be a duration, such as 24h, 30m or 90s";
+        checks.that(ttl, "payment.deferral_ttl", &self.deferral_ttl, rule);
+        self.breaker.check(checks);
+    }
+
+    pub(super) fn numbers(&self) -> impl Iterator<Item = Number> + use<> {
+        let simulator = &self.simulator;
+        let numbers = [
+            ("payment.deadline_ms", self.deadline_ms, 1, 10 * MINUTE_MS),
+            ("payment.timeout_ms", self.timeout_ms, 1, 10 * MINUTE_MS),
+            ("payment.concurrency", self.concurrency as u64, 1, 100_000),
+            ("payment.queue", self.queue as u64, 0, 100_000),
+            ("payment.simulator.latency_ms", simulator.latency_ms, 0, 10 * MINUTE_MS),
+            ("payment.simulator.jitter_ms", simulator.jitter_ms, 0, 10 * MINUTE_MS),
+            ("payment.simulator.capacity", simulator.capacity as u64, 0, 100_000),
+        ];
+        numbers.into_iter().chain(self.breaker.numbers())
+    }
+}
