@@ -52,6 +52,7 @@ use crate::{
         cors,
         limits::ServerSettings,
     },
+    store::sled::SledOptions,
 };
 
 sections! {
@@ -296,7 +297,16 @@ impl Settings {
             },
             breaker: payment.breaker.rules(),
             faults_enabled: self.faults.enabled,
+            beside: Vec::new(),
         }
+    }
+}
+
+impl Store {
+    /// How sled is opened.
+    #[must_use]
+    pub fn sled(&self) -> SledOptions {
+        SledOptions { cache_bytes: self.cache_mb * 1_024 * 1_024, ..SledOptions::default() }
     }
 }
 

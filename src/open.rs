@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::{
     actors::{
-        shop::{Shop, ShopError, ShopParts},
+        shop::{Shop, ShopError, ShopParts, ShopSettings},
         sources::Sources,
     },
     config::{Payment, Settings, SimulatorSettings},
@@ -26,7 +26,7 @@ use crate::{
     store::{
         Journal,
         memory::MemoryJournal,
-        sled::{OpenError as StoreOpenError, SledJournal, SledOptions},
+        sled::{OpenError as StoreOpenError, SledJournal},
     },
 };
 
@@ -65,9 +65,7 @@ pub async fn open(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
     let (journal, ledger): (Arc<dyn Journal>, _) = if settings.store.backend == "memory" {
         (MemoryJournal::new(), Ledger::in_memory())
     } else {
-        let cache_bytes = settings.store.cache_mb * 1_024 * 1_024;
-        let journal = SledJournal::open(directory, SledOptions { cache_bytes, ..SledOptions::default() })?;
-        (journal, Ledger::open(&directory.join("simulator.ledger"))?)
+        (SledJournal::open(directory, settings.store.sled())?, Ledger::open(&ledger_path(directory))?)
     };
     let operator_key = match &settings.operator.key {
         Some(key) => key.0.clone(),
@@ -75,7 +73,8 @@ pub async fn open(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
     };
     let gateways = gateways(&settings.payment, ledger, &sources)?;
     let parts = ShopParts { journal, gateways, sms: Arc::new(LogSms), sources };
-    Ok(Shop::open(parts, settings.shop(operator_key)).await?)
+    let beside = beside(directory);
+    Ok(Shop::open(parts, ShopSettings { beside, ..settings.shop(operator_key) }).await?)
 }
 
 /// Who takes the money, and who may have taken it under earlier settings.
@@ -97,6 +96,18 @@ pub fn simulator(settings: &SimulatorSettings, ledger: Ledger, sources: &Sources
     let SimulatorSettings { latency_ms, jitter_ms, capacity } = *settings;
     let behaviour = Behaviour { latency_ms, jitter_ms, capacity, ..Behaviour::default() };
     Simulator::new(ledger, behaviour, sources.bits() as u64)
+}
+
+/// What a backup takes along, where it is there. It is copied after the journal: so the simulator's record
+/// has every capture that the journal knows of.
+#[must_use]
+pub fn beside(directory: &Path) -> Vec<PathBuf> {
+    vec![operator_key_path(directory), ledger_path(directory)]
+}
+
+/// Where the simulator keeps its record of the money.
+fn ledger_path(directory: &Path) -> PathBuf {
+    directory.join("simulator.ledger")
 }
 
 /// Where a generated operator key is kept.

@@ -172,6 +172,44 @@ fn compacting_says_what_it_did_and_refuses_a_store_in_use() {
     assert!(!nowhere.exists());
 }
 
+#[tokio::test]
+async fn a_backup_is_made_with_and_without_a_server_and_restored() {
+    let directory = tempfile::tempdir().unwrap();
+    let [data, first, second, third] =
+        ["data", "first", "second", "third"].map(|name| directory.path().join(name));
+    let tool = |tool: &str, argument: &Path, data: &Path, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
+        command.args([tool, "--data"]).arg(data).args(more).arg(argument).env("SAEM_LOG", "warn");
+        // Nobody listens there, so that whoever asks no server is asked for none.
+        command.env("SAEM_HTTP__LISTEN", "127.0.0.1:1").output().unwrap()
+    };
+    let done = |output: Output, words: &[&str]| {
+        let said = String::from_utf8(output.stdout).unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), told.as_str()), (Some(0), ""), "{said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    };
+    fails_with(tool("backup", &first, &data, &[]), &["operator.key", "No such file"]);
+    let (running, said) = Running::start(saem(&data).arg("--demo"));
+    let server = ["--url", url(&said)];
+    done(tool("backup", &first, &data, &server), &["first", "bytes, up to event"]);
+    fails_with(tool("backup", &first, &data, &server), &["refuses", "holds files already"]);
+    // It listens elsewhere than the settings say: its data is not copied behind its back.
+    fails_with(tool("backup", &second, &data, &[]), &["in use by another process"]);
+    drop(running);
+    fails_with(tool("backup", &second, &data, &server), &[url(&said), "does not answer"]);
+    done(tool("backup", &second, &data, &[]), &["second", "bytes, up to event"]);
+    done(tool("restore", &second, &third, &[]), &["third", "restored, up to event"]);
+    fails_with(tool("restore", &second, &third, &[]), &["third", "is not empty"]);
+    fails_with(tool("restore", directory.path(), &data, &[]), &["no FORMAT file"]);
+    for data in [first, third] {
+        let (_running, said) = Running::start(&mut saem(&data));
+        let products = Client::of(url(&said), None).get("/v1/products").await.expect(200);
+        assert_eq!(products["items"].as_array().unwrap().len(), 3);
+        assert_eq!(fs::metadata(data.join("operator.key")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
 #[test]
 fn bad_settings_are_named_before_anything_is_touched() {
     let directory = tempfile::tempdir().unwrap();

@@ -26,7 +26,7 @@ use crate::{
         product::ProductError,
         rental::RentalError,
     },
-    store::{CommitError, StoreError},
+    store::{BackUpError, CommitError, StoreError},
 };
 
 /// The media type of a problem.
@@ -242,6 +242,14 @@ impl From<ShopError> for Problem {
             ShopError::TooManyTries { retry_after_ms } => {
                 Self::new(Kind::TooManyRequests, told).retry_after(retry_after_ms)
             }
+            ShopError::BackUp(BackUpError::Refused(_) | BackUpError::Running) => {
+                Self::new(Kind::BackupRefused, told)
+            }
+            ShopError::BackUp(BackUpError::Failed(reason)) => Self::hidden(
+                Kind::BackupFailed,
+                "the backup failed, and was removed; the log says why",
+                &reason,
+            ),
             ShopError::BadCredentials => Self::new(Kind::Unauthorized, told),
             ShopError::DeliveryOutOfOrder => Self::new(Kind::DeliveryOutOfOrder, told),
         }

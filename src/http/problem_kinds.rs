@@ -111,6 +111,10 @@ kinds! {
     IdempotencyInProgress = "idempotency-in-progress", CONFLICT, "The first request is still running";
         "A request with the same Idempotency-Key has not been answered yet.";
         "Wait a moment, and send the same request again: it gets the first one's answer.";
+    BackupRefused = "backup-refused", CONFLICT, "No backup can be made there, or not now";
+        "The directory is not new or empty, cannot be made, lies inside the data directory or has too little \
+         room; or another backup is being made; or the store keeps nothing. Nothing was written.";
+        "Name a new or an empty directory of the server's machine; or wait for the other backup.";
     PaymentDeclined = "payment-declined", PAYMENT_REQUIRED, "The payment was declined";
         "The gateway declined. Nothing was charged; a rental that was just placed is canceled.";
         "Try another card.";
@@ -159,6 +163,9 @@ kinds! {
     NotReady = "not-ready", SERVICE_UNAVAILABLE, "Not ready";
         "The server is starting, stopping, or cannot write.";
         "Try again.";
+    BackupFailed = "backup-failed", INTERNAL_SERVER_ERROR, "The backup failed";
+        "The copy could not be read, or not be written. What was made of it is removed.";
+        "The log says why: see to the disk, and make another one.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong";
         "A fault on our side; it is logged under the correlation id.";
         "Tell the operator the correlation id.";

@@ -80,6 +80,7 @@ table! {
     "/v1/operations/ledger" { get: operations::ledger }
     "/v1/operations/payment" { get: operations::payment }
     "/v1/operations/payment/breaker" { put: operations::breaker }
+    "/v1/operations/backup" { post: operations::back_up }
     "/v1/operations/faults" { post: operations::fault }
 
     "/healthz" { get: health::healthz }

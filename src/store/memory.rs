@@ -6,14 +6,15 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::watch;
 
 use super::{
-    Commit, CommitError, CommitId, Committed, Journal, ListedRow, Loaded, Pending, StoreError, VaultRow,
-    VaultWrite, ViewRow, ViewWrite,
+    BackUpError, BackedUp, Commit, CommitError, CommitId, Committed, Journal, ListedRow, Loaded, Pending,
+    StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite,
     record::{CommitRecord, IndexRecord},
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
@@ -309,6 +310,10 @@ impl Journal for MemoryJournal {
 
     fn health(&self) -> Result<(), String> {
         self.lock().poisoned.clone().map_or(Ok(()), Err)
+    }
+
+    fn back_up(&self, _: PathBuf, _: Vec<PathBuf>) -> Pending<Result<BackedUp, BackUpError>> {
+        at_once(Err(BackUpError::Refused("the store is in memory: it keeps nothing".to_owned())))
     }
 
     fn close(&self) -> Pending<()> {

@@ -16,7 +16,7 @@ pub mod memory;
 mod record;
 pub mod sled;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc};
 
 use thiserror::Error;
 use tokio::sync::watch;
@@ -123,6 +123,35 @@ pub enum StoreError {
     /// A record is damaged: its checksum, length or format is wrong.
     #[error("a record is damaged: {0}")]
     Corrupt(String),
+}
+
+/// A backup that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackedUp {
+    /// Where its newest event stands.
+    pub position: Position,
+    /// How many bytes it has.
+    pub bytes: u64,
+}
+
+/// Why there is no backup. What was begun of it is removed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BackUpError {
+    /// Not there, or not of this store. Nothing was written.
+    #[error("{0}")]
+    Refused(String),
+    /// Another one is being made.
+    #[error("another backup is being made")]
+    Running,
+    /// It could not be read, or not be written.
+    #[error("the backup failed: {0}")]
+    Failed(String),
+}
+
+impl From<StoreError> for BackUpError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.to_string())
+    }
 }
 
 /// An entity as the journal knows it: a snapshot, if there is one, and the events since.
@@ -237,6 +266,11 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Whether the store takes commits; the reason when it does not.
     fn health(&self) -> Result<(), String>;
+
+    /// Copies the store as of one moment, and the files `beside` that are there, to the directory `to`, while
+    /// commits go on. The directory is new or empty, and a data directory afterwards. Dropping the future
+    /// does not end it.
+    fn back_up(&self, to: PathBuf, beside: Vec<PathBuf>) -> Pending<Result<BackedUp, BackUpError>>;
 
     /// Takes no more commits, writes out what is pending, and lets go of the files.
     fn close(&self) -> Pending<()>;

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod app;
+mod backup;
 mod breaker;
 mod customers;
 mod deliveries;

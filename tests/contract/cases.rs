@@ -102,6 +102,10 @@ cases! {
     showLedger(w) => of("showLedger", &w.operator);
     showPaymentDesk(w) => of("showPaymentDesk", &w.operator);
     setBreaker(w) => of("setBreaker", &w.operator);
+    backUp(w) ["/directory" = 400] => {
+        let directory = w.new_directory().to_str().unwrap().to_owned();
+        of("backUp", &w.operator).with("/directory", directory)
+    };
     injectFault(w) ["/target/kind" = 404, "/target/id" = 404] => {
         let target = json!({"kind": "product", "id": product(w).await});
         of("injectFault", &w.operator).with("/target", target).with("/mode", "STOP")

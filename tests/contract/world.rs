@@ -1,6 +1,6 @@
 //! A server with somebody in it, and how to bring it into the state that a call needs.
 
-use std::{cell::Cell, future::Future};
+use std::{cell::Cell, future::Future, path::PathBuf};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -55,6 +55,13 @@ impl World {
         let number = self.customers.get();
         self.customers.set(number + 1);
         self.app.customer(number).await
+    }
+
+    /// A directory that is not there.
+    pub fn new_directory(&self) -> PathBuf {
+        let number = self.customers.get();
+        self.customers.set(number + 1);
+        self.app.data().with_file_name(format!("new-{number}"))
     }
 
     /// A session of this customer's number, to be ended.

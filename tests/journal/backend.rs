@@ -85,6 +85,10 @@ impl Sled {
         Self::new(open(directory.path(), options).await.unwrap(), directory)
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Closes it in order; what is left is its directory.
     pub(crate) async fn closed(self) -> TempDir {
         self.journal.close().await;

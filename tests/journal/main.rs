@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backend;
+mod backing_up;
 mod beside;
 mod commits;
 mod compacting;

@@ -104,6 +104,7 @@ fn settings(defer: bool) -> ShopSettings {
         admission: Settings::default().shop(String::new()).admission,
         breaker: Settings::default().shop(String::new()).breaker,
         faults_enabled: true,
+        beside: Vec::new(),
     }
 }
 

@@ -3,14 +3,15 @@
 
 use std::{
     collections::VecDeque,
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
 use saem::{
     domain::{EntityId, Position, Recorded, RentalId},
     store::{
-        Commit, CommitError, Committed, Journal, ListedRow, Loaded, Pending, StoreError, VaultRow,
-        VaultWrite, ViewRow, ViewWrite, memory::MemoryJournal,
+        BackUpError, BackedUp, Commit, CommitError, Committed, Journal, ListedRow, Loaded, Pending,
+        StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite, memory::MemoryJournal,
     },
 };
 use tokio::sync::watch;
@@ -98,6 +99,10 @@ impl Journal for Unreliable {
 
     fn health(&self) -> Result<(), String> {
         self.inner.health()
+    }
+
+    fn back_up(&self, to: PathBuf, beside: Vec<PathBuf>) -> Pending<Result<BackedUp, BackUpError>> {
+        self.inner.back_up(to, beside)
     }
 
     fn close(&self) -> Pending<()> {

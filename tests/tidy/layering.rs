@@ -16,10 +16,10 @@ const MODULES: [&str; 8] = ["actors", "config", "demo", "domain", "gateways", "h
 /// Where a framework may be named.
 const HOMES: [(&str, &[&str]); 5] = [
     ("sled", &["src/store/"]),
-    ("actix_web", &["src/http/", "src/main.rs"]),
-    ("actix", &["src/actors/", "src/main.rs"]),
+    ("actix_web", &["src/http/", "src/cli/"]),
+    ("actix", &["src/actors/", "src/cli/"]),
     ("utoipa", &["src/http/"]),
-    ("actix_rt", &["src/actors/", "src/main.rs"]),
+    ("actix_rt", &["src/actors/", "src/cli/"]),
 ];
 
 /// The dependencies that the domain may name. None of them reads a clock, rolls dice or does I/O.

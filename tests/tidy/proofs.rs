@@ -82,12 +82,15 @@ fn the_actors_know_neither_http_nor_the_settings() {
 #[test]
 fn each_framework_has_one_home() {
     fires("src/open.rs", "fn f() { sled::open() }", 2, "only src/store/ may name sled");
-    fires("src/actors/x.rs", "use actix_web::web;", 2, "only src/http/ and src/main.rs may name actix_web");
+    fires("src/actors/x.rs", "use actix_web::web;", 2, "only src/http/ and src/cli/ may name actix_web");
     fires("src/http/x.rs", "#[derive(actix::Message)]\nstruct A;", 2, "may name actix");
     fires("src/http/x.rs", "use actix_rt::System;", 2, "may name actix_rt");
     quiet("src/open.rs", "use crate::store::{\n    memory::A,\n    sled::{OpenError, SledJournal},\n};\n");
     quiet("src/store/x.rs", "use sled::Db;\n");
-    quiet("src/main.rs", "fn main() { actix_web::rt::System::new(); actix_rt::spawn(); actix::spawn() }\n");
+    quiet(
+        "src/cli/mod.rs",
+        "fn main() { actix_web::rt::System::new(); actix_rt::spawn(); actix::spawn() }\n",
+    );
     quiet("tests/x.rs", "use actix::Actor;\n");
 }
 
@@ -135,7 +138,7 @@ fn banned_calls_are_found_outside_tests() {
 #[test]
 fn banned_calls_are_let_be_where_they_belong() {
     quiet("src/actors/exchange.rs", "fn f() { to.do_send(message) }\n");
-    quiet("src/main.rs", "fn main() { println!(\"\") }\n");
+    quiet("src/cli/mod.rs", "fn main() { println!(\"\") }\n");
     quiet("src/x.rs", "fn f() { eprintln!(\"dbg!\"); a.unwrap_or(1); /* todo!() */ }\n");
     quiet("src/x.rs", "#[cfg(test)]\nmod tests {\n    fn f() { a.unwrap(); dbg!(1) }\n}\n");
     quiet("tests/x.rs", "fn f() { a.unwrap(); println!(\"\") }\n");

@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::{
     actors::ask::AskError,
     domain::{Money, context::Context},
-    store::{CommitError, StoreError},
+    store::{BackUpError, CommitError, StoreError},
 };
 
 /// Why the shop refuses a request.
@@ -62,6 +62,9 @@ pub enum ShopError {
     /// The gateway refuses something for good; an operator has to look.
     #[error("the gateway refuses: {0}")]
     GatewayRefused(String),
+    /// There is no backup.
+    #[error(transparent)]
+    BackUp(#[from] BackUpError),
     /// Nothing is held under this name.
     #[error("nothing is held under this name")]
     NotHeld,

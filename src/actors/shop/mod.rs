@@ -15,7 +15,7 @@ mod requests;
 mod secrets;
 pub mod views;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use actix::{Arbiter, ArbiterHandle};
 use tokio::sync::Notify;
@@ -97,6 +97,8 @@ pub struct ShopSettings {
     pub breaker: BreakerRules,
     /// Whether faults may be injected.
     pub faults_enabled: bool,
+    /// Files that a backup takes along, where they are there.
+    pub beside: Vec<PathBuf>,
 }
 
 /// What a shop is made of.

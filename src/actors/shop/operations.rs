@@ -1,6 +1,9 @@
 //! The operator's view of the works: who lives, what is paused, what is held; and faults on purpose.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
+use tracing::info;
 
 use super::{
     Because, BreakerMode, Done, NotificationView, Page, PageRequest, PaymentDeskView, Shop, ShopError,
@@ -17,6 +20,7 @@ use crate::{
         context::{Context, ContextCommand, Group, HeldKey, Hold, Maintenance},
     },
     gateways::ledger,
+    store::BackedUp,
 };
 
 /// The supervision tree.
@@ -247,6 +251,18 @@ impl Shop {
             },
             (_, None) => Err(missing),
         }
+    }
+
+    /// Copies all there is, as of one moment, to a directory that is new or empty, while the shop is open.
+    /// It is made whether or not anybody waits for it.
+    ///
+    /// # Errors
+    /// [`ShopError::BackUp`]; then there is none.
+    pub async fn back_up(&self, to: PathBuf) -> Result<BackedUp, ShopError> {
+        info!(directory = %to.display(), "a backup begins");
+        let made = self.journal.back_up(to, self.settings.beside.clone()).await?;
+        info!(position = made.position.0, bytes = made.bytes, "the backup is complete");
+        Ok(made)
     }
 
     /// Messages, newest first: of one customer, or all.

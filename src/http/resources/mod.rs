@@ -18,8 +18,8 @@ pub use self::{
     event::TimelineEvent,
     notification::Notification,
     operations::{
-        Actor, ActorKind, ContextState, FaultTarget, Faulted, Health, HeldTarget, LedgerEntry, PaymentDesk,
-        Touched,
+        Actor, ActorKind, Backup, ContextState, FaultTarget, Faulted, Health, HeldTarget, LedgerEntry,
+        PaymentDesk, Touched,
     },
     payment::Payment,
     product::Product,

@@ -16,6 +16,21 @@ use crate::{
     gateways::ledger::{Entry, EntryStatus},
 };
 
+/// A backup that is complete, and on disk.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Backup {
+    /// Where it is.
+    #[schema(example = "/var/backups/saem/2026-11-25")]
+    pub directory: String,
+    /// Where its newest event stands in the journal.
+    #[schema(example = 48_112)]
+    pub position: u64,
+    /// How many bytes it has.
+    #[schema(example = 7_340_032)]
+    pub bytes: u64,
+}
+
 /// One kind of actor, or a single one of which there is one.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

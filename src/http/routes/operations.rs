@@ -1,5 +1,7 @@
 //! `/v1/operations`: the works, the payment actor, the simulator's ledger, and faults on purpose.
 
+use std::path::Path;
+
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,11 +12,13 @@ use crate::{
     http::{
         App,
         auth::Operator,
-        extract::{Json, Query},
+        extract::{Json, Query, Rules},
         posted::{Posted, once},
         problem::Problem,
-        resources::{Actor, ActorKind, FaultTarget, Faulted, Items, LedgerEntry, PaymentDesk},
+        problem_kinds::Kind,
+        resources::{Actor, ActorKind, Backup, FaultTarget, Faulted, Items, LedgerEntry, PaymentDesk},
     },
+    store::BackedUp,
 };
 
 /// The supervision tree, or one actor of it.
@@ -123,6 +127,49 @@ pub struct SetBreaker {
 pub async fn breaker(app: web::Data<App>, _: Operator, Json(body): Json<SetBreaker>) -> HttpResponse {
     app.shop.set_breaker(body.mode);
     HttpResponse::Ok().json(PaymentDesk::from(app.shop.payment_desk().await))
+}
+
+/// Where a backup goes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackUp {
+    /// A directory of the server's machine, by its whole path: new, or empty.
+    #[schema(min_length = 1, max_length = 1000, example = "/var/backups/saem/2026-11-25")]
+    directory: String,
+}
+
+/// Copies all data, as of one moment, while the server goes on.
+///
+/// The answer comes when the copy is complete and on disk, which may take minutes. It is made whether or not
+/// the client waits; with an `Idempotency-Key`, the same call again tells how it ended. The directory can be
+/// served as it is (`store.path`), or copied to a new place by `saem restore`.
+#[utoipa::path(
+    post, path = "/v1/operations/backup", tag = "operations", operation_id = "backUp",
+    security(("bearer" = ["OPERATOR"])),
+    request_body = BackUp,
+    responses((status = 200, description = "Complete", body = Backup, headers(("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!(["backup-refused", "backup-failed"]))),
+)]
+pub async fn back_up(
+    app: web::Data<App>,
+    Posted { because, body: Json(BackUp { directory }), .. }: Posted<Operator, Json<BackUp>>,
+) -> Result<HttpResponse, Problem> {
+    let mut rules = Rules::default();
+    let directory = rules.line("/directory", &directory, 1, 1_000);
+    let to = directory.as_deref().map(Path::new).filter(|to| to.is_absolute()).map(Path::to_owned);
+    if directory.is_some() && to.is_none() {
+        rules.broken("/directory", "must be a whole path, beginning with /");
+    }
+    let (directory, to) = rules.all(directory.zip(to))?;
+    // A task of its own, so that its outcome is remembered though the client may be gone.
+    let made = actix_web::rt::spawn(async move {
+        let work = async {
+            let BackedUp { position, bytes } = app.shop.back_up(to).await?;
+            Ok(Backup { directory, position: position.0, bytes })
+        };
+        once(&app, because, HttpResponse::Ok(), work).await
+    });
+    made.await.map_err(|_| Problem::new(Kind::BackupFailed, "the backup failed"))?
 }
 
 /// What is to go wrong.

@@ -12,27 +12,16 @@
 //!
 //! **Invariant:** whoever opens or compacts a store holds the lock of its directory.
 
-use std::{
-    fs::{self, File},
-    io,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::Path};
 
 use super::{
     OpenError, SledOptions,
-    format::{self, open_db, opening},
+    copying::{Sum, remove, reopened, rows_after, size, sum_of, sync, sync_all},
+    format::{self, STORE, Tree, open_db, opening},
 };
-
-/// So many rows, or so many bytes, are made durable at once: sled is slow with more.
-const ROWS_MAX: usize = 1_000;
-const BYTES_MAX: usize = 1_024 * 1_024;
-
-/// So often a store is opened that was just closed.
-const REOPEN_MAX: usize = 10_000;
 
 const COPYING: &str = "compacting";
 const COPIED: &str = "compacted";
-const STORE: &str = "journal";
 const BEFORE: &str = "journal.old";
 const SET_ASIDE: &str = "set-aside";
 
@@ -43,13 +32,6 @@ pub struct Compacted {
     pub bytes_before: u64,
     /// How many it has.
     pub bytes_after: u64,
-}
-
-/// What is in a tree: how many rows, and a checksum over all of them.
-#[derive(Debug, PartialEq, Eq)]
-struct Sum {
-    rows: u64,
-    crc: u32,
 }
 
 /// Compacts the store in `directory`, which nobody may have open.
@@ -102,13 +84,15 @@ fn copy(from: &Path, to: &Path, options: SledOptions, path: &str) -> Result<(), 
     let failed = |error| opening(path, error);
     let copied = {
         let (old, new) = (open_db(from, options).map_err(failed)?, open_db(to, options).map_err(failed)?);
-        format::TREES.map(|name| copy_tree(&old, &new, name))
+        format::TREES.map(|tree| copy_tree(&old, &new, tree))
     };
     let unusable = |error: io::Error| OpenError::Unusable { path: path.to_owned(), error };
     sync_all(to).map_err(unusable)?;
     let new = reopened(to, options).map_err(failed)?;
-    for (name, sum) in format::TREES.into_iter().zip(copied) {
-        if new.open_tree(name).and_then(|tree| sum_of(&tree)).map_err(failed)? != sum.map_err(failed)? {
+    for (tree, sum) in format::TREES.into_iter().zip(copied) {
+        if new.open_tree(tree.name()).and_then(|tree| sum_of(&tree)).map_err(failed)?
+            != sum.map_err(failed)?
+        {
             let error = "the copy is not what it was made from; nothing was changed".to_owned();
             return Err(OpenError::Damaged { path: path.to_owned(), error });
         }
@@ -118,85 +102,13 @@ fn copy(from: &Path, to: &Path, options: SledOptions, path: &str) -> Result<(), 
     sync_all(to).map_err(unusable)
 }
 
-/// Opens what was just closed: a thread of sled's may be about to let go of it.
-fn reopened(store: &Path, options: SledOptions) -> sled::Result<sled::Db> {
-    for _ in 0..REOPEN_MAX {
-        match open_db(store, options) {
-            Err(error) if format::is_locked(&error) => std::thread::yield_now(),
-            opened => return opened,
-        }
+fn copy_tree(old: &sled::Db, new: &sled::Db, tree: Tree) -> sled::Result<Sum> {
+    let (from, to) = (old.open_tree(tree.name())?, new.open_tree(tree.name())?);
+    let mut last = None;
+    while let Some((rows, key)) = rows_after(&from, last.as_ref())? {
+        to.apply_batch(rows)?;
+        new.flush()?;
+        last = Some(key);
     }
-    open_db(store, options)
-}
-
-fn copy_tree(old: &sled::Db, new: &sled::Db, name: &str) -> sled::Result<Sum> {
-    let (from, to) = (old.open_tree(name)?, new.open_tree(name)?);
-    let (mut batch, mut rows, mut bytes) = (sled::Batch::default(), 0, 0);
-    for row in &from {
-        let (key, value) = row?;
-        (rows, bytes) = (rows + 1, bytes + key.len() + value.len());
-        batch.insert(key, value);
-        if rows == ROWS_MAX || bytes >= BYTES_MAX {
-            to.apply_batch(std::mem::take(&mut batch))?;
-            new.flush()?;
-            (rows, bytes) = (0, 0);
-        }
-    }
-    to.apply_batch(batch)?;
-    new.flush()?;
     sum_of(&from)
-}
-
-fn sum_of(tree: &sled::Tree) -> sled::Result<Sum> {
-    let (mut rows, mut crc) = (0, crc32fast::Hasher::new());
-    for row in tree {
-        let (key, value) = row?;
-        rows += 1;
-        for part in [&key, &value] {
-            crc.update(&part.len().to_le_bytes());
-            crc.update(part);
-        }
-    }
-    Ok(Sum { rows, crc: crc.finalize() })
-}
-
-/// Every file below `directory`, with its length.
-fn files(directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
-    let mut found = Vec::new();
-    if !directory.exists() {
-        return Ok(found);
-    }
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            found.extend(files(&entry.path())?);
-        } else {
-            found.push((entry.path(), entry.metadata()?.len()));
-        }
-    }
-    Ok(found)
-}
-
-fn size(directory: &Path) -> io::Result<u64> {
-    Ok(files(directory)?.iter().map(|(_, bytes)| bytes).sum())
-}
-
-/// Waits until a directory, and all that is in it, is on disk.
-fn sync_all(directory: &Path) -> io::Result<()> {
-    for (file, _) in files(directory)? {
-        File::open(&file)?.sync_all()?;
-        file.parent().map_or(Ok(()), sync)?;
-    }
-    sync(directory)
-}
-
-fn sync(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-fn remove(directory: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
 }

@@ -24,8 +24,30 @@ const FORMAT_PREFIX: &str = "saem ";
 /// syncs. A page of ours has up to 16 values of up to 27 KiB while it splits: it must stay below.
 const SEGMENT_BYTES: usize = 2 * 1_024 * 1_024;
 
-/// The trees of a store: what is durable, and views.
-pub(super) const TREES: [&str; 2] = ["journal", "views"];
+/// Where sled's files are, in the data directory.
+pub(super) const STORE: &str = "journal";
+
+/// The trees of a store.
+pub(super) const TREES: [Tree; 2] = [Tree::Journal, Tree::Views];
+
+/// A tree of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tree {
+    /// What is durable.
+    Journal,
+    /// Views.
+    Views,
+}
+
+impl Tree {
+    /// What sled calls it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Journal => "journal",
+            Self::Views => "views",
+        }
+    }
+}
 
 /// sled, opened. The last one to drop it lets go of the directory's lock.
 pub(super) struct Opened {
@@ -39,6 +61,13 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    pub(super) const fn of(&self, tree: Tree) -> &sled::Tree {
+        match tree {
+            Tree::Journal => &self.tree,
+            Tree::Views => &self.views,
+        }
+    }
+
     /// Waits until all that was applied is on disk.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.db.flush().map_err(unavailable)?;
@@ -85,9 +114,9 @@ pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, Ope
     let lock = lock(directory)?;
     check_format(directory)?;
     compacting::settle(directory).map_err(unusable)?;
-    let store = directory.join("journal");
+    let store = directory.join(STORE);
     let db = open_db(&store, options).map_err(|error| opening(&path, error))?;
-    let [tree, views] = TREES.map(|name| db.open_tree(name).map_err(|error| opening(&path, error)));
+    let [tree, views] = TREES.map(|tree| db.open_tree(tree.name()).map_err(|error| opening(&path, error)));
     let (tree, views) = (tree?, views?);
     let db_file = File::open(store.join("db")).map_err(unusable)?;
     // The files are there for good only once their directories are on disk.
@@ -128,7 +157,7 @@ pub(super) fn check_format(directory: &Path) -> Result<(), OpenError> {
             Err(OpenError::Foreign(path))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            write_format(directory, &file).map_err(|error| OpenError::Unusable { path, error })
+            write_format(directory).map_err(|error| OpenError::Unusable { path, error })
         }
         Err(error) => Err(OpenError::Unusable { path, error }),
     }
@@ -143,12 +172,12 @@ fn holds_other_things(directory: &Path) -> bool {
 }
 
 /// Written whole or not at all: a crash must not leave half a `FORMAT` file.
-fn write_format(directory: &Path, file: &Path) -> io::Result<()> {
+pub(super) fn write_format(directory: &Path) -> io::Result<()> {
     let temporary = directory.join("FORMAT.new");
     let mut handle = File::create(&temporary)?;
     writeln!(handle, "{FORMAT_PREFIX}{FORMAT}")?;
     handle.sync_all()?;
-    fs::rename(&temporary, file)?;
+    fs::rename(&temporary, directory.join("FORMAT"))?;
     File::open(directory)?.sync_all()
 }
 

@@ -16,14 +16,16 @@
 //! One thread writes: it takes what has queued, applies it as one batch, flushes, syncs the file, and
 //! answers all (see [`writer`]). A few threads read what is not in memory.
 
+mod backing_up;
 mod compacting;
+mod copying;
 mod format;
 mod index;
 mod reads;
 mod writer;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
 };
 
@@ -32,14 +34,15 @@ use tokio::sync::{oneshot, watch};
 
 pub use self::compacting::Compacted;
 use self::{
-    format::{Files, unavailable},
+    backing_up::Handover,
+    format::{Files, Tree, unavailable},
     index::Index,
     reads::{ReadPool, Tail},
     writer::{Request, Writer},
 };
 use super::{
-    Commit, CommitError, CommitId, Committed, Journal, ListedRow, Loaded, Pending, StoreError, VaultRow,
-    VaultWrite, ViewRow, ViewWrite,
+    BackUpError, BackedUp, Commit, CommitError, CommitId, Committed, Journal, ListedRow, Loaded, Pending,
+    StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite,
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
 
@@ -86,6 +89,9 @@ pub enum OpenError {
     /// It is not Saem's.
     #[error("the data directory {0} holds files, but no FORMAT file of Saem's")]
     Foreign(String),
+    /// There is something in it already.
+    #[error("the directory {0} is not empty; nothing is overwritten")]
+    Occupied(String),
     /// It is damaged.
     #[error("the data in {path} is damaged: {error}")]
     Damaged {
@@ -105,7 +111,9 @@ pub struct SledJournal {
 
 /// What the writer, the readers and the front share.
 struct Shared {
+    directory: PathBuf,
     files: Arc<Files>,
+    handover: Handover,
     index: Index,
     tail: Tail,
     head: watch::Sender<Position>,
@@ -138,6 +146,8 @@ impl SledJournal {
         let index = Index::new(Arc::clone(&files), options.write_behind);
         let head = reads::recover(&files, &index).map_err(damaged)?;
         let shared = Arc::new(Shared {
+            directory: directory.to_owned(),
+            handover: Handover::default(),
             tail: Tail::after(head),
             files,
             index,
@@ -155,6 +165,14 @@ impl SledJournal {
     /// [`OpenError`]; then nothing has changed.
     pub fn compact(directory: &Path, options: SledOptions) -> Result<Compacted, OpenError> {
         compacting::compact(directory, options)
+    }
+
+    /// Makes a data directory at `to`, which must be new or empty, of the backup at `from`.
+    ///
+    /// # Errors
+    /// [`OpenError`]; without a `FORMAT` file, what was made of it is no data directory.
+    pub fn restore(from: &Path, to: &Path) -> Result<(), OpenError> {
+        backing_up::restore(from, to)
     }
 
     /// Makes the next flush fail, as a disk would.
@@ -282,7 +300,7 @@ impl Journal for SledJournal {
                     None => batch.remove(key),
                 }
             }
-            shared.files.with(|files| files.views.apply_batch(batch).map_err(unavailable))
+            shared.files.with(|files| shared.handover.apply(files, Tree::Views, batch).map_err(unavailable))
         })
     }
 
@@ -327,6 +345,17 @@ impl Journal for SledJournal {
 
     fn health(&self) -> Result<(), String> {
         self.shared.poisoned().map_or(Ok(()), Err)
+    }
+
+    fn back_up(&self, to: PathBuf, beside: Vec<PathBuf>) -> Pending<Result<BackedUp, BackUpError>> {
+        let (shared, (reply, answer)) = (Arc::clone(&self.shared), oneshot::channel());
+        // A thread of its own: it takes long, and readers are few.
+        reads::start_thread("store-backup", move || {
+            // Whoever asked may be gone; the backup is there all the same.
+            let _ = reply.send(backing_up::back_up(&shared, &to, &beside));
+        });
+        let ended = || BackUpError::Failed("its thread ended".to_owned());
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(ended())) })
     }
 
     fn close(&self) -> Pending<()> {

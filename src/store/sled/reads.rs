@@ -214,6 +214,19 @@ pub(super) fn at(tree: &sled::Tree, positions: &[Position]) -> Result<Vec<Arc<Re
     Ok(found)
 }
 
+/// Where the last event in the tree stands.
+pub(super) fn last(tree: &sled::Tree) -> Result<Position, StoreError> {
+    let mut last = Position::default();
+    for chunk in chunks_from(tree, Position(u64::MAX))? {
+        let (first, chunk) = chunk?;
+        for commit in commits(first, &chunk) {
+            let (first, record) = commit?;
+            last = record.last(first);
+        }
+    }
+    Ok(last)
+}
+
 /// Folds the journal from the checkpoint on into the index, and finds the head.
 pub(super) fn recover(files: &Files, index: &Index) -> Result<Position, StoreError> {
     let tree = &files.with(|opened| Ok(opened.tree.clone()))?;

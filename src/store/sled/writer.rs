@@ -19,7 +19,7 @@ use tracing::error;
 
 use super::{
     Shared,
-    format::{CHECKPOINT, chunk_key, entity_key, unavailable, vault_key},
+    format::{CHECKPOINT, Tree, chunk_key, entity_key, unavailable, vault_key},
     index::Due,
 };
 use crate::{
@@ -252,7 +252,7 @@ impl Writer {
         let tree = std::mem::take(&mut batch.tree);
         let fail = std::mem::take(&mut self.fail_next_flush);
         self.shared.files.with(|files| {
-            files.tree.apply_batch(tree).map_err(unavailable)?;
+            self.shared.handover.apply(files, Tree::Journal, tree).map_err(unavailable)?;
             if fail {
                 return Err(StoreError::Unavailable("a flush failed on demand".to_owned()));
             }

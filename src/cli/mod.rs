@@ -1,0 +1,89 @@
+//! What `saem` can be told to do, and what its commands share.
+
+mod data;
+mod gateway;
+mod serve;
+
+use std::{io, net::TcpListener, path::Path};
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use self::{
+    data::{Backup, Compact, Restore},
+    gateway::Gateway,
+    serve::Serve,
+};
+
+/// Why a command failed: shown as one line.
+pub(crate) type Failure = Box<dyn std::error::Error>;
+
+/// Saem (샘): a rental-commerce server for water purifiers.
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the shop.
+    Serve(Serve),
+    /// Run the payment simulator as a process of its own, for provider `http`.
+    Gateway(Gateway),
+    /// Copy all data to a new directory; the server, if one runs, goes on.
+    Backup(Backup),
+    /// Make a data directory of a backup.
+    Restore(Restore),
+    /// Write the store anew, without what was erased; no server may run.
+    Compact(Compact),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let system = actix_web::rt::System::new;
+        match self {
+            Self::Serve(serve) => system().block_on(serve.run()),
+            Self::Gateway(gateway) => system().block_on(gateway.run()),
+            Self::Backup(backup) => system().block_on(backup.run()),
+            Self::Restore(restore) => restore.run(),
+            Self::Compact(compact) => compact.run(),
+        }
+    }
+}
+
+fn listen(address: &str) -> Result<TcpListener, Failure> {
+    Ok(TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?)
+}
+
+/// What tells the server to stop. Whoever reads the welcome may send it.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn expected() -> io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// Waits for one; answers whether it is impatient.
+    async fn at_once(&mut self) -> bool {
+        tokio::select! {
+            _ = self.terminate.recv() => false,
+            _ = self.interrupt.recv() => true,
+        }
+    }
+}
+
+/// `--data`, as a setting.
+fn data_flag(data: Option<&Path>) -> Result<Option<(&'static str, String)>, Failure> {
+    let Some(data) = data else { return Ok(None) };
+    let data = data.to_str().ok_or("bad setting: store.path: must be UTF-8")?;
+    Ok(Some(("store.path", data.to_owned())))
+}

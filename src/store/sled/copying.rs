@@ -1,0 +1,112 @@
+//! Copying stores: rows from tree to tree, some at a time, and files until they are on disk.
+
+use std::{
+    fs::{self, File},
+    io,
+    ops::Bound,
+    path::{Path, PathBuf},
+};
+
+use super::{SledOptions, format};
+
+/// So many rows, or so many bytes, are made durable at once: sled is slow with more.
+const ROWS_MAX: usize = 1_000;
+const BYTES_MAX: usize = 1_024 * 1_024;
+
+/// So often a store is opened that was just closed.
+const REOPEN_MAX: usize = 10_000;
+
+/// What is in a tree: how many rows, and a checksum over all of them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Sum {
+    rows: u64,
+    crc: u32,
+}
+
+/// The first rows after the key `after`, as a batch that puts them, and the last one's key; none at the end.
+pub(super) fn rows_after(
+    tree: &sled::Tree,
+    after: Option<&sled::IVec>,
+) -> sled::Result<Option<(sled::Batch, sled::IVec)>> {
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let (mut batch, mut last, mut bytes) = (sled::Batch::default(), None, 0);
+    for row in tree.range::<&sled::IVec, _>((from, Bound::Unbounded)).take(ROWS_MAX) {
+        let (key, value) = row?;
+        bytes += key.len() + value.len();
+        last = Some(key.clone());
+        batch.insert(key, value);
+        if bytes >= BYTES_MAX {
+            break;
+        }
+    }
+    Ok(last.map(|last| (batch, last)))
+}
+
+/// A checksum over all that is in a tree.
+pub(super) fn sum_of(tree: &sled::Tree) -> sled::Result<Sum> {
+    let (mut rows, mut crc) = (0, crc32fast::Hasher::new());
+    for row in tree {
+        let (key, value) = row?;
+        rows += 1;
+        for part in [&key, &value] {
+            crc.update(&part.len().to_le_bytes());
+            crc.update(part);
+        }
+    }
+    Ok(Sum { rows, crc: crc.finalize() })
+}
+
+/// Opens what was just closed: a thread of sled's may be about to let go of it.
+pub(super) fn reopened(store: &Path, options: SledOptions) -> sled::Result<sled::Db> {
+    for _ in 0..REOPEN_MAX {
+        match format::open_db(store, options) {
+            Err(error) if format::is_locked(&error) => std::thread::yield_now(),
+            opened => return opened,
+        }
+    }
+    format::open_db(store, options)
+}
+
+/// Every file below `directory`, with its length.
+pub(super) fn files(directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+    let mut found = Vec::new();
+    if !directory.exists() {
+        return Ok(found);
+    }
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.extend(files(&entry.path())?);
+        } else {
+            found.push((entry.path(), entry.metadata()?.len()));
+        }
+    }
+    Ok(found)
+}
+
+/// How many bytes the files below `directory` have.
+pub(super) fn size(directory: &Path) -> io::Result<u64> {
+    Ok(files(directory)?.iter().map(|(_, bytes)| bytes).sum())
+}
+
+/// Waits until a directory, and all that is in it, is on disk.
+pub(super) fn sync_all(directory: &Path) -> io::Result<()> {
+    for (file, _) in files(directory)? {
+        File::open(&file)?.sync_all()?;
+        file.parent().map_or(Ok(()), sync)?;
+    }
+    sync(directory)
+}
+
+/// Waits until a directory itself is on disk: which names are in it.
+pub(super) fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Removes a directory and what is in it, if it is there.
+pub(super) fn remove(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
