@@ -140,6 +140,9 @@ sections! {
         restarts_max: usize = 5,
         /// The window, in ms.
         restarts_window_ms: u64 = 10_000,
+        /// Something that gets nothing done for so long, in ms, is stuck: `/healthz` says so. It is at least
+        /// two seconds longer than `actors.ask_timeout_ms`.
+        stuck_after_ms: u64 = 8_000,
     }
 
     /// What clients may ask for.
@@ -245,6 +248,7 @@ impl Settings {
             ("actors.ask_timeout_ms", actors.ask_timeout_ms, 1, 10 * MINUTE_MS),
             ("actors.restarts_max", actors.restarts_max as u64, 0, 1_000),
             ("actors.restarts_window_ms", actors.restarts_window_ms, 1, 60 * MINUTE_MS),
+            ("actors.stuck_after_ms", actors.stuck_after_ms, 1_000, 60 * MINUTE_MS),
         ];
         numbers.into_iter().chain(self.payment.numbers())
     }
@@ -296,6 +300,7 @@ impl Settings {
                 slow_call_ms: payment.adaptive.then_some(payment.breaker.slow_call_ms),
             },
             breaker: payment.breaker.rules(),
+            stuck_after_ms: actors.stuck_after_ms,
             faults_enabled: self.faults.enabled,
             beside: Vec::new(),
         }

@@ -6,6 +6,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::receipts::Memo;
+pub use crate::store::FaultMode;
 use crate::{
     domain::{Aggregate, Causation, Correlation, EntityId, Position, Rejection, Version},
     store::VaultWrite,
@@ -112,16 +113,4 @@ impl<A: Aggregate> Ask<A> {
         // A caller that went away does not undo what it asked for.
         let _ = self.reply.send(answer);
     }
-}
-
-/// Faults that can be injected, to see supervision at work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum FaultMode {
-    /// It panics.
-    Panic,
-    /// It stops.
-    Stop,
-    /// It makes no progress any more.
-    Hang,
 }

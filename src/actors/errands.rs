@@ -17,6 +17,7 @@ use super::{
     payments::Payments,
     shop::ShopError,
     sources::Sources,
+    watchdog::Pulse,
 };
 use crate::{
     domain::{
@@ -53,6 +54,8 @@ pub struct Errands {
     pub journal: Arc<dyn Journal>,
     /// Time.
     pub sources: Sources,
+    /// Beats with each turn.
+    pub pulse: Arc<Pulse>,
 }
 
 /// How an errand went.
@@ -76,6 +79,7 @@ impl Errands {
         let mut under_way = FuturesUnordered::new();
         let errands = &self;
         loop {
+            self.pulse.beat();
             self.contexts.running(Context::Payment).await;
             while under_way.len() < ERRANDS_MAX
                 && let Some((errand, item)) = self.agenda.take_due(self.sources.now())

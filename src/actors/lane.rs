@@ -77,6 +77,7 @@ impl Lane {
         let mut attempts = 0;
         loop {
             attempts += 1;
+            self.reactor.progress.pulse().beat();
             let sent = guarded(self.reactor.send(reaction.clone(), recorded)).await;
             let reason = match sent {
                 Ok(Ok(())) => return Ok(()),

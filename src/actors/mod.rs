@@ -11,6 +11,7 @@
 //! | [`reactor`], [`lane`] | policies at work: one reactor a group, 64 lanes each |
 //! | [`projection`] | the host of [`mypage`], [`catalogue`], [`notification`] and [`agenda`] |
 //! | [`errands`] | does what the agenda says is due |
+//! | [`watchdog`] | notices what makes no progress any more |
 //! | [`contexts`] | what is paused, and what is held |
 //! | [`receipts`] | what requests with an `Idempotency-Key` led to |
 //! | [`sources`] | time, ids and randomness |
@@ -39,3 +40,4 @@ pub mod service;
 pub mod shop;
 pub mod sources;
 pub mod supervisor;
+pub mod watchdog;

@@ -7,6 +7,7 @@ use std::sync::{
 
 use tokio::sync::watch;
 
+use super::watchdog::Pulse;
 use crate::{
     domain::Position,
     store::{Journal, StoreError, ViewWrite, codec},
@@ -18,6 +19,7 @@ pub struct Progress {
     /// What somebody waits for.
     wanted: watch::Sender<Position>,
     begun_anew: AtomicBool,
+    pulse: Pulse,
 }
 
 impl Default for Progress {
@@ -26,13 +28,21 @@ impl Default for Progress {
             position: watch::Sender::default(),
             wanted: watch::Sender::default(),
             begun_anew: AtomicBool::new(false),
+            pulse: Pulse::default(),
         }
     }
 }
 
 impl Progress {
+    /// Beats whenever the consumer gets anything done, be it in vain.
+    #[must_use]
+    pub const fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
     /// Up to `position`, everything is handled.
     pub fn reached(&self, position: Position) {
+        self.pulse.beat();
         raise(&self.position, position);
     }
 

@@ -160,6 +160,10 @@ kinds! {
     StoreUnavailable = "store-unavailable", SERVICE_UNAVAILABLE, "The store is unavailable";
         "The server cannot read or write its data now.";
         "Try again after `Retry-After`; with the same Idempotency-Key, it happens once.";
+    NotAlive = "not-alive", SERVICE_UNAVAILABLE, "The process does not get on";
+        "A part of the server has got nothing done for long, or the store takes nothing more.";
+        "Replace the process; nothing that was acknowledged is lost. systemd and Kubernetes do so when they \
+         watch this.";
     NotReady = "not-ready", SERVICE_UNAVAILABLE, "Not ready";
         "The server is starting, stopping, or cannot write.";
         "Try again.";

@@ -18,6 +18,7 @@ pub mod sled;
 
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -154,6 +155,18 @@ impl From<StoreError> for BackUpError {
     }
 }
 
+/// Faults on purpose, to see what keeps a shop going at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum FaultMode {
+    /// It panics.
+    Panic,
+    /// It stops.
+    Stop,
+    /// It makes no progress any more.
+    Hang,
+}
+
 /// An entity as the journal knows it: a snapshot, if there is one, and the events since.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
@@ -266,6 +279,16 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Whether the store takes commits; the reason when it does not.
     fn health(&self) -> Result<(), String>;
+
+    /// Grows, at least once a second, for as long as whoever writes gets on; none where nobody could hang.
+    fn turns(&self) -> Option<u64> {
+        None
+    }
+
+    /// Makes whoever writes fail, to see what happens; answers whether there is anybody.
+    fn sabotage(&self, _mode: FaultMode) -> bool {
+        false
+    }
 
     /// Copies the store as of one moment, and the files `beside` that are there, to the directory `to`, while
     /// commits go on. The directory is new or empty, and a data directory afterwards. Dropping the future

@@ -7,6 +7,7 @@ mod backup;
 mod breaker;
 mod customers;
 mod deliveries;
+mod healing;
 mod idempotency;
 mod limits;
 mod metrics;

@@ -103,6 +103,7 @@ fn settings(defer: bool) -> ShopSettings {
         },
         admission: Settings::default().shop(String::new()).admission,
         breaker: Settings::default().shop(String::new()).breaker,
+        stuck_after_ms: 8_000,
         faults_enabled: true,
         beside: Vec::new(),
     }

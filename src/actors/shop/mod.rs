@@ -13,9 +13,15 @@ mod products;
 mod rentals;
 mod requests;
 mod secrets;
+mod settings;
 pub mod views;
+mod watched;
 
-use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    time::Duration,
+};
 
 use actix::{Arbiter, ArbiterHandle};
 use tokio::sync::Notify;
@@ -27,6 +33,7 @@ pub use self::{
     error::ShopError,
     operations::{ActorKind, ActorTree, ContextView, HeldView},
     requests::ANSWER_BYTES_MAX,
+    settings::ShopSettings,
     views::*,
 };
 use super::{
@@ -35,23 +42,18 @@ use super::{
     catalogue::Catalogue,
     contexts::Contexts,
     errands::Errands,
-    exchange::{Exchange, ExchangeSettings},
+    exchange::Exchange,
     mypage::{self, MyPage},
     notification::{Courier, Messages},
-    payment::{
-        DeskParts, Rules,
-        admission::{Admission, Bounds},
-        breaker::{Breaker, BreakerRules},
-    },
+    payment::admission::Admission,
     payments::Payments,
     progress::Progress,
     projection,
     reactor::Reactor,
     receipts::Receipts,
-    restart::RestartLimits,
     service::Services,
     sources::Sources,
-    supervisor::Keeping,
+    watchdog::{Pulse, Watchdog},
 };
 pub use super::{
     payment::breaker::{BreakerMode, BreakerView},
@@ -61,7 +63,6 @@ use crate::{
     domain::{
         CustomerId, Position, RentalId, Timestamp,
         context::{Context, Group},
-        notice::Locale,
     },
     gateways::{Gateways, sms::SmsGateway},
     store::Journal,
@@ -69,37 +70,6 @@ use crate::{
 
 /// How long a reader waits for a projection to get to what it has seen elsewhere.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How a shop is run.
-#[derive(Clone, Debug)]
-pub struct ShopSettings {
-    /// How many arbiters entities live on; 0 puts everything on the current one, as simulations need it.
-    pub arbiters: usize,
-    /// How long a question to an entity may take, in ms.
-    pub ask_timeout_ms: u64,
-    /// How many commands may wait for one entity.
-    pub entity_mailbox: usize,
-    /// An entity without work for so long, in ms, is let go.
-    pub entity_idle_ms: u64,
-    /// With more than so many entities on an arbiter, idle ones are let go sooner.
-    pub entities_max: usize,
-    /// How often an actor may fail.
-    pub restart_limits: RestartLimits,
-    /// The operator's key.
-    pub operator_key: String,
-    /// The language of messages.
-    pub locale: Locale,
-    /// The payment actor's deadlines.
-    pub payment: Rules,
-    /// How many may talk to the gateway, and wait for that.
-    pub admission: Bounds,
-    /// When the circuit breaker opens, and for how long.
-    pub breaker: BreakerRules,
-    /// Whether faults may be injected.
-    pub faults_enabled: bool,
-    /// Files that a backup takes along, where they are there.
-    pub beside: Vec<PathBuf>,
-}
 
 /// What a shop is made of.
 pub struct ShopParts {
@@ -154,7 +124,11 @@ pub struct Shop {
     catalogue: Catalogue,
     agenda: Agenda,
     progress: Progresses,
+    errands_pulse: Arc<Pulse>,
     arbiters: Vec<Arbiter>,
+    /// What arbiters that were made to hang wait for: nobody sends it.
+    hung: Mutex<Vec<mpsc::Sender<()>>>,
+    watchdog: Watchdog,
 }
 
 impl Shop {
@@ -184,11 +158,25 @@ impl Shop {
             &settings.operator_key,
         );
         let accounts = accounts.await?;
+        let agenda = Agenda::new(settings.payment.conversation_ms());
+        let (progress, errands_pulse) = (Progresses::default(), Arc::default());
+        // Without arbiters of its own, a shop shares its thread with whoever simulates it.
+        let watchdog = if arbiters.is_empty() {
+            Watchdog::idle()
+        } else {
+            let conversation_ms = settings.payment.conversation_ms();
+            let errands = watched::errands(&errands_pulse, &agenda, &contexts, &sources, conversation_ms);
+            let parts = watched::parts(&handles, &journal, &contexts, &progress, errands);
+            Watchdog::start(parts, settings.stuck_after_s())
+        };
         let shop = Arc::new(Self {
             services: Services::new(sources.clone(), settings.restart_limits),
             catalogue: Catalogue::default(),
-            agenda: Agenda::new(settings.payment.conversation_ms()),
-            progress: Progresses::default(),
+            agenda,
+            progress,
+            errands_pulse,
+            hung: Mutex::default(),
+            watchdog,
             settings,
             journal,
             gateways,
@@ -251,6 +239,7 @@ impl Shop {
             contexts: Arc::clone(&self.contexts),
             journal: Arc::clone(&self.journal),
             sources: self.sources.clone(),
+            pulse: Arc::clone(&self.errands_pulse),
         };
         self.services.start(arbiter(0), ("errands", "agenda"), move || errands.clone().run());
         let receipts = Arc::clone(&self.receipts);
@@ -275,6 +264,7 @@ impl Shop {
     /// Closes the shop: actors end, and everything that was acknowledged is on disk.
     pub async fn close(&self) {
         self.services.stop();
+        self.hung.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.journal.close().await;
         for arbiter in &self.arbiters {
             arbiter.stop();
@@ -287,6 +277,18 @@ impl Shop {
     /// What the store says.
     pub fn ready(&self) -> Result<(), String> {
         self.journal.health()
+    }
+
+    /// Whether it gets on. When it does not, only a new process helps.
+    ///
+    /// # Errors
+    /// What makes no progress.
+    pub fn alive(&self) -> Result<(), String> {
+        let mut stuck = self.watchdog.stuck();
+        if self.journal.health().is_err() {
+            stuck.push("the store takes nothing more".to_owned());
+        }
+        if stuck.is_empty() { Ok(()) } else { Err(stuck.join(", ")) }
     }
 
     /// Where the newest event stands.
@@ -343,37 +345,5 @@ impl Shop {
         let head = self.head();
         self.my_page_at(head).await;
         mypage::row(&self.journal, rental.id).await?.ok_or(ShopError::NotFound("rental"))
-    }
-}
-
-impl ShopSettings {
-    fn exchange(&self) -> ExchangeSettings {
-        ExchangeSettings {
-            ask_timeout: Duration::from_millis(self.ask_timeout_ms),
-            mailbox: 16_384,
-            keeping: Keeping {
-                idle_ms: self.entity_idle_ms,
-                live_max: self.entities_max,
-                mailbox: self.entity_mailbox,
-                limits: self.restart_limits,
-            },
-        }
-    }
-
-    fn desk(
-        &self,
-        journal: &Arc<dyn Journal>,
-        exchange: &Exchange,
-        gateways: &Gateways,
-        sources: &Sources,
-    ) -> DeskParts {
-        DeskParts {
-            journal: Arc::clone(journal),
-            exchange: exchange.clone(),
-            gateways: gateways.clone(),
-            sources: sources.clone(),
-            rules: self.payment,
-            breaker: Arc::new(Breaker::new(self.breaker, sources.clone())),
-        }
     }
 }

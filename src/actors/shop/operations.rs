@@ -231,7 +231,8 @@ impl Shop {
         self.payments.set_breaker(mode);
     }
 
-    /// Makes an actor fail: an entity by its id, a reactor by its group, the payment actor by kind alone.
+    /// Makes something fail: an entity by its id, a reactor by its group, an arbiter by its number from 0,
+    /// the payment actor and the store's writer by kind alone.
     ///
     /// # Errors
     /// [`ShopError::NotFound`] unless faults are enabled and there is such an actor.
@@ -245,6 +246,8 @@ impl Shop {
             ("reactor" | "projection" | "errands" | "courier", Some(name)) => {
                 if self.services.sabotage(kind, name, mode) { Ok(()) } else { Err(missing) }
             }
+            ("store-writer", _) if self.journal.sabotage(mode) => Ok(()),
+            ("arbiter", Some(index)) => self.sabotage_arbiter(index, mode).ok_or(missing),
             (kind, Some(id)) => match EntityId::parse(id) {
                 Ok(id) if id.kind.as_str() == kind => Ok(self.exchange.sabotage(id, mode)?),
                 Ok(_) | Err(_) => Err(missing),

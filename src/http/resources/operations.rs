@@ -301,7 +301,8 @@ impl From<PaymentDeskView> for PaymentDesk {
 #[serde(deny_unknown_fields)]
 pub struct FaultTarget {
     /// `rental`, `product`, `delivery`, `payment` or `customer` with an id; `reactor`, `projection`,
-    /// `errands` or `courier` with a name as id; `payment` without one is the payment actor.
+    /// `errands` or `courier` with a name as id; `arbiter` with a number from 0; `payment` without an id is
+    /// the payment actor; `store-writer`.
     #[schema(example = "reactor")]
     pub kind: String,
     /// Which one.

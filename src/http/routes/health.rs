@@ -4,13 +4,16 @@ use actix_web::{HttpResponse, web};
 
 use crate::http::{App, problem::Problem, problem_kinds::Kind, resources::Health};
 
-/// Tells whether the process is alive.
+/// Tells whether the process gets on: if it does not, only a new one helps.
 #[utoipa::path(
     get, path = "/healthz", tag = "health", operation_id = "healthz",
-    responses((status = 200, description = "It is", body = Health)),
+    responses((status = 200, description = "It does", body = Health)),
+    extensions(("x-problems" = json!(["not-alive"]))),
 )]
-pub async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().json(Health { status: "ok" })
+pub async fn healthz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
+    let stuck = |what: String| Problem::new(Kind::NotAlive, format!("no progress: {what}"));
+    app.shop.alive().map_err(stuck)?;
+    Ok(HttpResponse::Ok().json(Health { status: "ok" }))
 }
 
 /// Tells whether the server takes commands: not while it stops, or cannot commit.

@@ -26,7 +26,11 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
 };
 
 use thiserror::Error;
@@ -41,8 +45,8 @@ use self::{
     writer::{Request, Writer},
 };
 use super::{
-    BackUpError, BackedUp, Commit, CommitError, CommitId, Committed, Journal, ListedRow, Loaded, Pending,
-    StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite,
+    BackUpError, BackedUp, Commit, CommitError, CommitId, Committed, FaultMode, Journal, ListedRow, Loaded,
+    Pending, StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite,
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
 
@@ -118,6 +122,8 @@ struct Shared {
     tail: Tail,
     head: watch::Sender<Position>,
     poisoned: Mutex<Option<String>>,
+    /// How often the writer has looked for something to do.
+    turns: AtomicU64,
 }
 
 impl Shared {
@@ -153,6 +159,7 @@ impl SledJournal {
             index,
             head: watch::Sender::new(head),
             poisoned: Mutex::default(),
+            turns: AtomicU64::new(0),
         });
         let requests = Writer::start(Arc::clone(&shared));
         Ok(Arc::new(Self { shared, requests: Mutex::new(Some(requests)), pool: ReadPool::start() }))
@@ -345,6 +352,14 @@ impl Journal for SledJournal {
 
     fn health(&self) -> Result<(), String> {
         self.shared.poisoned().map_or(Ok(()), Err)
+    }
+
+    fn turns(&self) -> Option<u64> {
+        Some(self.shared.turns.load(Ordering::Relaxed))
+    }
+
+    fn sabotage(&self, mode: FaultMode) -> bool {
+        self.request(Request::Fault(mode))
     }
 
     fn back_up(&self, to: PathBuf, beside: Vec<PathBuf>) -> Pending<Result<BackedUp, BackUpError>> {

@@ -10,7 +10,7 @@
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::Ordering, mpsc},
     time::{Duration, Instant},
 };
 
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     domain::{EntityId, Position, Recorded, Version},
     store::{
-        Commit, CommitError, Committed, StoreError, VaultWrite, codec,
+        Commit, CommitError, Committed, FaultMode, StoreError, VaultWrite, codec,
         record::{CommitRecord, IndexRecord},
     },
 };
@@ -50,6 +50,7 @@ pub(super) enum Request {
     Commit { commit: Box<Commit>, reply: Reply },
     Vault { writes: Vec<VaultWrite>, reply: oneshot::Sender<Result<(), CommitError>> },
     FailNextFlush,
+    Fault(FaultMode),
     Close { reply: oneshot::Sender<()> },
 }
 
@@ -100,6 +101,7 @@ impl Writer {
 
     fn run(&mut self, queue: &mpsc::Receiver<Request>) {
         loop {
+            self.shared.turns.fetch_add(1, Ordering::Relaxed);
             let first = match queue.recv_timeout(QUIET) {
                 Ok(first) => Some(first),
                 Err(mpsc::RecvTimeoutError::Timeout) => None,
@@ -117,6 +119,9 @@ impl Writer {
                         batch.answers.push(Answer::Vault(reply));
                     }
                     Request::FailNextFlush => self.fail_next_flush = true,
+                    Request::Fault(FaultMode::Panic) => panic!("injected fault"),
+                    Request::Fault(FaultMode::Stop) => return,
+                    Request::Fault(FaultMode::Hang) => closing = hang(queue),
                     Request::Close { reply } => closing = Some(reply),
                 }
             }
@@ -259,6 +264,19 @@ impl Writer {
             files.sync()
         })
     }
+}
+
+/// Does nothing any more, but for being closed: the tests of hanging end, too.
+fn hang(queue: &mpsc::Receiver<Request>) -> Option<oneshot::Sender<()>> {
+    let mut unanswered = Vec::new();
+    for request in queue {
+        match request {
+            Request::Close { reply } => return Some(reply),
+            // Dropped, it would be answered.
+            request => unanswered.push(request),
+        }
+    }
+    None
 }
 
 impl Batch {
