@@ -3,43 +3,26 @@
 //! Each setting is a key such as `http.listen`; its environment variable is `SAEM_HTTP__LISTEN`. An
 //! unknown key is an error, wherever it stands: a typo must not silently mean the default.
 
-macro_rules! sections {
-    ($(
-        $(#[$doc:meta])*
-        $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)* }
-    )*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Deserialize)]
-        #[serde(default, deny_unknown_fields)]
-        pub struct $name {
-            $($(#[$field_doc])* pub $field: $type,)*
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self { $($field: $default,)* }
-            }
-        }
-    )*};
-}
-
+#[macro_use]
+mod described;
 mod breaker;
 mod error;
 mod payment;
+pub mod reference;
 mod values;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use config::{Config, Environment, File, FileFormat};
-use serde::Deserialize;
+use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 
-use self::values::duration_ms;
 pub use self::{
     breaker::BreakerSettings,
+    described::Setting,
     error::{ConfigError, InvalidSetting},
     payment::{Payment, SimulatorSettings},
     values::{List, Secret},
 };
+use self::{described::Described, values::duration_ms};
 use crate::{
     actors::{
         payment::{Rules, admission::Bounds},
@@ -58,14 +41,14 @@ use crate::{
 sections! {
     /// Every setting.
     Settings {
+        /// The language of text messages: `ko` or `en`.
+        locale: String = "ko".to_owned(),
         /// The HTTP server.
         http: Http = Http::default(),
         /// Where data is kept.
         store: Store = Store::default(),
         /// The operator.
         operator: Operator = Operator::default(),
-        /// The language of text messages: `ko` or `en`.
-        locale: String = "ko".to_owned(),
         /// Payments.
         payment: Payment = Payment::default(),
         /// Text messages.
@@ -183,10 +166,26 @@ impl Settings {
         for (key, value) in flags {
             builder = builder.set_override(*key, value.as_str())?;
         }
-        let mut settings: Self = builder.build()?.try_deserialize()?;
-        let mut invalid = settings.read_secrets();
+        let raw = builder.build()?;
+        let (mut settings, mut invalid) = (Self::default(), Vec::new());
+        Described::load(&mut settings, "", &raw, &mut invalid);
+        unknown("", &raw.cache, &settings.settings(), &mut invalid);
+        invalid.extend(settings.read_secrets());
         invalid.extend(settings.invalid());
         if invalid.is_empty() { Ok(settings) } else { Err(ConfigError::Invalid(invalid)) }
+    }
+
+    /// Every setting, with its value.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Setting> {
+        let mut settings = Vec::new();
+        self.describe("", &[], &mut settings);
+        settings
+    }
+
+    /// The least and the most that each number may be.
+    pub(crate) fn bounds(&self) -> Vec<(&'static str, u64, u64)> {
+        self.numbers().map(|(key, _, least, most)| (key, least, most)).collect()
     }
 
     /// Reads the secrets that are kept in files. Whatever keeps one from being read is said.
@@ -315,6 +314,23 @@ impl Store {
     }
 }
 
+/// Tells of every key below `at` that is no setting's.
+fn unknown(at: &str, value: &Value, known: &[Setting], wrong: &mut Vec<InvalidSetting>) {
+    let is_section = at.is_empty() || known.iter().any(|setting| setting.key.starts_with(&format!("{at}.")));
+    let told =
+        |rule: &str| InvalidSetting { key: at.to_owned(), value: String::new(), rule: rule.to_owned() };
+    match &value.kind {
+        ValueKind::Table(table) if is_section => {
+            let keys: std::collections::BTreeMap<_, _> = table.iter().collect();
+            keys.into_iter()
+                .for_each(|(key, value)| unknown(&described::below(at, key), value, known, wrong));
+        }
+        _ if is_section => wrong.push(told("is a section: its settings are below it")),
+        _ if known.iter().any(|setting| setting.key == at) => {}
+        _ => wrong.push(told("there is no such setting; `saem config reference` lists them all")),
+    }
+}
+
 /// A number's key, its value, and the least and the most it may be.
 type Number = (&'static str, u64, u64, u64);
 
@@ -329,7 +345,11 @@ struct Checks(Vec<InvalidSetting>);
 impl Checks {
     fn that(&mut self, holds: bool, key: &'static str, value: impl ToString, rule: &str) {
         if !holds {
-            self.0.push(InvalidSetting { key, value: value.to_string(), rule: rule.to_owned() });
+            self.0.push(InvalidSetting {
+                key: key.to_owned(),
+                value: value.to_string(),
+                rule: rule.to_owned(),
+            });
         }
     }
 

@@ -41,13 +41,68 @@ fn numbers_and_texts_of_digits_come_through_the_environment() {
 
 #[test]
 fn a_typo_is_an_error_that_names_it() {
-    for name in ["SAEM_HTTP__LISTENN", "SAEM_HTTTP__LISTEN"] {
-        let error = load(&[(name, "127.0.0.1:1")], &[]).unwrap_err().to_string();
-        assert!(
-            error.contains("unknown field") && error.contains("lis") | error.contains("htttp"),
-            "{error}"
+    for (name, key) in [("SAEM_HTTP__LISTENN", "http.listenn"), ("SAEM_HTTTP__LISTEN", "htttp")] {
+        let wrong = refused(&[(name, "127.0.0.1:1")]);
+        assert_eq!(
+            wrong,
+            [format!("{key}: there is no such setting; `saem config reference` lists them all")]
         );
     }
+    let section = refused(&[("SAEM_HTTP", "127.0.0.1:1")]);
+    assert_eq!(section, ["http: is a section: its settings are below it"]);
+}
+
+#[test]
+fn unknown_keys_wrong_types_and_broken_rules_are_told_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("saem.toml");
+    let text = "locale = \"fr\"\nlocal = 1\n[http]\nworkers = \"many\"\n[payment.breaker]\nwindow = 3\n\
+                [operator]\nkey = [1]\n[faults]\nenabled = \"perhaps\"\n";
+    std::fs::write(&file, text).unwrap();
+    let error = Settings::load_from(file.to_str(), [].into(), &[]).unwrap_err().to_string();
+    let told: Vec<&str> = error.lines().collect();
+    let unknown = "there is no such setting; `saem config reference` lists them all";
+    assert_eq!(
+        told,
+        [
+            "bad setting: http.workers = many: must be a whole number".to_owned(),
+            "bad setting: operator.key = ***: must be a text".to_owned(),
+            "bad setting: faults.enabled = perhaps: must be true or false".to_owned(),
+            format!("bad setting: local: {unknown}"),
+            format!("bad setting: payment.breaker.window: {unknown}"),
+            "bad setting: locale = fr: must be ko or en".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn the_reference_is_what_the_documentation_says() {
+    let written = include_str!("../docs/configuration.md");
+    assert!(written == reference::markdown(), "run: saem config reference > docs/configuration.md");
+    for setting in Settings::default().settings() {
+        assert!(!setting.words.is_empty(), "{}", setting.key);
+    }
+}
+
+#[test]
+fn what_is_shown_is_what_is_set_and_hides_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    let environment = [
+        ("SAEM_OPERATOR__KEY", "a secret of no fewer than 32 characters"),
+        ("SAEM_HTTP__CORS_ORIGINS", "https://shop.example"),
+        ("SAEM_PAYMENT__URL", "https://gateway.example/"),
+    ];
+    let shown = reference::toml(&loaded(&environment).settings(), false);
+    for line in ["key = \"***\"", "cors_origins = [\"https://shop.example\"]", "[payment.breaker]"] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert!(!shown.contains("a secret"));
+    // Without secrets, it is a file that says the same.
+    let plain = reference::toml(&loaded(&environment[1..]).settings(), false);
+    let file = directory.path().join("saem.toml");
+    std::fs::write(&file, &plain).unwrap();
+    let again = Settings::load_from(file.to_str(), [].into(), &[]).unwrap();
+    assert_eq!(reference::toml(&again.settings(), false), plain);
 }
 
 #[test]
@@ -110,7 +165,8 @@ fn each_bad_entry_of_a_list_is_named() {
         ("SAEM_HTTP__CORS_ORIGINS", "https://shop.example/,https://good.example,*"),
     ];
     let ConfigError::Invalid(invalid) = load(&environment, &[]).unwrap_err() else { panic!("they are read") };
-    let named: Vec<_> = invalid.iter().map(|setting| (setting.key, setting.value.as_str())).collect();
+    let named: Vec<_> =
+        invalid.iter().map(|setting| (setting.key.as_str(), setting.value.as_str())).collect();
     assert_eq!(
         named,
         [
@@ -126,7 +182,7 @@ fn each_bad_entry_of_a_list_is_named() {
 #[test]
 fn the_provider_http_needs_to_know_where_its_gateway_is() {
     let missing = refused(&[("SAEM_PAYMENT__PROVIDER", "http")]);
-    assert_eq!(missing, ["payment.url = : must be set when payment.provider is http"]);
+    assert_eq!(missing, ["payment.url: must be set when payment.provider is http"]);
     for url in ["gateway.example", "ftp://gateway.example", "http://", "http://me:secret@gateway.example/"] {
         let wrong = refused(&[("SAEM_PAYMENT__PROVIDER", "http"), ("SAEM_PAYMENT__URL", url)]);
         assert!(wrong[0].starts_with("payment.url = ") && !wrong[0].contains("secret"), "{wrong:?}");

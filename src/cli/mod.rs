@@ -1,15 +1,17 @@
 //! What `saem` can be told to do, and what its commands share.
 
+mod config;
 mod data;
 mod gateway;
 mod serve;
 
 use std::{io, net::TcpListener, path::Path};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::{
+    config::Config,
     data::{Backup, Compact, Restore},
     gateway::Gateway,
     serve::Serve,
@@ -34,12 +36,36 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Run the payment simulator as a process of its own, for provider `http`.
     Gateway(Gateway),
+    /// Check settings, show them, or list what there is.
+    Config(Config),
     /// Copy all data to a new directory; the server, if one runs, goes on.
     Backup(Backup),
     /// Make a data directory of a backup.
     Restore(Restore),
     /// Write the store anew, without what was erased; no server may run.
     Compact(Compact),
+    /// Write completions for a shell to stdout.
+    Completions(Completions),
+    /// Write the manual page to stdout: `saem manual | man -l -`.
+    Manual,
+}
+
+/// Writes completions for a shell.
+#[derive(Args)]
+pub(crate) struct Completions {
+    /// Which shell.
+    shell: clap_complete::Shell,
+}
+
+impl Completions {
+    fn run(self) {
+        clap_complete::generate(self.shell, &mut Cli::command(), "saem", &mut io::stdout());
+    }
+}
+
+/// The manual page, as roff.
+fn manual() -> io::Result<()> {
+    clap_mangen::Man::new(Cli::command()).render(&mut io::stdout())
 }
 
 impl Command {
@@ -50,8 +76,14 @@ impl Command {
             Self::Serve(serve) => system().block_on(serve.run()),
             Self::Gateway(gateway) => system().block_on(gateway.run()),
             Self::Backup(backup) => system().block_on(backup.run()),
+            Self::Config(config) => config.run(),
             Self::Restore(restore) => restore.run(),
             Self::Compact(compact) => compact.run(),
+            Self::Completions(completions) => {
+                completions.run();
+                Ok(())
+            }
+            Self::Manual => Ok(manual()?),
         }
     }
 }

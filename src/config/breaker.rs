@@ -1,7 +1,5 @@
 //! The circuit breaker's settings.
 
-use serde::Deserialize;
-
 use super::{Checks, MINUTE_MS, Number};
 use crate::actors::payment::breaker::{BreakerRules, Span};
 

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
-
 use super::{BreakerSettings, Checks, MINUTE_MS, Number, Secret, values::duration_ms};
 use crate::gateways;
 

@@ -25,7 +25,8 @@ pub(super) fn read_secret(
     file: Option<&Path>,
 ) -> Result<(), InvalidSetting> {
     let Some(file) = file else { return Ok(()) };
-    let wrong = |rule: String| InvalidSetting { key, value: file.display().to_string(), rule };
+    let wrong =
+        |rule: String| InvalidSetting { key: key.to_owned(), value: file.display().to_string(), rule };
     if secret.is_some() {
         let itself = key.trim_end_matches("_file");
         return Err(wrong(format!("must not be set together with {itself}")));
