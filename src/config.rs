@@ -65,6 +65,13 @@ sections! {
     Http {
         /// Where it listens.
         listen: String = "127.0.0.1:8080".to_owned(),
+        /// Where operations are served instead, with `/metrics`: `/healthz`, `/readyz` and the contract are
+        /// served on both. Unless it is set, all is served on `http.listen`.
+        operations_listen: Option<String> = None,
+        /// The certificate chain of TLS, a PEM file; read again upon SIGHUP.
+        tls_cert: Option<PathBuf> = None,
+        /// The certificate's private key, a PEM file.
+        tls_key: Option<PathBuf> = None,
         /// How many threads serve; 0 is one a core.
         workers: usize = 0,
         /// After SIGTERM, for so long, in ms, connections are still served, and told to end.
@@ -204,9 +211,18 @@ impl Settings {
     fn invalid(&self) -> Vec<InvalidSetting> {
         let mut checks = Checks(Vec::new());
         let Self { http, store, payment, .. } = self;
-        let listen = http.listen.parse::<SocketAddr>().is_ok();
-        let rule = "must be an address and a port, such as 127.0.0.1:8080";
-        checks.that(listen, "http.listen", &http.listen, rule);
+        let operations = http.operations_listen.as_ref().map(|listen| ("http.operations_listen", listen));
+        for (key, listen) in std::iter::once(("http.listen", &http.listen)).chain(operations) {
+            let rule = "must be an address and a port, such as 127.0.0.1:8080";
+            checks.that(listen.parse::<SocketAddr>().is_ok(), key, listen, rule);
+        }
+        for (key, set, other) in [
+            ("http.tls_cert", &http.tls_cert, &http.tls_key),
+            ("http.tls_key", &http.tls_key, &http.tls_cert),
+        ] {
+            let rule = "must be set together: http.tls_cert and http.tls_key";
+            checks.that(set.is_some() || other.is_none(), key, "", rule);
+        }
         for proxy in &http.trusted_proxies.0 {
             checks.that(clients::network(proxy).is_some(), "http.trusted_proxies", proxy, clients::RULE);
         }
@@ -266,6 +282,7 @@ impl Settings {
             requests_per_second: limits.requests_per_second,
             trusted_proxies: TrustedProxies::of(&http.trusted_proxies.0),
             cors_origins: http.cors_origins.0.clone(),
+            tls: None,
         }
     }
 

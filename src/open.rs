@@ -15,7 +15,7 @@ use crate::{
         shop::{Shop, ShopError, ShopParts, ShopSettings},
         sources::Sources,
     },
-    config::{Payment, Settings, SimulatorSettings},
+    config::{Http, Payment, Settings, SimulatorSettings},
     gateways::{
         Gateways,
         http::{self, HttpGateway},
@@ -23,6 +23,7 @@ use crate::{
         simulator::{Behaviour, Simulator},
         sms::LogSms,
     },
+    http::tls::{Tls, TlsError},
     store::{
         Journal,
         memory::MemoryJournal,
@@ -75,6 +76,17 @@ pub async fn open(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
     let parts = ShopParts { journal, gateways, sms: Arc::new(LogSms), sources };
     let beside = beside(directory);
     Ok(Shop::open(parts, ShopSettings { beside, ..settings.shop(operator_key) }).await?)
+}
+
+/// Who the server is, by TLS, if the settings say so.
+///
+/// # Errors
+/// [`TlsError`], naming the setting.
+pub fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, TlsError> {
+    let Http { tls_cert: Some(certificate), tls_key: Some(key), .. } = &settings.http else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(Tls::load(certificate.clone(), key.clone())?)))
 }
 
 /// Who takes the money, and who may have taken it under earlier settings.

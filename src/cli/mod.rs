@@ -4,6 +4,7 @@ mod config;
 mod data;
 mod gateway;
 mod serve;
+mod systemd;
 
 use std::{io, net::TcpListener, path::Path};
 

@@ -20,8 +20,9 @@ use actix_web::dev::{Extensions, ServiceRequest};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::{Instant, Sleep, sleep_until},
+    time::{Instant, Sleep, sleep_until, timeout},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::limits::ServerSettings;
 
@@ -67,9 +68,27 @@ impl Drop for Serving {
     }
 }
 
+/// What bytes come and go by.
+pub enum Stream {
+    /// As they are.
+    Plain(TcpStream),
+    /// By TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Does the same with either.
+macro_rules! either {
+    ($stream:expr, $inner:ident => $does:expr) => {
+        match $stream {
+            Stream::Plain($inner) => $does,
+            Stream::Tls($inner) => $does,
+        }
+    };
+}
+
 /// A stream with a deadline, between requests. When that has passed, nothing more is read from it.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     patience: Patience,
     serving: Rc<Cell<bool>>,
     /// None until the first answer: until then, actix has a timer.
@@ -81,13 +100,24 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Takes a connection as it was accepted, to serve HTTP/1 on it.
-    #[must_use]
-    pub fn accept(stream: TcpStream, patience: Patience) -> (Self, Protocol, Option<SocketAddr>) {
+    /// Takes a connection as it was accepted, to serve HTTP/1 on it; with TLS, once it has shaken hands, for
+    /// which it has as long as for a request's head.
+    ///
+    /// # Errors
+    /// When it does not get that far.
+    pub async fn accept(
+        stream: TcpStream,
+        patience: Patience,
+        tls: Option<TlsAcceptor>,
+    ) -> io::Result<(Self, Protocol, Option<SocketAddr>)> {
         let peer = stream.peer_addr().ok();
+        let stream = match tls {
+            None => Stream::Plain(stream),
+            Some(tls) => Stream::Tls(Box::new(timeout(patience.head, tls.accept(stream)).await??)),
+        };
         let serving = Rc::default();
         let connection = Self { stream, patience, serving, deadline: None, arriving: false, timer: None };
-        (connection, Protocol::Http1, peer)
+        Ok((connection, Protocol::Http1, peer))
     }
 
     /// Lets the requests of this connection tell that they are served.
@@ -128,7 +158,7 @@ impl AsyncRead for Connection {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        let read = either!(&mut this.stream, stream => Pin::new(stream).poll_read(context, buffer));
         if buffer.filled().len() > before && !this.serving.get() && !this.arriving {
             this.arriving = true;
             this.deadline = this.deadline.map(|deadline| deadline.min(now() + this.patience.head));
@@ -140,7 +170,7 @@ impl AsyncRead for Connection {
 impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        let written = either!(&mut this.stream, stream => Pin::new(stream).poll_write(context, bytes));
         match &written {
             Poll::Ready(_) => this.wrote(context),
             Poll::Pending if this.is_late(context) => {
@@ -152,10 +182,10 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        either!(&mut self.get_mut().stream, stream => Pin::new(stream).poll_flush(context))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        either!(&mut self.get_mut().stream, stream => Pin::new(stream).poll_shutdown(context))
     }
 }

@@ -6,7 +6,10 @@
 use std::{
     net::{IpAddr, Ipv4Addr},
     num::NonZeroU32,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,6 +27,7 @@ use super::{
     connection,
     problem::Problem,
     problem_kinds::Kind,
+    tls::Tls,
 };
 
 /// Paths that whoever watches the server may ask at any rate.
@@ -36,7 +40,7 @@ const DESCRIPTORS_RESERVED: usize = 256;
 const REMEMBERED_MIN: usize = 1_024;
 
 /// How HTTP is served.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServerSettings {
     /// Threads.
     pub workers: usize,
@@ -54,6 +58,8 @@ pub struct ServerSettings {
     pub trusted_proxies: TrustedProxies,
     /// Whose pages may call from a browser.
     pub cors_origins: Vec<String>,
+    /// Who the server is, by TLS.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl ServerSettings {

@@ -20,6 +20,7 @@ pub mod resources;
 pub mod routes;
 pub mod schema;
 pub mod table;
+pub mod tls;
 
 use std::{
     net::TcpListener,
@@ -30,8 +31,8 @@ use std::{
     time::Duration,
 };
 
-use actix_http::HttpService;
-use actix_server::Server;
+use actix_http::{HttpService, error::DispatchError};
+use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
     App as Application,
@@ -44,6 +45,7 @@ use self::{
     connection::{Connection, Patience},
     limits::{Limits, ServerSettings},
     metrics::Metrics,
+    table::Part,
 };
 use crate::{actors::shop::Shop, domain::Position};
 
@@ -99,49 +101,102 @@ impl Draining {
     }
 }
 
-/// Serves `shop` on `listener`, as `settings` say.
+/// Where a server listens.
+pub struct Listeners {
+    /// For customers; for everybody, unless there is one for operations.
+    pub http: TcpListener,
+    /// For whoever operates the server.
+    pub operations: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(http: TcpListener) -> Self {
+        Self { http, operations: None }
+    }
+}
+
+/// Serves `shop` on `listeners`, as `settings` say.
 ///
 /// # Errors
-/// When the listener cannot be used.
-pub fn serve(shop: Arc<Shop>, listener: TcpListener, settings: &ServerSettings) -> std::io::Result<Serving> {
+/// When a listener cannot be used.
+pub fn serve(
+    shop: Arc<Shop>,
+    listeners: impl Into<Listeners>,
+    settings: &ServerSettings,
+) -> std::io::Result<Serving> {
+    let Listeners { http, operations } = listeners.into();
     let draining = Arc::new(AtomicBool::new(false));
     let app = web::Data::new(App { shop, draining: Arc::clone(&draining) });
-    let limits = web::Data::new(Limits::of(settings));
-    let counted = web::Data::new(Metrics::default());
-    let origins = settings.cors_origins.clone();
-    let patience = Patience::of(settings);
-    let head_timeout = Duration::from_millis(settings.head_timeout_ms);
-    let keep_alive = Duration::from_millis(settings.keep_alive_ms);
     let builder = Server::build()
         .workers(settings.workers)
         .max_concurrent_connections((settings.connections / settings.workers).max(1))
         .shutdown_timeout(DRAIN_WITHIN_S)
         .disable_signals();
-    let stopping = builder.graceful_shutdown_signal();
-    // What actix-web's HttpServer does, but with connections of our own.
-    let builder = builder.listen("http", listener, move || {
-        // The last is the first to see a request, and the last to see its answer.
-        let application = Application::new()
-            .app_data(app.clone())
-            .app_data(limits.clone())
-            .app_data(counted.clone())
-            .wrap(from_fn(limits::limit))
-            .wrap(Condition::new(!origins.is_empty(), cors::allowing(&origins)))
-            .wrap(from_fn(correlation::correlate))
-            .wrap(from_fn(metrics::count))
-            .configure(table::serve);
-        let stopping = stopping.clone();
-        let service = HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
-            })
-            .client_request_timeout(head_timeout)
-            .client_disconnect_timeout(DISCONNECT_WITHIN)
-            .keep_alive(keep_alive)
-            .on_connect_ext(Connection::introduce)
-            .finish(map_config(application.into_factory(), |()| AppConfig::default()));
-        fn_service(move |stream| async move { Ok(Connection::accept(stream, patience)) }).and_then(service)
-    })?;
+    let served = Served {
+        app,
+        limits: web::Data::new(Limits::of(settings)),
+        counted: web::Data::new(Metrics::default()),
+        stopping: builder.graceful_shutdown_signal(),
+        settings: settings.clone(),
+    };
+    let part = if operations.is_some() { Part::Shop } else { Part::All };
+    let mut builder = served.listen(builder, part, http)?;
+    if let Some(operations) = operations {
+        builder = served.listen(builder, Part::Operations, operations)?;
+    }
     Ok(Serving { server: builder.run(), draining })
+}
+
+/// What the listeners of a server share.
+#[derive(Clone)]
+struct Served {
+    app: web::Data<App>,
+    limits: web::Data<Limits>,
+    counted: web::Data<Metrics>,
+    stopping: GracefulShutdownSignal,
+    settings: ServerSettings,
+}
+
+impl Served {
+    /// Serves a part on a listener: what actix-web's HttpServer does, but with connections of our own.
+    fn listen(
+        &self,
+        builder: ServerBuilder,
+        part: Part,
+        listener: TcpListener,
+    ) -> std::io::Result<ServerBuilder> {
+        let served = self.clone();
+        let patience = Patience::of(&self.settings);
+        let head_timeout = Duration::from_millis(self.settings.head_timeout_ms);
+        let keep_alive = Duration::from_millis(self.settings.keep_alive_ms);
+        builder.listen(format!("{part:?}"), listener, move || {
+            let origins = &served.settings.cors_origins;
+            // The last is the first to see a request, and the last to see its answer.
+            let application = Application::new()
+                .app_data(served.app.clone())
+                .app_data(served.limits.clone())
+                .app_data(served.counted.clone())
+                .wrap(from_fn(limits::limit))
+                .wrap(Condition::new(!origins.is_empty(), cors::allowing(origins)))
+                .wrap(from_fn(correlation::correlate))
+                .wrap(from_fn(metrics::count))
+                .configure(|config| table::serve(part, config));
+            let (stopping, tls) = (served.stopping.clone(), served.settings.tls.clone());
+            let service = HttpService::build()
+                .graceful_shutdown_signal(move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                })
+                .client_request_timeout(head_timeout)
+                .client_disconnect_timeout(DISCONNECT_WITHIN)
+                .keep_alive(keep_alive)
+                .on_connect_ext(Connection::introduce)
+                .finish(map_config(application.into_factory(), |()| AppConfig::default()));
+            fn_service(move |stream| {
+                let tls = tls.as_ref().map(|tls| tls.acceptor());
+                async move { Connection::accept(stream, patience, tls).await.map_err(DispatchError::Io) }
+            })
+            .and_then(service)
+        })
+    }
 }

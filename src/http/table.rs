@@ -20,11 +20,32 @@ fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
+/// What a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Everything.
+    All,
+    /// What customers and pages call.
+    Shop,
+    /// What whoever operates the server calls, and the contract that tells of it.
+    Operations,
+}
+
+impl Part {
+    fn has(self, path: &str) -> bool {
+        let of_both = ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/{file}", "/problems/{slug}"];
+        let of_operations = path == "/metrics" || path.starts_with("/v1/operations/");
+        self == Self::All || of_both.contains(&path) || of_operations == (self == Self::Operations)
+    }
+}
+
 macro_rules! table {
     ($($path:literal { $($method:ident: $module:ident::$handler:ident),+ $(,)? })+) => {
-        /// Serves every path by its methods.
-        pub fn serve(config: &mut ServiceConfig) {
-            $(config.service(resource($path)$(.route($method().to($module::$handler)))+);)+
+        /// Serves by its methods every path that belongs to `part`.
+        pub fn serve(part: Part, config: &mut ServiceConfig) {
+            $(if part.has($path) {
+                config.service(resource($path)$(.route($method().to($module::$handler)))+);
+            })+
         }
 
         /// Every path and method that is served, as the document writes them.

@@ -1,72 +1,18 @@
-//! `saem` as an operator meets it: what it says, and how it fails.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
+//! What each command says, and how it fails.
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _},
+    io::Read as _,
     net::TcpListener,
     os::unix::fs::PermissionsExt as _,
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output},
 };
 
-use support::{Client, operator_key};
-
-fn saem(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
-    // So few connections that a machine with few descriptors warns of nothing.
-    command
-        .env("SAEM_LOG", "warn")
-        .env("SAEM_HTTP__CONNECTIONS", "64")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-/// A server that was started, ended by SIGKILL if the test does not end it first.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Running {
-    fn start(command: &mut Command) -> (Self, Vec<String>) {
-        let mut process = Self(command.spawn().unwrap());
-        let stdout = BufReader::new(process.0.stdout.as_mut().unwrap());
-        let mut said = Vec::new();
-        for line in stdout.lines() {
-            let line = line.unwrap();
-            let last = line.contains("try first");
-            said.push(line);
-            if last {
-                break;
-            }
-        }
-        (process, said)
-    }
-}
-
-fn url(said: &[String]) -> &str {
-    said[0].split_once("listens on ").unwrap().1
-}
-
-/// It ended at once, with one line that says all of this.
-#[track_caller]
-fn fails_with(output: Output, words: &[&str]) {
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert_eq!(told.lines().count(), 1, "{told}");
-    for word in words {
-        assert!(told.contains(word), "{word}: {told}");
-    }
-}
+use crate::{
+    running::{Running, fails_with, saem, url},
+    support::{Client, operator_key},
+};
 
 #[tokio::test]
 async fn it_says_where_everything_is_and_what_to_try_first() {

@@ -1,0 +1,11 @@
+//! `saem` as an operator meets it: what it says, how it fails, and how it is looked after.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+mod commands;
+mod listeners;
+mod redeploy;
+mod running;
+#[path = "../support/mod.rs"]
+mod support;
+mod systemd;
