@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# The image of Saem: the binary, glibc, certificates, and no shell. docs/deploy.md says how to build and run it.
+# The image of Saem: the binary, glibc, certificates, and no shell. docs/deploy.md says how to build and run
+# it.
 
 # Both stages are Debian 12: the binary needs no newer glibc than the base image has.
 ARG RUST_VERSION=1.95

@@ -177,7 +177,7 @@ def starting(saem, rendered):
             server.starts()
             assert server.ask("/readyz") == server.ask("/healthz") == 200
             key = (volumes / "keys/operator.key").read_text().strip()
-            assert server.ask("/v1/operations/actors", key) == 200, "the operator's key is not the mounted one"
+            assert server.ask("/v1/operations/actors", key) == 200, "the mounted key is not the operator's"
             server.process.send_signal(signal.SIGTERM)
             told = server.process.communicate(timeout=30)[1]
             assert (server.process.returncode, told) == (0, ""), f"{server.process.returncode}: {told}"
@@ -261,8 +261,8 @@ def steps(into, paths):
         commands = ["\n".join(phases)] if phases else []
         for job in tree.get("jobs", {}).values():
             # What GitHub puts in before the shell sees it, is one word to the shell.
-            runs = (step.get("run", "").replace("${{", "'{").replace("}}", "}'") for step in job.get("steps", []))
-            commands += [run for run in runs if run]
+            runs = [step["run"] for step in job.get("steps", []) if "run" in step]
+            commands += [run.replace("${{", "'{").replace("}}", "}'") for run in runs]
         assert commands, f"{path} runs nothing"
         for number, command in enumerate(commands):
             (into / f"{pathlib.Path(path).stem}-{number}").write_text(f"#!/usr/bin/env bash\n{command}\n")
