@@ -10,7 +10,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect::Policy}
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Voided, ledger,
+    Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Sought, Voided, ledger,
     wire::{Charge, ChargeOrder, Currency, NOT_FOUND, RefundOrder, Refusal},
 };
 use crate::domain::Money;
@@ -108,14 +108,17 @@ fn answered<T: Send + 'static, B: DeserializeOwned + Send>(
 }
 
 async fn sent(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), GatewayError> {
-    // Its text holds no URL: there might be a secret in one some day.
-    let failed = |error: reqwest::Error| GatewayError::Unknown(error.without_url().to_string());
-    let answer = request.send().await.map_err(failed)?;
+    let answer = request.send().await.map_err(broken_off)?;
     let status = answer.status();
-    Ok((status, answer.bytes().await.map_err(failed)?.to_vec()))
+    Ok((status, answer.bytes().await.map_err(broken_off)?.to_vec()))
 }
 
-fn unreadable(error: serde_json::Error) -> GatewayError {
+/// What is known when there is no answer. Its text holds no URL: there might be a secret in one some day.
+pub(super) fn broken_off(error: reqwest::Error) -> GatewayError {
+    GatewayError::Unknown(error.without_url().to_string())
+}
+
+pub(super) fn unreadable(error: serde_json::Error) -> GatewayError {
     GatewayError::Unknown(format!("an answer that cannot be read: {error}"))
 }
 
@@ -141,8 +144,8 @@ impl PaymentGateway for HttpGateway {
         })
     }
 
-    fn find(&self, key: ChargeKey) -> Call<Found> {
-        let request = self.request(Method::GET, key, "");
+    fn find(&self, sought: &Sought) -> Call<Found> {
+        let request = self.request(Method::GET, sought.key, "");
         Box::pin(async move {
             let (status, body) = sent(request).await?;
             match status {
@@ -161,16 +164,17 @@ impl PaymentGateway for HttpGateway {
         })
     }
 
-    fn refund(&self, key: ChargeKey, amount: Money) -> Call<()> {
-        let request = self.post(key, "/refund", &RefundOrder { amount, currency: Currency::Krw });
+    fn refund(&self, sought: &Sought) -> Call<()> {
+        let order = RefundOrder { amount: sought.amount, currency: Currency::Krw };
+        let request = self.post(sought.key, "/refund", &order);
         answered(request, |status, charge| match (status, charge?) {
             (StatusCode::OK, Charge::Captured { .. }) => Some(()),
             _ => None,
         })
     }
 
-    fn void(&self, key: ChargeKey) -> Call<Voided> {
-        let request = self.request(Method::POST, key, "/void");
+    fn void(&self, sought: &Sought) -> Call<Voided> {
+        let request = self.request(Method::POST, sought.key, "/void");
         answered(request, |status, charge: Option<Charge>| match (status, charge) {
             (StatusCode::OK, Some(Charge::Voided | Charge::Declined { .. })) => Some(Voided::Settled),
             (StatusCode::CONFLICT, Some(Charge::Captured { reference, .. })) => {

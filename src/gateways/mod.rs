@@ -33,6 +33,20 @@ impl std::fmt::Display for ChargeKey {
     }
 }
 
+/// One attempt that was made earlier, as a gateway is asked about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sought {
+    /// Which.
+    pub key: ChargeKey,
+    /// What was, or was to be captured.
+    pub amount: Money,
+    /// The gateway's own name for the capture, if one is known.
+    pub reference: Option<String>,
+}
+
+/// The code of a decline because the card's owner has to agree in person, which this shop cannot ask for.
+pub const AUTHENTICATION_REQUIRED: &str = "authentication_required";
+
 /// What the customer pays with. Never stored, never logged: `Debug` is masked.
 #[derive(Clone, PartialEq, Eq)]
 pub enum PaymentMethod {
@@ -165,13 +179,13 @@ pub trait PaymentGateway: Send + Sync + 'static {
     fn charge(&self, key: ChargeKey, amount: Money, method: &PaymentMethod) -> Call<Charged>;
 
     /// What became of a charge under this key.
-    fn find(&self, key: ChargeKey) -> Call<Found>;
+    fn find(&self, sought: &Sought) -> Call<Found>;
 
-    /// Gives back `amount` of the capture under this key, all or nothing, once however often it is called.
-    fn refund(&self, key: ChargeKey, amount: Money) -> Call<()>;
+    /// Gives back the capture under this key, all or nothing, once however often it is called.
+    fn refund(&self, sought: &Sought) -> Call<()>;
 
     /// Makes sure that this key will never be charged, if the gateway can.
-    fn void(&self, key: ChargeKey) -> Call<Voided>;
+    fn void(&self, sought: &Sought) -> Call<Voided>;
 
     /// Every charge it knows, if it is a simulator: an oracle outside the journal.
     fn ledger(&self) -> Option<Vec<ledger::Entry>>;

@@ -12,7 +12,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{
-    Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Voided,
+    Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Sought, Voided,
     ledger::{Entry, Ledger, LedgerError, Operation, Standing},
 };
 use crate::domain::Money;
@@ -198,6 +198,66 @@ fn approved(key: ChargeKey) -> Charged {
     Charged::Approved { reference: reference(key) }
 }
 
+/// A key alone is enough for it.
+impl Simulator {
+    /// What became of a charge under this key.
+    pub fn found(&self, key: ChargeKey) -> Call<Found> {
+        self.serve(
+            |ms| ms,
+            move |inner, _| {
+                Some(Ok(match lock(&inner.ledger).standing(key) {
+                    Some(Standing::Captured { amount, refunded }) => Found::Captured {
+                        reference: reference(key),
+                        refunded: if *refunded { *amount } else { Money::ZERO },
+                    },
+                    Some(Standing::Declined { code }) => Found::Declined { code: code.clone() },
+                    Some(Standing::Voided) | None => Found::Nothing,
+                }))
+            },
+        )
+    }
+
+    /// Gives back the capture under this key.
+    pub fn refunded(&self, key: ChargeKey, amount: Money) -> Call<()> {
+        self.serve(
+            |ms| ms,
+            move |inner, behaviour| {
+                let mut ledger = lock(&inner.ledger);
+                Some(match ledger.standing(key) {
+                    _ if behaviour.refuse_refunds => Err(GatewayError::Refused("refund_refused".to_owned())),
+                    Some(Standing::Captured { refunded: true, .. }) => Ok(()),
+                    Some(Standing::Captured { amount: captured, refunded: false }) if *captured == amount => {
+                        ledger.record(key, &Operation::Refunded).map_err(unwritten)
+                    }
+                    Some(Standing::Captured { .. }) => {
+                        Err(GatewayError::Refused("amount_mismatch".to_owned()))
+                    }
+                    Some(Standing::Declined { .. } | Standing::Voided) | None => {
+                        Err(GatewayError::Refused("not_captured".to_owned()))
+                    }
+                })
+            },
+        )
+    }
+
+    /// Makes sure that this key will never be charged.
+    pub fn voided(&self, key: ChargeKey) -> Call<Voided> {
+        self.serve(
+            |ms| ms,
+            move |inner, _| {
+                let mut ledger = lock(&inner.ledger);
+                Some(match ledger.standing(key) {
+                    Some(Standing::Captured { .. }) => Ok(Voided::Captured { reference: reference(key) }),
+                    Some(Standing::Declined { .. } | Standing::Voided) => Ok(Voided::Settled),
+                    None => {
+                        ledger.record(key, &Operation::Voided).map(|()| Voided::Settled).map_err(unwritten)
+                    }
+                })
+            },
+        )
+    }
+}
+
 impl PaymentGateway for Simulator {
     fn provider(&self) -> &'static str {
         "simulator"
@@ -231,58 +291,16 @@ impl PaymentGateway for Simulator {
         })
     }
 
-    fn find(&self, key: ChargeKey) -> Call<Found> {
-        self.serve(
-            |ms| ms,
-            move |inner, _| {
-                Some(Ok(match lock(&inner.ledger).standing(key) {
-                    Some(Standing::Captured { amount, refunded }) => Found::Captured {
-                        reference: reference(key),
-                        refunded: if *refunded { *amount } else { Money::ZERO },
-                    },
-                    Some(Standing::Declined { code }) => Found::Declined { code: code.clone() },
-                    Some(Standing::Voided) | None => Found::Nothing,
-                }))
-            },
-        )
+    fn find(&self, sought: &Sought) -> Call<Found> {
+        self.found(sought.key)
     }
 
-    fn refund(&self, key: ChargeKey, amount: Money) -> Call<()> {
-        self.serve(
-            |ms| ms,
-            move |inner, behaviour| {
-                let mut ledger = lock(&inner.ledger);
-                Some(match ledger.standing(key) {
-                    _ if behaviour.refuse_refunds => Err(GatewayError::Refused("refund_refused".to_owned())),
-                    Some(Standing::Captured { refunded: true, .. }) => Ok(()),
-                    Some(Standing::Captured { amount: captured, refunded: false }) if *captured == amount => {
-                        ledger.record(key, &Operation::Refunded).map_err(unwritten)
-                    }
-                    Some(Standing::Captured { .. }) => {
-                        Err(GatewayError::Refused("amount_mismatch".to_owned()))
-                    }
-                    Some(Standing::Declined { .. } | Standing::Voided) | None => {
-                        Err(GatewayError::Refused("not_captured".to_owned()))
-                    }
-                })
-            },
-        )
+    fn refund(&self, sought: &Sought) -> Call<()> {
+        self.refunded(sought.key, sought.amount)
     }
 
-    fn void(&self, key: ChargeKey) -> Call<Voided> {
-        self.serve(
-            |ms| ms,
-            move |inner, _| {
-                let mut ledger = lock(&inner.ledger);
-                Some(match ledger.standing(key) {
-                    Some(Standing::Captured { .. }) => Ok(Voided::Captured { reference: reference(key) }),
-                    Some(Standing::Declined { .. } | Standing::Voided) => Ok(Voided::Settled),
-                    None => {
-                        ledger.record(key, &Operation::Voided).map(|()| Voided::Settled).map_err(unwritten)
-                    }
-                })
-            },
-        )
+    fn void(&self, sought: &Sought) -> Call<Voided> {
+        self.voided(sought.key)
     }
 
     fn ledger(&self) -> Option<Vec<Entry>> {

@@ -55,18 +55,18 @@ async fn a_key_is_charged_once_and_refunded_once() {
         assert_eq!(gateway.charge(KEY, FEE, &card("tok_ok")).await, Ok(approved(KEY)));
     }
     for _ in 0..2 {
-        assert_eq!(gateway.refund(KEY, FEE).await, Ok(()));
+        assert_eq!(gateway.refunded(KEY, FEE).await, Ok(()));
     }
     let [entry] = &gateway.ledger().unwrap()[..] else { panic!("one payment") };
     assert_eq!((entry.captures, entry.refunds), (1, 1));
-    assert!(matches!(gateway.find(KEY).await, Ok(Found::Captured { refunded: FEE, .. })));
+    assert!(matches!(gateway.found(KEY).await, Ok(Found::Captured { refunded: FEE, .. })));
 }
 
 #[tokio::test]
 async fn a_voided_key_is_never_charged() {
     let gateway = simulator(Behaviour::default());
-    assert_eq!(gateway.find(KEY).await, Ok(Found::Nothing));
-    assert_eq!(gateway.void(KEY).await, Ok(Voided::Settled));
+    assert_eq!(gateway.found(KEY).await, Ok(Found::Nothing));
+    assert_eq!(gateway.voided(KEY).await, Ok(Voided::Settled));
     let declined = Charged::Declined { code: "voided".to_owned() };
     assert_eq!(gateway.charge(KEY, FEE, &card("tok_ok")).await, Ok(declined));
     assert_eq!(captures(&gateway), 0);
@@ -75,10 +75,10 @@ async fn a_voided_key_is_never_charged() {
 #[tokio::test]
 async fn what_was_captured_cannot_be_voided_and_what_was_not_cannot_be_refunded() {
     let gateway = simulator(Behaviour::default());
-    assert!(matches!(gateway.refund(KEY, FEE).await, Err(GatewayError::Refused(_))));
+    assert!(matches!(gateway.refunded(KEY, FEE).await, Err(GatewayError::Refused(_))));
     gateway.charge(KEY, FEE, &card("tok_ok")).await.unwrap();
-    assert_eq!(gateway.void(KEY).await, Ok(Voided::Captured { reference: reference(KEY) }));
-    assert!(matches!(gateway.refund(KEY, Money::won(1)).await, Err(GatewayError::Refused(_))));
+    assert_eq!(gateway.voided(KEY).await, Ok(Voided::Captured { reference: reference(KEY) }));
+    assert!(matches!(gateway.refunded(KEY, Money::won(1)).await, Err(GatewayError::Refused(_))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,7 +87,7 @@ async fn a_charge_goes_on_when_nobody_waits_for_it_any_more() {
     drop(gateway.charge(KEY, FEE, &card("tok_ok")));
     tokio::time::advance(Duration::from_millis(50)).await;
     // The next call through the same latency ends after the first one has.
-    gateway.find(ChargeKey { attempt: 9, ..KEY }).await.unwrap();
+    gateway.found(ChargeKey { attempt: 9, ..KEY }).await.unwrap();
     assert_eq!(captures(&gateway), 1);
 }
 

@@ -116,7 +116,7 @@ async fn find(
     key: Path<String>,
 ) -> Result<HttpResponse, Error> {
     let key = gateway.about(&request, &key)?;
-    Ok(answer(gateway.simulator.find(key), |found| match found {
+    Ok(answer(gateway.simulator.found(key), |found| match found {
         Found::Captured { reference, refunded } => HttpResponse::Ok().json(captured(reference, refunded)),
         Found::Declined { code } => HttpResponse::Ok().json(Charge::Declined { code }),
         Found::Nothing => refused(404, NOT_FOUND),
@@ -132,7 +132,7 @@ async fn refund(
 ) -> Result<HttpResponse, Error> {
     let key = gateway.about(&request, &key)?;
     let reference = format!("sim_{key}");
-    Ok(answer(gateway.simulator.refund(key, order.amount), |()| {
+    Ok(answer(gateway.simulator.refunded(key, order.amount), |()| {
         HttpResponse::Ok().json(captured(reference, order.amount))
     })
     .await)
@@ -144,7 +144,7 @@ async fn void(
     key: Path<String>,
 ) -> Result<HttpResponse, Error> {
     let key = gateway.about(&request, &key)?;
-    Ok(answer(gateway.simulator.void(key), |voided| match voided {
+    Ok(answer(gateway.simulator.voided(key), |voided| match voided {
         Voided::Settled => HttpResponse::Ok().json(Charge::Voided),
         Voided::Captured { reference } => HttpResponse::Conflict().json(captured(reference, Money::ZERO)),
         Voided::Unsupported => refused(501, "unsupported"),

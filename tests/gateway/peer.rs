@@ -5,7 +5,7 @@ use std::{path::Path, process::Stdio};
 use saem::{
     domain::{Money, PaymentId},
     gateways::{
-        ChargeKey, PaymentMethod,
+        ChargeKey, PaymentMethod, Sought,
         http::{self, HttpGateway},
     },
 };
@@ -19,6 +19,10 @@ pub const FEE: Money = Money::won(29_900);
 
 pub const fn key(payment: u128, attempt: u32) -> ChargeKey {
     ChargeKey { payment: PaymentId(payment), attempt }
+}
+
+pub const fn sought(payment: u128, attempt: u32) -> Sought {
+    Sought { key: key(payment, attempt), amount: FEE, reference: None }
 }
 
 pub fn card(token: &str) -> PaymentMethod {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use saem::{
     domain::Money,
-    gateways::{Call, Charged, Found, GatewayError, PaymentGateway as _, Voided},
+    gateways::{Call, Charged, Found, GatewayError, PaymentGateway as _, Sought, Voided},
 };
 use serde_json::json;
 
-use crate::peer::{FEE, Gateway, card, client, key};
+use crate::peer::{FEE, Gateway, card, client, key, sought};
 
 async fn waits_in_vain<T>(call: Call<T>) -> bool {
     tokio::time::timeout(Duration::from_millis(300), call).await.is_err()
@@ -35,7 +35,7 @@ async fn each_token_does_what_it_stands_for() {
     assert!(waits_in_vain(charge(4, "tok_timeout")).await);
     assert!(waits_in_vain(charge(5, "tok_lost_response")).await);
     assert_eq!(charge(6, "tok_what").await, Err(GatewayError::Refused("unknown_token".to_owned())));
-    let find = async |attempt| gateway.find(key(1, attempt)).await.unwrap();
+    let find = async |attempt| gateway.find(&sought(1, attempt)).await.unwrap();
     assert_eq!(find(1).await, Found::Captured { reference, refunded: Money::ZERO });
     assert_eq!(find(2).await, Found::Declined { code: "card_declined".to_owned() });
     assert_eq!(
@@ -53,22 +53,22 @@ async fn a_refund_is_made_once_and_a_void_is_for_ever() {
     let gateway = client(&peer.url, None);
     let payment = json!(key(1, 1).payment.to_string());
     gateway.charge(key(1, 1), FEE, &card("tok_ok")).await.unwrap();
-    let wrong = gateway.refund(key(1, 1), Money::won(1)).await;
+    let wrong = gateway.refund(&Sought { amount: Money::won(1), ..sought(1, 1) }).await;
     assert_eq!(wrong, Err(GatewayError::Refused("amount_mismatch".to_owned())));
     for _ in 0..2 {
-        assert_eq!(gateway.refund(key(1, 1), FEE).await, Ok(()));
+        assert_eq!(gateway.refund(&sought(1, 1)).await, Ok(()));
     }
     assert_eq!(peer.ledger(&payment).await, (1, 1));
-    assert!(matches!(gateway.find(key(1, 1)).await, Ok(Found::Captured { refunded: FEE, .. })));
-    let nothing = gateway.refund(key(2, 1), FEE).await;
+    assert!(matches!(gateway.find(&sought(1, 1)).await, Ok(Found::Captured { refunded: FEE, .. })));
+    let nothing = gateway.refund(&sought(2, 1)).await;
     assert_eq!(nothing, Err(GatewayError::Refused("not_captured".to_owned())));
 
     for _ in 0..2 {
-        assert_eq!(gateway.void(key(2, 1)).await, Ok(Voided::Settled));
+        assert_eq!(gateway.void(&sought(2, 1)).await, Ok(Voided::Settled));
     }
     let after = gateway.charge(key(2, 1), FEE, &card("tok_ok")).await;
     assert_eq!(after, Ok(Charged::Declined { code: "voided".to_owned() }));
-    assert!(matches!(gateway.void(key(1, 1)).await, Ok(Voided::Captured { .. })));
+    assert!(matches!(gateway.void(&sought(1, 1)).await, Ok(Voided::Captured { .. })));
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn its_ledger_survives_a_kill() {
     client(&peer.url, None).charge(key(1, 1), FEE, &card("tok_ok")).await.unwrap();
     peer.kill().await;
     let peer = Gateway::start(directory.path(), &[]).await;
-    assert!(matches!(client(&peer.url, None).find(key(1, 1)).await, Ok(Found::Captured { .. })));
+    assert!(matches!(client(&peer.url, None).find(&sought(1, 1)).await, Ok(Found::Captured { .. })));
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn its_behaviour_is_told_and_changed_in_part() {
     assert!(matches!(failed, Err(GatewayError::Unknown(_))));
     peer.behave(json!({"errorRate": 0.0, "dropRate": 1.0})).await;
     assert!(waits_in_vain(gateway.charge(key(1, 3), FEE, &card("tok_ok"))).await);
-    assert!(matches!(gateway.find(key(1, 3)).await, Ok(Found::Captured { .. })));
+    assert!(matches!(gateway.find(&sought(1, 3)).await, Ok(Found::Captured { .. })));
     for wrong in [json!({"dropRate": 1.5}), json!({"dropRate": -0.1}), json!({"speed": 1})] {
         assert_eq!(peer.behave(wrong).await.0, 400);
     }
@@ -112,9 +112,9 @@ async fn who_does_not_bring_its_key_learns_nothing() {
             stranger.charge(key(1, 2), FEE, &card("tok_ok")).await,
             Err(GatewayError::Unknown(_))
         ));
-        assert!(matches!(stranger.find(key(1, 1)).await, Err(GatewayError::Unknown(_))));
-        assert!(matches!(stranger.refund(key(1, 1), FEE).await, Err(GatewayError::Unknown(_))));
-        assert!(matches!(stranger.void(key(1, 2)).await, Err(GatewayError::Unknown(_))));
+        assert!(matches!(stranger.find(&sought(1, 1)).await, Err(GatewayError::Unknown(_))));
+        assert!(matches!(stranger.refund(&sought(1, 1)).await, Err(GatewayError::Unknown(_))));
+        assert!(matches!(stranger.void(&sought(1, 2)).await, Err(GatewayError::Unknown(_))));
     }
-    assert_eq!(known.find(key(1, 2)).await, Ok(Found::Nothing));
+    assert_eq!(known.find(&sought(1, 2)).await, Ok(Found::Nothing));
 }

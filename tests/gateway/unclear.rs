@@ -6,7 +6,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::peer::{FEE, card, client, key};
+use crate::peer::{FEE, card, client, key, sought};
 
 /// A server that gives everybody this answer, whatever they ask, and says how often it was asked.
 async fn parrot(answer: &'static str) -> String {
@@ -30,9 +30,9 @@ fn unknown<T>(answer: Result<T, GatewayError>) -> bool {
 async fn nothing_is_known_from(url: &str) {
     let gateway = client(url, None);
     assert!(unknown(gateway.charge(key(1, 1), FEE, &card("tok_ok")).await), "charge at {url}");
-    assert!(unknown(gateway.find(key(1, 1)).await), "find at {url}");
-    assert!(unknown(gateway.refund(key(1, 1), FEE).await), "refund at {url}");
-    assert!(unknown(gateway.void(key(1, 1)).await), "void at {url}");
+    assert!(unknown(gateway.find(&sought(1, 1)).await), "find at {url}");
+    assert!(unknown(gateway.refund(&sought(1, 1)).await), "refund at {url}");
+    assert!(unknown(gateway.void(&sought(1, 1)).await), "void at {url}");
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn redirects_are_not_followed() {
     let body = r#"{"status":"CAPTURED","reference":"x","refunded":29900}"#;
     let captured = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     let there = parrot(captured.leak()).await;
-    assert!(client(&there, None).find(key(1, 1)).await.is_ok(), "it would be an answer");
+    assert!(client(&there, None).find(&sought(1, 1)).await.is_ok(), "it would be an answer");
     let moved = format!("HTTP/1.1 307 Moved\r\nlocation: {there}/\r\ncontent-length: 0\r\n\r\n");
     nothing_is_known_from(&parrot(moved.leak()).await).await;
 }

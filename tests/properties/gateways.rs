@@ -8,7 +8,7 @@ use std::sync::{
 use saem::{
     domain::{Money, NotificationId},
     gateways::{
-        Call, ChargeKey, Charged, Found, PaymentGateway, PaymentMethod, Voided,
+        Call, ChargeKey, Charged, Found, PaymentGateway, PaymentMethod, Sought, Voided,
         ledger::{Entry, Ledger},
         simulator::{Behaviour, Simulator},
         sms::{Sending, SmsError, SmsGateway, TextMessage},
@@ -60,16 +60,16 @@ impl PaymentGateway for Wire {
         self.call(|gateway| gateway.charge(key, amount, method))
     }
 
-    fn find(&self, key: ChargeKey) -> Call<Found> {
-        self.call(|gateway| gateway.find(key))
+    fn find(&self, sought: &Sought) -> Call<Found> {
+        self.call(|gateway| gateway.find(sought))
     }
 
-    fn refund(&self, key: ChargeKey, amount: Money) -> Call<()> {
-        self.call(|gateway| gateway.refund(key, amount))
+    fn refund(&self, sought: &Sought) -> Call<()> {
+        self.call(|gateway| gateway.refund(sought))
     }
 
-    fn void(&self, key: ChargeKey) -> Call<Voided> {
-        self.call(|gateway| gateway.void(key))
+    fn void(&self, sought: &Sought) -> Call<Voided> {
+        self.call(|gateway| gateway.void(sought))
     }
 
     fn ledger(&self) -> Option<Vec<Entry>> {

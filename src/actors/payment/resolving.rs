@@ -13,7 +13,7 @@ use crate::{
         payment::{Attempt, Payment, PaymentCommand, PaymentPhase},
         rental::{Rental, RentalCommand, RentalStatus},
     },
-    gateways::{ChargeKey, Found, GatewayError, Voided},
+    gateways::{ChargeKey, Found, GatewayError, Sought, Voided},
 };
 
 /// Do an errand about a payment.
@@ -114,9 +114,10 @@ pub(super) async fn settle(
     let provider = if payment.provider.is_empty() { state.provider() } else { &payment.provider };
     let charge = charge_of(state, payment.current(), provider)?;
     let key = ChargeKey { payment: rental.payment(), attempt: charge.attempt };
+    let sought = Sought { key, amount: charge.amount, reference: None };
     let later = desk.parts.sources.now().plus_ms(desk.parts.rules.timeout_ms);
     let timeout_ms = desk.parts.rules.timeout_ms;
-    let reference = match desk.call(&charge.provider, timeout_ms, |gateway| gateway.find(key)).await {
+    let reference = match desk.call(&charge.provider, timeout_ms, |gateway| gateway.find(&sought)).await {
         Ok(Found::Captured { reference, .. }) => reference,
         Ok(Found::Declined { code }) => {
             let command = PaymentCommand::Decline { charge, code };
@@ -125,7 +126,7 @@ pub(super) async fn settle(
         }
         // "Not found" is no answer by itself: have the gateway refuse it for ever, or wait it out.
         Ok(Found::Nothing) => {
-            match desk.call(&charge.provider, timeout_ms, |gateway| gateway.void(key)).await {
+            match desk.call(&charge.provider, timeout_ms, |gateway| gateway.void(&sought)).await {
                 Ok(Voided::Settled) => return Ok(Settling::Settled),
                 Ok(Voided::Captured { reference }) => reference,
                 Ok(Voided::Unsupported) => {
@@ -184,13 +185,16 @@ async fn refund(
         GatewayError::Refused(reason) => ConversationError::Refused(reason),
     };
     let stray = state.strays.iter().find(|stray| stray.attempt == attempt);
-    let (amount, provider) =
-        stray.map_or((state.amount, &state.provider), |stray| (stray.amount, &stray.provider));
-    let found = desk.call(provider, timeout_ms, |gateway| gateway.find(key)).await.map_err(failed)?;
-    match found {
-        Found::Captured { refunded, .. } if refunded >= amount => Ok(()),
-        Found::Captured { .. } | Found::Declined { .. } | Found::Nothing => {
-            desk.call(provider, timeout_ms, |gateway| gateway.refund(key, amount)).await.map_err(failed)
-        }
-    }
+    let (amount, provider, reference) = match stray {
+        Some(stray) => (stray.amount, &stray.provider, None),
+        None => (state.amount, &state.provider, state.reference.clone()),
+    };
+    let sought = Sought { key, amount, reference };
+    let found = desk.call(provider, timeout_ms, |gateway| gateway.find(&sought)).await.map_err(failed)?;
+    let sought = match found {
+        Found::Captured { refunded, .. } if refunded >= amount => return Ok(()),
+        Found::Captured { reference, .. } => Sought { reference: Some(reference), ..sought },
+        Found::Declined { .. } | Found::Nothing => sought,
+    };
+    desk.call(provider, timeout_ms, |gateway| gateway.refund(&sought)).await.map_err(failed)
 }
