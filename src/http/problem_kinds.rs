@@ -118,6 +118,10 @@ kinds! {
     PaymentDeclined = "payment-declined", PAYMENT_REQUIRED, "The payment was declined";
         "The gateway declined. Nothing was charged; a rental that was just placed is canceled.";
         "Try another card.";
+    AuthenticationRequired = "authentication-required", PAYMENT_REQUIRED, "The card wants its owner's word";
+        "The card's bank takes this payment only if the card's owner confirms it (3-D Secure), which cannot \
+         be done here. Nothing was charged, and nothing will be; a rental that was just placed is canceled.";
+        "Try another card, or ask the bank to allow payments to this shop.";
     PreconditionFailed = "precondition-failed", PRECONDITION_FAILED, "It was changed meanwhile";
         "`If-Match` names an older version. Nothing was changed.";
         "Get it anew, and send the change with the new ETag.";

@@ -139,7 +139,7 @@ fn many_addresses_are_erased_and_only_theirs() {
         let kept = rented(&shop, other, what).await;
         for _ in 0..RENTALS {
             let declined = shop.place_rental(order(who, what, "tok_decline"), shop.because()).await.unwrap();
-            assert_eq!(declined.outcome, PayOutcome::Declined);
+            assert!(matches!(declined.outcome, PayOutcome::Declined { .. }));
         }
         assert_eq!(works.vault("address/").await.len(), RENTALS + 1);
         leave(&shop, who).await.unwrap();

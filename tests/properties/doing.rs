@@ -179,7 +179,7 @@ fn acknowledged_payment(id: RentalId, outcome: &PayOutcome) -> (EntityId, &'stat
     match outcome {
         PayOutcome::Confirmed => (id.into(), "RentalConfirmed"),
         PayOutcome::Deferred { .. } => (id.into(), "PaymentDeferred"),
-        PayOutcome::Declined => (id.payment().into(), "PaymentDeclined"),
+        PayOutcome::Declined { .. } => (id.payment().into(), "PaymentDeclined"),
         PayOutcome::Canceled | PayOutcome::Unavailable { .. } => (id.into(), "RentalCanceled"),
     }
 }

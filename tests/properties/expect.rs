@@ -272,7 +272,7 @@ impl World {
 fn follows(token: Token, outcome: &PayOutcome, defer: bool) -> bool {
     match token {
         Token::Ok => *outcome == PayOutcome::Confirmed,
-        Token::Decline => *outcome == PayOutcome::Declined,
+        Token::Decline => matches!(outcome, PayOutcome::Declined { .. }),
         Token::LostResponse | Token::Timeout | Token::Error if defer => {
             matches!(outcome, PayOutcome::Deferred { .. })
         }

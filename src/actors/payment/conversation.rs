@@ -285,7 +285,8 @@ impl Told {
 pub(crate) fn outcome_of(rental: &Rental, retry_after_ms: u64) -> PayOutcome {
     match (rental.status, rental.cancel_reason) {
         (RentalStatus::Confirmed | RentalStatus::Delivered, _) => PayOutcome::Confirmed,
-        (RentalStatus::Canceled, Some(CancelReason::PaymentDeclined)) => PayOutcome::Declined,
+        // Why, a rental does not know: its payment's events do.
+        (RentalStatus::Canceled, Some(CancelReason::PaymentDeclined)) => PayOutcome::Declined { code: None },
         (RentalStatus::Canceled, Some(CancelReason::PaymentUnavailable)) => {
             PayOutcome::Unavailable { retry_after_ms }
         }

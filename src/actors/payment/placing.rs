@@ -92,7 +92,10 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
     }
     let told = match charge_in_time(desk, &mut go, (rental, &fee), &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, fee, reference, because).await?,
-        Answer::Declined { code } => desk.declined(rental, fee, code, because).await?,
+        Answer::Declined { code } => {
+            let declined = desk.declined(rental, fee, code.clone(), because).await?.placed(rental, desk);
+            return Ok(declined.because_of(code));
+        }
         Answer::Unknown => desk.unknown(rental, because).await?,
     };
     Ok(told.placed(rental, desk))
@@ -126,8 +129,9 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
     let told = match charge_in_time(desk, &mut go, (rental, &charge), &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, charge, reference, because).await?,
         Answer::Declined { code } => {
-            let declined = desk.declined(rental, charge, code, because).await?;
-            return Ok(Placed { outcome: PayOutcome::Declined, ..declined.placed(rental, desk) });
+            let declined = desk.declined(rental, charge, code.clone(), because).await?;
+            let outcome = PayOutcome::Declined { code: Some(code) };
+            return Ok(Placed { outcome, ..declined.placed(rental, desk) });
         }
         // It waits to be paid, as before: the agenda finds out what became of this try.
         Answer::Unknown => return still_deferred(desk, rental, &turn).await,

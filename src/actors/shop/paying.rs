@@ -102,15 +102,15 @@ fn paid_by(
 ) -> Result<(Rental, PayOutcome), ShopError> {
     let ended = timeline.iter().find_map(|recorded| match &recorded.event {
         Event::Payment(PaymentEvent::PaymentApproved { attempt: n, .. }) if *n == attempt => {
-            Some((true, recorded.position))
+            Some((recorded.position, None))
         }
-        Event::Payment(PaymentEvent::PaymentDeclined { attempt: n, .. }) if *n == attempt => {
-            Some((false, recorded.position))
+        Event::Payment(PaymentEvent::PaymentDeclined { attempt: n, code, .. }) if *n == attempt => {
+            Some((recorded.position, Some(code.clone())))
         }
         _ => None,
     });
     match ended {
-        Some((true, approved)) => {
+        Some((approved, None)) => {
             let follows = |recorded: &&Arc<Recorded>| {
                 let own = Rental::own(&recorded.event);
                 recorded.position > approved && own.is_some()
@@ -125,7 +125,7 @@ fn paid_by(
                 None => Err(ShopError::KeyInProgress),
             }
         }
-        Some((false, declined)) => Ok((as_of(timeline, declined), PayOutcome::Declined)),
+        Some((declined, code)) => Ok((as_of(timeline, declined), PayOutcome::Declined { code })),
         None => match as_of(timeline, Position(u64::MAX)) {
             rental if rental.status == RentalStatus::PaymentDeferred => {
                 Ok((rental, PayOutcome::Deferred { retry_after_ms }))

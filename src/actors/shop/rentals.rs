@@ -6,7 +6,8 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::{
-    Because, Done, Order, Page, PageRequest, Placed, ProductView, RentalFilter, RentalView, Shop, ShopError,
+    Because, Done, Order, Page, PageRequest, PayOutcome, Placed, ProductView, RentalFilter, RentalView, Shop,
+    ShopError,
     accounts::{address_key, bytes_of_hex, to_hex},
 };
 use crate::{
@@ -17,10 +18,11 @@ use crate::{
         reads,
     },
     domain::{
-        Position, Recorded, RentalId,
+        Event, Position, Recorded, RentalId,
         address::Address,
         context::Context,
         id::uuid_v8,
+        payment::PaymentEvent,
         rental::{CancelReason, Rental, RentalCommand, RentalStatus, Terms},
     },
     store::{StoreError, VaultWrite, codec},
@@ -84,7 +86,10 @@ impl Shop {
         }
         let outcome = outcome_of(&rental, self.payments.retry_after_ms());
         let rental = self.rental_view(id, rental).await?;
-        Ok(Some(Placed { rental, outcome, replayed: true, position: Position(loaded.version.0) }))
+        let declined = matches!(outcome, PayOutcome::Declined { .. });
+        let replay = Placed { rental, outcome, replayed: true, position: Position(loaded.version.0) };
+        let code = if declined { decline_code(&self.timeline(id).await?) } else { None };
+        Ok(Some(replay.because_of(code)))
     }
 
     /// The product of an order, if it can be had, as far as the catalogue knows.
@@ -204,6 +209,14 @@ impl Shop {
     pub async fn timeline(&self, id: RentalId) -> Result<Vec<Arc<Recorded>>, ShopError> {
         Ok(self.journal.timeline(id).await?)
     }
+}
+
+/// Why a rental's payment was declined, if it was.
+pub(super) fn decline_code(timeline: &[Arc<Recorded>]) -> Option<String> {
+    timeline.iter().rev().find_map(|recorded| match &recorded.event {
+        Event::Payment(PaymentEvent::PaymentDeclined { code, .. }) => Some(code.clone()),
+        _ => None,
+    })
 }
 
 /// An item of a list; one that is damaged is left out, since the others are not.

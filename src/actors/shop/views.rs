@@ -96,7 +96,10 @@ pub enum PayOutcome {
         retry_after_ms: u64,
     },
     /// The gateway declined.
-    Declined,
+    Declined {
+        /// Its reason, as a code, where that is known.
+        code: Option<String>,
+    },
     /// It was canceled meanwhile; whatever was captured is refunded.
     Canceled,
     /// The outcome is unknown and deferring is switched off: it is canceled and refunded if captured.
@@ -117,6 +120,17 @@ pub struct Placed {
     pub replayed: bool,
     /// Where its newest event stands.
     pub position: Position,
+}
+
+impl Placed {
+    /// Says why the gateway declined, if it did.
+    #[must_use]
+    pub fn because_of(mut self, reason: impl Into<Option<String>>) -> Self {
+        if let PayOutcome::Declined { code } = &mut self.outcome {
+            *code = reason.into();
+        }
+        self
+    }
 }
 
 /// A rental, as the write side has it.

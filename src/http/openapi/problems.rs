@@ -92,9 +92,10 @@ fn response(kinds: &[Kind]) -> Value {
 /// What a kind of problem says in headers, beside what its status always does.
 const fn headers(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::PaymentDeclined | Kind::RentalCanceled | Kind::PaymentUnavailable => {
-            &["Idempotency-Replayed", "Location", "Saem-Position"]
-        }
+        Kind::PaymentDeclined
+        | Kind::AuthenticationRequired
+        | Kind::RentalCanceled
+        | Kind::PaymentUnavailable => &["Idempotency-Replayed", "Location", "Saem-Position"],
         Kind::PaymentInProgress => &["Retry-After"],
         Kind::Unauthorized => &["WWW-Authenticate"],
         _ => &[],

@@ -8,7 +8,7 @@ use super::rentals::visible;
 use crate::{
     actors::shop::{Order, PayOutcome, Placed, Principal},
     domain::{Money, ProductId, RentalId, address::Address},
-    gateways::PaymentMethod,
+    gateways::{AUTHENTICATION_REQUIRED, PaymentMethod},
     http::{
         App,
         auth::{AnyRole, Customer},
@@ -28,7 +28,7 @@ use crate::{
 pub struct Method {
     r#type: MethodType,
     /// What the gateway knows the card by. The simulator's: `tok_ok`, `tok_decline`, `tok_slow`,
-    /// `tok_timeout`, `tok_error`, `tok_lost_response`.
+    /// `tok_timeout`, `tok_error`, `tok_lost_response`. Stripe's: `pm_…` or `tok_…`.
     #[schema(min_length = 1, max_length = 255, example = "tok_ok")]
     token: String,
 }
@@ -104,8 +104,8 @@ pub struct PlaceRental {
             headers(("Location"), ("Saem-Position"), ("Retry-After"), ("Idempotency-Replayed"))),
     ),
     extensions(("x-problems" = json!([
-        "payment-declined", "product-not-found", "out-of-stock", "fee-changed", "product-withdrawn",
-        "rental-canceled", "payment-overloaded", "payment-unavailable",
+        "payment-declined", "authentication-required", "product-not-found", "out-of-stock", "fee-changed",
+        "product-withdrawn", "rental-canceled", "payment-overloaded", "payment-unavailable",
     ]))),
 )]
 pub async fn place(
@@ -127,14 +127,20 @@ pub async fn place(
 
 /// How placing or paying ended, as an answer; `confirmed` is the one for success.
 fn answer(placed: &Placed, confirmed: HttpResponseBuilder) -> Result<HttpResponse, Problem> {
-    let mut response = match placed.outcome {
+    let mut response = match &placed.outcome {
         PayOutcome::Confirmed => confirmed,
         PayOutcome::Deferred { retry_after_ms } => {
             let mut accepted = HttpResponse::Accepted();
-            accepted.insert_header((header::RETRY_AFTER, seconds(retry_after_ms)));
+            accepted.insert_header((header::RETRY_AFTER, seconds(*retry_after_ms)));
             accepted
         }
-        PayOutcome::Declined => return failed(placed, Kind::PaymentDeclined, "the payment was declined"),
+        PayOutcome::Declined { code } if code.as_deref() == Some(AUTHENTICATION_REQUIRED) => {
+            let detail = "the card's owner would have to confirm this payment with their bank";
+            return failed(placed, Kind::AuthenticationRequired, detail);
+        }
+        PayOutcome::Declined { .. } => {
+            return failed(placed, Kind::PaymentDeclined, "the payment was declined");
+        }
         PayOutcome::Canceled => {
             let detail = "the rental was canceled while it was being paid; the payment is refunded";
             return failed(placed, Kind::RentalCanceled, detail);
@@ -187,8 +193,8 @@ pub struct PayRental {
             headers(("Location"), ("Saem-Position"), ("Retry-After"), ("Idempotency-Replayed"))),
     ),
     extensions(("x-problems" = json!([
-        "payment-declined", "rental-not-payable", "payment-in-progress", "rental-canceled",
-        "payment-overloaded", "payment-unavailable",
+        "payment-declined", "authentication-required", "rental-not-payable", "payment-in-progress",
+        "rental-canceled", "payment-overloaded", "payment-unavailable",
     ]))),
 )]
 pub async fn pay(
