@@ -110,12 +110,12 @@ fn every_error_is_told_at_once_and_secrets_never() {
     let environment = [
         ("SAEM_HTTP__LISTEN", "here"),
         ("SAEM_OPERATOR__KEY", "too-short"),
-        ("SAEM_PAYMENT__PROVIDER", "stripe"),
+        ("SAEM_PAYMENT__PROVIDER", "cash"),
         ("SAEM_PAYMENT__DEFERRAL_TTL", "soon"),
         ("SAEM_LOCALE", "fr"),
     ];
     let error = load(&environment, &[]).unwrap_err().to_string();
-    for key in ["http.listen = here", "operator.key", "payment.provider = stripe", "deferral_ttl", "locale"] {
+    for key in ["http.listen = here", "operator.key", "payment.provider = cash", "deferral_ttl", "locale"] {
         assert!(error.contains(key), "{key}: {error}");
     }
     assert!(!error.contains("too-short"));
@@ -191,6 +191,22 @@ fn the_provider_http_needs_to_know_where_its_gateway_is() {
 }
 
 #[test]
+fn the_provider_stripe_needs_its_key_and_tells_nobody() {
+    let missing = refused(&[("SAEM_PAYMENT__PROVIDER", "stripe")]);
+    assert!(missing[0].starts_with("payment.stripe.secret_key: must be set"), "{missing:?}");
+    let with = |key| [("SAEM_PAYMENT__PROVIDER", "stripe"), ("SAEM_PAYMENT__STRIPE__SECRET_KEY", key)];
+    let stripe = loaded(&with("sk_test_abc")).payment.stripe;
+    assert_eq!(stripe.url, "https://api.stripe.com");
+    assert!(!format!("{stripe:?}").contains("sk_test_abc"));
+    assert_eq!(
+        refused(&with("sk_test a")),
+        ["payment.stripe.secret_key = ***: must be printable ASCII, without spaces"]
+    );
+    let wrong = refused(&[("SAEM_PAYMENT__STRIPE__URL", "http://me:sk_test_abc@stripe.example/")]);
+    assert!(wrong[0].starts_with("payment.stripe.url = ***: must be a URL"), "{wrong:?}");
+}
+
+#[test]
 fn a_breaker_that_could_never_open_is_refused() {
     let few = refused(&[("SAEM_PAYMENT__BREAKER__WINDOW_SIZE", "10")]);
     assert_eq!(
@@ -226,5 +242,9 @@ fn secrets_come_from_files_too_and_only_from_one_place() {
     std::fs::write(&file, "too short").unwrap();
     assert_eq!(refused(&[from_file]), ["operator.key = ***: must have at least 32 characters"]);
     std::fs::write(&file, "bearer").unwrap();
-    assert_eq!(loaded(&[("SAEM_PAYMENT__KEY_FILE", named)]).payment.key.unwrap().0, "bearer");
+    let payment =
+        loaded(&[("SAEM_PAYMENT__KEY_FILE", named), ("SAEM_PAYMENT__STRIPE__SECRET_KEY_FILE", named)])
+            .payment;
+    assert_eq!(payment.key.unwrap().0, "bearer");
+    assert_eq!(payment.stripe.secret_key.unwrap().0, "bearer");
 }

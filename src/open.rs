@@ -17,11 +17,12 @@ use crate::{
     },
     config::{Http, Payment, Settings, SimulatorSettings},
     gateways::{
-        Gateways,
+        Gateways, PaymentGateway,
         http::{self, HttpGateway},
         ledger::{Ledger, LedgerError},
         simulator::{Behaviour, Simulator},
         sms::LogSms,
+        stripe::StripeGateway,
     },
     http::tls::{Tls, TlsError},
     store::{
@@ -91,15 +92,21 @@ pub fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, TlsError> {
 
 /// Who takes the money, and who may have taken it under earlier settings.
 fn gateways(payment: &Payment, ledger: Ledger, sources: &Sources) -> Result<Gateways, OpenError> {
-    let simulator = Arc::new(simulator(&payment.simulator, ledger, sources));
-    let Some(url) = payment.url.as_deref() else { return Ok(simulator.into()) };
-    let base = http::base_url(url).expect("settings are checked when they are loaded");
-    let key = payment.key.as_ref().map(|key| key.0.clone());
-    let http = Arc::new(HttpGateway::new(http::client()?, base, key));
-    Ok(match payment.provider.as_str() {
-        "http" => Gateways::new(http, vec![simulator]),
-        _ => Gateways::new(simulator, vec![http]),
-    })
+    const CHECKED: &str = "settings are checked when they are loaded";
+    let mut all: Vec<Arc<dyn PaymentGateway>> =
+        vec![Arc::new(simulator(&payment.simulator, ledger, sources))];
+    if let Some(url) = payment.url.as_deref() {
+        let base = http::base_url(url).expect(CHECKED);
+        let key = payment.key.as_ref().map(|key| key.0.clone());
+        all.push(Arc::new(HttpGateway::new(http::client()?, base, key)));
+    }
+    if let Some(key) = &payment.stripe.secret_key {
+        let base = http::base_url(&payment.stripe.url).expect(CHECKED);
+        all.push(Arc::new(StripeGateway::new(http::client()?, base, key.0.clone())));
+    }
+    let current = all.iter().position(|gateway| gateway.provider() == payment.provider).expect(CHECKED);
+    let current = all.swap_remove(current);
+    Ok(Gateways::new(current, all))
 }
 
 /// The simulator, as the settings have it behave.

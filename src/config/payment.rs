@@ -8,7 +8,7 @@ use crate::gateways;
 sections! {
     /// Payments.
     Payment {
-        /// `simulator`, or `http`: a gateway that speaks the protocol of `docs/gateway.md`.
+        /// `simulator`; `http`, a gateway that speaks the protocol of `docs/gateway.md`; or `stripe`.
         provider: String = "simulator".to_owned(),
         /// Where the gateway of provider `http` is.
         url: Option<String> = None,
@@ -36,6 +36,18 @@ sections! {
         breaker: BreakerSettings = BreakerSettings::default(),
         /// The simulator.
         simulator: SimulatorSettings = SimulatorSettings::default(),
+        /// Stripe.
+        stripe: StripeSettings = StripeSettings::default(),
+    }
+
+    /// Stripe (`docs/stripe.md`).
+    StripeSettings {
+        /// The account's secret key, `sk_…` or `rk_…`.
+        secret_key: Option<Secret> = None,
+        /// The file that holds that key, instead.
+        secret_key_file: Option<PathBuf> = None,
+        /// Where Stripe is.
+        url: String = gateways::stripe::URL.to_owned(),
     }
 
     /// The payment simulator.
@@ -49,20 +61,41 @@ sections! {
     }
 }
 
+fn check_url(checks: &mut Checks, key: &'static str, url: &str) {
+    let rule = gateways::http::base_url(url).err();
+    let shown = if url.contains('@') { "***" } else { url };
+    checks.that(rule.is_none(), key, shown, rule.unwrap_or_default());
+}
+
+impl StripeSettings {
+    fn check(&self, checks: &mut Checks, used: bool) {
+        const KEY: &str = "payment.stripe.secret_key";
+        check_url(checks, "payment.stripe.url", &self.url);
+        match &self.secret_key {
+            Some(Secret(key)) => {
+                // It becomes part of a header.
+                let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+                checks.that(plain, KEY, "***", "must be printable ASCII, without spaces");
+            }
+            None => {
+                let rule = "must be set, or payment.stripe.secret_key_file, when payment.provider is stripe";
+                checks.that(!used, KEY, "", rule);
+            }
+        }
+    }
+}
+
 impl Payment {
     pub(super) fn check(&self, checks: &mut Checks) {
-        checks.one_of("payment.provider", &self.provider, &["simulator", "http"]);
+        checks.one_of("payment.provider", &self.provider, &["simulator", "http", "stripe"]);
         match &self.url {
-            Some(url) => {
-                let rule = gateways::http::base_url(url).err();
-                let shown = if url.contains('@') { "***" } else { url };
-                checks.that(rule.is_none(), "payment.url", shown, rule.unwrap_or_default());
-            }
+            Some(url) => check_url(checks, "payment.url", url),
             None => {
                 let rule = "must be set when payment.provider is http";
                 checks.that(self.provider != "http", "payment.url", "", rule);
             }
         }
+        self.stripe.check(checks, self.provider == "stripe");
         checks.one_of("payment.fallback", &self.fallback, &["defer", "refuse"]);
         let larger = self.deadline_ms > self.charge_min_ms;
         let rule = "must be larger than payment.charge_min_ms";

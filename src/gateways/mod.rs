@@ -7,6 +7,7 @@ pub mod http;
 pub mod ledger;
 pub mod simulator;
 pub mod sms;
+pub mod stripe;
 pub mod wire;
 
 use std::{future::Future, pin::Pin, sync::Arc};

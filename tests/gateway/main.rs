@@ -6,6 +6,7 @@
 mod peer;
 mod protocol;
 mod shop;
+mod stripe;
 #[path = "../support/mod.rs"]
 mod support;
 mod unclear;
