@@ -16,12 +16,18 @@ pub struct Server {
 impl Server {
     /// A server on `data` with these settings, once it takes commands.
     pub async fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::start_logging(data, settings, Stdio::inherit()).await
+    }
+
+    /// The same, with its log going to `log`.
+    pub async fn start_logging(data: &Path, settings: &[(&str, &str)], log: Stdio) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_saem"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .envs([("SAEM_LOG", "error"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")])
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .unwrap();

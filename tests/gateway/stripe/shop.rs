@@ -40,11 +40,17 @@ impl Works {
     }
 
     async fn restart(self) -> Self {
+        self.restart_with(&[]).await
+    }
+
+    /// Starts again, with these settings, too.
+    async fn restart_with(self, more: &[(&'static str, &str)]) -> Self {
         let Self { directory, double, server, mut customer, product } = self;
         server.kill().await;
         let secret = directory.path().join("stripe.key");
         let data = directory.path().join("data");
-        let server = Server::start(&data, &settings(&double.url, secret.to_str().unwrap())).await;
+        let settings = [&settings(&double.url, secret.to_str().unwrap()), more].concat();
+        let server = Server::start(&data, &settings).await;
         customer.move_to(&server.url);
         Self { directory, double, server, customer, product }
     }
@@ -143,4 +149,44 @@ async fn a_rental_that_is_canceled_while_its_charge_is_open_costs_nothing() {
     works.customer.timeline_holds(&rental, "PaymentCanceled").await;
     let (captures, refunds) = works.ledger(&rental);
     assert_eq!((captures, refunds), (1, 1));
+}
+
+#[tokio::test]
+async fn what_stripe_took_is_given_back_there_after_the_provider_was_changed() {
+    let works = Works::start().await;
+    let rental = works.rent("pm_card_visa").await.expect(201);
+    let works = works.restart_with(&[("SAEM_PAYMENT__PROVIDER", "simulator")]).await;
+    works.rent("tok_ok").await.expect(201);
+    works.customer.cancel(&rental).await.expect(200);
+    works.customer.timeline_holds(&rental, "PaymentCanceled").await;
+    assert_eq!((works.ledger(&rental), works.double.state().intents.len()), ((1, 1), 1));
+}
+
+#[tokio::test]
+async fn neither_key_nor_token_is_ever_logged() {
+    let (directory, double) = (tempfile::tempdir().unwrap(), Double::start());
+    let (data, log) = (directory.path().join("data"), directory.path().join("log"));
+    let settings = [
+        ("SAEM_LOG", "trace"),
+        ("SAEM_PAYMENT__PROVIDER", "stripe"),
+        ("SAEM_PAYMENT__STRIPE__URL", &double.url),
+        ("SAEM_PAYMENT__STRIPE__SECRET_KEY", SECRET),
+        ("SAEM_PAYMENT__DEADLINE_MS", "5000"),
+        ("SAEM_PAYMENT__TIMEOUT_MS", "4000"),
+    ];
+    let file = std::fs::File::create(&log).unwrap();
+    let server = Server::start_logging(&data, &settings, file.into()).await;
+    let customer = Client::sign_up(&server.url, 1).await;
+    let product = Client::of(&server.url, Some(operator_key(&data))).product(29_900, 100).await;
+    customer.rent(&product, "tok_visa").await.expect(201);
+    customer.rent(&product, "pm_card_expired").await.expect(402);
+    double.fails(Place::Confirm, Fault::FailAfter);
+    let rental = customer.rent(&product, "tok_visa").await.expect(202);
+    customer.rental_becomes(&rental, "CONFIRMED").await;
+    server.kill().await;
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.contains("a charge's outcome is unknown"), "it was logged");
+    for secret in [SECRET, "tok_visa", "pm_card_expired"] {
+        assert!(!log.contains(secret), "{secret}");
+    }
 }
