@@ -1,4 +1,4 @@
-//! Provider `stripe`: PaymentIntents, in won (`docs/stripe.md`, ADR 0016).
+//! Provider `stripe`: PaymentIntents, in won (`docs/stripe.md`, ADR 0017).
 //!
 //! A charge is two calls. The first creates an intent without saying what it is paid with; the second
 //! confirms it, and moves the money. The first can be repeated by anybody who knows the charge's key: so
