@@ -37,6 +37,8 @@ fn start_log() -> Result<(), Failure> {
         .parse(directives.as_deref().unwrap_or("info,actix_server=warn"))
         .map_err(|error: ParseError| format!("bad setting: SAEM_LOG: {error}"))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Whoever read stderr may be gone: that must neither end the server nor keep it from ending.
+    let log = log.log_internal_errors(false);
     if io::stderr().is_terminal() {
         log.with_target(false).init();
     } else {

@@ -56,6 +56,14 @@ fn sigterm_and_sigint_end_it_well() {
 }
 
 #[test]
+fn it_ends_well_though_nobody_reads_its_log_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut running, _) = Running::start(saem(directory.path()).env("SAEM_LOG", "trace"));
+    drop((running.0.stdout.take(), running.0.stderr.take()));
+    running.end();
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
