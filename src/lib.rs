@@ -10,6 +10,7 @@
 //! | [`gateways`] | payment and SMS providers behind traits | domain |
 //! | [`actors`] | who does it, in which order, and what if it fails; the shop | all above |
 //! | [`http`] | the REST API | actors |
+//! | [`figures`] | counters and histograms, for whoever looks | nothing |
 //! | [`config`], [`open`], [`demo`] | settings, opening a shop from them, sample products | actors |
 //!
 //! An embedder opens a [`Shop`](actors::shop::Shop) over a journal and calls it:
@@ -19,6 +20,7 @@ pub mod actors;
 pub mod config;
 pub mod demo;
 pub mod domain;
+pub mod figures;
 pub mod gateways;
 pub mod http;
 pub mod open;

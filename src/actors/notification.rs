@@ -23,7 +23,7 @@ use super::{
     contexts::Contexts,
     projection::{Projection, Rows, after_prefix, key},
     reads,
-    shop::{NotificationStatus, Person, ShopError, person_key},
+    shop::{MessageFigures, NotificationStatus, Person, ShopError, person_key},
     sources::Sources,
 };
 use crate::{
@@ -176,6 +176,8 @@ pub struct Courier {
     pub sources: Sources,
     /// Rung when there is something new.
     pub written: Arc<Notify>,
+    /// How far messages got.
+    pub figures: Arc<MessageFigures>,
 }
 
 impl Courier {
@@ -209,6 +211,11 @@ impl Courier {
             .map(async |(position, record, phone)| (position, self.send(record, phone.as_deref()).await));
         let mut writes = Vec::new();
         for (position, record) in futures_util::future::join_all(sends).await {
+            match record.status {
+                NotificationStatus::Failed => self.figures.given_up.count(),
+                NotificationStatus::Pending => self.figures.failed.count(),
+                NotificationStatus::Sent | NotificationStatus::Delivered => self.figures.sent.count(),
+            }
             let over = record.status != NotificationStatus::Pending;
             failures |= !over;
             writes.push((record_key(position), Some(codec::encode(&record)?)));

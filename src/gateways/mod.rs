@@ -3,6 +3,7 @@
 //! Nothing in here decides anything. When to charge, to look up, to void or to refund is the payment
 //! actor's business; how a provider is spoken to is a gateway's.
 
+pub mod counted;
 pub mod http;
 pub mod ledger;
 pub mod simulator;
@@ -14,6 +15,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use thiserror::Error;
 
+use self::counted::{CallFigures, Counted};
 use crate::domain::{Money, PaymentId, payment::Attempt};
 
 /// A call to a gateway under way. Dropping it does not undo what it may have done.
@@ -129,21 +131,29 @@ pub enum GatewayError {
 /// given back there. Cheap to clone.
 #[derive(Clone)]
 pub struct Gateways {
-    current: Arc<dyn PaymentGateway>,
-    earlier: Vec<Arc<dyn PaymentGateway>>,
+    current: Arc<Counted>,
+    earlier: Vec<Arc<Counted>>,
 }
 
 impl Gateways {
     /// `current`, with others behind it.
     #[must_use]
     pub fn new(current: Arc<dyn PaymentGateway>, earlier: Vec<Arc<dyn PaymentGateway>>) -> Self {
-        Self { current, earlier }
+        let counted = |gateway| Arc::new(Counted::new(gateway));
+        Self { current: counted(current), earlier: earlier.into_iter().map(counted).collect() }
     }
 
     /// Where new charges go.
     #[must_use]
     pub fn current(&self) -> &dyn PaymentGateway {
         &*self.current
+    }
+
+    /// How the calls of each went, since it was set up.
+    #[must_use]
+    pub fn figures(&self) -> Vec<CallFigures> {
+        let all = std::iter::once(&self.current).chain(&self.earlier);
+        all.flat_map(|gateway| gateway.figures()).collect()
     }
 
     /// The gateway of a provider.
@@ -154,7 +164,7 @@ impl Gateways {
         let mut all = std::iter::once(&self.current).chain(&self.earlier);
         let found = all.find(|gateway| gateway.provider() == provider);
         found
-            .map(|gateway| &**gateway)
+            .map(|gateway| &**gateway as &dyn PaymentGateway)
             .ok_or_else(|| GatewayError::Refused(format!("payment provider {provider} is not set up")))
     }
 }

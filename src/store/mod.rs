@@ -22,7 +22,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::domain::{EntityId, NewEvent, Position, Recorded, RentalId, Version};
+use crate::{
+    domain::{EntityId, NewEvent, Position, Recorded, RentalId, Version},
+    figures::Observed,
+};
 
 /// Something under way in a store.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -124,6 +127,22 @@ pub enum StoreError {
     /// A record is damaged: its checksum, length or format is wrong.
     #[error("a record is damaged: {0}")]
     Corrupt(String),
+}
+
+/// What a store has done since it was opened, and how much room there is. What a backend does not know is
+/// zero, or none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoreFigures {
+    /// Commits that are on disk.
+    pub commits: u64,
+    /// How many commits were made durable together.
+    pub batches: Observed,
+    /// How long making a batch durable took, in s.
+    pub syncs: Observed,
+    /// How many bytes the store has on disk.
+    pub bytes: Option<u64>,
+    /// How many bytes its disk has left.
+    pub free_bytes: Option<u64>,
 }
 
 /// A backup that was made.
@@ -279,6 +298,11 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Whether the store takes commits; the reason when it does not.
     fn health(&self) -> Result<(), String>;
+
+    /// What was done so far, and how much room there is.
+    fn figures(&self) -> Pending<Result<StoreFigures, StoreError>> {
+        Box::pin(std::future::ready(Ok(StoreFigures::default())))
+    }
 
     /// Grows, at least once a second, for as long as whoever writes gets on; none where nobody could hang.
     fn turns(&self) -> Option<u64> {

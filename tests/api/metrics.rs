@@ -1,5 +1,7 @@
 //! `/metrics`: what was done is counted, and what the shop is like is shown.
 
+use std::collections::BTreeMap;
+
 use reqwest::Method;
 use serde_json::json;
 
@@ -54,4 +56,57 @@ async fn the_state_of_the_shop_is_shown() {
         (restarts == Some(1.0)).then_some(())
     };
     eventually("the restart is counted", restarted).await;
+}
+
+#[tokio::test]
+async fn what_is_told_is_documented_and_the_other_way_round() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(100, 5).await);
+    customer.rented(&product).await;
+    let text = app.anyone().get("/metrics").await.expect(200);
+    let told = text.as_str().unwrap().lines().filter_map(|line| {
+        let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
+        Some((name.to_owned(), kind.to_owned()))
+    });
+    let documented = include_str!("../../docs/metrics.md").lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+        Some((name.to_owned(), rest.split_once(" |")?.0.to_owned()))
+    });
+    let (told, documented): (BTreeMap<_, _>, BTreeMap<_, _>) = (told.collect(), documented.collect());
+    assert_eq!(told, documented);
+}
+
+#[tokio::test]
+async fn the_work_is_counted() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(100, 5).await);
+    let rental = customer.rented(&product).await;
+    customer.cancel(&rental).await.expect(200);
+    customer.timeline_holds(&rental, "ProductIncreased").await;
+    let at_least = async |name: &str, least: f64| {
+        let found = async || sample(&app, name).await.filter(|value| *value >= least).map(drop);
+        eventually(&format!("{name} is at least {least}"), found).await;
+    };
+    at_least("saem_store_commits_total", 12.0).await;
+    at_least("saem_store_sync_seconds_count", 5.0).await;
+    at_least("saem_store_batch_commits_sum", 12.0).await;
+    at_least("saem_store_bytes", 1_000.0).await;
+    at_least("saem_disk_free_bytes", 1_000_000.0).await;
+    at_least("saem_messages_total{outcome=\"sent\"}", 5.0).await;
+    let call = |operation: &str, outcome: &str| {
+        format!(
+            "saem_gateway_calls_total\
+             {{provider=\"simulator\",operation=\"{operation}\",outcome=\"{outcome}\"}}"
+        )
+    };
+    at_least(&call("charge", "approved"), 1.0).await;
+    at_least(&call("refund", "done"), 1.0).await;
+    let behind = async || {
+        let lag = sample(&app, "saem_journal_lag_events{kind=\"projection\",name=\"mypage\"}").await;
+        (lag == Some(0.0)).then_some(())
+    };
+    eventually("My Page catches up", behind).await;
+    let declined = customer.rent(&product, "tok_decline").await;
+    declined.problem(402, "payment-declined");
+    at_least(&call("charge", "declined"), 1.0).await;
 }

@@ -5,13 +5,14 @@ use crate::{Finding, source::Source};
 /// Which modules of the crate a layer may name.
 const LAYERS: [(&str, &[&str]); 4] = [
     ("src/domain/", &["domain"]),
-    ("src/store/", &["domain", "store"]),
-    ("src/gateways/", &["domain", "gateways"]),
-    ("src/actors/", &["domain", "store", "gateways", "actors"]),
+    ("src/store/", &["domain", "figures", "store"]),
+    ("src/gateways/", &["domain", "figures", "gateways"]),
+    ("src/actors/", &["domain", "figures", "store", "gateways", "actors"]),
 ];
 
 /// The modules of the crate that `super::super::…` may lead to.
-const MODULES: [&str; 8] = ["actors", "config", "demo", "domain", "gateways", "http", "open", "store"];
+const MODULES: [&str; 9] =
+    ["actors", "config", "demo", "domain", "figures", "gateways", "http", "open", "store"];
 
 /// Where a framework may be named.
 const HOMES: [(&str, &[&str]); 5] = [

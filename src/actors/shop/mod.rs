@@ -14,6 +14,7 @@ mod rentals;
 mod requests;
 mod secrets;
 mod settings;
+mod telling;
 pub mod views;
 mod watched;
 
@@ -34,6 +35,7 @@ pub use self::{
     operations::{ActorKind, ActorTree, ContextView, HeldView},
     requests::ANSWER_BYTES_MAX,
     settings::ShopSettings,
+    telling::{Lag, MessageFigures},
     views::*,
 };
 use super::{
@@ -125,6 +127,7 @@ pub struct Shop {
     agenda: Agenda,
     progress: Progresses,
     errands_pulse: Arc<Pulse>,
+    messages: Arc<MessageFigures>,
     arbiters: Vec<Arbiter>,
     /// What arbiters that were made to hang wait for: nobody sends it.
     hung: Mutex<Vec<mpsc::Sender<()>>>,
@@ -175,6 +178,7 @@ impl Shop {
             agenda,
             progress,
             errands_pulse,
+            messages: Arc::default(),
             hung: Mutex::default(),
             watchdog,
             settings,
@@ -251,6 +255,7 @@ impl Shop {
             contexts: Arc::clone(&self.contexts),
             sources: self.sources.clone(),
             written: Arc::clone(&written),
+            figures: Arc::clone(&self.messages),
         };
         self.services.start(arbiter(1), ("courier", "notification"), move || courier.clone().run());
         let (journal, progress) = (Arc::clone(&self.journal), Arc::clone(&self.progress.notification));

@@ -19,6 +19,7 @@
 mod backing_up;
 mod compacting;
 mod copying;
+mod error;
 mod format;
 mod index;
 mod reads;
@@ -33,20 +34,19 @@ use std::{
     },
 };
 
-use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
-pub use self::compacting::Compacted;
 use self::{
     backing_up::Handover,
     format::{Files, Tree, unavailable},
     index::Index,
     reads::{ReadPool, Tail},
-    writer::{Request, Writer},
+    writer::{Done, Request, Writer},
 };
+pub use self::{compacting::Compacted, error::OpenError};
 use super::{
     BackUpError, BackedUp, Commit, CommitError, CommitId, Committed, FaultMode, Journal, ListedRow, Loaded,
-    Pending, StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite,
+    Pending, StoreError, StoreFigures, VaultRow, VaultWrite, ViewRow, ViewWrite,
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
 
@@ -64,46 +64,6 @@ impl Default for SledOptions {
     fn default() -> Self {
         Self { cache_bytes: 64 * 1_024 * 1_024, write_behind: true }
     }
-}
-
-/// Why a store cannot be opened.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// Another process has it.
-    #[error("the data directory {0} is in use by another process")]
-    Locked(String),
-    /// The directory cannot be made, read or written.
-    #[error("the data directory {path} cannot be used: {error}")]
-    Unusable {
-        /// Which.
-        path: String,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// It was written by a newer version.
-    #[error("the data in {path} has format {found}; this version reads up to format {supported}")]
-    Newer {
-        /// Which.
-        path: String,
-        /// Its format.
-        found: u32,
-        /// The newest this version knows.
-        supported: u32,
-    },
-    /// It is not Saem's.
-    #[error("the data directory {0} holds files, but no FORMAT file of Saem's")]
-    Foreign(String),
-    /// There is something in it already.
-    #[error("the directory {0} is not empty; nothing is overwritten")]
-    Occupied(String),
-    /// It is damaged.
-    #[error("the data in {path} is damaged: {error}")]
-    Damaged {
-        /// Which.
-        path: String,
-        /// How.
-        error: String,
-    },
 }
 
 /// A journal in sled.
@@ -124,6 +84,7 @@ struct Shared {
     poisoned: Mutex<Option<String>>,
     /// How often the writer has looked for something to do.
     turns: AtomicU64,
+    done: Done,
 }
 
 impl Shared {
@@ -160,6 +121,7 @@ impl SledJournal {
             head: watch::Sender::new(head),
             poisoned: Mutex::default(),
             turns: AtomicU64::new(0),
+            done: Done::default(),
         });
         let requests = Writer::start(Arc::clone(&shared));
         Ok(Arc::new(Self { shared, requests: Mutex::new(Some(requests)), pool: ReadPool::start() }))
@@ -352,6 +314,18 @@ impl Journal for SledJournal {
 
     fn health(&self) -> Result<(), String> {
         self.shared.poisoned().map_or(Ok(()), Err)
+    }
+
+    fn figures(&self) -> Pending<Result<StoreFigures, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        self.pool.run(move || {
+            let disk = rustix::fs::statvfs(&shared.directory).ok();
+            Ok(StoreFigures {
+                bytes: copying::size(&shared.directory).ok(),
+                free_bytes: disk.map(|disk| disk.f_bavail * disk.f_frsize),
+                ..shared.done.so_far()
+            })
+        })
     }
 
     fn turns(&self) -> Option<u64> {

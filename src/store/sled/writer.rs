@@ -24,8 +24,9 @@ use super::{
 };
 use crate::{
     domain::{EntityId, Position, Recorded, Version},
+    figures::{Counter, Histogram},
     store::{
-        Commit, CommitError, Committed, FaultMode, StoreError, VaultWrite, codec,
+        Commit, CommitError, Committed, FaultMode, StoreError, StoreFigures, VaultWrite, codec,
         record::{CommitRecord, IndexRecord},
     },
 };
@@ -58,6 +59,37 @@ pub(super) enum Request {
 #[expect(clippy::disallowed_methods, reason = "paces the writing behind; no decision depends on it")]
 pub(super) fn now() -> Instant {
     Instant::now()
+}
+
+/// What the writer has done.
+pub(super) struct Done {
+    commits: Counter,
+    batches: Histogram,
+    syncs: Histogram,
+}
+
+impl Default for Done {
+    fn default() -> Self {
+        Self {
+            commits: Counter::default(),
+            batches: Histogram::new(&[0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1_024.0]),
+            syncs: Histogram::new(&[0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0]),
+        }
+    }
+}
+
+impl Done {
+    fn synced(&self, commits: u64, within: Duration) {
+        self.commits.add(commits);
+        self.batches.observe(commits as f64);
+        self.syncs.took(within);
+    }
+
+    pub(super) fn so_far(&self) -> StoreFigures {
+        let Self { commits, batches, syncs } = self;
+        let (commits, batches, syncs) = (commits.so_far(), batches.so_far(), syncs.so_far());
+        StoreFigures { commits, batches, syncs, ..StoreFigures::default() }
+    }
 }
 
 pub(super) struct Writer {
@@ -261,7 +293,10 @@ impl Writer {
             if fail {
                 return Err(StoreError::Unavailable("a flush failed on demand".to_owned()));
             }
-            files.sync()
+            let began = now();
+            files.sync()?;
+            self.shared.done.synced(batch.commits as u64, began.elapsed());
+            Ok(())
         })
     }
 }

@@ -1,0 +1,77 @@
+//! What the shop tells of itself in figures.
+
+use std::sync::Arc;
+
+use super::{Progress, Shop};
+use crate::{
+    figures::Counter,
+    gateways::counted::CallFigures,
+    store::{StoreError, StoreFigures},
+};
+
+/// How far messages got, since the shop was opened.
+#[derive(Debug, Default)]
+pub struct MessageFigures {
+    /// Sent.
+    pub sent: Counter,
+    /// Tried in vain, and to be tried again.
+    pub failed: Counter,
+    /// Given up.
+    pub given_up: Counter,
+}
+
+/// How far behind a consumer of the journal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// `reactor` or `projection`.
+    pub kind: &'static str,
+    /// Such as `product`, `mypage`.
+    pub name: &'static str,
+    /// How many events it has not got to.
+    pub events: u64,
+}
+
+impl Shop {
+    /// What the store has done.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn store_figures(&self) -> Result<StoreFigures, StoreError> {
+        self.journal.figures().await
+    }
+
+    /// How far messages got.
+    #[must_use]
+    pub fn message_figures(&self) -> &Arc<MessageFigures> {
+        &self.messages
+    }
+
+    /// Calls of the payment gateways, by provider and operation.
+    #[must_use]
+    pub fn gateway_figures(&self) -> Vec<CallFigures> {
+        self.gateways.figures()
+    }
+
+    /// How far behind each consumer of the journal is.
+    #[must_use]
+    pub fn lags(&self) -> Vec<Lag> {
+        let head = self.head().0;
+        let Self { progress, .. } = self;
+        let consumers = [
+            ("reactor", "rental", &progress.rental),
+            ("reactor", "payment", &progress.payment),
+            ("reactor", "delivery", &progress.delivery),
+            ("reactor", "product", &progress.product),
+            ("projection", "catalogue", &progress.catalogue),
+            ("projection", "mypage", &progress.mypage),
+            ("projection", "notification", &progress.notification),
+            ("projection", "agenda", &progress.agenda),
+        ];
+        let lag = |(kind, name, progress): (_, _, &Arc<Progress>)| Lag {
+            kind,
+            name,
+            events: head.saturating_sub(progress.position().0),
+        };
+        consumers.map(lag).into()
+    }
+}

@@ -1,0 +1,43 @@
+//! Why a store cannot be opened: one clear line each.
+
+use thiserror::Error;
+
+/// Why a store cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the data directory {0} is in use by another process")]
+    Locked(String),
+    /// The directory cannot be made, read or written.
+    #[error("the data directory {path} cannot be used: {error}")]
+    Unusable {
+        /// Which.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It was written by a newer version.
+    #[error("the data in {path} has format {found}; this version reads up to format {supported}")]
+    Newer {
+        /// Which.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The newest this version knows.
+        supported: u32,
+    },
+    /// It is not Saem's.
+    #[error("the data directory {0} holds files, but no FORMAT file of Saem's")]
+    Foreign(String),
+    /// There is something in it already.
+    #[error("the directory {0} is not empty; nothing is overwritten")]
+    Occupied(String),
+    /// It is damaged.
+    #[error("the data in {path} is damaged: {error}")]
+    Damaged {
+        /// Which.
+        path: String,
+        /// How.
+        error: String,
+    },
+}
