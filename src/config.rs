@@ -19,7 +19,7 @@ pub use self::{
     breaker::BreakerSettings,
     described::Setting,
     error::{ConfigError, InvalidSetting},
-    payment::{Payment, SimulatorSettings, StripeSettings},
+    payment::{Payment, SimulatorSettings, StripeSettings, TossSettings},
     values::{List, Secret},
 };
 use self::{described::Described, values::duration_ms};
@@ -198,11 +198,12 @@ impl Settings {
     /// Reads the secrets that are kept in files. Whatever keeps one from being read is said.
     fn read_secrets(&mut self) -> Vec<InvalidSetting> {
         let Self { operator, payment, .. } = self;
-        let stripe = &mut payment.stripe;
+        let (stripe, toss) = (&mut payment.stripe, &mut payment.toss);
         let secrets = [
             ("operator.key_file", &mut operator.key, &operator.key_file),
             ("payment.key_file", &mut payment.key, &payment.key_file),
             ("payment.stripe.secret_key_file", &mut stripe.secret_key, &stripe.secret_key_file),
+            ("payment.toss.secret_key_file", &mut toss.secret_key, &toss.secret_key_file),
         ];
         let read =
             secrets.into_iter().map(|(key, secret, file)| values::read_secret(key, secret, file.as_deref()));

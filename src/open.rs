@@ -23,6 +23,7 @@ use crate::{
         simulator::{Behaviour, Simulator},
         sms::LogSms,
         stripe::StripeGateway,
+        toss::TossGateway,
     },
     http::tls::{Tls, TlsError},
     store::{
@@ -103,6 +104,10 @@ fn gateways(payment: &Payment, ledger: Ledger, sources: &Sources) -> Result<Gate
     if let Some(key) = &payment.stripe.secret_key {
         let base = http::base_url(&payment.stripe.url).expect(CHECKED);
         all.push(Arc::new(StripeGateway::new(http::client()?, base, key.0.clone())));
+    }
+    if let Some(key) = &payment.toss.secret_key {
+        let base = http::base_url(&payment.toss.url).expect(CHECKED);
+        all.push(Arc::new(TossGateway::new(http::client()?, base, key.0.clone())));
     }
     let current = all.iter().position(|gateway| gateway.provider() == payment.provider).expect(CHECKED);
     let current = all.swap_remove(current);

@@ -8,7 +8,7 @@ use crate::gateways;
 sections! {
     /// Payments.
     Payment {
-        /// `simulator`; `http`, a gateway that speaks the protocol of `docs/gateway.md`; or `stripe`.
+        /// `simulator`; `http`, a gateway that speaks the protocol of `docs/gateway.md`; `stripe`; or `toss`.
         provider: String = "simulator".to_owned(),
         /// Where the gateway of provider `http` is.
         url: Option<String> = None,
@@ -38,6 +38,8 @@ sections! {
         simulator: SimulatorSettings = SimulatorSettings::default(),
         /// Stripe.
         stripe: StripeSettings = StripeSettings::default(),
+        /// Toss Payments.
+        toss: TossSettings = TossSettings::default(),
     }
 
     /// Stripe (`docs/stripe.md`).
@@ -48,6 +50,16 @@ sections! {
         secret_key_file: Option<PathBuf> = None,
         /// Where Stripe is.
         url: String = gateways::stripe::URL.to_owned(),
+    }
+
+    /// Toss Payments.
+    TossSettings {
+        /// The secret key; without one the provider is not set up.
+        secret_key: Option<Secret> = None,
+        /// The file that holds it, instead.
+        secret_key_file: Option<PathBuf> = None,
+        /// Where it is.
+        url: String = gateways::toss::URL.to_owned(),
     }
 
     /// The payment simulator.
@@ -85,9 +97,18 @@ impl StripeSettings {
     }
 }
 
+impl TossSettings {
+    fn check(&self, checks: &mut Checks, used: bool) {
+        let rule = "must be set, or its file, when payment.provider is toss";
+        let set = self.secret_key.as_ref().is_some_and(|key| !key.0.is_empty());
+        checks.that(set || !used, "payment.toss.secret_key", "", rule);
+        check_url(checks, "payment.toss.url", &self.url);
+    }
+}
+
 impl Payment {
     pub(super) fn check(&self, checks: &mut Checks) {
-        checks.one_of("payment.provider", &self.provider, &["simulator", "http", "stripe"]);
+        checks.one_of("payment.provider", &self.provider, &["simulator", "http", "stripe", "toss"]);
         match &self.url {
             Some(url) => check_url(checks, "payment.url", url),
             None => {
@@ -96,6 +117,7 @@ impl Payment {
             }
         }
         self.stripe.check(checks, self.provider == "stripe");
+        self.toss.check(checks, self.provider == "toss");
         checks.one_of("payment.fallback", &self.fallback, &["defer", "refuse"]);
         let larger = self.deadline_ms > self.charge_min_ms;
         let rule = "must be larger than payment.charge_min_ms";

@@ -122,6 +122,8 @@ typed_ids! {
     DeliveryId = "delivery";
     /// One text message.
     NotificationId = "notification";
+    /// What fixes order and amount before a customer pays in a provider's window.
+    CheckoutId = "checkout";
 }
 
 impl RentalId {

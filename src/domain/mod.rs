@@ -26,6 +26,8 @@ pub mod time;
 
 pub use aggregate::{Aggregate, Command, Rejection};
 pub use event::{Causation, Correlation, Event, LANES, Meta, NewEvent, Position, Recorded, Version};
-pub use id::{CustomerId, DeliveryId, EntityId, EntityKind, NotificationId, PaymentId, ProductId, RentalId};
+pub use id::{
+    CheckoutId, CustomerId, DeliveryId, EntityId, EntityKind, NotificationId, PaymentId, ProductId, RentalId,
+};
 pub use money::Money;
 pub use time::Timestamp;

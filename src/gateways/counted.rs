@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Sought, Voided, ledger,
+    Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Sought, Unfit, Voided,
+    ledger,
 };
 use crate::{
     domain::Money,
@@ -189,8 +190,12 @@ impl PaymentGateway for Counted {
         self.gateway.provider()
     }
 
-    fn accepts(&self, method: &PaymentMethod) -> Result<(), &'static str> {
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit> {
         self.gateway.accepts(method)
+    }
+
+    fn needs_checkout(&self) -> bool {
+        self.gateway.needs_checkout()
     }
 
     fn charge(&self, key: ChargeKey, amount: Money, method: &PaymentMethod) -> Call<Charged> {

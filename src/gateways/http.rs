@@ -10,7 +10,8 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect::Policy}
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Sought, Voided, ledger,
+    Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Sought, Unfit, Voided,
+    ledger, unknown_method,
     wire::{Charge, ChargeOrder, Currency, NOT_FOUND, RefundOrder, Refusal},
 };
 use crate::domain::Money;
@@ -107,7 +108,7 @@ fn answered<T: Send + 'static, B: DeserializeOwned + Send>(
     })
 }
 
-async fn sent(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), GatewayError> {
+pub(super) async fn sent(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), GatewayError> {
     let answer = request.send().await.map_err(broken_off)?;
     let status = answer.status();
     Ok((status, answer.bytes().await.map_err(broken_off)?.to_vec()))
@@ -127,15 +128,21 @@ impl PaymentGateway for HttpGateway {
         "http"
     }
 
-    fn accepts(&self, method: &PaymentMethod) -> Result<(), &'static str> {
-        let PaymentMethod::Card { token } = method;
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit> {
+        let PaymentMethod::Card { token } = method else { return Err(Unfit::NO_CARD) };
         let printable = token.bytes().all(|byte| byte.is_ascii_graphic());
         let fits = (1..=TOKEN_MAX).contains(&token.len()) && printable;
-        fits.then_some(()).ok_or("token must have 1 to 255 printable ASCII characters")
+        let rule = "must have 1 to 255 printable ASCII characters";
+        fits.then_some(()).ok_or(Unfit { field: "token", rule })
+    }
+
+    fn needs_checkout(&self) -> bool {
+        false
     }
 
     fn charge(&self, key: ChargeKey, amount: Money, method: &PaymentMethod) -> Call<Charged> {
-        let order = ChargeOrder { amount, currency: Currency::Krw, payment_method: method.into() };
+        let Ok(payment_method) = method.try_into() else { return unknown_method() };
+        let order = ChargeOrder { amount, currency: Currency::Krw, payment_method };
         let request = self.request(Method::PUT, key, "").json(&order);
         answered(request, |status, charge| match (status, charge?) {
             (StatusCode::OK, Charge::Captured { reference, .. }) => Some(Charged::Approved { reference }),

@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod simulator;
 pub mod sms;
 pub mod stripe;
+pub mod toss;
 pub mod wire;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -16,7 +17,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use thiserror::Error;
 
 use self::counted::{CallFigures, Counted};
-use crate::domain::{Money, PaymentId, payment::Attempt};
+use crate::domain::{CheckoutId, Money, PaymentId, payment::Attempt};
 
 /// A call to a gateway under way. Dropping it does not undo what it may have done.
 pub type Call<T> = Pin<Box<dyn Future<Output = Result<T, GatewayError>> + Send>>;
@@ -58,12 +59,35 @@ pub enum PaymentMethod {
         /// The token.
         token: String,
     },
+    /// What the customer has authorized in the window of Toss Payments.
+    Toss {
+        /// The provider's name for that: whoever has it and the secret key can charge.
+        payment_key: String,
+        /// What fixed order and amount before the window was opened.
+        checkout_id: CheckoutId,
+    },
+}
+
+/// Why a payment method does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// The field at fault, as the contract names it.
+    pub field: &'static str,
+    /// The rule that it breaks.
+    pub rule: &'static str,
+}
+
+impl Unfit {
+    /// Of providers that take cards alone.
+    const NO_CARD: Self =
+        Self { field: "type", rule: "must be CARD, with the payment provider of this server" };
 }
 
 impl std::fmt::Debug for PaymentMethod {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Card { .. } => f.write_str("Card(…)"),
+            Self::Toss { .. } => f.write_str("Toss(…)"),
         }
     }
 }
@@ -175,6 +199,11 @@ impl<G: PaymentGateway> From<Arc<G>> for Gateways {
     }
 }
 
+/// The answer to a charge by a method that [`PaymentGateway::accepts`] turns away.
+fn unknown_method() -> Call<Charged> {
+    Box::pin(std::future::ready(Err(GatewayError::Refused("unknown_method".to_owned()))))
+}
+
 /// A payment gateway. All calls are idempotent by key; the payment actor bounds each with a time-out.
 pub trait PaymentGateway: Send + Sync + 'static {
     /// The provider's name, as events record it.
@@ -184,7 +213,10 @@ pub trait PaymentGateway: Send + Sync + 'static {
     ///
     /// # Errors
     /// The rule that it breaks, for the one who sent it.
-    fn accepts(&self, method: &PaymentMethod) -> Result<(), &'static str>;
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit>;
+
+    /// Whether customers pay in a window of the provider's, which needs to be told order and amount first.
+    fn needs_checkout(&self) -> bool;
 
     /// Captures `amount`, unless this key was charged before: then answers as it did then.
     fn charge(&self, key: ChargeKey, amount: Money, method: &PaymentMethod) -> Call<Charged>;

@@ -12,8 +12,9 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{
-    Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Sought, Voided,
+    Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Sought, Unfit, Voided,
     ledger::{Entry, Ledger, LedgerError, Operation, Standing},
+    unknown_method,
 };
 use crate::domain::Money;
 
@@ -263,15 +264,18 @@ impl PaymentGateway for Simulator {
         "simulator"
     }
 
-    fn accepts(&self, method: &PaymentMethod) -> Result<(), &'static str> {
-        let PaymentMethod::Card { token } = method;
-        Script::of(token)
-            .map(drop)
-            .ok_or("token must be tok_ok, tok_decline, tok_slow, tok_timeout, tok_error or tok_lost_response")
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit> {
+        let PaymentMethod::Card { token } = method else { return Err(Unfit::NO_CARD) };
+        let rule = "must be tok_ok, tok_decline, tok_slow, tok_timeout, tok_error or tok_lost_response";
+        Script::of(token).map(drop).ok_or(Unfit { field: "token", rule })
+    }
+
+    fn needs_checkout(&self) -> bool {
+        false
     }
 
     fn charge(&self, key: ChargeKey, amount: Money, method: &PaymentMethod) -> Call<Charged> {
-        let PaymentMethod::Card { token } = method;
+        let PaymentMethod::Card { token } = method else { return unknown_method() };
         let Some(script) = Script::of(token) else {
             let refused = GatewayError::Refused("unknown_token".to_owned());
             return Box::pin(std::future::ready(Err(refused)));

@@ -16,10 +16,15 @@ pub enum Method {
     },
 }
 
-impl From<&PaymentMethod> for Method {
-    fn from(method: &PaymentMethod) -> Self {
-        let PaymentMethod::Card { token } = method;
-        Self::Card { token: token.clone() }
+impl TryFrom<&PaymentMethod> for Method {
+    type Error = ();
+
+    /// Other methods have a provider of their own.
+    fn try_from(method: &PaymentMethod) -> Result<Self, ()> {
+        match method {
+            PaymentMethod::Card { token } => Ok(Self::Card { token: token.clone() }),
+            PaymentMethod::Toss { .. } => Err(()),
+        }
     }
 }
 

@@ -26,6 +26,7 @@ use crate::{
         product::ProductError,
         rental::RentalError,
     },
+    gateways::Unfit,
     store::{BackUpError, CommitError, StoreError},
 };
 
@@ -229,7 +230,9 @@ impl From<ShopError> for Problem {
             ShopError::OutOfStock => Self::new(Kind::OutOfStock, told),
             ShopError::FeeChanged { .. } => Self::new(Kind::FeeChanged, told),
             ShopError::ProductWithdrawn => Self::new(Kind::ProductWithdrawn, told),
-            ShopError::PaymentMethod(rule) => Self::invalid_field("/paymentMethod/token", rule),
+            ShopError::PaymentMethod(Unfit { field, rule }) => {
+                Self::invalid_field(&format!("/paymentMethod/{field}"), rule)
+            }
             ShopError::PaymentOverloaded { retry_after_ms } => {
                 Self::new(Kind::PaymentOverloaded, told).retry_after(retry_after_ms)
             }

@@ -8,7 +8,7 @@ use std::sync::{
 use saem::{
     domain::{Money, NotificationId},
     gateways::{
-        Call, ChargeKey, Charged, Found, PaymentGateway, PaymentMethod, Sought, Voided,
+        Call, ChargeKey, Charged, Found, PaymentGateway, PaymentMethod, Sought, Unfit, Voided,
         ledger::{Entry, Ledger},
         simulator::{Behaviour, Simulator},
         sms::{Sending, SmsError, SmsGateway, TextMessage},
@@ -52,8 +52,12 @@ impl PaymentGateway for Wire {
         self.gateway.provider()
     }
 
-    fn accepts(&self, method: &PaymentMethod) -> Result<(), &'static str> {
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit> {
         self.gateway.accepts(method)
+    }
+
+    fn needs_checkout(&self) -> bool {
+        self.gateway.needs_checkout()
     }
 
     fn charge(&self, key: ChargeKey, amount: Money, method: &PaymentMethod) -> Call<Charged> {

@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::{
     actors::ask::AskError,
     domain::{Money, context::Context},
+    gateways::Unfit,
     store::{BackUpError, CommitError, StoreError},
 };
 
@@ -42,8 +43,8 @@ pub enum ShopError {
     #[error("the product takes no new rentals")]
     ProductWithdrawn,
     /// The payment method breaks a rule.
-    #[error("the payment method {0}")]
-    PaymentMethod(&'static str),
+    #[error("the payment method's {} {}", .0.field, .0.rule)]
+    PaymentMethod(Unfit),
     /// Payments are overloaded, or (with deferring off) unavailable. Nothing was recorded.
     #[error("payments are overloaded; please try again a little later")]
     PaymentOverloaded {

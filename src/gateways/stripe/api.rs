@@ -10,7 +10,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::{
     domain::Money,
     gateways::{
-        AUTHENTICATION_REQUIRED, ChargeKey, GatewayError, PaymentMethod,
+        AUTHENTICATION_REQUIRED, ChargeKey, GatewayError,
         http::{broken_off, unreadable},
     },
 };
@@ -215,9 +215,8 @@ impl Api {
         &self,
         key: ChargeKey,
         id: &str,
-        method: &PaymentMethod,
+        token: &str,
     ) -> Result<Result<Intent, Refusal>, GatewayError> {
-        let PaymentMethod::Card { token } = method;
         let mut form = vec![("error_on_requires_action", "true")];
         if token.starts_with("tok_") {
             form.push(("payment_method_data[type]", "card"));

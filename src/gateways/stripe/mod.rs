@@ -14,7 +14,7 @@ use reqwest::{Client, Url};
 use self::api::{Api, Created, Intent, Refusal, Status, checked, unclear};
 use super::{
     AUTHENTICATION_REQUIRED, Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod,
-    Sought, Voided, ledger,
+    Sought, Unfit, Voided, ledger, unknown_method,
 };
 use crate::domain::Money;
 
@@ -118,18 +118,13 @@ async fn intents(api: &Api, sought: &Sought) -> Result<Vec<String>, GatewayError
     }
 }
 
-async fn charge(
-    api: Api,
-    key: ChargeKey,
-    amount: Money,
-    method: PaymentMethod,
-) -> Result<Charged, GatewayError> {
+async fn charge(api: Api, key: ChargeKey, amount: Money, token: String) -> Result<Charged, GatewayError> {
     let id = match api.create(key, amount).await? {
         Created::Intent { id } => id,
         Created::ForNobody => return Err(unclear("Stripe failed, and says so again")),
         Created::Refused(refusal) => return Err(GatewayError::Refused(refusal.code())),
     };
-    let (intent, refusal) = match api.confirm(key, &id, &method).await? {
+    let (intent, refusal) = match api.confirm(key, &id, &token).await? {
         Ok(intent) => (intent, None),
         Err(refusal) => (api.look_up(&id).await?, Some(refusal.code())),
     };
@@ -204,17 +199,23 @@ impl PaymentGateway for StripeGateway {
         "stripe"
     }
 
-    fn accepts(&self, method: &PaymentMethod) -> Result<(), &'static str> {
-        let PaymentMethod::Card { token } = method;
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit> {
+        let PaymentMethod::Card { token } = method else { return Err(Unfit::NO_CARD) };
         let plain = token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let kind = token.strip_prefix("pm_").or_else(|| token.strip_prefix("tok_"));
         let fits = kind.is_some_and(|rest| !rest.is_empty()) && plain && token.len() <= TOKEN_MAX;
-        fits.then_some(()).ok_or("token must be one of Stripe's: pm_… or tok_…, at most 255 characters")
+        let rule = "must be one of Stripe's: pm_… or tok_…, at most 255 characters";
+        fits.then_some(()).ok_or(Unfit { field: "token", rule })
+    }
+
+    fn needs_checkout(&self) -> bool {
+        false
     }
 
     fn charge(&self, key: ChargeKey, amount: Money, method: &PaymentMethod) -> Call<Charged> {
-        let method = method.clone();
-        self.call(|api| charge(api, key, amount, method))
+        let PaymentMethod::Card { token } = method else { return unknown_method() };
+        let token = token.clone();
+        self.call(|api| charge(api, key, amount, token))
     }
 
     fn find(&self, sought: &Sought) -> Call<Found> {
