@@ -20,6 +20,7 @@ pub mod agenda;
 pub mod ask;
 pub mod batch;
 pub mod catalogue;
+pub mod checkouts;
 pub mod contexts;
 pub mod entity;
 pub mod errands;

@@ -232,6 +232,7 @@ impl From<ConversationError> for ShopError {
             ConversationError::Overloaded { retry_after_ms } => Self::PaymentOverloaded { retry_after_ms },
             ConversationError::InProgress { retry_after_ms } => Self::PaymentInProgress { retry_after_ms },
             ConversationError::NotPayable => Self::RentalNotPayable,
+            ConversationError::CheckoutExpired => Self::CheckoutExpired,
             ConversationError::Ask(error) => Self::Ask(error),
             ConversationError::Store(error) => Self::Store(error),
             ConversationError::Commit(error) => Self::Commit(error),

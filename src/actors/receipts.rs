@@ -75,18 +75,28 @@ pub enum Outcome {
     Answer(Vec<u8>),
 }
 
-impl Receipt {
+impl Outcome {
     /// The entity that decided, and its state right after.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when the receipt is about something else, or cannot be read.
+    /// [`StoreError::Corrupt`] when it is about something else, or cannot be read.
     pub fn state<A: Aggregate>(&self) -> Result<(EntityId, A), StoreError> {
-        match &self.outcome {
-            Outcome::State { entity, snapshot } if entity.kind == A::KIND => {
+        match self {
+            Self::State { entity, snapshot } if entity.kind == A::KIND => {
                 Ok((*entity, codec::decode_snapshot(snapshot)?))
             }
-            _ => Err(Self::of_something_else()),
+            _ => Err(Receipt::of_something_else()),
         }
+    }
+}
+
+impl Receipt {
+    /// See [`Outcome::state`].
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`]
+    pub fn state<A: Aggregate>(&self) -> Result<(EntityId, A), StoreError> {
+        self.outcome.state()
     }
 
     /// What is said of a receipt that cannot be this request's: a hash stands for method and path.
@@ -212,19 +222,31 @@ impl Receipts {
     /// Sweeps for as long as it is let.
     ///
     /// # Errors
-    /// None: a store that takes nothing is others' to report, and nothing hurries here.
+    /// None: see [`sweeping`].
     pub async fn run(self: Arc<Self>) -> Result<(), String> {
-        loop {
-            let pause = match self.sweep().await {
-                Ok(SWEEP_MAX) => SWEEP_PAUSE,
-                Ok(_) => SWEEP_EVERY,
-                Err(error) => {
-                    debug!(%error, "old receipts are swept later");
-                    SWEEP_EVERY
-                }
-            };
-            tokio::time::sleep(pause).await;
-        }
+        sweeping("receipts", SWEEP_MAX, async || self.sweep().await).await
+    }
+}
+
+/// Sweeps again and again: soon, if `full` were swept at once.
+///
+/// # Errors
+/// None: a store that takes nothing is others' to report, and nothing hurries here.
+pub(super) async fn sweeping(
+    what: &'static str,
+    full: usize,
+    sweep: impl AsyncFn() -> Result<usize, ShopError>,
+) -> Result<(), String> {
+    loop {
+        let pause = match sweep().await {
+            Ok(swept) if swept == full => SWEEP_PAUSE,
+            Ok(_) => SWEEP_EVERY,
+            Err(error) => {
+                debug!(%error, what, "what is old is swept later");
+                SWEEP_EVERY
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -12,7 +12,7 @@ use rand::{
 
 use crate::{
     domain::{
-        Correlation, ProductId, RentalId, Timestamp,
+        CheckoutId, Correlation, ProductId, RentalId, Timestamp,
         id::{uuid_v7, uuid_v8},
     },
     store::CommitId,
@@ -113,6 +113,12 @@ impl Sources {
     #[must_use]
     pub fn rental_id(&self) -> RentalId {
         RentalId(self.time_ordered())
+    }
+
+    /// A new checkout's id; sorts by time.
+    #[must_use]
+    pub fn checkout_id(&self) -> CheckoutId {
+        CheckoutId(self.time_ordered())
     }
 
     /// A correlation for what begins here.

@@ -14,6 +14,12 @@ impl Timestamp {
         Self(self.0.saturating_add_unsigned(ms))
     }
 
+    /// This moment, `ms` milliseconds earlier; saturates at the beginning of time.
+    #[must_use]
+    pub const fn minus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_sub_unsigned(ms))
+    }
+
     /// Milliseconds from `earlier` to this moment; 0 when `earlier` is not earlier.
     #[must_use]
     pub const fn ms_since(self, earlier: Self) -> u64 {
@@ -31,5 +37,6 @@ mod tests {
         assert_eq!(Timestamp(5).ms_since(Timestamp(2)), 3);
         assert_eq!(Timestamp(2).ms_since(Timestamp(5)), 0);
         assert_eq!(Timestamp(i64::MAX).plus_ms(1), Timestamp(i64::MAX));
+        assert_eq!(Timestamp(i64::MIN).minus_ms(1), Timestamp(i64::MIN));
     }
 }

@@ -233,6 +233,8 @@ impl From<ShopError> for Problem {
             ShopError::PaymentMethod(Unfit { field, rule }) => {
                 Self::invalid_field(&format!("/paymentMethod/{field}"), rule)
             }
+            ShopError::CheckoutUnavailable => Self::new(Kind::CheckoutUnavailable, told),
+            ShopError::CheckoutExpired => Self::new(Kind::CheckoutExpired, told),
             ShopError::PaymentOverloaded { retry_after_ms } => {
                 Self::new(Kind::PaymentOverloaded, told).retry_after(retry_after_ms)
             }

@@ -82,8 +82,9 @@ kinds! {
          canceled with `OUT_OF_STOCK`, when others took the last units in the same moment: it is then \
          refunded.";
     FeeChanged = "fee-changed", CONFLICT, "The fee has changed";
-        "The fee is not the `expectedFee` that the customer was shown. Nothing was charged.";
-        "Get the product anew, show its fee, and ask again.";
+        "The fee is not the `expectedFee` that the customer was shown, or not the checkout's. Nothing was \
+         charged.";
+        "Get the product anew, show its fee, and ask again; with a new checkout, where one is needed.";
     ProductWithdrawn = "product-withdrawn", CONFLICT, "The product is withdrawn";
         "The product takes no new rentals. Nothing was charged.";
         "Choose another product.";
@@ -99,6 +100,13 @@ kinds! {
     RentalsOpen = "rentals-open", CONFLICT, "Rentals are not finished";
         "Who leaves must have no rental under way, nor a refund. Nothing was erased.";
         "Cancel them, or wait for their delivery or refund; then leave.";
+    CheckoutUnavailable = "checkout-unavailable", CONFLICT, "There is no checkout here";
+        "The payment provider of this server takes payments without one. Nothing was recorded.";
+        "Pay in the call that places the rental: see `paymentMethod` of POST /v1/rentals.";
+    CheckoutExpired = "checkout-expired", CONFLICT, "The checkout has expired";
+        "It is older than 30 minutes, or another payment of this rental has overtaken it. Nothing was \
+         charged.";
+        "Ask for a new one by POST /v1/checkouts, and have the customer pay in a new window.";
     PaymentInProgress = "payment-in-progress", CONFLICT, "The last payment's outcome is not known yet";
         "The gateway has not told yet what became of the last try. Nothing new was charged.";
         "Try again after `Retry-After`: if the last try was captured after all, that pays the rental.";

@@ -31,6 +31,8 @@ fn every_refusal_of_the_shop_is_pinned() {
         (ShopError::FeeChanged { fee: Money::won(1) }, (409, "fee-changed")),
         (ShopError::ProductWithdrawn, (409, "product-withdrawn")),
         (ShopError::PaymentMethod(Unfit { field: "token", rule: "x" }), (400, "invalid-request")),
+        (ShopError::CheckoutUnavailable, (409, "checkout-unavailable")),
+        (ShopError::CheckoutExpired, (409, "checkout-expired")),
         (ShopError::PaymentOverloaded { retry_after_ms: 1 }, (503, "payment-overloaded")),
         (ShopError::PaymentInProgress { retry_after_ms: 1 }, (409, "payment-in-progress")),
         (ShopError::RentalNotPayable, (409, "rental-not-payable")),

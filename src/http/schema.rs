@@ -17,8 +17,8 @@ use crate::{
         shop::{BreakerMode, NotificationStatus, PaymentStatus},
     },
     domain::{
-        Correlation, CustomerId, DeliveryId, Money, NotificationId, PaymentId, ProductId, RentalId,
-        Timestamp,
+        CheckoutId, Correlation, CustomerId, DeliveryId, Money, NotificationId, PaymentId, ProductId,
+        RentalId, Timestamp,
         context::{Context, Group},
         delivery::DeliveryStatus,
         money::CURRENCY,
@@ -90,6 +90,7 @@ schemas! {
     PaymentId as "PaymentId" = id(PaymentId::PREFIX);
     DeliveryId as "DeliveryId" = id(DeliveryId::PREFIX);
     NotificationId as "NotificationId" = id(NotificationId::PREFIX);
+    CheckoutId as "CheckoutId" = id(CheckoutId::PREFIX);
     Phone as "Phone" = ObjectBuilder::new()
         .schema_type(Type::String)
         .max_length(Some(PHONE_CHARS_MAX))

@@ -11,7 +11,8 @@ use super::{
     problem::Written,
     resources::ActorKind,
     routes::{
-        contexts, customers, deliveries, health, mypage, operations, payments, placing, products, rentals,
+        checkouts, contexts, customers, deliveries, health, mypage, operations, payments, placing, products,
+        rentals,
     },
 };
 
@@ -73,6 +74,7 @@ table! {
     "/v1/products/{id}/restock" { post: products::restock }
     "/v1/products/{id}/withdraw" { post: products::withdraw }
 
+    "/v1/checkouts" { post: checkouts::open }
     "/v1/rentals" { get: rentals::list, post: placing::place }
     "/v1/rentals/{id}" { get: rentals::get }
     "/v1/rentals/{id}/payment" { post: placing::pay }

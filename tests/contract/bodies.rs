@@ -94,8 +94,8 @@ async fn what_a_schema_takes_is_taken() {
         for variant in variants(schema, request.body.as_ref().unwrap()).iter().filter(|v| v.fits) {
             let request = changed(&(case.make)(&world).await, variant);
             let answer = request.send().await;
-            let beyond = case.beyond.iter().find(|(field, _)| *field == variant.pointer);
-            let taken = answer.status < 400 || beyond.is_some_and(|(_, status)| *status == answer.status);
+            let taken =
+                answer.status < 400 || case.beyond.contains(&(variant.pointer.as_str(), answer.status));
             assert!(taken, "{request}: {} {}", answer.status, answer.body);
             tried += 1;
         }

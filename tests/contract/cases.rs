@@ -65,12 +65,34 @@ cases! {
     restockProduct(w) => of("restockProduct", &w.operator).at("id", product(w).await);
     withdrawProduct(w) => of("withdrawProduct", &w.operator).at("id", product(w).await);
 
+    openCheckout(w) => {
+        let till = w.till().await;
+        of("openCheckout", &till.customer).body(json!({"productId": till.product}))
+    };
+    openCheckout(w) => {
+        let till = w.till().await;
+        of("openCheckout", &till.customer).body(json!({"rentalId": till.deferred().await["id"]}))
+    };
     listRentals(w) => of("listRentals", &w.customer);
     placeRental(w) ["/productId" = 404, "/paymentMethod/token" = 400, "/expectedFee" = 409] =>
         of("placeRental", &w.customer).with("/productId", w.product.as_str());
+    placeRental(w) [
+        "/expectedFee" = 409, "/paymentMethod/paymentKey" = 400, "/paymentMethod/paymentKey" = 402
+    ] => {
+        let till = w.till().await;
+        let paid = till.paid(json!({"productId": till.product})).await;
+        let order = of("placeRental", &till.customer).with("/productId", till.product.as_str());
+        order.with("/paymentMethod", paid)
+    };
     showRental(w) => of("showRental", &w.customer).at("id", id(&w.rental().await));
     payRental(w) ["/paymentMethod/token" = 400] =>
         of("payRental", &w.customer).at("id", id(&w.deferred().await));
+    payRental(w) ["/paymentMethod/paymentKey" = 400, "/paymentMethod/paymentKey" = 402] => {
+        let till = w.till().await;
+        let rental = till.deferred().await;
+        let paid = till.paid(json!({"rentalId": rental["id"]})).await;
+        of("payRental", &till.customer).at("id", id(&rental)).with("/paymentMethod", paid)
+    };
     cancelRental(w) => of("cancelRental", &w.customer).at("id", id(&w.rental().await));
     showTimeline(w) => of("showTimeline", &w.customer).at("id", id(&w.rental().await));
 

@@ -79,13 +79,9 @@ async fn a_post_with_a_key_happens_once_and_a_restart_does_not_forget() {
             .await;
         done.push((request, first));
     }
-    world.app.restart();
-    let url = world.app.url();
-    for client in [&mut world.operator, &mut world.customer, &mut world.other] {
-        client.move_to(&url);
-    }
+    let moved = world.restart();
     for (mut request, first) in done {
-        request.by.move_to(&url);
+        request.by.follow(&moved);
         world
             .unchanged_by(&request.operation.id, async { replays(&request, &first, &request.send().await) })
             .await;

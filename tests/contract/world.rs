@@ -4,11 +4,15 @@ use std::{cell::Cell, future::Future, path::PathBuf};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::{
     app::TestApp,
     request::Request,
-    support::{Answer, Client, eventually, id},
+    support::{
+        Answer, Client, eventually, id, order,
+        toss::{Ends, Toss},
+    },
 };
 
 /// What tells a refused request from one that changed something.
@@ -30,8 +34,50 @@ pub struct World {
     pub customer: Client,
     pub other: Client,
     pub product: String,
+    till: OnceCell<Till>,
     quarantined: Cell<Option<String>>,
     customers: Cell<u32>,
+}
+
+async fn breaker(operator: &Client, mode: &str) {
+    let request = operator.request(Method::PUT, "/v1/operations/payment/breaker");
+    Answer::of(request.json(&json!({"mode": mode}))).await.expect(200);
+}
+
+/// A server whose customers pay in the window of Toss Payments.
+pub struct Till {
+    toss: Toss,
+    app: TestApp,
+    pub customer: Client,
+    pub product: String,
+}
+
+impl Till {
+    async fn start() -> Self {
+        let toss = Toss::start();
+        let app = TestApp::with(|settings| toss.serve(settings));
+        let (customer, product) = (app.customer(1).await, app.product(29_900, 100_000).await);
+        Self { toss, app, customer, product }
+    }
+
+    /// A payment method that is good for this once: paid in the window, as a checkout says.
+    pub async fn paid(&self, purchase: Value) -> Value {
+        let checkout = self.customer.post("/v1/checkouts", purchase).await.expect(201);
+        let order = checkout["orderId"].as_str().unwrap();
+        let payment_key = self.toss.pay(order, checkout["fee"].as_u64().unwrap(), Ends::Well);
+        json!({"type": "TOSS", "paymentKey": payment_key, "checkoutId": checkout["checkoutId"]})
+    }
+
+    /// A rental that waits for its payment.
+    pub async fn deferred(&self) -> Value {
+        let operator = self.app.operator();
+        let mut order = order(&self.product, "");
+        order["paymentMethod"] = self.paid(json!({"productId": self.product})).await;
+        breaker(&operator, "FORCED_OPEN").await;
+        let rental = self.customer.post("/v1/rentals", order).await.expect(202);
+        breaker(&operator, "AUTO").await;
+        rental
+    }
 }
 
 impl World {
@@ -40,7 +86,28 @@ impl World {
         let (customer, other) = (app.customer(1).await, app.customer(2).await);
         let (operator, product) = (app.operator(), app.product(29_900, 100_000).await);
         let (quarantined, customers) = (Cell::new(None), Cell::new(100));
-        Self { app, operator, customer, other, product, quarantined, customers }
+        let till = OnceCell::new();
+        Self { app, operator, customer, other, product, till, quarantined, customers }
+    }
+
+    /// Another server, whose customers pay in a provider's window; started when it is first needed.
+    pub async fn till(&self) -> &Till {
+        self.till.get_or_init(Till::start).await
+    }
+
+    /// Stops the servers and starts them on the same data; says from where to where they have moved.
+    pub fn restart(&mut self) -> Vec<(String, String)> {
+        let apps = [Some(&mut self.app), self.till.get_mut().map(|till| &mut till.app)];
+        let restart = |app: &mut TestApp| {
+            let before = app.url();
+            app.restart();
+            (before, app.url())
+        };
+        let moved = apps.into_iter().flatten().map(restart).collect::<Vec<_>>();
+        for client in [&mut self.operator, &mut self.customer, &mut self.other] {
+            client.follow(&moved);
+        }
+        moved
     }
 
     /// A mobile number that nobody has.
@@ -78,15 +145,10 @@ impl World {
 
     /// A rental that waits for its payment.
     pub async fn deferred(&self) -> Value {
-        self.breaker("FORCED_OPEN").await;
+        breaker(&self.operator, "FORCED_OPEN").await;
         let rental = self.customer.rent(&self.product, "tok_ok").await.expect(202);
-        self.breaker("AUTO").await;
+        breaker(&self.operator, "AUTO").await;
         rental
-    }
-
-    pub async fn breaker(&self, mode: &str) {
-        let request = self.operator.request(Method::PUT, "/v1/operations/payment/breaker");
-        Answer::of(request.json(&json!({"mode": mode}))).await.expect(200);
     }
 
     /// A product that fails too often, and waits to be revived.

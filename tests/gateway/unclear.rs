@@ -9,7 +9,7 @@ use tokio::{
 use crate::peer::{FEE, card, client, key, sought};
 
 /// A server that gives everybody this answer, whatever they ask, and says how often it was asked.
-async fn parrot(answer: &'static str) -> String {
+pub async fn parrot(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {

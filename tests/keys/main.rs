@@ -2,6 +2,7 @@
 //! and what is no longer there.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod checkouts;
 mod commands;
 mod expiry;
 mod failing;

@@ -22,7 +22,7 @@ use saem::{
         rental::CancelReason,
     },
     gateways::{
-        PaymentMethod,
+        Gateways, PaymentMethod,
         ledger::Ledger,
         simulator::{Behaviour, Simulator},
         sms::LogSms,
@@ -70,10 +70,15 @@ impl Works {
     }
 
     pub(crate) async fn open(&self) -> Arc<Shop> {
-        let (journal, gateway) = (Arc::clone(&self.journal), Arc::clone(&self.gateway));
+        self.open_with(Arc::clone(&self.gateway).into()).await
+    }
+
+    /// A shop that takes its money elsewhere.
+    pub(crate) async fn open_with(&self, gateways: Gateways) -> Arc<Shop> {
+        let journal = Arc::clone(&self.journal);
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         let sources = Sources::seeded(clock, Sources::system().bits() as u64);
-        let parts = ShopParts { journal, gateways: gateway.into(), sms: Arc::new(LogSms), sources };
+        let parts = ShopParts { journal, gateways, sms: Arc::new(LogSms), sources };
         let mut settings = Settings::default();
         settings.actors.arbiters = 2;
         // Short, since a failed payment is looked into only when its calls cannot be under way any more.

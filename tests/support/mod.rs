@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part, and exports nothing")]
 
 pub mod process;
+pub mod toss;
 
 use std::{future::Future, path::Path, time::Duration};
 
@@ -46,6 +47,13 @@ impl Client {
     /// The same somebody, at a server that listens elsewhere.
     pub fn move_to(&mut self, url: &str) {
         url.clone_into(&mut self.url);
+    }
+
+    /// The same somebody, where the server has moved to, if it is among these.
+    pub fn follow(&mut self, moved: &[(String, String)]) {
+        if let Some((_, to)) = moved.iter().find(|(from, _)| *from == self.url) {
+            self.url.clone_from(to);
+        }
     }
 
     /// Signs up and logs in; numbers tell customers apart.

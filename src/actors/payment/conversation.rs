@@ -71,6 +71,9 @@ pub enum ConversationError {
     /// The rental does not wait for a payment.
     #[error("the rental is not waiting for a payment")]
     NotPayable,
+    /// The payment method is good for another attempt than the one that is due.
+    #[error("the checkout was overtaken by another payment")]
+    CheckoutExpired,
     /// A rental or a payment did not answer. What was sent to the gateway is resolved by the agenda.
     #[error(transparent)]
     Ask(#[from] AskError),

@@ -25,7 +25,7 @@ use crate::{
     },
     domain::{
         RentalId,
-        payment::{Charge, Payment, PaymentCommand, PaymentPhase},
+        payment::{Attempt, Charge, Payment, PaymentCommand, PaymentPhase},
         rental::{Rental, RentalCommand, RentalStatus, Terms},
     },
     gateways::PaymentMethod,
@@ -48,6 +48,8 @@ pub struct Place {
     pub ticket: Ticket,
     /// The customer does not leave meanwhile.
     pub presence: Presence,
+    /// That it began is remembered; nothing to remember where the id of the rental follows from the key.
+    pub turn: Turn,
     /// When the request arrived: its deadline counts from here.
     pub arrived: Instant,
 }
@@ -58,6 +60,8 @@ pub struct PayLater {
     pub rental: RentalId,
     /// What it is paid with.
     pub method: PaymentMethod,
+    /// The one attempt that the method is good for, if it is good for one alone.
+    pub attempt: Option<Attempt>,
     /// Why.
     pub because: Because,
     /// The right to be here.
@@ -71,21 +75,23 @@ pub struct PayLater {
 }
 
 pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, ConversationError> {
-    let Place { rental, terms, vault, method, because, ticket: _ticket, presence: _present, arrived } = place;
+    let Place { rental, terms, vault, method, because, turn, arrived, ticket: _ticket, presence: _present } =
+        place;
     let _floor = desk.take_floor(rental.payment())?;
     let fee = Charge { attempt: 1, amount: terms.fee, provider: terms.provider.clone() };
-    let terms = Box::new(terms);
+    let (terms, memo) = (Box::new(terms), turn.of_attempt(rental, fee.attempt));
+    let ask = |command| desk.parts.exchange.ask_once::<Rental>(rental, command, because, vault, memo);
     let Some(mut go) = may_charge(desk, arrived).await? else {
         if !desk.parts.rules.defer {
             desk.ties.admission.shed();
             return Err(overloaded(desk));
         }
         let command = RentalCommand::Place { terms, deferral: Some(desk.deferral()) };
-        let decided = desk.parts.exchange.ask_with::<Rental>(rental, command, because, vault).await?;
+        let decided = ask(command).await?;
         return Ok(Told::of(decided).placed(rental, desk));
     };
     let command = RentalCommand::Place { terms, deferral: None };
-    let decided = desk.parts.exchange.ask_with::<Rental>(rental, command, because, vault).await?;
+    let decided = ask(command).await?;
     if !decided.changed {
         // The same key raced with itself. An intent is answered from the state, never by charging.
         return Ok(Placed { replayed: true, ..Told::of(decided).placed(rental, desk) });
@@ -102,7 +108,8 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
 }
 
 pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, ConversationError> {
-    let PayLater { rental, method, because, ticket: _ticket, presence: _present, turn, arrived } = pay;
+    let PayLater { rental, method, attempt, because, turn, arrived, ticket: _ticket, presence: _present } =
+        pay;
     let _floor = desk.take_floor(rental.payment())?;
     let state = desk.read_rental(rental).await?;
     if state.status != RentalStatus::PaymentDeferred {
@@ -121,6 +128,9 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
         }
     };
     let charge = charge_of(&state, settled + 1, desk.parts.gateways.current().provider())?;
+    if attempt.is_some_and(|attempt| attempt != charge.attempt) {
+        return Err(ConversationError::CheckoutExpired);
+    }
     let request = PaymentCommand::Request { charge: charge.clone(), settled };
     // From here on, what came of this request is what came of this attempt.
     let memo = turn.of_attempt(rental, charge.attempt);

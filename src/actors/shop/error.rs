@@ -45,6 +45,12 @@ pub enum ShopError {
     /// The payment method breaks a rule.
     #[error("the payment method's {} {}", .0.field, .0.rule)]
     PaymentMethod(Unfit),
+    /// The payment provider has no window that a checkout could be for.
+    #[error("payments are made without a checkout here")]
+    CheckoutUnavailable,
+    /// The checkout is too old, or is for an attempt that another one has overtaken. Nothing was charged.
+    #[error("the checkout has expired")]
+    CheckoutExpired,
     /// Payments are overloaded, or (with deferring off) unavailable. Nothing was recorded.
     #[error("payments are overloaded; please try again a little later")]
     PaymentOverloaded {

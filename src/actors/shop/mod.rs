@@ -1,6 +1,7 @@
 //! The shop: what `http` and embedders call. It puts the actors together, and takes them apart.
 
 mod accounts;
+mod checkouts;
 mod customers;
 mod deliveries;
 pub mod error;
@@ -31,6 +32,7 @@ pub(in crate::actors) use self::accounts::{Person, person_key};
 pub use self::presence::Presence;
 use self::{accounts::Accounts, presence::Presences};
 pub use self::{
+    checkouts::{CheckoutView, Purchase},
     error::ShopError,
     operations::{ActorKind, ActorTree, ContextView, HeldView},
     requests::ANSWER_BYTES_MAX,
@@ -42,6 +44,7 @@ use super::{
     agenda::Agenda,
     ask::Because,
     catalogue::Catalogue,
+    checkouts::Checkouts,
     contexts::Contexts,
     errands::Errands,
     exchange::Exchange,
@@ -122,6 +125,7 @@ pub struct Shop {
     services: Services,
     accounts: Accounts,
     receipts: Arc<Receipts>,
+    checkouts: Arc<Checkouts>,
     presences: Arc<Presences>,
     catalogue: Catalogue,
     agenda: Agenda,
@@ -172,6 +176,7 @@ impl Shop {
             let parts = watched::parts(&handles, &journal, &contexts, &progress, errands);
             Watchdog::start(parts, settings.stuck_after_s())
         };
+        let checkouts = Arc::new(Checkouts::new(Arc::clone(&journal), sources.clone()));
         let shop = Arc::new(Self {
             services: Services::new(sources.clone(), settings.restart_limits),
             catalogue: Catalogue::default(),
@@ -190,6 +195,7 @@ impl Shop {
             payments,
             accounts,
             receipts,
+            checkouts,
             presences: Arc::default(),
             arbiters,
         });
@@ -248,6 +254,8 @@ impl Shop {
         self.services.start(arbiter(0), ("errands", "agenda"), move || errands.clone().run());
         let receipts = Arc::clone(&self.receipts);
         self.services.start(arbiter(0), ("sweeper", "receipts"), move || Arc::clone(&receipts).run());
+        let checkouts = Arc::clone(&self.checkouts);
+        self.services.start(arbiter(0), ("sweeper", "checkouts"), move || Arc::clone(&checkouts).run());
         let written = Arc::new(Notify::new());
         let courier = Courier {
             journal: Arc::clone(&self.journal),

@@ -20,8 +20,9 @@ use super::{
 };
 use crate::{
     actors::{
+        checkouts::Checkout,
         payment::{PayLater, outcome_of},
-        receipts::{Begun, Outcome, Receipt, Turn},
+        receipts::{Begun, Outcome, Turn},
     },
     domain::{
         Aggregate as _, Event, Position, Recorded, RentalId,
@@ -45,7 +46,7 @@ impl Shop {
         let arrived = now();
         match self.receipts.begin(because.key).await? {
             Begun::First(turn) => self.pay_first(id, method, because, turn, arrived).await,
-            Begun::Again(receipt) => self.pay_again(id, &receipt).await,
+            Begun::Again(receipt) => self.pay_again(id, &receipt.outcome).await,
         }
     }
 
@@ -57,16 +58,28 @@ impl Shop {
         turn: Turn,
         arrived: Instant,
     ) -> Result<Placed, ShopError> {
-        self.gateways.current().accepts(&method).map_err(ShopError::PaymentMethod)?;
         let rental = self.rental(id).await?;
+        let customer = rental.rental.terms().map_err(|_| ShopError::NotFound("rental"))?.customer_id;
+        let checkout = self.checkout_of(&method, customer).await?;
+        if let Some(checkout) = &checkout {
+            checkout.pays(id)?;
+            let receipt = Outcome::Attempt { rental: id, attempt: checkout.attempt };
+            if self.was_used(checkout).await? {
+                let paid = self.pay_again(id, &receipt).await?;
+                turn.remember(receipt).await?;
+                return Ok(paid);
+            }
+        }
+        self.usable(&method, checkout.as_ref())?;
+        checkout.as_ref().map_or(Ok(()), |checkout| self.in_time(checkout))?;
+        let attempt = checkout.map(|checkout| checkout.attempt);
         if rental.rental.status != RentalStatus::PaymentDeferred {
             return Err(ShopError::RentalNotPayable);
         }
-        let customer = rental.rental.terms().map_err(|_| ShopError::NotFound("rental"))?.customer_id;
         let presence = self.enter(customer).await?;
         let ticket = self.payments.ticket()?;
         let because = on_behalf(&rental.rental, because)?;
-        let pay = PayLater { rental: id, method, because, ticket, presence, turn, arrived };
+        let pay = PayLater { rental: id, method, attempt, because, ticket, presence, turn, arrived };
         let mut paid: Placed = self.payments.converse(pay).await?;
         paid.rental.address = rental.address;
         if paid.outcome == PayOutcome::Canceled {
@@ -75,15 +88,26 @@ impl Shop {
         Ok(paid)
     }
 
-    async fn pay_again(&self, id: RentalId, receipt: &Receipt) -> Result<Placed, ShopError> {
+    /// Whether the attempt that a checkout is for was begun, however that ended.
+    async fn was_used(&self, checkout: &Checkout) -> Result<bool, ShopError> {
+        let timeline = self.timeline(checkout.rental).await?;
+        Ok(timeline.iter().any(|recorded| {
+            matches!(
+                recorded.event,
+                Event::Payment(PaymentEvent::PaymentRequested { attempt, .. }) if attempt == checkout.attempt
+            )
+        }))
+    }
+
+    async fn pay_again(&self, id: RentalId, before: &Outcome) -> Result<Placed, ShopError> {
         let timeline = self.timeline(id).await?;
         let position = timeline.last().map(|last| last.position).unwrap_or_default();
-        let (rental, outcome) = match &receipt.outcome {
+        let (rental, outcome) = match before {
             Outcome::Attempt { rental, attempt } if *rental == id => {
                 paid_by(&timeline, *attempt, self.payments.retry_after_ms())?
             }
             _ => {
-                let (_, rental) = receipt.state::<Rental>()?;
+                let (_, rental) = before.state::<Rental>()?;
                 let outcome = outcome_of(&rental, self.payments.retry_after_ms());
                 (rental, outcome)
             }

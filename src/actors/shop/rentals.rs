@@ -13,12 +13,14 @@ use super::{
 use crate::{
     actors::{
         ask::{Decided, RequestKey},
+        checkouts::Checkout,
         mypage,
         payment::{Place, outcome_of},
         reads,
+        receipts::{Begun, Outcome, Receipt, Turn},
     },
     domain::{
-        Event, Position, Recorded, RentalId,
+        Event, Money, Position, ProductId, Recorded, RentalId,
         address::Address,
         context::Context,
         id::uuid_v8,
@@ -28,6 +30,15 @@ use crate::{
     store::{StoreError, VaultWrite, codec},
 };
 
+/// A rental that is about to be placed.
+struct Placing {
+    id: RentalId,
+    order: Order,
+    product: ProductView,
+    turn: Turn,
+    arrived: Instant,
+}
+
 impl Shop {
     /// Places a rental and pays its fee. With a key that was used before, answers as it did then.
     ///
@@ -35,48 +46,100 @@ impl Shop {
     /// [`ShopError`]; nothing is recorded, and nothing was charged, except where it says so.
     pub async fn place_rental(&self, order: Order, because: Because) -> Result<Placed, ShopError> {
         let arrived = now();
+        if let Some(checkout) = self.checkout_of(&order.method, order.customer_id).await? {
+            return self.place_checked_out(order, &checkout, because, arrived).await;
+        }
         let id = match because.key {
             Some(key) => RentalId(uuid_v8(key.hash)),
             None => self.sources.rental_id(),
         };
         if let Some(key) = because.key
-            && let Some(replay) = self.replay(id, key).await?
+            && let Some(replay) = self.replay(id, Some(key)).await?
         {
             return Ok(replay);
         }
-        self.gateways.current().accepts(&order.method).map_err(ShopError::PaymentMethod)?;
-        let product = self.orderable(&order)?;
-        let presence = self.enter(order.customer_id).await?;
-        let ticket = self.payments.ticket()?;
-        let terms = self.terms(&order, product, because);
-        let vault = vec![VaultWrite { key: address_key(id), value: Some(codec::encode(&order.address)?) }];
-        let method = order.method;
-        let place = Place { rental: id, terms, vault, method, because, ticket, presence, arrived };
-        let placed = self.payments.converse(place).await;
-        let mut placed = match placed {
+        self.usable(&order.method, None)?;
+        let product = self.orderable(order.product_id, order.expected_fee)?;
+        // The id is what tells a repetition: the vault needs no receipt.
+        let placing = Placing { id, order, product, turn: Turn::unkeyed(), arrived };
+        let placed = match self.place(placing, because).await {
             Err(ShopError::PaymentInProgress { .. }) if because.key.is_some() => {
                 return Err(ShopError::KeyInProgress);
             }
             placed => placed?,
         };
         if placed.replayed
-            && let Some(replay) = self.replay(id, because.key.ok_or(ShopError::KeyInProgress)?).await?
+            && let Some(replay) = self.replay(id, Some(because.key.ok_or(ShopError::KeyInProgress)?)).await?
         {
             return Ok(replay);
         }
+        Ok(placed)
+    }
+
+    /// Places the rental that a checkout is for: one, however often the checkout is sent, with whatever
+    /// keys. A key is kept by its receipt here, since the id of the rental does not follow from it.
+    async fn place_checked_out(
+        &self,
+        order: Order,
+        checkout: &Checkout,
+        because: Because,
+        arrived: Instant,
+    ) -> Result<Placed, ShopError> {
+        let turn = match self.receipts.begin(because.key).await? {
+            Begun::First(turn) => turn,
+            Begun::Again(Receipt { outcome: Outcome::Attempt { rental, .. }, .. }) => {
+                return self.replay(rental, None).await?.ok_or(ShopError::KeyInProgress);
+            }
+            Begun::Again(_) => return Err(Receipt::of_something_else().into()),
+        };
+        let id = checkout.rental;
+        checkout.places(order.product_id)?;
+        if let Some(replay) = self.replay(id, None).await? {
+            turn.remember(Outcome::Attempt { rental: id, attempt: checkout.attempt }).await?;
+            return Ok(replay);
+        }
+        self.usable(&order.method, Some(checkout))?;
+        self.in_time(checkout)?;
+        let product = self.orderable(order.product_id, order.expected_fee)?;
+        if product.offer.fee != checkout.fee {
+            return Err(ShopError::FeeChanged { fee: product.offer.fee });
+        }
+        let placed = self.place(Placing { id, order, product, turn, arrived }, because).await?;
+        if placed.replayed
+            && let Some(replay) = self.replay(id, None).await?
+        {
+            return Ok(replay);
+        }
+        Ok(placed)
+    }
+
+    async fn place(&self, placing: Placing, because: Because) -> Result<Placed, ShopError> {
+        let Placing { id, order, product, turn, arrived } = placing;
+        let presence = self.enter(order.customer_id).await?;
+        let ticket = self.payments.ticket()?;
+        let terms = self.terms(&order, product, because);
+        let vault = vec![VaultWrite { key: address_key(id), value: Some(codec::encode(&order.address)?) }];
+        let method = order.method;
+        let place = Place { rental: id, terms, vault, method, because, ticket, presence, turn, arrived };
+        let mut placed = self.payments.converse(place).await?;
         placed.rental.address = Some(order.address);
         Ok(placed)
     }
 
-    /// The outcome of an earlier call with the same key, if there was one.
-    async fn replay(&self, id: RentalId, key: RequestKey) -> Result<Option<Placed>, ShopError> {
+    /// The outcome of an earlier call that placed this rental, if there was one; by the same request, if it
+    /// came with a key that the id follows from.
+    async fn replay(&self, id: RentalId, key: Option<RequestKey>) -> Result<Option<Placed>, ShopError> {
         let loaded = self.journal.load(id.into()).await?;
         let mut rental = reads::restore::<Rental>(&loaded)?;
         let Ok(terms) = rental.terms() else { return Ok(None) };
-        if terms.fingerprint != Some(key.fingerprint) {
+        if key.is_some_and(|key| terms.fingerprint != Some(key.fingerprint)) {
             return Err(ShopError::KeyReused);
         }
-        let Some(outcome) = rental.outcome else { return Err(ShopError::KeyInProgress) };
+        let Some(outcome) = rental.outcome else {
+            let retry_after_ms = self.payments.retry_after_ms();
+            let running = ShopError::PaymentInProgress { retry_after_ms };
+            return Err(key.map_or(running, |_| ShopError::KeyInProgress));
+        };
         // As it was then: what has happened since is for a look at the rental to tell.
         rental.was_confirmed &= outcome.status == RentalStatus::Confirmed;
         rental.status = outcome.status;
@@ -92,13 +155,13 @@ impl Shop {
         Ok(Some(replay.because_of(code)))
     }
 
-    /// The product of an order, if it can be had, as far as the catalogue knows.
-    fn orderable(&self, order: &Order) -> Result<ProductView, ShopError> {
-        let product = self.catalogue.product(order.product_id).ok_or(ShopError::NotFound("product"))?;
+    /// A product, if it can be had for what is expected, as far as the catalogue knows.
+    pub(super) fn orderable(&self, id: ProductId, fee: Option<Money>) -> Result<ProductView, ShopError> {
+        let product = self.catalogue.product(id).ok_or(ShopError::NotFound("product"))?;
         if product.withdrawn {
             return Err(ShopError::ProductWithdrawn);
         }
-        if order.expected_fee.is_some_and(|expected| expected != product.offer.fee) {
+        if fee.is_some_and(|expected| expected != product.offer.fee) {
             return Err(ShopError::FeeChanged { fee: product.offer.fee });
         }
         // While products are down the catalogue may be behind: then the order stands, and whatever

@@ -1,5 +1,6 @@
 //! What goes out: every resource with the contract's names, as JSON and in the OpenAPI document.
 
+mod checkout;
 mod customer;
 mod delivery;
 mod event;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use self::{
+    checkout::Checkout,
     customer::{Customer, Role, Session},
     delivery::Delivery,
     event::TimelineEvent,

@@ -4,11 +4,14 @@ use actix_web::{HttpResponse, HttpResponseBuilder, http::header, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::rentals::visible;
+use super::{
+    method::{Method, PaymentMethod},
+    rentals::visible,
+};
 use crate::{
     actors::shop::{Order, PayOutcome, Placed, Principal},
     domain::{Money, ProductId, RentalId, address::Address},
-    gateways::{AUTHENTICATION_REQUIRED, PaymentMethod},
+    gateways::AUTHENTICATION_REQUIRED,
     http::{
         App,
         auth::{AnyRole, Customer},
@@ -20,32 +23,6 @@ use crate::{
         resources,
     },
 };
-
-/// What a rental is paid with.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = PaymentMethod)]
-pub struct Method {
-    r#type: MethodType,
-    /// What the gateway knows the card by. The simulator's: `tok_ok`, `tok_decline`, `tok_slow`,
-    /// `tok_timeout`, `tok_error`, `tok_lost_response`. Stripe's: `pm_…` or `tok_…`.
-    #[schema(min_length = 1, max_length = 255, example = "tok_ok")]
-    token: String,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "UPPERCASE")]
-#[schema(as = PaymentMethodType)]
-enum MethodType {
-    Card,
-}
-
-impl Method {
-    fn checked(self, rules: &mut Rules) -> Option<PaymentMethod> {
-        let MethodType::Card = self.r#type;
-        rules.line("/paymentMethod/token", &self.token, 1, 255).map(|token| PaymentMethod::Card { token })
-    }
-}
 
 /// Where a purifier is to be delivered.
 #[derive(Deserialize, ToSchema)]
@@ -82,6 +59,7 @@ pub struct PlaceRental {
     #[schema(example = "product_01kb3q5v8rf7k9x2m4n6p8q0st")]
     product_id: String,
     address: DeliverTo,
+    #[schema(inline = false, value_type = PaymentMethod)]
     payment_method: Method,
     /// The fee that the customer was shown: with another one, nothing is placed (409 `fee-changed`).
     #[schema(minimum = 0, maximum = 100_000_000, example = 29_900)]
@@ -105,7 +83,8 @@ pub struct PlaceRental {
     ),
     extensions(("x-problems" = json!([
         "payment-declined", "authentication-required", "product-not-found", "out-of-stock", "fee-changed",
-        "product-withdrawn", "rental-canceled", "payment-overloaded", "payment-unavailable",
+        "product-withdrawn", "rental-canceled", "checkout-expired", "payment-in-progress",
+        "payment-overloaded", "payment-unavailable",
     ]))),
 )]
 pub async fn place(
@@ -177,6 +156,7 @@ fn failed(placed: &Placed, kind: Kind, detail: &str) -> Result<HttpResponse, Pro
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PayRental {
+    #[schema(inline = false, value_type = PaymentMethod)]
     payment_method: Method,
 }
 
@@ -194,7 +174,7 @@ pub struct PayRental {
     ),
     extensions(("x-problems" = json!([
         "payment-declined", "authentication-required", "rental-not-payable", "payment-in-progress",
-        "rental-canceled", "payment-overloaded", "payment-unavailable",
+        "rental-canceled", "checkout-expired", "payment-overloaded", "payment-unavailable",
     ]))),
 )]
 pub async fn pay(

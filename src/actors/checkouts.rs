@@ -1,0 +1,104 @@
+//! Checkouts: what is fixed before a customer pays in a payment provider's own window, which needs to be
+//! told order and amount first.
+//!
+//! A checkout is a record of the vault, on disk before its id is told. It names the rental (and so the
+//! payment) and the attempt that it will become; nothing is charged, and nothing is in the journal, until
+//! it is used. It is kept for a day after it has expired, as receipts are, so that whoever sends it again
+//! is answered alike; then it is swept, oldest first, a few at a time. It holds no personal data.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{receipts, shop::ShopError, sources::Sources};
+use crate::{
+    domain::{CheckoutId, CustomerId, Money, ProductId, RentalId, Timestamp, id::uuid_v7, payment::Attempt},
+    store::{Journal, VaultWrite, codec},
+};
+
+const CHECKOUTS: &str = "checkout/";
+/// For so long, in ms, it can be used: for the customer to find a card and pay in the window.
+pub const VALID_MS: u64 = 30 * 60 * 1_000;
+/// For so long after that, in ms, it is kept.
+const KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
+/// How many are swept at once.
+const SWEEP_MAX: usize = 256;
+
+/// What is fixed. Part of the format: append only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkout {
+    /// Who pays.
+    pub customer: CustomerId,
+    /// For which product.
+    pub product: ProductId,
+    /// How much.
+    pub fee: Money,
+    /// For which rental, placed already or not.
+    pub rental: RentalId,
+    /// Which attempt at its payment.
+    pub attempt: Attempt,
+    /// Until when it can be used.
+    pub expires_at: Timestamp,
+}
+
+/// All checkouts.
+pub struct Checkouts {
+    journal: Arc<dyn Journal>,
+    sources: Sources,
+}
+
+impl Checkouts {
+    /// Checkouts in this journal's vault.
+    #[must_use]
+    pub const fn new(journal: Arc<dyn Journal>, sources: Sources) -> Self {
+        Self { journal, sources }
+    }
+
+    /// Keeps a checkout, durably.
+    ///
+    /// # Errors
+    /// [`ShopError::Store`], [`ShopError::Commit`]
+    pub async fn keep(&self, id: CheckoutId, checkout: &Checkout) -> Result<(), ShopError> {
+        let write = VaultWrite { key: key(id), value: Some(codec::encode(checkout)?) };
+        Ok(self.journal.vault_write(vec![write]).await?)
+    }
+
+    /// A checkout, if it is still kept.
+    ///
+    /// # Errors
+    /// [`ShopError::Store`]
+    pub async fn find(&self, id: CheckoutId) -> Result<Option<Checkout>, ShopError> {
+        let row = self.journal.vault_get(key(id)).await?;
+        Ok(row.map(|row| codec::decode(&row)).transpose()?)
+    }
+
+    /// Erases checkouts that are too old to be sent again, at most a few; answers how many.
+    ///
+    /// # Errors
+    /// [`ShopError::Store`], [`ShopError::Commit`]
+    pub async fn sweep(&self) -> Result<usize, ShopError> {
+        // Ids begin with the moment they were made: the oldest come first.
+        let kept_from = self.sources.now().minus_ms(VALID_MS + KEPT_MS);
+        let kept_from = key(CheckoutId(uuid_v7(kept_from.0, 0)));
+        let oldest = self.journal.vault_first(CHECKOUTS.to_owned(), SWEEP_MAX).await?;
+        let old = oldest.into_iter().filter(|(key, _)| *key < kept_from);
+        let writes: Vec<_> = old.map(|(key, _)| VaultWrite { key, value: None }).collect();
+        let swept = writes.len();
+        if swept > 0 {
+            self.journal.vault_write(writes).await?;
+        }
+        Ok(swept)
+    }
+
+    /// Sweeps for as long as it is let.
+    ///
+    /// # Errors
+    /// None: see [`receipts::sweeping`].
+    pub async fn run(self: Arc<Self>) -> Result<(), String> {
+        receipts::sweeping("checkouts", SWEEP_MAX, async || self.sweep().await).await
+    }
+}
+
+fn key(id: CheckoutId) -> String {
+    format!("{CHECKOUTS}{id}")
+}
