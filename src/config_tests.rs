@@ -248,3 +248,25 @@ fn secrets_come_from_files_too_and_only_from_one_place() {
     assert_eq!(payment.key.unwrap().0, "bearer");
     assert_eq!(payment.stripe.secret_key.unwrap().0, "bearer");
 }
+
+#[test]
+fn toss_payments_needs_its_secret_key_from_one_place() {
+    let toss = ("SAEM_PAYMENT__PROVIDER", "toss");
+    let missing = ["payment.toss.secret_key = : must be set, or its file, when payment.provider is toss"];
+    assert_eq!(refused(&[toss]), missing);
+    assert_eq!(refused(&[toss, ("SAEM_PAYMENT__TOSS__SECRET_KEY", "")]), missing);
+    let key = ("SAEM_PAYMENT__TOSS__SECRET_KEY", "test_sk_1");
+    let settings = loaded(&[toss, key]);
+    assert_eq!(settings.payment.toss.url, "https://api.tosspayments.com");
+    assert!(!format!("{settings:?}").contains("test_sk_1"));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("key");
+    let from_file = ("SAEM_PAYMENT__TOSS__SECRET_KEY_FILE", file.to_str().unwrap());
+    assert!(refused(&[toss, from_file])[0].starts_with("payment.toss.secret_key_file = "));
+    std::fs::write(&file, "test_sk_2\n").unwrap();
+    assert_eq!(loaded(&[toss, from_file]).payment.toss.secret_key.unwrap().0, "test_sk_2");
+    assert!(refused(&[toss, key, from_file])[0].ends_with("together with payment.toss.secret_key"));
+    let url = ("SAEM_PAYMENT__TOSS__URL", "http://me:secret@toss.example");
+    let wrong = refused(&[toss, key, url]);
+    assert!(wrong[0].starts_with("payment.toss.url = ***") && wrong.len() == 1, "{wrong:?}");
+}

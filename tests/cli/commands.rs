@@ -207,6 +207,7 @@ fn bad_settings_are_named_before_anything_is_touched() {
         ("SAEM_HTTP__CORS_ORIGINS", "shop.example", ["http.cors_origins = shop.example", "https://"]),
         ("SAEM_PAYMENT__QUEUE", "many", ["payment.queue", "many"]),
         ("SAEM_PAYMENT__QUEU", "1", ["payment.queu", "no such setting"]),
+        ("SAEM_PAYMENT__PROVIDER", "toss", ["payment.toss.secret_key", "must be set"]),
         ("SAEM_LOG", "=,=", ["bad setting", "SAEM_LOG"]),
     ] {
         fails_with(saem(&data).env(name, value).output().unwrap(), &words);

@@ -7,9 +7,12 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use saem::{
-    actors::receipts::{Outcome, Receipt},
+    actors::{
+        checkouts::Checkout,
+        receipts::{Outcome, Receipt},
+    },
     domain::{
-        Aggregate, EntityId, EntityKind, NewEvent, RentalId, Timestamp,
+        Aggregate, CustomerId, EntityId, EntityKind, Money, NewEvent, ProductId, RentalId, Timestamp,
         account::Account,
         address::Address,
         context::{Context, Group, Maintenance},
@@ -162,6 +165,19 @@ fn every_receipt_is_read_and_written_as_ever() {
     ];
     let receipt = |outcome| Receipt { fingerprint: [9; 16], at: Timestamp(1_700_000_000_000), outcome };
     hold("receipts.hex", numbered(outcomes.map(receipt)));
+}
+
+#[test]
+fn every_checkout_is_read_and_written_as_ever() {
+    let checkout = Checkout {
+        customer: CustomerId(1 << 70),
+        product: ProductId(1 << 71),
+        fee: Money::won(29_900),
+        rental: RentalId(1 << 72),
+        attempt: 2,
+        expires_at: Timestamp(1_700_000_000_000),
+    };
+    hold("checkouts.hex", vec![("checkout".to_owned(), checkout)]);
 }
 
 /// Every state an entity goes through when all events of its kind happen, in the order of the samples.
