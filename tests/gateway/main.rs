@@ -1,5 +1,5 @@
-//! Provider `http` and `saem gateway`: both sides of one protocol, over real connections, and a shop whose
-//! gateway is a process that dies and comes back.
+//! Providers `http` and `toss` over real connections: the first against `saem gateway`, a process that dies
+//! and comes back, the second against a strict double of Toss Payments.
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,5 +13,6 @@ mod stripe;
 #[path = "../support/mod.rs"]
 mod support;
 mod toss;
+mod toss_process;
 mod toss_shop;
 mod unclear;

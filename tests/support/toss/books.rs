@@ -129,6 +129,11 @@ impl Books {
         (ends != Ends::Lost).then_some(answer)
     }
 
+    /// Whether a call has arrived, and is not carried out yet.
+    pub fn under_way(&self) -> bool {
+        self.kept.values().any(Option::is_none)
+    }
+
     /// Whether a confirmation is held back.
     pub(super) fn holds(&self, body: &Value) -> bool {
         self.paid.iter().any(|paid| body["paymentKey"] == paid.key.as_str() && paid.ends == Ends::Held)
