@@ -252,7 +252,7 @@ fn secrets_come_from_files_too_and_only_from_one_place() {
 #[test]
 fn toss_payments_needs_its_secret_key_from_one_place() {
     let toss = ("SAEM_PAYMENT__PROVIDER", "toss");
-    let missing = ["payment.toss.secret_key = : must be set, or its file, when payment.provider is toss"];
+    let missing = ["payment.toss.secret_key: must be set, or its file, when payment.provider is toss"];
     assert_eq!(refused(&[toss]), missing);
     assert_eq!(refused(&[toss, ("SAEM_PAYMENT__TOSS__SECRET_KEY", "")]), missing);
     let key = ("SAEM_PAYMENT__TOSS__SECRET_KEY", "test_sk_1");

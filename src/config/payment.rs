@@ -52,7 +52,7 @@ sections! {
         url: String = gateways::stripe::URL.to_owned(),
     }
 
-    /// Toss Payments.
+    /// Toss Payments (`docs/toss.md`).
     TossSettings {
         /// The secret key; without one the provider is not set up.
         secret_key: Option<Secret> = None,
