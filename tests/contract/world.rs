@@ -39,6 +39,20 @@ pub struct World {
     customers: Cell<u32>,
 }
 
+/// Whether nothing is under way, as far as it is shown.
+fn is_quiet(shown: &[Value]) -> bool {
+    let items = |path: &str| {
+        let at = SHOWN.iter().position(|of| *of == path).expect("it is shown") + 1;
+        shown[at]["items"].as_array().unwrap()
+    };
+    let contexts = items("/v1/operations/contexts");
+    let waiting = |context: &Value| context["backlog"] != 0 && context["held"] == 0;
+    // A message is written first, and sent a little later: by then it looks different.
+    let paused = contexts.iter().any(|c| c["context"] == "notification" && c["paused"] == true);
+    let pending = items("/v1/notifications?limit=100").iter().any(|m| m["status"] == "PENDING");
+    !contexts.iter().any(waiting) && (paused || !pending)
+}
+
 async fn breaker(operator: &Client, mode: &str) {
     let request = operator.request(Method::PUT, "/v1/operations/payment/breaker");
     Answer::of(request.json(&json!({"mode": mode}))).await.expect(200);
@@ -191,24 +205,14 @@ impl World {
 
     /// Everything the operator sees, once nothing more is under way.
     pub async fn settled(&self) -> Vec<Value> {
-        let quiet = || async {
-            let contexts = self.operator.get("/v1/operations/contexts").await.expect(200);
-            let waiting = |context: &Value| context["backlog"] != 0 && context["held"] == 0;
-            let contexts = contexts["items"].as_array().unwrap();
-            // A message is written first, and sent a little later: by then it looks different.
-            let paused = contexts.iter().any(|c| c["context"] == "notification" && c["paused"] == true);
-            let messages = self.operator.get("/v1/notifications?limit=100").await.expect(200);
-            let pending = messages["items"].as_array().unwrap().iter().any(|m| m["status"] == "PENDING");
-            (!contexts.iter().any(waiting) && (paused || !pending)).then_some(())
-        };
-        eventually("nothing is under way", quiet).await;
         let seen = Cell::new(None);
+        // One look says both: something may begin between a look that is quiet and the next one.
         let unchanged = || async {
             let now = self.shown().await;
             let before = seen.replace(Some(now.clone()));
-            (before.as_ref() == Some(&now)).then_some(now)
+            (before.as_ref() == Some(&now) && is_quiet(&now)).then_some(now)
         };
-        eventually("what is shown stays", unchanged).await
+        eventually("nothing is under way, and what is shown stays", unchanged).await
     }
 
     async fn shown(&self) -> Vec<Value> {
