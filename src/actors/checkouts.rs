@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{receipts, shop::ShopError, sources::Sources};
 use crate::{
     domain::{CheckoutId, CustomerId, Money, ProductId, RentalId, Timestamp, id::uuid_v7, payment::Attempt},
-    store::{Journal, VaultWrite, codec},
+    store::{Journal, StoreError, VaultWrite, codec},
 };
 
 const CHECKOUTS: &str = "checkout/";
@@ -39,6 +39,20 @@ pub struct Checkout {
     pub attempt: Attempt,
     /// Until when it can be used.
     pub expires_at: Timestamp,
+    /// Whether the attempt at a rental that was deferred began with it: another checkout may be for the
+    /// same attempt. Where a rental is placed, the rental itself tells.
+    pub used: bool,
+}
+
+impl Checkout {
+    /// What the vault is to be told with the commit that begins its attempt.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is too large.
+    pub fn mark_used(&self, id: CheckoutId) -> Result<VaultWrite, StoreError> {
+        let used = Self { used: true, ..self.clone() };
+        Ok(VaultWrite { key: key(id), value: Some(codec::encode(&used)?) })
+    }
 }
 
 /// All checkouts.

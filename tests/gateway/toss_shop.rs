@@ -232,11 +232,13 @@ async fn paying_later_takes_a_checkout_of_its_own_and_charges_the_attempt_that_i
     for _ in 0..2 {
         works.pay_later(&rental, &declined).await.problem(402, "payment-declined");
     }
-    works.pay_later(&rental, &overtaken).await.problem(402, "payment-declined");
+    works.pay_later(&rental, &overtaken).await.problem(409, "checkout-expired");
     let third = works.pays(&works.checkout_again(&rental).await, Ends::Well);
     let paid = works.pay_later(&rental, &third).await.expect(200);
     assert_eq!(paid["status"], "CONFIRMED");
     replays(works.pay_later(&rental, &third).await, 200, &paid);
+    works.pay_later(&rental, &declined).await.problem(402, "payment-declined");
+    works.pay_later(&rental, &overtaken).await.problem(409, "rental-not-payable");
     assert_eq!(works.toss.moves(), (1, 0));
     let body = json!({"rentalId": id(&rental)});
     works.customer.post("/v1/checkouts", body).await.problem(409, "rental-not-payable");

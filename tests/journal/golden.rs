@@ -176,6 +176,7 @@ fn every_checkout_is_read_and_written_as_ever() {
         rental: RentalId(1 << 72),
         attempt: 2,
         expires_at: Timestamp(1_700_000_000_000),
+        used: true,
     };
     hold("checkouts.hex", vec![("checkout".to_owned(), checkout)]);
 }

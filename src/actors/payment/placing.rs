@@ -62,6 +62,8 @@ pub struct PayLater {
     pub method: PaymentMethod,
     /// The one attempt that the method is good for, if it is good for one alone.
     pub attempt: Option<Attempt>,
+    /// For the vault, with the commit that begins the attempt.
+    pub vault: Vec<VaultWrite>,
     /// Why.
     pub because: Because,
     /// The right to be here.
@@ -108,8 +110,17 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
 }
 
 pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, ConversationError> {
-    let PayLater { rental, method, attempt, because, turn, arrived, ticket: _ticket, presence: _present } =
-        pay;
+    let PayLater {
+        rental,
+        method,
+        attempt,
+        vault,
+        because,
+        turn,
+        arrived,
+        ticket: _ticket,
+        presence: _present,
+    } = pay;
     let _floor = desk.take_floor(rental.payment())?;
     let state = desk.read_rental(rental).await?;
     if state.status != RentalStatus::PaymentDeferred {
@@ -135,7 +146,7 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
     // From here on, what came of this request is what came of this attempt.
     let memo = turn.of_attempt(rental, charge.attempt);
     let exchange = &desk.parts.exchange;
-    exchange.ask_once::<Payment>(rental.payment(), request, because, Vec::new(), memo).await?;
+    exchange.ask_once::<Payment>(rental.payment(), request, because, vault, memo).await?;
     let told = match charge_in_time(desk, &mut go, (rental, &charge), &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, charge, reference, because).await?,
         Answer::Declined { code } => {

@@ -20,6 +20,7 @@ use crate::{
         rental::{Rental, RentalStatus},
     },
     gateways::{ChargeKey, PaymentMethod, Unfit},
+    store::VaultWrite,
 };
 
 /// What is to be paid.
@@ -63,7 +64,7 @@ impl Shop {
                 let ProductView { offer, .. } = self.orderable(product, None)?;
                 // The same bits: what it will be called follows from what it was called.
                 let rental = RentalId(id.0);
-                Checkout { customer, product, fee: offer.fee, rental, attempt: 1, expires_at }
+                Checkout { customer, product, fee: offer.fee, rental, attempt: 1, expires_at, used: false }
             }
             Purchase::Rental(rental) => self.again(customer, rental, expires_at).await?,
         };
@@ -94,7 +95,15 @@ impl Shop {
         if state.status != RentalStatus::PaymentDeferred || !open || attempt > ATTEMPTS_MAX {
             return Err(ShopError::RentalNotPayable);
         }
-        Ok(Checkout { customer, product: terms.product_id, fee: terms.fee, rental, attempt, expires_at })
+        Ok(Checkout {
+            customer,
+            product: terms.product_id,
+            fee: terms.fee,
+            rental,
+            attempt,
+            expires_at,
+            used: false,
+        })
     }
 
     /// The checkout that a payment method names, if it names one of this customer's.
@@ -123,6 +132,19 @@ impl Shop {
         match (method, checkout) {
             (PaymentMethod::Card { .. }, _) | (PaymentMethod::Toss { .. }, Some(_)) => Ok(()),
             (PaymentMethod::Toss { .. }, None) => Err(wrong("must name a checkout of yours")),
+        }
+    }
+
+    /// What the vault is to be told when the attempt begins that this payment method is for.
+    pub(super) fn mark_used(
+        method: &PaymentMethod,
+        checkout: Option<&Checkout>,
+    ) -> Result<Vec<VaultWrite>, ShopError> {
+        match (method, checkout) {
+            (PaymentMethod::Toss { checkout_id, .. }, Some(checkout)) => {
+                Ok(vec![checkout.mark_used(*checkout_id)?])
+            }
+            _ => Ok(Vec::new()),
         }
     }
 

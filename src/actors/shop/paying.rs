@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     actors::{
-        checkouts::Checkout,
         payment::{PayLater, outcome_of},
         receipts::{Begun, Outcome, Turn},
     },
@@ -64,7 +63,7 @@ impl Shop {
         if let Some(checkout) = &checkout {
             checkout.pays(id)?;
             let receipt = Outcome::Attempt { rental: id, attempt: checkout.attempt };
-            if self.was_used(checkout).await? {
+            if checkout.used {
                 let paid = self.pay_again(id, &receipt).await?;
                 turn.remember(receipt).await?;
                 return Ok(paid);
@@ -72,6 +71,7 @@ impl Shop {
         }
         self.usable(&method, checkout.as_ref())?;
         checkout.as_ref().map_or(Ok(()), |checkout| self.in_time(checkout))?;
+        let vault = Self::mark_used(&method, checkout.as_ref())?;
         let attempt = checkout.map(|checkout| checkout.attempt);
         if rental.rental.status != RentalStatus::PaymentDeferred {
             return Err(ShopError::RentalNotPayable);
@@ -79,24 +79,13 @@ impl Shop {
         let presence = self.enter(customer).await?;
         let ticket = self.payments.ticket()?;
         let because = on_behalf(&rental.rental, because)?;
-        let pay = PayLater { rental: id, method, attempt, because, ticket, presence, turn, arrived };
+        let pay = PayLater { rental: id, method, attempt, vault, because, ticket, presence, turn, arrived };
         let mut paid: Placed = self.payments.converse(pay).await?;
         paid.rental.address = rental.address;
         if paid.outcome == PayOutcome::Canceled {
             return Err(ShopError::RentalNotPayable);
         }
         Ok(paid)
-    }
-
-    /// Whether the attempt that a checkout is for was begun, however that ended.
-    async fn was_used(&self, checkout: &Checkout) -> Result<bool, ShopError> {
-        let timeline = self.timeline(checkout.rental).await?;
-        Ok(timeline.iter().any(|recorded| {
-            matches!(
-                recorded.event,
-                Event::Payment(PaymentEvent::PaymentRequested { attempt, .. }) if attempt == checkout.attempt
-            )
-        }))
     }
 
     async fn pay_again(&self, id: RentalId, before: &Outcome) -> Result<Placed, ShopError> {

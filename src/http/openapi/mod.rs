@@ -44,6 +44,11 @@ customer pays by `POST /v1/rentals/{id}/payment`, best after `paymentRetryAt`, a
 approves after 700 ms, `tok_timeout` never answers, `tok_error` fails, `tok_lost_response` approves but the \
 answer is lost: these three end as 202, and the third turns `CONFIRMED` by itself. Other tokens are 400.
 
+**A payment window** (Toss Payments) is told an order and an amount before the customer pays: \
+`POST /v1/checkouts` fixes both, for a product, or for a rental that is to be paid later. What the window \
+hands back goes, with the checkout, into `paymentMethod` of type `TOSS`. Which type fits follows from the \
+server's payment provider; the other one is 400.
+
 **Limits:** so many requests a second from one address (`limits.requests_per_second`, 50 unless told), then \
 429; after five wrong passwords an account waits, ever longer, also with the right one. Bodies have up to \
 64 KiB and 16 levels. Pages of another origin may call only if `http.cors_origins` names it.
