@@ -8,14 +8,18 @@ mod breaker;
 mod calls;
 #[path = "../http/clock.rs"]
 mod clock;
+mod crowd;
 mod gateway;
+mod hang;
 #[path = "../http/load.rs"]
 #[expect(dead_code, reason = "a drill has loads of its own")]
 mod load;
 #[path = "../http/process.rs"]
 #[expect(dead_code, reason = "the bare server is the benchmark's")]
 mod process;
+mod redeploy;
 mod shop;
+mod siege;
 
 use std::process::ExitCode;
 
@@ -39,6 +43,20 @@ enum Drill {
         #[arg(long, default_value_t = 30)]
         seconds: u64,
     },
+    /// A new version put in three times, under the source's siege.
+    Redeploy {
+        /// How many seconds each of the two sieges lasts.
+        #[arg(long, default_value_t = 150)]
+        seconds: u64,
+    },
+    /// A reactor, an arbiter and the store's writer that hang, and a watchdog that replaces the process.
+    Hang,
+    /// The source's 110 users.
+    Load {
+        /// How many seconds each of the two sieges lasts.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -49,6 +67,9 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let drilled = runtime.map_err(Into::into).and_then(|runtime| match drill {
         Drill::Breaker { seconds } => runtime.block_on(breaker::drill(seconds)),
+        Drill::Redeploy { seconds } => runtime.block_on(redeploy::drill(seconds)),
+        Drill::Hang => runtime.block_on(hang::drill()),
+        Drill::Load { seconds } => runtime.block_on(crowd::drill(seconds)),
     });
     match drilled {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,8 @@
 use std::{
     error::Error,
     io::{BufRead as _, BufReader},
+    net::TcpListener,
+    os::fd::AsRawFd as _,
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
 };
@@ -25,6 +27,29 @@ impl Server {
         command.envs([("SAEM_LOG", "error"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")]);
         command.envs(settings.iter().copied());
         Self::started(command.env("SAEM_OPERATOR__KEY", crate::calls::OPERATOR_KEY))
+    }
+
+    /// A binary on an address that it binds itself.
+    pub fn at(
+        binary: &Path,
+        address: &str,
+        data: &Path,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, Box<dyn Error>> {
+        let mut command = Command::new(binary);
+        command.args(["serve", "--listen", address, "--data"]).arg(data).args(["--demo"]);
+        command.envs([("SAEM_LOG", "error"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")]);
+        Self::started(command.envs(settings.iter().copied()))
+    }
+
+    /// A binary on a socket that this process holds open, passed as systemd passes it: as descriptor 3, to
+    /// the very process that the shell becomes.
+    pub fn on_socket(binary: &Path, socket: &TcpListener, data: &Path) -> Result<Self, Box<dyn Error>> {
+        let script = format!(r#"exec 3<&{}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@""#, socket.as_raw_fd());
+        let mut command = Command::new("bash");
+        command.args(["-c", &script]).arg(binary).args(["serve", "--data"]).arg(data).args(["--demo"]);
+        command.envs([("SAEM_LOG", "error"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")]);
+        Self::started(&mut command)
     }
 
     /// The payment simulator, which keeps its ledger in a file.
@@ -55,10 +80,28 @@ impl Server {
         }
     }
 
+    /// Ends it in order, and waits until it has.
+    pub fn terminate(mut self) -> std::io::Result<()> {
+        Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
+        let status = self.process.wait()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(std::io::Error::other(format!("a server ended: {status}")))
+        }
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
+}
+
+/// A socket that the processes it is passed to can hold open.
+pub fn inheritable() -> std::io::Result<TcpListener> {
+    let socket = TcpListener::bind("127.0.0.1:0")?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty())?;
+    Ok(socket)
 }
 
 impl Drop for Server {
