@@ -98,6 +98,8 @@ sections! {
         path: PathBuf = PathBuf::from("./saem-data"),
         /// How much sled may keep in memory, in MiB.
         cache_mb: u64 = 64,
+        /// With less left on the disk, in MiB, commands are refused (503); reads go on. 0 never refuses.
+        min_free_mb: u64 = 128,
     }
 
     /// The operator.
@@ -259,6 +261,7 @@ impl Settings {
             ("http.keep_alive_ms", http.keep_alive_ms, 1_000, 60 * MINUTE_MS),
             ("limits.requests_per_second", limits.requests_per_second.into(), 0, 1_000_000),
             ("store.cache_mb", store.cache_mb, 1, 1_000_000),
+            ("store.min_free_mb", store.min_free_mb, 0, 1_000_000_000),
             ("actors.arbiters", actors.arbiters as u64, 0, 64),
             ("actors.idle_ms", actors.idle_ms, 1_000, 60 * MINUTE_MS),
             ("actors.live_max", actors.live_max as u64, 1, 10_000_000),
@@ -330,7 +333,9 @@ impl Store {
     /// How sled is opened.
     #[must_use]
     pub fn sled(&self) -> SledOptions {
-        SledOptions { cache_bytes: self.cache_mb * 1_024 * 1_024, ..SledOptions::default() }
+        let bytes = |mebibytes: u64| mebibytes * 1_024 * 1_024;
+        let (cache_bytes, min_free_bytes) = (bytes(self.cache_mb), bytes(self.min_free_mb));
+        SledOptions { cache_bytes, min_free_bytes, ..SledOptions::default() }
     }
 }
 

@@ -304,6 +304,11 @@ pub trait Journal: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(StoreFigures::default())))
     }
 
+    /// Whether it takes no commits any more until it is opened anew.
+    fn is_poisoned(&self) -> bool {
+        self.health().is_err()
+    }
+
     /// Grows, at least once a second, for as long as whoever writes gets on; none where nobody could hang.
     fn turns(&self) -> Option<u64> {
         None

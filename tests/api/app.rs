@@ -108,6 +108,11 @@ impl TestApp {
         self.running = Some(Running::start(self.settings.clone()));
     }
 
+    /// Changes settings, from the next start on.
+    pub fn change(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.settings);
+    }
+
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }

@@ -85,6 +85,32 @@ async fn an_arbiter_survives_a_task_that_panics() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_nearly_full_is_read_and_not_written() {
+    let mut app = watched();
+    let (mut customer, product) = (app.customer(1).await, app.product(29_900, 10).await);
+    let rental = customer.rented(&product).await;
+    // More than any disk has: as if it were full.
+    app.change(|settings| settings.store.min_free_mb = 1_000_000_000);
+    app.restart();
+    customer.move_to(&app.url());
+    let refused = customer.rent(&product, "tok_ok").await;
+    assert!(!refused.header("Retry-After").is_empty());
+    refused.problem(503, "store-unavailable");
+    app.anyone().get("/readyz").await.problem(503, "not-ready");
+    assert_eq!(
+        app.anyone().get("/healthz").await.expect(200)["status"],
+        "ok",
+        "a new process would not help"
+    );
+    let row = customer.get(&format!("/v1/mypage/{}", rental["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(row["rentalStatus"], "CONFIRMED");
+    app.change(|settings| settings.store.min_free_mb = 0);
+    app.restart();
+    customer.move_to(&app.url());
+    customer.rent(&product, "tok_ok").await.expect(201);
+}
+
+#[tokio::test]
 async fn what_waits_is_not_taken_for_what_hangs() {
     let app = watched();
     let (customer, product) = (app.customer(1).await, app.product(29_900, 10).await);

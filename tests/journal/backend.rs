@@ -85,6 +85,11 @@ impl Sled {
         Self::new(open(directory.path(), options).await.unwrap(), directory)
     }
 
+    /// Changes how much its disk must have left.
+    pub(crate) fn require_free(&self, bytes: u64) {
+        self.sled.require_free(bytes);
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }

@@ -24,7 +24,7 @@ use crate::{
     samples::{Entity, Said, folded, is_refused, offer, registered, restocks},
 };
 
-const BEHIND: SledOptions = SledOptions { cache_bytes: 16 << 20, write_behind: true };
+const BEHIND: SledOptions = SledOptions { cache_bytes: 16 << 20, write_behind: true, min_free_bytes: 0 };
 const FOLDED: SledOptions = SledOptions { write_behind: false, ..BEHIND };
 
 /// What is in a store, past all that Saem does to it.

@@ -15,6 +15,7 @@ mod failing;
 mod golden;
 mod golden_store;
 mod reading;
+mod room;
 mod samples;
 
 use std::{future::Future, time::Duration};

@@ -101,6 +101,10 @@ impl Journal for Unreliable {
         self.inner.health()
     }
 
+    fn is_poisoned(&self) -> bool {
+        self.inner.is_poisoned()
+    }
+
     fn back_up(&self, to: PathBuf, beside: Vec<PathBuf>) -> Pending<Result<BackedUp, BackUpError>> {
         self.inner.back_up(to, beside)
     }

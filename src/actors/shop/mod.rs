@@ -298,7 +298,7 @@ impl Shop {
     /// What makes no progress.
     pub fn alive(&self) -> Result<(), String> {
         let mut stuck = self.watchdog.stuck();
-        if self.journal.health().is_err() {
+        if self.journal.is_poisoned() {
             stuck.push("the store takes nothing more".to_owned());
         }
         if stuck.is_empty() { Ok(()) } else { Err(stuck.join(", ")) }

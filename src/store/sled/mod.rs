@@ -23,6 +23,7 @@ mod error;
 mod format;
 mod index;
 mod reads;
+mod room;
 mod writer;
 
 use std::{
@@ -41,6 +42,7 @@ use self::{
     format::{Files, Tree, unavailable},
     index::Index,
     reads::{ReadPool, Tail},
+    room::Room,
     writer::{Done, Request, Writer},
 };
 pub use self::{compacting::Compacted, error::OpenError};
@@ -58,11 +60,13 @@ pub struct SledOptions {
     /// Whether what is known of entities is ever written behind. Without, all of it is folded at each
     /// start: for tests of just that.
     pub write_behind: bool,
+    /// With fewer bytes left on its disk, it takes no commits.
+    pub min_free_bytes: u64,
 }
 
 impl Default for SledOptions {
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1_024 * 1_024, write_behind: true }
+        Self { cache_bytes: 64 * 1_024 * 1_024, write_behind: true, min_free_bytes: 0 }
     }
 }
 
@@ -76,6 +80,7 @@ pub struct SledJournal {
 /// What the writer, the readers and the front share.
 struct Shared {
     directory: PathBuf,
+    room: Room,
     files: Arc<Files>,
     handover: Handover,
     index: Index,
@@ -113,6 +118,7 @@ impl SledJournal {
         let index = Index::new(Arc::clone(&files), options.write_behind);
         let head = reads::recover(&files, &index).map_err(damaged)?;
         let shared = Arc::new(Shared {
+            room: Room::new(directory.to_owned(), options.min_free_bytes),
             directory: directory.to_owned(),
             handover: Handover::default(),
             tail: Tail::after(head),
@@ -148,6 +154,12 @@ impl SledJournal {
     #[doc(hidden)]
     pub fn fail_next_flush(&self) {
         self.request(Request::FailNextFlush);
+    }
+
+    /// Changes how many bytes its disk must have left.
+    #[doc(hidden)]
+    pub fn require_free(&self, bytes: u64) {
+        self.shared.room.require(bytes);
     }
 
     /// Puts a request into the writer's queue; answers whether it is there.
@@ -313,16 +325,19 @@ impl Journal for SledJournal {
     }
 
     fn health(&self) -> Result<(), String> {
-        self.shared.poisoned().map_or(Ok(()), Err)
+        self.shared.poisoned().or_else(|| self.shared.room.shortage()).map_or(Ok(()), Err)
+    }
+
+    fn is_poisoned(&self) -> bool {
+        self.shared.poisoned().is_some()
     }
 
     fn figures(&self) -> Pending<Result<StoreFigures, StoreError>> {
         let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
-            let disk = rustix::fs::statvfs(&shared.directory).ok();
             Ok(StoreFigures {
                 bytes: copying::size(&shared.directory).ok(),
-                free_bytes: disk.map(|disk| disk.f_bavail * disk.f_frsize),
+                free_bytes: shared.room.free_bytes(),
                 ..shared.done.so_far()
             })
         })

@@ -140,10 +140,12 @@ impl Writer {
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
             let quiet = first.is_none();
+            self.shared.room.look();
             let more = std::iter::from_fn(|| queue.try_recv().ok());
             let mut closing = None;
             let mut batch = Batch { chunk_first: self.next, ..Batch::default() };
             for request in first.into_iter().chain(more).take(BATCH_MAX) {
+                let Some(request) = self.with_room(request) else { continue };
                 match request {
                     Request::Commit { commit, reply } => self.stage(&mut batch, commit, reply),
                     Request::Vault { writes, reply } => {
@@ -165,6 +167,19 @@ impl Writer {
                 return;
             }
         }
+    }
+
+    /// The request, unless it is to write and the disk has no room: then it is answered.
+    fn with_room(&self, request: Request) -> Option<Request> {
+        let Some(shortage) = self.shared.room.shortage() else { return Some(request) };
+        match request {
+            Request::Commit { reply, .. } => drop(reply.send(Err(CommitError::Unavailable(shortage)))),
+            Request::Vault { writes, reply } if !writes.is_empty() => {
+                drop(reply.send(Err(CommitError::Unavailable(shortage))));
+            }
+            request => return Some(request),
+        }
+        None
     }
 
     /// Checks a commit against what is known, this batch's earlier commits included.

@@ -1,0 +1,53 @@
+//! Room on the disk: a store that fills its disk cannot even be opened any more. So it stops taking commits
+//! while there is still some left, and goes on by itself once there is more.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use tracing::{error, info};
+
+/// What the disk of a store must have left.
+pub(super) struct Room {
+    directory: PathBuf,
+    min_free_bytes: AtomicU64,
+    short: AtomicBool,
+}
+
+impl Room {
+    pub(super) const fn new(directory: PathBuf, min_free_bytes: u64) -> Self {
+        Self { directory, min_free_bytes: AtomicU64::new(min_free_bytes), short: AtomicBool::new(false) }
+    }
+
+    /// How many bytes are left, if the system tells.
+    pub(super) fn free_bytes(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.directory).ok()?;
+        Some(disk.f_bavail * disk.f_frsize)
+    }
+
+    /// Looks how much is left. Says so when it is too little, and when it is enough again.
+    pub(super) fn look(&self) {
+        let min_free_bytes = self.min_free_bytes.load(Ordering::Relaxed);
+        let Some(free_bytes) = self.free_bytes() else { return };
+        let short = free_bytes < min_free_bytes;
+        if self.short.swap(short, Ordering::Relaxed) != short {
+            if short {
+                error!(free_bytes, min_free_bytes, "the disk is nearly full: the store takes no commits");
+            } else {
+                info!(free_bytes, "the disk has room again: the store takes commits");
+            }
+        }
+    }
+
+    /// Why nothing is taken now, if nothing is.
+    pub(super) fn shortage(&self) -> Option<String> {
+        let short = self.short.load(Ordering::Relaxed);
+        short.then(|| "the disk has less than store.min_free_mb left".to_owned())
+    }
+
+    /// Changes what must be left.
+    pub(super) fn require(&self, min_free_bytes: u64) {
+        self.min_free_bytes.store(min_free_bytes, Ordering::Relaxed);
+    }
+}
