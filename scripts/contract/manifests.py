@@ -81,6 +81,9 @@ class Server:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("SAEM_")}
         # Any port, on this machine alone. The rest is as rendered.
         settings = settings | {"SAEM_HTTP__LISTEN": "127.0.0.1:0", "SAEM_LOG": "error"}
+        self.apart = "SAEM_HTTP__OPERATIONS_LISTEN" in settings
+        if self.apart:
+            settings["SAEM_HTTP__OPERATIONS_LISTEN"] = "127.0.0.1:0"
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         self.process = subprocess.Popen([saem, "serve"], env=plain | settings, **pipes)
 
@@ -95,7 +98,9 @@ class Server:
         """Waits until it says where it listens."""
         said = self.process.stdout.readline()
         assert " listens on " in said, f"it does not start: {self.process.communicate()[1]}"
-        self.url = said.split(" listens on ")[1].strip()
+        self.url = self.operations = said.split(" listens on ")[1].strip()
+        if self.apart:
+            self.operations = self.process.stdout.readline().split("operations")[1].strip()
         return self
 
     def refuses(self, *words):
@@ -111,7 +116,8 @@ class Server:
         """The status of an answer."""
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, headers)
+        url = self.operations if path.startswith("/v1/operations/") else self.url
+        request = urllib.request.Request(url + path, data, headers)
         try:
             with urllib.request.urlopen(request, timeout=seconds) as answer:
                 return answer.status
@@ -178,6 +184,7 @@ def starting(saem, rendered):
             assert server.ask("/readyz") == server.ask("/healthz") == 200
             key = (volumes / "keys/operator.key").read_text().strip()
             assert server.ask("/v1/operations/actors", key) == 200, "the mounted key is not the operator's"
+            assert server.ask("/metrics") == 404, "metrics are for everybody"
             server.process.send_signal(signal.SIGTERM)
             told = server.process.communicate(timeout=30)[1]
             assert (server.process.returncode, told) == (0, ""), f"{server.process.returncode}: {told}"

@@ -116,6 +116,7 @@ fn a_backup_takes_files_along_and_is_restored_into_an_empty_place() {
         assert_eq!(made.position, said.head);
         assert_eq!(fs::read_to_string(to.join("a.key")).unwrap(), "secret");
         assert!(!to.join("no.key").exists());
+        fs::create_dir_all(target.join("lost+found")).unwrap();
         SledJournal::restore(&to, &target).unwrap();
         assert_eq!(fs::read_to_string(target.join("a.key")).unwrap(), "secret");
         for directory in [&target, &to] {

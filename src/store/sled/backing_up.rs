@@ -116,12 +116,18 @@ fn discard(to: &Path, beside: &[PathBuf]) {
     }
 }
 
+/// Whether nobody has put anything into a directory; a new disk's may hold `lost+found`.
+fn is_empty(directory: &Path) -> io::Result<bool> {
+    let names = fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.file_name()));
+    Ok(names.collect::<io::Result<Vec<_>>>()?.iter().all(|name| name == "lost+found"))
+}
+
 /// Makes the directory, if there is none, and sees that it is empty, elsewhere, and on a disk with room.
 fn prepare(shared: &Shared, to: &Path) -> Result<(), BackUpError> {
     let refused = |why: String| BackUpError::Refused(format!("the directory cannot take a backup: {why}"));
     let unusable = |error: io::Error| refused(format!("it cannot be made or read ({error})"));
     DirBuilder::new().recursive(true).mode(0o700).create(to).map_err(unusable)?;
-    if fs::read_dir(to).map_err(unusable)?.next().is_some() {
+    if !is_empty(to).map_err(unusable)? {
         return Err(refused("it holds files already".to_owned()));
     }
     let (real, own) =
@@ -224,7 +230,7 @@ pub(super) fn restore(from: &Path, to: &Path) -> Result<(), OpenError> {
     format::check_format(from)?;
     fs::create_dir_all(to).map_err(unusable(to))?;
     let _lock = format::lock(to)?;
-    if fs::read_dir(to).map_err(unusable(to))?.next().is_some() {
+    if !is_empty(to).map_err(unusable(to))? {
         return Err(OpenError::Occupied(at(to)));
     }
     let copied = files(from).and_then(|files| {
