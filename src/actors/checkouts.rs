@@ -94,14 +94,7 @@ impl Checkouts {
         // Ids begin with the moment they were made: the oldest come first.
         let kept_from = self.sources.now().minus_ms(VALID_MS + KEPT_MS);
         let kept_from = key(CheckoutId(uuid_v7(kept_from.0, 0)));
-        let oldest = self.journal.vault_first(CHECKOUTS.to_owned(), SWEEP_MAX).await?;
-        let old = oldest.into_iter().filter(|(key, _)| *key < kept_from);
-        let writes: Vec<_> = old.map(|(key, _)| VaultWrite { key, value: None }).collect();
-        let swept = writes.len();
-        if swept > 0 {
-            self.journal.vault_write(writes).await?;
-        }
-        Ok(swept)
+        receipts::erase_before(&self.journal, CHECKOUTS, &kept_from, SWEEP_MAX).await
     }
 
     /// Sweeps for as long as it is let.

@@ -209,14 +209,7 @@ impl Receipts {
     /// [`ShopError::Store`], [`ShopError::Commit`]
     pub async fn sweep(&self) -> Result<usize, ShopError> {
         let kept_from = receipt_key(self.today().saturating_sub(1), 0);
-        let oldest = self.journal.vault_first(RECEIPTS.to_owned(), SWEEP_MAX).await?;
-        let old = oldest.into_iter().filter(|(key, _)| *key < kept_from);
-        let writes: Vec<_> = old.map(|(key, _)| VaultWrite { key, value: None }).collect();
-        let swept = writes.len();
-        if swept > 0 {
-            self.journal.vault_write(writes).await?;
-        }
-        Ok(swept)
+        erase_before(&self.journal, RECEIPTS, &kept_from, SWEEP_MAX).await
     }
 
     /// Sweeps for as long as it is let.
@@ -226,6 +219,27 @@ impl Receipts {
     pub async fn run(self: Arc<Self>) -> Result<(), String> {
         sweeping("receipts", SWEEP_MAX, async || self.sweep().await).await
     }
+}
+
+/// Erases the first records of the vault, at most `max`, whose keys begin with `prefix` and come before
+/// `kept_from`; answers how many.
+///
+/// # Errors
+/// [`ShopError::Store`], [`ShopError::Commit`]
+pub(super) async fn erase_before(
+    journal: &Arc<dyn Journal>,
+    prefix: &str,
+    kept_from: &str,
+    max: usize,
+) -> Result<usize, ShopError> {
+    let oldest = journal.vault_first(prefix.to_owned(), max).await?;
+    let old = oldest.into_iter().map(|(key, _)| key).filter(|key| key.as_str() < kept_from);
+    let writes: Vec<_> = old.map(|key| VaultWrite { key, value: None }).collect();
+    let erased = writes.len();
+    if erased > 0 {
+        journal.vault_write(writes).await?;
+    }
+    Ok(erased)
 }
 
 /// Sweeps again and again: soon, if `full` were swept at once.
