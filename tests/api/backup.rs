@@ -27,15 +27,20 @@ async fn shown(operator: &Client, customer: &Client) -> String {
     all
 }
 
-/// Everything there was to send is sent, and My Page has got to where the journal is.
+/// Everything there was to send is sent, and catalogue and My Page have got to where the journal is.
 async fn at_rest(app: &TestApp, customer: &Client, product: &str) {
+    // Two of the rental, five of the one that was canceled.
     eventually("every message is sent", || async {
         let messages = app.operator().get("/v1/notifications?limit=100").await.expect(200);
-        messages["items"].as_array().unwrap().iter().all(|m| m["status"] == "SENT").then_some(())
+        let messages = messages["items"].as_array().unwrap();
+        (messages.len() == 7 && messages.iter().all(|m| m["status"] == "SENT")).then_some(())
     })
     .await;
     let restocked =
         app.operator().post(&format!("/v1/products/{product}/restock"), json!({"quantity": 1})).await;
+    // Of ten, one was taken, and one more came back; one is new.
+    let shown = || async { (app.stock(product).await == 10).then_some(()) };
+    eventually("the catalogue shows the restock", shown).await;
     let read = customer.request(Method::GET, "/v1/mypage");
     Answer::of(read.header("Saem-Position", restocked.header("Saem-Position"))).await.expect(200);
 }

@@ -24,7 +24,9 @@ async fn it_says_where_everything_is_and_what_to_try_first() {
     for part in [data.to_str().unwrap(), key.to_str().unwrap(), "3 sample purifiers", "/v1/products"] {
         assert!(said_all.contains(part), "{part}: {said_all}");
     }
-    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    for (path, mode) in [(&key, 0o600), (&data, 0o700)] {
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+    }
     assert!(operator_key(&data).len() >= 32);
     let products = Client::of(url(&said), None).get("/v1/products").await.expect(200);
     assert_eq!(products["items"].as_array().unwrap().len(), 3);

@@ -228,7 +228,7 @@ pub(super) fn restore(from: &Path, to: &Path) -> Result<(), OpenError> {
     }
     let _lock = format::lock(from)?;
     format::check_format(from)?;
-    fs::create_dir_all(to).map_err(unusable(to))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(to).map_err(unusable(to))?;
     let _lock = format::lock(to)?;
     if !is_empty(to).map_err(unusable(to))? {
         return Err(OpenError::Occupied(at(to)));

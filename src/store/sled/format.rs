@@ -1,8 +1,9 @@
 //! The data directory: its format, its lock, and what sled leaves behind in a crash.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, DirBuilder, File, TryLockError},
     io::{self, Write as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
 };
@@ -110,7 +111,8 @@ pub(super) fn unavailable(error: sled::Error) -> StoreError {
 pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, OpenError> {
     let path = directory.display().to_string();
     let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
-    fs::create_dir_all(directory).map_err(unusable)?;
+    // Whose data it is, nobody else reads: what is in it are customers' addresses.
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
     let lock = lock(directory)?;
     check_format(directory)?;
     compacting::settle(directory).map_err(unusable)?;
