@@ -158,7 +158,11 @@ async fn a_backup_is_made_with_and_without_a_server_and_restored() {
     done(tool("restore", &second, &third, &[]), &["third", "restored, up to event"]);
     fails_with(tool("restore", &second, &third, &[]), &["third", "is not empty"]);
     fails_with(tool("restore", directory.path(), &data, &[]), &["no FORMAT file"]);
-    for data in [first, third] {
+    // As somebody types it who stands beside it.
+    let mut beside = Command::new(env!("CARGO_BIN_EXE_saem"));
+    beside.args(["restore", "second", "--data", "fourth"]).env("SAEM_LOG", "warn");
+    done(beside.current_dir(directory.path()).output().unwrap(), &["fourth: restored, up to event"]);
+    for data in [first, third, directory.path().join("fourth")] {
         let (_running, said) = Running::start(&mut saem(&data));
         let products = Client::of(url(&said), None).get("/v1/products").await.expect(200);
         assert_eq!(products["items"].as_array().unwrap().len(), 3);

@@ -18,7 +18,7 @@ use std::{
 
 use super::{
     OpenError, Shared, SledOptions,
-    copying::{files, remove, reopened, rows_after, size, sum_of, sync, sync_all},
+    copying::{files, remove, reopened, rows_after, size, sum_of, sync_above, sync_all},
     format::{self, Opened, STORE, TREES, Tree, open_db, unavailable},
     reads,
 };
@@ -177,7 +177,7 @@ fn copy(
     };
     sync_all(to).map_err(failed)?;
     format::write_format(to).map_err(failed)?;
-    to.parent().map_or(Ok(()), sync).map_err(failed)?;
+    sync_above(to).map_err(failed)?;
     Ok(BackedUp { position, bytes: size(to).map_err(failed)? })
 }
 
@@ -241,7 +241,7 @@ pub(super) fn restore(from: &Path, to: &Path) -> Result<(), OpenError> {
         }
         sync_all(to)?;
         format::write_format(to)?;
-        to.parent().map_or(Ok(()), sync)
+        sync_above(to)
     });
     copied.map_err(unusable(to))
 }

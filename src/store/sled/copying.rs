@@ -103,6 +103,16 @@ pub(super) fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// Waits until the directory that `directory` is in is on disk. A path such as `data` has nothing above it
+/// to name: that is the working directory.
+pub(super) fn sync_above(directory: &Path) -> io::Result<()> {
+    match directory.parent() {
+        Some(above) if above.as_os_str().is_empty() => sync(Path::new(".")),
+        Some(above) => sync(above),
+        None => Ok(()),
+    }
+}
+
 /// Removes a directory and what is in it, if it is there.
 pub(super) fn remove(directory: &Path) -> io::Result<()> {
     match fs::remove_dir_all(directory) {
