@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{Client, TestApp, eventually};
+use crate::{
+    app::{Client, TestApp, eventually},
+    metrics::sample,
+};
 
 /// A server that notices within three seconds.
 fn watched() -> TestApp {
@@ -49,6 +52,8 @@ async fn what_hangs_is_named_and_a_new_process_goes_on() {
         rent(&customer, &product).await;
         let told = not_alive(&app).await;
         assert!(told.contains(named), "{named}: {told}");
+        // Whoever watches hears of it, too: an arbiter that hangs does not hang what tells of it.
+        assert_eq!(sample(&app, "saem_alive").await, Some(0.0), "{named}");
         app.restart();
         customer.move_to(&app.url());
         assert_eq!(app.anyone().get("/healthz").await.expect(200)["status"], "ok");

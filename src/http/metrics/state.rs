@@ -1,12 +1,18 @@
 //! The shop as it is now, as families of metrics.
 
+use std::time::Duration;
+
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use tokio::time::timeout;
 
 use crate::{
     actors::shop::Shop,
     figures::Observed,
     http::{App, problem::Problem},
 };
+
+/// How long actors may take to tell of themselves.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Families, as they are added.
 #[derive(Default)]
@@ -109,7 +115,10 @@ pub(super) async fn of(app: &App) -> Result<Vec<MetricFamily>, Problem> {
     families.gauge("saem_alive", "Whether the process gets on", yes(shop.alive().is_ok()));
     add_store(&mut families, shop).await?;
     add_contexts(&mut families, shop);
-    add_actors(&mut families, shop).await?;
+    // Actors that hang do not tell of themselves; that they do is said above all the same.
+    if let Ok(added) = timeout(PATIENCE, add_actors(&mut families, shop)).await {
+        added?;
+    }
     add_payments(&mut families, shop).await;
     add_calls(&mut families, shop);
     add_messages(&mut families, shop);
