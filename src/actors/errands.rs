@@ -159,11 +159,13 @@ impl Errands {
             }
             Done::Hopeless { reason } => {
                 let key = held_key(errand);
-                error!(target = %key.target, ?errand, reason, "a payment is held for the operator");
+                let correlation = item.correlation;
+                let target = key.target;
+                error!(%target, ?errand, %correlation, reason, "a payment is held for the operator");
                 let attempts = item.attempts + 1;
                 let hold = Hold::new(item.position, event_of(errand), reason, attempts);
                 let command = ContextCommand::Hold { key, hold };
-                let because = Exchange::scheduled(item.correlation);
+                let because = Exchange::scheduled(correlation);
                 if self.contexts.command(Context::Payment, command, because).await.is_err() {
                     self.agenda.reschedule(errand, self.sources.now().plus_ms(PAUSE_MAX_MS), attempts);
                 }

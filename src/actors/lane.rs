@@ -109,9 +109,10 @@ impl Lane {
     /// Records that a target is held. Nothing may pass before that is durable.
     async fn hold(&self, key: HeldKey, recorded: &Recorded, reason: String, attempts: u32) {
         let (position, event) = (recorded.position, recorded.event.name());
-        error!(held = %key, event, position = position.0, reason, "a target is held for the operator");
+        let (at, correlation) = (position.0, recorded.meta.correlation);
+        error!(held = %key, event, position = at, %correlation, reason, "a target is held for the operator");
         let hold = Hold::new(position, event, reason, attempts);
-        self.record(key, recorded.meta.correlation, ContextCommand::Hold { key, hold }).await;
+        self.record(key, correlation, ContextCommand::Hold { key, hold }).await;
     }
 
     async fn record(&self, key: HeldKey, correlation: Correlation, command: ContextCommand) {
