@@ -1,7 +1,8 @@
-//! The READMEs tell the truth: their commands are run against the real binary, their output compared.
+//! The READMEs and `docs/operations.md` tell the truth: their commands are run against the real binary, their
+//! output compared.
 //!
 //! What differs from run to run (ids, times, the phone's customer) is masked on both sides. With
-//! `BLESS_README=1` the output in the READMEs is written anew instead.
+//! `BLESS_README=1` the output in them is written anew instead.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -59,7 +60,11 @@ const END: &str = "--- end of output ---";
 impl Shell {
     fn start(directory: &Path) -> Self {
         let mut shell = Command::new("bash");
-        shell.current_dir(directory).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // Documents call the binary by its name.
+        let mut path = Path::new(env!("CARGO_BIN_EXE_saem")).parent().unwrap().as_os_str().to_owned();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        shell.env("PATH", path).current_dir(directory).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = shell.spawn().unwrap();
         let (input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
         Self { process, input, output: BufReader::new(output) }
@@ -87,7 +92,7 @@ impl Drop for Shell {
     }
 }
 
-/// Without what differs from run to run: ids, traces, times.
+/// Without what differs from run to run: ids, traces, times, how many bytes something has.
 fn masked(output: &str) -> String {
     let mut masked = String::new();
     for word in output.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && !"_-:.".contains(c)) {
@@ -96,7 +101,8 @@ fn masked(output: &str) -> String {
         let id = bare.rsplit_once('_').is_some_and(|(_, suffix)| suffix.len() >= 26);
         let hex = bare.len() >= 32 && bare.bytes().all(|b| b.is_ascii_hexdigit());
         let time = bare.len() == 24 && bare.ends_with('Z') && bare.starts_with("20");
-        masked.push_str(if id || hex || time { "…" } else { bare });
+        let size = bare.len() >= 6 && bare.bytes().all(|b| b.is_ascii_digit());
+        masked.push_str(if id || hex || time || size { "…" } else { bare });
         masked.push_str(rest);
     }
     masked
@@ -115,7 +121,10 @@ fn start(directory: &Path) -> (Server, String) {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
     // Asking again until something has happened is no part of what the README shows.
-    command.env("SAEM_LIMITS__REQUESTS_PER_SECOND", "0");
+    command
+        .env("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")
+        .env("SAEM_FAULTS__ENABLED", "true")
+        .env("RUST_BACKTRACE", "0");
     command.args(["serve", "--demo", "--listen", &free]).current_dir(directory).env("SAEM_LOG", "error");
     let mut server = Server(command.stdout(Stdio::piped()).spawn().unwrap());
     let mut said = BufReader::new(server.0.stdout.take().unwrap()).lines();
@@ -184,4 +193,9 @@ fn the_english_readme_tells_the_truth() {
 #[test]
 fn the_korean_readme_tells_the_truth() {
     tells_the_truth("README.ko.md");
+}
+
+#[test]
+fn what_the_operator_is_told_to_do_does_what_it_says() {
+    tells_the_truth("docs/operations.md");
 }
