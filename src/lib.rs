@@ -9,19 +9,27 @@
 //! | [`store`] | the journal behind a trait; sled, memory | domain |
 //! | [`gateways`] | payment and SMS providers behind traits | domain |
 //! | [`actors`] | who does it, in which order, and what if it fails; the shop | all above |
-//! | [`http`] | the REST API | actors |
+//! | `http` | the REST API | actors |
 //! | [`figures`] | counters and histograms, for whoever looks | nothing |
-//! | [`config`], [`open`], [`demo`] | settings, opening a shop from them, sample products | actors |
+//! | `config`, `open`, `demo` | settings, opening a shop from them, sample products | actors |
 //!
-//! An embedder opens a [`Shop`](actors::shop::Shop) over a journal and calls it:
-//! `examples/embedded.rs` shows how.
+//! An embedder opens a [`Shop`](actors::shop::Shop) over a journal and calls it: `examples/embedded.rs`
+//! shows how, `docs/embedding.md` explains it.
+//!
+//! Features: `server` (the default) is HTTP, metrics, settings and the command line: the modules `http`,
+//! `config`, `open` and `demo`. `gateway-http`, which it includes, are payment gateways over HTTP. An
+//! embedder needs neither.
 
 pub mod actors;
+#[cfg(feature = "server")]
 pub mod config;
+#[cfg(feature = "server")]
 pub mod demo;
 pub mod domain;
 pub mod figures;
 pub mod gateways;
+#[cfg(feature = "server")]
 pub mod http;
+#[cfg(feature = "server")]
 pub mod open;
 pub mod store;

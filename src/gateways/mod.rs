@@ -4,12 +4,16 @@
 //! actor's business; how a provider is spoken to is a gateway's.
 
 pub mod counted;
+#[cfg(feature = "gateway-http")]
 pub mod http;
 pub mod ledger;
 pub mod simulator;
 pub mod sms;
+#[cfg(feature = "gateway-http")]
 pub mod stripe;
+#[cfg(feature = "gateway-http")]
 pub mod toss;
+#[cfg(feature = "gateway-http")]
 pub mod wire;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -205,6 +209,52 @@ fn unknown_method() -> Call<Charged> {
 }
 
 /// A payment gateway. All calls are idempotent by key; the payment actor bounds each with a time-out.
+///
+/// One that approves everything and keeps nothing; `examples/embedded.rs` has one that could be true:
+///
+/// ```
+/// use std::{future::ready, sync::Arc};
+///
+/// use saem::{
+///     domain::Money,
+///     gateways::{
+///         Call, ChargeKey, Charged, Found, Gateways, PaymentGateway, PaymentMethod, Sought, Unfit, Voided,
+///         ledger,
+///     },
+/// };
+///
+/// struct Generous;
+///
+/// impl PaymentGateway for Generous {
+///     fn provider(&self) -> &'static str {
+///         "generous"
+///     }
+///     fn accepts(&self, _: &PaymentMethod) -> Result<(), Unfit> {
+///         Ok(())
+///     }
+///     fn needs_checkout(&self) -> bool {
+///         false
+///     }
+///     fn charge(&self, key: ChargeKey, _: Money, _: &PaymentMethod) -> Call<Charged> {
+///         Box::pin(ready(Ok(Charged::Approved { reference: key.to_string() })))
+///     }
+///     fn find(&self, sought: &Sought) -> Call<Found> {
+///         let found = Found::Captured { reference: sought.key.to_string(), refunded: Money::won(0) };
+///         Box::pin(ready(Ok(found)))
+///     }
+///     fn refund(&self, _: &Sought) -> Call<()> {
+///         Box::pin(ready(Ok(())))
+///     }
+///     fn void(&self, sought: &Sought) -> Call<Voided> {
+///         Box::pin(ready(Ok(Voided::Captured { reference: sought.key.to_string() })))
+///     }
+///     fn ledger(&self) -> Option<Vec<ledger::Entry>> {
+///         None
+///     }
+/// }
+///
+/// assert_eq!(Gateways::from(Arc::new(Generous)).current().provider(), "generous");
+/// ```
 pub trait PaymentGateway: Send + Sync + 'static {
     /// The provider's name, as events record it.
     fn provider(&self) -> &'static str;
