@@ -270,3 +270,10 @@ fn toss_payments_needs_its_secret_key_from_one_place() {
     let wrong = refused(&[toss, key, url]);
     assert!(wrong[0].starts_with("payment.toss.url = ***") && wrong.len() == 1, "{wrong:?}");
 }
+
+#[test]
+fn an_embedder_who_sets_nothing_gets_what_the_server_does() {
+    let key = "1".repeat(32);
+    let embedded = format!("{:?}", ShopSettings::new(key.clone()));
+    assert_eq!(format!("{:?}", Settings::default().shop(key)), embedded);
+}

@@ -25,6 +25,12 @@ pub struct Bounds {
     pub slow_call_ms: Option<u64>,
 }
 
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { concurrency: 64, queue: 256, slow_call_ms: Some(610) }
+    }
+}
+
 /// The bounds, and who is inside.
 #[derive(Debug)]
 pub struct Admission {

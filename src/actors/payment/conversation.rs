@@ -39,6 +39,18 @@ pub struct Rules {
     pub deferral_ttl_ms: u64,
 }
 
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            deadline_ms: 900,
+            timeout_ms: 800,
+            charge_min_ms: 300,
+            defer: true,
+            deferral_ttl_ms: 24 * 60 * 60 * 1_000,
+        }
+    }
+}
+
 impl Rules {
     /// After so long, a conversation sends nothing more and has had its answers: its wait and its calls.
     #[must_use]

@@ -54,6 +54,36 @@ pub struct ShopSettings {
 }
 
 impl ShopSettings {
+    /// The defaults, which the settings of the server share, and the operator's key.
+    ///
+    /// ```
+    /// use saem::{actors::shop::ShopSettings, domain::notice::Locale};
+    ///
+    /// let key = "an operator's key has 32 characters or more";
+    /// let settings = ShopSettings { locale: Locale::En, ..ShopSettings::new(key) };
+    /// assert_eq!(settings.payment.deadline_ms, 900);
+    /// ```
+    #[must_use]
+    pub fn new(operator_key: impl Into<String>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            arbiters: cores.min(8),
+            ask_timeout_ms: 5_000,
+            entity_mailbox: 1_024,
+            entity_idle_ms: 10_000,
+            entities_max: 20_000,
+            restart_limits: RestartLimits::default(),
+            operator_key: operator_key.into(),
+            locale: Locale::default(),
+            payment: Rules::default(),
+            admission: Bounds::default(),
+            breaker: BreakerRules::default(),
+            stuck_after_ms: 8_000,
+            faults_enabled: false,
+            beside: Vec::new(),
+        }
+    }
+
     /// Whoever waits for an answer is not stuck.
     pub(super) fn stuck_after_s(&self) -> u32 {
         let after_ms = self.stuck_after_ms.max(self.ask_timeout_ms + 2_000);

@@ -39,6 +39,22 @@ pub struct BreakerRules {
     pub half_open_max_ms: u64,
 }
 
+impl Default for BreakerRules {
+    fn default() -> Self {
+        Self {
+            span: Span::Calls(50),
+            minimum_calls: 20,
+            failure_rate_percent: 50,
+            slow_call_rate_percent: 80,
+            slow_call_ms: 610,
+            open_wait_ms: 5_000,
+            open_wait_max_ms: 60_000,
+            half_open_calls: 10,
+            half_open_max_ms: 10_000,
+        }
+    }
+}
+
 /// Where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
