@@ -12,6 +12,7 @@
 //! **Invariant:** only this module knows sled; only it knows bytes on disk.
 
 pub mod codec;
+mod follower;
 pub mod memory;
 mod record;
 pub mod sled;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::watch;
 
+pub use self::follower::Follower;
 use crate::{
     domain::{EntityId, NewEvent, Position, Recorded, RentalId, Version},
     figures::Observed,
@@ -222,6 +224,26 @@ pub type ListedRow = (Vec<u8>, Option<Vec<u8>>);
 
 /// The journal and what stands beside it. Every backend passes the same conformance suite,
 /// `tests/journal/`.
+///
+/// ```
+/// use saem::{
+///     domain::Position,
+///     store::{
+///         Journal as _,
+///         sled::{SledJournal, SledOptions},
+///     },
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let directory = directory.path();
+/// let journal = SledJournal::open(directory, SledOptions::default())?;
+/// assert_eq!(*journal.head().borrow(), Position(0));
+/// assert!(journal.health().is_ok());
+/// # actix_rt::System::new().block_on(journal.close());
+/// # Ok(())
+/// # }
+/// ```
 pub trait Journal: Send + Sync + 'static {
     /// The entity's snapshot and the events since.
     fn load(&self, entity: EntityId) -> Pending<Result<Loaded, StoreError>>;
@@ -333,43 +355,4 @@ fn single(
     found: Pending<Result<Vec<Option<Vec<u8>>>, StoreError>>,
 ) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
     Box::pin(async move { Ok(found.await?.pop().flatten()) })
-}
-
-/// Reads a journal event by event, waiting at its end.
-pub struct Follower {
-    journal: Arc<dyn Journal>,
-    head: watch::Receiver<Position>,
-    after: Position,
-}
-
-impl Follower {
-    /// Follows `journal`, beginning with the first event after `after`.
-    #[must_use]
-    pub fn new(journal: Arc<dyn Journal>, after: Position) -> Self {
-        let head = journal.head();
-        Self { journal, head, after }
-    }
-
-    /// The next events, at least one: waits until there are some. Cancel-safe.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the follower stays where it is and may be asked again.
-    pub async fn next(&mut self, max: usize) -> Result<Vec<Arc<Recorded>>, StoreError> {
-        let after = self.after;
-        if self.head.wait_for(|head| *head > after).await.is_err() {
-            return Err(StoreError::Unavailable("the journal is closed".to_owned()));
-        }
-        // With a journal that answers at once, nobody else on this thread would get a turn.
-        tokio::task::yield_now().await;
-        let events = self.journal.read(after, max).await?;
-        let missing = || StoreError::Corrupt(format!("there is no event after {}", after.0));
-        self.after = events.last().ok_or_else(missing)?.position;
-        Ok(events)
-    }
-
-    /// The position of the newest event handed out.
-    #[must_use]
-    pub const fn position(&self) -> Position {
-        self.after
-    }
 }
