@@ -1,73 +1,253 @@
-//! A shop without HTTP, in memory: a rental from its order to its refund.
+//! A shop inside your own program, without HTTP: your payment gateway, your text messages, and everything
+//! that happens, told as it happens. `docs/embedding.md` explains the parts.
 //!
 //! `cargo run --example embedded`
 
-use std::{error::Error, sync::Arc};
+use std::{
+    collections::HashMap,
+    error::Error,
+    future::ready,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use saem::{
     actors::{
-        shop::{Order, Shop, ShopParts},
+        shop::{Order, Shop, ShopError, ShopParts, ShopSettings},
         sources::Sources,
     },
-    config::Settings,
-    domain::{Money, address::Address, phone::Phone, product::Offer, rental::CancelReason},
-    gateways::{
-        PaymentMethod,
-        ledger::Ledger,
-        simulator::{Behaviour, Simulator},
-        sms::LogSms,
+    domain::{
+        CustomerId, Money, Position, ProductId, address::Address, notice::Locale, phone::Phone,
+        product::Offer, rental::CancelReason,
     },
-    store::{Journal, memory::MemoryJournal},
+    gateways::{
+        Call, ChargeKey, Charged, Found, GatewayError, Gateways, PaymentGateway, PaymentMethod, Sought,
+        Unfit, Voided, ledger,
+        sms::{Sending, SmsError, SmsGateway, TextMessage},
+    },
+    store::{Follower, memory::MemoryJournal},
 };
+use tokio::sync::mpsc;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    actix_rt::System::new().block_on(rent())
+/// How many messages the story below has.
+const MESSAGES: usize = 6;
+
+/// A payment gateway of our own: prepaid cards, in memory.
+#[derive(Default)]
+struct PrepaidCards(Mutex<Accounts>);
+
+#[derive(Default)]
+struct Accounts {
+    /// What each card has left, in won.
+    cards: HashMap<String, u64>,
+    /// What became of each key: that is what makes a call safe to repeat.
+    charges: HashMap<ChargeKey, Charge>,
 }
 
-async fn rent() -> Result<(), Box<dyn Error>> {
-    let journal = MemoryJournal::new();
+#[derive(Clone, PartialEq, Eq)]
+enum Charge {
+    Captured { card: String, amount: Money, refunded: bool },
+    Declined,
+    Voided,
+}
+
+const TOO_LITTLE: &str = "too_little_on_the_card";
+
+impl PrepaidCards {
+    fn with(cards: &[(&str, u64)]) -> Arc<Self> {
+        let cards = cards.iter().map(|(card, won)| ((*card).to_owned(), *won)).collect();
+        Arc::new(Self(Mutex::new(Accounts { cards, ..Accounts::default() })))
+    }
+
+    /// Does something with the accounts, at once: a real gateway would be waited for.
+    fn answer<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Accounts) -> Result<T, GatewayError>,
+    ) -> Call<T> {
+        Box::pin(ready(work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))))
+    }
+
+    fn left(&self, card: &str) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).cards[card]
+    }
+}
+
+impl PaymentGateway for PrepaidCards {
+    fn provider(&self) -> &'static str {
+        "prepaid"
+    }
+
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit> {
+        match method {
+            PaymentMethod::Card { token } if token.starts_with("card-") => Ok(()),
+            PaymentMethod::Card { .. } => {
+                Err(Unfit { field: "token", rule: "must be a card's, such as card-1" })
+            }
+            _ => Err(Unfit { field: "type", rule: "must be CARD" }),
+        }
+    }
+
+    fn needs_checkout(&self) -> bool {
+        false
+    }
+
+    fn charge(&self, key: ChargeKey, amount: Money, method: &PaymentMethod) -> Call<Charged> {
+        let PaymentMethod::Card { token: card } = method.clone() else {
+            return Box::pin(ready(Err(GatewayError::Refused("no card".to_owned()))));
+        };
+        self.answer(|accounts| {
+            let left = accounts.cards.entry(card.clone()).or_default();
+            let charge =
+                accounts.charges.entry(key).or_insert_with(|| match left.checked_sub(amount.as_won()) {
+                    Some(less) => {
+                        *left = less;
+                        Charge::Captured { card, amount, refunded: false }
+                    }
+                    None => Charge::Declined,
+                });
+            Ok(match charge {
+                Charge::Captured { .. } => Charged::Approved { reference: key.to_string() },
+                Charge::Declined | Charge::Voided => Charged::Declined { code: TOO_LITTLE.to_owned() },
+            })
+        })
+    }
+
+    fn find(&self, sought: &Sought) -> Call<Found> {
+        let key = sought.key;
+        self.answer(|accounts| {
+            Ok(match accounts.charges.get(&key) {
+                Some(Charge::Captured { amount, refunded, .. }) => Found::Captured {
+                    reference: key.to_string(),
+                    refunded: if *refunded { *amount } else { Money::won(0) },
+                },
+                Some(Charge::Declined | Charge::Voided) => Found::Declined { code: TOO_LITTLE.to_owned() },
+                None => Found::Nothing,
+            })
+        })
+    }
+
+    fn refund(&self, sought: &Sought) -> Call<()> {
+        let key = sought.key;
+        self.answer(|Accounts { cards, charges }| match charges.get_mut(&key) {
+            Some(Charge::Captured { card, amount, refunded }) => {
+                if !std::mem::replace(refunded, true) {
+                    *cards.entry(card.clone()).or_default() += amount.as_won();
+                }
+                Ok(())
+            }
+            _ => Err(GatewayError::Refused("nothing was captured".to_owned())),
+        })
+    }
+
+    fn void(&self, sought: &Sought) -> Call<Voided> {
+        let key = sought.key;
+        self.answer(|accounts| {
+            Ok(match accounts.charges.entry(key).or_insert(Charge::Voided) {
+                Charge::Captured { .. } => Voided::Captured { reference: key.to_string() },
+                Charge::Declined | Charge::Voided => Voided::Settled,
+            })
+        })
+    }
+
+    fn ledger(&self) -> Option<Vec<ledger::Entry>> {
+        None
+    }
+}
+
+/// An SMS gateway of our own: it hands messages to whoever listens.
+struct Crier(mpsc::UnboundedSender<TextMessage>);
+
+impl SmsGateway for Crier {
+    fn provider(&self) -> &'static str {
+        "crier"
+    }
+
+    fn send(&self, message: TextMessage) -> Sending {
+        let sent = self.0.send(message).map_err(|_| SmsError("nobody listens".to_owned()));
+        Box::pin(ready(sent))
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // Actors live in an actix system.
+    actix_rt::System::new().block_on(run())
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let (journal, cards) = (MemoryJournal::new(), PrepaidCards::with(&[("card-1", 50_000), ("card-2", 100)]));
+    let (crier, mut heard) = mpsc::unbounded_channel();
     let parts = ShopParts {
         journal: journal.clone(),
-        gateways: Arc::new(Simulator::new(Ledger::in_memory(), Behaviour::default(), 1)).into(),
-        sms: Arc::new(LogSms),
+        gateways: Gateways::from(Arc::clone(&cards)),
+        sms: Arc::new(Crier(crier)),
         sources: Sources::system(),
     };
-    let key = "an operator's key has 32 characters or more".to_owned();
-    let shop = Shop::open(parts, Settings::default().shop(key)).await?;
+    let settings = ShopSettings {
+        locale: Locale::En,
+        ..ShopSettings::new("an operator's key has 32 characters or more")
+    };
+    let shop = Shop::open(parts, settings).await?;
+    let (product, customer) = furnish(&shop).await?;
 
+    println!("A rental is placed, and paid with a card of 50,000 won.");
+    let paid = shop.place_rental(order(customer, product, "card-1"), shop.because()).await?;
+    println!("  {:?}; the card has {} won left", paid.outcome, cards.left("card-1"));
+
+    println!("Another one, with a card of 100 won.");
+    let unpaid = shop.place_rental(order(customer, product, "card-2"), shop.because()).await?;
+    println!("  {:?}", unpaid.outcome);
+
+    println!("And one with what is no card.");
+    match shop.place_rental(order(customer, product, "cash"), shop.because()).await {
+        Err(ShopError::PaymentMethod(unfit)) => println!("  refused: {} {}", unfit.field, unfit.rule),
+        other => return Err(format!("not refused: {other:?}").into()),
+    }
+
+    println!("The first is canceled. What follows, follows by itself; the journal tells of it all:");
+    shop.cancel_rental(paid.rental.id, CancelReason::Customer, shop.because()).await?;
+    let mut follower = Follower::new(journal.clone(), Position::default());
+    'following: loop {
+        for recorded in follower.next(64).await? {
+            println!("  {:>2} {}", recorded.position.0, recorded.event.name());
+            if recorded.event.name() == "ProductIncreased" {
+                break 'following;
+            }
+        }
+    }
+    println!("The card has {} won again. The customer was told:", cards.left("card-1"));
+    for _ in 0..MESSAGES {
+        let message = heard.recv().await.ok_or("the courier has gone")?;
+        println!("  {} {}", message.phone.masked(), message.text);
+    }
+    shop.close().await;
+    Ok(())
+}
+
+/// Something to rent, and somebody who does.
+async fn furnish(shop: &Shop) -> Result<(ProductId, CustomerId), Box<dyn Error>> {
     let offer = Offer {
-        name: "맑은샘 정수기".to_owned(),
+        name: "Clear Spring".to_owned(),
         model: "MS-100".to_owned(),
         description: String::new(),
         fee: Money::won(29_900),
     };
     let product = shop.register_product(offer, 10, shop.because()).await?.value;
     let phone = Phone::parse("010-1234-5678")?;
-    let signed_up = shop.sign_up("홍길동".to_owned(), phone, "correct horse".to_owned(), shop.because());
-    let order = Order {
-        customer_id: signed_up.await?.value.id,
-        product_id: product.id,
+    let signed_up =
+        shop.sign_up("Gildong Hong".to_owned(), phone, "correct horse".to_owned(), shop.because());
+    Ok((product.id, signed_up.await?.value.id))
+}
+
+fn order(customer_id: CustomerId, product_id: ProductId, card: &str) -> Order {
+    Order {
+        customer_id,
+        product_id,
         address: Address {
-            recipient: "홍길동".to_owned(),
+            recipient: "Gildong Hong".to_owned(),
             postal_code: "04524".to_owned(),
-            line1: "서울 중구 세종대로 110".to_owned(),
+            line1: "110, Sejong-daero, Jung-gu, Seoul".to_owned(),
             line2: None,
         },
-        method: PaymentMethod::Card { token: "tok_ok".to_owned() },
+        method: PaymentMethod::Card { token: card.to_owned() },
         expected_fee: None,
-    };
-    let rental = shop.place_rental(order, shop.because()).await?.rental;
-    println!("{} is {:?}", rental.id, rental.rental.status);
-    shop.cancel_rental(rental.id, CancelReason::Customer, shop.because()).await?;
-
-    // Everything else follows by itself: the journal tells when.
-    let mut head = journal.head();
-    while shop.timeline(rental.id).await?.last().is_none_or(|last| last.event.name() != "ProductIncreased") {
-        head.changed().await?;
     }
-    for recorded in shop.timeline(rental.id).await? {
-        println!("{:>3} {}", recorded.position.0, recorded.event.name());
-    }
-    shop.close().await;
-    Ok(())
 }

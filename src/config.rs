@@ -154,6 +154,15 @@ impl Settings {
     /// Loads settings from a file, the environment (`SAEM_…`) and flags, each before the next, and
     /// checks them.
     ///
+    /// ```
+    /// use saem::config::Settings;
+    ///
+    /// let settings = Settings::load(None, &[("store.path", "/var/lib/saem".to_owned())]).unwrap();
+    /// assert_eq!(settings.http.listen, "127.0.0.1:8080");
+    /// let wrong = Settings::load(None, &[("locale", "fr".to_owned())]).unwrap_err();
+    /// assert_eq!(wrong.to_string(), "bad setting: locale = fr: must be ko or en");
+    /// ```
+    ///
     /// # Errors
     /// [`ConfigError`]
     pub fn load(file: Option<&str>, flags: &[(&str, String)]) -> Result<Self, ConfigError> {

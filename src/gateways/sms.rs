@@ -26,7 +26,27 @@ pub struct SmsError(pub String);
 /// A message being handed over.
 pub type Sending = Pin<Box<dyn Future<Output = Result<(), SmsError>> + Send>>;
 
-/// An SMS gateway. `Ok` means that it has taken the message.
+/// An SMS gateway. `Ok` means that it has taken the message; after an error it is asked again.
+///
+/// ```
+/// use std::future::ready;
+///
+/// use saem::gateways::sms::{Sending, SmsGateway, TextMessage};
+///
+/// struct Crier;
+///
+/// impl SmsGateway for Crier {
+///     fn provider(&self) -> &'static str {
+///         "crier"
+///     }
+///     fn send(&self, message: TextMessage) -> Sending {
+///         println!("{}: {}", message.phone.masked(), message.text);
+///         Box::pin(ready(Ok(())))
+///     }
+/// }
+///
+/// assert_eq!(Crier.provider(), "crier");
+/// ```
 pub trait SmsGateway: Send + Sync + 'static {
     /// The provider's name.
     fn provider(&self) -> &'static str;

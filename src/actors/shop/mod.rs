@@ -139,7 +139,45 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Opens a shop: returns once its projections have caught up with the journal.
+    /// Opens a shop, within an actix system: returns once its projections have caught up with the journal.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use saem::{
+    ///     actors::{
+    ///         shop::{Shop, ShopParts, ShopSettings},
+    ///         sources::Sources,
+    ///     },
+    ///     gateways::{
+    ///         Gateways,
+    ///         ledger::Ledger,
+    ///         simulator::{Behaviour, Simulator},
+    ///         sms::LogSms,
+    ///     },
+    ///     store::memory::MemoryJournal,
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// actix_rt::System::new().block_on(async {
+    ///     let parts = ShopParts {
+    ///         journal: MemoryJournal::new(),
+    ///         gateways: Gateways::from(Arc::new(Simulator::new(
+    ///             Ledger::in_memory(),
+    ///             Behaviour::default(),
+    ///             1,
+    ///         ))),
+    ///         sms: Arc::new(LogSms),
+    ///         sources: Sources::system(),
+    ///     };
+    ///     let key = "an operator's key has 32 characters or more";
+    ///     let shop = Shop::open(parts, ShopSettings::new(key)).await?;
+    ///     assert!(shop.ready().is_ok());
+    ///     shop.close().await;
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ShopError::Store`] or [`ShopError::Commit`]
