@@ -21,6 +21,7 @@ use tracing::{Instrument as _, error, info_span};
 
 use super::{
     App, cors,
+    limits::Limits,
     problem::{PROBLEM_JSON, Problem},
     problem_kinds::Kind,
 };
@@ -69,6 +70,7 @@ type Answer<B> = ServiceResponse<EitherBody<B, BoxBody>>;
 /// Only after a panic: a problem that is written out already.
 pub async fn correlate<B: MessageBody + 'static>(
     app: web::Data<App>,
+    limits: web::Data<Limits>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<Answer<B>, Error> {
@@ -83,7 +85,7 @@ pub async fn correlate<B: MessageBody + 'static>(
     let answered = AssertUnwindSafe(call).catch_unwind().instrument(span.clone()).await;
     let _in_span = span.enter();
     let mut response = match answered {
-        Ok(answered) => finish(answered?, &instance, &correlation),
+        Ok(answered) => finish(answered?, &limits, &instance, &correlation),
         Err(_panic) => {
             error!("a handler panicked");
             return Err(Panicked { instance, correlation }.into());
@@ -102,6 +104,7 @@ pub async fn correlate<B: MessageBody + 'static>(
 /// Writes a problem out, if the answer is one.
 fn finish<B: MessageBody + 'static>(
     response: ServiceResponse<B>,
+    limits: &Limits,
     instance: &str,
     correlation: &str,
 ) -> Answer<B> {
@@ -117,7 +120,7 @@ fn finish<B: MessageBody + 'static>(
     let problem = problem.or_else(|| cors::refusal(response.response()));
     let problem = problem.unwrap_or_else(|| Problem::new(Kind::of_status(status), explained(status)));
     if problem.kind.status().is_server_error() {
-        log(&problem);
+        log(&problem, limits);
     }
     let (request, response) = response.into_parts();
     let mut rendered = problem.render(instance, correlation);
@@ -130,12 +133,12 @@ fn finish<B: MessageBody + 'static>(
     ServiceResponse::new(request, rendered).map_into_right_body()
 }
 
-fn log(problem: &Problem) {
+fn log(problem: &Problem, limits: &Limits) {
     let reason = problem.internal.as_deref().unwrap_or(&problem.detail);
     if problem.kind.status() == StatusCode::INTERNAL_SERVER_ERROR {
         error!(slug = problem.kind.slug(), reason, "a request failed");
-    } else {
-        tracing::warn!(slug = problem.kind.slug(), reason, "a request was turned away");
+    } else if let Some(unlogged) = limits.turned_away.one_more() {
+        tracing::warn!(slug = problem.kind.slug(), reason, unlogged, "a request was turned away");
     }
 }
 

@@ -20,7 +20,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock as _};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, clock::Clock as _};
 
 use super::{
     clients::{TrustedProxies, subscriber},
@@ -36,6 +36,8 @@ const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 const EXPLAINING: &str = "/problems/";
 /// Descriptors for all that is no connection: store, log, sockets.
 const DESCRIPTORS_RESERVED: usize = 256;
+/// How many lines of one kind are logged a second.
+const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("20 is not 0");
 /// How many clients may be remembered before it is asked who can be forgotten.
 const REMEMBERED_MIN: usize = 1_024;
 
@@ -85,6 +87,7 @@ pub struct Limits {
     body_timeout: Duration,
     trusted_proxies: TrustedProxies,
     rate: Option<Rate>,
+    pub(super) turned_away: Lines,
 }
 
 impl Limits {
@@ -95,6 +98,7 @@ impl Limits {
             body_timeout: Duration::from_millis(settings.body_timeout_ms),
             trusted_proxies: settings.trusted_proxies.clone(),
             rate: NonZeroU32::new(settings.requests_per_second).map(Rate::new),
+            turned_away: Lines::default(),
         }
     }
 
@@ -132,6 +136,31 @@ pub async fn limit<B: MessageBody + 'static>(
     }
 }
 
+/// Lines of the log that come with each request of a crowd: not more than a few a second are written, or they
+/// would fill the disk when there is the least use for it. `/metrics` counts them all.
+pub(super) struct Lines {
+    rate: DefaultDirectRateLimiter,
+    unlogged: AtomicUsize,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        let rate = DefaultDirectRateLimiter::direct(Quota::per_second(LINES_PER_SECOND));
+        Self { rate, unlogged: AtomicUsize::new(0) }
+    }
+}
+
+impl Lines {
+    /// Whether one more may be written; then, how many were not since the last one.
+    pub(super) fn one_more(&self) -> Option<usize> {
+        if self.rate.check().is_ok() {
+            return Some(self.unlogged.swap(0, Ordering::Relaxed));
+        }
+        self.unlogged.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
 /// So many requests a second, a client; as many at once.
 struct Rate {
     per_second: NonZeroU32,
@@ -163,6 +192,14 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_logged_is_counted() {
+        let lines = Lines::default();
+        let written = (0..10_000).filter(|_| lines.one_more().is_some()).count();
+        assert!((20..10_000).contains(&written), "{written}");
+        assert!(lines.unlogged.load(Ordering::Relaxed) > 0);
+    }
 
     #[test]
     fn whoever_is_back_to_full_credit_is_forgotten() {
