@@ -207,30 +207,30 @@ impl Exchange {
     /// Takes an entity out of quarantine; answers whether it was in it.
     ///
     /// # Errors
-    /// [`AskError::Stopped`]
+    /// [`AskError::Stopped`], [`AskError::Timeout`]
     pub async fn revive(&self, id: EntityId) -> Result<bool, AskError> {
         let supervisor = self.replace_if_ended(self.desk(id));
-        supervisor.send(Revive { id }).await.map_err(|_| AskError::Stopped)
+        self.answer(supervisor.send(Revive { id })).await
     }
 
     /// How one entity is.
     ///
     /// # Errors
-    /// [`AskError::Stopped`]
+    /// [`AskError::Stopped`], [`AskError::Timeout`]
     pub async fn inspect(&self, id: EntityId) -> Result<EntityStatus, AskError> {
         let supervisor = self.replace_if_ended(self.desk(id));
-        supervisor.send(Inspect(id)).await.map_err(|_| AskError::Stopped)
+        self.answer(supervisor.send(Inspect(id))).await
     }
 
     /// How the entities of one kind are, over all arbiters.
     ///
     /// # Errors
-    /// [`AskError::Stopped`]
+    /// [`AskError::Stopped`], [`AskError::Timeout`]
     pub async fn census(&self, kind: EntityKind) -> Result<KindStatus, AskError> {
         let mut sum = KindStatus::default();
         for desk in self.desks.iter() {
             let supervisor = self.replace_if_ended(desk);
-            let part = supervisor.send(Census(kind)).await.map_err(|_| AskError::Stopped)?;
+            let part = self.answer(supervisor.send(Census(kind))).await?;
             sum.live += part.live;
             sum.restarted += part.restarted;
             sum.quarantined += part.quarantined;
@@ -238,6 +238,14 @@ impl Exchange {
         }
         sum.unanswered = self.asking[kind as usize].load(Ordering::Relaxed);
         Ok(sum)
+    }
+
+    /// What a supervisor answers, in time: the thread it lives on may hang.
+    async fn answer<T>(&self, asked: impl Future<Output = Result<T, MailboxError>>) -> Result<T, AskError> {
+        match tokio::time::timeout(self.settings.ask_timeout, asked).await {
+            Ok(answer) => answer.map_err(|_| AskError::Stopped),
+            Err(_elapsed) => Err(AskError::Timeout),
+        }
     }
 
     fn replace_if_ended(&self, desk: &Desk) -> Addr<Supervisor> {

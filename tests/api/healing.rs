@@ -52,6 +52,10 @@ async fn what_hangs_is_named_and_a_new_process_goes_on() {
         rent(&customer, &product).await;
         let told = not_alive(&app).await;
         assert!(told.contains(named), "{named}: {told}");
+        if named.starts_with("arbiter") {
+            let actors = app.operator().get("/v1/operations/actors").await;
+            assert!(!actors.header("Retry-After").is_empty(), "who asks is told, and does not hang, too");
+        }
         // Whoever watches hears of it, too: an arbiter that hangs does not hang what tells of it.
         assert_eq!(sample(&app, "saem_alive").await, Some(0.0), "{named}");
         app.restart();

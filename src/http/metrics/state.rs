@@ -6,7 +6,7 @@ use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, Me
 use tokio::time::timeout;
 
 use crate::{
-    actors::shop::Shop,
+    actors::shop::{ActorKind, ContextView, Shop, ShopError},
     figures::Observed,
     http::{App, problem::Problem},
 };
@@ -116,8 +116,8 @@ pub(super) async fn of(app: &App) -> Result<Vec<MetricFamily>, Problem> {
     add_store(&mut families, shop).await?;
     add_contexts(&mut families, shop);
     // Actors that hang do not tell of themselves; that they do is said above all the same.
-    if let Ok(added) = timeout(PATIENCE, add_actors(&mut families, shop)).await {
-        added?;
+    if let Ok(Ok(tree)) = timeout(PATIENCE, shop.actors()).await {
+        add_actors(&mut families, &tree.items);
     }
     add_payments(&mut families, shop).await;
     add_calls(&mut families, shop);
@@ -126,7 +126,7 @@ pub(super) async fn of(app: &App) -> Result<Vec<MetricFamily>, Problem> {
 }
 
 async fn add_store(families: &mut Families, shop: &Shop) -> Result<(), Problem> {
-    let store = shop.store_figures().await.map_err(crate::actors::shop::ShopError::from)?;
+    let store = shop.store_figures().await.map_err(ShopError::from)?;
     families.gauge("saem_journal_events", "Events in the journal", shop.head().0 as f64);
     families.counter("saem_store_commits_total", "Commits made durable", store.commits);
     let each = |observed| vec![(Vec::new(), observed)];
@@ -147,7 +147,7 @@ async fn add_store(families: &mut Families, shop: &Shop) -> Result<(), Problem> 
 
 fn add_contexts(families: &mut Families, shop: &Shop) {
     let contexts = shop.contexts();
-    let mut each = |name, help, value: &dyn Fn(&crate::actors::shop::ContextView) -> f64| {
+    let mut each = |name, help, value: &dyn Fn(&ContextView) -> f64| {
         let samples = contexts.iter().map(|context| (vec![context.context.as_str()], value(context)));
         families.gauges(name, help, &["context"], samples.collect());
     };
@@ -162,13 +162,12 @@ fn add_contexts(families: &mut Families, shop: &Shop) {
     families.gauges("saem_journal_lag_events", help, &["kind", "name"], samples);
 }
 
-async fn add_actors(families: &mut Families, shop: &Shop) -> Result<(), Problem> {
-    let kinds = shop.actors().await?.items;
-    let samples = |value: &dyn Fn(&crate::actors::shop::ActorKind) -> f64| {
-        let labels = |kind: &crate::actors::shop::ActorKind| (kind.kind.clone(), kind.name.clone());
+fn add_actors(families: &mut Families, kinds: &[ActorKind]) {
+    let samples = |value: &dyn Fn(&ActorKind) -> f64| {
+        let labels = |kind: &ActorKind| (kind.kind.clone(), kind.name.clone());
         kinds.iter().map(|kind| (labels(kind), value(kind))).collect::<Vec<_>>()
     };
-    let mut each = |name, help, counts, value: &dyn Fn(&crate::actors::shop::ActorKind) -> f64| {
+    let mut each = |name, help, counts, value: &dyn Fn(&ActorKind) -> f64| {
         let samples = samples(value);
         let borrowed = samples
             .iter()
@@ -187,7 +186,6 @@ async fn add_actors(families: &mut Families, shop: &Shop) -> Result<(), Problem>
     each("saem_actor_mailbox_depth", help, false, &|kind| kind.mailbox_depth as f64);
     let help = "Restarts of failed actors";
     each("saem_actor_restarts_total", help, true, &|kind| kind.status.restarted as f64);
-    Ok(())
 }
 
 async fn add_payments(families: &mut Families, shop: &Shop) {
