@@ -200,10 +200,11 @@ impl Permit {
         let mut gateway = self.admission.gateway();
         gateway.took(took_ms);
         let Some(slow_call_ms) = self.admission.bounds.slow_call_ms else { return };
-        let pace = match failed {
-            true => Pace::Failed,
-            false if took_ms >= slow_call_ms => Pace::Slow,
-            false => Pace::Quick,
+        let pace = match (failed, took_ms >= slow_call_ms) {
+            (true, true) => Pace::TimedOut,
+            (true, false) => Pace::Failed,
+            (false, true) => Pace::Slow,
+            (false, false) => Pace::Quick,
         };
         let before = gateway.limit.permits();
         gateway.limit.ended(self.call, self.saturated, pace);

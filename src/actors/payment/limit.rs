@@ -15,9 +15,13 @@ use super::breaker::Tally;
 const FIRST: usize = 8;
 /// A round in which so many of a hundred calls were slow takes a tenth of the permits away.
 const SLOW_PERCENT: usize = 20;
-/// One in which so many were, or so many failed, takes three tenths.
+/// One in which so many were, or so many timed out or failed, takes three tenths.
 const VERY_SLOW_PERCENT: usize = 50;
-const FAILED_PERCENT: usize = 10;
+const TIMED_OUT_PERCENT: usize = 10;
+const FAILED_PERCENT: usize = 33;
+/// With fewer failures, a round says nothing of them: some calls fail at every gateway, and fewer at once mend
+/// none of that. Time-outs are what tells of too many.
+const FAILED_MIN: usize = 3;
 
 /// How a call went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +30,10 @@ pub enum Pace {
     Quick,
     /// Slowly, whatever the answer.
     Slow,
-    /// Without a definite answer.
+    /// Without a definite answer, and quickly.
     Failed,
+    /// Without a definite answer, after long.
+    TimedOut,
 }
 
 /// The limit.
@@ -37,6 +43,7 @@ pub struct Limit {
     most: usize,
     /// The round under way, and how many of its calls found all other permits in use.
     round: Tally,
+    timed_out: usize,
     saturated: usize,
     /// Calls begun so far.
     begun: u64,
@@ -55,7 +62,7 @@ impl Limit {
     #[must_use]
     pub fn fixed(most: usize) -> Self {
         let round = Tally::default();
-        Self { permits: most as f64, most, round, saturated: 0, begun: 0, decreased_at: 0 }
+        Self { permits: most as f64, most, round, timed_out: 0, saturated: 0, begun: 0, decreased_at: 0 }
     }
 
     /// How many calls there may be at once; at least one.
@@ -77,6 +84,7 @@ impl Limit {
             return;
         }
         self.round.add(Tally::of(pace == Pace::Failed, pace == Pace::Slow));
+        self.timed_out += usize::from(pace == Pace::TimedOut);
         self.saturated += usize::from(saturated);
         if self.round.calls >= self.permits() {
             self.judge();
@@ -85,14 +93,16 @@ impl Limit {
 
     fn judge(&mut self) {
         let (slow, failed) = (self.round.slow_call_rate(), self.round.failure_rate());
-        if failed >= FAILED_PERCENT || slow >= VERY_SLOW_PERCENT {
+        let failing = failed >= FAILED_PERCENT && self.round.failed >= FAILED_MIN.min(self.round.calls);
+        let timing_out = 100 * self.timed_out >= TIMED_OUT_PERCENT * self.round.calls && self.timed_out > 0;
+        if failing || timing_out || slow >= VERY_SLOW_PERCENT {
             self.less(0.7);
         } else if slow >= SLOW_PERCENT {
             self.less(0.9);
         } else if 2 * self.saturated >= self.round.calls {
             self.permits = (self.permits + 1.0).min(self.most as f64);
         }
-        (self.round, self.saturated) = (Tally::default(), 0);
+        (self.round, self.timed_out, self.saturated) = (Tally::default(), 0, 0);
     }
 
     fn less(&mut self, factor: f64) {
@@ -124,6 +134,24 @@ mod tests {
         assert_eq!(limit.permits(), 64);
         round(&mut limit, |_| Pace::Quick);
         assert_eq!(limit.permits(), 64, "and never beyond its bound");
+    }
+
+    #[test]
+    fn a_gateway_that_fails_now_and_then_is_used_as_well_as_any() {
+        let mut limit = Limit::adaptive(64);
+        // One of twenty, and one of ten: as many as there may be, they would fail as well.
+        for of in [20, 10] {
+            for _ in 0..200 {
+                let mut calls = 0;
+                round(&mut limit, |_| Pace::Quick);
+                let numbers: Vec<u64> = (0..limit.permits()).map(|_| limit.begin()).collect();
+                for number in numbers {
+                    calls += 1;
+                    limit.ended(number, true, if calls % of == 0 { Pace::Failed } else { Pace::Quick });
+                }
+            }
+            assert_eq!(limit.permits(), 64);
+        }
     }
 
     #[test]
@@ -176,12 +204,12 @@ mod tests {
         #[test]
         fn it_stays_within_its_bounds(
             most in 1..100_usize,
-            calls in prop::collection::vec((any::<bool>(), 0..3_u8), 0..300),
+            calls in prop::collection::vec((any::<bool>(), 0..4_u8), 0..300),
         ) {
             let mut limit = Limit::adaptive(most);
             for (saturated, pace) in calls {
                 let call = limit.begin();
-                limit.ended(call, saturated, [Pace::Quick, Pace::Slow, Pace::Failed][usize::from(pace)]);
+                limit.ended(call, saturated, [Pace::Quick, Pace::Slow, Pace::Failed, Pace::TimedOut][usize::from(pace)]);
                 prop_assert!((1..=most).contains(&limit.permits()));
             }
         }

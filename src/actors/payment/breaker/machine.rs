@@ -138,7 +138,9 @@ impl Machine {
         let until_ms = match &self.phase {
             Phase::Closed(_) => return None,
             Phase::HalfOpen { given, .. } if *given < self.rules.half_open_calls => return None,
-            Phase::Open { until_ms } | Phase::HalfOpen { until_ms, .. } => *until_ms,
+            Phase::Open { until_ms } => *until_ms,
+            // The calls that are out tell within the time of a call that is not slow, or it opens again.
+            Phase::HalfOpen { until_ms, .. } => (now_ms + self.rules.slow_call_ms).min(*until_ms),
         };
         Some(Shut { retry_after_ms: until_ms - now_ms })
     }
@@ -211,10 +213,23 @@ impl Machine {
                 let (until_ms, window) = (self.now_ms + longest_ms, Window::new(Span::Calls(calls)));
                 self.enter(Phase::HalfOpen { until_ms, given: 0, window });
             }
-            Phase::HalfOpen { until_ms, .. } if until_ms <= self.now_ms => self.open(),
+            Phase::HalfOpen { until_ms, .. } if until_ms <= self.now_ms => self.half_open_long_enough(),
             Phase::Closed(_) | Phase::Open { .. } | Phase::HalfOpen { .. } => {}
         }
         self.now_ms
+    }
+
+    /// So few have come that they are all there is to decide from: otherwise it would never close again for
+    /// a shop where customers come one by one. With nobody there is nothing to decide; with no answer at all,
+    /// it opens.
+    fn half_open_long_enough(&mut self) {
+        let Phase::HalfOpen { until_ms, given, window } = &mut self.phase else { return };
+        if *given == 0 {
+            *until_ms = self.now_ms + self.rules.half_open_max_ms;
+            return;
+        }
+        let tally = window.tally(self.now_ms);
+        if tally.calls == 0 || self.rules.reached(tally) { self.open() } else { self.close() }
     }
 
     fn open(&mut self) {

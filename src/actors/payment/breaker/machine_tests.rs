@@ -54,7 +54,7 @@ fn half_open_it_lets_a_few_through_and_closes_when_they_went_well() {
     assert_eq!(machine.state(4_999), Open);
     assert_eq!(machine.state(5_000), HalfOpen);
     let passes: Vec<Pass> = (0..3).map(|_| machine.ask(5_000).expect("one of three")).collect();
-    assert_eq!(machine.ask(6_000), Err(Shut { retry_after_ms: 9_000 }), "three are out");
+    assert_eq!(machine.ask(6_000), Err(Shut { retry_after_ms: 610 }), "three are out");
     passes.into_iter().for_each(|pass| machine.answered(pass, 6_000, false, 1));
     assert_eq!((machine.state(6_000), machine.tally(6_000).calls), (Closed, 0));
 }
@@ -99,6 +99,19 @@ fn passes_that_never_come_back_open_it_again() {
     assert_eq!((later.state(25_000), later.tally(25_000).calls), (HalfOpen, 0), "they are of another time");
 }
 
+#[test]
+fn half_open_for_long_enough_it_decides_from_the_few_there_were() {
+    let mut machine = opened();
+    assert_eq!(machine.state(5_000), HalfOpen);
+    assert_eq!(machine.state(40_000), HalfOpen, "nobody came: there is nothing to decide");
+    call(&mut machine, 41_000, false, 1);
+    assert_eq!(machine.state(49_999), HalfOpen);
+    assert_eq!(machine.state(50_000), Closed, "the only one there was went well");
+    let mut machine = opened();
+    call(&mut machine, 6_000, true, 1);
+    assert_eq!(machine.state(16_000), Open, "the only one there was failed");
+}
+
 /// Everything that ever happened in a state, counted anew whenever something is asked.
 struct Naive {
     rules: BreakerRules,
@@ -131,9 +144,25 @@ impl Naive {
 
     fn at(&mut self, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);
-        if self.state != Closed && self.until_ms <= self.now_ms {
-            self.enter(if self.state == Open { HalfOpen } else { Open });
+        if self.state == Closed || self.until_ms > self.now_ms {
+            return;
         }
+        match (self.state, self.given(), self.answered.len()) {
+            (Open, ..) => self.enter(HalfOpen),
+            (_, 0, _) => self.until_ms = self.now_ms + self.rules.half_open_max_ms,
+            (_, _, 0) => self.enter(Open),
+            _ => self.enter(if self.is_bad() { Open } else { Closed }),
+        }
+    }
+
+    fn given(&self) -> usize {
+        self.out.iter().filter(|ours| **ours).count() + self.answered.len()
+    }
+
+    fn is_bad(&self) -> bool {
+        let Tally { calls, failed, slow } = self.counted();
+        100 * failed >= self.rules.failure_rate_percent * calls
+            || 100 * slow >= self.rules.slow_call_rate_percent * calls
     }
 
     fn counted(&self) -> Tally {
@@ -150,8 +179,7 @@ impl Naive {
     }
 
     fn lets_through(&self) -> bool {
-        let given = self.out.iter().filter(|ours| **ours).count() + self.answered.len();
-        self.state == Closed || self.state == HalfOpen && given < self.rules.half_open_calls
+        self.state == Closed || self.state == HalfOpen && self.given() < self.rules.half_open_calls
     }
 
     fn answer(&mut self, ours: bool, failed: bool, took_ms: u64) {
@@ -159,14 +187,11 @@ impl Naive {
             return;
         }
         self.answered.push((self.now_ms, failed, took_ms >= self.rules.slow_call_ms));
-        let Tally { calls, failed, slow } = self.counted();
         let due = if self.state == Closed { self.rules.minimum_calls } else { self.rules.half_open_calls };
-        if calls < due {
+        if self.counted().calls < due {
             return;
         }
-        let bad = 100 * failed >= self.rules.failure_rate_percent * calls
-            || 100 * slow >= self.rules.slow_call_rate_percent * calls;
-        match (bad, self.state) {
+        match (self.is_bad(), self.state) {
             (true, _) => self.enter(Open),
             (false, HalfOpen) => self.enter(Closed),
             (false, _) => {}
