@@ -122,8 +122,7 @@ pub fn simulator(settings: &SimulatorSettings, ledger: Ledger, sources: &Sources
     Simulator::new(ledger, behaviour, sources.bits() as u64)
 }
 
-/// What a backup takes along, where it is there. It is copied after the journal: so the simulator's record
-/// has every capture that the journal knows of.
+/// What a backup takes along, where it is there, as it is at the moment that the backup is of.
 #[must_use]
 pub fn beside(directory: &Path) -> Vec<PathBuf> {
     vec![operator_key_path(directory), ledger_path(directory)]

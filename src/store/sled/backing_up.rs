@@ -9,8 +9,8 @@
 //! A copy gets its `FORMAT` file last. What has none was not finished, and no server opens it.
 
 use std::{
-    fs::{self, DirBuilder},
-    io,
+    fs::{self, DirBuilder, File},
+    io::{self, Read as _},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock, mpsc},
@@ -72,17 +72,21 @@ struct Batches<'a> {
 }
 
 impl Batches<'_> {
-    /// Ends the handing over, between two batches. Those before it can still be taken.
-    fn end(&mut self) {
-        if let Some(handover) = self.from.take() {
-            handover.0.write().unwrap_or_else(PoisonError::into_inner).take();
-        }
+    /// Ends the handing over, between two batches. Those before it can still be taken. Answers how long the files
+    /// `beside` were at that moment: nothing was applied meanwhile that follows from what comes after it.
+    fn end(&mut self, beside: &[PathBuf]) -> Vec<(PathBuf, u64)> {
+        let Some(handover) = self.from.take() else { return Vec::new() };
+        let mut copying = handover.0.write().unwrap_or_else(PoisonError::into_inner);
+        let length = |file: &PathBuf| Some((file.clone(), fs::metadata(file).ok()?.len()));
+        let lengths = beside.iter().filter_map(length).collect();
+        copying.take();
+        lengths
     }
 }
 
 impl Drop for Batches<'_> {
     fn drop(&mut self) {
-        self.end();
+        self.end(&[]);
     }
 }
 /// Copies the store, and the files `beside` that are there, to the directory `to`: new, or empty.
@@ -153,14 +157,14 @@ fn copy(
 ) -> Result<BackedUp, BackUpError> {
     let store = to.join(STORE);
     let options = SledOptions { cache_bytes: CACHE_BYTES, ..SledOptions::default() };
-    let sums = {
+    let (sums, lengths) = {
         let copy = open_db(&store, options).map_err(broken)?;
         let trees = opened(&copy)?;
-        copy_rows(shared, &copy, &trees, batches)?;
-        trees.each_ref().map(sum_of)
+        let lengths = copy_rows(shared, &copy, &trees, batches, beside)?;
+        (trees.each_ref().map(sum_of), lengths)
     };
-    for file in beside.iter().filter(|file| file.exists()) {
-        fs::copy(file, to.join(file.file_name().expect("a file has a name"))).map_err(failed)?;
+    for (file, length) in lengths {
+        copy_file(&file, length, to).map_err(failed)?;
     }
     sync_all(to).map_err(failed)?;
     // What counts is what is read back: that is what a restore will find.
@@ -181,6 +185,15 @@ fn copy(
     Ok(BackedUp { position, bytes: size(to).map_err(failed)? })
 }
 
+/// Copies the first bytes of a file into a directory, for the same eyes only.
+fn copy_file(file: &Path, length: u64, to: &Path) -> io::Result<()> {
+    let from = File::open(file)?;
+    let copy = to.join(file.file_name().ok_or(io::ErrorKind::InvalidInput)?);
+    let mut copied = File::create(&copy)?;
+    fs::set_permissions(&copy, from.metadata()?.permissions())?;
+    io::copy(&mut from.take(length), &mut copied).map(drop)
+}
+
 /// The trees of a copy, in the order of [`TREES`].
 fn opened(copy: &sled::Db) -> Result<[sled::Tree; TREES.len()], BackUpError> {
     let [journal, views] = TREES.map(|tree| copy.open_tree(tree.name()).map_err(broken));
@@ -193,7 +206,8 @@ fn copy_rows(
     copy: &sled::Db,
     trees: &[sled::Tree; TREES.len()],
     mut handed_over: Batches<'_>,
-) -> Result<(), BackUpError> {
+    beside: &[PathBuf],
+) -> Result<Vec<(PathBuf, u64)>, BackUpError> {
     let catch_up = |handed_over: &Batches<'_>| {
         for (tree, batch) in handed_over.batches.try_iter() {
             trees[tree as usize].apply_batch(batch)?;
@@ -210,10 +224,10 @@ fn copy_rows(
             last = Some(key);
         }
     }
-    handed_over.end();
+    let lengths = handed_over.end(beside);
     catch_up(&handed_over).map_err(broken)?;
     // A store that could not write may hold what nobody knows to be true.
-    shared.poisoned().map_or(Ok(()), |reason| Err(BackUpError::Failed(reason)))
+    shared.poisoned().map_or(Ok(lengths), |reason| Err(BackUpError::Failed(reason)))
 }
 
 /// Makes a data directory of a backup.
@@ -223,7 +237,7 @@ pub(super) fn restore(from: &Path, to: &Path) -> Result<(), OpenError> {
         let path = at(path);
         move |error: io::Error| OpenError::Unusable { path, error }
     };
-    if !from.join("FORMAT").exists() {
+    if !fs::metadata(from).map_err(unusable(from))?.is_dir() || !from.join("FORMAT").exists() {
         return Err(OpenError::Foreign(at(from)));
     }
     let _lock = format::lock(from)?;
