@@ -13,12 +13,12 @@ use crate::{
         reads,
     },
     domain::{
-        DeliveryId, PaymentId, RentalId,
+        DeliveryId, Event, PaymentId, RentalId,
         context::Context,
         delivery::{Delivery, DeliveryCommand, DeliveryError, DeliveryStatus},
         payment::{Payment, PaymentPhase},
         policies::unit_is_out,
-        rental::{Rental, RentalCommand, RentalError},
+        rental::{Rental, RentalCommand, RentalError, RentalEvent},
     },
 };
 
@@ -113,7 +113,8 @@ impl Shop {
     /// The courier left with it.
     ///
     /// # Errors
-    /// `AskError::Rejected` with [`DeliveryError::NotReady`] while its stock is not taken.
+    /// `AskError::Rejected` with [`DeliveryError::NotReady`] while its stock is not taken, and with
+    /// [`RentalError::Canceled`].
     pub async fn dispatch_delivery(
         &self,
         id: DeliveryId,
@@ -125,7 +126,13 @@ impl Shop {
             self.not_paused(Context::Delivery)?;
             self.delivery(id).await?;
             let because = self.for_delivery(id, because).await?;
-            let stock_taken = unit_is_out(&self.journal.timeline(id.rental()).await?);
+            let timeline = self.journal.timeline(id.rental()).await?;
+            // The delivery hears of it only once the payment is settled, which may take long.
+            let canceled = |event: &Event| matches!(event, Event::Rental(RentalEvent::RentalCanceled { .. }));
+            if timeline.iter().any(|recorded| canceled(&recorded.event)) {
+                return Err(RentalError::Canceled.into());
+            }
+            let stock_taken = unit_is_out(&timeline);
             let command = DeliveryCommand::Dispatch { carrier, tracking_number, stock_taken };
             Ok(self.exchange.ask_once(id, command, because, Vec::new(), turn.of_state()).await?)
         });
