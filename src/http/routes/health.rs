@@ -26,6 +26,7 @@ pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     if app.draining() {
         return Err(Problem::new(Kind::NotReady, "the server is stopping"));
     }
+    app.shop.alive().map_err(|_| Problem::new(Kind::NotReady, "the process does not get on"))?;
     app.shop.ready().map_err(|_| Problem::new(Kind::NotReady, "the store takes no commits"))?;
     Ok(HttpResponse::Ok().json(Health { status: "ready" }))
 }

@@ -123,10 +123,12 @@ impl Writer {
         super::reads::start_thread("store-writer", move || {
             let mut writer = Self { shared: Arc::clone(&shared), next, fail_next_flush: false };
             // Replies of requests that a panic drops tell their callers: unknown.
-            if std::panic::catch_unwind(AssertUnwindSafe(|| writer.run(&queue))).is_err() {
+            let ended = std::panic::catch_unwind(AssertUnwindSafe(|| writer.run(&queue)));
+            if ended.is_err() {
                 error!("the store's writer failed; it takes nothing more until it is opened anew");
-                shared.poison("the writer failed");
             }
+            // Closed, or not: nobody writes any more.
+            shared.poison("the writer ended");
         });
         requests
     }
