@@ -13,10 +13,15 @@ use serde::{Deserialize, Serialize};
 use super::{receipts, shop::ShopError, sources::Sources};
 use crate::{
     domain::{CheckoutId, CustomerId, Money, ProductId, RentalId, Timestamp, id::uuid_v7, payment::Attempt},
+    gateways::ChargeKey,
     store::{Journal, StoreError, VaultWrite, codec},
 };
 
 const CHECKOUTS: &str = "checkout/";
+/// What the provider calls the payment that an attempt was sent for, by payment and attempt.
+const SENT: &str = "sent/";
+/// For so long, in ms, that is kept: an attempt is settled long before.
+const SENT_KEPT_MS: u64 = 400 * 24 * 60 * 60 * 1_000;
 /// For so long, in ms, it can be used: for the customer to find a card and pay in the window.
 pub const VALID_MS: u64 = 30 * 60 * 1_000;
 /// For so long after that, in ms, it is kept.
@@ -53,6 +58,27 @@ impl Checkout {
         let used = Self { used: true, ..self.clone() };
         Ok(VaultWrite { key: key(id), value: Some(codec::encode(&used)?) })
     }
+}
+
+/// What the vault is to be told with the commit that begins an attempt: by which name the provider knows what
+/// the customer has authorized. Several windows may have been opened for one order, and only this one is
+/// confirmed: what became of it is what counts.
+#[must_use]
+pub fn sent_for(attempt: ChargeKey, payment_key: &str) -> VaultWrite {
+    VaultWrite { key: format!("{SENT}{attempt}"), value: Some(payment_key.as_bytes().to_vec()) }
+}
+
+/// What an attempt was sent for, if it was paid in a provider's window.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn what_was_sent(
+    journal: &Arc<dyn Journal>,
+    attempt: ChargeKey,
+) -> Result<Option<String>, StoreError> {
+    let row = journal.vault_get(format!("{SENT}{attempt}")).await?;
+    let text = |row| String::from_utf8(row).map_err(|_| StoreError::Corrupt("a payment's name".to_owned()));
+    row.map(text).transpose()
 }
 
 /// All checkouts.
@@ -94,6 +120,8 @@ impl Checkouts {
         // Ids begin with the moment they were made: the oldest come first.
         let kept_from = self.sources.now().minus_ms(VALID_MS + KEPT_MS);
         let kept_from = key(CheckoutId(uuid_v7(kept_from.0, 0)));
+        let sent_from = RentalId(uuid_v7(self.sources.now().minus_ms(SENT_KEPT_MS).0, 0)).payment();
+        receipts::erase_before(&self.journal, SENT, &format!("{SENT}{sent_from}"), SWEEP_MAX).await?;
         receipts::erase_before(&self.journal, CHECKOUTS, &kept_from, SWEEP_MAX).await
     }
 

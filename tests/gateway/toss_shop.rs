@@ -175,6 +175,26 @@ async fn an_answer_that_was_lost_is_found_and_not_charged_again() {
 }
 
 #[tokio::test]
+async fn of_several_windows_for_one_order_the_one_that_was_confirmed_counts() {
+    let works = Works::impatient().await;
+    let rental = works.deferred().await;
+    // A first window is declined inside Toss; the customer opens another one for the same attempt.
+    let first = works.checkout_again(&rental).await;
+    let second = works.checkout_again(&rental).await;
+    assert_eq!(first["orderId"], second["orderId"], "else this shows nothing");
+    let declined = works.toss.pay(text(&first, "orderId"), 29_900, Ends::Well);
+    works.toss.books().abort(&declined);
+    let lost = works.pays(&second, Ends::Lost);
+    works.pay_later(&rental, &lost).await.expect(202);
+    // A look at the order shows the first one: declined. What was sent was captured.
+    let paid = works.customer.rental_becomes(&rental, "CONFIRMED").await;
+    assert_eq!(works.toss.moves(), (1, 0));
+    works.customer.cancel(&paid).await.expect(200);
+    works.customer.timeline_holds(&rental, "PaymentCanceled").await;
+    assert_eq!(works.toss.moves(), (1, 1));
+}
+
+#[tokio::test]
 async fn a_checkout_makes_one_rental_however_it_is_sent_and_a_restart_forgets_nothing() {
     let mut works = Works::start().await;
     let checkout = works.checkout().await;
@@ -330,15 +350,17 @@ fn files(directory: &Path) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn neither_secret_nor_payment_key_is_kept_but_for_the_name_of_a_capture() {
+async fn neither_secret_nor_a_payment_key_that_was_not_sent_is_kept() {
     let mut works = Works::start().await;
-    let declined = works.pays(&works.checkout().await, Ends::Refused(403, "REJECT_CARD_PAYMENT"));
-    works.place(&declined).await.problem(402, "payment-declined");
+    let refused = works.pays(&works.checkout().await, Ends::Well);
+    let mut order = works.order(&refused);
+    order["expectedFee"] = json!(1);
+    works.customer.post("/v1/rentals", order).await.problem(409, "fee-changed");
     let approved = works.pays(&works.checkout().await, Ends::Well);
     works.place(&approved).await.expect(201);
     works.app.stop();
     let kept = files(&works.app.data());
     let holds = |text: &str| kept.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds(text(&approved, "paymentKey")), "it is what the capture is called");
-    assert!(!holds(text(&declined, "paymentKey")) && !holds(SECRET));
+    assert!(!holds(text(&refused, "paymentKey")) && !holds(SECRET));
 }

@@ -64,6 +64,7 @@ impl Toss {
                         .route("/v1/payments/confirm", web::post().to(confirm))
                         .route("/v1/payments/{payment_key}/cancel", web::post().to(cancel))
                         .route("/v1/payments/orders/{order_id}", web::get().to(look))
+                        .route("/v1/payments/{payment_key}", web::get().to(look))
                         .default_service(web::to(stray))
                 };
                 let server =

@@ -7,7 +7,7 @@ use super::{
     conversation::{ConversationError, charge_of},
 };
 use crate::{
-    actors::{agenda::Errand, ask::Because},
+    actors::{agenda::Errand, ask::Because, checkouts::what_was_sent},
     domain::{
         Causation, PaymentId, RentalId, Timestamp,
         payment::{Attempt, Payment, PaymentCommand, PaymentPhase},
@@ -114,7 +114,8 @@ pub(super) async fn settle(
     let provider = if payment.provider.is_empty() { state.provider() } else { &payment.provider };
     let charge = charge_of(state, payment.current(), provider)?;
     let key = ChargeKey { payment: rental.payment(), attempt: charge.attempt };
-    let sought = Sought { key, amount: charge.amount, reference: None };
+    let reference = what_was_sent(&desk.parts.journal, key).await?;
+    let sought = Sought { key, amount: charge.amount, reference };
     let later = desk.parts.sources.now().plus_ms(desk.parts.rules.timeout_ms);
     let timeout_ms = desk.parts.rules.timeout_ms;
     let reference = match desk.call(&charge.provider, timeout_ms, |gateway| gateway.find(&sought)).await {
@@ -186,7 +187,7 @@ async fn refund(
     };
     let stray = state.strays.iter().find(|stray| stray.attempt == attempt);
     let (amount, provider, reference) = match stray {
-        Some(stray) => (stray.amount, &stray.provider, None),
+        Some(stray) => (stray.amount, &stray.provider, what_was_sent(&desk.parts.journal, key).await?),
         None => (state.amount, &state.provider, state.reference.clone()),
     };
     let sought = Sought { key, amount, reference };

@@ -11,7 +11,7 @@
 use super::{ProductView, Shop, ShopError};
 use crate::{
     actors::{
-        checkouts::{Checkout, VALID_MS},
+        checkouts::{Checkout, VALID_MS, sent_for},
         reads,
     },
     domain::{
@@ -136,13 +136,15 @@ impl Shop {
     }
 
     /// What the vault is to be told when the attempt begins that this payment method is for.
-    pub(super) fn mark_used(
+    pub(super) fn begins(
         method: &PaymentMethod,
         checkout: Option<&Checkout>,
     ) -> Result<Vec<VaultWrite>, ShopError> {
         match (method, checkout) {
-            (PaymentMethod::Toss { checkout_id, .. }, Some(checkout)) => {
-                Ok(vec![checkout.mark_used(*checkout_id)?])
+            (PaymentMethod::Toss { checkout_id, payment_key }, Some(checkout)) => {
+                let Checkout { rental, attempt, .. } = *checkout;
+                let sent = sent_for(ChargeKey { payment: rental.payment(), attempt }, payment_key);
+                Ok(vec![sent, checkout.mark_used(*checkout_id)?])
             }
             _ => Ok(Vec::new()),
         }

@@ -71,7 +71,7 @@ impl Shop {
         }
         self.usable(&method, checkout.as_ref())?;
         checkout.as_ref().map_or(Ok(()), |checkout| self.in_time(checkout))?;
-        let vault = Self::mark_used(&method, checkout.as_ref())?;
+        let vault = Self::begins(&method, checkout.as_ref())?;
         let attempt = checkout.map(|checkout| checkout.attempt);
         if rental.rental.status != RentalStatus::PaymentDeferred {
             return Err(ShopError::RentalNotPayable);

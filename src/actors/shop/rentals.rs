@@ -35,6 +35,8 @@ struct Placing {
     id: RentalId,
     order: Order,
     product: ProductView,
+    /// What the vault is to be told beside the address.
+    begins: Vec<VaultWrite>,
     turn: Turn,
     arrived: Instant,
 }
@@ -61,7 +63,8 @@ impl Shop {
         self.usable(&order.method, None)?;
         let product = self.orderable(order.product_id, order.expected_fee)?;
         // The id is what tells a repetition: the vault needs no receipt.
-        let placing = Placing { id, order, product, turn: Turn::unkeyed(), arrived };
+        let turn = Turn::unkeyed();
+        let placing = Placing { id, order, product, begins: Vec::new(), turn, arrived };
         let placed = match self.place(placing, because).await {
             Err(ShopError::PaymentInProgress { .. }) if because.key.is_some() => {
                 return Err(ShopError::KeyInProgress);
@@ -104,7 +107,8 @@ impl Shop {
         if product.offer.fee != checkout.fee {
             return Err(ShopError::FeeChanged { fee: product.offer.fee });
         }
-        let placed = self.place(Placing { id, order, product, turn, arrived }, because).await?;
+        let begins = Self::begins(&order.method, Some(checkout))?;
+        let placed = self.place(Placing { id, order, product, begins, turn, arrived }, because).await?;
         if placed.replayed
             && let Some(replay) = self.replay(id, None).await?
         {
@@ -114,11 +118,11 @@ impl Shop {
     }
 
     async fn place(&self, placing: Placing, because: Because) -> Result<Placed, ShopError> {
-        let Placing { id, order, product, turn, arrived } = placing;
+        let Placing { id, order, product, begins: mut vault, turn, arrived } = placing;
         let presence = self.enter(order.customer_id).await?;
         let ticket = self.payments.ticket()?;
         let terms = self.terms(&order, product, because);
-        let vault = vec![VaultWrite { key: address_key(id), value: Some(codec::encode(&order.address)?) }];
+        vault.push(VaultWrite { key: address_key(id), value: Some(codec::encode(&order.address)?) });
         let method = order.method;
         let place = Place { rental: id, terms, vault, method, because, ticket, presence, turn, arrived };
         let mut placed = self.payments.converse(place).await?;

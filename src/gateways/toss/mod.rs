@@ -99,12 +99,20 @@ impl Inner {
         self.request(Method::POST, path).header("Idempotency-Key", key).json(body)
     }
 
-    /// What the provider knows of an order.
-    async fn look(&self, key: ChargeKey) -> Result<Option<Payment>, GatewayError> {
-        let order = key.to_string();
-        match answered(self.request(Method::GET, &["orders", &order])).await {
-            Ok(payment) if payment.order_id == order => Ok(Some(payment)),
-            Ok(_) => Err(GatewayError::Unknown("an answer about another order".to_owned())),
+    /// What the provider knows of the payment that an attempt was sent for; without its name, of the order.
+    /// Whoever closes a window and opens another one has two payments for one order, and which of them a look
+    /// at the order shows is not said.
+    async fn look(&self, sought: &Sought) -> Result<Option<Payment>, GatewayError> {
+        let order = sought.key.to_string();
+        let path = match &sought.reference {
+            Some(payment_key) => vec![payment_key.as_str()],
+            None => vec!["orders", &order],
+        };
+        let this =
+            |payment: &Payment| sought.reference.as_ref().is_none_or(|key| *key == payment.payment_key);
+        match answered(self.request(Method::GET, &path)).await {
+            Ok(payment) if payment.order_id == order && this(&payment) => Ok(Some(payment)),
+            Ok(_) => Err(GatewayError::Unknown("an answer about another payment".to_owned())),
             // Somebody else's 404 says nothing of an order.
             Err(failed) if failed.of_request() == Some(codes::NO_PAYMENT) => Ok(None),
             Err(failed) => Err(failed.into()),
@@ -140,8 +148,9 @@ impl Inner {
         answered(self.post(&[&payment.payment_key, "cancel"], key, &body)).await
     }
 
-    async fn refund(&self, key: ChargeKey, amount: Money) -> Result<(), GatewayError> {
-        let Some(payment) = self.look(key).await? else {
+    async fn refund(&self, sought: &Sought) -> Result<(), GatewayError> {
+        let Sought { key, amount, .. } = *sought;
+        let Some(payment) = self.look(sought).await? else {
             return Err(GatewayError::Refused(codes::NO_PAYMENT.to_owned()));
         };
         match payment.stage() {
@@ -163,7 +172,7 @@ impl Inner {
             Err(failed) => failed,
         };
         // "Already canceled", or a failure after it was carried out: what counts is what there is now.
-        if self.look(key).await?.is_some_and(|after| after.refunded() >= amount) {
+        if self.look(sought).await?.is_some_and(|after| after.refunded() >= amount) {
             return Ok(());
         }
         if failed.kept() {
@@ -188,8 +197,8 @@ impl Inner {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn void(&self, key: ChargeKey) -> Result<Voided, GatewayError> {
-        let Some(payment) = self.look(key).await? else { return Ok(Voided::Unsupported) };
+    async fn void(&self, sought: &Sought) -> Result<Voided, GatewayError> {
+        let Some(payment) = self.look(sought).await? else { return Ok(Voided::Unsupported) };
         match payment.stage() {
             Stage::Captured { .. } => Ok(Voided::Captured { reference: payment.payment_key }),
             Stage::Declined { .. } => Ok(Voided::Settled),
@@ -197,7 +206,7 @@ impl Inner {
             Stage::Untouched => Ok(Voided::Unsupported),
             // An account that waits for money takes none any more once it is canceled.
             Stage::Deposit => {
-                let (key, reason) = (format!("{key}-void"), "the payment was called off");
+                let (key, reason) = (format!("{}-void", sought.key), "the payment was called off");
                 match self.cancel(&payment, &key, reason).await?.stage() {
                     Stage::Declined { .. } => Ok(Voided::Settled),
                     _ => Err(GatewayError::Unknown("called off, but not closed".to_owned())),
@@ -258,9 +267,9 @@ impl PaymentGateway for TossGateway {
     }
 
     fn find(&self, sought: &Sought) -> Call<Found> {
-        let key = sought.key;
+        let sought = sought.clone();
         self.call(|inner| async move {
-            let Some(payment) = inner.look(key).await? else { return Ok(Found::Nothing) };
+            let Some(payment) = inner.look(&sought).await? else { return Ok(Found::Nothing) };
             match payment.stage() {
                 Stage::Captured { refunded } => {
                     Ok(Found::Captured { reference: payment.payment_key, refunded })
@@ -273,13 +282,13 @@ impl PaymentGateway for TossGateway {
     }
 
     fn refund(&self, sought: &Sought) -> Call<()> {
-        let (key, amount) = (sought.key, sought.amount);
-        self.call(|inner| async move { inner.refund(key, amount).await })
+        let sought = sought.clone();
+        self.call(|inner| async move { inner.refund(&sought).await })
     }
 
     fn void(&self, sought: &Sought) -> Call<Voided> {
-        let key = sought.key;
-        self.call(|inner| async move { inner.void(key).await })
+        let sought = sought.clone();
+        self.call(|inner| async move { inner.void(&sought).await })
     }
 
     fn ledger(&self) -> Option<Vec<ledger::Entry>> {

@@ -78,6 +78,12 @@ impl Books {
         key
     }
 
+    /// The card behind this payment is declined in the window.
+    pub fn abort(&mut self, payment_key: &str) {
+        let paid = self.paid.iter_mut().find(|paid| paid.key == payment_key).expect("it was opened");
+        (paid.status, paid.failure) = ("ABORTED", Some("REJECT_CARD_PAYMENT"));
+    }
+
     /// Ten minutes pass: whoever is authorized and not confirmed is not authorized any more.
     pub fn expire(&mut self) {
         let open = self.paid.iter_mut().filter(|paid| paid.status == "IN_PROGRESS");
@@ -139,8 +145,9 @@ impl Books {
         self.paid.iter().any(|paid| body["paymentKey"] == paid.key.as_str() && paid.ends == Ends::Held)
     }
 
-    pub(super) fn look(&self, order: &str) -> Answer {
-        let paid = self.paid.iter().rfind(|paid| paid.order == order);
+    /// What is known of an order: of its first window, if there were several; of a payment, by its key.
+    pub(super) fn look(&self, order_or_key: &str) -> Answer {
+        let paid = self.paid.iter().find(|paid| paid.order == order_or_key || paid.key == order_or_key);
         paid.map_or_else(|| refusal(404, "NOT_FOUND_PAYMENT"), |paid| (200, told(paid)))
     }
 
