@@ -11,6 +11,7 @@
 //! | [`actors`] | who does it, in which order, and what if it fails; the shop | all above |
 //! | `http` | the REST API | actors |
 //! | [`figures`] | counters and histograms, for whoever looks | nothing |
+//! | [`trace`] | which trace something belongs to; its spans, where feature `otlp` is built in | domain |
 //! | `config`, `open`, `demo` | settings, opening a shop from them, sample products | actors |
 //!
 //! An embedder opens a [`Shop`](actors::shop::Shop) over a journal and calls it: `examples/embedded.rs`
@@ -33,3 +34,4 @@ pub mod http;
 #[cfg(feature = "server")]
 pub mod open;
 pub mod store;
+pub mod trace;

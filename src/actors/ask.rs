@@ -10,6 +10,7 @@ pub use crate::store::FaultMode;
 use crate::{
     domain::{Aggregate, Causation, Correlation, EntityId, Position, Rejection, Version},
     store::VaultWrite,
+    trace::TraceContext,
 };
 
 /// Why something is asked: goes into the metadata of the events that follow.
@@ -21,19 +22,53 @@ pub struct Because {
     pub causation: Causation,
     /// Set when a request came with an `Idempotency-Key`: what it asks for happens once.
     pub key: Option<RequestKey>,
+    /// Below which span of its trace this belongs. Not stored.
+    pub span: u64,
+    /// Whether that trace is recorded, if it is known. Not stored.
+    pub sampled: Option<bool>,
 }
 
 impl Because {
-    /// A request that brings no key.
+    /// A request that brings no key, sent from this place.
     #[must_use]
-    pub const fn request(correlation: Correlation, span: u64) -> Self {
-        Self { correlation, causation: Causation::Request(span), key: None }
+    pub const fn request(from: TraceContext) -> Self {
+        Self::of(from, Causation::Request(from.span))
     }
 
     /// What an event leads to.
     #[must_use]
     pub const fn event(correlation: Correlation, position: Position) -> Self {
-        Self { correlation, causation: Causation::Event(position), key: None }
+        Self::of(TraceContext::root(correlation), Causation::Event(position))
+    }
+
+    /// What Saem does by itself, on behalf of what `correlation` stands for.
+    #[must_use]
+    pub const fn scheduled(correlation: Correlation) -> Self {
+        Self::of(TraceContext::root(correlation), Causation::Schedule)
+    }
+
+    const fn of(from: TraceContext, causation: Causation) -> Self {
+        let TraceContext { correlation, span, sampled } = from;
+        Self { correlation, causation, key: None, span, sampled }
+    }
+
+    /// The same, in a trace that began earlier.
+    #[must_use]
+    pub fn on_behalf_of(self, correlation: Correlation) -> Self {
+        if self.correlation == correlation { self } else { self.at(TraceContext::root(correlation)) }
+    }
+
+    /// The same, from this place of the trace.
+    #[must_use]
+    pub const fn at(self, from: TraceContext) -> Self {
+        let TraceContext { correlation, span, sampled } = from;
+        Self { correlation, span, sampled, ..self }
+    }
+
+    /// From which place of the trace it is asked.
+    #[must_use]
+    pub const fn trace(&self) -> TraceContext {
+        TraceContext { correlation: self.correlation, span: self.span, sampled: self.sampled }
     }
 }
 

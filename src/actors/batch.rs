@@ -14,7 +14,9 @@ use super::{
     sources::Sources,
 };
 use crate::{
-    domain::{Aggregate, EntityId, Meta, NewEvent, Position, Version, invariants::version_grows},
+    domain::{
+        Aggregate, Correlation, EntityId, Meta, NewEvent, Position, Version, invariants::version_grows,
+    },
     store::{Commit, CommitError, CommitId, Journal, StoreError, VaultWrite, codec},
 };
 
@@ -44,8 +46,18 @@ pub(super) struct Memory<A> {
 pub enum Work<A: Aggregate> {
     /// Decide a command.
     Ask(Ask<A>),
-    /// Fail, to see what happens.
-    Sabotage(FaultMode),
+    /// Fail, to see what happens; on behalf of what this stands for, if that is one thing.
+    Sabotage(FaultMode, Option<Correlation>),
+}
+
+impl<A: Aggregate> Work<A> {
+    /// What it is part of.
+    pub(super) const fn correlation(&self) -> Option<Correlation> {
+        match self {
+            Self::Ask(ask) => Some(ask.because.correlation),
+            Self::Sabotage(_, of) => *of,
+        }
+    }
 }
 
 impl<A: Aggregate> Message for Work<A> {
@@ -55,7 +67,17 @@ impl<A: Aggregate> Message for Work<A> {
 /// How a batch ended.
 pub(super) enum Finished<A: Aggregate> {
     Done(Option<Memory<A>>),
-    Failed { reason: String, unanswered: Vec<Work<A>> },
+    Failed(Fall<A>),
+}
+
+/// How an entity fell.
+pub struct Fall<A: Aggregate> {
+    /// What went wrong.
+    pub reason: String,
+    /// What it was doing it for.
+    pub correlation: Option<Correlation>,
+    /// What it had not begun.
+    pub unanswered: Vec<Work<A>>,
 }
 
 /// How far a batch got: decides who may be asked again after a failure.
@@ -110,6 +132,11 @@ struct WorkedOff<A> {
 /// Answers those whom the failure hit; the others may be asked again.
 fn failed<A: Aggregate>(host: &Host, batch: Vec<Work<A>>, stage: Stage, failure: Failure) -> Finished<A> {
     let (mut unanswered, mut memos) = (Vec::new(), Vec::new());
+    let at_work = match stage {
+        Stage::Deciding(index) => batch.get(index),
+        Stage::Committing => batch.first(),
+    };
+    let correlation = at_work.and_then(Work::correlation);
     for (index, work) in batch.into_iter().enumerate() {
         let Work::Ask(mut ask) = work else { continue };
         match stage {
@@ -129,7 +156,7 @@ fn failed<A: Aggregate>(host: &Host, batch: Vec<Work<A>>, stage: Stage, failure:
             drop(memos);
         });
     }
-    Finished::Failed { reason: failure.reason, unanswered }
+    Finished::Failed(Fall { reason: failure.reason, correlation, unanswered })
 }
 
 /// Loads if need be, decides each command on the state that the ones before it led to, commits once.
@@ -140,7 +167,7 @@ async fn work_off<A: Aggregate>(
     batch: &[Work<A>],
     stage: &Cell<Stage>,
 ) -> Result<WorkedOff<A>, Failure> {
-    if let [Work::Sabotage(mode)] = batch {
+    if let [Work::Sabotage(mode, _)] = batch {
         sabotage(*mode).await?;
     }
     let mut memory = match memory {

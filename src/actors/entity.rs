@@ -61,7 +61,7 @@ impl<A: Aggregate> EntityActor<A> {
         while let Some(work) = self.queue.pop_front() {
             let alone = match &work {
                 Work::Ask(ask) => A::is_bulky(&ask.command),
-                Work::Sabotage(_) => true,
+                Work::Sabotage(..) => true,
             };
             if alone && !batch.is_empty() {
                 self.queue.push_front(work);
@@ -82,14 +82,14 @@ impl<A: Aggregate> EntityActor<A> {
                 self.memory = memory;
                 self.go_on(ctx);
             }
-            Finished::Failed { reason, unanswered } => {
+            Finished::Failed(mut fall) => {
                 self.retired = true;
-                let unanswered = unanswered.into_iter().chain(self.queue.drain(..)).collect();
+                fall.unanswered.extend(self.queue.drain(..));
                 if let Some(supervisor) = self.supervisor.upgrade() {
                     // A full mailbox drops the report: the supervisor then finds this actor stopped,
                     // and callers get `Stopped` as their replies are dropped.
                     let (id, incarnation) = (self.id, self.incarnation);
-                    let _ = supervisor.try_send(Failed { id, incarnation, reason, unanswered });
+                    let _ = supervisor.try_send(Failed { id, incarnation, fall });
                 }
                 ctx.stop();
             }

@@ -132,7 +132,8 @@ impl Errands {
             ) => Done::Hopeless { reason: error.to_string() },
             Err(error) => {
                 let attempts = item.attempts + 1;
-                debug!(?errand, attempts, %error, "an errand is tried again later");
+                let correlation = item.correlation;
+                debug!(?errand, %correlation, attempts, %error, "an errand is tried again later");
                 Done::Again { due_at: self.not_before(attempts), attempts }
             }
         }
@@ -152,20 +153,19 @@ impl Errands {
                 Ok(())
             }
             Done::Hopeless { reason } if self.contexts.full(Context::Payment) => {
-                debug!(?errand, reason, "too much is held already; tried again later");
+                let correlation = item.correlation;
+                debug!(?errand, %correlation, reason, "too much is held already; tried again later");
                 let due_at = self.sources.now().plus_ms(PAUSE_MAX_MS);
                 self.agenda.reschedule(errand, due_at, item.attempts + 1);
                 Ok(())
             }
             Done::Hopeless { reason } => {
-                let key = held_key(errand);
-                let correlation = item.correlation;
-                let target = key.target;
-                error!(%target, ?errand, %correlation, reason, "a payment is held for the operator");
+                let (key, correlation) = (held_key(errand), item.correlation);
+                error!(held = %key, ?errand, %correlation, reason, "a payment is held for the operator");
                 let attempts = item.attempts + 1;
                 let hold = Hold::new(item.position, event_of(errand), reason, attempts);
                 let command = ContextCommand::Hold { key, hold };
-                let because = Exchange::scheduled(correlation);
+                let because = Because::scheduled(correlation);
                 if self.contexts.command(Context::Payment, command, because).await.is_err() {
                     self.agenda.reschedule(errand, self.sources.now().plus_ms(PAUSE_MAX_MS), attempts);
                 }
@@ -179,7 +179,7 @@ impl Errands {
         if self.contexts.hold(key).is_none() {
             return;
         }
-        let because = Exchange::scheduled(crate::domain::Correlation::default());
+        let because = Because::scheduled(crate::domain::Correlation::default());
         let released =
             self.contexts.command(Context::Payment, ContextCommand::Release { key }, because).await;
         if released.is_ok() {

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Aggregate, Causation, Correlation, EntityId, EntityKind, account::Account, context::Maintenance,
+        Aggregate, Correlation, EntityId, EntityKind, account::Account, context::Maintenance,
         delivery::Delivery, payment::Payment, product::Product, rental::Rental,
     },
     store::{Journal, VaultWrite},
@@ -181,18 +181,18 @@ impl Exchange {
         &self.desks[index as usize % self.desks.len()]
     }
 
-    /// Makes an entity fail.
+    /// Makes an entity fail, which is part of what `of` stands for, if it is part of one such thing.
     ///
     /// # Errors
     /// [`AskError`] when its supervisor cannot be reached.
-    pub fn sabotage(&self, id: EntityId, mode: FaultMode) -> Result<(), AskError> {
+    pub fn sabotage(&self, id: EntityId, mode: FaultMode, of: Option<Correlation>) -> Result<(), AskError> {
         match id.kind {
-            EntityKind::Rental => self.sabotage_one::<Rental>(id, mode),
-            EntityKind::Payment => self.sabotage_one::<Payment>(id, mode),
-            EntityKind::Delivery => self.sabotage_one::<Delivery>(id, mode),
-            EntityKind::Product => self.sabotage_one::<Product>(id, mode),
-            EntityKind::Account => self.sabotage_one::<Account>(id, mode),
-            EntityKind::Context => self.sabotage_one::<Maintenance>(id, mode),
+            EntityKind::Rental => self.sabotage_one::<Rental>(id, mode, of),
+            EntityKind::Payment => self.sabotage_one::<Payment>(id, mode, of),
+            EntityKind::Delivery => self.sabotage_one::<Delivery>(id, mode, of),
+            EntityKind::Product => self.sabotage_one::<Product>(id, mode, of),
+            EntityKind::Account => self.sabotage_one::<Account>(id, mode, of),
+            EntityKind::Context => self.sabotage_one::<Maintenance>(id, mode, of),
         }
     }
 
@@ -200,8 +200,13 @@ impl Exchange {
     ///
     /// # Errors
     /// [`AskError`] when its supervisor cannot be reached.
-    pub fn sabotage_one<A: Aggregate>(&self, id: EntityId, mode: FaultMode) -> Result<(), AskError> {
-        self.post(id, Sabotage { id, mode, aggregate: PhantomData::<fn() -> A> })
+    pub fn sabotage_one<A: Aggregate>(
+        &self,
+        id: EntityId,
+        mode: FaultMode,
+        of: Option<Correlation>,
+    ) -> Result<(), AskError> {
+        self.post(id, Sabotage { id, mode, of, aggregate: PhantomData::<fn() -> A> })
     }
 
     /// Takes an entity out of quarantine; answers whether it was in it.
@@ -251,12 +256,6 @@ impl Exchange {
     fn replace_if_ended(&self, desk: &Desk) -> Addr<Supervisor> {
         let supervisor = desk.supervisor.read().unwrap_or_else(PoisonError::into_inner).clone();
         if supervisor.connected() { supervisor } else { self.replace(desk) }
-    }
-
-    /// A reason for what Saem does by itself, on behalf of what `correlation` stands for.
-    #[must_use]
-    pub const fn scheduled(correlation: Correlation) -> Because {
-        Because { correlation, causation: Causation::Schedule, key: None }
     }
 }
 

@@ -6,8 +6,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
 
 use super::{
-    ask::AskError,
-    exchange::Exchange,
+    ask::{AskError, Because},
     guard::guarded,
     reactor::{Marks, Reactor},
 };
@@ -83,7 +82,8 @@ impl Lane {
                 Ok(Ok(())) => return Ok(()),
                 // While the store takes nothing, a hold could not be recorded either: wait.
                 Ok(Err(AskError::Store(reason))) => {
-                    debug!(group = self.reactor.group.as_str(), reason, "the store is unavailable; waiting");
+                    let (group, correlation) = (self.reactor.group.as_str(), recorded.meta.correlation);
+                    debug!(group, %correlation, reason, "the store is unavailable; waiting");
                     pause(attempts).await;
                     continue;
                 }
@@ -118,11 +118,11 @@ impl Lane {
     async fn record(&self, key: HeldKey, correlation: Correlation, command: ContextCommand) {
         let mut attempts = 0;
         while let Err(error) = {
-            let because = Exchange::scheduled(correlation);
+            let because = Because::scheduled(correlation);
             self.reactor.contexts.command(key.group.context(), command.clone(), because).await
         } {
             attempts += 1;
-            warn!(held = %key, %error, "cannot be recorded yet; waiting");
+            warn!(held = %key, %correlation, %error, "cannot be recorded yet; waiting");
             pause(attempts).await;
         }
     }

@@ -9,16 +9,18 @@
 //! Records are made from the journal, but how far they got is not in it: so a rebuild only adds what is
 //! missing, and nobody gets a message again.
 
+mod record;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
-use tracing::{error, warn};
+use tracing::{error, field::display, warn};
 
+pub use self::record::Record;
 use super::{
     contexts::Contexts,
     projection::{Projection, Rows, after_prefix, key},
@@ -28,7 +30,7 @@ use super::{
 };
 use crate::{
     domain::{
-        CustomerId, NotificationId, Position, Recorded, RentalId, Timestamp,
+        CustomerId, Position, Recorded, RentalId,
         context::Context,
         notice::{self, Facts, Locale},
         phone::Phone,
@@ -47,29 +49,6 @@ const SEND_MAX: usize = 64;
 const ATTEMPTS_MAX: u32 = 10;
 /// The pause after a message could not be sent.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// A message, and how far it got.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Record {
-    /// Its id: the same, however often it is made.
-    pub id: NotificationId,
-    /// About which rental.
-    pub rental_id: RentalId,
-    /// For whom.
-    pub customer_id: CustomerId,
-    /// About which event.
-    pub event: String,
-    /// What it says. Holds no personal data.
-    pub text: String,
-    /// How far it got.
-    pub status: NotificationStatus,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// When it was written.
-    pub created_at: Timestamp,
-    /// When it was sent.
-    pub sent_at: Option<Timestamp>,
-}
 
 /// The projection that writes messages.
 pub struct Messages {
@@ -110,7 +89,8 @@ impl Projection for Messages {
                 let rental = match reads::read::<Rental>(rows.journal(), rental_id).await {
                     Ok(rental) => rental,
                     Err(StoreError::Corrupt(what)) => {
-                        error!(rental = %rental_id, what, "a damaged rental sends no messages");
+                        let correlation = recorded.meta.correlation;
+                        error!(rental = %rental_id, %correlation, what, "a damaged rental sends no messages");
                         return Ok(());
                     }
                     Err(error) => return Err(error),
@@ -123,7 +103,7 @@ impl Projection for Messages {
         let at = position_key(recorded.position);
         rows.mark(key(BY_CUSTOMER, &[&terms.customer_id.0.to_be_bytes(), &at]));
         let record_key = record_key(recorded.position);
-        if rows.get::<Record>(&record_key).await?.is_some() {
+        if rows.get_as(&record_key, Record::read).await?.is_some() {
             return Ok(());
         }
         let facts = Facts::of(&recorded.event, &terms.product_name, terms.fee);
@@ -137,6 +117,7 @@ impl Projection for Messages {
             attempts: 0,
             created_at: recorded.meta.at,
             sent_at: None,
+            correlation: Some(recorded.meta.correlation),
         };
         rows.mark(key(PENDING, &[&recorded.position.0.to_be_bytes()]));
         rows.put(record_key, &record)
@@ -236,7 +217,7 @@ impl Courier {
         let positions: Vec<Position> = positions.collect();
         let rows = self.journal.view_get_all(positions.iter().copied().map(record_key).collect()).await?;
         let missing = || StoreError::Corrupt("a message is to be sent, but not there".to_owned());
-        let decode = |row: Option<Vec<u8>>| codec::decode::<Record>(&row.ok_or_else(missing)?);
+        let decode = |row: Option<Vec<u8>>| Record::read(&row.ok_or_else(missing)?);
         let records: Vec<_> = rows.into_iter().map(decode).collect();
         let customers = records.iter().flatten().map(|record| record.customer_id);
         let phones = phones_of(&self.journal, customers).await?;
@@ -265,14 +246,15 @@ impl Courier {
             return record;
         };
         record.attempts += 1;
-        match self.sms.send(TextMessage { id: record.id, phone, text: record.text.clone() }).await {
+        let (id, text, correlation) = (record.id, record.text.clone(), record.correlation);
+        match self.sms.send(TextMessage { id, phone, text, correlation }).await {
             Ok(()) => {
                 record.status = NotificationStatus::Sent;
                 record.sent_at = Some(self.sources.now());
             }
             Err(error) => {
-                let attempts = record.attempts;
-                warn!(notification = %record.id, attempts, %error, "a message could not be sent");
+                let (correlation, attempts) = (correlation.map(display), record.attempts);
+                warn!(notification = %id, correlation, attempts, %error, "a message could not be sent");
                 if record.attempts >= ATTEMPTS_MAX {
                     record.status = NotificationStatus::Failed;
                 }
@@ -328,7 +310,7 @@ pub async fn records(
     let more = listed.len() > limit;
     listed.truncate(limit);
     let next = listed.last().filter(|_| more).map(|(last, _)| last.clone());
-    let records = listed.into_iter().filter_map(|(_, row)| row).map(|row| codec::decode::<Record>(&row));
+    let records = listed.into_iter().filter_map(|(_, row)| row).map(|row| Record::read(&row));
     let records = records.collect::<Result<Vec<Record>, StoreError>>()?;
     let phones = phones_of(journal, records.iter().map(|record| record.customer_id)).await?;
     let with_phone = |record: Record| {

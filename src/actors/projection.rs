@@ -101,11 +101,23 @@ impl Rows {
     /// # Errors
     /// [`StoreError`]
     pub async fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+        self.get_as(key, codec::decode).await
+    }
+
+    /// A row, read by `decode`.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn get_as<T>(
+        &self,
+        key: &[u8],
+        decode: impl Fn(&[u8]) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
         if let Some(known) = self.written.get(key).or_else(|| self.read.get(key)) {
-            return known.as_deref().map(codec::decode).transpose();
+            return known.as_deref().map(decode).transpose();
         }
         let row = self.journal.view_get(key.to_vec()).await?;
-        row.map(|row| codec::decode(&row)).transpose()
+        row.as_deref().map(decode).transpose()
     }
 
     /// Puts a row.

@@ -12,15 +12,15 @@ use std::{any::Any, collections::HashMap, rc::Rc, time::Duration};
 
 use actix::prelude::*;
 use serde::Serialize;
-use tracing::{error, warn};
+use tracing::{error, field::display, warn};
 
 use super::{
     ask::{Ask, AskError, FaultMode},
-    batch::{Host, Work},
+    batch::{Fall, Host, Work},
     entity::EntityActor,
     restart::{FailureLog, RestartLimits, Verdict},
 };
-use crate::domain::{Aggregate, EntityId, EntityKind, Timestamp};
+use crate::domain::{Aggregate, Correlation, EntityId, EntityKind, Timestamp};
 
 /// How often idle entities are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -86,7 +86,8 @@ impl Supervisor {
                     Err(SendError::Full(work)) => refuse(work, AskError::Shed),
                     // It ended without a word: a panic outside of its guarded work.
                     Err(SendError::Closed(work)) => {
-                        self.fell(id, "ended without a word".to_owned(), vec![work], ctx);
+                        let (reason, correlation) = ("ended without a word".to_owned(), work.correlation());
+                        self.fell(id, Fall { reason, correlation, unanswered: vec![work] }, ctx);
                     }
                 }
             }
@@ -113,16 +114,11 @@ impl Supervisor {
         self.children.insert(id, Child::Live { addr: Box::new(addr), incarnation, last_used });
     }
 
-    /// An entity failed: `unanswered` wait for its successor, if there is one.
-    fn fell<A: Aggregate>(
-        &mut self,
-        id: EntityId,
-        reason: String,
-        unanswered: Vec<Work<A>>,
-        ctx: &mut Context<Self>,
-    ) {
-        let now = self.host.sources.now();
-        warn!(entity = %id, reason, "an entity failed");
+    /// An entity failed: what is unanswered waits for its successor, if there is one.
+    fn fell<A: Aggregate>(&mut self, id: EntityId, fall: Fall<A>, ctx: &mut Context<Self>) {
+        let Fall { reason, correlation, unanswered } = fall;
+        let (now, correlation) = (self.host.sources.now(), correlation.map(display));
+        warn!(entity = %id, correlation, reason, "an entity failed");
         match self.failures.entry(id).or_default().failed(now, reason, self.keeping.limits) {
             Verdict::RestartAfter(0) => self.start(id, unanswered, ctx),
             Verdict::RestartAfter(pause_ms) => {
@@ -132,7 +128,8 @@ impl Supervisor {
                 });
             }
             Verdict::Quarantine => {
-                error!(entity = %id, "an entity fails too often and is left alone; revive it once mended");
+                const LEFT_ALONE: &str = "an entity fails too often and is left alone; revive it once mended";
+                error!(entity = %id, correlation, "{LEFT_ALONE}");
                 self.children.insert(id, Child::Quarantined);
                 for work in unanswered {
                     refuse(work, AskError::Quarantined);
@@ -203,24 +200,22 @@ pub struct Failed<A: Aggregate> {
     pub id: EntityId,
     /// Which of its actors.
     pub incarnation: u64,
-    /// What went wrong.
-    pub reason: String,
-    /// What it had not begun.
-    pub unanswered: Vec<Work<A>>,
+    /// What it says.
+    pub fall: Fall<A>,
 }
 
 impl<A: Aggregate> Handler<Failed<A>> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, failed: Failed<A>, ctx: &mut Context<Self>) {
-        let Failed { id, incarnation, reason, unanswered } = failed;
+        let Failed { id, incarnation, fall } = failed;
         match self.children.get(&id) {
             Some(Child::Live { incarnation: current, .. }) if *current == incarnation => {
-                self.fell(id, reason, unanswered, ctx);
+                self.fell(id, fall, ctx);
             }
             // It was let go, or its silence was noticed before its last words were heard: one failure
             // counts once, and what it left goes to whoever comes after it.
-            _ => unanswered.into_iter().for_each(|work| self.dispatch(id, work, ctx)),
+            _ => fall.unanswered.into_iter().for_each(|work| self.dispatch(id, work, ctx)),
         }
     }
 }
@@ -233,6 +228,8 @@ pub struct Sabotage<A: Aggregate> {
     pub id: EntityId,
     /// How.
     pub mode: FaultMode,
+    /// On behalf of what, if that is one thing.
+    pub of: Option<Correlation>,
     /// Which aggregate it is.
     pub aggregate: std::marker::PhantomData<fn() -> A>,
 }
@@ -240,8 +237,8 @@ pub struct Sabotage<A: Aggregate> {
 impl<A: Aggregate> Handler<Sabotage<A>> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, Sabotage { id, mode, .. }: Sabotage<A>, ctx: &mut Context<Self>) {
-        self.dispatch::<A>(id, Work::Sabotage(mode), ctx);
+    fn handle(&mut self, Sabotage { id, mode, of, .. }: Sabotage<A>, ctx: &mut Context<Self>) {
+        self.dispatch::<A>(id, Work::Sabotage(mode, of), ctx);
     }
 }
 

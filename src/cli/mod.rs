@@ -3,6 +3,7 @@
 mod config;
 mod data;
 mod gateway;
+pub(crate) mod log;
 mod serve;
 mod systemd;
 

@@ -3,9 +3,9 @@
 use std::{future::Future, pin::Pin};
 
 use thiserror::Error;
-use tracing::info;
+use tracing::{field::display, info};
 
-use crate::domain::{NotificationId, phone::Phone};
+use crate::domain::{Correlation, NotificationId, phone::Phone};
 
 /// A message to be sent.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct TextMessage {
     pub phone: Phone,
     /// What.
     pub text: String,
+    /// Its rental's correlation, if it is known.
+    pub correlation: Option<Correlation>,
 }
 
 /// A message that could not be handed over.
@@ -65,8 +67,9 @@ impl SmsGateway for LogSms {
     }
 
     fn send(&self, message: TextMessage) -> Sending {
-        let TextMessage { id, phone, text } = message;
-        info!(notification = %id, phone = phone.masked(), text, "a text message");
+        let TextMessage { id, phone, text, correlation } = message;
+        let correlation = correlation.map(display);
+        info!(notification = %id, correlation, phone = phone.masked(), text, "a text message");
         Box::pin(std::future::ready(Ok(())))
     }
 }

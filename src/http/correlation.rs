@@ -17,7 +17,7 @@ use actix_web::{
     web,
 };
 use futures_util::FutureExt as _;
-use tracing::{Instrument as _, error, info_span};
+use tracing::{Instrument as _, error, field, info_span};
 
 use super::{
     App, cors,
@@ -25,7 +25,7 @@ use super::{
     problem::{PROBLEM_JSON, Problem},
     problem_kinds::Kind,
 };
-use crate::{actors::ask::Because, domain::Correlation};
+use crate::{actors::ask::Because, trace::TraceContext};
 
 /// The header that tells the correlation id.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -46,22 +46,6 @@ impl FromRequest for Cause {
     }
 }
 
-/// Reads `version-traceid-parentid-flags`, as W3C Trace Context writes it.
-fn traceparent(text: &str) -> Option<Because> {
-    let mut parts = text.trim().split('-');
-    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let hex =
-        |text: &str, len| text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if !hex(version, 2) || version == "ff" || !hex(parent, 16) || !hex(flags, 2) {
-        return None;
-    }
-    if version == "00" && parts.next().is_some() {
-        return None;
-    }
-    let span = u64::from_str_radix(parent, 16).ok().filter(|&span| span != 0)?;
-    Some(Because::request(Correlation::parse(trace)?, span))
-}
-
 type Answer<B> = ServiceResponse<EitherBody<B, BoxBody>>;
 
 /// The middleware.
@@ -75,11 +59,13 @@ pub async fn correlate<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<Answer<B>, Error> {
     let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
-    let because = header.and_then(traceparent).unwrap_or_else(|| app.shop.because());
+    let continued = header.and_then(TraceContext::parse);
+    let because = continued.map_or_else(|| app.shop.because(), Because::request);
     request.extensions_mut().insert(Cause(because));
     let correlation = because.correlation.to_string();
     let instance = request.path().to_owned();
-    let span = info_span!("request", method = %request.method(), path = instance, correlation);
+    let method = request.method();
+    let span = info_span!("request", %method, path = instance, correlation, on_behalf_of = field::Empty);
     // A panic leaves no request to answer; it must not leave the client without an answer.
     let call: Pin<Box<dyn Future<Output = _>>> = Box::pin(next.call(request));
     let answered = AssertUnwindSafe(call).catch_unwind().instrument(span.clone()).await;
@@ -173,30 +159,5 @@ impl ResponseError for Panicked {
             response.headers_mut().insert(CORRELATION_ID, value);
         }
         response
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::Causation;
-
-    #[test]
-    fn only_well_formed_trace_contexts_are_continued() {
-        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let because = traceparent(good).unwrap();
-        assert_eq!(because.correlation.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
-        assert_eq!(because.causation, Causation::Request(0x00f0_67aa_0ba9_02b7));
-        for bad in [
-            "",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
-            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
-            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
-        ] {
-            assert!(traceparent(bad).is_none(), "{bad}");
-        }
     }
 }

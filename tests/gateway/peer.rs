@@ -49,12 +49,23 @@ impl Gateway {
     }
 
     pub async fn start_at(address: &str, directory: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::start_logging(address, directory, settings, Stdio::inherit()).await
+    }
+
+    /// The same, with its log going to `log`.
+    pub async fn start_logging(
+        address: &str,
+        directory: &Path,
+        settings: &[(&str, &str)],
+        log: Stdio,
+    ) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_saem"))
             .args(["gateway", "--listen", address, "--ledger"])
             .arg(directory.join("gateway.ledger"))
             .envs([("SAEM_LOG", "error")])
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .unwrap();

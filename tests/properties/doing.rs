@@ -53,7 +53,7 @@ impl World {
             Step::Breaker { open } => self.set_breaker(open),
             Step::Fault { target, mode, times } => {
                 for _ in 0..times {
-                    self.fail(target, mode);
+                    self.fail(target, mode).await;
                 }
             }
         }
@@ -106,16 +106,16 @@ impl World {
         Circumstances { model: model.clone(), failure: None, crossed: false }
     }
 
-    fn fail(&mut self, target: Target, mode: FaultMode) {
+    async fn fail(&mut self, target: Target, mode: FaultMode) {
         let entity: EntityId = match target {
             Target::Service(kind, name) => {
                 self.service_failures += 1;
-                return self.shop.inject_fault(kind, Some(name), mode).unwrap();
+                return self.shop.inject_fault(kind, Some(name), mode).await.unwrap();
             }
             Target::PaymentActor => {
                 self.desk_failures += 1;
                 // It may be resting from the failures before.
-                let _ = self.shop.inject_fault("payment", None, mode);
+                let _ = self.shop.inject_fault("payment", None, mode).await;
                 return;
             }
             Target::Product(index) => self.product(index).into(),
@@ -129,7 +129,7 @@ impl World {
             Target::Delivery(index) => self.rental(index).unwrap().delivery().into(),
         };
         *self.failures.entry(entity).or_default() += 1;
-        self.shop.inject_fault(entity.kind.as_str(), Some(&entity.to_string()), mode).unwrap();
+        self.shop.inject_fault(entity.kind.as_str(), Some(&entity.to_string()), mode).await.unwrap();
     }
 
     fn judge(&mut self, asked: &Asked, before: &Before, answer: &Answer, circumstances: &Circumstances) {

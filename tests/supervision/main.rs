@@ -29,6 +29,7 @@ use saem::{
         Journal as _,
         memory::{Failure, FaultPlan, MemoryJournal},
     },
+    trace::TraceContext,
 };
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +108,7 @@ impl Works {
     }
 
     async fn tell(&self, id: ProductId, command: CounterCommand) -> Result<u32, AskError> {
-        let because = Because::request(Correlation(1), 1);
+        let because = Because::request(TraceContext::root(Correlation(1)));
         Ok(self.exchange.ask::<Counter>(id, command, because).await?.state.count)
     }
 
@@ -116,7 +117,7 @@ impl Works {
     }
 
     fn sabotage(&self, id: ProductId, mode: FaultMode) {
-        self.exchange.sabotage_one::<Counter>(id.into(), mode).unwrap();
+        self.exchange.sabotage_one::<Counter>(id.into(), mode, None).unwrap();
     }
 
     async fn status(&self, id: ProductId) -> &'static str {

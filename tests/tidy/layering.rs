@@ -3,16 +3,17 @@
 use crate::{Finding, source::Source};
 
 /// Which modules of the crate a layer may name.
-const LAYERS: [(&str, &[&str]); 4] = [
+const LAYERS: [(&str, &[&str]); 5] = [
     ("src/domain/", &["domain"]),
     ("src/store/", &["domain", "figures", "store"]),
-    ("src/gateways/", &["domain", "figures", "gateways"]),
-    ("src/actors/", &["domain", "figures", "store", "gateways", "actors"]),
+    ("src/trace/", &["domain", "trace"]),
+    ("src/gateways/", &["domain", "figures", "gateways", "trace"]),
+    ("src/actors/", &["domain", "figures", "store", "gateways", "actors", "trace"]),
 ];
 
 /// The modules of the crate that `super::super::…` may lead to.
-const MODULES: [&str; 9] =
-    ["actors", "config", "demo", "domain", "figures", "gateways", "http", "open", "store"];
+const MODULES: [&str; 10] =
+    ["actors", "config", "demo", "domain", "figures", "gateways", "http", "open", "store", "trace"];
 
 /// Where a framework may be named.
 const HOMES: [(&str, &[&str]); 5] = [

@@ -7,6 +7,7 @@ use std::{
 };
 
 use thiserror::Error;
+use tracing::warn;
 
 use super::{Desk, admission::Admission, breaker::Breaker};
 use crate::{
@@ -141,12 +142,15 @@ impl Desk {
         &self,
         provider: &str,
         limit_ms: u64,
+        because: Because,
         call: impl FnOnce(&dyn PaymentGateway) -> Call<T>,
     ) -> Result<T, GatewayError> {
         if self.retired() {
             return Err(GatewayError::Unknown("another payment actor has taken over".to_owned()));
         }
-        let call = call(self.parts.gateways.of(provider)?);
+        let gateway = self.parts.gateways.of(provider)?;
+        // What it sends says to which trace it belongs.
+        let call = because.trace().within(async { call(gateway).await });
         let limit = Duration::from_millis(limit_ms);
         let answer = tokio::time::timeout(limit, call).await;
         answer.unwrap_or_else(|_elapsed| Err(GatewayError::Unknown("no answer in time".to_owned())))
@@ -159,16 +163,16 @@ impl Desk {
         charge: &Charge,
         method: &PaymentMethod,
         limit_ms: u64,
+        because: Because,
     ) -> Answer {
         let key = ChargeKey { payment, attempt: charge.attempt };
-        match self
-            .call(&charge.provider, limit_ms, |gateway| gateway.charge(key, charge.amount, method))
-            .await
-        {
+        let call = |gateway: &dyn PaymentGateway| gateway.charge(key, charge.amount, method);
+        match self.call(&charge.provider, limit_ms, because, call).await {
             Ok(Charged::Approved { reference }) => Answer::Approved { reference },
             Ok(Charged::Declined { code }) | Err(GatewayError::Refused(code)) => Answer::Declined { code },
             Err(GatewayError::Unknown(reason)) => {
-                tracing::warn!(%payment, attempt = charge.attempt, reason, "a charge's outcome is unknown");
+                let (attempt, correlation) = (charge.attempt, because.correlation);
+                warn!(%payment, attempt, %correlation, reason, "a charge's outcome is unknown");
                 Answer::Unknown
             }
         }

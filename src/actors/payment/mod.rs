@@ -39,7 +39,7 @@ pub use self::{
     placing::{PayLater, Place},
     resolving::{Resolution, Resolve},
 };
-use super::{exchange::Exchange, guard::guarded, shop::views::Placed, sources::Sources};
+use super::{ask::Because, exchange::Exchange, guard::guarded, shop::views::Placed, sources::Sources};
 use crate::{
     domain::{PaymentId, Timestamp},
     gateways::Gateways,
@@ -103,6 +103,7 @@ impl PaymentActor {
     fn converse<T: 'static>(
         &self,
         ctx: &mut Context<Self>,
+        (payment, because): (PaymentId, Because),
         reply: oneshot::Sender<Result<T, ConversationError>>,
         conversation: impl Future<Output = Result<T, ConversationError>> + 'static,
     ) {
@@ -112,7 +113,8 @@ impl PaymentActor {
         }
         let run = async move {
             let answer = guarded(conversation).await.unwrap_or_else(|panic| {
-                error!(panic, "a payment conversation failed; the agenda resolves its payment");
+                let correlation = because.correlation;
+                error!(%payment, %correlation, panic, "a payment conversation failed; it is resolved later");
                 Err(ConversationError::Failed)
             });
             // A caller that went away changes nothing: the conversation had its effects.
@@ -143,7 +145,8 @@ impl Handler<Converse<Place, Placed>> for PaymentActor {
 
     fn handle(&mut self, Converse { question, reply }: Converse<Place, Placed>, ctx: &mut Context<Self>) {
         let desk = Rc::clone(&self.desk);
-        self.converse(ctx, reply, async move { placing::place(&desk, question).await });
+        let about = (question.rental.payment(), question.because);
+        self.converse(ctx, about, reply, async move { placing::place(&desk, question).await });
     }
 }
 
@@ -152,7 +155,8 @@ impl Handler<Converse<PayLater, Placed>> for PaymentActor {
 
     fn handle(&mut self, Converse { question, reply }: Converse<PayLater, Placed>, ctx: &mut Context<Self>) {
         let desk = Rc::clone(&self.desk);
-        self.converse(ctx, reply, async move { placing::pay_later(&desk, question).await });
+        let about = (question.rental.payment(), question.because);
+        self.converse(ctx, about, reply, async move { placing::pay_later(&desk, question).await });
     }
 }
 
@@ -165,7 +169,8 @@ impl Handler<Converse<Resolve, Resolution>> for PaymentActor {
         ctx: &mut Context<Self>,
     ) {
         let desk = Rc::clone(&self.desk);
-        self.converse(ctx, reply, async move { resolving::resolve(&desk, question).await });
+        let about = (question.errand.rental().payment(), question.because);
+        self.converse(ctx, about, reply, async move { resolving::resolve(&desk, question).await });
     }
 }
 

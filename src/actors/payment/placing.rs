@@ -98,7 +98,7 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
         // The same key raced with itself. An intent is answered from the state, never by charging.
         return Ok(Placed { replayed: true, ..Told::of(decided).placed(rental, desk) });
     }
-    let told = match charge_in_time(desk, &mut go, (rental, &fee), &method, arrived).await {
+    let told = match charge_in_time(desk, &mut go, (rental, &fee, because), &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, fee, reference, because).await?,
         Answer::Declined { code } => {
             let declined = desk.declined(rental, fee, code.clone(), because).await?.placed(rental, desk);
@@ -147,7 +147,7 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
     let memo = turn.of_attempt(rental, charge.attempt);
     let exchange = &desk.parts.exchange;
     exchange.ask_once::<Payment>(rental.payment(), request, because, vault, memo).await?;
-    let told = match charge_in_time(desk, &mut go, (rental, &charge), &method, arrived).await {
+    let told = match charge_in_time(desk, &mut go, (rental, &charge, because), &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, charge, reference, because).await?,
         Answer::Declined { code } => {
             let declined = desk.declined(rental, charge, code.clone(), because).await?;
@@ -246,7 +246,7 @@ fn overloaded(desk: &Desk) -> ConversationError {
 async fn charge_in_time(
     desk: &Rc<Desk>,
     go: &mut Go,
-    (rental, charge): (RentalId, &Charge),
+    (rental, charge, because): (RentalId, &Charge, Because),
     method: &PaymentMethod,
     arrived: Instant,
 ) -> Answer {
@@ -256,7 +256,7 @@ async fn charge_in_time(
         return Answer::Unknown;
     }
     let limit_ms = left_ms.min(desk.parts.rules.timeout_ms);
-    let answer = desk.charge(rental.payment(), charge, method, limit_ms).await;
+    let answer = desk.charge(rental.payment(), charge, method, limit_ms, because).await;
     let took_ms = ms(arrived.elapsed()).saturating_sub(spent_ms);
     let failed = matches!(answer, Answer::Unknown);
     go.permit.called(took_ms, failed);

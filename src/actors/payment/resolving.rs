@@ -93,7 +93,7 @@ async fn settle_and_refund(
     }
     let payment = desk.read_payment(rental.payment()).await?;
     if payment.phase == PaymentPhase::Refunding {
-        refund(desk, rental.payment(), &payment, payment.current()).await?;
+        refund(desk, rental.payment(), &payment, payment.current(), because).await?;
         desk.tell_payment(rental.payment(), PaymentCommand::Refunded, because).await?;
     }
     Ok(Resolution::Done)
@@ -118,32 +118,34 @@ pub(super) async fn settle(
     let sought = Sought { key, amount: charge.amount, reference };
     let later = desk.parts.sources.now().plus_ms(desk.parts.rules.timeout_ms);
     let timeout_ms = desk.parts.rules.timeout_ms;
-    let reference = match desk.call(&charge.provider, timeout_ms, |gateway| gateway.find(&sought)).await {
-        Ok(Found::Captured { reference, .. }) => reference,
-        Ok(Found::Declined { code }) => {
-            let command = PaymentCommand::Decline { charge, code };
-            let declined = desk.tell_payment(rental.payment(), command, because).await?;
-            return Ok(Settling::Declined { by: Causation::Event(declined.position) });
-        }
-        // "Not found" is no answer by itself: have the gateway refuse it for ever, or wait it out.
-        Ok(Found::Nothing) => {
-            match desk.call(&charge.provider, timeout_ms, |gateway| gateway.void(&sought)).await {
-                Ok(Voided::Settled) => return Ok(Settling::Settled),
-                Ok(Voided::Captured { reference }) => reference,
-                Ok(Voided::Unsupported) => {
-                    let settled_at = requested_at.plus_ms(desk.parts.rules.horizon_ms());
-                    let settled = desk.parts.sources.now() >= settled_at;
-                    return Ok(if settled {
-                        Settling::Settled
-                    } else {
-                        Settling::Open { retry_at: settled_at }
-                    });
-                }
-                Err(error) => return unanswered(error, later),
+    let reference =
+        match desk.call(&charge.provider, timeout_ms, because, |gateway| gateway.find(&sought)).await {
+            Ok(Found::Captured { reference, .. }) => reference,
+            Ok(Found::Declined { code }) => {
+                let command = PaymentCommand::Decline { charge, code };
+                let declined = desk.tell_payment(rental.payment(), command, because).await?;
+                return Ok(Settling::Declined { by: Causation::Event(declined.position) });
             }
-        }
-        Err(error) => return unanswered(error, later),
-    };
+            // "Not found" is no answer by itself: have the gateway refuse it for ever, or wait it out.
+            Ok(Found::Nothing) => {
+                match desk.call(&charge.provider, timeout_ms, because, |gateway| gateway.void(&sought)).await
+                {
+                    Ok(Voided::Settled) => return Ok(Settling::Settled),
+                    Ok(Voided::Captured { reference }) => reference,
+                    Ok(Voided::Unsupported) => {
+                        let settled_at = requested_at.plus_ms(desk.parts.rules.horizon_ms());
+                        let settled = desk.parts.sources.now() >= settled_at;
+                        return Ok(if settled {
+                            Settling::Settled
+                        } else {
+                            Settling::Open { retry_at: settled_at }
+                        });
+                    }
+                    Err(error) => return unanswered(error, later),
+                }
+            }
+            Err(error) => return unanswered(error, later),
+        };
     let approve = PaymentCommand::Approve { charge, reference };
     desk.tell_payment(rental.payment(), approve, because).await?;
     Ok(Settling::Captured)
@@ -165,7 +167,7 @@ async fn give_back(
 ) -> Result<Resolution, ConversationError> {
     let state = desk.read_payment(payment).await?;
     if state.strays.iter().any(|stray| stray.attempt == attempt) {
-        refund(desk, payment, &state, attempt).await?;
+        refund(desk, payment, &state, attempt, because).await?;
         desk.tell_payment(payment, PaymentCommand::StrayRefunded { attempt }, because).await?;
     }
     Ok(Resolution::Done)
@@ -177,6 +179,7 @@ async fn refund(
     payment: PaymentId,
     state: &Payment,
     attempt: Attempt,
+    because: Because,
 ) -> Result<(), ConversationError> {
     let key = ChargeKey { payment, attempt };
     let timeout_ms = desk.parts.rules.timeout_ms;
@@ -191,11 +194,12 @@ async fn refund(
         None => (state.amount, &state.provider, state.reference.clone()),
     };
     let sought = Sought { key, amount, reference };
-    let found = desk.call(provider, timeout_ms, |gateway| gateway.find(&sought)).await.map_err(failed)?;
+    let found =
+        desk.call(provider, timeout_ms, because, |gateway| gateway.find(&sought)).await.map_err(failed)?;
     let sought = match found {
         Found::Captured { refunded, .. } if refunded >= amount => return Ok(()),
         Found::Captured { reference, .. } => Sought { reference: Some(reference), ..sought },
         Found::Declined { .. } | Found::Nothing => sought,
     };
-    desk.call(provider, timeout_ms, |gateway| gateway.refund(&sought)).await.map_err(failed)
+    desk.call(provider, timeout_ms, because, |gateway| gateway.refund(&sought)).await.map_err(failed)
 }

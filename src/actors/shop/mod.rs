@@ -71,6 +71,7 @@ use crate::{
     },
     gateways::{Gateways, sms::SmsGateway},
     store::Journal,
+    trace::TraceContext,
 };
 
 /// How long a reader waits for a projection to get to what it has seen elsewhere.
@@ -357,8 +358,7 @@ impl Shop {
     /// A reason for a request that brings none.
     #[must_use]
     pub fn because(&self) -> Because {
-        let span = (self.sources.bits() as u64).max(1);
-        Because::request(self.sources.correlation(), span)
+        Because::request(TraceContext::root(self.sources.correlation()))
     }
 
     fn not_paused(&self, context: Context) -> Result<(), ShopError> {

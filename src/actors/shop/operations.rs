@@ -11,13 +11,14 @@ use super::{
 use crate::{
     actors::{
         ask::{Decided, FaultMode},
-        notification,
+        notification, reads,
         shop::accounts::{bytes_of_hex, to_hex},
         supervisor::{EntityStatus, KindStatus},
     },
     domain::{
-        CustomerId, EntityId, EntityKind,
+        Correlation, CustomerId, EntityId, EntityKind, RentalId,
         context::{Context, ContextCommand, Group, HeldKey, Hold, Maintenance},
+        rental::Rental,
     },
     gateways::ledger,
     store::BackedUp,
@@ -236,7 +237,12 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::NotFound`] unless faults are enabled and there is such an actor.
-    pub fn inject_fault(&self, kind: &str, name: Option<&str>, mode: FaultMode) -> Result<(), ShopError> {
+    pub async fn inject_fault(
+        &self,
+        kind: &str,
+        name: Option<&str>,
+        mode: FaultMode,
+    ) -> Result<(), ShopError> {
         if !self.settings.faults_enabled {
             return Err(ShopError::NotFound("page"));
         }
@@ -249,11 +255,22 @@ impl Shop {
             ("store-writer", _) if self.journal.sabotage(mode) => Ok(()),
             ("arbiter", Some(index)) => self.sabotage_arbiter(index, mode).ok_or(missing),
             (kind, Some(id)) => match EntityId::parse(id) {
-                Ok(id) if id.kind.as_str() == kind => Ok(self.exchange.sabotage(id, mode)?),
+                Ok(id) if id.kind.as_str() == kind => {
+                    Ok(self.exchange.sabotage(id, mode, self.correlation_of(id).await)?)
+                }
                 Ok(_) | Err(_) => Err(missing),
             },
             (_, None) => Err(missing),
         }
+    }
+
+    /// The correlation of the rental that an entity is part of, if it is part of one.
+    async fn correlation_of(&self, id: EntityId) -> Option<Correlation> {
+        if !matches!(id.kind, EntityKind::Rental | EntityKind::Payment | EntityKind::Delivery) {
+            return None;
+        }
+        let rental = reads::read::<Rental>(&self.journal, RentalId(id.id)).await.ok()?;
+        rental.terms().ok().map(|terms| terms.correlation)
     }
 
     /// Copies all there is, as of one moment, to a directory that is new or empty, while the shop is open.

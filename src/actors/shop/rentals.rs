@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tracing::error;
+use tracing::{Span, error, field::display};
 
 use super::{
     Because, Done, Order, Page, PageRequest, PayOutcome, Placed, ProductView, RentalFilter, RentalView, Shop,
@@ -300,7 +300,11 @@ pub(super) fn unless_damaged<T>(item: Result<T, ShopError>) -> Result<Option<T>,
 /// The rental's own correlation, with the request that touches it as the cause.
 pub(super) fn on_behalf(rental: &Rental, because: Because) -> Result<Because, ShopError> {
     let terms = rental.terms().map_err(|_| ShopError::NotFound("rental"))?;
-    Ok(Because { correlation: terms.correlation, ..because })
+    if because.correlation != terms.correlation {
+        // Its log lines then tell both: the request's own, and the one that the rental is followed by.
+        Span::current().record("on_behalf_of", display(terms.correlation));
+    }
+    Ok(because.on_behalf_of(terms.correlation))
 }
 
 #[expect(clippy::disallowed_methods, reason = "tokio's clock, which deadlines and simulations share")]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use tracing::Instrument as _;
 use utoipa::ToSchema;
 
 use crate::{
@@ -162,13 +163,14 @@ pub async fn back_up(
     }
     let (directory, to) = rules.all(directory.zip(to))?;
     // A task of its own, so that its outcome is remembered though the client may be gone.
-    let made = actix_web::rt::spawn(async move {
+    let made = async move {
         let work = async {
             let BackedUp { position, bytes } = app.shop.back_up(to).await?;
             Ok(Backup { directory, position: position.0, bytes })
         };
         once(&app, because, HttpResponse::Ok(), work).await
-    });
+    };
+    let made = actix_web::rt::spawn(made.in_current_span());
     made.await.map_err(|_| Problem::new(Kind::BackupFailed, "the backup failed"))?
 }
 
@@ -193,7 +195,7 @@ pub async fn fault(
     Posted { because, body: Json(Fault { target, mode }), .. }: Posted<Operator, Json<Fault>>,
 ) -> Result<HttpResponse, Problem> {
     let work = async {
-        app.shop.inject_fault(&target.kind, target.id.as_deref(), mode)?;
+        app.shop.inject_fault(&target.kind, target.id.as_deref(), mode).await?;
         Ok(Faulted { target, mode })
     };
     once(&app, because, HttpResponse::Accepted(), work).await

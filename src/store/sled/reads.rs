@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
+use tracing::{error, field::display};
 
 use super::{
     format::{CHECKPOINT, CHUNKS, Files, chunk_key, unavailable},
@@ -263,7 +264,8 @@ fn fold(
         known.snapshot = match fold_snapshot(&known.snapshot, commit) {
             Ok(snapshot) => snapshot,
             Err(error) => {
-                tracing::error!(entity = %commit.entity, %error, "an entity is damaged; others are not");
+                let correlation = commit.events.first().map(|event| display(event.meta.correlation));
+                error!(entity = %commit.entity, correlation, %error, "an entity is damaged; others are not");
                 // No longer a frame: whoever loads it is told so.
                 vec![0]
             }
