@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect::Policy};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, redirect::Policy};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     ledger, unknown_method,
     wire::{Charge, ChargeOrder, Currency, NOT_FOUND, RefundOrder, Refusal},
 };
-use crate::domain::Money;
+use crate::{domain::Money, trace::TraceContext};
 
 /// How long a connection may take to come about.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
@@ -108,8 +108,17 @@ fn answered<T: Send + 'static, B: DeserializeOwned + Send>(
     })
 }
 
+/// Sends a request, as part of the trace that it was made for.
+pub(super) async fn send(request: RequestBuilder) -> Result<Response, GatewayError> {
+    let request = match TraceContext::current() {
+        Some(context) => request.header("traceparent", context.to_string()),
+        None => request,
+    };
+    request.send().await.map_err(broken_off)
+}
+
 pub(super) async fn sent(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), GatewayError> {
-    let answer = request.send().await.map_err(broken_off)?;
+    let answer = send(request).await?;
     let status = answer.status();
     Ok((status, answer.bytes().await.map_err(broken_off)?.to_vec()))
 }

@@ -10,4 +10,5 @@ mod lines;
 mod peer;
 #[path = "../support/mod.rs"]
 mod support;
+mod traced;
 mod works;

@@ -11,7 +11,7 @@ use crate::{
     domain::Money,
     gateways::{
         AUTHENTICATION_REQUIRED, ChargeKey, GatewayError,
-        http::{broken_off, unreadable},
+        http::{broken_off, send, unreadable},
     },
 };
 
@@ -143,7 +143,7 @@ pub(super) fn unclear(what: impl Into<String>) -> GatewayError {
 
 impl Answer {
     async fn to(request: RequestBuilder) -> Result<Self, GatewayError> {
-        let answer = request.send().await.map_err(broken_off)?;
+        let answer = send(request).await?;
         let status = answer.status();
         let replayed = answer.headers().get("idempotent-replayed").is_some_and(|value| value == "true");
         Ok(Self { status, replayed, body: answer.bytes().await.map_err(broken_off)?.to_vec() })
