@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
+    peer::Gateway,
     support::{Client, eventually, id},
     works::Works,
 };
@@ -39,12 +40,26 @@ async fn sent_messages(customer: &Client) -> Vec<Value> {
     eventually("all messages are sent", sent).await
 }
 
+/// A refund is tried in vain for a while; then it is made, but its payment cannot be told.
+async fn refund_cannot_be_noted(works: &Works, gateway: &Gateway, customer: &Client, rental: &Value) {
+    gateway.behave(json!({"latencyMs": 1_000})).await;
+    customer.cancel(rental).await.expect(200);
+    works.says("an errand is tried again later").await;
+    works.quarantine(Works::text(rental, "paymentId")).await;
+    gateway.behave(json!({"latencyMs": 0})).await;
+    works.says("a payment is held for the operator").await;
+}
+
 #[tokio::test]
 async fn every_line_that_names_a_part_of_a_rental_tells_the_rentals_correlation() {
+    let directory = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(directory.path(), &[]).await;
     let works = Works::start(&[
         ("SAEM_LOG", "info,saem=debug"),
         ("SAEM_FAULTS__ENABLED", "true"),
         ("SAEM_ACTORS__RESTARTS_MAX", "1"),
+        ("SAEM_PAYMENT__PROVIDER", "http"),
+        ("SAEM_PAYMENT__URL", &gateway.url),
         ("SAEM_PAYMENT__DEADLINE_MS", "600"),
         ("SAEM_PAYMENT__TIMEOUT_MS", "400"),
         ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
@@ -62,17 +77,17 @@ async fn every_line_that_names_a_part_of_a_rental_tells_the_rentals_correlation(
     works.quarantine(id(&rented)).await;
     customer.cancel(&rented).await.problem(503, "actor-quarantined");
 
-    // The charge's outcome is unknown, and nobody can tell the payment what became of it.
     let lost = customer.rent(&product, "tok_lost_response").await.expect(202);
-    works.quarantine(Works::text(&lost, "paymentId")).await;
-    works.says("a payment is held for the operator").await;
-
+    customer.rental_becomes(&lost, "CONFIRMED").await;
     works.quarantine(&short).await;
     let held = customer.rent(&short, "tok_ok").await.expect(201);
     works.says("a target is held for the operator").await;
+    let of_held = &held["correlationId"];
+    assert!(works.lines().iter().any(|line| line["held"].is_string() && line["correlation"] == *of_held));
     let canceled = customer.rented(&product).await;
     customer.cancel(&canceled).await.expect(200);
     customer.timeline_holds(&canceled, "ProductIncreased").await;
+    refund_cannot_be_noted(&works, &gateway, &customer, &lost).await;
 
     let rentals = [rented, lost, held, canceled];
     let parts = rentals.iter().flat_map(|rental| {
@@ -84,17 +99,16 @@ async fn every_line_that_names_a_part_of_a_rental_tells_the_rentals_correlation(
         let correlation = correlations[message["rentalId"].as_str().unwrap()].clone();
         correlations.insert(id(&message).to_owned(), correlation);
     }
-    let (mut naming, mut about) = (BTreeSet::new(), 0);
+    let mut naming = BTreeSet::new();
     for line in works.lines() {
         for name in named(&line.to_string()) {
             let expected = correlations.get(&name).unwrap_or_else(|| panic!("{name}: {line}"));
             assert!(told(&line).contains(&expected.as_str().unwrap()), "{name}: {line}");
             naming.insert(line["message"].as_str().unwrap().to_owned());
-            about += 1;
         }
     }
-    assert!(about > 10, "{about}");
     for message in [
+        "an errand is tried again later",
         "a charge's outcome is unknown",
         "a payment is held for the operator",
         "a request was turned away",
@@ -104,7 +118,4 @@ async fn every_line_that_names_a_part_of_a_rental_tells_the_rentals_correlation(
     ] {
         assert!(naming.contains(message), "{message}: {naming:?}");
     }
-    let lines = works.lines();
-    let held_line = lines.iter().find(|line| line["message"] == "a target is held for the operator");
-    assert_eq!(held_line.unwrap()["correlation"], rentals[2]["correlationId"]);
 }
