@@ -17,7 +17,12 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    match log::start().and_then(|()| command.run()) {
+    let done = log::start().and_then(|log| {
+        let done = command.run();
+        log.end();
+        done
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("saem: {failure}");

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use tracing::{debug, error};
+use tracing::{Instrument as _, debug, debug_span, error};
 
 use super::{
     agenda::{Agenda, Errand, Item},
@@ -27,6 +27,7 @@ use crate::{
         rental::{Rental, RentalCommand},
     },
     store::{Journal, StoreError},
+    trace,
 };
 
 /// How many errands are under way at once.
@@ -109,7 +110,13 @@ impl Errands {
     }
 
     async fn run_one(&self, errand: Errand, item: Item) -> Done {
-        let because = Because::event(item.correlation, item.position);
+        let (because, correlation) = (Because::event(item.correlation, item.position), item.correlation);
+        let span = trace::joined(debug_span!("errand", ?errand, %correlation), because.trace());
+        let because = because.at(trace::place_of(&span, because.trace()));
+        self.run_one_now(errand, item, because).instrument(span).await
+    }
+
+    async fn run_one_now(&self, errand: Errand, item: Item, because: Because) -> Done {
         let resolved = match errand {
             Errand::Expire(rental) => {
                 let expired = self.exchange.ask::<Rental>(rental, RentalCommand::Expire, because).await;

@@ -16,7 +16,7 @@ use std::{
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
-use tracing::error;
+use tracing::{Instrument as _, debug_span, error};
 
 use super::{
     ask::{Ask, AskError, Because, Decided, FaultMode},
@@ -31,6 +31,7 @@ use crate::{
         delivery::Delivery, payment::Payment, product::Product, rental::Rental,
     },
     store::{Journal, VaultWrite},
+    trace,
 };
 
 /// How an exchange is set up.
@@ -122,10 +123,12 @@ impl Exchange {
         let id = id.into();
         debug_assert_eq!(id.kind, A::KIND, "a command goes to its own aggregate");
         let _asking = Asking::begin(&self.asking[id.kind as usize]);
+        let correlation = because.correlation;
+        let span = trace::joined(debug_span!("ask", entity = %id, %correlation), because.trace());
         let (reply, answer) = oneshot::channel();
         let ask = Ask { command, because, vault, memo, reply };
         self.post(id, Deliver { id, ask })?;
-        match tokio::time::timeout(self.settings.ask_timeout, answer).await {
+        match tokio::time::timeout(self.settings.ask_timeout, answer).instrument(span).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_dropped)) => Err(AskError::Stopped),
             Err(_elapsed) => Err(AskError::Timeout),

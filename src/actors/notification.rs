@@ -18,7 +18,7 @@ use std::{
 };
 
 use tokio::sync::Notify;
-use tracing::{error, field::display, warn};
+use tracing::{Instrument as _, debug_span, error, field::display, warn};
 
 pub use self::record::Record;
 use super::{
@@ -36,8 +36,9 @@ use crate::{
         phone::Phone,
         rental::Rental,
     },
-    gateways::sms::{SmsGateway, TextMessage},
+    gateways::sms::{SmsError, SmsGateway, TextMessage},
     store::{Journal, StoreError, codec},
+    trace::{self, TraceContext},
 };
 
 const RECORD: &[u8] = b"n/r";
@@ -238,6 +239,16 @@ impl Courier {
         Ok((due, unreadable))
     }
 
+    /// Has a message sent, as part of its rental's trace.
+    async fn hand_over(&self, message: TextMessage) -> Result<(), SmsError> {
+        let Some(correlation) = message.correlation else { return self.sms.send(message).await };
+        let (context, provider) = (TraceContext::root(correlation), self.sms.provider());
+        let span = debug_span!("message", notification = %message.id, provider, %correlation);
+        let span = trace::joined(span, context);
+        let sending = async { self.sms.send(message).await };
+        trace::place_of(&span, context).within(sending).instrument(span).await
+    }
+
     /// Sends one message, and says how far it got.
     async fn send(&self, mut record: Record, phone: Option<&str>) -> Record {
         let Some(phone) = phone.map(Phone::parse).and_then(Result::ok) else {
@@ -247,7 +258,8 @@ impl Courier {
         };
         record.attempts += 1;
         let (id, text, correlation) = (record.id, record.text.clone(), record.correlation);
-        match self.sms.send(TextMessage { id, phone, text, correlation }).await {
+        let message = TextMessage { id, phone, text, correlation };
+        match self.hand_over(message).await {
             Ok(()) => {
                 record.status = NotificationStatus::Sent;
                 record.sent_at = Some(self.sources.now());

@@ -11,6 +11,7 @@ use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::mpsc;
+use tracing::{Instrument as _, debug_span};
 
 use super::{
     ask::{AskError, Because},
@@ -30,6 +31,7 @@ use crate::{
         rental::Rental,
     },
     store::{Follower, Journal, StoreError},
+    trace::{self, TraceContext},
 };
 
 /// How many events may wait in one lane.
@@ -83,6 +85,14 @@ impl Reactor {
 
     /// Sends a reaction to its target.
     pub(super) async fn send(&self, reaction: Reaction, cause: &Recorded) -> Result<(), AskError> {
+        let (group, event) = (self.group.as_str(), cause.event.name());
+        let (correlation, target) = (cause.meta.correlation, reaction.target);
+        let span = debug_span!("reaction", group, event, %target, %correlation);
+        let span = trace::joined(span, TraceContext::root(correlation));
+        self.send_now(reaction, cause).instrument(span).await
+    }
+
+    async fn send_now(&self, reaction: Reaction, cause: &Recorded) -> Result<(), AskError> {
         let reaction = if reaction.needs_timeline {
             let rental = cause.rental().expect("policies that need a timeline react to a rental's events");
             let timeline = self.journal.timeline(rental).await.map_err(|error| match error {

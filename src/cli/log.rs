@@ -1,31 +1,82 @@
 //! The log: to stderr, for people on a terminal, as JSON lines elsewhere (`docs/logging.md`).
 
-use std::{backtrace::Backtrace, backtrace::BacktraceStatus, io, io::IsTerminal as _, panic};
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::{self, IsTerminal as _},
+    panic,
+};
 
-use tracing::{error, field::display};
-use tracing_subscriber::{EnvFilter, filter::ParseError};
+#[cfg(feature = "otlp")]
+use saem::trace::otlp::Recording;
+use tracing::{Subscriber, error, field::display};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::ParseError, layer::SubscriberExt as _, registry::LookupSpan,
+    util::SubscriberInitExt as _,
+};
 
 use super::Failure;
 
 /// What is logged unless `SAEM_LOG` or `RUST_LOG` says otherwise.
 const DEFAULT: &str = "info,actix_server=warn";
 
+/// The log, and what is recorded beside it, until they are ended.
+#[must_use]
+pub(crate) struct Log {
+    #[cfg(feature = "otlp")]
+    spans: Option<Recording>,
+}
+
 /// Starts it.
-pub(crate) fn start() -> Result<(), Failure> {
+pub(crate) fn start() -> Result<Log, Failure> {
     let directives = ["SAEM_LOG", "RUST_LOG"].into_iter().find_map(|name| std::env::var(name).ok());
     let filter = EnvFilter::builder()
         .parse(directives.as_deref().unwrap_or(DEFAULT))
         .map_err(|error: ParseError| format!("bad setting: SAEM_LOG: {error}"))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    // Whoever read stderr may be gone: that must neither end the server nor keep it from ending.
-    let log = log.log_internal_errors(false);
-    if io::stderr().is_terminal() {
-        log.with_target(false).init();
-    } else {
-        log.json().flatten_event(true).init();
-    }
+    let log = start_with(filter)?;
     panic::set_hook(Box::new(log_panic));
-    Ok(())
+    Ok(log)
+}
+
+#[cfg(not(feature = "otlp"))]
+fn start_with(filter: EnvFilter) -> Result<Log, Failure> {
+    tracing_subscriber::registry().with(filter).with(lines()).init();
+    if std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").is_some() {
+        tracing::warn!("OTEL_EXPORTER_OTLP_ENDPOINT is set, but this server was built without feature otlp");
+    }
+    Ok(Log {})
+}
+
+#[cfg(feature = "otlp")]
+fn start_with(filter: EnvFilter) -> Result<Log, Failure> {
+    let spans = Recording::start(saem::gateways::http::client()?)?;
+    let registry = tracing_subscriber::registry();
+    match spans.as_ref().map(Recording::layer) {
+        // What is recorded does not depend on what is logged.
+        Some(recorded) => registry.with(recorded).with(lines().with_filter(filter)).init(),
+        None => registry.with(filter).with(lines()).init(),
+    }
+    Ok(Log { spans })
+}
+
+/// Lines on stderr.
+fn lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> Box<dyn Layer<S> + Send + Sync> {
+    // Whoever read stderr may be gone: that must neither end the server nor keep it from ending.
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).log_internal_errors(false);
+    if io::stderr().is_terminal() {
+        lines.with_target(false).boxed()
+    } else {
+        lines.json().flatten_event(true).boxed()
+    }
+}
+
+impl Log {
+    /// What was recorded last is sent.
+    pub(crate) fn end(self) {
+        #[cfg(feature = "otlp")]
+        if let Some(spans) = self.spans {
+            spans.end();
+        }
+    }
 }
 
 /// A panic is a line like any other: what reads JSON lines trips over plain text between them.

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tracing::{Instrument as _, Span, debug_span, field};
+
 use super::{
     Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Sought, Unfit, Voided,
     ledger,
@@ -12,6 +14,7 @@ use super::{
 use crate::{
     domain::Money,
     figures::{Counter, Histogram, Observed},
+    trace::{self, TraceContext},
 };
 
 /// The bounds of a call's duration, in s. A call is slow from 0.61 on, unless told otherwise.
@@ -142,15 +145,31 @@ impl Counted {
     ) -> Call<T> {
         let calls = Arc::clone(&self.calls);
         let running = Running { calls, operation, began: now(), ended: Outcome::Unknown };
-        Box::pin(async move {
+        let counted = async move {
             let answer = call.await;
-            running.end(match &answer {
+            let ended = match &answer {
                 Ok(answer) => told(answer),
                 Err(GatewayError::Refused(_)) => Outcome::Refused,
                 Err(GatewayError::Unknown(_)) => Outcome::Unknown,
-            });
+            };
+            Span::current().record("outcome", ended.as_str());
+            running.end(ended);
             answer
-        })
+        };
+        let Some(context) = TraceContext::current() else { return Box::pin(counted) };
+        let span = self.span(operation, context);
+        // What it sends says that it comes from here.
+        let context = trace::place_of(&span, context);
+        Box::pin(context.within(counted).instrument(span))
+    }
+
+    fn span(&self, operation: Operation, context: TraceContext) -> Span {
+        let (provider, operation, correlation) =
+            (self.gateway.provider(), operation.as_str(), context.correlation);
+        let outcome = field::Empty;
+        let span =
+            debug_span!("gateway call", otel.kind = "client", provider, operation, outcome, %correlation);
+        trace::joined(span, context)
     }
 }
 

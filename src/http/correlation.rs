@@ -25,7 +25,10 @@ use super::{
     problem::{PROBLEM_JSON, Problem},
     problem_kinds::Kind,
 };
-use crate::{actors::ask::Because, trace::TraceContext};
+use crate::{
+    actors::ask::Because,
+    trace::{self, TraceContext},
+};
 
 /// The header that tells the correlation id.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -61,11 +64,12 @@ pub async fn correlate<B: MessageBody + 'static>(
     let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     let continued = header.and_then(TraceContext::parse);
     let because = continued.map_or_else(|| app.shop.because(), Because::request);
-    request.extensions_mut().insert(Cause(because));
     let correlation = because.correlation.to_string();
     let instance = request.path().to_owned();
     let method = request.method();
     let span = info_span!("request", %method, path = instance, correlation, on_behalf_of = field::Empty);
+    let from = trace::begun(&span, because.trace(), continued.is_some());
+    request.extensions_mut().insert(Cause(because.at(from)));
     // A panic leaves no request to answer; it must not leave the client without an answer.
     let call: Pin<Box<dyn Future<Output = _>>> = Box::pin(next.call(request));
     let answered = AssertUnwindSafe(call).catch_unwind().instrument(span.clone()).await;
@@ -77,6 +81,7 @@ pub async fn correlate<B: MessageBody + 'static>(
             return Err(Panicked { instance, correlation }.into());
         }
     };
+    trace::answered(&span, response.status().as_u16(), || response.request().match_pattern());
     if let Ok(value) = HeaderValue::from_str(&correlation) {
         response.headers_mut().insert(CORRELATION_ID, value);
     }

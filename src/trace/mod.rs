@@ -4,10 +4,20 @@
 //! last eight bytes of that: so whatever comes later, after a restart too, knows where it belongs, though
 //! events keep the correlation alone.
 
+#[cfg(feature = "otlp")]
+pub mod otlp;
+#[cfg(not(feature = "otlp"))]
+mod unrecorded;
+
 use std::future::Future;
 
 use tokio::task::futures::TaskLocalFuture;
+use tracing::Span;
 
+#[cfg(feature = "otlp")]
+use self::otlp as spans;
+#[cfg(not(feature = "otlp"))]
+use self::unrecorded as spans;
 use crate::domain::Correlation;
 
 /// A place in a trace: what is called from here belongs below it.
@@ -62,6 +72,29 @@ impl TraceContext {
     pub fn within<F: Future>(self, work: F) -> TaskLocalFuture<Self, F> {
         CURRENT.scope(self, work)
     }
+}
+
+/// `span`, as part of this trace. It stays where it is if that is in the same one.
+#[must_use]
+pub fn joined(span: Span, to: TraceContext) -> Span {
+    spans::join(&span, to);
+    span
+}
+
+/// Has a request's span continue the caller's trace, or begin the trace. Answers its place in it.
+pub fn begun(span: &Span, from: TraceContext, continued: bool) -> TraceContext {
+    spans::begin(span, from, continued)
+}
+
+/// The place of a span, if it is recorded: what it calls belongs below it.
+#[must_use]
+pub fn place_of(span: &Span, otherwise: TraceContext) -> TraceContext {
+    spans::place_of(span, otherwise)
+}
+
+/// Has a request's span tell how it was answered.
+pub fn answered(span: &Span, status: u16, route: impl FnOnce() -> Option<String>) {
+    spans::answered(span, status, route);
 }
 
 /// A `traceparent`. Where nobody knows whether the trace is recorded, it may well be.

@@ -5,6 +5,8 @@
 
 mod canary;
 mod lines;
+#[cfg(feature = "otlp")]
+mod otlp;
 #[path = "../gateway/peer.rs"]
 #[allow(dead_code, reason = "other tests use other parts of it")]
 mod peer;

@@ -41,6 +41,13 @@ impl Server {
         Self { process, url }
     }
 
+    /// SIGTERM, and what it does before it ends.
+    pub async fn end(mut self) {
+        let id = self.process.id().expect("it runs").to_string();
+        assert!(Command::new("kill").arg(id).status().await.unwrap().success());
+        assert!(self.process.wait().await.unwrap().success());
+    }
+
     /// SIGKILL: no handler runs, nothing is flushed.
     pub async fn kill(mut self) {
         self.process.kill().await.unwrap();

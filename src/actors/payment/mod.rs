@@ -30,7 +30,7 @@ use std::{
 
 use actix::prelude::*;
 use tokio::sync::{Semaphore, oneshot};
-use tracing::error;
+use tracing::{Instrument as _, debug_span, error};
 
 pub(crate) use self::conversation::{outcome_of, retry_after_ms};
 use self::{admission::Admission, breaker::Breaker};
@@ -44,6 +44,7 @@ use crate::{
     domain::{PaymentId, Timestamp},
     gateways::Gateways,
     store::Journal,
+    trace,
 };
 
 /// How many payments are resolved or refunded at once.
@@ -103,7 +104,7 @@ impl PaymentActor {
     fn converse<T: 'static>(
         &self,
         ctx: &mut Context<Self>,
-        (payment, because): (PaymentId, Because),
+        (about, payment, because): (&'static str, PaymentId, Because),
         reply: oneshot::Sender<Result<T, ConversationError>>,
         conversation: impl Future<Output = Result<T, ConversationError>> + 'static,
     ) {
@@ -111,15 +112,17 @@ impl PaymentActor {
             // Dropping the reply tells the caller to ask again.
             return;
         }
+        let correlation = because.correlation;
+        let span = debug_span!("payment conversation", about, %payment, %correlation);
         let run = async move {
             let answer = guarded(conversation).await.unwrap_or_else(|panic| {
-                let correlation = because.correlation;
                 error!(%payment, %correlation, panic, "a payment conversation failed; it is resolved later");
                 Err(ConversationError::Failed)
             });
             // A caller that went away changes nothing: the conversation had its effects.
             let _ = reply.send(answer);
         };
+        let run = run.instrument(trace::joined(span, because.trace()));
         ctx.spawn(run.into_actor(self));
     }
 }
@@ -145,7 +148,7 @@ impl Handler<Converse<Place, Placed>> for PaymentActor {
 
     fn handle(&mut self, Converse { question, reply }: Converse<Place, Placed>, ctx: &mut Context<Self>) {
         let desk = Rc::clone(&self.desk);
-        let about = (question.rental.payment(), question.because);
+        let about = ("place", question.rental.payment(), question.because);
         self.converse(ctx, about, reply, async move { placing::place(&desk, question).await });
     }
 }
@@ -155,7 +158,7 @@ impl Handler<Converse<PayLater, Placed>> for PaymentActor {
 
     fn handle(&mut self, Converse { question, reply }: Converse<PayLater, Placed>, ctx: &mut Context<Self>) {
         let desk = Rc::clone(&self.desk);
-        let about = (question.rental.payment(), question.because);
+        let about = ("pay later", question.rental.payment(), question.because);
         self.converse(ctx, about, reply, async move { placing::pay_later(&desk, question).await });
     }
 }
@@ -169,7 +172,7 @@ impl Handler<Converse<Resolve, Resolution>> for PaymentActor {
         ctx: &mut Context<Self>,
     ) {
         let desk = Rc::clone(&self.desk);
-        let about = (question.errand.rental().payment(), question.because);
+        let about = ("resolve", question.errand.rental().payment(), question.because);
         self.converse(ctx, about, reply, async move { resolving::resolve(&desk, question).await });
     }
 }
