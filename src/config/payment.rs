@@ -73,9 +73,16 @@ sections! {
     }
 }
 
+/// It becomes part of a header: a line break in a file would have every call fail.
+fn check_header(checks: &mut Checks, key: &'static str, secret: Option<&Secret>) {
+    let plain = |Secret(text): &Secret| text.bytes().all(|byte| byte.is_ascii_graphic());
+    checks.that(secret.is_none_or(plain), key, "***", "must be printable ASCII, without spaces");
+}
+
 fn check_url(checks: &mut Checks, key: &'static str, url: &str) {
     let rule = gateways::http::base_url(url).err();
-    let shown = if url.contains('@') { "***" } else { url };
+    // What does not belong into it may be a secret.
+    let shown = if url.contains(['@', '?', '#']) { "***" } else { url };
     checks.that(rule.is_none(), key, shown, rule.unwrap_or_default());
 }
 
@@ -83,17 +90,10 @@ impl StripeSettings {
     fn check(&self, checks: &mut Checks, used: bool) {
         const KEY: &str = "payment.stripe.secret_key";
         check_url(checks, "payment.stripe.url", &self.url);
-        match &self.secret_key {
-            Some(Secret(key)) => {
-                // It becomes part of a header.
-                let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
-                checks.that(plain, KEY, "***", "must be printable ASCII, without spaces");
-            }
-            None => {
-                let rule = "must be set, or payment.stripe.secret_key_file, when payment.provider is stripe";
-                checks.that(!used, KEY, "", rule);
-            }
-        }
+        check_header(checks, KEY, self.secret_key.as_ref());
+        let rule = "must be set, or payment.stripe.secret_key_file, when payment.provider is stripe";
+        let set = self.secret_key.as_ref().is_some_and(|key| !key.0.is_empty());
+        checks.that(set || !used, KEY, "", rule);
     }
 }
 
@@ -108,6 +108,8 @@ impl TossSettings {
 
 impl Payment {
     pub(super) fn check(&self, checks: &mut Checks) {
+        check_header(checks, "payment.key", self.key.as_ref());
+        check_header(checks, "payment.toss.secret_key", self.toss.secret_key.as_ref());
         checks.one_of("payment.provider", &self.provider, &["simulator", "http", "stripe", "toss"]);
         match &self.url {
             Some(url) => check_url(checks, "payment.url", url),

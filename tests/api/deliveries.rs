@@ -56,6 +56,19 @@ async fn a_purifier_on_its_way_can_still_be_canceled() {
 }
 
 #[tokio::test]
+async fn a_rental_that_is_canceled_is_not_dispatched_while_its_refund_waits() {
+    let app = TestApp::start();
+    let (customer, operator, product) = (app.customer(1).await, app.operator(), app.product(100, 2).await);
+    let rental = customer.rented(&product).await;
+    operator.call(Method::POST, "/v1/operations/contexts/payment/pause").await.expect(200);
+    customer.cancel(&rental).await.expect(200);
+    step(&operator, &rental, "dispatch").await.problem(409, "rental-canceled");
+    operator.call(Method::POST, "/v1/operations/contexts/payment/resume").await.expect(200);
+    delivery_becomes(&customer, &rental, "CANCELED").await;
+    step(&operator, &rental, "dispatch").await.problem(409, "rental-canceled");
+}
+
+#[tokio::test]
 async fn nothing_is_dispatched_before_its_unit_is_taken() {
     let app = TestApp::start();
     let (customer, operator, product) = (app.customer(1).await, app.operator(), app.product(100, 2).await);

@@ -19,8 +19,8 @@ const SLOW_PERCENT: usize = 20;
 const VERY_SLOW_PERCENT: usize = 50;
 const TIMED_OUT_PERCENT: usize = 10;
 const FAILED_PERCENT: usize = 33;
-/// With fewer failures, a round says nothing of them: some calls fail at every gateway, and fewer at once mend
-/// none of that. Time-outs are what tells of too many.
+/// With fewer failures, a round says nothing of them: some calls fail at every gateway, and fewer at once
+/// mend none of that. Time-outs are what tells of too many.
 const FAILED_MIN: usize = 3;
 
 /// How a call went.
@@ -209,7 +209,8 @@ mod tests {
             let mut limit = Limit::adaptive(most);
             for (saturated, pace) in calls {
                 let call = limit.begin();
-                limit.ended(call, saturated, [Pace::Quick, Pace::Slow, Pace::Failed, Pace::TimedOut][usize::from(pace)]);
+                let paces = [Pace::Quick, Pace::Slow, Pace::Failed, Pace::TimedOut];
+                limit.ended(call, saturated, paces[usize::from(pace)]);
                 prop_assert!((1..=most).contains(&limit.permits()));
             }
         }

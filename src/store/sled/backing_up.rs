@@ -72,8 +72,8 @@ struct Batches<'a> {
 }
 
 impl Batches<'_> {
-    /// Ends the handing over, between two batches. Those before it can still be taken. Answers how long the files
-    /// `beside` were at that moment: nothing was applied meanwhile that follows from what comes after it.
+    /// Ends the handing over, between two batches. Those before it can still be taken. Answers how long the
+    /// files `beside` were at that moment: nothing was applied meanwhile.
     fn end(&mut self, beside: &[PathBuf]) -> Vec<(PathBuf, u64)> {
         let Some(handover) = self.from.take() else { return Vec::new() };
         let mut copying = handover.0.write().unwrap_or_else(PoisonError::into_inner);
