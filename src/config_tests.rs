@@ -199,8 +199,8 @@ fn the_provider_stripe_needs_its_key_and_tells_nobody() {
     assert_eq!(stripe.url, "https://api.stripe.com");
     assert!(!format!("{stripe:?}").contains("sk_test_abc"));
     assert_eq!(
-        refused(&with("sk_test a")),
-        ["payment.stripe.secret_key = ***: must be printable ASCII, without spaces"]
+        refused(&with("sk_test\na")),
+        ["payment.stripe.secret_key = ***: must be printable ASCII, on one line"]
     );
     let wrong = refused(&[("SAEM_PAYMENT__STRIPE__URL", "http://me:sk_test_abc@stripe.example/")]);
     assert!(wrong[0].starts_with("payment.stripe.url = ***: must be a URL"), "{wrong:?}");
