@@ -326,13 +326,19 @@ fn dispatching(before: &Before, answer: &Answer) -> Expected {
     let not_ready = refused(DeliveryError::NotReady);
     let called_off = refused(DeliveryError::OutOfOrder(DeliveryStatus::Canceled));
     let absent = refuses(answer, &ShopError::NotFound("delivery"));
+    let rental_canceled = rejected(answer) == Some(&Rejection::Rental(RentalError::Canceled));
     match before.delivery {
-        // Canceled or not: a delivery learns of it when its payment is undone.
-        DeliveryStatus::Absent => expect(absent || not_ready || called_off || ok, "it may have started"),
-        DeliveryStatus::Started if canceled => expect(ok || not_ready || called_off, "it is canceled"),
+        DeliveryStatus::Absent if canceled => expect(absent || rental_canceled, "it is canceled"),
+        _ if canceled => expect(rental_canceled, "it is canceled"),
+        // It may be short of stock, and so be canceled, at any moment.
+        DeliveryStatus::Absent => {
+            expect(absent || not_ready || called_off || rental_canceled || ok, "it may have started")
+        }
         DeliveryStatus::Started if unit_out => expect(ok, "it is ready"),
-        DeliveryStatus::Started => expect(ok || not_ready || called_off, "its unit may be out"),
-        DeliveryStatus::InTransit => expect(ok || canceled && called_off, "it is dispatched"),
+        DeliveryStatus::Started => {
+            expect(ok || not_ready || called_off || rental_canceled, "its unit may be out")
+        }
+        DeliveryStatus::InTransit => expect(ok, "it is dispatched"),
         over => expect(refused(DeliveryError::OutOfOrder(over)), "it is over"),
     }
 }
