@@ -18,10 +18,9 @@ use crate::{
 };
 
 const CHECKOUTS: &str = "checkout/";
-/// What the provider calls the payment that an attempt was sent for, by payment and attempt.
+/// What the provider calls the payment that an attempt was sent for, by payment and attempt. Kept for good: a
+/// rental's id need not tell its age (a keyed one's is a hash), and an attempt may be looked at late.
 const SENT: &str = "sent/";
-/// For so long, in ms, that is kept: an attempt is settled long before.
-const SENT_KEPT_MS: u64 = 400 * 24 * 60 * 60 * 1_000;
 /// For so long, in ms, it can be used: for the customer to find a card and pay in the window.
 pub const VALID_MS: u64 = 30 * 60 * 1_000;
 /// For so long after that, in ms, it is kept.
@@ -120,8 +119,6 @@ impl Checkouts {
         // Ids begin with the moment they were made: the oldest come first.
         let kept_from = self.sources.now().minus_ms(VALID_MS + KEPT_MS);
         let kept_from = key(CheckoutId(uuid_v7(kept_from.0, 0)));
-        let sent_from = RentalId(uuid_v7(self.sources.now().minus_ms(SENT_KEPT_MS).0, 0)).payment();
-        receipts::erase_before(&self.journal, SENT, &format!("{SENT}{sent_from}"), SWEEP_MAX).await?;
         receipts::erase_before(&self.journal, CHECKOUTS, &kept_from, SWEEP_MAX).await
     }
 

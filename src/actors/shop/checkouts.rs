@@ -63,8 +63,8 @@ impl Shop {
             Purchase::Product(product) => {
                 let ProductView { offer, .. } = self.orderable(product, None)?;
                 // The same bits: what it will be called follows from what it was called.
-                let rental = RentalId(id.0);
-                Checkout { customer, product, fee: offer.fee, rental, attempt: 1, expires_at, used: false }
+                let (rental, attempt) = (RentalId(id.0), FIRST);
+                Checkout { customer, product, fee: offer.fee, rental, attempt, expires_at, used: false }
             }
             Purchase::Rental(rental) => self.again(customer, rental, expires_at).await?,
         };
@@ -143,8 +143,13 @@ impl Shop {
         match (method, checkout) {
             (PaymentMethod::Toss { checkout_id, payment_key }, Some(checkout)) => {
                 let Checkout { rental, attempt, .. } = *checkout;
-                let sent = sent_for(ChargeKey { payment: rental.payment(), attempt }, payment_key);
-                Ok(vec![sent, checkout.mark_used(*checkout_id)?])
+                let mut writes =
+                    vec![sent_for(ChargeKey { payment: rental.payment(), attempt }, payment_key)];
+                // Of a first attempt, the rental that is placed tells.
+                if attempt != FIRST {
+                    writes.push(checkout.mark_used(*checkout_id)?);
+                }
+                Ok(writes)
             }
             _ => Ok(Vec::new()),
         }
