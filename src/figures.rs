@@ -4,8 +4,15 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+/// The moment, for how long something takes: it is told, and nothing is decided by it.
+#[expect(clippy::disallowed_methods, reason = "how long something took is no part of what is decided")]
+#[must_use]
+pub fn now() -> Instant {
+    Instant::now()
+}
 
 /// Counts up.
 #[derive(Debug, Default)]

@@ -1,9 +1,6 @@
 //! A payment gateway whose calls are counted: which, how each ended, how long it took.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use tracing::{Instrument as _, Span, debug_span, field};
 
@@ -13,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::Money,
-    figures::{Counter, Histogram, Observed},
+    figures::{self, Counter, Histogram, Observed},
     trace::{self, TraceContext},
 };
 
@@ -144,7 +141,7 @@ impl Counted {
         told: fn(&T) -> Outcome,
     ) -> Call<T> {
         let calls = Arc::clone(&self.calls);
-        let running = Running { calls, operation, began: now(), ended: Outcome::Unknown };
+        let running = Running { calls, operation, began: figures::now(), ended: Outcome::Unknown };
         let counted = async move {
             let answer = call.await;
             let ended = match &answer {
@@ -191,17 +188,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         let calls = &self.calls[self.operation as usize];
         calls.outcomes[self.ended as usize].count();
-        calls.took.took(elapsed(self.began));
+        calls.took.took(self.began.elapsed());
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long a call took is told, and nothing is decided by it")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-fn elapsed(began: Instant) -> Duration {
-    now().duration_since(began)
 }
 
 impl PaymentGateway for Counted {

@@ -5,8 +5,6 @@
 
 mod state;
 
-use std::time::Instant;
-
 use actix_web::{
     Error, HttpResponse,
     body::MessageBody,
@@ -18,6 +16,7 @@ use actix_web::{
 use prometheus::{CounterVec, Encoder as _, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
 
 use super::{App, problem::Problem, problem_kinds::Kind};
+use crate::figures;
 
 /// The bounds of a request's duration, in seconds. A payment's deadline is 0.9.
 const DURATION_BOUNDS_S: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -56,7 +55,7 @@ pub async fn count<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    let began = now();
+    let began = figures::now();
     let method = known(request.method());
     let answered = next.call(request).await;
     let (route, status) = match &answered {
@@ -74,11 +73,6 @@ pub async fn count<B: MessageBody + 'static>(
 fn known(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     KNOWN.into_iter().find(|known| method == known).unwrap_or("other")
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long an answer took is no part of what is decided")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// Shows what the server does, for Prometheus.

@@ -21,6 +21,7 @@ use super::{
     copying::{files, remove, reopened, rows_after, size, sum_of, sync_above, sync_all},
     format::{self, Opened, STORE, TREES, Tree, open_db, unavailable},
     reads,
+    room::free_bytes,
 };
 use crate::store::{BackUpError, BackedUp};
 
@@ -139,8 +140,7 @@ fn prepare(shared: &Shared, to: &Path) -> Result<(), BackUpError> {
     if real.starts_with(&own) {
         return Err(refused("it is inside the data directory".to_owned()));
     }
-    let disk = rustix::fs::statvfs(to).map_err(|error| unusable(error.into()))?;
-    let (free, needed) = (disk.f_bavail * disk.f_frsize, size(&own).map_err(unusable)? + SPARE_BYTES);
+    let (free, needed) = (free_bytes(to).map_err(unusable)?, size(&own).map_err(unusable)? + SPARE_BYTES);
     if free < needed {
         let mebibytes = |bytes: u64| bytes / (1_024 * 1_024);
         let (free, needed) = (mebibytes(free), mebibytes(needed));

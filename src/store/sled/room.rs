@@ -2,7 +2,8 @@
 //! while there is still some left, and goes on by itself once there is more.
 
 use std::{
-    path::PathBuf,
+    io,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
@@ -15,6 +16,12 @@ pub(super) struct Room {
     short: AtomicBool,
 }
 
+/// How many bytes the disk of a directory has left for us.
+pub(super) fn free_bytes(directory: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(directory)?;
+    Ok(disk.f_bavail * disk.f_frsize)
+}
+
 impl Room {
     pub(super) const fn new(directory: PathBuf, min_free_bytes: u64) -> Self {
         Self { directory, min_free_bytes: AtomicU64::new(min_free_bytes), short: AtomicBool::new(false) }
@@ -22,8 +29,7 @@ impl Room {
 
     /// How many bytes are left, if the system tells.
     pub(super) fn free_bytes(&self) -> Option<u64> {
-        let disk = rustix::fs::statvfs(&self.directory).ok()?;
-        Some(disk.f_bavail * disk.f_frsize)
+        free_bytes(&self.directory).ok()
     }
 
     /// Looks how much is left. Says so when it is too little, and when it is enough again.
