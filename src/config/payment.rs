@@ -74,9 +74,16 @@ sections! {
 }
 
 /// It becomes part of a header: a line break in a file would have every call fail.
-fn check_header(checks: &mut Checks, key: &'static str, secret: Option<&Secret>) {
+fn check_secret(checks: &mut Checks, key: &'static str, secret: Option<&Secret>) {
     let plain = |Secret(text): &Secret| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     checks.that(secret.is_none_or(plain), key, "***", "must be printable ASCII, on one line");
+}
+
+/// The same, of one without which its provider cannot be used.
+fn check_needed(checks: &mut Checks, key: &'static str, secret: Option<&Secret>, needed: bool, rule: &str) {
+    check_secret(checks, key, secret);
+    let set = secret.is_some_and(|Secret(text)| !text.is_empty());
+    checks.that(set || !needed, key, "", rule);
 }
 
 fn check_url(checks: &mut Checks, key: &'static str, url: &str) {
@@ -88,28 +95,23 @@ fn check_url(checks: &mut Checks, key: &'static str, url: &str) {
 
 impl StripeSettings {
     fn check(&self, checks: &mut Checks, used: bool) {
-        const KEY: &str = "payment.stripe.secret_key";
         check_url(checks, "payment.stripe.url", &self.url);
-        check_header(checks, KEY, self.secret_key.as_ref());
         let rule = "must be set, or payment.stripe.secret_key_file, when payment.provider is stripe";
-        let set = self.secret_key.as_ref().is_some_and(|key| !key.0.is_empty());
-        checks.that(set || !used, KEY, "", rule);
+        check_needed(checks, "payment.stripe.secret_key", self.secret_key.as_ref(), used, rule);
     }
 }
 
 impl TossSettings {
     fn check(&self, checks: &mut Checks, used: bool) {
         let rule = "must be set, or its file, when payment.provider is toss";
-        let set = self.secret_key.as_ref().is_some_and(|key| !key.0.is_empty());
-        checks.that(set || !used, "payment.toss.secret_key", "", rule);
+        check_needed(checks, "payment.toss.secret_key", self.secret_key.as_ref(), used, rule);
         check_url(checks, "payment.toss.url", &self.url);
     }
 }
 
 impl Payment {
     pub(super) fn check(&self, checks: &mut Checks) {
-        check_header(checks, "payment.key", self.key.as_ref());
-        check_header(checks, "payment.toss.secret_key", self.toss.secret_key.as_ref());
+        check_secret(checks, "payment.key", self.key.as_ref());
         checks.one_of("payment.provider", &self.provider, &["simulator", "http", "stripe", "toss"]);
         match &self.url {
             Some(url) => check_url(checks, "payment.url", url),
