@@ -94,6 +94,17 @@ impl Doorman {
         Self { url, calls, handle: ready.recv().unwrap() }
     }
 
+    /// Of a server whose gateway this is, with deadlines that a test can sit out.
+    fn settings(&self) -> [(&str, &str); 5] {
+        [
+            ("SAEM_PAYMENT__PROVIDER", "http"),
+            ("SAEM_PAYMENT__URL", &self.url),
+            ("SAEM_PAYMENT__DEADLINE_MS", "600"),
+            ("SAEM_PAYMENT__TIMEOUT_MS", "400"),
+            ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
+        ]
+    }
+
     /// The `traceparent` of all calls so far that did this.
     fn of(&self, operation: &str) -> Vec<String> {
         let calls = self.calls.lock().unwrap();
@@ -124,13 +135,7 @@ async fn charge_find_and_refund_are_calls_of_the_rentals_trace_after_a_restart_t
     let directory = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(directory.path(), &[]).await;
     let doorman = Doorman::before(&gateway);
-    let settings = [
-        ("SAEM_PAYMENT__PROVIDER", "http"),
-        ("SAEM_PAYMENT__URL", &doorman.url),
-        ("SAEM_PAYMENT__DEADLINE_MS", "600"),
-        ("SAEM_PAYMENT__TIMEOUT_MS", "400"),
-        ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
-    ];
+    let settings = doorman.settings();
     let Works { directory, server } = Works::start(&settings).await;
     let mut customer = Client::sign_up(&server.url, 1).await;
     let works = Works { directory, server };
@@ -162,13 +167,7 @@ async fn a_void_is_a_call_of_the_rentals_trace() {
     let directory = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(directory.path(), &[]).await;
     let doorman = Doorman::before(&gateway);
-    let settings = [
-        ("SAEM_PAYMENT__PROVIDER", "http"),
-        ("SAEM_PAYMENT__URL", &doorman.url),
-        ("SAEM_PAYMENT__DEADLINE_MS", "600"),
-        ("SAEM_PAYMENT__TIMEOUT_MS", "400"),
-        ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
-    ];
+    let settings = doorman.settings();
     let works = Works::start(&settings).await;
     let customer = Client::sign_up(&works.server.url, 1).await;
     let product = works.operator().product(29_900, 9).await;
