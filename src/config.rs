@@ -334,6 +334,7 @@ impl Settings {
             stuck_after_ms: actors.stuck_after_ms,
             faults_enabled: self.faults.enabled,
             beside: Vec::new(),
+            transit: None,
         }
     }
 }

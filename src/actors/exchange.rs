@@ -24,6 +24,7 @@ use super::{
     receipts::Memo,
     sources::Sources,
     supervisor::{Census, Deliver, EntityStatus, Inspect, Keeping, KindStatus, Revive, Sabotage, Supervisor},
+    transit::{Route, Transit},
 };
 use crate::{
     domain::{
@@ -35,7 +36,7 @@ use crate::{
 };
 
 /// How an exchange is set up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ExchangeSettings {
     /// How long a question may take.
     pub ask_timeout: Duration,
@@ -43,6 +44,8 @@ pub struct ExchangeSettings {
     pub mailbox: usize,
     /// How entities are kept.
     pub keeping: Keeping,
+    /// How messages travel, unless they go straight.
+    pub transit: Option<Arc<dyn Transit>>,
 }
 
 /// The way to every entity. Cheap to clone.
@@ -88,10 +91,11 @@ impl Exchange {
         sources: Sources,
     ) -> Self {
         let desks = arbiters.into_iter().map(|arbiter| {
-            let supervisor = RwLock::new(start(&arbiter, settings, &journal, &sources));
+            let supervisor = RwLock::new(start(&arbiter, &settings, &journal, &sources));
             Desk { arbiter, supervisor }
         });
-        Self { desks: desks.collect(), settings, journal, sources, asking: Arc::default() }
+        let desks = desks.collect();
+        Self { desks, settings, journal, sources, asking: Arc::default() }
     }
 
     /// Asks an entity, and waits for what it decides, durably.
@@ -127,11 +131,36 @@ impl Exchange {
         let span = trace::joined(debug_span!("ask", entity = %id, %correlation), because.trace());
         let (reply, answer) = oneshot::channel();
         let ask = Ask { command, because, vault, memo, reply };
-        self.post(id, Deliver { id, ask })?;
-        match tokio::time::timeout(self.settings.ask_timeout, answer).instrument(span).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_dropped)) => Err(AskError::Stopped),
+        let asked = async {
+            if let Some(transit) = &self.settings.transit {
+                self.travel(transit.route(id, &because), id, &ask).await;
+            }
+            self.post(id, Deliver { id, ask })?;
+            Ok(answer.await)
+        };
+        match tokio::time::timeout(self.settings.ask_timeout, asked).instrument(span).await {
+            Ok(Ok(Ok(answer))) => answer,
+            Ok(Ok(Err(_dropped))) => Err(AskError::Stopped),
+            Ok(Err(refused)) => Err(refused),
             Err(_elapsed) => Err(AskError::Timeout),
+        }
+    }
+
+    /// Has a question be under way for a while, and perhaps a copy of it, whose answer nobody waits for.
+    async fn travel<A: Aggregate>(&self, route: Route, id: EntityId, ask: &Ask<A>) {
+        if let Some(copy_ms) = route.copy_ms {
+            let Ask { command, because, vault, .. } = ask;
+            let (command, because, vault) = (command.clone(), *because, vault.clone());
+            let copy = Ask::<A> { command, because, vault, memo: None, reply: oneshot::channel().0 };
+            let exchange = self.clone();
+            actix_rt::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(copy_ms)).await;
+                // Lost on its way, like any copy may be.
+                let _ = exchange.post(id, Deliver { id, ask: copy });
+            });
+        }
+        if route.delay_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(route.delay_ms)).await;
         }
     }
 
@@ -173,7 +202,7 @@ impl Exchange {
         let mut supervisor = desk.supervisor.write().unwrap_or_else(PoisonError::into_inner);
         if !supervisor.connected() {
             error!("a supervisor ended; its entities reload from the journal");
-            *supervisor = start(&desk.arbiter, self.settings, &self.journal, &self.sources);
+            *supervisor = start(&desk.arbiter, &self.settings, &self.journal, &self.sources);
         }
         supervisor.clone()
     }
@@ -264,15 +293,16 @@ impl Exchange {
 
 fn start(
     arbiter: &ArbiterHandle,
-    settings: ExchangeSettings,
+    settings: &ExchangeSettings,
     journal: &Arc<dyn Journal>,
     sources: &Sources,
 ) -> Addr<Supervisor> {
     let (journal, sources) = (Arc::clone(journal), sources.clone());
+    let ExchangeSettings { ask_timeout, mailbox, keeping, .. } = *settings;
     Supervisor::start_in_arbiter(arbiter, move |ctx| {
-        ctx.set_mailbox_capacity(settings.mailbox);
-        let queue_max = settings.keeping.mailbox;
-        let host = Rc::new(Host { journal, sources, work_timeout: settings.ask_timeout, queue_max });
-        Supervisor::new(host, settings.keeping)
+        ctx.set_mailbox_capacity(mailbox);
+        let queue_max = keeping.mailbox;
+        let host = Rc::new(Host { journal, sources, work_timeout: ask_timeout, queue_max });
+        Supervisor::new(host, keeping)
     })
 }

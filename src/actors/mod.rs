@@ -15,6 +15,7 @@
 //! | [`contexts`] | what is paused, and what is held |
 //! | [`receipts`] | what requests with an `Idempotency-Key` led to |
 //! | [`sources`] | time, ids and randomness |
+//! | [`transit`] | how messages travel in a simulation |
 
 pub mod agenda;
 pub mod ask;
@@ -41,4 +42,5 @@ pub mod service;
 pub mod shop;
 pub mod sources;
 pub mod supervisor;
+pub mod transit;
 pub mod watchdog;

@@ -53,8 +53,8 @@ struct Contents {
 struct State {
     now: Contents,
     durable_views: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Writes of `now.views` that are not in `durable_views` yet.
-    volatile: Vec<ViewWrite>,
+    /// Writes of `now.views` that are not in `durable_views` yet, batch by batch.
+    volatile: Vec<Vec<ViewWrite>>,
     fault: Option<FaultPlan>,
     poisoned: Option<String>,
 }
@@ -91,8 +91,16 @@ impl MemoryJournal {
     /// What a process finds that starts after this one was killed: all that is durable, and no faults.
     #[must_use]
     pub fn crash(&self) -> Arc<Self> {
+        self.crash_keeping(0)
+    }
+
+    /// Like [`Self::crash`], when so many of the volatile batches of rows had got to the disk: the oldest.
+    #[must_use]
+    pub fn crash_keeping(&self, batches: usize) -> Arc<Self> {
         let state = self.lock();
-        let contents = Contents { views: state.durable_views.clone(), ..state.now.clone() };
+        let mut views = state.durable_views.clone();
+        apply_views(&mut views, state.volatile.iter().take(batches).flatten().cloned());
+        let contents = Contents { views, ..state.now.clone() };
         let head = watch::Sender::new(Position(contents.events.len() as u64));
         let state = State { durable_views: contents.views.clone(), now: contents, ..State::default() };
         Arc::new(Self { state: Mutex::new(state), head })
@@ -135,7 +143,7 @@ impl MemoryJournal {
 
 impl State {
     fn sync_views(&mut self) {
-        apply_views(&mut self.durable_views, self.volatile.drain(..));
+        apply_views(&mut self.durable_views, self.volatile.drain(..).flatten());
     }
 
     fn strike(&mut self) -> Option<Failure> {
@@ -269,7 +277,7 @@ impl Journal for MemoryJournal {
             return at_once(Err(StoreError::Unavailable(reason.clone())));
         }
         apply_views(&mut state.now.views, writes.iter().cloned());
-        state.volatile.extend(writes);
+        state.volatile.push(writes);
         at_once(Ok(()))
     }
 

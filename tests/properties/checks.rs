@@ -1,22 +1,21 @@
 //! The invariants, asserted: S after every step, Q once faults have stopped and everything has drained.
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use saem::{
-    actors::{
-        reads,
-        shop::{NotificationStatus, PageRequest, Row},
-    },
+    actors::{reads, shop::Row},
     domain::{
-        CustomerId, EntityId, Event, NotificationId, Position, ProductId, Recorded, RentalId,
-        context::{Context, ContextEvent, Maintenance},
-        invariants::{self, LedgerLine, Message, PageRow, Verdict, Violation},
+        CustomerId, EntityId, Event, Position, ProductId,
+        context::Context,
+        invariants::{self, Verdict},
         product::{Product, ProductEvent},
-        rental::RentalEvent,
     },
 };
 
-use crate::{doing::pass, world::World};
+pub use crate::audit::History;
+use crate::{
+    audit::{Audit, broken, by_rental, given_up, is_given_up, page_row},
+    doing::pass,
+    world::World,
+};
 
 /// How often is asked whether everything has drained, in ms of the paused clock.
 const ASK_EVERY_MS: u64 = 500;
@@ -25,65 +24,15 @@ const DRAINED_AFTER_MS: u64 = 900_000;
 /// Once all is at rest, nothing happens for so long.
 const REST_MS: u64 = 120_000;
 
-pub type History = Vec<Arc<Recorded>>;
-type Timelines = BTreeMap<RentalId, Vec<Arc<Recorded>>>;
-
-fn whole_page() -> PageRequest {
-    PageRequest { cursor: None, limit: 100 }
-}
-
-fn by_rental(history: &[Arc<Recorded>]) -> Timelines {
-    let mut timelines = Timelines::new();
-    for recorded in history {
-        if let Some(rental) = recorded.rental() {
-            timelines.entry(rental).or_default().push(Arc::clone(recorded));
-        }
-    }
-    timelines
-}
-
-fn page_row(row: &Row) -> PageRow {
-    PageRow {
-        customer: row.customer_id,
-        rental: row.rental_status,
-        reason: row.cancel_reason,
-        delivery: row.delivery_status,
-        version: Position(row.version),
-    }
-}
-
-/// Targets that an operator dismissed: what waited for them is not done, on purpose.
-fn given_up(history: &History) -> Vec<EntityId> {
-    let dismissed = history.iter().filter_map(|recorded| match &recorded.event {
-        Event::Context(ContextEvent::TargetDismissed { key, .. }) => Some(key.target),
-        _ => None,
-    });
-    dismissed.collect()
-}
-
-/// Whether a rental has to do with any of them.
-fn is_given_up(rental: RentalId, timeline: &History, given_up: &[EntityId]) -> bool {
-    let product = timeline.iter().find_map(|recorded| match &recorded.event {
-        Event::Rental(RentalEvent::RentalPlaced(terms)) => Some(EntityId::from(terms.product_id)),
-        _ => None,
-    });
-    given_up.iter().any(|target| Some(*target) == product || target.id == rental.0)
-}
-
-fn broken(invariant: &'static str, what: String) -> Verdict {
-    Err(Violation { invariant, what })
-}
-
 impl World {
-    fn ledger(&self) -> BTreeMap<RentalId, LedgerLine> {
-        let entries = self.shop.ledger().expect("the simulator keeps one").into_iter();
-        let line = |entry: saem::gateways::ledger::Entry| LedgerLine {
-            rental: entry.payment_id.rental(),
-            captures: entry.captures,
-            refunds: entry.refunds,
-            amount: entry.amount,
-        };
-        entries.map(line).map(|line| (line.rental, line)).collect()
+    fn audit(&self) -> Audit<'_> {
+        Audit {
+            shop: &self.shop,
+            journal: self.as_journal(),
+            customers: self.customers(),
+            products: &self.products,
+            received: self.phones.received(),
+        }
     }
 
     /// Whoever was a customer, ever.
@@ -92,19 +41,13 @@ impl World {
     }
 
     async fn rows(&self) -> Vec<Row> {
-        let mut rows = Vec::new();
-        for customer in self.customers() {
-            let page = self.shop.my_page(customer, &whole_page()).await.unwrap();
-            assert!(page.items.iter().all(|row| row.customer_id == customer), "everybody sees their own");
-            rows.extend(page.items);
-        }
-        rows
+        self.audit().rows().await.unwrap()
     }
 
     /// The S invariants.
     pub async fn holds_always(&self) -> Verdict {
         let history = self.history().await;
-        let (timelines, ledger) = (by_rental(&history), self.ledger());
+        let (timelines, ledger) = (by_rental(&history), self.audit().ledger());
         for (rental, timeline) in &timelines {
             invariants::placed_whole(timeline, ledger.get(rental))?;
             invariants::approved_before_delivery(timeline)?;
@@ -158,106 +101,7 @@ impl World {
 
     /// The Q invariants.
     async fn holds_at_rest(&self) -> Verdict {
-        let history = self.history().await;
-        let (whole, given_up) = (by_rental(&history), given_up(&history));
-        let mut timelines = whole.clone();
-        timelines.retain(|rental, timeline| !is_given_up(*rental, timeline, &given_up));
-        let ledger = self.ledger();
-        let lines: Vec<LedgerLine> =
-            ledger.values().filter(|line| timelines.contains_key(&line.rental)).copied().collect();
-        for timeline in timelines.values() {
-            invariants::saga_is_finished(timeline, self.shop.now())?;
-        }
-        let all: Vec<&[Arc<Recorded>]> = timelines.values().map(Vec::as_slice).collect();
-        invariants::takings_are_the_live_fees(&all, &lines)?;
-        for (rental, timeline) in &timelines {
-            if let Some(line) = ledger.get(rental) {
-                invariants::canceled_is_refunded_once(timeline, line)?;
-            }
-            invariants::no_refunded_delivery(timeline, ledger.get(rental))?;
-        }
-        self.pages_are_whole(&whole).await?;
-        let mut messages = self.messages().await?;
-        for (rental, timeline) in &whole {
-            let about = messages.remove(rental).unwrap_or_default();
-            invariants::every_change_has_its_message(timeline, &about)?;
-        }
-        for &product in &self.products {
-            let (state, shown) = (
-                reads::read::<Product>(&self.as_journal(), product).await.unwrap(),
-                self.shop.product(product),
-            );
-            if shown.as_ref().map(|shown| (shown.stock, shown.withdrawn))
-                != Some((state.stock, state.withdrawn))
-            {
-                return broken("INV-5", format!("{product}: {state:?}, shown as {shown:?}"));
-            }
-        }
-        for view in self.shop.contexts() {
-            let journaled = reads::read::<Maintenance>(&self.as_journal(), view.context).await.unwrap();
-            if (view.paused, view.held) != (journaled.paused, journaled.held.len()) {
-                return broken("INV-13", format!("{view:?}, but the journal has {journaled:?}"));
-            }
-            if view.backlog > 0 || view.held > 0 {
-                return broken("INV-13", format!("{view:?} is not drained"));
-            }
-        }
-        Ok(())
-    }
-
-    async fn pages_are_whole(&self, timelines: &Timelines) -> Verdict {
-        let rows = self.rows().await;
-        if rows.len() != timelines.len() {
-            return broken("INV-10", format!("{} rows for {} rentals", rows.len(), timelines.len()));
-        }
-        for row in rows {
-            invariants::row_is_the_whole_fold(&timelines[&row.rental_id], &page_row(&row))?;
-            let payment = self.shop.payment(row.rental_id.payment()).await.unwrap();
-            if payment.status != row.payment_status {
-                return broken("INV-10", format!("{row:?}, but the payment is {:?}", payment.status));
-            }
-        }
-        Ok(())
-    }
-
-    /// Every message's record with how often a phone received it, by rental.
-    async fn messages(&self) -> Result<BTreeMap<RentalId, Vec<Message>>, Violation> {
-        let mut received: BTreeMap<NotificationId, usize> = BTreeMap::new();
-        for id in self.phones.received() {
-            *received.entry(id).or_default() += 1;
-        }
-        let mut messages: BTreeMap<RentalId, Vec<Message>> = BTreeMap::new();
-        for customer in self.customers() {
-            for (rental, message) in self.messages_of(customer, &mut received).await {
-                messages.entry(rental).or_default().push(message);
-            }
-        }
-        if !received.is_empty() {
-            let what = format!("received, but not recorded: {received:?}");
-            return Err(Violation { invariant: "INV-9", what });
-        }
-        Ok(messages)
-    }
-
-    async fn messages_of(
-        &self,
-        customer: CustomerId,
-        received: &mut BTreeMap<NotificationId, usize>,
-    ) -> Vec<(RentalId, Message)> {
-        let (mut messages, mut page) = (Vec::new(), whole_page());
-        loop {
-            let part = self.shop.notifications(Some(customer), &page).await.unwrap();
-            messages.extend(part.items.into_iter().map(|view| {
-                let gone = view.phone.is_none() && view.status == NotificationStatus::Failed;
-                // Whoever left cannot be reached any more.
-                let sent = received.remove(&view.id).unwrap_or(usize::from(gone));
-                (view.rental_id, Message { id: view.id, customer, event: view.event, sent })
-            }));
-            page.cursor = part.next_cursor;
-            if page.cursor.is_none() {
-                return messages;
-            }
-        }
+        self.audit().at_rest(&self.history().await).await
     }
 
     /// Faults stop, the operator lets everything go on, and it all comes to its end.

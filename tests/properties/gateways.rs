@@ -1,15 +1,11 @@
-//! What outlives the shop's process: the payment gateway behind a wire that can be cut, and the phones.
+//! What outlives the shop's process: the payment gateway, and the phones.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Mutex;
 
 use saem::{
-    domain::{Money, NotificationId},
+    domain::NotificationId,
     gateways::{
-        Call, ChargeKey, Charged, Found, PaymentGateway, PaymentMethod, Sought, Unfit, Voided,
-        ledger::{Entry, Ledger},
+        ledger::Ledger,
         simulator::{Behaviour, Simulator},
         sms::{Sending, SmsError, SmsGateway, TextMessage},
     },
@@ -22,63 +18,6 @@ const REFUSE_EVERY: usize = 5;
 
 pub fn gateway() -> Simulator {
     Simulator::new(Ledger::in_memory(), Behaviour { latency_ms: LATENCY_MS, ..Behaviour::default() }, 1)
-}
-
-/// One process's wire to the gateway. Once it is cut nothing more is sent, but what was sent arrives.
-pub struct Wire {
-    gateway: Simulator,
-    cut: AtomicBool,
-}
-
-impl Wire {
-    pub fn to(gateway: Simulator) -> Arc<Self> {
-        Arc::new(Self { gateway, cut: AtomicBool::new(false) })
-    }
-
-    pub fn cut(&self) {
-        self.cut.store(true, Ordering::Relaxed);
-    }
-
-    fn call<T: 'static>(&self, call: impl FnOnce(&Simulator) -> Call<T>) -> Call<T> {
-        if self.cut.load(Ordering::Relaxed) {
-            return Box::pin(std::future::pending());
-        }
-        call(&self.gateway)
-    }
-}
-
-impl PaymentGateway for Wire {
-    fn provider(&self) -> &'static str {
-        self.gateway.provider()
-    }
-
-    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit> {
-        self.gateway.accepts(method)
-    }
-
-    fn needs_checkout(&self) -> bool {
-        self.gateway.needs_checkout()
-    }
-
-    fn charge(&self, key: ChargeKey, amount: Money, method: &PaymentMethod) -> Call<Charged> {
-        self.call(|gateway| gateway.charge(key, amount, method))
-    }
-
-    fn find(&self, sought: &Sought) -> Call<Found> {
-        self.call(|gateway| gateway.find(sought))
-    }
-
-    fn refund(&self, sought: &Sought) -> Call<()> {
-        self.call(|gateway| gateway.refund(sought))
-    }
-
-    fn void(&self, sought: &Sought) -> Call<Voided> {
-        self.call(|gateway| gateway.void(sought))
-    }
-
-    fn ledger(&self) -> Option<Vec<Entry>> {
-        self.gateway.ledger()
-    }
 }
 
 /// The customers' phones.

@@ -10,6 +10,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod asking;
+#[path = "../support/audit.rs"]
+mod audit;
 mod checks;
 mod commands;
 mod doing;
@@ -20,6 +22,8 @@ mod keys;
 mod model;
 mod people;
 mod regressions;
+#[path = "../support/wire.rs"]
+mod wire;
 mod world;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};

@@ -29,10 +29,11 @@ use saem::{
 };
 
 use crate::{
-    gateways::{Phones, Wire, gateway},
+    gateways::{Phones, gateway},
     keys::Keys,
     model::CROWD,
     people::{NAME, PASSWORD, Person, phone},
+    wire::Wire,
 };
 
 /// Units at hand at first.
@@ -106,6 +107,7 @@ fn settings(defer: bool) -> ShopSettings {
         stuck_after_ms: 8_000,
         faults_enabled: true,
         beside: Vec::new(),
+        transit: None,
     }
 }
 
@@ -155,7 +157,7 @@ pub struct World {
     pub restocked: Restocked,
     /// The newest version seen of each row of My Page.
     pub versions: RefCell<BTreeMap<RentalId, Position>>,
-    wire: Arc<Wire>,
+    wire: Arc<Wire<Simulator>>,
     sources: Sources,
     defer: bool,
 }

@@ -101,6 +101,7 @@ impl Works {
             ask_timeout: Duration::from_secs(5),
             mailbox: 1_024,
             keeping: Keeping { idle_ms: 10_000, live_max: 100, mailbox: 4, limits: RestartLimits::default() },
+            transit: None,
         };
         let sources = Sources::seeded(Arc::new(TokioClock::starting_at(Timestamp(1))), seed);
         let exchange = Exchange::new(vec![Arbiter::current()], settings, journal.clone(), sources);

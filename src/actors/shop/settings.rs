@@ -13,6 +13,7 @@ use crate::{
         restart::RestartLimits,
         sources::Sources,
         supervisor::Keeping,
+        transit::Transit,
     },
     domain::notice::Locale,
     gateways::Gateways,
@@ -51,6 +52,8 @@ pub struct ShopSettings {
     pub faults_enabled: bool,
     /// Files that a backup takes along, where they are there.
     pub beside: Vec<PathBuf>,
+    /// How messages to entities travel, unless they go straight: for simulations.
+    pub transit: Option<Arc<dyn Transit>>,
 }
 
 impl ShopSettings {
@@ -81,6 +84,7 @@ impl ShopSettings {
             stuck_after_ms: 8_000,
             faults_enabled: false,
             beside: Vec::new(),
+            transit: None,
         }
     }
 
@@ -100,6 +104,7 @@ impl ShopSettings {
                 mailbox: self.entity_mailbox,
                 limits: self.restart_limits,
             },
+            transit: self.transit.clone(),
         }
     }
 
