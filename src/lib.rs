@@ -12,6 +12,7 @@
 //! | `http` | the REST API | actors |
 //! | [`figures`] | counters and histograms, for whoever looks | nothing |
 //! | [`trace`] | which trace something belongs to; its spans, where feature `otlp` is built in | domain |
+//! | `planted` | bugs on purpose, which tests alone can switch on | nothing |
 //! | `config`, `open`, `demo` | settings, opening a shop from them, sample products | actors |
 //!
 //! An embedder opens a [`Shop`](actors::shop::Shop) over a journal and calls it: `examples/embedded.rs`
@@ -33,5 +34,7 @@ pub mod gateways;
 pub mod http;
 #[cfg(feature = "server")]
 pub mod open;
+#[doc(hidden)]
+pub mod planted;
 pub mod store;
 pub mod trace;

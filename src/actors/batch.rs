@@ -17,6 +17,7 @@ use crate::{
     domain::{
         Aggregate, Correlation, EntityId, Meta, NewEvent, Position, Version, invariants::version_grows,
     },
+    planted::{self, Bug},
     store::{Commit, CommitError, CommitId, Journal, StoreError, VaultWrite, codec},
 };
 
@@ -189,6 +190,13 @@ async fn work_off<A: Aggregate>(
         }
         let commit = decided.commit(host, id, memory.version)?;
         let commit_id = commit.commit_id;
+        if planted::is(Bug::AnswerBeforeDurable) {
+            let (version, state) =
+                (Version(before.0 + decided.events.len() as u64), Arc::clone(&decided.state));
+            actix_rt::spawn(host.journal.commit(commit));
+            let answers = decided.answers(id, before, version);
+            return Ok(WorkedOff { memory: Some(Memory { state, version }), answers });
+        }
         match host.journal.commit(commit).await {
             Ok(committed) => {
                 let grown = || version_grows(before, decided.events.len(), committed.version);
@@ -196,6 +204,9 @@ async fn work_off<A: Aggregate>(
                 memory = Memory { state: Arc::clone(&decided.state), version: committed.version };
                 let answers = decided.answers(id, before, memory.version);
                 return Ok(WorkedOff { memory: Some(memory), answers });
+            }
+            Err(CommitError::Conflict { current }) if planted::is(Bug::SnapshotWithoutVersion) => {
+                memory.version = current;
             }
             Err(CommitError::Conflict { .. }) => match load(host, id).await {
                 Ok((newer, _)) => memory = newer,
@@ -208,7 +219,7 @@ async fn work_off<A: Aggregate>(
             Err(CommitError::Unavailable(reason)) => return Ok(answered(batch, &AskError::Store(reason))),
             Err(CommitError::Unknown(reason)) => {
                 return match load(host, id).await {
-                    Ok((reloaded, newest)) if newest == commit_id => {
+                    Ok((reloaded, newest)) if newest == commit_id || planted::is(Bug::UnknownIsDone) => {
                         let answers = decided.answers(id, before, reloaded.version);
                         Ok(WorkedOff { memory: Some(reloaded), answers })
                     }

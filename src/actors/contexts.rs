@@ -5,10 +5,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc};
+use tracing::error;
 
 use super::{
     ask::{AskError, Because, Decided},
@@ -18,20 +19,57 @@ use super::{
 };
 use crate::{
     domain::{
-        EntityId, Version,
+        EntityId, Recorded, Version,
         context::{Context, ContextCommand, Group, HELD_MAX, HeldKey, Hold, Maintenance},
     },
     store::{Journal, StoreError},
 };
 
-/// A context's state, and as of which version.
-type Mirror = (Version, Arc<Maintenance>);
+/// A context's state in memory. Not a watched value of tokio's: that one wakes whoever waits in an order
+/// rolled by dice, and a simulation must be repeatable.
+#[derive(Default)]
+struct Mirror {
+    /// As of which version.
+    state: Mutex<(Version, Arc<Maintenance>)>,
+    changed: Notify,
+}
+
+impl Mirror {
+    fn lock(&self) -> MutexGuard<'_, (Version, Arc<Maintenance>)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self) -> Arc<Maintenance> {
+        Arc::clone(&self.lock().1)
+    }
+
+    fn show(&self, version: Version, state: &Arc<Maintenance>) {
+        let mut shown = self.lock();
+        if version > shown.0 {
+            *shown = (version, Arc::clone(state));
+            drop(shown);
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Returns once the context is not paused.
+    async fn running(&self) {
+        loop {
+            // Before the look: what changes after it is noticed.
+            let changed = self.changed.notified();
+            if !self.lock().1.paused {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
 
 /// The maintenance state of every context.
 pub struct Contexts {
     exchange: Exchange,
     journal: Arc<dyn Journal>,
-    mirrors: [watch::Sender<Mirror>; Context::ALL.len()],
+    mirrors: [Mirror; Context::ALL.len()],
     retries: Mutex<HashMap<Group, mpsc::UnboundedSender<HeldKey>>>,
 }
 
@@ -41,14 +79,41 @@ impl Contexts {
     /// # Errors
     /// [`StoreError`]
     pub async fn open(exchange: Exchange, journal: &Arc<dyn Journal>) -> Result<Self, StoreError> {
-        let mirrors = std::array::from_fn(|_| watch::Sender::new(Mirror::default()));
-        let contexts = Self { exchange, journal: Arc::clone(journal), mirrors, retries: Mutex::default() };
+        let (mirrors, retries) = Default::default();
+        let contexts = Self { exchange, journal: Arc::clone(journal), mirrors, retries };
         for context in Context::ALL {
-            let loaded = journal.load(EntityId::from(context)).await?;
-            let state = reads::restore::<Maintenance>(&loaded)?;
-            contexts.mirrors[context as usize].send_replace((loaded.version, Arc::new(state)));
+            contexts.refresh(context).await?;
         }
         Ok(contexts)
+    }
+
+    /// Shows a context as the journal has it.
+    async fn refresh(&self, context: Context) -> Result<(), StoreError> {
+        let loaded = self.journal.load(EntityId::from(context)).await?;
+        let state = reads::restore::<Maintenance>(&loaded)?;
+        self.show(context, loaded.version, &Arc::new(state));
+        Ok(())
+    }
+
+    /// Whoever follows the journal tells what they see: a command whose answer came too late, or never, may
+    /// have changed a context, and nobody else would notice.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn noticed(&self, recorded: &Recorded) -> Result<(), StoreError> {
+        let context = Context::ALL.into_iter().find(|context| EntityId::from(*context) == recorded.entity);
+        match context {
+            Some(context) if self.mirrors[context as usize].lock().0.0 < recorded.position.0 => {
+                match self.refresh(context).await {
+                    Err(StoreError::Corrupt(what)) => {
+                        error!(context = context.as_str(), what, "a context is damaged; it stays as it was");
+                        Ok(())
+                    }
+                    refreshed => refreshed,
+                }
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Has a context decide, and shows what it decided.
@@ -81,56 +146,44 @@ impl Contexts {
                 Ok(decided)
             }
             Err(error) => {
-                // It may have happened all the same.
-                if let Ok(loaded) = self.journal.load(EntityId::from(context)).await
-                    && let Ok(state) = reads::restore::<Maintenance>(&loaded)
-                {
-                    self.show(context, loaded.version, &Arc::new(state));
-                }
+                // It may have happened all the same; if it only will, the journal tells.
+                let _ = self.refresh(context).await;
                 Err(error)
             }
         }
     }
 
     fn show(&self, context: Context, version: Version, state: &Arc<Maintenance>) {
-        self.mirrors[context as usize].send_if_modified(|mirror| {
-            let newer = version > mirror.0;
-            if newer {
-                *mirror = (version, Arc::clone(state));
-            }
-            newer
-        });
-    }
-
-    /// Whether no more targets of a context can be held.
-    #[must_use]
-    pub fn full(&self, context: Context) -> bool {
-        self.mirrors[context as usize].borrow().1.held.len() >= HELD_MAX
+        self.mirrors[context as usize].show(version, state);
     }
 
     /// The state of a context.
     #[must_use]
     pub fn state(&self, context: Context) -> Arc<Maintenance> {
-        Arc::clone(&self.mirrors[context as usize].borrow().1)
+        self.mirrors[context as usize].get()
+    }
+
+    /// Whether no more targets of a context can be held.
+    #[must_use]
+    pub fn full(&self, context: Context) -> bool {
+        self.state(context).held.len() >= HELD_MAX
     }
 
     /// Whether a context's reactions wait.
     #[must_use]
     pub fn paused(&self, context: Context) -> bool {
-        self.mirrors[context as usize].borrow().1.paused
+        self.state(context).paused
     }
 
     /// Returns once the context is not paused.
     pub async fn running(&self, context: Context) {
-        let mut mirror = self.mirrors[context as usize].subscribe();
-        // The sender is this struct's own: waiting cannot fail while `self` is borrowed.
-        let _ = mirror.wait_for(|(_, state)| !state.paused).await;
+        self.mirrors[context as usize].running().await;
     }
 
     /// Why a target is held, if it is.
     #[must_use]
     pub fn hold(&self, key: HeldKey) -> Option<Hold> {
-        self.mirrors[key.group.context() as usize].borrow().1.held.get(&key).cloned()
+        self.state(key.group.context()).held.get(&key).cloned()
     }
 
     /// Everything that is held.

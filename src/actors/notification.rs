@@ -37,6 +37,7 @@ use crate::{
         rental::Rental,
     },
     gateways::sms::{SmsError, SmsGateway, TextMessage},
+    planted::{self, Bug},
     store::{Journal, StoreError, codec},
     trace::{self, TraceContext},
 };
@@ -74,6 +75,8 @@ impl Projection for Messages {
     const PREFIX: &'static [u8] = BY_CUSTOMER;
 
     async fn open(&mut self, _: &Arc<dyn Journal>) -> Result<(), StoreError> {
+        // Whoever failed before may have written messages, and have told nobody.
+        self.written.notify_one();
         Ok(())
     }
 
@@ -188,6 +191,9 @@ impl Courier {
         }
         let (due, unreadable) = self.records_at(pending.iter().map(|(key, _)| position_of(key))).await?;
         let mut failures = unreadable;
+        if planted::is(Bug::MessageNotedBeforeSent) {
+            self.journal.view_apply(pending.into_iter().map(|(key, _)| (key, None)).collect()).await?;
+        }
         let sends = due
             .into_iter()
             .map(async |(position, record, phone)| (position, self.send(record, phone.as_deref()).await));

@@ -2,10 +2,10 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::watchdog::Pulse;
 use crate::{
@@ -14,21 +14,43 @@ use crate::{
 };
 
 /// How far a consumer got, for all to see and to wait for.
+#[derive(Default)]
 pub struct Progress {
-    position: watch::Sender<Position>,
+    position: Mark,
     /// What somebody waits for.
-    wanted: watch::Sender<Position>,
+    wanted: Mark,
     begun_anew: AtomicBool,
     pulse: Pulse,
 }
 
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            position: watch::Sender::default(),
-            wanted: watch::Sender::default(),
-            begun_anew: AtomicBool::new(false),
-            pulse: Pulse::default(),
+/// A position that only ever grows, and that can be waited for. Not a watched value of tokio's: that one
+/// wakes whoever waits in an order rolled by dice, and a simulation must be repeatable.
+#[derive(Default)]
+struct Mark {
+    position: AtomicU64,
+    raised: Notify,
+}
+
+impl Mark {
+    fn get(&self) -> Position {
+        Position(self.position.load(Ordering::Acquire))
+    }
+
+    fn raise(&self, to: Position) {
+        if self.position.fetch_max(to.0, Ordering::AcqRel) < to.0 {
+            self.raised.notify_waiters();
+        }
+    }
+
+    /// Returns once it is at `position`, or further.
+    async fn at(&self, position: Position) {
+        loop {
+            // Before the look: what is raised after it is noticed.
+            let raised = self.raised.notified();
+            if self.get() >= position {
+                return;
+            }
+            raised.await;
         }
     }
 }
@@ -43,7 +65,7 @@ impl Progress {
     /// Up to `position`, everything is handled.
     pub fn reached(&self, position: Position) {
         self.pulse.beat();
-        raise(&self.position, position);
+        self.position.raise(position);
     }
 
     /// Whether it may begin anew by itself: once, as long as the process lives.
@@ -55,7 +77,7 @@ impl Progress {
     /// How far it got.
     #[must_use]
     pub fn position(&self) -> Position {
-        *self.position.borrow()
+        self.position.get()
     }
 
     /// Returns once everything up to `position` is handled.
@@ -63,23 +85,14 @@ impl Progress {
         if self.position() >= position {
             return;
         }
-        raise(&self.wanted, position);
-        // The senders are this struct's own: waiting cannot fail while `self` is borrowed.
-        let _ = self.position.subscribe().wait_for(|reached| *reached >= position).await;
+        self.wanted.raise(position);
+        self.position.at(position).await;
     }
 
     /// Returns once somebody waits for more than what is handled up to `position`.
     pub async fn wanted_beyond(&self, position: Position) {
-        let _ = self.wanted.subscribe().wait_for(|wanted| *wanted > position).await;
+        self.wanted.at(Position(position.0.saturating_add(1))).await;
     }
-}
-
-fn raise(watched: &watch::Sender<Position>, to: Position) {
-    watched.send_if_modified(|position| {
-        let further = to > *position;
-        *position = to.max(*position);
-        further
-    });
 }
 
 /// The stored cursor of a consumer: a row among the views.

@@ -20,6 +20,7 @@ use tracing::error;
 use super::progress::Progress;
 use crate::{
     domain::{Position, Recorded},
+    planted::{self, Bug},
     store::{Follower, Journal, StoreError, codec},
 };
 
@@ -215,6 +216,10 @@ async fn fold_on<P: Projection>(
         gather(projection, &mut follower, &mut rows, &progress).await?;
         let position = follower.position();
         projection.amend(&mut rows)?;
+        if planted::is(Bug::CursorBeforeRows) {
+            let stand = codec::encode(&(P::FORMAT, position))?;
+            journal.view_apply(vec![(stand_key::<P>(), Some(stand))]).await?;
+        }
         rows.put(stand_key::<P>(), &(P::FORMAT, position))?;
         rows.apply().await?;
         projection.applied();

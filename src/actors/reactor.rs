@@ -30,6 +30,7 @@ use crate::{
         product::Product,
         rental::Rental,
     },
+    planted::{self, Bug},
     store::{Follower, Journal, StoreError},
     trace::{self, TraceContext},
 };
@@ -126,6 +127,9 @@ async fn pump(
     loop {
         for recorded in follower.next(READ_MAX).await.map_err(|error| error.to_string())? {
             let position = recorded.position;
+            if !planted::is(Bug::PauseNotNoticed) {
+                reactor.contexts.noticed(&recorded).await.map_err(|error| error.to_string())?;
+            }
             if let Some(reaction) = react(reactor.group, &recorded) {
                 reactor.contexts.running(context).await;
                 let lane = usize::from(recorded.lane());
@@ -196,6 +200,9 @@ impl Marks {
     }
 
     pub(super) fn settled(&self) -> Position {
+        if planted::is(Bug::CursorAheadOfEffect) {
+            return self.read.get();
+        }
         let busy = self.lanes.iter().map(Cell::get).filter(|mark| mark.done < mark.dispatched);
         busy.map(|mark| mark.done).min().unwrap_or(self.read.get()).min(self.read.get())
     }

@@ -27,6 +27,7 @@ use super::{
     product::{Fence, ProductCommand, ProductEvent},
     rental::{RentalCommand, RentalEvent},
 };
+use crate::planted::{self, Bug};
 
 /// What a policy asks for: a command, and whom it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +125,7 @@ impl Reaction {
     #[must_use]
     pub fn with_evidence<R: Borrow<Recorded>>(mut self, timeline: &[R]) -> Self {
         if let Command::Product(ProductCommand::Increase { taken, .. }) = &mut self.command {
-            *taken = unit_is_out(timeline);
+            *taken = unit_is_out(timeline) || planted::is(Bug::EvidenceIgnored);
         }
         self
     }

@@ -21,6 +21,7 @@ use super::{
     money::Money,
     time::Timestamp,
 };
+use crate::planted::{self, Bug};
 
 /// Where a rental is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -228,6 +229,23 @@ impl Rental {
     #[must_use]
     pub fn delivery_id(&self, id: RentalId) -> Option<DeliveryId> {
         self.was_confirmed.then_some(id.delivery())
+    }
+
+    /// As it was when placing it had come to its end; none while that is open. What has happened since is for
+    /// a look at the rental to tell: whoever repeats the call is told what was told first.
+    #[must_use]
+    pub fn when_placed(mut self) -> Option<Self> {
+        let Outcome { status, at } = self.outcome?;
+        if planted::is(Bug::FirstAnswerForgotten) {
+            return Some(self);
+        }
+        self.was_confirmed &= status == RentalStatus::Confirmed;
+        self.status = status;
+        self.updated_at = at;
+        if status != RentalStatus::Canceled {
+            self.cancel_reason = None;
+        }
+        Some(self)
     }
 
     fn canceled(&self, reason: CancelReason) -> Result<Vec<RentalEvent>, RentalError> {

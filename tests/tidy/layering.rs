@@ -2,18 +2,20 @@
 
 use crate::{Finding, source::Source};
 
-/// Which modules of the crate a layer may name.
+/// Which modules of the crate a layer may name. Bugs are planted where they would be made; without the
+/// feature of that name, asking for one is a constant.
 const LAYERS: [(&str, &[&str]); 5] = [
-    ("src/domain/", &["domain"]),
+    ("src/domain/", &["domain", "planted"]),
     ("src/store/", &["domain", "figures", "store"]),
     ("src/trace/", &["domain", "trace"]),
     ("src/gateways/", &["domain", "figures", "gateways", "trace"]),
-    ("src/actors/", &["domain", "figures", "store", "gateways", "actors", "trace"]),
+    ("src/actors/", &["domain", "figures", "store", "gateways", "actors", "trace", "planted"]),
 ];
 
 /// The modules of the crate that `super::super::…` may lead to.
-const MODULES: [&str; 10] =
-    ["actors", "config", "demo", "domain", "figures", "gateways", "http", "open", "store", "trace"];
+const MODULES: [&str; 11] = [
+    "actors", "config", "demo", "domain", "figures", "gateways", "http", "open", "planted", "store", "trace",
+];
 
 /// Where a framework may be named.
 const HOMES: [(&str, &[&str]); 5] = [

@@ -22,6 +22,7 @@ use crate::{
         rental::{CancelReason, Deferral, Rental, RentalCommand, RentalStatus},
     },
     gateways::{Call, ChargeKey, Charged, GatewayError, PaymentGateway, PaymentMethod},
+    planted::{self, Bug},
     store::{CommitError, StoreError},
 };
 
@@ -126,7 +127,7 @@ pub(super) enum Answer {
 impl Desk {
     /// Takes the floor for a payment, unless somebody has it.
     pub(super) fn take_floor(self: &Rc<Self>, payment: PaymentId) -> Result<Floor, ConversationError> {
-        if !self.live.borrow_mut().insert(payment) {
+        if !self.live.borrow_mut().insert(payment) && !planted::is(Bug::ConversationNotExclusive) {
             return Err(ConversationError::InProgress { retry_after_ms: self.parts.rules.timeout_ms });
         }
         Ok(Floor { desk: Rc::clone(self), payment })
@@ -253,13 +254,27 @@ impl Desk {
         }
     }
 
-    /// Whether a call about an attempt requested at `requested_at` may still be on its way, sent by a
-    /// conversation that this actor knows nothing of; then, when it cannot be any more.
-    pub(super) fn may_be_under_way(&self, requested_at: Timestamp) -> Option<Timestamp> {
-        // Conversations of this actor's own lifetime are known, and each has the floor until it is over.
-        let foreign = requested_at <= self.opened_at;
-        let settled_at = self.opened_at.plus_ms(self.parts.rules.horizon_ms());
-        (foreign && self.parts.sources.now() < settled_at).then_some(settled_at)
+    /// This actor is about to begin an attempt.
+    pub(super) fn begin(&self, rental: RentalId, attempt: Attempt) {
+        self.horizon.borrow_mut().begin(ChargeKey { payment: rental.payment(), attempt });
+    }
+
+    /// Until when a conversation of another actor about this attempt may be under way. Those of this one
+    /// are known, and each has the floor until it is over.
+    pub(super) fn foreign_until(&self, attempt: ChargeKey) -> Option<Timestamp> {
+        self.horizon.borrow().foreign(attempt).map(|left| self.after(left))
+    }
+
+    /// Until when a call about this attempt may still arrive at the gateway.
+    pub(super) fn under_way_until(&self, attempt: ChargeKey) -> Option<Timestamp> {
+        self.horizon.borrow().under_way(attempt).map(|left| self.after(left))
+    }
+
+    fn after(&self, left: Duration) -> Timestamp {
+        self.parts
+            .sources
+            .now()
+            .plus_ms(u64::try_from(left.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
     }
 
     pub(super) async fn read_rental(&self, rental: RentalId) -> Result<Rental, StoreError> {
@@ -290,6 +305,15 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn of(decided: Decided<Rental>) -> Self {
         Self { rental: decided.state, position: decided.position }
+    }
+
+    /// The same, as it was when placing it came to its end: that may have been a step or two earlier.
+    pub(super) fn when_placed(self) -> Self {
+        if self.rental.outcome.is_none_or(|outcome| outcome.status == self.rental.status) {
+            return self;
+        }
+        let rental = Rental::clone(&self.rental).when_placed().map_or(self.rental, Arc::new);
+        Self { rental, ..self }
     }
 
     /// How the call that led here ended.

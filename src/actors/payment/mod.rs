@@ -1,6 +1,6 @@
 //! The payment actor: it alone speaks to the payment gateway, in one conversation per payment.
 //!
-//! It owns which payments have a conversation under way, the breaker, and since when it lives. The shop
+//! It owns which payments have a conversation under way, the breaker, and which attempts it began. The shop
 //! sends it rentals to place and to pay, the agenda sends payments to resolve.
 //!
 //! | fence | bounds |
@@ -16,6 +16,7 @@
 pub mod admission;
 pub mod breaker;
 mod conversation;
+mod horizon;
 pub mod limit;
 mod placing;
 mod resolving;
@@ -33,19 +34,14 @@ use tokio::sync::{Semaphore, oneshot};
 use tracing::{Instrument as _, debug_span, error};
 
 pub(crate) use self::conversation::{outcome_of, retry_after_ms};
-use self::{admission::Admission, breaker::Breaker};
+use self::{admission::Admission, breaker::Breaker, horizon::Horizon};
 pub use self::{
     conversation::{ConversationError, Rules},
     placing::{PayLater, Place},
     resolving::{Resolution, Resolve},
 };
 use super::{ask::Because, exchange::Exchange, guard::guarded, shop::views::Placed, sources::Sources};
-use crate::{
-    domain::{PaymentId, Timestamp},
-    gateways::Gateways,
-    store::Journal,
-    trace,
-};
+use crate::{domain::PaymentId, gateways::Gateways, store::Journal, trace};
 
 /// How many payments are resolved or refunded at once.
 const RESOLVING_MAX: usize = 16;
@@ -54,8 +50,7 @@ const RESOLVING_MAX: usize = 16;
 pub struct Desk {
     parts: DeskParts,
     ties: Ties,
-    /// Since when this actor lives.
-    opened_at: Timestamp,
+    horizon: RefCell<Horizon>,
     resolving: Semaphore,
     live: RefCell<HashSet<PaymentId>>,
 }
@@ -95,9 +90,9 @@ impl PaymentActor {
     /// A payment actor that lives from now on.
     #[must_use]
     pub fn new(parts: DeskParts, ties: Ties) -> Self {
-        let opened_at = parts.sources.now();
+        let horizon = RefCell::new(Horizon::new(parts.rules.horizon_ms()));
         let resolving = Semaphore::new(RESOLVING_MAX);
-        Self { desk: Rc::new(Desk { parts, ties, opened_at, resolving, live: RefCell::default() }) }
+        Self { desk: Rc::new(Desk { parts, ties, horizon, resolving, live: RefCell::default() }) }
     }
 
     /// Runs one conversation next to the others. A panic in it ends it alone.

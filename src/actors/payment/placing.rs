@@ -29,6 +29,7 @@ use crate::{
         rental::{Rental, RentalCommand, RentalStatus, Terms},
     },
     gateways::PaymentMethod,
+    planted::{self, Bug},
     store::{VaultWrite, codec},
 };
 
@@ -92,6 +93,10 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
         let decided = ask(command).await?;
         return Ok(Told::of(decided).placed(rental, desk));
     };
+    desk.begin(rental, fee.attempt);
+    if planted::is(Bug::ChargeBeforeIntent) {
+        desk.charge(rental.payment(), &fee, &method, desk.parts.rules.timeout_ms, because).await;
+    }
     let command = RentalCommand::Place { terms, deferral: None };
     let decided = ask(command).await?;
     if !decided.changed {
@@ -101,12 +106,12 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
     let told = match charge_in_time(desk, &mut go, (rental, &fee, because), &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, fee, reference, because).await?,
         Answer::Declined { code } => {
-            let declined = desk.declined(rental, fee, code.clone(), because).await?.placed(rental, desk);
-            return Ok(declined.because_of(code));
+            let declined = desk.declined(rental, fee, code.clone(), because).await?.when_placed();
+            return Ok(declined.placed(rental, desk).because_of(code));
         }
         Answer::Unknown => desk.unknown(rental, because).await?,
     };
-    Ok(told.placed(rental, desk))
+    Ok(told.when_placed().placed(rental, desk))
 }
 
 pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, ConversationError> {
@@ -142,6 +147,7 @@ pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
     if attempt.is_some_and(|attempt| attempt != charge.attempt) {
         return Err(ConversationError::CheckoutExpired);
     }
+    desk.begin(rental, charge.attempt);
     let request = PaymentCommand::Request { charge: charge.clone(), settled };
     // From here on, what came of this request is what came of this attempt.
     let memo = turn.of_attempt(rental, charge.attempt);
@@ -169,6 +175,9 @@ async fn settle_last(
     because: Because,
 ) -> Result<Settling, ConversationError> {
     match payment.phase {
+        PaymentPhase::New | PaymentPhase::Requested if planted::is(Bug::NewKeyWithoutSettling) => {
+            Ok(Settling::Settled)
+        }
         PaymentPhase::Declined => Ok(Settling::Settled),
         PaymentPhase::New if state.never_sent => Ok(Settling::Settled),
         PaymentPhase::New | PaymentPhase::Requested => settle(desk, rental, state, payment, because).await,

@@ -14,6 +14,7 @@ use crate::{
         rental::{Rental, RentalCommand, RentalStatus},
     },
     gateways::{ChargeKey, Found, GatewayError, Sought, Voided},
+    planted::{self, Bug},
 };
 
 /// Do an errand about a payment.
@@ -107,13 +108,12 @@ pub(super) async fn settle(
     payment: &Payment,
     because: Because,
 ) -> Result<Settling, ConversationError> {
-    let requested_at = payment.requested_at.unwrap_or(state.placed_at);
-    if let Some(retry_at) = desk.may_be_under_way(requested_at) {
-        return Ok(Settling::Open { retry_at });
-    }
     let provider = if payment.provider.is_empty() { state.provider() } else { &payment.provider };
     let charge = charge_of(state, payment.current(), provider)?;
     let key = ChargeKey { payment: rental.payment(), attempt: charge.attempt };
+    if let Some(retry_at) = desk.foreign_until(key) {
+        return Ok(Settling::Open { retry_at });
+    }
     let reference = what_was_sent(&desk.parts.journal, key).await?;
     let sought = Sought { key, amount: charge.amount, reference };
     let later = desk.parts.sources.now().plus_ms(desk.parts.rules.timeout_ms);
@@ -127,19 +127,15 @@ pub(super) async fn settle(
                 return Ok(Settling::Declined { by: Causation::Event(declined.position) });
             }
             // "Not found" is no answer by itself: have the gateway refuse it for ever, or wait it out.
+            Ok(Found::Nothing) if planted::is(Bug::FindTakenAsFinal) => return Ok(Settling::Settled),
             Ok(Found::Nothing) => {
                 match desk.call(&charge.provider, timeout_ms, because, |gateway| gateway.void(&sought)).await
                 {
                     Ok(Voided::Settled) => return Ok(Settling::Settled),
                     Ok(Voided::Captured { reference }) => reference,
                     Ok(Voided::Unsupported) => {
-                        let settled_at = requested_at.plus_ms(desk.parts.rules.horizon_ms());
-                        let settled = desk.parts.sources.now() >= settled_at;
-                        return Ok(if settled {
-                            Settling::Settled
-                        } else {
-                            Settling::Open { retry_at: settled_at }
-                        });
+                        let open = |retry_at| Settling::Open { retry_at };
+                        return Ok(desk.under_way_until(key).map_or(Settling::Settled, open));
                     }
                     Err(error) => return unanswered(error, later),
                 }
@@ -197,6 +193,10 @@ async fn refund(
     let found =
         desk.call(provider, timeout_ms, because, |gateway| gateway.find(&sought)).await.map_err(failed)?;
     let sought = match found {
+        Found::Captured { reference, .. } if planted::is(Bug::RefundTwice) => {
+            let again = desk.parts.sources.bits();
+            Sought { reference: Some(format!("{reference}-{again}")), ..sought }
+        }
         Found::Captured { refunded, .. } if refunded >= amount => return Ok(()),
         Found::Captured { reference, .. } => Sought { reference: Some(reference), ..sought },
         Found::Declined { .. } | Found::Nothing => sought,

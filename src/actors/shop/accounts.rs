@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
 };
 
 use argon2::{
@@ -67,8 +67,7 @@ pub(super) struct Accounts {
     lockout: Mutex<Lockout>,
     /// Held while a person's record is read, changed and written.
     pub(super) changing: tokio::sync::Mutex<()>,
-    /// The hash of no password, so that an unknown number takes as long as a wrong password.
-    nobody: String,
+    nobody: &'static str,
 }
 
 pub(in crate::actors) fn person_key(customer: CustomerId) -> String {
@@ -95,7 +94,7 @@ impl Accounts {
             let hash = hash.ok_or_else(|| StoreError::Corrupt("a session's key".to_owned()))?;
             sessions.insert(hash, codec::decode::<Session>(&value)?);
         }
-        let nobody = hash_password(b"nobody")?;
+        let nobody = nobody()?;
         Ok(Self {
             journal,
             sources,
@@ -133,7 +132,7 @@ impl Accounts {
 
     /// Whether a password is this person's; takes as long when there is no such person.
     pub(super) async fn verify(&self, person: Option<&Person>, password: String) -> Result<bool, ShopError> {
-        let hash = person.map_or(&self.nobody, |person| &person.password_hash).clone();
+        let hash = person.map_or(self.nobody, |person| &person.password_hash).to_owned();
         let known = person.is_some();
         let _turn = self.hashing.acquire().await.map_err(internal)?;
         let verified = tokio::task::spawn_blocking(move || {
@@ -274,6 +273,17 @@ impl Accounts {
 
 fn internal(error: impl std::fmt::Display) -> ShopError {
     ShopError::Internal(error.to_string())
+}
+
+/// The hash of no password, so that an unknown number takes as long as a wrong password. Made once a process:
+/// it keeps no secret, and hashing is slow on purpose.
+fn nobody() -> Result<&'static str, ShopError> {
+    static NOBODY: OnceLock<String> = OnceLock::new();
+    if let Some(made) = NOBODY.get() {
+        return Ok(made);
+    }
+    let made = hash_password(b"nobody")?;
+    Ok(NOBODY.get_or_init(|| made))
 }
 
 fn hash_password(password: &[u8]) -> Result<String, ShopError> {

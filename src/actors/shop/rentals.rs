@@ -134,23 +134,16 @@ impl Shop {
     /// came with a key that the id follows from.
     async fn replay(&self, id: RentalId, key: Option<RequestKey>) -> Result<Option<Placed>, ShopError> {
         let loaded = self.journal.load(id.into()).await?;
-        let mut rental = reads::restore::<Rental>(&loaded)?;
+        let rental = reads::restore::<Rental>(&loaded)?;
         let Ok(terms) = rental.terms() else { return Ok(None) };
         if key.is_some_and(|key| terms.fingerprint != Some(key.fingerprint)) {
             return Err(ShopError::KeyReused);
         }
-        let Some(outcome) = rental.outcome else {
+        let Some(rental) = rental.when_placed() else {
             let retry_after_ms = self.payments.retry_after_ms();
             let running = ShopError::PaymentInProgress { retry_after_ms };
             return Err(key.map_or(running, |_| ShopError::KeyInProgress));
         };
-        // As it was then: what has happened since is for a look at the rental to tell.
-        rental.was_confirmed &= outcome.status == RentalStatus::Confirmed;
-        rental.status = outcome.status;
-        rental.updated_at = outcome.at;
-        if outcome.status != RentalStatus::Canceled {
-            rental.cancel_reason = None;
-        }
         let outcome = outcome_of(&rental, self.payments.retry_after_ms());
         let rental = self.rental_view(id, rental).await?;
         let declined = matches!(outcome, PayOutcome::Declined { .. });
