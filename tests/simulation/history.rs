@@ -1,0 +1,205 @@
+//! Runs a plan, and tells what came of it.
+
+use std::{
+    fmt::Write as _,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    panic::AssertUnwindSafe,
+    time::Duration,
+};
+
+use futures_util::FutureExt as _;
+use saem::domain::{EntityId, invariants::Verdict, rental::CancelReason};
+
+use crate::{
+    asking::{Ask, Request},
+    clock::BEGINNING,
+    disk::Planned,
+    plan::{Fault, Plan, SERVICES, Step, Target, What},
+    world::World,
+};
+
+/// What came of a plan.
+#[derive(Debug)]
+pub struct Told {
+    /// Of everything that happened.
+    pub hash: u64,
+    pub events: usize,
+    pub answers: usize,
+    /// What went wrong, if anything did.
+    pub wrong: Option<String>,
+    /// Everything that happened, as text.
+    pub text: String,
+    /// The operations of the store during the plan's steps, in order: whether each wrote.
+    pub operations: Vec<bool>,
+    /// Whether every planned fault of the store found its operation.
+    pub struck: bool,
+}
+
+/// Runs a plan from its beginning to rest.
+pub fn run(plan: &Plan) -> Told {
+    // Outside of the system: making it takes a system of its own.
+    crate::world::template();
+    crate::world::system().block_on(async {
+        let mut world = World::begin(plan.seed, plan.weather).await;
+        world.disk.forget_operations();
+        let lived = AssertUnwindSafe(live(&mut world, plan)).catch_unwind().await;
+        let wrong = match lived {
+            Ok(Ok(())) => None,
+            Ok(Err(violation)) => Some(violation.to_string()),
+            Err(panic) => Some(format!("panic: {}", message(&*panic))),
+        };
+        told(&world, wrong)
+    })
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
+
+async fn live(world: &mut World, plan: &Plan) -> Verdict {
+    for step in &plan.steps {
+        world.pass(Duration::from_millis(step.after_ms)).await;
+        world.take(*step).await;
+        // Everybody gets a turn, so that what follows does not always come first.
+        tokio::task::yield_now().await;
+        world.look().await?;
+    }
+    (world.operations, world.struck) = (world.disk.operations(), !world.disk.has_plans());
+    world.come_to_rest().await
+}
+
+fn told(world: &World, wrong: Option<String>) -> Told {
+    let book = world.book.borrow();
+    let mut text = String::new();
+    for recorded in &world.seen.history {
+        let (at_ms, position) = (recorded.meta.at.ms_since(BEGINNING), recorded.position.0);
+        let (entity, event) = (recorded.entity, &recorded.event);
+        let _ = writeln!(text, "{at_ms:>8} ms  event {position:>4}  {entity}  {event:?}");
+    }
+    for (at_ms, step, answer) in &book.log {
+        let _ = writeln!(text, "{at_ms:>8} ms  step {step:>4}  {answer}");
+    }
+    for entry in saem::gateways::PaymentGateway::ledger(&world.bank).unwrap_or_default() {
+        let _ = writeln!(text, "{entry:?}");
+    }
+    let mut hasher = DefaultHasher::new();
+    (text.as_str(), &wrong).hash(&mut hasher);
+    let (events, answers) = (world.seen.history.len(), book.log.len());
+    let (operations, struck) = (world.operations.clone(), world.struck);
+    Told { hash: hasher.finish(), events, answers, wrong, text, operations, struck }
+}
+
+impl World {
+    /// Time passes; a process that dies meanwhile is replaced.
+    pub async fn pass(&mut self, time: Duration) {
+        let disk = self.disk.clone();
+        let died = tokio::select! {
+            biased;
+            () = disk.died() => true,
+            () = tokio::time::sleep(time) => false,
+        };
+        if died {
+            self.crash(true, 1, None).await;
+        }
+    }
+
+    /// Takes a step.
+    async fn take(&mut self, Step { id, what, .. }: Step) {
+        let ask = match what {
+            What::Fault(fault) => return self.suffer(fault).await,
+            What::Breaker { open } => return self.set_breaker(open),
+            What::Retry => {
+                for held in self.shop.held() {
+                    // It may have been let go by now.
+                    let _ = self.shop.retry_held(held.key);
+                }
+                return;
+            }
+            What::Again { step } => {
+                if let Some(request) = self.requests.get(&step).cloned().filter(|request| request.keyed) {
+                    self.send(request);
+                }
+                return;
+            }
+            asked => self.ask(asked),
+        };
+        if let Some((ask, keyed)) = ask {
+            if let Ask::Restock { product, quantity } = ask {
+                self.book.borrow_mut().restocked.insert(id, (product, quantity, false));
+            }
+            self.send(Request { step: id, ask, keyed });
+        }
+    }
+
+    /// What a step asks for, and whether with a key; none when what it is about is not there.
+    fn ask(&self, what: What) -> Option<(Ask, bool)> {
+        Some(match what {
+            What::Place { customer, product, card, keyed } => {
+                let (customer, product) = (self.customers[customer], self.products[product]);
+                (Ask::Place { customer, product, card }, keyed)
+            }
+            What::Pay { rental, card } => (Ask::Pay { rental: self.rental(rental)?, card }, false),
+            What::Cancel { rental, by_operator } => {
+                let reason = if by_operator { CancelReason::Operator } else { CancelReason::Customer };
+                (Ask::Cancel { rental: self.rental(rental)?, reason }, true)
+            }
+            What::Dispatch { rental } => (Ask::Dispatch(self.rental(rental)?), true),
+            What::Complete { rental } => (Ask::Complete(self.rental(rental)?), true),
+            What::Restock { product, quantity } => {
+                (Ask::Restock { product: self.products[product], quantity }, true)
+            }
+            What::Pause { context } => (Ask::Maintain { context, pause: true }, false),
+            What::Resume { context } => (Ask::Maintain { context, pause: false }, false),
+            What::Again { .. } | What::Retry | What::Breaker { .. } | What::Fault(_) => return None,
+        })
+    }
+
+    async fn suffer(&mut self, fault: Fault) {
+        match fault {
+            Fault::Fail { target, mode, times } => {
+                for _ in 0..times {
+                    let disk = self.disk.clone();
+                    tokio::select! {
+                        biased;
+                        // Nobody answers any more.
+                        () = disk.died() => return,
+                        // It looks something up in the store, and may meet a planned panic there.
+                        _ = AssertUnwindSafe(self.fail(target, mode)).catch_unwind() => {}
+                    }
+                }
+            }
+            Fault::Store { nth, outcome, for_ever } => {
+                self.disk.plan(Planned { nth, outcome, for_ever });
+            }
+            Fault::Gateway(mood) => self.bank.set_mood(mood),
+            Fault::Sms { down } => self.phones.set_down(down),
+            Fault::Clock { jump_ms } => self.watch.jump(jump_ms),
+            Fault::Crash { arrives, batches, again } => self.crash(arrives, batches, again).await,
+            Fault::Restart => self.restart().await,
+        }
+    }
+
+    async fn fail(&self, target: Target, mode: saem::actors::ask::FaultMode) {
+        let entity: Option<EntityId> = match target {
+            Target::Rental(step) => self.rental(step).map(Into::into),
+            Target::Payment(step) => self.rental(step).map(|rental| rental.payment().into()),
+            Target::Delivery(step) => self.rental(step).map(|rental| rental.delivery().into()),
+            Target::Product(index) => Some(self.products[index].into()),
+            Target::PaymentActor => {
+                // It may be resting from the failures before.
+                let _ = self.shop.inject_fault("payment", None, mode).await;
+                return;
+            }
+            Target::Service(index) => {
+                let (kind, name) = SERVICES[index];
+                self.shop.inject_fault(kind, Some(name), mode).await.expect("it is always there");
+                return;
+            }
+        };
+        if let Some(entity) = entity {
+            // Its correlation is looked up in the store, which may be failing.
+            let _ = self.shop.inject_fault(entity.kind.as_str(), Some(&entity.to_string()), mode).await;
+        }
+    }
+}

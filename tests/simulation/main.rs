@@ -1,0 +1,111 @@
+//! Deterministic simulation: whole histories of the shop under faults of every kind, from seeds.
+//!
+//! The real actors, policies, breaker and payment actor run on one thread with a paused clock, over a store,
+//! a bank and phones that fail as they may; messages between actors come late, out of order and twice. What
+//! happens follows from the plan alone, which follows from its seed.
+//!
+//! | to | do |
+//! | --- | --- |
+//! | run more | `SEEDS=100000 FROM=2000 OPERATIONS=200 cargo test --release --test simulation whatever` |
+//! | see one | `SEED=242 cargo test --test simulation whatever -- --nocapture` prints its history |
+//! | see all crash points | `SAGAS=50 cargo test --release --test simulation crash -- --nocapture` |
+//! | see that it finds bugs | `cargo test --features planted --test simulation planted` |
+//!
+//! A seed that fails is shrunk, and what is left is printed as one line: it goes into `corpus.jsonl`.
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod asking;
+#[path = "../support/audit.rs"]
+mod audit;
+mod bank;
+mod book;
+mod checks;
+mod clock;
+mod crew;
+mod disk;
+mod generate;
+mod history;
+mod phones;
+mod plan;
+#[cfg(feature = "planted")]
+mod planted;
+mod points;
+mod roads;
+mod shrink;
+#[path = "../support/wire.rs"]
+mod wire;
+mod world;
+
+use self::{history::Told, plan::Plan};
+
+/// How many histories are run unless told otherwise.
+const SEEDS: u64 = 2_000;
+/// How many operations each has.
+const OPERATIONS: u64 = 100;
+/// How many seeds are run again, to see that nothing is left to chance.
+const SEEDS_AGAIN: u64 = 60;
+/// How many canonical sagas go through all their crash points.
+const SAGAS: u64 = 5;
+
+fn number(name: &str, unless_told: u64) -> u64 {
+    std::env::var(name).ok().map_or(unless_told, |number| number.parse().expect("a number"))
+}
+
+fn plan(seed: u64) -> Plan {
+    generate::plan(seed, usize::try_from(number("OPERATIONS", OPERATIONS)).expect("a few"))
+}
+
+#[test]
+fn whatever_goes_wrong_the_invariants_hold() {
+    let alone = std::env::var_os("SEED").is_some();
+    let from = number("SEED", number("FROM", 0));
+    let seeds: Vec<u64> = (from..from + if alone { 1 } else { number("SEEDS", SEEDS) }).collect();
+    let told = crew::all(&seeds, |&seed| {
+        let Told { events, answers, wrong, hash, text, .. } = history::run(&plan(seed));
+        if alone {
+            println!("{text}seed {seed}, hash {hash:016x}");
+        }
+        (events, answers, wrong)
+    });
+    let (events, answers) = told.iter().fold((0, 0), |sum, told| (sum.0 + told.0, sum.1 + told.1));
+    println!("{} histories, {events} events, {answers} answers", seeds.len());
+    let wrong = seeds.iter().zip(&told).filter_map(|(seed, told)| Some((*seed, told.2.as_ref()?)));
+    let wrong: Vec<_> = wrong.collect();
+    for (seed, wrong) in &wrong {
+        println!("SEED={seed}: {wrong}");
+    }
+    if let Some((seed, _)) = wrong.first() {
+        let smallest =
+            crew::all(&[plan(*seed)], |plan| shrink::shrink(plan, |plan| history::run(plan).wrong.is_some()));
+        panic!("seed {seed}, shrunk: {}", smallest[0].to_line());
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_history() {
+    let seeds: Vec<u64> = (0..SEEDS_AGAIN).collect();
+    let hashes = || crew::all(&seeds, |&seed| history::run(&plan(seed)).hash);
+    let (first, again) = (hashes(), hashes());
+    let differ: Vec<u64> =
+        seeds.iter().copied().filter(|&n| first[n as usize] != again[n as usize]).collect();
+    assert!(differ.is_empty(), "{differ:?} had another history each time");
+    let different: std::collections::BTreeSet<u64> = first.into_iter().collect();
+    assert_eq!(different.len(), seeds.len(), "and no two seeds have the same one");
+}
+
+/// Plans that once failed. The first word of a line says what was wrong.
+#[test]
+fn what_once_failed_holds() {
+    let lines: Vec<&str> = include_str!("corpus.jsonl").lines().collect();
+    let wrong = crew::all(&lines, |line| history::run(&Plan::of_line(line)).wrong);
+    let wrong: Vec<_> = lines.iter().zip(wrong).filter_map(|(line, wrong)| Some((line, wrong?))).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_crash_at_any_operation_of_the_store_breaks_nothing() {
+    let sagas = usize::try_from(number("SAGAS", SAGAS)).expect("a few");
+    let wrong = points::visit(sagas);
+    assert!(wrong.is_empty(), "{} points, such as {}", wrong.len(), wrong[0]);
+}

@@ -1,0 +1,36 @@
+//! How messages between actors travel in a simulated world: late, out of order, and now and then twice.
+
+use std::sync::Mutex;
+
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use saem::{
+    actors::{
+        ask::Because,
+        transit::{Route, Transit, bears_repetition},
+    },
+    domain::EntityId,
+};
+
+/// The ways from actor to actor.
+#[derive(Debug)]
+pub struct Roads {
+    delay_ms: u64,
+    copies_percent: u32,
+    dice: Mutex<StdRng>,
+}
+
+impl Roads {
+    pub fn new(delay_ms: u64, copies_percent: u32, seed: u64) -> Self {
+        Self { delay_ms, copies_percent, dice: Mutex::new(StdRng::seed_from_u64(seed)) }
+    }
+}
+
+impl Transit for Roads {
+    fn route(&self, to: EntityId, because: &Because) -> Route {
+        let mut dice = self.dice.lock().unwrap();
+        let mut delay_ms = || if self.delay_ms == 0 { 0 } else { dice.random_range(0..=self.delay_ms) };
+        let (straight, copy) = (delay_ms(), delay_ms());
+        let twice = dice.random_range(0..100) < self.copies_percent && bears_repetition(to, because);
+        Route { delay_ms: straight, copy_ms: twice.then_some(copy) }
+    }
+}

@@ -1,0 +1,31 @@
+//! Shrinks a plan that fails: leaves out steps for as long as it still does.
+
+use crate::plan::Plan;
+
+/// So many plans are tried at most.
+const TRIES_MAX: usize = 300;
+
+/// The smallest plan that was found to fail, too.
+pub fn shrink(plan: &Plan, fails: impl Fn(&Plan) -> bool) -> Plan {
+    let (mut smallest, mut tries) = (plan.clone(), 0);
+    let mut chunk = (plan.steps.len() / 2).max(1);
+    loop {
+        let (mut at, mut shrunk) = (0, false);
+        while at < smallest.steps.len() && tries < TRIES_MAX {
+            let mut smaller = smallest.clone();
+            smaller.steps.drain(at..(at + chunk).min(smallest.steps.len()));
+            tries += 1;
+            if fails(&smaller) {
+                (smallest, shrunk) = (smaller, true);
+            } else {
+                at += chunk;
+            }
+        }
+        if tries >= TRIES_MAX || (chunk == 1 && !shrunk) {
+            return smallest;
+        }
+        if !shrunk {
+            chunk = (chunk / 2).max(1);
+        }
+    }
+}
