@@ -26,11 +26,7 @@ use crate::{
         toss::TossGateway,
     },
     http::tls::{Tls, TlsError},
-    store::{
-        Journal,
-        memory::MemoryJournal,
-        sled::{OpenError as StoreOpenError, SledJournal},
-    },
+    store::{Journal, OpenError as StoreOpenError, memory::MemoryJournal, sled::SledJournal},
 };
 
 /// Why a shop cannot be opened: one clear line each.

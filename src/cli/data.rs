@@ -11,10 +11,7 @@ use reqwest::Response;
 use saem::{
     config::{Settings, Store},
     gateways, open,
-    store::{
-        BackedUp, Journal as _,
-        sled::{Compacted, OpenError, SledJournal},
-    },
+    store::{BackedUp, Compacted, Journal as _, OpenError, sled::SledJournal},
 };
 use serde_json::{Value, json};
 

@@ -13,8 +13,8 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    BackUpError, BackedUp, Commit, CommitError, CommitId, Committed, Journal, ListedRow, Loaded, Pending,
-    StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite,
+    BackUpError, BackedUp, Commit, CommitError, Committed, Journal, ListedRow, Loaded, Pending, StoreError,
+    VaultRow, VaultWrite, ViewRow, ViewWrite, at_once,
     record::{CommitRecord, IndexRecord},
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
@@ -212,20 +212,10 @@ fn apply_vault(vault: &mut BTreeMap<String, Vec<u8>>, writes: &[VaultWrite]) {
     }
 }
 
-fn at_once<T: Send + 'static>(value: T) -> Pending<T> {
-    Box::pin(std::future::ready(value))
-}
-
 impl Journal for MemoryJournal {
     fn load(&self, entity: EntityId) -> Pending<Result<Loaded, StoreError>> {
         let state = self.lock();
-        let loaded = state.now.index.get(&entity).map_or_else(Loaded::default, |known| Loaded {
-            version: known.version,
-            last_commit_id: CommitId(known.last_commit_id),
-            snapshot: (known.version != Version::default()).then(|| known.snapshot.clone().into()),
-            tail: Vec::new(),
-        });
-        at_once(Ok(loaded))
+        at_once(Ok(state.now.index.get(&entity).map_or_else(Loaded::default, IndexRecord::loaded)))
     }
 
     fn commit(&self, commit: Commit) -> Pending<Result<Committed, CommitError>> {

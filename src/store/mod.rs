@@ -11,11 +11,21 @@
 //!
 //! **Invariant:** only this module knows sled; only it knows bytes on disk.
 
+mod backups;
 pub mod codec;
+mod directory;
+mod files;
 mod follower;
 pub mod memory;
+mod opening;
+mod pool;
+mod queue;
 mod record;
+mod room;
 pub mod sled;
+mod status;
+mod tail;
+mod writer;
 
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc};
 
@@ -23,7 +33,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::watch;
 
-pub use self::follower::Follower;
+pub use self::{
+    follower::Follower,
+    opening::{Compacted, OpenError},
+};
 use crate::{
     domain::{EntityId, NewEvent, Position, Recorded, RentalId, Version},
     figures::Observed,
@@ -348,6 +361,11 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Takes no more commits, writes out what is pending, and lets go of the files.
     fn close(&self) -> Pending<()>;
+}
+
+/// What needs no waiting.
+fn at_once<T: Send + 'static>(value: T) -> Pending<T> {
+    Box::pin(std::future::ready(value))
 }
 
 /// What was found under the only key that was asked for.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{COMMIT_BYTES_MAX, Commit, CommitError, StoreError, codec};
+use super::{COMMIT_BYTES_MAX, Commit, CommitError, CommitId, Loaded, StoreError, codec};
 use crate::domain::{
     Aggregate, EntityId, EntityKind, Event, NewEvent, Position, Recorded, RentalId, Version,
     account::Account, context::Maintenance, delivery::Delivery, payment::Payment, product::Product,
@@ -84,6 +84,16 @@ impl IndexRecord {
             return Ok(());
         }
         Err(CommitError::Refused(format!("an entity with {positions} events in its timeline is too large")))
+    }
+
+    /// What whoever loads the entity is told.
+    pub(super) fn loaded(&self) -> Loaded {
+        Loaded {
+            version: self.version,
+            last_commit_id: CommitId(self.last_commit_id),
+            snapshot: (self.version != Version::default()).then(|| self.snapshot.as_slice().into()),
+            tail: Vec::new(),
+        }
     }
 
     pub(super) fn in_timeline(&mut self, position: Position) {

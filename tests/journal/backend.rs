@@ -3,9 +3,9 @@
 use std::{fs, path::Path, sync::Arc};
 
 use saem::store::{
-    Journal,
+    Journal, OpenError,
     memory::{Failure, FaultPlan, MemoryJournal},
-    sled::{OpenError, SledJournal, SledOptions},
+    sled::{SledJournal, SledOptions},
 };
 use tempfile::TempDir;
 

@@ -12,9 +12,9 @@ use std::{
 use saem::{
     domain::Position,
     store::{
-        BackUpError, BackedUp, Journal,
+        BackUpError, BackedUp, Journal, OpenError,
         memory::MemoryJournal,
-        sled::{OpenError, SledJournal, SledOptions},
+        sled::{SledJournal, SledOptions},
     },
 };
 

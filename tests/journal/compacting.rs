@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use saem::{
     domain::Position,
     store::{
-        Journal as _,
-        sled::{OpenError, SledJournal, SledOptions},
+        Journal as _, OpenError,
+        sled::{SledJournal, SledOptions},
     },
 };
 use tempfile::TempDir;

@@ -12,8 +12,8 @@ use saem::{
         product::{Product, ProductEvent},
     },
     store::{
-        Journal as _, StoreError, VAULT_BYTES_MAX, VaultWrite,
-        sled::{OpenError, SledJournal, SledOptions},
+        Journal as _, OpenError, StoreError, VAULT_BYTES_MAX, VaultWrite,
+        sled::{SledJournal, SledOptions},
     },
 };
 use tempfile::TempDir;

@@ -14,7 +14,10 @@ use saem::{
         simulator::{Behaviour, Simulator},
         sms::LogSms,
     },
-    store::sled::{OpenError, SledJournal, SledOptions},
+    store::{
+        OpenError,
+        sled::{SledJournal, SledOptions},
+    },
 };
 
 use crate::works::{OPERATOR_KEY, canceled, card, customer, eventually, keyed, product, rented, run};

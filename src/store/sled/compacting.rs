@@ -15,9 +15,13 @@
 use std::{fs, io, path::Path};
 
 use super::{
-    OpenError, SledOptions,
-    copying::{Sum, remove, reopened, rows_after, size, sum_of, sync, sync_all},
+    SledOptions,
+    copying::{Sum, reopened, rows_after, sum_of},
     format::{self, STORE, Tree, open_db, opening},
+};
+use crate::store::{
+    Compacted, OpenError, directory,
+    files::{remove, size, sync, sync_all},
 };
 
 const COPYING: &str = "compacting";
@@ -25,24 +29,15 @@ const COPIED: &str = "compacted";
 const BEFORE: &str = "journal.old";
 const SET_ASIDE: &str = "set-aside";
 
-/// What a compaction did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Compacted {
-    /// How many bytes the store had.
-    pub bytes_before: u64,
-    /// How many it has.
-    pub bytes_after: u64,
-}
-
 /// Compacts the store in `directory`, which nobody may have open.
 pub(super) fn compact(directory: &Path, options: SledOptions) -> Result<Compacted, OpenError> {
     let path = directory.display().to_string();
     let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
-    let _lock = format::lock(directory)?;
+    let _lock = directory::lock(directory)?;
     if !directory.join("FORMAT").exists() {
         return Err(OpenError::Foreign(path));
     }
-    format::check_format(directory)?;
+    directory::check_format(directory)?;
     settle(directory).map_err(unusable)?;
     let store = directory.join(STORE);
     fs::metadata(&store).map_err(unusable)?;

@@ -1,9 +1,8 @@
-//! The data directory: its format, its lock, and what sled leaves behind in a crash.
+//! sled's part of the data directory: its trees, its keys, and what it leaves behind in a crash.
 
 use std::{
-    fs::{self, DirBuilder, File, TryLockError},
-    io::{self, Write as _},
-    os::unix::fs::DirBuilderExt as _,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
 };
@@ -13,13 +12,8 @@ use tracing::warn;
 use super::{OpenError, SledOptions, compacting};
 use crate::{
     domain::{EntityId, Position},
-    store::StoreError,
+    store::{StoreError, directory, files},
 };
-
-/// The newest data format that this version reads, and the one it writes.
-const FORMAT: u32 = 1;
-/// What the `FORMAT` file says before the number.
-const FORMAT_PREFIX: &str = "saem ";
 
 /// sled puts a page that is larger than a quarter of a segment into a file of its own, which it never
 /// syncs. A page of ours has up to 16 values of up to 27 KiB while it splits: it must stay below.
@@ -111,10 +105,9 @@ pub(super) fn unavailable(error: sled::Error) -> StoreError {
 pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, OpenError> {
     let path = directory.display().to_string();
     let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
-    // Whose data it is, nobody else reads: what is in it are customers' addresses.
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
-    let lock = lock(directory)?;
-    check_format(directory)?;
+    directory::make(directory).map_err(unusable)?;
+    let lock = directory::lock(directory)?;
+    directory::check_format(directory)?;
     compacting::settle(directory).map_err(unusable)?;
     let store = directory.join(STORE);
     let db = open_db(&store, options).map_err(|error| opening(&path, error))?;
@@ -123,64 +116,9 @@ pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, Ope
     let db_file = File::open(store.join("db")).map_err(unusable)?;
     // The files are there for good only once their directories are on disk.
     for directory in [&store, directory] {
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(unusable)?;
+        files::sync(directory).map_err(unusable)?;
     }
     Ok(Opened { db, tree, views, _lock: lock, db_file })
-}
-
-/// The lock of a data directory: until it is closed, nobody else has it. sled's own lock moves away with
-/// its file when a store is compacted.
-pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
-    let path = directory.display().to_string();
-    let lock = match File::open(directory) {
-        Ok(directory) => directory,
-        Err(error) => return Err(OpenError::Unusable { path, error }),
-    };
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(path)),
-        Err(TryLockError::Error(error)) => Err(OpenError::Unusable { path, error }),
-    }
-}
-
-pub(super) fn check_format(directory: &Path) -> Result<(), OpenError> {
-    let path = directory.display().to_string();
-    let file = directory.join("FORMAT");
-    match fs::read_to_string(&file) {
-        Ok(text) => {
-            let found = text.strip_prefix(FORMAT_PREFIX).and_then(|number| number.trim_end().parse().ok());
-            match found {
-                Some(found) if found > FORMAT => Err(OpenError::Newer { path, found, supported: FORMAT }),
-                Some(_) => Ok(()),
-                None => Err(OpenError::Foreign(path)),
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && holds_other_things(directory) => {
-            Err(OpenError::Foreign(path))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            write_format(directory).map_err(|error| OpenError::Unusable { path, error })
-        }
-        Err(error) => Err(OpenError::Unusable { path, error }),
-    }
-}
-
-/// Whether a directory without a `FORMAT` file is somebody else's. An operator may have put a key there.
-fn holds_other_things(directory: &Path) -> bool {
-    let ours = ["operator.key", "FORMAT.new", "lost+found"];
-    fs::read_dir(directory).is_ok_and(|entries| {
-        entries.flatten().any(|entry| !ours.iter().any(|name| entry.file_name() == *name))
-    })
-}
-
-/// Written whole or not at all: a crash must not leave half a `FORMAT` file.
-pub(super) fn write_format(directory: &Path) -> io::Result<()> {
-    let temporary = directory.join("FORMAT.new");
-    let mut handle = File::create(&temporary)?;
-    writeln!(handle, "{FORMAT_PREFIX}{FORMAT}")?;
-    handle.sync_all()?;
-    fs::rename(&temporary, directory.join("FORMAT"))?;
-    File::open(directory)?.sync_all()
 }
 
 pub(super) fn open_db(store: &Path, options: SledOptions) -> sled::Result<sled::Db> {

@@ -14,25 +14,20 @@
 //! time; a crash loses nothing, since start-up folds the journal's tail.
 //!
 //! One thread writes: it takes what has queued, applies it as one batch, flushes, syncs the file, and
-//! answers all (see [`writer`]). A few threads read what is not in memory.
+//! answers all (see `super::writer`). A few threads read what is not in memory.
 
 mod backing_up;
 mod compacting;
 mod copying;
-mod error;
 mod format;
 mod index;
 mod reads;
-mod room;
 mod writer;
 
 use std::{
+    convert::Infallible,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-        mpsc,
-    },
+    sync::Arc,
 };
 
 use tokio::sync::{oneshot, watch};
@@ -41,16 +36,17 @@ use self::{
     backing_up::Handover,
     format::{Files, Tree, unavailable},
     index::Index,
-    reads::{ReadPool, Tail},
-    room::Room,
-    writer::{Done, Request, Writer},
+    writer::SledEngine,
 };
-pub use self::{compacting::Compacted, error::OpenError};
 use super::{
-    BackUpError, BackedUp, Commit, CommitError, CommitId, Committed, FaultMode, Journal, ListedRow, Loaded,
-    Pending, StoreError, StoreFigures, VaultRow, VaultWrite, ViewRow, ViewWrite,
+    BackUpError, BackedUp, Commit, CommitError, Committed, Compacted, FaultMode, Journal, ListedRow, Loaded,
+    OpenError, Pending, StoreError, StoreFigures, VaultRow, VaultWrite, ViewRow, ViewWrite, at_once, backups,
+    pool::{ReadPool, start_thread},
+    queue::{Queue, Request},
+    status::Status,
+    writer::Writer,
 };
-use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
+use crate::domain::{EntityId, Position, Recorded, RentalId};
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
@@ -73,34 +69,16 @@ impl Default for SledOptions {
 /// A journal in sled.
 pub struct SledJournal {
     shared: Arc<Shared>,
-    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    queue: Queue<Infallible>,
     pool: ReadPool,
 }
 
 /// What the writer, the readers and the front share.
 struct Shared {
-    directory: PathBuf,
-    room: Room,
+    status: Arc<Status>,
     files: Arc<Files>,
     handover: Handover,
     index: Index,
-    tail: Tail,
-    head: watch::Sender<Position>,
-    poisoned: Mutex<Option<String>>,
-    /// How often the writer has looked for something to do.
-    turns: AtomicU64,
-    done: Done,
-}
-
-impl Shared {
-    fn poisoned(&self) -> Option<String> {
-        self.poisoned.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn poison(&self, reason: &str) {
-        let mut poisoned = self.poisoned.lock().unwrap_or_else(PoisonError::into_inner);
-        poisoned.get_or_insert_with(|| reason.to_owned());
-    }
 }
 
 impl SledJournal {
@@ -117,20 +95,12 @@ impl SledJournal {
         let files = Arc::new(Files::new(opened));
         let index = Index::new(Arc::clone(&files), options.write_behind);
         let head = reads::recover(&files, &index).map_err(damaged)?;
-        let shared = Arc::new(Shared {
-            room: Room::new(directory.to_owned(), options.min_free_bytes),
-            directory: directory.to_owned(),
-            handover: Handover::default(),
-            tail: Tail::after(head),
-            files,
-            index,
-            head: watch::Sender::new(head),
-            poisoned: Mutex::default(),
-            turns: AtomicU64::new(0),
-            done: Done::default(),
-        });
-        let requests = Writer::start(Arc::clone(&shared));
-        Ok(Arc::new(Self { shared, requests: Mutex::new(Some(requests)), pool: ReadPool::start() }))
+        let status = Arc::new(Status::new(directory.to_owned(), options.min_free_bytes, head));
+        let handover = Handover::default();
+        let shared = Arc::new(Shared { status: Arc::clone(&status), files, handover, index });
+        let engine = SledEngine { shared: Arc::clone(&shared), fail_next_flush: false };
+        let queue = Queue::new(Writer::start(engine, status));
+        Ok(Arc::new(Self { shared, queue, pool: ReadPool::start() }))
     }
 
     /// Writes the store in `directory`, which nobody may have open, anew: what was erased is gone then.
@@ -147,72 +117,43 @@ impl SledJournal {
     /// # Errors
     /// [`OpenError`]; without a `FORMAT` file, what was made of it is no data directory.
     pub fn restore(from: &Path, to: &Path) -> Result<(), OpenError> {
-        backing_up::restore(from, to)
+        backups::restore(from, to)
     }
 
     /// Makes the next flush fail, as a disk would.
     #[doc(hidden)]
     pub fn fail_next_flush(&self) {
-        self.request(Request::FailNextFlush);
+        self.queue.request(Request::FailNextFlush);
     }
 
     /// Changes how many bytes its disk must have left.
     #[doc(hidden)]
     pub fn require_free(&self, bytes: u64) {
-        self.shared.room.require(bytes);
+        self.shared.status.room.require(bytes);
     }
-
-    /// Puts a request into the writer's queue; answers whether it is there.
-    fn request(&self, request: Request) -> bool {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.as_ref().is_some_and(|requests| requests.send(request).is_ok())
-    }
-
-    /// Has the writer do something, and waits for its answer.
-    fn written<T: Send + 'static>(
-        &self,
-        request: impl FnOnce(oneshot::Sender<Result<T, CommitError>>) -> Request,
-    ) -> Pending<Result<T, CommitError>> {
-        let (reply, answer) = oneshot::channel();
-        if let Some(reason) = self.shared.poisoned() {
-            return at_once(Err(CommitError::Unavailable(reason)));
-        }
-        if !self.request(request(reply)) {
-            return at_once(Err(CommitError::Unavailable("the journal is closed".to_owned())));
-        }
-        Box::pin(async move {
-            answer.await.unwrap_or_else(|_| Err(CommitError::Unknown("the writer ended".to_owned())))
-        })
-    }
-}
-
-fn at_once<T: Send + 'static>(value: T) -> Pending<T> {
-    Box::pin(std::future::ready(value))
 }
 
 impl Journal for SledJournal {
     fn load(&self, entity: EntityId) -> Pending<Result<Loaded, StoreError>> {
         if let Some(known) = self.shared.index.in_memory(entity) {
-            return at_once(Ok(loaded(known.version, known.last_commit_id, &known.snapshot)));
+            return at_once(Ok(known.loaded()));
         }
         let shared = Arc::clone(&self.shared);
-        self.pool.run(move || {
-            let known = shared.index.get(entity)?;
-            Ok(known.map_or_else(Loaded::default, |k| loaded(k.version, k.last_commit_id, &k.snapshot)))
-        })
+        self.pool
+            .run(move || Ok(shared.index.get(entity)?.map_or_else(Loaded::default, |known| known.loaded())))
     }
 
     fn commit(&self, commit: Commit) -> Pending<Result<Committed, CommitError>> {
-        self.written(|reply| Request::Commit { commit: Box::new(commit), reply })
+        self.queue.commit(&self.shared.status, commit)
     }
 
     fn read(&self, after: Position, max: usize) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
-        if let Some(events) = self.shared.tail.read(after, max) {
+        if let Some(events) = self.shared.status.tail.read(after, max) {
             return at_once(Ok(events));
         }
         let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
-            let head = *shared.head.borrow();
+            let head = *shared.status.head.borrow();
             shared.files.with(|files| reads::events(&files.tree, after, head, max))
         })
     }
@@ -220,7 +161,7 @@ impl Journal for SledJournal {
     fn timeline(&self, rental: RentalId) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
         let shared = Arc::clone(&self.shared);
         if let Some(known) = shared.index.in_memory(rental.into())
-            && let Some(events) = shared.tail.at(&known.timeline)
+            && let Some(events) = shared.status.tail.at(&known.timeline)
         {
             return at_once(Ok(events));
         }
@@ -232,14 +173,11 @@ impl Journal for SledJournal {
     }
 
     fn head(&self) -> watch::Receiver<Position> {
-        self.shared.head.subscribe()
+        self.shared.status.head.subscribe()
     }
 
     fn vault_write(&self, writes: Vec<VaultWrite>) -> Pending<Result<(), CommitError>> {
-        match super::check_vault(&writes) {
-            Ok(()) => self.written(|reply| Request::Vault { writes, reply }),
-            Err(error) => at_once(Err(error)),
-        }
+        self.queue.vault_write(&self.shared.status, writes)
     }
 
     fn vault_get_all(&self, keys: Vec<String>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
@@ -271,7 +209,7 @@ impl Journal for SledJournal {
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
         let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
-            if let Some(reason) = shared.poisoned() {
+            if let Some(reason) = shared.status.poisoned() {
                 return Err(StoreError::Unavailable(reason));
             }
             let mut batch = sled::Batch::default();
@@ -325,36 +263,30 @@ impl Journal for SledJournal {
     }
 
     fn health(&self) -> Result<(), String> {
-        self.shared.poisoned().or_else(|| self.shared.room.shortage()).map_or(Ok(()), Err)
+        self.shared.status.health()
     }
 
     fn is_poisoned(&self) -> bool {
-        self.shared.poisoned().is_some()
+        self.shared.status.poisoned().is_some()
     }
 
     fn figures(&self) -> Pending<Result<StoreFigures, StoreError>> {
         let shared = Arc::clone(&self.shared);
-        self.pool.run(move || {
-            Ok(StoreFigures {
-                bytes: copying::size(&shared.directory).ok(),
-                free_bytes: shared.room.free_bytes(),
-                ..shared.done.so_far()
-            })
-        })
+        self.pool.run(move || Ok(shared.status.figures()))
     }
 
     fn turns(&self) -> Option<u64> {
-        Some(self.shared.turns.load(Ordering::Relaxed))
+        Some(self.shared.status.turns())
     }
 
     fn sabotage(&self, mode: FaultMode) -> bool {
-        self.request(Request::Fault(mode))
+        self.queue.request(Request::Fault(mode))
     }
 
     fn back_up(&self, to: PathBuf, beside: Vec<PathBuf>) -> Pending<Result<BackedUp, BackUpError>> {
         let (shared, (reply, answer)) = (Arc::clone(&self.shared), oneshot::channel());
         // A thread of its own: it takes long, and readers are few.
-        reads::start_thread("store-backup", move || {
+        start_thread("store-backup", move || {
             // Whoever asked may be gone; the backup is there all the same.
             let _ = reply.send(backing_up::back_up(&shared, &to, &beside));
         });
@@ -363,21 +295,13 @@ impl Journal for SledJournal {
     }
 
     fn close(&self) -> Pending<()> {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (reply, done) = oneshot::channel();
-        let asked = requests.is_some_and(|requests| requests.send(Request::Close { reply }).is_ok());
-        let shared = Arc::clone(&self.shared);
+        let (closing, status) = (self.queue.close(), Arc::clone(&self.shared.status));
         Box::pin(async move {
-            if asked {
+            if let Some(closed) = closing {
                 // A writer that ended by itself has nothing left to write.
-                let _ = done.await;
+                let _ = closed.await;
             }
-            shared.poison("the journal is closed");
+            status.poison("the journal is closed");
         })
     }
-}
-
-fn loaded(version: Version, last_commit_id: u128, snapshot: &[u8]) -> Loaded {
-    let snapshot = (version != Version::default()).then(|| snapshot.into());
-    Loaded { version, last_commit_id: CommitId(last_commit_id), snapshot, tail: Vec::new() }
 }

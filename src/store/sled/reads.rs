@@ -1,12 +1,7 @@
-//! Reading: from memory what is recent, from disk what is not, and everything once at start-up.
+//! Reading from disk what is not in memory any more, and everything once at start-up.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    ops::Range,
-    sync::{Arc, Mutex, PoisonError, RwLock, mpsc},
-};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use tokio::sync::oneshot;
 use tracing::{error, field::display};
 
 use super::{
@@ -15,104 +10,12 @@ use super::{
 };
 use crate::{
     domain::{EntityId, Position, Recorded, Version},
+    figures::now,
     store::{
-        Pending, StoreError, ViewRow, codec,
+        StoreError, ViewRow, codec,
         record::{CommitRecord, IndexRecord, fold_snapshot},
     },
 };
-
-/// How many threads read from disk.
-const READERS: usize = 2;
-/// How many events stay in memory.
-const TAIL_MAX: usize = 16 * 1_024;
-
-/// A few threads that wait for the disk, so that no actor does.
-pub(super) struct ReadPool {
-    jobs: mpsc::Sender<Box<dyn FnOnce() + Send>>,
-}
-
-/// Starts a thread of the store's, under a name that tools show.
-pub(super) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::Builder::new().name(name.to_owned());
-    thread.spawn(run).expect("the system has room for the store's few threads");
-}
-
-impl ReadPool {
-    pub(super) fn start() -> Self {
-        let (jobs, queue) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
-        let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..READERS {
-            let queue = Arc::clone(&queue);
-            start_thread("store-reader", move || {
-                loop {
-                    let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok(job) = job else { break };
-                    // A job that panics drops its answer; the thread is for the next one.
-                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
-                }
-            });
-        }
-        Self { jobs }
-    }
-
-    pub(super) fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-    ) -> Pending<Result<T, StoreError>> {
-        let (reply, answer) = oneshot::channel();
-        let job = move || drop(reply.send(job()));
-        let queued = self.jobs.send(Box::new(job));
-        Box::pin(async move {
-            let failed = || StoreError::Unavailable("a reader failed".to_owned());
-            queued.map_err(|_| failed())?;
-            answer.await.map_err(|_| failed())?
-        })
-    }
-}
-
-/// The newest events, in memory.
-pub(super) struct Tail {
-    recent: RwLock<Recent>,
-}
-
-struct Recent {
-    /// The position of the newest event that is *not* in `events`, before them.
-    before: Position,
-    events: VecDeque<Arc<Recorded>>,
-}
-
-impl Tail {
-    pub(super) fn after(head: Position) -> Self {
-        Self { recent: RwLock::new(Recent { before: head, events: VecDeque::new() }) }
-    }
-
-    pub(super) fn push(&self, events: impl IntoIterator<Item = Arc<Recorded>>) {
-        let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
-        recent.events.extend(events);
-        while recent.events.len() > TAIL_MAX
-            && let Some(oldest) = recent.events.pop_front()
-        {
-            recent.before = oldest.position;
-        }
-    }
-
-    /// Events after `after`, if memory reaches back that far.
-    pub(super) fn read(&self, after: Position, max: usize) -> Option<Vec<Arc<Recorded>>> {
-        let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
-        let skip = usize::try_from(after.0.checked_sub(recent.before.0)?).ok()?;
-        Some(recent.events.iter().skip(skip).take(max).cloned().collect())
-    }
-
-    /// The events at these positions, if memory has all of them.
-    pub(super) fn at(&self, positions: &[Position]) -> Option<Vec<Arc<Recorded>>> {
-        let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
-        let event = |position: &Position| {
-            let index = position.0.checked_sub(recent.before.0 + 1)?;
-            recent.events.get(usize::try_from(index).ok()?).cloned()
-        };
-        positions.iter().map(event).collect()
-    }
-}
 
 /// At most `limit` rows of a range, by key.
 pub(super) fn rows(
@@ -247,7 +150,7 @@ pub(super) fn recover(files: &Files, index: &Index) -> Result<Position, StoreErr
         }
     }
     let records = changed.into_iter().map(|(entity, record)| (entity, Arc::new(record)));
-    index.changed(records, Position(checkpoint.0 + 1), super::writer::now());
+    index.changed(records, Position(checkpoint.0 + 1), now());
     Ok(head)
 }
 

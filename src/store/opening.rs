@@ -1,8 +1,8 @@
-//! Why a store cannot be opened: one clear line each.
+//! What may come of opening a store, and of compacting one.
 
 use thiserror::Error;
 
-/// Why a store cannot be opened.
+/// Why a store cannot be opened: one clear line each.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// Another process has it.
@@ -40,4 +40,13 @@ pub enum OpenError {
         /// How.
         error: String,
     },
+}
+
+/// What a compaction did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// How many bytes the store had.
+    pub bytes_before: u64,
+    /// How many it has.
+    pub bytes_after: u64,
 }

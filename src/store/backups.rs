@@ -1,0 +1,129 @@
+//! What making a backup and restoring one have in common for all backends that keep files: where a backup may
+//! go, what is removed of one that failed, and how a backup becomes a data directory again.
+//!
+//! A copy gets its `FORMAT` file last. What has none was not finished, and no server opens it.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use super::{BackUpError, OpenError, directory, files, room::free_bytes};
+
+/// A disk that a copy is made on must have room for the store, and for so many bytes more.
+const SPARE_BYTES: u64 = 64 * 1_024 * 1_024;
+
+/// Has `copy` make a backup of the data directory `own` in the directory `to`: new, or empty. What a copy
+/// that failed has made is removed, `store` and the files `beside`.
+pub(super) fn made<T>(
+    own: &Path,
+    to: &Path,
+    store: &str,
+    beside: &[PathBuf],
+    copy: impl FnOnce() -> Result<T, BackUpError>,
+) -> Result<T, BackUpError> {
+    let there = to.exists();
+    prepare(own, to).inspect_err(|_| {
+        if !there {
+            // Not empty if somebody uses it: then it stays.
+            let _ = fs::remove_dir(to);
+        }
+    })?;
+    copy().inspect_err(|_| discard(to, store, beside))
+}
+
+/// Removes what was made of a copy.
+fn discard(to: &Path, store: &str, beside: &[PathBuf]) {
+    let removed = files::remove(&to.join(store));
+    let names = beside.iter().filter_map(|file| file.file_name());
+    let removed = names
+        .map(|name| to.join(name))
+        .filter(|file| file.exists())
+        .map(fs::remove_file)
+        .fold(removed, Result::and);
+    if let Err(error) = removed {
+        tracing::warn!(directory = %to.display(), %error, "what was made of a backup could not be removed");
+    }
+}
+
+/// Whether nobody has put anything into a directory; a new disk's may hold `lost+found`.
+fn is_empty(directory: &Path) -> io::Result<bool> {
+    let names = fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.file_name()));
+    Ok(names.collect::<io::Result<Vec<_>>>()?.iter().all(|name| name == "lost+found"))
+}
+
+/// Makes the directory, if there is none, and sees that it is empty, elsewhere, and on a disk with room.
+fn prepare(own: &Path, to: &Path) -> Result<(), BackUpError> {
+    let refused = |why: String| BackUpError::Refused(format!("the directory cannot take a backup: {why}"));
+    let unusable = |error: io::Error| refused(format!("it cannot be made or read ({error})"));
+    directory::make(to).map_err(unusable)?;
+    if !is_empty(to).map_err(unusable)? {
+        return Err(refused("it holds files already".to_owned()));
+    }
+    let (real, own) = (to.canonicalize().map_err(unusable)?, own.canonicalize().map_err(unusable)?);
+    if real.starts_with(&own) {
+        return Err(refused("it is inside the data directory".to_owned()));
+    }
+    let needed = files::size(&own).map_err(unusable)? + SPARE_BYTES;
+    let free = free_bytes(to).map_err(unusable)?;
+    if free < needed {
+        let mebibytes = |bytes: u64| bytes / (1_024 * 1_024);
+        let (free, needed) = (mebibytes(free), mebibytes(needed));
+        return Err(refused(format!("its disk has {free} MiB free, and {needed} are needed")));
+    }
+    Ok(())
+}
+
+/// The files that are there, and how long each is.
+pub(super) fn lengths(beside: &[PathBuf]) -> Vec<(PathBuf, u64)> {
+    let length = |file: &PathBuf| Some((file.clone(), fs::metadata(file).ok()?.len()));
+    beside.iter().filter_map(length).collect()
+}
+
+/// Copies the first bytes of files into a directory, each for the same eyes only.
+pub(super) fn copy_files(lengths: &[(PathBuf, u64)], to: &Path) -> io::Result<()> {
+    for (file, length) in lengths {
+        let from = File::open(file)?;
+        let copy = to.join(file.file_name().ok_or(io::ErrorKind::InvalidInput)?);
+        let mut copied = File::create(&copy)?;
+        fs::set_permissions(&copy, from.metadata()?.permissions())?;
+        io::copy(&mut from.take(*length), &mut copied)?;
+    }
+    Ok(())
+}
+
+/// Makes a data directory of a backup.
+pub(super) fn restore(from: &Path, to: &Path) -> Result<(), OpenError> {
+    let at = |path: &Path| path.display().to_string();
+    let unusable = |path: &Path| {
+        let path = at(path);
+        move |error: io::Error| OpenError::Unusable { path, error }
+    };
+    if !fs::metadata(from).map_err(unusable(from))?.is_dir() || !from.join("FORMAT").exists() {
+        return Err(OpenError::Foreign(at(from)));
+    }
+    let _lock = directory::lock(from)?;
+    directory::check_format(from)?;
+    directory::make(to).map_err(unusable(to))?;
+    let _lock = directory::lock(to)?;
+    if !is_empty(to).map_err(unusable(to))? {
+        return Err(OpenError::Occupied(at(to)));
+    }
+    let copied = files::files(from).and_then(|files| {
+        for (file, _) in files.iter().filter(|(file, _)| !file.ends_with("FORMAT")) {
+            let target = to.join(file.strip_prefix(from).expect("it was found below"));
+            target.parent().map_or(Ok(()), fs::create_dir_all)?;
+            fs::copy(file, target)?;
+        }
+        files::sync_all(to)?;
+        directory::write_format(to)?;
+        files::sync_above(to)
+    });
+    copied.map_err(unusable(to))
+}
+
+/// A backup that a disk got in the way of.
+pub(super) fn failed(error: io::Error) -> BackUpError {
+    BackUpError::Failed(error.to_string())
+}

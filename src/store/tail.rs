@@ -1,0 +1,55 @@
+//! The newest events, in memory: what followers and timelines ask for most.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use crate::domain::{Position, Recorded};
+
+/// How many events stay in memory.
+const TAIL_MAX: usize = 16 * 1_024;
+
+/// The newest events, in memory.
+pub(super) struct Tail {
+    recent: RwLock<Recent>,
+}
+
+struct Recent {
+    /// The position of the newest event that is *not* in `events`, before them.
+    before: Position,
+    events: VecDeque<Arc<Recorded>>,
+}
+
+impl Tail {
+    pub(super) fn after(head: Position) -> Self {
+        Self { recent: RwLock::new(Recent { before: head, events: VecDeque::new() }) }
+    }
+
+    pub(super) fn push(&self, events: impl IntoIterator<Item = Arc<Recorded>>) {
+        let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
+        recent.events.extend(events);
+        while recent.events.len() > TAIL_MAX
+            && let Some(oldest) = recent.events.pop_front()
+        {
+            recent.before = oldest.position;
+        }
+    }
+
+    /// Events after `after`, if memory reaches back that far.
+    pub(super) fn read(&self, after: Position, max: usize) -> Option<Vec<Arc<Recorded>>> {
+        let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
+        let skip = usize::try_from(after.0.checked_sub(recent.before.0)?).ok()?;
+        Some(recent.events.iter().skip(skip).take(max).cloned().collect())
+    }
+
+    /// The events at these positions, if memory has all of them.
+    pub(super) fn at(&self, positions: &[Position]) -> Option<Vec<Arc<Recorded>>> {
+        let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
+        let event = |position: &Position| {
+            let index = position.0.checked_sub(recent.before.0 + 1)?;
+            recent.events.get(usize::try_from(index).ok()?).cloned()
+        };
+        positions.iter().map(event).collect()
+    }
+}
