@@ -35,7 +35,7 @@ use crate::{
         cors,
         limits::ServerSettings,
     },
-    store::sled::SledOptions,
+    store::StoreOptions,
 };
 
 sections! {
@@ -92,11 +92,11 @@ sections! {
 
     /// Where data is kept.
     Store {
-        /// `sled`, or `memory`, which keeps nothing.
+        /// `sled`, `redb`, or `memory`, which keeps nothing.
         backend: String = "sled".to_owned(),
         /// The data directory.
         path: PathBuf = PathBuf::from("./saem-data"),
-        /// How much sled may keep in memory, in MiB.
+        /// How much the backend may keep in memory, in MiB.
         cache_mb: u64 = 64,
         /// With less left on the disk, in MiB, commands are refused (503); reads go on. 0 never refuses.
         min_free_mb: u64 = 128,
@@ -244,7 +244,7 @@ impl Settings {
             let fits = cors::is_origin(origin) || http.cors_origins.0 == ["*"];
             checks.that(fits, "http.cors_origins", origin, cors::RULE);
         }
-        checks.one_of("store.backend", &store.backend, &["sled", "memory"]);
+        checks.one_of("store.backend", &store.backend, &["sled", "redb", "memory"]);
         checks.that(!store.path.as_os_str().is_empty(), "store.path", "", "must not be empty");
         let key_len = self.operator.key.as_ref().map_or(usize::MAX, |key| key.0.chars().count());
         checks.that(key_len >= 32, "operator.key", "***", "must have at least 32 characters");
@@ -340,12 +340,11 @@ impl Settings {
 }
 
 impl Store {
-    /// How sled is opened.
+    /// How its backend is opened.
     #[must_use]
-    pub fn sled(&self) -> SledOptions {
-        let bytes = |mebibytes: u64| mebibytes * 1_024 * 1_024;
-        let (cache_bytes, min_free_bytes) = (bytes(self.cache_mb), bytes(self.min_free_mb));
-        SledOptions { cache_bytes, min_free_bytes, ..SledOptions::default() }
+    pub const fn options(&self) -> StoreOptions {
+        let mebibyte = 1_024 * 1_024;
+        StoreOptions { cache_bytes: self.cache_mb * mebibyte, min_free_bytes: self.min_free_mb * mebibyte }
     }
 }
 

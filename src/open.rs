@@ -26,7 +26,7 @@ use crate::{
         toss::TossGateway,
     },
     http::tls::{Tls, TlsError},
-    store::{Journal, OpenError as StoreOpenError, memory::MemoryJournal, sled::SledJournal},
+    store::{Backend, Journal, OpenError as StoreOpenError, memory::MemoryJournal},
 };
 
 /// Why a shop cannot be opened: one clear line each.
@@ -61,10 +61,11 @@ pub enum OpenError {
 pub async fn open(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
     let sources = Sources::system();
     let directory = &settings.store.path;
-    let (journal, ledger): (Arc<dyn Journal>, _) = if settings.store.backend == "memory" {
-        (MemoryJournal::new(), Ledger::in_memory())
-    } else {
-        (SledJournal::open(directory, settings.store.sled())?, Ledger::open(&ledger_path(directory))?)
+    let (journal, ledger): (Arc<dyn Journal>, _) = match Backend::named(&settings.store.backend) {
+        None => (MemoryJournal::new(), Ledger::in_memory()),
+        Some(backend) => {
+            (backend.open(directory, settings.store.options())?, Ledger::open(&ledger_path(directory))?)
+        }
     };
     let operator_key = match &settings.operator.key {
         Some(key) => key.0.clone(),

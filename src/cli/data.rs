@@ -11,7 +11,7 @@ use reqwest::Response;
 use saem::{
     config::{Settings, Store},
     gateways, open,
-    store::{BackedUp, Compacted, Journal as _, OpenError, sled::SledJournal},
+    store::{self, BackedUp, Backend, Compacted, OpenError},
 };
 use serde_json::{Value, json};
 
@@ -32,13 +32,14 @@ struct Data {
 }
 
 impl Data {
-    fn settings(&self) -> Result<Settings, Failure> {
+    /// The settings, and the backend that they name.
+    fn settings(&self) -> Result<(Settings, Backend), Failure> {
         let data = data_flag(self.data.as_deref())?;
         let settings = Settings::load(self.config.as_deref(), &data.into_iter().collect::<Vec<_>>())?;
-        if settings.store.backend == "memory" {
-            return Err("store.backend = memory: it keeps nothing".into());
+        match Backend::named(&settings.store.backend) {
+            Some(backend) => Ok((settings, backend)),
+            None => Err(format!("store.backend = {}: it keeps nothing", settings.store.backend).into()),
         }
-        Ok(settings)
     }
 }
 
@@ -57,7 +58,7 @@ pub(crate) struct Backup {
 
 impl Backup {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let settings = self.data.settings()?;
+        let (settings, backend) = self.data.settings()?;
         let to = absolute(&self.to)?;
         let url = self.url.clone().unwrap_or_else(|| local_url(&settings.http.listen));
         let key = match &settings.operator.key {
@@ -75,7 +76,9 @@ impl Backup {
             .json(&json!({"directory": to}));
         let BackedUp { position, bytes } = match call.send().await {
             Ok(answer) => told(answer).await?,
-            Err(error) if error.is_connect() && self.url.is_none() => offline(&settings.store, &to).await?,
+            Err(error) if error.is_connect() && self.url.is_none() => {
+                offline(backend, &settings.store, &to).await?
+            }
             Err(error) => return Err(format!("{url} does not answer: {error}").into()),
         };
         println!("{}: {bytes} bytes, up to event {}", to.display(), position.0);
@@ -109,11 +112,11 @@ async fn told(answer: Response) -> Result<BackedUp, Failure> {
 }
 
 /// Copies data that no server has open.
-async fn offline(store: &Store, to: &Path) -> Result<BackedUp, Failure> {
+async fn offline(backend: Backend, store: &Store, to: &Path) -> Result<BackedUp, Failure> {
     if !store.path.join("FORMAT").exists() {
         return Err(OpenError::Foreign(store.path.display().to_string()).into());
     }
-    let journal = SledJournal::open(&store.path, store.sled())?;
+    let journal = backend.open(&store.path, store.options())?;
     let made = journal.back_up(to.to_owned(), open::beside(&store.path)).await;
     journal.close().await;
     Ok(made?)
@@ -130,11 +133,16 @@ pub(crate) struct Restore {
 
 impl Restore {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let store = self.data.settings()?.store;
-        SledJournal::restore(&self.from, &store.path)?;
+        let (settings, configured) = self.data.settings()?;
+        let store = settings.store;
+        // What a backup is of, it says itself: it is restored whatever the settings name.
+        let backend = store::restore(&self.from, &store.path)?;
         // As a server would find it.
-        let position = *SledJournal::open(&store.path, store.sled())?.head().borrow();
+        let position = *backend.open(&store.path, store.options())?.head().borrow();
         println!("{}: restored, up to event {}", store.path.display(), position.0);
+        if backend != configured {
+            println!("it is a store of {backend}: set store.backend to {backend}, which is {configured} now");
+        }
         Ok(())
     }
 }
@@ -147,8 +155,9 @@ pub(crate) struct Compact {
 
 impl Compact {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let store = self.data.settings()?.store;
-        let Compacted { bytes_before, bytes_after } = SledJournal::compact(&store.path, store.sled())?;
+        let (settings, backend) = self.data.settings()?;
+        let store = settings.store;
+        let Compacted { bytes_before, bytes_after } = backend.compact(&store.path, store.options())?;
         println!("{}: {bytes_before} bytes before, {bytes_after} bytes after", store.path.display());
         Ok(())
     }

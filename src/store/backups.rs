@@ -9,7 +9,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{BackUpError, OpenError, directory, files, room::free_bytes};
+use tokio::sync::oneshot;
+
+use super::{
+    BackUpError, BackedUp, Backend, OpenError, Pending, directory, files, pool::start_thread,
+    room::free_bytes,
+};
 
 /// A disk that a copy is made on must have room for the store, and for so many bytes more.
 const SPARE_BYTES: u64 = 64 * 1_024 * 1_024;
@@ -31,6 +36,17 @@ pub(super) fn made<T>(
         }
     })?;
     copy().inspect_err(|_| discard(to, store, beside))
+}
+
+/// Has a backup be made on a thread of its own: it takes long, and readers are few. Whoever asked may be
+/// gone by then; the backup is there all the same.
+pub(super) fn apart(
+    make: impl FnOnce() -> Result<BackedUp, BackUpError> + Send + 'static,
+) -> Pending<Result<BackedUp, BackUpError>> {
+    let (reply, answer) = oneshot::channel();
+    start_thread("store-backup", move || drop(reply.send(make())));
+    let ended = || BackUpError::Failed("its thread ended".to_owned());
+    Box::pin(async move { answer.await.unwrap_or_else(|_| Err(ended())) })
 }
 
 /// Removes what was made of a copy.
@@ -93,8 +109,30 @@ pub(super) fn copy_files(lengths: &[(PathBuf, u64)], to: &Path) -> io::Result<()
     Ok(())
 }
 
-/// Makes a data directory of a backup.
-pub(super) fn restore(from: &Path, to: &Path) -> Result<(), OpenError> {
+/// What is in a part of a store: how many rows, and a checksum over all of them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    rows: u64,
+    crc: u32,
+}
+
+impl Sum {
+    pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
+        let mut crc = crc32fast::Hasher::new_with_initial(self.crc);
+        for part in [key, value] {
+            crc.update(&part.len().to_le_bytes());
+            crc.update(part);
+        }
+        *self = Self { rows: self.rows + 1, crc: crc.finalize() };
+    }
+}
+
+/// Makes a data directory at `to`, which must be new or empty, of the backup at `from`, and answers whose it
+/// is: the backend that the backup was made with.
+///
+/// # Errors
+/// [`OpenError`]; without a `FORMAT` file, what was made of it is no data directory.
+pub fn restore(from: &Path, to: &Path) -> Result<Backend, OpenError> {
     let at = |path: &Path| path.display().to_string();
     let unusable = |path: &Path| {
         let path = at(path);
@@ -104,7 +142,7 @@ pub(super) fn restore(from: &Path, to: &Path) -> Result<(), OpenError> {
         return Err(OpenError::Foreign(at(from)));
     }
     let _lock = directory::lock(from)?;
-    directory::check_format(from)?;
+    let backend = directory::format(from)?.ok_or_else(|| OpenError::Foreign(at(from)))?;
     directory::make(to).map_err(unusable(to))?;
     let _lock = directory::lock(to)?;
     if !is_empty(to).map_err(unusable(to))? {
@@ -117,10 +155,11 @@ pub(super) fn restore(from: &Path, to: &Path) -> Result<(), OpenError> {
             fs::copy(file, target)?;
         }
         files::sync_all(to)?;
-        directory::write_format(to)?;
+        directory::write_format(to, backend)?;
         files::sync_above(to)
     });
-    copied.map_err(unusable(to))
+    copied.map_err(unusable(to))?;
+    Ok(backend)
 }
 
 /// A backup that a disk got in the way of.

@@ -9,18 +9,21 @@
 //! | vault | personal data, sessions, secrets | before `Ok` | no, but erasable |
 //! | views | rows of projections, cursors | lazily, each batch whole | yes, from the journal |
 //!
-//! **Invariant:** only this module knows sled; only it knows bytes on disk.
+//! **Invariant:** only this module knows sled and redb; only it knows bytes on disk.
 
+mod backend;
 mod backups;
 pub mod codec;
 mod directory;
 mod files;
 mod follower;
+mod held;
 pub mod memory;
 mod opening;
 mod pool;
 mod queue;
 mod record;
+pub mod redb;
 mod room;
 pub mod sled;
 mod status;
@@ -34,6 +37,8 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 pub use self::{
+    backend::{Backend, StoreOptions},
+    backups::restore,
     follower::Follower,
     opening::{Compacted, OpenError},
 };

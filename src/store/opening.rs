@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::Backend;
+
 /// Why a store cannot be opened: one clear line each.
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -25,6 +27,19 @@ pub enum OpenError {
         found: u32,
         /// The newest this version knows.
         supported: u32,
+    },
+    /// Another backend keeps its data there.
+    #[error(
+        "the data directory {path} holds a store of {holds}, but store.backend is {configured}: set \
+         store.backend to {holds}, or store.path to another directory; nothing was touched"
+    )]
+    OtherBackend {
+        /// Which.
+        path: String,
+        /// Whose data it holds.
+        holds: Backend,
+        /// Who was to open it.
+        configured: Backend,
     },
     /// It is not Saem's.
     #[error("the data directory {0} holds files, but no FORMAT file of Saem's")]

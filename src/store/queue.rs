@@ -1,6 +1,6 @@
 //! What waits for the writer, and how it gets there.
 
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use tokio::sync::oneshot;
 
@@ -66,10 +66,19 @@ impl<O: Send + 'static> Queue<O> {
         }
     }
 
-    /// Takes nothing more, and has the writer end. Answers whether there was one to ask, and when it has.
-    pub(super) fn close(&self) -> Option<oneshot::Receiver<()>> {
+    /// Takes nothing more, and waits until the writer has written out what is pending, and let go of the
+    /// files.
+    pub(super) fn close(&self, status: &Arc<Status>) -> Pending<()> {
         let requests = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (reply, done) = oneshot::channel();
-        requests.is_some_and(|requests| requests.send(Request::Close { reply }).is_ok()).then_some(done)
+        let (reply, closed) = oneshot::channel();
+        let asked = requests.is_some_and(|requests| requests.send(Request::Close { reply }).is_ok());
+        let status = Arc::clone(status);
+        Box::pin(async move {
+            if asked {
+                // A writer that ended by itself has nothing left to write.
+                let _ = closed.await;
+            }
+            status.poison("the journal is closed");
+        })
     }
 }

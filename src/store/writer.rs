@@ -91,6 +91,7 @@ pub(super) struct Batch<S> {
 pub(super) enum Answer {
     Commit(Reply<Committed>, Result<Committed, CommitError>),
     Vault(Reply<()>),
+    View(Reply<()>),
 }
 
 /// The thread that writes, with what it writes with.
@@ -126,11 +127,13 @@ impl<E: Engine> Writer<E> {
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
             let quiet = first.is_none();
-            self.engine.status().room.look();
             let more = std::iter::from_fn(|| queue.try_recv().ok());
+            let requests: Vec<_> = first.into_iter().chain(more).take(BATCH_MAX).collect();
+            // After they were taken: whoever made room before asking is not told of what was.
+            self.engine.status().room.look();
             let mut closing = None;
             let mut batch = Batch::default();
-            for request in first.into_iter().chain(more).take(BATCH_MAX) {
+            for request in requests {
                 let Some(request) = self.with_room(request) else { continue };
                 match request {
                     Request::Commit { commit, reply } => self.stage(&mut batch, &commit, reply),
@@ -282,14 +285,14 @@ impl Answer {
     fn durable(self) {
         match self {
             Self::Commit(reply, answer) => drop(reply.send(answer)),
-            Self::Vault(reply) => drop(reply.send(Ok(()))),
+            Self::Vault(reply) | Self::View(reply) => drop(reply.send(Ok(()))),
         }
     }
 
     fn failed(self, error: CommitError) {
         match self {
             Self::Commit(reply, _) => drop(reply.send(Err(error))),
-            Self::Vault(reply) => drop(reply.send(Err(error))),
+            Self::Vault(reply) | Self::View(reply) => drop(reply.send(Err(error))),
         }
     }
 }

@@ -3,10 +3,12 @@
 use std::{fs, path::Path, sync::Arc};
 
 use saem::store::{
-    Journal, OpenError,
+    Backend as Kind, Compacted, Journal, OpenError, StoreOptions,
     memory::{Failure, FaultPlan, MemoryJournal},
-    sled::{SledJournal, SledOptions},
+    redb::RedbOptions,
+    sled::SledOptions,
 };
+pub(crate) use saem::store::{redb::RedbJournal, sled::SledJournal};
 use tempfile::TempDir;
 
 /// How a commit may fail on demand. A backend may not know all of these apart.
@@ -60,34 +62,88 @@ impl Backend for Memory {
     }
 }
 
-/// The journal in sled, in a directory of its own.
-pub(crate) struct Sled {
-    sled: Arc<SledJournal>,
+/// A backend that keeps files, in a directory of its own.
+pub(crate) struct Kept<J> {
+    own: Arc<J>,
     journal: Arc<dyn Journal>,
     directory: TempDir,
     /// The one that crashed stays as it was: dropping it would have it write what a crash loses.
     _crashed: Option<Box<Self>>,
 }
 
-impl Sled {
-    fn new(sled: Arc<SledJournal>, directory: TempDir) -> Self {
-        Self { journal: Arc::clone(&sled) as _, sled, directory, _crashed: None }
+pub(crate) type Sled = Kept<SledJournal>;
+pub(crate) type Redb = Kept<RedbJournal>;
+
+/// What tests need of a backend that keeps files.
+pub(crate) trait Keeper: Journal + Sized {
+    type Options: Default + From<StoreOptions> + Copy;
+    const KIND: Kind;
+    /// Where its files are, in the data directory.
+    const STORE: &'static str;
+    fn open(directory: &Path, options: Self::Options) -> Result<Arc<Self>, OpenError>;
+    fn compact(directory: &Path) -> Result<Compacted, OpenError> {
+        let options = StoreOptions { cache_bytes: 16 << 20, min_free_bytes: 0 };
+        Self::KIND.compact(directory, options)
+    }
+    fn fail_next_flush(&self);
+    fn require_free(&self, bytes: u64);
+}
+
+impl Keeper for SledJournal {
+    type Options = SledOptions;
+    const KIND: Kind = Kind::Sled;
+    const STORE: &'static str = "journal";
+
+    fn open(directory: &Path, options: SledOptions) -> Result<Arc<Self>, OpenError> {
+        Self::open(directory, options)
+    }
+
+    fn fail_next_flush(&self) {
+        self.fail_next_flush();
+    }
+
+    fn require_free(&self, bytes: u64) {
+        self.require_free(bytes);
+    }
+}
+
+impl Keeper for RedbJournal {
+    type Options = RedbOptions;
+    const KIND: Kind = Kind::Redb;
+    const STORE: &'static str = "journal.redb";
+
+    fn open(directory: &Path, options: RedbOptions) -> Result<Arc<Self>, OpenError> {
+        Self::open(directory, options)
+    }
+
+    fn fail_next_flush(&self) {
+        self.fail_next_flush();
+    }
+
+    fn require_free(&self, bytes: u64) {
+        self.require_free(bytes);
+    }
+}
+
+impl<J: Keeper> Kept<J> {
+    fn new(own: Arc<J>, directory: TempDir) -> Self {
+        Self { journal: Arc::clone(&own) as _, own, directory, _crashed: None }
     }
 
     /// An empty one, opened with `options`.
-    pub(crate) fn begin_with(options: SledOptions) -> Self {
+    pub(crate) fn begin_with(options: J::Options) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self::new(SledJournal::open(directory.path(), options).unwrap(), directory)
+        Self::new(J::open(directory.path(), options).unwrap(), directory)
     }
 
     /// Opens what is in `directory`.
-    pub(crate) async fn open(directory: TempDir, options: SledOptions) -> Self {
-        Self::new(open(directory.path(), options).await.unwrap(), directory)
+    pub(crate) async fn open(directory: TempDir, options: J::Options) -> Self {
+        Self::new(open::<J>(directory.path(), options).await.unwrap(), directory)
     }
 
-    /// Changes how much its disk must have left.
-    pub(crate) fn require_free(&self, bytes: u64) {
-        self.sled.require_free(bytes);
+    /// The backend itself.
+    pub(crate) fn own(&self) -> &J {
+        &self.own
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -101,9 +157,9 @@ impl Sled {
     }
 
     /// As [`Backend::crashed`], opened with `options`.
-    pub(crate) async fn crashed_with(self, options: SledOptions) -> Self {
+    pub(crate) async fn crashed_with(self, options: J::Options) -> Self {
         // A failed flush stops the writer for good: nothing moves under the copy.
-        self.sled.fail_next_flush();
+        self.own.fail_next_flush();
         let _ = self.journal.vault_write(Vec::new()).await;
         let directory = tempfile::tempdir().unwrap();
         copy(self.directory.path(), directory.path());
@@ -111,9 +167,9 @@ impl Sled {
     }
 }
 
-impl Backend for Sled {
+impl<J: Keeper> Backend for Kept<J> {
     fn begin() -> Self {
-        Self::begin_with(SledOptions::default())
+        Self::begin_with(J::Options::default())
     }
 
     fn journal(&self) -> &Arc<dyn Journal> {
@@ -121,22 +177,22 @@ impl Backend for Sled {
     }
 
     async fn reopened(self) -> Self {
-        Self::open(self.closed().await, SledOptions::default()).await
+        Self::open(self.closed().await, J::Options::default()).await
     }
 
     async fn crashed(self) -> Self {
-        self.crashed_with(SledOptions::default()).await
+        self.crashed_with(J::Options::default()).await
     }
 
     fn fail_next(&self, _failure: Failure) {
-        self.sled.fail_next_flush();
+        self.own.fail_next_flush();
     }
 }
 
 /// Opens a store. Its last owner may be a thread that is just ending, so a lock is asked for again.
-pub(crate) async fn open(directory: &Path, options: SledOptions) -> Result<Arc<SledJournal>, OpenError> {
+pub(crate) async fn open<J: Keeper>(directory: &Path, options: J::Options) -> Result<Arc<J>, OpenError> {
     loop {
-        match SledJournal::open(directory, options) {
+        match J::open(directory, options) {
             Err(OpenError::Locked(_)) => tokio::task::yield_now().await,
             opened => return opened,
         }

@@ -12,14 +12,13 @@ use std::{
 use saem::{
     domain::Position,
     store::{
-        BackUpError, BackedUp, Journal, OpenError,
-        memory::MemoryJournal,
-        sled::{SledJournal, SledOptions},
+        self, BackUpError, BackedUp, Journal, OpenError,
+        memory::{Failure, MemoryJournal},
     },
 };
 
 use crate::{
-    backend::{self, Backend, Sled},
+    backend::{self, Backend as _, Keeper, Kept},
     reading::two_rentals,
     samples::{Said, erase, put, quantity, registered, restocks},
 };
@@ -48,132 +47,120 @@ async fn write_on(journal: Arc<dyn Journal>, id: u128, stop: Arc<AtomicBool>) {
     }
 }
 
-#[test]
-fn a_copy_made_under_load_is_the_store_as_of_one_moment() {
-    crate::run(async {
-        const WRITERS: u128 = 4;
-        let sled = Sled::begin();
-        let journal = sled.journal();
-        two_rentals(journal).await;
-        for n in 0..3_000 {
-            journal.view_apply(vec![(format!("m/{n}").into_bytes(), Some(vec![7; 500]))]).await.unwrap();
-        }
-        let stop = Arc::new(AtomicBool::new(false));
-        let writers: Vec<_> = (0..WRITERS)
-            .map(|n| tokio::spawn(write_on(Arc::clone(journal), 1_000 + n, Arc::clone(&stop))))
-            .collect();
-        let mut head = journal.head();
-        head.wait_for(|head| head.0 > 500).await.unwrap();
-        let copy = tempfile::tempdir().unwrap();
-        let began_at = *head.borrow();
-        let BackedUp { position, bytes } = back_up(journal, copy.path()).await.unwrap();
-        assert!(bytes > 3_000 * 500 && position > began_at, "nothing was written meanwhile: no test");
-        head.wait_for(|head| *head > position).await.unwrap();
-        stop.store(true, Ordering::Relaxed);
-        for writer in writers {
-            writer.await.unwrap();
-        }
-        let all = Said::by(journal).await;
-        let copied = Sled::open(copy, SledOptions::default()).await;
-        let said = Said::by(copied.journal()).await;
-        let events = &all.events[..position.0 as usize];
-        assert_eq!((said.head, &said.events[..]), (position, events), "the same events up to there");
-        for id in (0..WRITERS).map(|n| 1_000 + n) {
-            let own = || events.iter().filter(|event| event.entity.id == id);
-            // The vault has what the last commit put, and nothing of those before.
-            let mut commits = own().filter(|event| quantity(&event.event) == Some(1));
-            let before = commits.next_back().map(|first| first.position.0);
-            let version = before.and_then(|first| own().take_while(|e| e.position.0 < first).last());
-            let key = format!("of/{id}/{:08}", version.unwrap().position.0);
-            let kept: Vec<_> =
-                said.vault.iter().filter(|(k, _)| k.starts_with(&format!("of/{id}/"))).collect();
-            assert_eq!(kept, [&(key, b"somebody".to_vec())]);
-            // Rows that were applied together are there together, and not ahead of the journal.
-            let row = |side: &str| copied.journal().view_get(format!("{side}/{id}").into_bytes());
-            let (a, z) = (row("a").await.unwrap().unwrap(), row("z").await.unwrap().unwrap());
-            assert_eq!(a, z);
-            assert!(u64::from_be_bytes(a.try_into().unwrap()) <= position.0);
-        }
-        // What is known of entities is what the journal says: folding it from the beginning says the same.
-        let directory = copied.closed().await;
-        let again = Sled::open(directory, SledOptions::default()).await;
-        assert_eq!(Said::by(again.journal()).await, said);
-        registered(again.journal(), 9_000, 1).await;
-    });
+pub(crate) async fn a_copy_made_under_load_is_the_store_as_of_one_moment<J: Keeper>() {
+    const WRITERS: u128 = 4;
+    let kept = Kept::<J>::begin();
+    let journal = kept.journal();
+    two_rentals(journal).await;
+    for n in 0..3_000 {
+        journal.view_apply(vec![(format!("m/{n}").into_bytes(), Some(vec![7; 500]))]).await.unwrap();
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|n| tokio::spawn(write_on(Arc::clone(journal), 1_000 + n, Arc::clone(&stop))))
+        .collect();
+    let mut head = journal.head();
+    head.wait_for(|head| head.0 > 500).await.unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let began_at = *head.borrow();
+    let BackedUp { position, bytes } = back_up(journal, copy.path()).await.unwrap();
+    let meanwhile = *head.borrow() > began_at && position >= began_at;
+    assert!(bytes > 3_000 * 500 && meanwhile, "nothing was written meanwhile: no test");
+    head.wait_for(|head| *head > position).await.unwrap();
+    stop.store(true, Ordering::Relaxed);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let all = Said::by(journal).await;
+    let copied = Kept::<J>::open(copy, J::Options::default()).await;
+    let said = Said::by(copied.journal()).await;
+    let events = &all.events[..position.0 as usize];
+    assert_eq!((said.head, &said.events[..]), (position, events), "the same events up to there");
+    for id in (0..WRITERS).map(|n| 1_000 + n) {
+        let own = || events.iter().filter(|event| event.entity.id == id);
+        // The vault has what the last commit put, and nothing of those before.
+        let mut commits = own().filter(|event| quantity(&event.event) == Some(1));
+        let before = commits.next_back().map(|first| first.position.0);
+        let version = before.and_then(|first| own().take_while(|e| e.position.0 < first).last());
+        let key = format!("of/{id}/{:08}", version.unwrap().position.0);
+        let kept: Vec<_> = said.vault.iter().filter(|(k, _)| k.starts_with(&format!("of/{id}/"))).collect();
+        assert_eq!(kept, [&(key, b"somebody".to_vec())]);
+        // Rows that were applied together are there together, and not ahead of the journal.
+        let row = |side: &str| copied.journal().view_get(format!("{side}/{id}").into_bytes());
+        let (a, z) = (row("a").await.unwrap().unwrap(), row("z").await.unwrap().unwrap());
+        assert_eq!(a, z);
+        assert!(u64::from_be_bytes(a.try_into().unwrap()) <= position.0);
+    }
+    // What is known of entities is what the journal says: folding it from the beginning says the same.
+    let directory = copied.closed().await;
+    let again = Kept::<J>::open(directory, J::Options::default()).await;
+    assert_eq!(Said::by(again.journal()).await, said);
+    registered(again.journal(), 9_000, 1).await;
 }
 
-#[test]
-fn a_backup_takes_files_along_and_is_restored_into_an_empty_place() {
-    crate::run(async {
-        let sled = Sled::begin();
-        two_rentals(sled.journal()).await;
-        let said = Said::by(sled.journal()).await;
-        let elsewhere = tempfile::tempdir().unwrap();
-        let [file, missing, to, target] =
-            ["a.key", "no.key", "new/copy", "new/target"].map(|name| elsewhere.path().join(name));
-        fs::write(&file, "secret").unwrap();
-        let made = sled.journal().back_up(to.clone(), vec![file, missing]).await.unwrap();
-        assert_eq!(made.position, said.head);
-        assert_eq!(fs::read_to_string(to.join("a.key")).unwrap(), "secret");
-        assert!(!to.join("no.key").exists());
-        fs::create_dir_all(target.join("lost+found")).unwrap();
-        SledJournal::restore(&to, &target).unwrap();
-        assert_eq!(fs::read_to_string(target.join("a.key")).unwrap(), "secret");
-        for directory in [&target, &to] {
-            let journal = backend::open(directory, SledOptions::default()).await.unwrap();
-            assert_eq!(Said::by(&(Arc::clone(&journal) as _)).await, said);
-            journal.close().await;
-        }
-        let again = SledJournal::restore(&to, &target).unwrap_err();
-        assert!(matches!(again, OpenError::Occupied(_)), "{again}");
-        fs::remove_file(to.join("FORMAT")).unwrap();
-        let unfinished = SledJournal::restore(&to, &elsewhere.path().join("other")).unwrap_err();
-        assert!(matches!(unfinished, OpenError::Foreign(_)), "{unfinished}");
-        assert!(!elsewhere.path().join("other").exists());
-    });
+pub(crate) async fn a_backup_takes_files_along_and_is_restored_into_an_empty_place<J: Keeper>() {
+    let kept = Kept::<J>::begin();
+    two_rentals(kept.journal()).await;
+    let said = Said::by(kept.journal()).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let [file, missing, to, target] =
+        ["a.key", "no.key", "new/copy", "new/target"].map(|name| elsewhere.path().join(name));
+    fs::write(&file, "secret").unwrap();
+    let made = kept.journal().back_up(to.clone(), vec![file, missing]).await.unwrap();
+    assert_eq!(made.position, said.head);
+    assert_eq!(fs::read_to_string(to.join("a.key")).unwrap(), "secret");
+    assert!(!to.join("no.key").exists());
+    fs::create_dir_all(target.join("lost+found")).unwrap();
+    assert_eq!(store::restore(&to, &target).unwrap(), J::KIND);
+    assert_eq!(fs::read_to_string(target.join("a.key")).unwrap(), "secret");
+    for directory in [&target, &to] {
+        let journal = backend::open::<J>(directory, J::Options::default()).await.unwrap();
+        assert_eq!(Said::by(&(Arc::clone(&journal) as _)).await, said);
+        journal.close().await;
+    }
+    let again = store::restore(&to, &target).unwrap_err();
+    assert!(matches!(again, OpenError::Occupied(_)), "{again}");
+    fs::remove_file(to.join("FORMAT")).unwrap();
+    let unfinished = store::restore(&to, &elsewhere.path().join("other")).unwrap_err();
+    assert!(matches!(unfinished, OpenError::Foreign(_)), "{unfinished}");
+    assert!(!elsewhere.path().join("other").exists());
 }
 
-#[test]
-fn a_backup_is_refused_where_it_would_harm() {
-    crate::run(async {
-        let sled = Sled::begin();
-        two_rentals(sled.journal()).await;
-        let elsewhere = tempfile::tempdir().unwrap();
-        let (file, full) = (elsewhere.path().join("file"), elsewhere.path());
-        fs::write(&file, "somebody's").unwrap();
-        let directory = sled.path().to_owned();
-        for (to, why) in [
-            (full.to_owned(), "it holds files already"),
-            (directory.clone(), "it holds files already"),
-            (directory.join("backup"), "it is inside the data directory"),
-            (file.join("below"), "it cannot be made"),
-            (file.clone(), "it cannot be made"),
-        ] {
-            let refused = back_up(sled.journal(), &to).await.unwrap_err();
-            let BackUpError::Refused(told) = &refused else { panic!("{refused}") };
-            assert!(told.contains(why), "{told}");
-        }
-        assert_eq!(fs::read_to_string(&file).unwrap(), "somebody's");
-        assert!(!directory.join("backup").exists());
-        let sled = sled.reopened().await;
-        sled.fail_next(saem::store::memory::Failure::Torn);
-        let _ = sled.journal().vault_write(vec![put("x", "y")]).await;
-        let to = elsewhere.path().join("new");
-        let failed = back_up(sled.journal(), &to).await.unwrap_err();
-        assert!(matches!(failed, BackUpError::Failed(_)), "{failed}");
-        assert_eq!(fs::read_dir(&to).unwrap().count(), 0, "nothing is left of it");
-        let refused = MemoryJournal::new().back_up(to, Vec::new()).await.unwrap_err();
-        assert!(matches!(refused, BackUpError::Refused(_)), "{refused}");
-    });
+pub(crate) async fn a_backup_is_refused_where_it_would_harm<J: Keeper>() {
+    let kept = Kept::<J>::begin();
+    two_rentals(kept.journal()).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (file, full) = (elsewhere.path().join("file"), elsewhere.path());
+    fs::write(&file, "somebody's").unwrap();
+    let directory = kept.path().to_owned();
+    for (to, why) in [
+        (full.to_owned(), "it holds files already"),
+        (directory.clone(), "it holds files already"),
+        (directory.join("backup"), "it is inside the data directory"),
+        (file.join("below"), "it cannot be made"),
+        (file.clone(), "it cannot be made"),
+    ] {
+        let refused = back_up(kept.journal(), &to).await.unwrap_err();
+        let BackUpError::Refused(told) = &refused else { panic!("{refused}") };
+        assert!(told.contains(why), "{told}");
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "somebody's");
+    assert!(!directory.join("backup").exists());
+    let kept = kept.reopened().await;
+    kept.fail_next(Failure::Torn);
+    let _ = kept.journal().vault_write(vec![put("x", "y")]).await;
+    let to = elsewhere.path().join("new");
+    let failed = back_up(kept.journal(), &to).await.unwrap_err();
+    assert!(matches!(failed, BackUpError::Failed(_)), "{failed}");
+    assert_eq!(fs::read_dir(&to).unwrap().count(), 0, "nothing is left of it");
+    let refused = MemoryJournal::new().back_up(to, Vec::new()).await.unwrap_err();
+    assert!(matches!(refused, BackUpError::Refused(_)), "{refused}");
 }
 
-#[test]
-fn an_empty_store_is_backed_up_too() {
-    crate::run(async {
-        let (sled, elsewhere) = (Sled::begin(), tempfile::tempdir().unwrap());
-        let made = back_up(sled.journal(), elsewhere.path()).await.unwrap();
-        assert_eq!(made.position, Position(0));
-        let copied = Sled::open(elsewhere, SledOptions::default()).await;
-        registered(copied.journal(), 1, 1).await;
-    });
+pub(crate) async fn an_empty_store_is_backed_up_too<J: Keeper>() {
+    let (kept, elsewhere) = (Kept::<J>::begin(), tempfile::tempdir().unwrap());
+    let made = back_up(kept.journal(), elsewhere.path()).await.unwrap();
+    assert_eq!(made.position, Position(0));
+    let copied = Kept::<J>::open(elsewhere, J::Options::default()).await;
+    registered(copied.journal(), 1, 1).await;
 }

@@ -12,14 +12,13 @@ use saem::{
         product::{Product, ProductEvent},
     },
     store::{
-        Journal as _, OpenError, StoreError, VAULT_BYTES_MAX, VaultWrite,
-        sled::{SledJournal, SledOptions},
+        Backend as Kind, OpenError, StoreError, StoreOptions, VAULT_BYTES_MAX, VaultWrite, sled::SledOptions,
     },
 };
 use tempfile::TempDir;
 
 use crate::{
-    backend::{self, Backend as _, Sled},
+    backend::{self, Backend as _, Keeper, Sled, SledJournal},
     reading::two_rentals,
     samples::{Entity, Said, folded, is_refused, offer, registered, restocks},
 };
@@ -168,29 +167,25 @@ fn torn_snapshots_are_set_aside_and_nothing_is_lost() {
     }
 }
 
-#[test]
-fn a_directory_is_one_process_s() {
-    crate::run(async {
-        let directory = tempfile::tempdir().unwrap();
-        let first = SledJournal::open(directory.path(), BEHIND).unwrap();
-        let second = SledJournal::open(directory.path(), BEHIND).map(drop).unwrap_err();
-        assert!(matches!(second, OpenError::Locked(_)), "{second}");
-        assert!(second.to_string().contains(&*directory.path().to_string_lossy()), "{second}");
-        // Closing lets go of the files, whoever still holds the journal.
-        first.close().await;
-        backend::open(directory.path(), BEHIND).await.unwrap();
-        drop(first);
-    });
+pub(crate) async fn a_directory_is_one_process_s<J: Keeper>() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = J::open(directory.path(), J::Options::default()).unwrap();
+    let second = J::open(directory.path(), J::Options::default()).map(drop).unwrap_err();
+    assert!(matches!(second, OpenError::Locked(_)), "{second}");
+    assert!(second.to_string().contains(&*directory.path().to_string_lossy()), "{second}");
+    // Closing lets go of the files, whoever still holds the journal.
+    first.close().await;
+    backend::open::<J>(directory.path(), J::Options::default()).await.unwrap();
+    drop(first);
 }
 
-#[test]
-fn another_format_is_refused_and_left_alone() {
+pub(crate) async fn another_format_is_refused_and_left_alone<J: Keeper>() {
     let directory = tempfile::tempdir().unwrap();
     let open = |format: &str| {
         fs::write(directory.path().join("FORMAT"), format).unwrap();
-        let refused = SledJournal::open(directory.path(), BEHIND).map(drop).unwrap_err();
+        let refused = J::open(directory.path(), J::Options::default()).map(drop).unwrap_err();
         assert_eq!(fs::read_to_string(directory.path().join("FORMAT")).unwrap(), format);
-        assert!(!directory.path().join("journal").exists(), "{format}");
+        assert!(!directory.path().join(J::STORE).exists(), "{format}");
         refused
     };
     for newer in [2, 7, u32::MAX] {
@@ -205,10 +200,52 @@ fn another_format_is_refused_and_left_alone() {
         assert!(matches!(refused, OpenError::Foreign(_)), "{foreign:?}: {refused}");
     }
     fs::write(directory.path().join("FORMAT"), [0xff, 0xfe]).unwrap();
-    assert!(SledJournal::open(directory.path(), BEHIND).is_err());
+    assert!(J::open(directory.path(), J::Options::default()).is_err());
     let file = directory.path().join("FORMAT");
-    let refused = SledJournal::open(&file, BEHIND).map(drop).unwrap_err();
+    let refused = J::open(&file, J::Options::default()).map(drop).unwrap_err();
     assert!(matches!(refused, OpenError::Unusable { .. }), "{refused}");
+}
+
+pub(crate) async fn another_backend_s_data_is_refused_and_left_alone<J: Keeper>() {
+    let own = J::KIND;
+    for other in Kind::ALL.into_iter().filter(|kind| *kind != own) {
+        let options = StoreOptions { cache_bytes: 16 << 20, min_free_bytes: 0 };
+        let [written, directory] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let journal = other.open(written.path(), options).unwrap();
+        two_rentals(&journal).await;
+        let said = Said::by(&journal).await;
+        journal.close().await;
+        // A copy, in which no thread of the other backend's is still at work.
+        backend::copy(written.path(), directory.path());
+        let there = contents(directory.path());
+        let opened = J::open(directory.path(), J::Options::default()).map(drop);
+        for refused in [opened, J::compact(directory.path()).map(drop)] {
+            let refused = refused.unwrap_err();
+            assert!(matches!(refused, OpenError::OtherBackend { .. }), "{refused}");
+            let line = refused.to_string();
+            assert!(line.contains(&format!("a store of {other}, but store.backend is {own}")), "{line}");
+        }
+        assert_eq!(contents(directory.path()), there);
+        assert_eq!(Kind::of(directory.path()).unwrap(), Some(other));
+        let again = other.open(directory.path(), options).unwrap();
+        assert_eq!(Said::by(&again).await, said);
+        again.close().await;
+    }
+}
+
+/// Every file below a directory, and what is in it.
+fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else {
+            found.push((path.clone(), fs::read(path).unwrap()));
+        }
+    }
+    found.sort();
+    found
 }
 
 /// Two products and a rental, closed: everything written behind, a chunk for each commit.
@@ -248,7 +285,7 @@ fn a_store_whose_tail_is_damaged_is_not_opened() {
             let raw = Raw::open(&directory).await;
             raw.flip(raw.keys(part).last().unwrap(), byte);
             drop(raw);
-            let refused = backend::open(directory.path(), BEHIND).await.map(drop).unwrap_err();
+            let refused = backend::open::<SledJournal>(directory.path(), BEHIND).await.map(drop).unwrap_err();
             assert!(matches!(refused, OpenError::Damaged { .. }), "{part} {byte}: {refused}");
         });
     }

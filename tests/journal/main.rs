@@ -1,4 +1,5 @@
-//! What every journal promises, asked of each backend; then what only sled has to promise.
+//! What every journal promises, asked of each backend; then what those promise that keep files, and what only
+//! one of them has to.
 //!
 //! A property is a function over [`backend::Backend`]. The list below makes one test of it for each
 //! backend, so that a property cannot be forgotten for one of them.
@@ -15,6 +16,7 @@ mod failing;
 mod golden;
 mod golden_store;
 mod reading;
+mod redb_file;
 mod room;
 mod samples;
 
@@ -44,7 +46,7 @@ macro_rules! conformance {
     };
 }
 
-conformance!([memory: Memory, sled: Sled] {
+conformance!([memory: Memory, sled: Sled, redb: Redb] {
     commits::of_racing_writers_one_wins_each_version,
     commits::writers_that_load_again_all_get_through,
     commits::the_same_commit_again_is_the_same_commit,
@@ -72,4 +74,18 @@ conformance!([memory: Memory, sled: Sled] {
     failing::a_failed_commit_poisons_until_reopened,
     failing::a_closed_journal_takes_nothing,
     failing::a_closed_journal_can_be_closed_again,
+});
+
+conformance!([sled_on_disk: SledJournal, redb_on_disk: RedbJournal] {
+    directory::a_directory_is_one_process_s,
+    directory::another_format_is_refused_and_left_alone,
+    directory::another_backend_s_data_is_refused_and_left_alone,
+    room::with_too_little_room_nothing_is_taken_until_there_is_more,
+    room::a_store_is_opened_and_read_however_little_room_there_is,
+    compacting::what_was_erased_is_gone_and_all_else_is_there,
+    compacting::a_store_in_use_or_of_another_format_is_left_alone,
+    backing_up::a_copy_made_under_load_is_the_store_as_of_one_moment,
+    backing_up::a_backup_takes_files_along_and_is_restored_into_an_empty_place,
+    backing_up::a_backup_is_refused_where_it_would_harm,
+    backing_up::an_empty_store_is_backed_up_too,
 });

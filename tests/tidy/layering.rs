@@ -18,8 +18,9 @@ const MODULES: [&str; 11] = [
 ];
 
 /// Where a framework may be named.
-const HOMES: [(&str, &[&str]); 5] = [
+const HOMES: [(&str, &[&str]); 6] = [
     ("sled", &["src/store/"]),
+    ("redb", &["src/store/"]),
     ("actix_web", &["src/http/", "src/cli/"]),
     ("actix", &["src/actors/", "src/cli/"]),
     ("utoipa", &["src/http/"]),

@@ -18,7 +18,7 @@ use super::{
     reads,
 };
 use crate::store::{
-    BackUpError, BackedUp,
+    BackUpError, BackedUp, Backend,
     backups::{self, failed},
     directory,
     files::{size, sync_above, sync_all},
@@ -122,7 +122,7 @@ fn copy(
         reads::last(&journal)?
     };
     sync_all(to).map_err(failed)?;
-    directory::write_format(to).map_err(failed)?;
+    directory::write_format(to, Backend::Sled).map_err(failed)?;
     sync_above(to).map_err(failed)?;
     Ok(BackedUp { position, bytes: size(to).map_err(failed)? })
 }

@@ -16,11 +16,13 @@ use std::{fs, io, path::Path};
 
 use super::{
     SledOptions,
-    copying::{Sum, reopened, rows_after, sum_of},
+    copying::{reopened, rows_after, sum_of},
     format::{self, STORE, Tree, open_db, opening},
 };
 use crate::store::{
-    Compacted, OpenError, directory,
+    Backend, Compacted, OpenError,
+    backups::Sum,
+    directory,
     files::{remove, size, sync, sync_all},
 };
 
@@ -37,7 +39,7 @@ pub(super) fn compact(directory: &Path, options: SledOptions) -> Result<Compacte
     if !directory.join("FORMAT").exists() {
         return Err(OpenError::Foreign(path));
     }
-    directory::check_format(directory)?;
+    directory::check_format(directory, Backend::Sled)?;
     settle(directory).map_err(unusable)?;
     let store = directory.join(STORE);
     fs::metadata(&store).map_err(unusable)?;

@@ -3,6 +3,7 @@
 use std::{ops::Bound, path::Path};
 
 use super::{SledOptions, format};
+use crate::store::backups::Sum;
 
 /// So many rows, or so many bytes, are made durable at once: sled is slow with more.
 const ROWS_MAX: usize = 1_000;
@@ -10,13 +11,6 @@ const BYTES_MAX: usize = 1_024 * 1_024;
 
 /// So often a store is opened that was just closed.
 const REOPEN_MAX: usize = 10_000;
-
-/// What is in a tree: how many rows, and a checksum over all of them.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Sum {
-    rows: u64,
-    crc: u32,
-}
 
 /// The first rows after the key `after`, as a batch that puts them, and the last one's key; none at the end.
 pub(super) fn rows_after(
@@ -39,16 +33,12 @@ pub(super) fn rows_after(
 
 /// A checksum over all that is in a tree.
 pub(super) fn sum_of(tree: &sled::Tree) -> sled::Result<Sum> {
-    let (mut rows, mut crc) = (0, crc32fast::Hasher::new());
+    let mut sum = Sum::default();
     for row in tree {
         let (key, value) = row?;
-        rows += 1;
-        for part in [&key, &value] {
-            crc.update(&part.len().to_le_bytes());
-            crc.update(part);
-        }
+        sum.add(&key, &value);
     }
-    Ok(Sum { rows, crc: crc.finalize() })
+    Ok(sum)
 }
 
 /// Opens what was just closed: a thread of sled's may be about to let go of it.

@@ -4,7 +4,6 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::{PoisonError, RwLock},
 };
 
 use tracing::warn;
@@ -12,7 +11,7 @@ use tracing::warn;
 use super::{OpenError, SledOptions, compacting};
 use crate::{
     domain::{EntityId, Position},
-    store::{StoreError, directory, files},
+    store::{Backend, StoreError, directory, files, held::Held},
 };
 
 /// sled puts a page that is larger than a quarter of a segment into a file of its own, which it never
@@ -44,6 +43,9 @@ impl Tree {
     }
 }
 
+/// sled's files.
+pub(super) type Files = Held<Opened>;
+
 /// sled, opened. The last one to drop it lets go of the directory's lock.
 pub(super) struct Opened {
     pub db: sled::Db,
@@ -71,30 +73,6 @@ impl Opened {
     }
 }
 
-/// The files, until they are closed: so that closing lets go of them, whoever still holds the journal.
-pub(super) struct Files(RwLock<Option<Opened>>);
-
-impl Files {
-    pub(super) fn new(opened: Opened) -> Self {
-        Self(RwLock::new(Some(opened)))
-    }
-
-    /// Does something with the files. Not to be nested: a thread that closes them would stand between.
-    pub(super) fn with<T>(
-        &self,
-        work: impl FnOnce(&Opened) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let files = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let closed = || StoreError::Unavailable("the journal is closed".to_owned());
-        work(files.as_ref().ok_or_else(closed)?)
-    }
-
-    /// Lets go of them, once nobody is at work with them.
-    pub(super) fn close(&self) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).take();
-    }
-}
-
 pub(super) fn unavailable(error: sled::Error) -> StoreError {
     match error {
         sled::Error::Corruption { .. } => StoreError::Corrupt(error.to_string()),
@@ -107,7 +85,7 @@ pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, Ope
     let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
     directory::make(directory).map_err(unusable)?;
     let lock = directory::lock(directory)?;
-    directory::check_format(directory)?;
+    directory::check_format(directory, Backend::Sled)?;
     compacting::settle(directory).map_err(unusable)?;
     let store = directory.join(STORE);
     let db = open_db(&store, options).map_err(|error| opening(&path, error))?;

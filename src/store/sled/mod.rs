@@ -30,7 +30,7 @@ use std::{
     sync::Arc,
 };
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use self::{
     backing_up::Handover,
@@ -41,7 +41,7 @@ use self::{
 use super::{
     BackUpError, BackedUp, Commit, CommitError, Committed, Compacted, FaultMode, Journal, ListedRow, Loaded,
     OpenError, Pending, StoreError, StoreFigures, VaultRow, VaultWrite, ViewRow, ViewWrite, at_once, backups,
-    pool::{ReadPool, start_thread},
+    pool::ReadPool,
     queue::{Queue, Request},
     status::Status,
     writer::Writer,
@@ -110,14 +110,6 @@ impl SledJournal {
     /// [`OpenError`]; then nothing has changed.
     pub fn compact(directory: &Path, options: SledOptions) -> Result<Compacted, OpenError> {
         compacting::compact(directory, options)
-    }
-
-    /// Makes a data directory at `to`, which must be new or empty, of the backup at `from`.
-    ///
-    /// # Errors
-    /// [`OpenError`]; without a `FORMAT` file, what was made of it is no data directory.
-    pub fn restore(from: &Path, to: &Path) -> Result<(), OpenError> {
-        backups::restore(from, to)
     }
 
     /// Makes the next flush fail, as a disk would.
@@ -284,24 +276,11 @@ impl Journal for SledJournal {
     }
 
     fn back_up(&self, to: PathBuf, beside: Vec<PathBuf>) -> Pending<Result<BackedUp, BackUpError>> {
-        let (shared, (reply, answer)) = (Arc::clone(&self.shared), oneshot::channel());
-        // A thread of its own: it takes long, and readers are few.
-        start_thread("store-backup", move || {
-            // Whoever asked may be gone; the backup is there all the same.
-            let _ = reply.send(backing_up::back_up(&shared, &to, &beside));
-        });
-        let ended = || BackUpError::Failed("its thread ended".to_owned());
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(ended())) })
+        let shared = Arc::clone(&self.shared);
+        backups::apart(move || backing_up::back_up(&shared, &to, &beside))
     }
 
     fn close(&self) -> Pending<()> {
-        let (closing, status) = (self.queue.close(), Arc::clone(&self.shared.status));
-        Box::pin(async move {
-            if let Some(closed) = closing {
-                // A writer that ended by itself has nothing left to write.
-                let _ = closed.await;
-            }
-            status.poison("the journal is closed");
-        })
+        self.queue.close(&self.shared.status)
     }
 }

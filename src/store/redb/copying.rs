@@ -1,0 +1,148 @@
+//! Copying stores: for a backup, and for compaction.
+//!
+//! Both write a new file with what can be read of an old one, read that back, and compare. So a copy has
+//! nothing of what was erased or overwritten: redb leaves that in its file until the page is used again, and
+//! its own compaction moves pages about within the same file.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, TryLockError},
+};
+
+use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageError, WriteTransaction};
+
+use super::{
+    OpenError, RedbOptions, Shared,
+    format::{JOURNAL, NEW, ROWS, Rows, STORE, open_db, put_in_place, unavailable},
+    reads,
+    writer::Moment,
+};
+use crate::store::{
+    BackUpError, BackedUp, Backend, Compacted, StoreError,
+    backups::{self, Sum, failed},
+    directory, files,
+};
+
+/// How much redb may keep in memory of a copy, in bytes: it is written once, and read once.
+const CACHE_BYTES: u64 = 16 * 1_024 * 1_024;
+
+/// The store as of `moment`, in the directory `to`: new, or empty.
+pub(super) fn back_up(
+    shared: &Shared,
+    to: &Path,
+    beside: &[PathBuf],
+    moment: impl FnOnce() -> Result<Moment, StoreError>,
+) -> Result<BackedUp, BackUpError> {
+    let _copying = match shared.copying.try_lock() {
+        Ok(copying) => copying,
+        Err(TryLockError::Poisoned(failed)) => failed.into_inner(),
+        Err(TryLockError::WouldBlock) => return Err(BackUpError::Running),
+    };
+    backups::made(&shared.status.directory, to, STORE, beside, || {
+        let Moment { store, lengths } = moment()?;
+        // A store that could not write may hold what nobody knows to be true.
+        if let Some(reason) = shared.status.poisoned() {
+            return Err(BackUpError::Failed(reason));
+        }
+        copy(&store, &to.join(STORE))?;
+        let position = reads::last(&store)?;
+        backups::copy_files(&lengths, to).map_err(failed)?;
+        files::sync_all(to).map_err(failed)?;
+        directory::write_format(to, Backend::Redb).map_err(failed)?;
+        files::sync_above(to).map_err(failed)?;
+        Ok(BackedUp { position, bytes: files::size(to).map_err(failed)? })
+    })
+}
+
+/// Compacts the store in `directory`, which nobody may have open. Until the copy takes its place, the store
+/// is as it was; what a crash leaves of a copy, the next opening or compaction removes.
+pub(super) fn compact(directory: &Path, options: RedbOptions) -> Result<Compacted, OpenError> {
+    let path = directory.display().to_string();
+    let unusable = |error: std::io::Error| OpenError::Unusable { path: path.clone(), error };
+    let damaged = |error: StoreError| OpenError::Damaged {
+        path: path.clone(),
+        error: format!("{error}; nothing was changed"),
+    };
+    let _lock = directory::lock(directory)?;
+    if !directory.join("FORMAT").exists() {
+        return Err(OpenError::Foreign(path));
+    }
+    directory::check_format(directory, Backend::Redb)?;
+    let (store, new) = (directory.join(STORE), directory.join(NEW));
+    files::remove(&new).map_err(unusable)?;
+    let bytes_before = std::fs::metadata(&store).map_err(unusable)?.len();
+    {
+        let old = open_db(&store, options.cache_bytes, Arc::default())?;
+        let old = old.begin_read().map_err(unavailable).map_err(damaged)?;
+        copy(&old, &new).map_err(damaged)?;
+    }
+    put_in_place(directory).map_err(unusable)?;
+    let bytes_after = std::fs::metadata(&store).map_err(unusable)?.len();
+    Ok(Compacted { bytes_before, bytes_after })
+}
+
+/// Copies all that is in a store to a new file, and makes sure that it got there.
+fn copy(store: &ReadTransaction, to: &Path) -> Result<(), StoreError> {
+    let opened = || {
+        open_db(to, CACHE_BYTES, Arc::default()).map_err(|error| StoreError::Unavailable(error.to_string()))
+    };
+    let sums = {
+        let copy = opened()?;
+        let written = copy.begin_write().map_err(unavailable)?;
+        let sums = copy_tables(store, &written)?;
+        written.commit().map_err(unavailable)?;
+        sums
+    };
+    // What counts is what is read back: that is what opening it will find.
+    let copy = opened()?;
+    if sums_of(&copy.begin_read().map_err(unavailable)?)? == sums {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt("the copy does not read as it was written".to_owned()))
+}
+
+/// Copies the rows of all tables, and answers what they are.
+fn copy_tables(store: &ReadTransaction, to: &WriteTransaction) -> Result<[Sum; 4], StoreError> {
+    let mut journal = to.open_table(JOURNAL).map_err(unavailable)?;
+    let commits = commits(store, |first, frame| journal.insert(first, frame).map(drop))?;
+    let [entities, vault, views] = ROWS.map(|table| {
+        let mut copied = to.open_table(table).map_err(unavailable)?;
+        rows(store, table, |key, value| copied.insert(key, value).map(drop))
+    });
+    Ok([commits, entities?, vault?, views?])
+}
+
+/// What is in all tables, in the order of [`copy_tables`].
+fn sums_of(store: &ReadTransaction) -> Result<[Sum; 4], StoreError> {
+    let [entities, vault, views] = ROWS.map(|table| rows(store, table, |_, _| Ok(())));
+    Ok([commits(store, |_, _| Ok(()))?, entities?, vault?, views?])
+}
+
+/// Does something with each commit's frame, under the position of its first event, and answers what all are.
+fn commits(
+    store: &ReadTransaction,
+    mut each: impl FnMut(u64, &[u8]) -> Result<(), StorageError>,
+) -> Result<Sum, StoreError> {
+    let mut sum = Sum::default();
+    for row in store.open_table(JOURNAL).map_err(unavailable)?.iter().map_err(unavailable)? {
+        let (first, frame) = row.map_err(unavailable)?;
+        sum.add(&first.value().to_be_bytes(), frame.value());
+        each(first.value(), frame.value()).map_err(unavailable)?;
+    }
+    Ok(sum)
+}
+
+/// Does something with each row of another table, and answers what all are.
+fn rows(
+    store: &ReadTransaction,
+    table: Rows<'_>,
+    mut each: impl FnMut(&[u8], &[u8]) -> Result<(), StorageError>,
+) -> Result<Sum, StoreError> {
+    let mut sum = Sum::default();
+    for row in store.open_table(table).map_err(unavailable)?.iter().map_err(unavailable)? {
+        let (key, value) = row.map_err(unavailable)?;
+        sum.add(key.value(), value.value());
+        each(key.value(), value.value()).map_err(unavailable)?;
+    }
+    Ok(sum)
+}

@@ -1,0 +1,147 @@
+//! How redb makes a batch durable: one transaction that writes, and its commit, which waits for the disk.
+//!
+//! Rows of views go through the writer too, since redb has one transaction that writes at a time. A batch of
+//! nothing else is committed without waiting: it is visible at once, and on disk with the next batch that
+//! waits, or once there is nothing else to do.
+
+use std::{path::PathBuf, sync::Arc, sync::mpsc};
+
+use redb::{Durability, ReadTransaction, WriteTransaction};
+
+use super::{
+    Shared,
+    format::{ENTITIES, JOURNAL, VAULT, VIEWS, entity_key, unavailable},
+    reads,
+};
+use crate::{
+    domain::EntityId,
+    figures::now,
+    store::{
+        StoreError, VaultWrite, ViewWrite, backups, codec,
+        queue::Reply,
+        record::IndexRecord,
+        status::Status,
+        writer::{Answer, Batch, Engine, Pace},
+    },
+};
+
+/// What only redb's writer is asked for.
+pub(super) enum Own {
+    /// Puts or removes rows of views.
+    Views { writes: Vec<ViewWrite>, reply: Reply<()> },
+    /// Says what the store is between two batches, and how long these files are then.
+    Moment { beside: Vec<PathBuf>, reply: mpsc::Sender<Result<Moment, StoreError>> },
+}
+
+/// A store as of a moment, and how long the files beside it were.
+pub(super) struct Moment {
+    pub store: ReadTransaction,
+    pub lengths: Vec<(PathBuf, u64)>,
+}
+
+/// What writes to redb.
+pub(super) struct RedbEngine {
+    shared: Arc<Shared>,
+    /// Whether something is visible that is not on disk yet.
+    volatile: bool,
+}
+
+impl RedbEngine {
+    pub(super) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, volatile: false }
+    }
+}
+
+impl Engine for RedbEngine {
+    type Own = Own;
+    type Staged = Vec<ViewWrite>;
+
+    fn status(&self) -> &Status {
+        &self.shared.status
+    }
+
+    fn known(&self, entity: EntityId) -> Result<Option<IndexRecord>, StoreError> {
+        self.shared.files.with(|opened| reads::known(&opened.snapshot()?, entity))
+    }
+
+    fn stage(&mut self, batch: &mut Batch<Vec<ViewWrite>>, own: Own) {
+        match own {
+            Own::Views { writes, reply } => {
+                batch.own.extend(writes);
+                batch.answers.push(Answer::View(reply));
+            }
+            Own::Moment { beside, reply } => {
+                let moment = self.shared.files.with(|opened| {
+                    Ok(Moment { store: opened.snapshot()?, lengths: backups::lengths(&beside) })
+                });
+                // Whoever asked may be gone.
+                let _ = reply.send(moment);
+            }
+        }
+    }
+
+    fn write(&mut self, batch: &mut Batch<Vec<ViewWrite>>, pace: Pace) -> Result<bool, StoreError> {
+        let late = self.volatile && pace != Pace::Busy;
+        if batch.answers.is_empty() && !late {
+            return Ok(false);
+        }
+        let durable = late || batch.answers.iter().any(|answer| !matches!(answer, Answer::View(_)));
+        self.shared.files.with(|opened| {
+            let mut transaction = opened.db.begin_write().map_err(unavailable)?;
+            let durability = if durable { Durability::Immediate } else { Durability::None };
+            transaction.set_durability(durability).map_err(unavailable)?;
+            put(&transaction, batch)?;
+            let began = now();
+            transaction.commit().map_err(unavailable)?;
+            if durable {
+                self.shared.status.done.synced(batch.frames.len() as u64, began.elapsed());
+            }
+            Ok(())
+        })?;
+        self.volatile = !durable;
+        Ok(true)
+    }
+
+    fn fail_next_flush(&mut self) {
+        // Closed, it has nothing to flush.
+        let _ = self.shared.files.with(|opened| {
+            opened.faults.fail_next_sync();
+            Ok(())
+        });
+    }
+
+    fn close(&mut self) {
+        self.shared.files.close();
+    }
+}
+
+/// Puts all of a batch into a transaction.
+fn put(transaction: &WriteTransaction, batch: &Batch<Vec<ViewWrite>>) -> Result<(), StoreError> {
+    let mut journal = transaction.open_table(JOURNAL).map_err(unavailable)?;
+    for (first, frame) in &batch.frames {
+        journal.insert(first.0, frame.as_slice()).map_err(unavailable)?;
+    }
+    let mut entities = transaction.open_table(ENTITIES).map_err(unavailable)?;
+    for (entity, record) in &batch.known {
+        // Whoever was only looked for is not there.
+        if record.version.0 > 0 || !record.timeline.is_empty() {
+            let stored = codec::encode(record)?;
+            entities.insert(entity_key(*entity).as_slice(), stored.as_slice()).map_err(unavailable)?;
+        }
+    }
+    let mut vault = transaction.open_table(VAULT).map_err(unavailable)?;
+    for VaultWrite { key, value } in &batch.vault {
+        match value {
+            Some(value) => vault.insert(key.as_bytes(), value.as_slice()).map_err(unavailable)?,
+            None => vault.remove(key.as_bytes()).map_err(unavailable)?,
+        };
+    }
+    let mut views = transaction.open_table(VIEWS).map_err(unavailable)?;
+    for (key, value) in &batch.own {
+        match value {
+            Some(value) => views.insert(key.as_slice(), value.as_slice()).map_err(unavailable)?,
+            None => views.remove(key.as_slice()).map_err(unavailable)?,
+        };
+    }
+    Ok(())
+}

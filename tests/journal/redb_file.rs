@@ -1,0 +1,224 @@
+//! redb's file: what it looks like, what damage in it does, and what a disk leaves that fails at any point.
+
+use std::{fs, path::Path, sync::Arc};
+
+use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use saem::{
+    domain::{EntityId, Position, ProductId, RentalId, Version, product::Product},
+    store::{Journal, OpenError, StoreError, redb::RedbOptions},
+};
+use tempfile::TempDir;
+
+use crate::{
+    backend::{self, Backend as _, Redb, RedbJournal},
+    golden::{Golden, golden, hex},
+    reading::two_rentals,
+    samples::{Entity, Said, is_refused, put, registered, restocks},
+};
+
+const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
+const ROWS: [TableDefinition<'_, &[u8], &[u8]>; 3] =
+    [TableDefinition::new("entities"), TableDefinition::new("vault"), TableDefinition::new("views")];
+
+/// The store in a directory that nobody has open, past all that Saem does to it.
+fn raw(directory: &TempDir) -> redb::Database {
+    redb::Database::open(directory.path().join("journal.redb")).unwrap()
+}
+
+/// The value with one bit flipped; counts from its end when `byte` is negative.
+fn flipped(value: &[u8], byte: isize) -> Vec<u8> {
+    let mut value = value.to_vec();
+    let index = if byte < 0 { value.len() - byte.unsigned_abs() } else { byte.unsigned_abs() };
+    value[index] ^= 0x10;
+    value
+}
+
+/// Flips a bit of the commit whose first event stands at `first`.
+fn flip_commit(directory: &TempDir, first: u64, byte: isize) {
+    let db = raw(directory);
+    let written = db.begin_write().unwrap();
+    {
+        let mut journal = written.open_table(JOURNAL).unwrap();
+        let value = flipped(journal.get(first).unwrap().unwrap().value(), byte);
+        journal.insert(first, value.as_slice()).unwrap();
+    }
+    written.commit().unwrap();
+}
+
+/// Two products and a rental, closed.
+async fn closed() -> (TempDir, Said) {
+    let redb = Redb::begin();
+    two_rentals(redb.journal()).await;
+    registered(redb.journal(), 2, 1).await;
+    let said = Said::by(redb.journal()).await;
+    (redb.closed().await, said)
+}
+
+async fn refused(directory: &Path) -> OpenError {
+    backend::open::<RedbJournal>(directory, RedbOptions::default()).await.map(drop).unwrap_err()
+}
+
+#[test]
+fn a_damaged_commit_is_noticed_when_it_is_read() {
+    // In its checksum, its version, its first and its last byte.
+    for byte in [0, 3, 4, 5, -1] {
+        crate::run(async move {
+            let (directory, _) = closed().await;
+            flip_commit(&directory, 1, byte);
+            let redb = Redb::open(directory, RedbOptions::default()).await;
+            let journal = redb.journal();
+            let read = journal.read(Position(0), 1_000).await;
+            assert!(matches!(read, Err(StoreError::Corrupt(_))), "{byte}: {read:?}");
+            // What it does not concern is there; the store works on.
+            assert!(journal.timeline(RentalId(100)).await.is_ok());
+            assert!(journal.read(Position(2), 1_000).await.is_ok());
+            registered(journal, 51, 1).await;
+        });
+    }
+}
+
+#[test]
+fn a_store_whose_newest_commit_is_damaged_is_not_opened() {
+    for byte in [0, -1] {
+        crate::run(async move {
+            let (directory, said) = closed().await;
+            flip_commit(&directory, said.head.0, byte);
+            let refused = refused(directory.path()).await;
+            assert!(matches!(refused, OpenError::Damaged { .. }), "{byte}: {refused}");
+        });
+    }
+}
+
+#[test]
+fn a_damaged_entity_is_the_only_one() {
+    crate::run(async {
+        let (directory, _) = closed().await;
+        let id = EntityId::from(ProductId(1));
+        let key = [&[id.kind as u8][..], &id.id.to_be_bytes()].concat();
+        {
+            let db = raw(&directory);
+            let written = db.begin_write().unwrap();
+            {
+                let mut entities = written.open_table(ROWS[0]).unwrap();
+                let value = flipped(entities.get(&key[..]).unwrap().unwrap().value(), -1);
+                entities.insert(&key[..], value.as_slice()).unwrap();
+            }
+            written.commit().unwrap();
+        }
+        let redb = Redb::open(directory, RedbOptions::default()).await;
+        let journal = redb.journal();
+        let mut product = Entity::<Product>::new(ProductId(1));
+        let loaded = journal.load(product.id).await;
+        assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{loaded:?}");
+        let refused = journal.commit(product.draft(restocks(1))).await;
+        assert!(is_refused(&refused), "{refused:?}");
+        assert_eq!(journal.health(), Ok(()));
+        assert!(journal.load(ProductId(2).into()).await.unwrap().version > Version(0));
+        registered(journal, 52, 1).await;
+    });
+}
+
+#[test]
+fn a_file_that_redb_cannot_make_sense_of_is_damaged_and_left_alone() {
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 4] = [
+        ("somebody else's", |bytes| *bytes = b"SQLite format 3".repeat(1_000)),
+        ("cut off", |bytes| bytes.truncate(5_000)),
+        ("cut off in its header", |bytes| bytes.truncate(100)),
+        ("garbled", |bytes| bytes[..512].fill(0x55)),
+    ];
+    for (name, damage) in damages {
+        crate::run(async move {
+            let (directory, _) = closed().await;
+            let file = directory.path().join("journal.redb");
+            let mut bytes = fs::read(&file).unwrap();
+            damage(&mut bytes);
+            fs::write(&file, &bytes).unwrap();
+            let refused = refused(directory.path()).await;
+            assert!(matches!(refused, OpenError::Damaged { .. }), "{name}: {refused}");
+            assert!(fs::read(&file).unwrap() == bytes, "{name}");
+        });
+    }
+}
+
+#[test]
+fn a_store_killed_while_it_was_begun_is_begun_again() {
+    crate::run(async {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("FORMAT"), "saem 1 redb\n").unwrap();
+        // What redb itself would never open: a file without its first bytes.
+        fs::write(directory.path().join("journal.redb.new"), [0; 4_096]).unwrap();
+        let redb = Redb::open(directory, RedbOptions::default()).await;
+        registered(redb.journal(), 1, 1).await;
+        assert!(!redb.path().join("journal.redb.new").exists());
+    });
+}
+
+/// Commits until one fails, rows of views in between, and answers how many were acknowledged.
+async fn commits_until_it_fails(journal: &Arc<dyn Journal>, product: &mut Entity<Product>) -> u64 {
+    for n in 1.. {
+        let mut commit = product.draft(restocks(2));
+        commit.vault = vec![put("newest", &n.to_string())];
+        let Ok(committed) = journal.commit(commit.clone()).await else { return n - 1 };
+        product.went(&commit, committed);
+        let row = (b"newest".to_vec(), Some(n.to_string().into_bytes()));
+        if journal.view_apply(vec![row]).await.is_err() {
+            return n;
+        }
+    }
+    unreachable!("the disk fails at last")
+}
+
+#[test]
+fn wherever_the_disk_fails_what_was_acknowledged_is_there_and_the_rest_whole_or_absent() {
+    for nth in 1..=64 {
+        crate::run(async move {
+            let redb = Redb::begin();
+            let mut product = registered(redb.journal(), 1, 1).await;
+            redb.own().fail_operation(nth);
+            let acknowledged = commits_until_it_fails(redb.journal(), &mut product).await;
+            assert!(redb.journal().is_poisoned());
+            let redb = redb.reopened().await;
+            let said = Said::by(redb.journal()).await;
+            let there = (said.head.0 - 1) / 2;
+            assert!(there == acknowledged || there == acknowledged + 1, "{nth}: {there} of {acknowledged}");
+            assert_eq!(said.head.0, 1 + 2 * there, "{nth}: whole or absent");
+            let newest = (there > 0).then(|| ("newest".to_owned(), there.to_string().into_bytes()));
+            assert_eq!(said.vault, newest.into_iter().collect::<Vec<_>>(), "{nth}");
+            let loaded = redb.journal().load(product.id).await.unwrap();
+            assert_eq!(loaded.version.0, said.head.0, "{nth}");
+            // A row is never ahead of the journal.
+            let row = redb.journal().view_get(b"newest".to_vec()).await.unwrap().unwrap_or(b"0".to_vec());
+            let row: u64 = String::from_utf8(row).unwrap().parse().unwrap();
+            assert!(row <= there, "{nth}: a row of {row} with {there}");
+            registered(redb.journal(), 2, 1).await;
+        });
+    }
+}
+
+#[test]
+fn a_redb_store_is_written_as_ever() {
+    crate::run(async {
+        let redb = Redb::begin();
+        let journal = redb.journal();
+        two_rentals(journal).await;
+        journal.vault_write(vec![put("customer/1", "홍길동")]).await.unwrap();
+        journal.view_apply(vec![(b"row".to_vec(), Some(b"shown".to_vec()))]).await.unwrap();
+        let directory = redb.closed().await;
+        assert_eq!(fs::read_to_string(directory.path().join("FORMAT")).unwrap(), "saem 1 redb\n");
+        let db = raw(&directory);
+        let store = db.begin_read().unwrap();
+        let mut today = Golden::new();
+        for row in store.open_table(JOURNAL).unwrap().iter().unwrap() {
+            let (first, frame) = row.unwrap();
+            today.insert(format!("journal {:016x}", first.value()), frame.value().to_vec());
+        }
+        for (table, name) in ROWS.into_iter().zip(["entities", "vault", "views"]) {
+            for row in store.open_table(table).unwrap().iter().unwrap() {
+                let (key, value) = row.unwrap();
+                today.insert(format!("{name} {}", hex(key.value())), value.value().to_vec());
+            }
+        }
+        assert_eq!(golden("redb.hex", &today), today);
+    });
+}
