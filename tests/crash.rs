@@ -1,5 +1,5 @@
 //! A real process, killed by SIGKILL in the middle of its work, ten times over: nothing that was
-//! acknowledged is lost, nobody pays twice, and every saga comes to its end.
+//! acknowledged is lost, nobody pays twice, and every saga comes to its end. On each durable backend.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -22,12 +22,15 @@ const CUSTOMERS: u32 = 8;
 const FEE_WON: u64 = 29_900;
 const STOCK: u32 = 100_000;
 
-/// Payments come to an end soon, however they end.
-const IMPATIENT: [(&str, &str); 3] = [
-    ("SAEM_PAYMENT__DEADLINE_MS", "300"),
-    ("SAEM_PAYMENT__TIMEOUT_MS", "150"),
-    ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
-];
+/// A server on this backend, whose payments come to an end soon, however they end.
+const fn impatient_on(backend: &'static str) -> [(&'static str, &'static str); 4] {
+    [
+        ("SAEM_STORE__BACKEND", backend),
+        ("SAEM_PAYMENT__DEADLINE_MS", "300"),
+        ("SAEM_PAYMENT__TIMEOUT_MS", "150"),
+        ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
+    ]
+}
 
 impl Client {
     /// The answer, if the server lives long enough to give it.
@@ -117,8 +120,18 @@ async fn captures(operator: &Client, payment: &Value) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_kills_in_mid_traffic_lose_nothing_and_charge_nobody_twice() {
+    ten_kills_on("sled").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_kills_in_mid_traffic_lose_nothing_and_charge_nobody_twice_on_redb() {
+    ten_kills_on("redb").await;
+}
+
+async fn ten_kills_on(backend: &'static str) {
+    let settings = impatient_on(backend);
     let directory = tempfile::tempdir().unwrap();
-    let mut server = Server::start(directory.path(), &IMPATIENT).await;
+    let mut server = Server::start(directory.path(), &settings).await;
     let operator = Client::of(&server.url, Some(operator_key(directory.path())));
     let product = operator.product(FEE_WON, STOCK).await;
     let mut customers = Vec::new();
@@ -143,7 +156,7 @@ async fn ten_kills_in_mid_traffic_lose_nothing_and_charge_nobody_twice() {
         .await;
         server.kill().await;
         customers = shopping.join_all().await;
-        server = Server::start(directory.path(), &IMPATIENT).await;
+        server = Server::start(directory.path(), &settings).await;
         for (client, book) in &mut customers {
             client.move_to(&server.url);
             catch_up(client, &product, book).await;

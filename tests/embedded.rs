@@ -26,6 +26,7 @@ use saem::{
     store::{
         Journal,
         memory::MemoryJournal,
+        redb::{RedbJournal, RedbOptions},
         sled::{SledJournal, SledOptions},
     },
 };
@@ -148,5 +149,13 @@ fn the_whole_saga_runs_on_sled() {
     let directory = tempfile::tempdir().unwrap();
     actix_rt::System::new().block_on(async {
         the_whole_saga(SledJournal::open(directory.path(), SledOptions::default()).unwrap()).await;
+    });
+}
+
+#[test]
+fn the_whole_saga_runs_on_redb() {
+    let directory = tempfile::tempdir().unwrap();
+    actix_rt::System::new().block_on(async {
+        the_whole_saga(RedbJournal::open(directory.path(), RedbOptions::default()).unwrap()).await;
     });
 }

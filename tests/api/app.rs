@@ -70,6 +70,11 @@ impl TestApp {
         Self::with(|_| {})
     }
 
+    /// A server on another backend.
+    pub fn on(backend: &str) -> Self {
+        Self::with(|settings| settings.store.backend = backend.to_owned())
+    }
+
     /// A server with some settings changed.
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();

@@ -47,7 +47,13 @@ async fn at_rest(app: &TestApp, customer: &Client, product: &str) {
 
 #[tokio::test]
 async fn a_copy_is_a_shop_of_its_own_as_of_then() {
-    let app = TestApp::start();
+    for backend in ["sled", "redb"] {
+        is_a_shop_of_its_own(backend).await;
+    }
+}
+
+async fn is_a_shop_of_its_own(backend: &str) {
+    let app = TestApp::on(backend);
     let (mut customer, product) = (app.customer(1).await, app.product(29_900, 10).await);
     let rental = customer.rented(&product).await;
     let canceled = customer.rented(&product).await;
@@ -61,7 +67,10 @@ async fn a_copy_is_a_shop_of_its_own_as_of_then() {
     assert!(made["position"].as_u64().unwrap() > 10 && made["bytes"].as_u64().unwrap() > 0, "{made}");
     // What happens afterwards is not in it.
     customer.cancel(&rental).await.expect(200);
-    let mut copied = TestApp::with(|settings| settings.store.path.clone_from(&copy));
+    let mut copied = TestApp::with(|settings| {
+        settings.store.backend = backend.to_owned();
+        settings.store.path.clone_from(&copy);
+    });
     let operator = Client::of(&copied.url(), Some(crate::app::operator_key(&app.data())));
     customer.move_to(&copied.url());
     assert_eq!(shown(&operator, &customer).await, then, "the same key and the same session see the same");

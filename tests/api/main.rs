@@ -1,4 +1,4 @@
-//! The HTTP contract, on a real port and a real sled.
+//! The HTTP contract, on a real port and a real store: sled, and where the store matters, each of them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 

@@ -12,7 +12,12 @@ const COMPENSATION: [&str; 5] =
 
 #[tokio::test]
 async fn a_rental_runs_through_every_context_and_back() {
-    let app = TestApp::start();
+    for backend in ["sled", "redb", "memory"] {
+        runs_through_every_context_and_back(&TestApp::on(backend)).await;
+    }
+}
+
+async fn runs_through_every_context_and_back(app: &TestApp) {
     let (product, customer) = (app.product(29_900, 3).await, app.customer(1).await);
     let rental = customer.rented(&product).await;
     assert_eq!((&rental["status"], &rental["fee"]), (&json!("CONFIRMED"), &json!(29_900)));
@@ -60,7 +65,12 @@ async fn every_event_of_a_rental_carries_its_correlation_and_its_cause() {
 
 #[tokio::test]
 async fn with_the_product_context_paused_ordering_goes_on_and_the_stock_is_right_after_resume() {
-    let mut app = TestApp::start();
+    for backend in ["sled", "redb"] {
+        ordering_goes_on_and_the_stock_is_right_after_resume(TestApp::on(backend)).await;
+    }
+}
+
+async fn ordering_goes_on_and_the_stock_is_right_after_resume(mut app: TestApp) {
     let (product, customer) = (app.product(100, 4).await, app.customer(1).await);
     let context = |verb: &str| format!("/v1/operations/contexts/product/{verb}");
     app.operator().call(Method::POST, &context("pause")).await.expect(200);
@@ -91,7 +101,12 @@ async fn with_the_product_context_paused_ordering_goes_on_and_the_stock_is_right
 
 #[tokio::test]
 async fn all_that_was_acknowledged_is_there_after_a_restart() {
-    let mut app = TestApp::start();
+    for backend in ["sled", "redb"] {
+        is_there_after_a_restart(TestApp::on(backend)).await;
+    }
+}
+
+async fn is_there_after_a_restart(mut app: TestApp) {
     let (product, customer) = (app.product(100, 5).await, app.customer(1).await);
     let rental = customer.rented(&product).await;
     let path = format!("/v1/rentals/{}", id(&rental));

@@ -170,6 +170,39 @@ async fn a_backup_is_made_with_and_without_a_server_and_restored() {
     }
 }
 
+#[tokio::test]
+async fn data_of_redb_is_compacted_backed_up_and_restored_and_sled_refuses_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let [data, copy, restored] = ["data", "copy", "restored"].map(|name| directory.path().join(name));
+    let (running, _) = Running::start(saem(&data).arg("--demo").env("SAEM_STORE__BACKEND", "redb"));
+    drop(running);
+    let tool = |tool: &[&str], data: &Path, backend: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
+        command.args(tool).arg("--data").arg(data).env("SAEM_LOG", "warn");
+        // Nobody listens there, so that a backup asks no server.
+        command.envs([("SAEM_STORE__BACKEND", backend), ("SAEM_HTTP__LISTEN", "127.0.0.1:1")]);
+        command.output().unwrap()
+    };
+    let said = |output: Output| {
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), told.as_str()), (Some(0), ""));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let copy_to = copy.to_str().unwrap();
+    let other = ["a store of redb, but store.backend is sled", "set store.backend to redb"];
+    fails_with(saem(&data).output().unwrap(), &other);
+    fails_with(tool(&["compact"], &data, "sled"), &other);
+    fails_with(tool(&["backup", copy_to], &data, "sled"), &other);
+    assert!(said(tool(&["compact"], &data, "redb")).contains("bytes after"));
+    assert!(said(tool(&["backup", copy_to], &data, "redb")).contains("bytes, up to event"));
+    // A backup says itself what it is of.
+    let told = said(tool(&["restore", copy_to], &restored, "sled"));
+    assert!(told.contains("restored, up to event") && told.contains("set store.backend to redb"), "{told}");
+    let (_running, told) = Running::start(saem(&restored).env("SAEM_STORE__BACKEND", "redb"));
+    let products = Client::of(url(&told), None).get("/v1/products").await.expect(200);
+    assert_eq!(products["items"].as_array().unwrap().len(), 3);
+}
+
 #[test]
 fn settings_are_checked_shown_and_listed() {
     let config = |what: &[&str], environment: &[(&str, &str)]| {

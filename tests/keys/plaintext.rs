@@ -14,10 +14,7 @@ use saem::{
         simulator::{Behaviour, Simulator},
         sms::LogSms,
     },
-    store::{
-        OpenError,
-        sled::{SledJournal, SledOptions},
-    },
+    store::{Backend, OpenError, StoreOptions},
 };
 
 use crate::works::{OPERATOR_KEY, canceled, card, customer, eventually, keyed, product, rented, run};
@@ -27,10 +24,12 @@ const TYPED: &str = "019-4837-2615";
 const NAME: &str = "독고탁순애";
 const ADDRESS: [&str; 4] = ["제갈공명진", "98765", "해바라기로 31415", "제9274동 8163호"];
 
-async fn open(directory: &Path) -> Arc<Shop> {
+const OPTIONS: StoreOptions = StoreOptions { cache_bytes: 64 << 20, min_free_bytes: 0 };
+
+async fn open(backend: Backend, directory: &Path) -> Arc<Shop> {
     // Its last owner may be a thread that is just ending.
     let journal = loop {
-        match SledJournal::open(directory, SledOptions::default()) {
+        match backend.open(directory, OPTIONS) {
             Err(OpenError::Locked(_)) => tokio::task::yield_now().await,
             opened => break opened.unwrap(),
         }
@@ -72,12 +71,16 @@ fn found(directory: &Path, texts: &[String]) -> Vec<String> {
 
 #[test]
 fn nothing_in_the_data_directory_tells_who_has_left() {
+    Backend::ALL.into_iter().for_each(nothing_tells_who_has_left);
+}
+
+fn nothing_tells_who_has_left(backend: Backend) {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     let [recipient, postal_code, line1, line2] = ADDRESS.map(ToOwned::to_owned);
     let address = Address { recipient, postal_code, line1, line2: Some(line2) };
     run(async {
-        let shop = open(directory).await;
+        let shop = open(backend, directory).await;
         let what = product(&shop, 9).await;
         let phone = Phone::parse(TYPED).unwrap();
         let (name, password) = (NAME.to_owned(), "password".to_owned());
@@ -106,7 +109,7 @@ fn nothing_in_the_data_directory_tells_who_has_left() {
         shop.close().await;
         drop(shop);
         let compacted = loop {
-            match SledJournal::compact(directory, SledOptions::default()) {
+            match backend.compact(directory, OPTIONS) {
                 Err(OpenError::Locked(_)) => tokio::task::yield_now().await,
                 compacted => break compacted.unwrap(),
             }
@@ -114,7 +117,7 @@ fn nothing_in_the_data_directory_tells_who_has_left() {
         assert!(compacted.bytes_after > 0);
         assert_eq!(found(directory, &personal()), [""; 0]);
 
-        let shop = open(directory).await;
+        let shop = open(backend, directory).await;
         assert!(shop.authenticate(&session.token).is_none());
         let rental = shop.rental(placed.rental.id).await.unwrap();
         assert!(rental.address.is_none() && rental.rental.status == RentalStatus::Canceled);
