@@ -3,7 +3,7 @@
 //! `cargo bench --bench parts`; criterion compares with the run before. Figures of the disk swing: the
 //! HTTP bench (`benches/http/`) shows them beside what the disk does at that time.
 
-use std::{hint::black_box, sync::Arc};
+use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
@@ -14,10 +14,7 @@ use saem::{
         product::{Fence, Offer, Product, ProductCommand},
         rental::{Rental, RentalCommand, Terms},
     },
-    store::{
-        Commit, CommitId, Journal, codec,
-        sled::{SledJournal, SledOptions},
-    },
+    store::{Backend, Commit, CommitId, StoreOptions, codec},
 };
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -113,11 +110,16 @@ fn commit(number: u128) -> Commit {
 }
 
 fn committing(criterion: &mut Criterion) {
+    Backend::ALL.into_iter().for_each(|backend| committing_to(criterion, backend));
+}
+
+fn committing_to(criterion: &mut Criterion, backend: Backend) {
     let directory = tempfile::tempdir().expect("there is room for a directory");
-    let journal = SledJournal::open(directory.path(), SledOptions::default()).expect("it can be opened");
+    let options = StoreOptions { cache_bytes: 64 << 20, min_free_bytes: 0 };
+    let journal = backend.open(directory.path(), options).expect("it can be opened");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
     let mut numbers = 1..;
-    let mut group = criterion.benchmark_group("durable commit");
+    let mut group = criterion.benchmark_group(format!("durable commit, {backend}"));
     for at_once in [1, 64] {
         let mut commits = || numbers.by_ref().take(at_once).map(commit).collect::<Vec<_>>();
         group.throughput(Throughput::Elements(at_once as u64));
@@ -133,7 +135,7 @@ fn committing(criterion: &mut Criterion) {
         });
     }
     group.finish();
-    runtime.block_on(Arc::clone(&journal).close());
+    runtime.block_on(journal.close());
 }
 
 criterion_group!(parts, deciding, coding, committing);

@@ -6,7 +6,7 @@
 //! | module | holds | knows |
 //! | --- | --- | --- |
 //! | [`domain`] | aggregates, events, policies: what may be decided | nothing but itself |
-//! | [`store`] | the journal behind a trait; sled, memory | domain |
+//! | [`store`] | the journal behind a trait; sled, redb, memory | domain |
 //! | [`gateways`] | payment and SMS providers behind traits | domain |
 //! | [`actors`] | who does it, in which order, and what if it fails; the shop | all above |
 //! | `http` | the REST API | actors |

@@ -13,7 +13,8 @@ use crate::{
     },
 };
 
-/// The commits from the one that holds `position` on, each with the position of its first event.
+/// The commits from the one that holds `position` on, each with the position of its first event. One that
+/// does not follow upon the one before is an error: keys have no checksum of ours.
 pub(super) fn commits_from(
     store: &ReadTransaction,
     position: Position,
@@ -22,9 +23,15 @@ pub(super) fn commits_from(
     let before = journal.range(..=position.0).map_err(unavailable)?.next_back();
     let start = before.transpose().map_err(unavailable)?.map_or(position.0, |(first, _)| first.value());
     let commits = journal.range(start..).map_err(unavailable)?;
-    Ok(commits.map(|row| {
+    let mut next = start;
+    Ok(commits.map(move |row| {
         let (first, frame) = row.map_err(unavailable)?;
-        Ok((Position(first.value()), codec::decode(frame.value())?))
+        let (first, record) = (first.value(), codec::decode::<CommitRecord>(frame.value())?);
+        if first != next {
+            return Err(StoreError::Corrupt(format!("there is no event at {next}")));
+        }
+        next = record.last(Position(first)).0 + 1;
+        Ok((Position(first), record))
     }))
 }
 
