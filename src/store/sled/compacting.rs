@@ -80,7 +80,7 @@ pub(super) fn settle(directory: &Path) -> io::Result<()> {
 fn copy(from: &Path, to: &Path, options: SledOptions, path: &str) -> Result<(), OpenError> {
     let failed = |error| opening(path, error);
     let copied = {
-        let (old, new) = (open_db(from, options).map_err(failed)?, open_db(to, options).map_err(failed)?);
+        let (old, new) = (reopened(from, options).map_err(failed)?, open_db(to, options).map_err(failed)?);
         format::TREES.map(|tree| copy_tree(&old, &new, tree))
     };
     let unusable = |error: io::Error| OpenError::Unusable { path: path.to_owned(), error };
