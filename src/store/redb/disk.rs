@@ -1,10 +1,14 @@
 //! redb's file, and faults of the disk below it on purpose.
+//!
+//! redb lets its file grow by doubling, and writes a page here and a page there. Where a file was never
+//! written, each sync has to wait for the file system, too, to find room and to note it: so what comes next
+//! is filled with zeros ahead, and most syncs wait for the pages only.
 
 use std::{
     fs::File,
     io,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -41,16 +45,50 @@ fn on_demand() -> io::Error {
     io::Error::other("the disk failed on demand")
 }
 
+/// How far ahead of the last page the file is filled, in bytes.
+const AHEAD: u64 = 1_024 * 1_024;
+
 /// redb's file.
 #[derive(Debug)]
 pub(super) struct Disk {
     file: FileBackend,
     faults: Arc<Faults>,
+    extent: Mutex<Extent>,
+}
+
+/// How long the file is, and behind which byte nothing was ever written.
+#[derive(Debug)]
+struct Extent {
+    length: u64,
+    filled: u64,
 }
 
 impl Disk {
     pub(super) fn new(file: File, faults: Arc<Faults>) -> Result<Self, DatabaseError> {
-        Ok(Self { file: FileBackend::new(file)?, faults })
+        let length = file.metadata()?.len();
+        let extent = Mutex::new(Extent { length, filled: length });
+        Ok(Self { file: FileBackend::new(file)?, faults, extent })
+    }
+
+    fn extent(&self) -> MutexGuard<'_, Extent> {
+        self.extent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fills the file ahead of what is written up to `end`.
+    fn fill(&self, offset: u64, end: u64) -> io::Result<()> {
+        let mut extent = self.extent();
+        if end <= extent.filled {
+            return Ok(());
+        }
+        let until = (end + AHEAD).min(extent.length);
+        // Far ahead, there is nothing to gain.
+        let from = if offset.saturating_sub(extent.filled) > AHEAD { end } else { extent.filled };
+        if from < until {
+            let zeros = vec![0; usize::try_from(until - from).map_err(io::Error::other)?];
+            self.file.write(from, &zeros)?;
+        }
+        extent.filled = until.max(end);
+        Ok(())
     }
 }
 
@@ -65,7 +103,10 @@ impl StorageBackend for Disk {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.faults.strike()?;
-        self.file.set_len(len)
+        self.file.set_len(len)?;
+        let mut extent = self.extent();
+        *extent = Extent { length: len, filled: extent.filled.min(len) };
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -81,10 +122,62 @@ impl StorageBackend for Disk {
             // Some of it got there.
             let _ = self.file.write(offset, &data[..data.len() / 2]);
         })?;
+        self.fill(offset, offset + data.len() as u64)?;
         self.file.write(offset, data)
     }
 
     fn close(&self) -> io::Result<()> {
         self.file.close()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_never_filled_over() {
+        let faults = Arc::<Faults>::default();
+        let disk = Disk::new(tempfile::tempfile().unwrap(), Arc::clone(&faults)).unwrap();
+        let mut model = vec![0; 6 * AHEAD as usize];
+        disk.set_len(model.len() as u64).unwrap();
+        // Hops ahead by less and by more than is filled, and back, and to the very end.
+        for (n, at) in
+            [0, 1, 9, 1_030, 2, 1_029, 4_000, 3_999, 2_500, 6_143, 6_142, 5_000].into_iter().enumerate()
+        {
+            let (offset, page) = (at * 1_024, vec![n as u8 + 1; 1_024]);
+            disk.write(offset as u64, &page).unwrap();
+            model[offset..offset + page.len()].copy_from_slice(&page);
+            let mut there = vec![0xff; model.len()];
+            disk.read(0, &mut there).unwrap();
+            assert!(there == model, "the {n}th write, at {at} KiB");
+        }
+        assert_eq!(disk.len().unwrap(), model.len() as u64, "it is never made longer");
+        // Cut off and made longer again, it is empty there.
+        model.truncate(3 * AHEAD as usize);
+        model.resize(6 * AHEAD as usize, 0);
+        disk.set_len(3 * AHEAD).unwrap();
+        disk.set_len(6 * AHEAD).unwrap();
+        disk.write(5 * AHEAD, &[7; 1_024]).unwrap();
+        model[5 * AHEAD as usize..][..1_024].fill(7);
+        let mut there = vec![0xff; model.len()];
+        disk.read(0, &mut there).unwrap();
+        assert!(there == model);
+    }
+
+    #[test]
+    fn a_disk_fails_once_and_where_it_is_told_to() {
+        let faults = Arc::<Faults>::default();
+        let disk = Disk::new(tempfile::tempfile().unwrap(), Arc::clone(&faults)).unwrap();
+        faults.fail_operation(2);
+        disk.set_len(8_192).unwrap();
+        assert!(disk.write(0, &[1; 4_096]).is_err());
+        let mut there = [0; 4_096];
+        disk.read(0, &mut there).unwrap();
+        assert_eq!((there[2_047], there[2_048]), (1, 0), "half of it got there");
+        disk.write(0, &[2; 4_096]).unwrap();
+        faults.fail_next_sync();
+        assert!(disk.sync_data().is_err());
+        disk.sync_data().unwrap();
     }
 }
