@@ -164,3 +164,28 @@ pub(crate) async fn an_empty_store_is_backed_up_too<J: Keeper>() {
     let copied = Kept::<J>::open(elsewhere, J::Options::default()).await;
     registered(copied.journal(), 1, 1).await;
 }
+
+pub(crate) async fn closing_a_store_does_not_wait_for_its_backup_and_harms_neither<J: Keeper>() {
+    let kept = Kept::<J>::begin();
+    two_rentals(kept.journal()).await;
+    for n in 0..200 {
+        let rows = (0..50).map(|row| (format!("m/{n}/{row}").into_bytes(), Some(vec![7; 500])));
+        kept.journal().view_apply(rows.collect()).await.unwrap();
+    }
+    let said = Said::by(kept.journal()).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let making = kept.journal().back_up(elsewhere.path().to_owned(), Vec::new());
+    let kept = kept.reopened().await;
+    match making.await {
+        Ok(made) => {
+            assert_eq!(made.position, said.head);
+            let copied = Kept::<J>::open(elsewhere, J::Options::default()).await;
+            assert_eq!(Said::by(copied.journal()).await, said);
+        }
+        Err(BackUpError::Failed(_)) => assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0),
+        Err(refused) => panic!("{refused}"),
+    }
+    assert_eq!(Said::by(kept.journal()).await, said);
+    let again = tempfile::tempdir().unwrap();
+    assert_eq!(back_up(kept.journal(), again.path()).await.unwrap().position, said.head);
+}

@@ -88,4 +88,5 @@ conformance!([sled_on_disk: SledJournal, redb_on_disk: RedbJournal] {
     backing_up::a_backup_takes_files_along_and_is_restored_into_an_empty_place,
     backing_up::a_backup_is_refused_where_it_would_harm,
     backing_up::an_empty_store_is_backed_up_too,
+    backing_up::closing_a_store_does_not_wait_for_its_backup_and_harms_neither,
 });

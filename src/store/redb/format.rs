@@ -92,7 +92,8 @@ pub(super) fn put_in_place(directory: &Path) -> io::Result<()> {
 
 /// Opens a file of redb's, or makes one, with all of its tables.
 pub(super) fn open_db(store: &Path, cache_bytes: u64, faults: Arc<Faults>) -> Result<Database, OpenError> {
-    let path = store.display().to_string();
+    // What is said names the directory, as the settings do.
+    let path = store.parent().unwrap_or(store).display().to_string();
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(store);
     let file = file.map_err(|error| OpenError::Unusable { path: path.clone(), error })?;
     let opened = || {

@@ -183,7 +183,14 @@ impl Journal for RedbJournal {
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
         let applied =
             self.queue.written(&self.shared.status, |reply| Request::Own(Own::Views { writes, reply }));
-        Box::pin(async move { applied.await.map_err(|error| StoreError::Unavailable(error.to_string())) })
+        Box::pin(async move {
+            applied.await.map_err(|error| match error {
+                CommitError::Unavailable(reason) | CommitError::Unknown(reason) => {
+                    StoreError::Unavailable(reason)
+                }
+                error => StoreError::Unavailable(error.to_string()),
+            })
+        })
     }
 
     fn view_get_all(&self, keys: Vec<Vec<u8>>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
