@@ -224,8 +224,18 @@ impl Plan {
     pub fn to_line(&self) -> String {
         serde_json::to_string(self).expect("a plan is plain data")
     }
+}
 
-    /// Reads what [`Self::to_line`] wrote.
+/// A line of the corpus.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// What was found by it.
+    pub found: String,
+    pub plan: Plan,
+}
+
+impl Kept {
+    /// Reads a line.
     pub fn of_line(line: &str) -> Self {
         serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"))
     }
