@@ -91,7 +91,7 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
         }
         let command = RentalCommand::Place { terms, deferral: Some(desk.deferral()) };
         let decided = ask(command).await?;
-        return Ok(Told::of(decided).placed(rental, desk));
+        return Ok(Told::of(decided).when_placed().placed(rental, desk));
     };
     desk.begin(rental, fee.attempt);
     if planted::is(Bug::ChargeBeforeIntent) {
@@ -101,7 +101,7 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
     let decided = ask(command).await?;
     if !decided.changed {
         // The same key raced with itself. An intent is answered from the state, never by charging.
-        return Ok(Placed { replayed: true, ..Told::of(decided).placed(rental, desk) });
+        return Ok(Placed { replayed: true, ..Told::of(decided).when_placed().placed(rental, desk) });
     }
     let told = match charge_in_time(desk, &mut go, (rental, &fee, because), &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, fee, reference, because).await?,
