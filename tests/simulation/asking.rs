@@ -87,8 +87,9 @@ async fn answer(shop: &Shop, ask: Ask, because: Because) -> Answer {
         }
         Ask::Pay { rental, card } => {
             let (_, promise) = book::placed(&shop.pay_rental(rental, method(card), because).await?);
-            // Said again, it may have found out more: only the event counts.
-            (Told::Done, Some(promise))
+            // Said again, it may have found out more: only the event counts. Of a rental that was canceled
+            // meanwhile, the payment says so, and not that it was declined.
+            (Told::Done, Some(promise).filter(|(_, event)| *event != "PaymentDeclined"))
         }
         Ask::Cancel { rental, reason } => {
             let (told, promise) = book::canceled(&shop.cancel_rental(rental, reason, because).await?);
