@@ -66,10 +66,8 @@ impl Projection for Catalogue {
         let rows = journal.view_scan(Self::PREFIX.to_vec(), after_prefix(Self::PREFIX), usize::MAX).await?;
         let mut products = BTreeMap::new();
         for (row_key, row) in rows {
-            let id = row_key.last_chunk::<16>().expect("a product's key ends with its id");
-            let id = ProductId(u128::from_be_bytes(*id));
-            let (offer, stock, withdrawn, created_at, updated_at) = codec::decode::<Stored>(&row)?;
-            products.insert(id, ProductView { id, offer, stock, withdrawn, created_at, updated_at });
+            let product = read_row(&row_key, &row)?;
+            products.insert(product.id, product);
         }
         *self.products.write().unwrap_or_else(PoisonError::into_inner) = products;
         Ok(())
@@ -78,35 +76,59 @@ impl Projection for Catalogue {
     async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<(), StoreError> {
         let Event::Product(event) = &recorded.event else { return Ok(()) };
         let id = ProductId(recorded.entity.id);
-        let at = recorded.meta.at;
         let mut products = self.products.write().unwrap_or_else(PoisonError::into_inner);
-        if let ProductEvent::ProductRegistered { offer, stock } = event {
-            let (offer, stock) = (offer.clone(), *stock);
-            let product = ProductView { id, offer, stock, withdrawn: false, created_at: at, updated_at: at };
-            products.insert(id, product);
-        }
-        let product = products
-            .get_mut(&id)
+        let product = folded(products.remove(&id), id, event, recorded.meta.at)
             .ok_or_else(|| StoreError::Corrupt(format!("{id} has events before it was registered")))?;
-        match event {
-            ProductEvent::ProductRegistered { .. } | ProductEvent::StockShort { .. } => {}
-            ProductEvent::ProductChanged { offer } => {
-                product.offer = offer.clone();
-                product.updated_at = at;
-            }
-            ProductEvent::ProductRestocked { quantity } => {
-                product.stock += quantity;
-                product.updated_at = at;
-            }
-            ProductEvent::ProductWithdrawn => {
-                product.withdrawn = true;
-                product.updated_at = at;
-            }
-            ProductEvent::ProductDecreased { .. } => product.stock -= 1,
-            ProductEvent::ProductIncreased { .. } => product.stock += 1,
-        }
-        let stored: Stored =
-            (product.offer.clone(), product.stock, product.withdrawn, product.created_at, product.updated_at);
-        rows.put(key(Self::PREFIX, &[&id.0.to_be_bytes()]), &stored)
+        rows.put(key(Self::PREFIX, &[&id.0.to_be_bytes()]), &stored(&product))?;
+        products.insert(id, product);
+        Ok(())
     }
+}
+
+/// A product as customers see it, after one more of its events; none before it was registered.
+#[must_use]
+pub fn folded(
+    product: Option<ProductView>,
+    id: ProductId,
+    event: &ProductEvent,
+    at: Timestamp,
+) -> Option<ProductView> {
+    if let ProductEvent::ProductRegistered { offer, stock } = event {
+        let (offer, stock) = (offer.clone(), *stock);
+        return Some(ProductView { id, offer, stock, withdrawn: false, created_at: at, updated_at: at });
+    }
+    let mut product = product?;
+    match event {
+        ProductEvent::ProductRegistered { .. } | ProductEvent::StockShort { .. } => {}
+        ProductEvent::ProductChanged { offer } => {
+            product.offer = offer.clone();
+            product.updated_at = at;
+        }
+        ProductEvent::ProductRestocked { quantity } => {
+            product.stock += quantity;
+            product.updated_at = at;
+        }
+        ProductEvent::ProductWithdrawn => {
+            product.withdrawn = true;
+            product.updated_at = at;
+        }
+        ProductEvent::ProductDecreased { .. } => product.stock -= 1,
+        ProductEvent::ProductIncreased { .. } => product.stock += 1,
+    }
+    Some(product)
+}
+
+fn stored(product: &ProductView) -> Stored {
+    (product.offer.clone(), product.stock, product.withdrawn, product.created_at, product.updated_at)
+}
+
+/// A product of a stored row, whose key ends with its id.
+///
+/// # Errors
+/// [`StoreError::Corrupt`]
+pub fn read_row(row_key: &[u8], row: &[u8]) -> Result<ProductView, StoreError> {
+    let id = row_key.last_chunk::<16>().expect("a product's key ends with its id");
+    let id = ProductId(u128::from_be_bytes(*id));
+    let (offer, stock, withdrawn, created_at, updated_at) = codec::decode::<Stored>(row)?;
+    Ok(ProductView { id, offer, stock, withdrawn, created_at, updated_at })
 }

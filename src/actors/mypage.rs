@@ -54,22 +54,42 @@ impl Projection for MyPage {
     async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<(), StoreError> {
         let Some(rental) = recorded.rental() else { return Ok(()) };
         let row_key = row_key(rental);
-        if let Event::Rental(RentalEvent::RentalPlaced(_)) = &recorded.event {
-            let row = placed(rental, recorded);
-            rows.mark(customer_key(row.customer_id, Some((row.placed_at, rental))));
-            rows.mark(time_key(Some((row.placed_at, rental))));
-            return rows.put(row_key, &row);
+        let placing = matches!(recorded.event, Event::Rental(RentalEvent::RentalPlaced(_)));
+        let before = if placing { None } else { rows.get::<Row>(&row_key).await? };
+        let row = folded(before, rental, recorded)
+            .ok_or_else(|| StoreError::Corrupt(format!("{rental} has events before it was placed")))?;
+        if placing {
+            listings(&row).into_iter().for_each(|listing| rows.mark(listing));
         }
-        let Some(mut row) = rows.get::<Row>(&row_key).await? else {
-            return Err(StoreError::Corrupt(format!("{rental} has events before it was placed")));
-        };
-        fold_into(&mut row, &recorded.event);
-        row.updated_at = recorded.meta.at;
-        debug_assert_eq!(version_never_goes_back(Position(row.version), recorded.position), Ok(()));
-        row.version = recorded.position.0;
         rows.put(row_key, &row)
     }
 }
+
+/// A rental's row after one more of its events; none before it was placed.
+#[must_use]
+pub fn folded(row: Option<Row>, rental: RentalId, recorded: &Recorded) -> Option<Row> {
+    if let Event::Rental(RentalEvent::RentalPlaced(_)) = &recorded.event {
+        return Some(placed(rental, recorded));
+    }
+    let mut row = row?;
+    fold_into(&mut row, &recorded.event);
+    row.updated_at = recorded.meta.at;
+    debug_assert_eq!(version_never_goes_back(Position(row.version), recorded.position), Ok(()));
+    row.version = recorded.position.0;
+    Some(row)
+}
+
+/// Where a row is listed: for its customer, and for all.
+#[must_use]
+pub fn listings(row: &Row) -> [Vec<u8>; 2] {
+    let placing = Some((row.placed_at, row.rental_id));
+    [customer_key(row.customer_id, placing), time_key(placing)]
+}
+
+/// What the keys of all rows begin with; a rental's id follows.
+pub const ROWS: &[u8] = ROW;
+/// What the keys of both listings begin with.
+pub const LISTINGS: [&[u8]; 2] = [BY_CUSTOMER, BY_TIME];
 
 fn row_key(rental: RentalId) -> Vec<u8> {
     key(ROW, &[&rental.0.to_be_bytes()])

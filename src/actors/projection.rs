@@ -168,6 +168,16 @@ impl Rows {
 /// Where a projection stands: stored with its rows.
 type Stand = (u8, Position);
 
+/// Up to which event the stored rows of a projection are folded; none if they are to be made anew.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn stand_of<P: Projection>(journal: &Arc<dyn Journal>) -> Result<Option<Position>, StoreError> {
+    let stand = journal.view_get(stand_key::<P>()).await?;
+    let stand = stand.and_then(|stand| codec::decode::<Stand>(&stand).ok());
+    Ok(stand.filter(|(format, _)| *format == P::FORMAT).map(|(_, position)| position))
+}
+
 /// Folds for as long as the journal is open.
 ///
 /// # Errors
@@ -199,11 +209,9 @@ async fn fold_on<P: Projection>(
     journal: Arc<dyn Journal>,
     progress: Arc<Progress>,
 ) -> Result<(), StoreError> {
-    let stand = journal.view_get(stand_key::<P>()).await?;
-    let stand = stand.and_then(|stand| codec::decode::<Stand>(&stand).ok());
-    let start = match stand {
-        Some((format, position)) if format == P::FORMAT => position,
-        Some(_) | None => {
+    let start = match stand_of::<P>(&journal).await? {
+        Some(position) => position,
+        None => {
             remove_all(&journal, P::PREFIX).await?;
             Position::default()
         }

@@ -34,11 +34,16 @@ impl Correlation {
     /// Reads 32 lower-case hexadecimal digits, not all zero.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        Self::read(text).filter(|correlation| *correlation != Self::default())
+    }
+
+    /// As [`Self::parse`], but zeros, too: what Saem does by itself has no trace.
+    fn read(text: &str) -> Option<Self> {
         let lower_hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if text.len() != 32 || !lower_hex {
             return None;
         }
-        u128::from_str_radix(text, 16).ok().filter(|&bits| bits != 0).map(Self)
+        u128::from_str_radix(text, 16).ok().map(Self)
     }
 }
 
@@ -62,7 +67,7 @@ impl<'de> Deserialize<'de> for Correlation {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
             let text = String::deserialize(deserializer)?;
-            Self::parse(&text).ok_or_else(|| serde::de::Error::custom("must be 32 hexadecimal digits"))
+            Self::read(&text).ok_or_else(|| serde::de::Error::custom("must be 32 hexadecimal digits"))
         } else {
             u128::deserialize(deserializer).map(Self)
         }

@@ -194,7 +194,7 @@ impl EntityKind {
 }
 
 /// One entity: what a commit belongs to, and what an actor stands for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntityId {
     /// Which aggregate it is an instance of.
     pub kind: EntityKind,
@@ -211,6 +211,27 @@ impl EntityId {
         let (prefix, suffix) = text.split_once('_').ok_or(InvalidId)?;
         let kind = EntityKind::ALL.into_iter().find(|kind| kind.as_str() == prefix).ok_or(InvalidId)?;
         Ok(Self { kind, id: decode_suffix(suffix)? })
+    }
+}
+
+impl Serialize for EntityId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            (self.kind, self.id).serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for EntityId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+            Self::parse(&text).map_err(D::Error::custom)
+        } else {
+            <(EntityKind, u128)>::deserialize(deserializer).map(|(kind, id)| Self { kind, id })
+        }
     }
 }
 

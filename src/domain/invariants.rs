@@ -7,12 +7,16 @@
 //! What holds of a single step ([`steps`]) is asserted in debug builds where the step is taken.
 
 pub mod steps;
+pub mod units;
 
 use std::{borrow::Borrow, collections::BTreeSet};
 
 use thiserror::Error;
 
-pub use self::steps::{Stepwise, version_grows, version_never_goes_back};
+pub use self::{
+    steps::{Stepwise, version_grows, version_never_goes_back},
+    units::Units,
+};
 use super::{
     aggregate::Aggregate,
     delivery::{Delivery, DeliveryStatus as D},
@@ -22,7 +26,7 @@ use super::{
     notice,
     payment::{Payment, PaymentEvent, PaymentPhase as P},
     policies::unit_is_out,
-    product::{Product, ProductEvent},
+    product::Product,
     rental::{CancelReason, Rental, RentalEvent, RentalStatus as R},
     time::Timestamp,
 };
@@ -137,25 +141,13 @@ pub fn approved_before_delivery<E: Borrow<Recorded>>(timeline: &[E]) -> Verdict 
 
 /// INV-5 S: stock ≥ 0, and stock + units out = units ever stocked. `history` is the whole journal.
 pub fn stock_is_conserved<E: Borrow<Recorded>>(history: &[E], id: ProductId, product: &Product) -> Verdict {
-    let (mut stock, mut out, mut ever) = (0_i64, 0_i64, 0_i64);
+    let mut units = Units::default();
     for recorded in history.iter().map(Borrow::borrow).filter(|recorded| recorded.entity == id.into()) {
-        let Event::Product(event) = &recorded.event else { continue };
-        match event {
-            ProductEvent::ProductRegistered { stock: units, .. }
-            | ProductEvent::ProductRestocked { quantity: units } => {
-                (stock, ever) = (stock + i64::from(*units), ever + i64::from(*units));
-            }
-            ProductEvent::ProductDecreased { .. } => stock -= 1,
-            ProductEvent::ProductIncreased { .. } => stock += 1,
-            ProductEvent::ProductChanged { .. }
-            | ProductEvent::ProductWithdrawn
-            | ProductEvent::StockShort { .. } => {}
+        if let Event::Product(event) = &recorded.event {
+            units.moved(id, event)?;
         }
-        out = ever - stock;
-        hold(stock >= 0 && out >= 0, "INV-5", || format!("{id}: {stock} in stock and {out} out"))?;
     }
-    let conserved = i64::from(product.stock) + out == ever;
-    hold(conserved, "INV-5", || format!("{id}: {} in stock + {out} out, of {ever}", product.stock))
+    units.are(id, product, units.out())
 }
 
 /// INV-6 S: for one rental the stock goes down at most once and up at most once, never up first.

@@ -6,7 +6,7 @@ use crate::domain::{
     DeliveryId, PaymentId,
     delivery::DeliveryEvent,
     event::{Causation, Correlation, Meta},
-    product::{Fence, Offer},
+    product::{Fence, Offer, ProductEvent},
     rental::{Deferral, Terms},
 };
 

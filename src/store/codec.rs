@@ -44,16 +44,29 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     Ok(frame)
 }
 
+/// Whether a frame is as it was written, by its checksum.
+#[must_use]
+pub fn is_whole(frame: &[u8]) -> bool {
+    checked(frame).is_ok()
+}
+
+/// What a frame holds, if its checksum is right.
+fn checked(frame: &[u8]) -> Result<&[u8], StoreError> {
+    let corrupt = |what: &str| StoreError::Corrupt(what.to_owned());
+    let (crc, payload) = frame.split_first_chunk::<CRC_LEN>().ok_or_else(|| corrupt("too short"))?;
+    if crc32fast::hash(payload) != u32::from_le_bytes(*crc) {
+        return Err(corrupt("the checksum is wrong"));
+    }
+    Ok(payload)
+}
+
 /// Reads a frame.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] when its checksum, its format or its length is wrong.
 pub fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, StoreError> {
     let corrupt = |what: &str| StoreError::Corrupt(what.to_owned());
-    let (crc, payload) = frame.split_first_chunk::<CRC_LEN>().ok_or_else(|| corrupt("too short"))?;
-    if crc32fast::hash(payload) != u32::from_le_bytes(*crc) {
-        return Err(corrupt("the checksum is wrong"));
-    }
+    let payload = checked(frame)?;
     let decoded = bincode::serde::decode_from_slice::<Record<T>, _>(payload, CONFIG);
     let (Record::V1(value), read) =
         decoded.map_err(|error| corrupt(&format!("cannot be decoded: {error}")))?;

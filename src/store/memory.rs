@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Bound,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -13,8 +14,8 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    BackUpError, BackedUp, Commit, CommitError, Committed, Journal, ListedRow, Loaded, Pending, StoreError,
-    VaultRow, VaultWrite, ViewRow, ViewWrite, at_once,
+    BackUpError, BackedUp, Commit, CommitError, Committed, Journal, KnownEntity, ListedRow, Loaded, Pending,
+    RecordedCommit, StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite, at_once,
     record::{CommitRecord, IndexRecord},
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
@@ -44,6 +45,7 @@ pub struct FaultPlan {
 #[derive(Clone, Default)]
 struct Contents {
     events: Vec<Arc<Recorded>>,
+    commits: Vec<RecordedCommit>,
     index: HashMap<EntityId, IndexRecord>,
     vault: BTreeMap<String, Vec<u8>>,
     views: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -187,6 +189,8 @@ impl State {
         known.last_commit_id = commit.commit_id.0;
         known.snapshot = commit.snapshot.to_vec();
         self.now.events.extend(record.clone().recorded(first));
+        let (commit_id, events) = (commit.commit_id, commit.events.clone());
+        self.now.commits.push(RecordedCommit { entity: commit.entity, commit_id, first, events });
         apply_vault(&mut self.now.vault, &commit.vault);
         // A commit's sync takes along whatever was written before it.
         self.sync_views();
@@ -261,6 +265,13 @@ impl Journal for MemoryJournal {
         at_once(Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect()))
     }
 
+    fn vault_after(&self, after: Option<String>, max: usize) -> Pending<Result<Vec<VaultRow>, StoreError>> {
+        let state = self.lock();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let found = state.now.vault.range((from, Bound::Unbounded)).take(max);
+        at_once(Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect()))
+    }
+
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
         let mut state = self.lock();
         if let Some(reason) = &state.poisoned {
@@ -304,6 +315,21 @@ impl Journal for MemoryJournal {
         let listed = state.now.views.range(from..to).take(limit);
         let row = |key: &Vec<u8>| state.now.views.get(&leads_to(key)).cloned();
         at_once(Ok(listed.map(|(key, _)| (key.clone(), row(key))).collect()))
+    }
+
+    fn commits(&self, after: Position, max: usize) -> Pending<Result<Vec<RecordedCommit>, StoreError>> {
+        let state = self.lock();
+        let from = state.now.commits.partition_point(|commit| commit.first <= after);
+        at_once(Ok(state.now.commits[from..].iter().take(max).cloned().collect()))
+    }
+
+    fn entities(&self, after: Option<EntityId>, max: usize) -> Pending<Result<Vec<KnownEntity>, StoreError>> {
+        let state = self.lock();
+        let mut entities: Vec<EntityId> = state.now.index.keys().copied().collect();
+        entities.retain(|entity| after.is_none_or(|after| *entity > after));
+        entities.sort_unstable();
+        let known = |entity: &EntityId| (*entity, Ok(state.now.index[entity].clone().into()));
+        at_once(Ok(entities.iter().take(max).map(known).collect()))
     }
 
     fn health(&self) -> Result<(), String> {

@@ -27,6 +27,7 @@ pub mod redb;
 mod room;
 pub mod sled;
 mod status;
+mod survey;
 mod tail;
 mod writer;
 
@@ -41,6 +42,7 @@ pub use self::{
     backups::restore,
     follower::Follower,
     opening::{Compacted, OpenError},
+    survey::{Known, KnownEntity, RecordedCommit},
 };
 use crate::{
     domain::{EntityId, NewEvent, Position, Recorded, RentalId, Version},
@@ -305,6 +307,9 @@ pub trait Journal: Send + Sync + 'static {
         })
     }
 
+    /// At most `max` records of the vault behind the key `after`, by key.
+    fn vault_after(&self, after: Option<String>, max: usize) -> Pending<Result<Vec<VaultRow>, StoreError>>;
+
     /// Puts or removes rows of views, all or none: visible at once, on disk some time later, and never
     /// before the journal's events that were visible when this was called.
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>>;
@@ -335,6 +340,13 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
         leads_to: fn(&[u8]) -> Vec<u8>,
     ) -> Pending<Result<Vec<ListedRow>, StoreError>>;
+
+    /// Durable commits whose first event stands after `after`, oldest first: about `max`, none at the end.
+    /// What is damaged is an error once nothing stands before it.
+    fn commits(&self, after: Position, max: usize) -> Pending<Result<Vec<RecordedCommit>, StoreError>>;
+
+    /// At most `max` of the entities behind `after`, in their order, each with what is known of it.
+    fn entities(&self, after: Option<EntityId>, max: usize) -> Pending<Result<Vec<KnownEntity>, StoreError>>;
 
     /// Whether the store takes commits; the reason when it does not.
     fn health(&self) -> Result<(), String>;

@@ -37,6 +37,21 @@ pub(crate) async fn the_vault_puts_gets_scans_and_erases<B: Backend>() {
         let found = journal.vault_first("customer/".to_owned(), limit).await.unwrap();
         assert_eq!(found.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), expected, "{limit}");
     }
+    let all = keys(&backend, "").await;
+    for max in [1, 4, 9] {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let more = journal.vault_after(after, max).await.unwrap();
+            assert!(more.len() <= max);
+            let Some((last, _)) = more.last() else { break };
+            after = Some(last.clone());
+            found.extend(more.into_iter().map(|(key, value)| {
+                assert_eq!(key.as_bytes(), value);
+                key
+            }));
+        }
+        assert_eq!(found, all, "{max} at a time");
+    }
 
     // The last write of a key counts; erasing what is not there is nothing.
     let writes = vec![erase("customer/1"), put("session/2", "old"), put("session/2", ""), erase("nobody")];

@@ -19,6 +19,7 @@ mod reading;
 mod redb_file;
 mod room;
 mod samples;
+mod surveying;
 
 use std::{future::Future, time::Duration};
 
@@ -68,6 +69,9 @@ conformance!([memory: Memory, sled: Sled, redb: Redb] {
     beside::personal_data_is_there_with_its_commit,
     beside::views_put_get_scan_and_remove,
     beside::listings_lead_to_rows,
+    surveying::commits_are_told_as_they_were_made,
+    surveying::commits_hold_the_events_that_are_read,
+    surveying::what_is_known_is_told_entity_by_entity,
     failing::all_is_the_same_after_closing_and_opening,
     failing::all_is_the_same_after_a_crash,
     failing::a_reopened_journal_goes_on,

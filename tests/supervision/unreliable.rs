@@ -10,8 +10,8 @@ use std::{
 use saem::{
     domain::{EntityId, Position, Recorded, RentalId},
     store::{
-        BackUpError, BackedUp, Commit, CommitError, Committed, Journal, ListedRow, Loaded, Pending,
-        StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite, memory::MemoryJournal,
+        BackUpError, BackedUp, Commit, CommitError, Committed, Journal, KnownEntity, ListedRow, Loaded,
+        Pending, RecordedCommit, StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite, memory::MemoryJournal,
     },
 };
 use tokio::sync::watch;
@@ -70,6 +70,10 @@ impl Journal for Unreliable {
         self.inner.vault_scan(prefix)
     }
 
+    fn vault_after(&self, after: Option<String>, max: usize) -> Pending<Result<Vec<VaultRow>, StoreError>> {
+        self.inner.vault_after(after, max)
+    }
+
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
         self.inner.view_apply(writes)
     }
@@ -95,6 +99,14 @@ impl Journal for Unreliable {
         limit: usize,
     ) -> Pending<Result<Vec<ViewRow>, StoreError>> {
         self.inner.view_scan(from, to, limit)
+    }
+
+    fn commits(&self, after: Position, max: usize) -> Pending<Result<Vec<RecordedCommit>, StoreError>> {
+        self.inner.commits(after, max)
+    }
+
+    fn entities(&self, after: Option<EntityId>, max: usize) -> Pending<Result<Vec<KnownEntity>, StoreError>> {
+        self.inner.entities(after, max)
     }
 
     fn health(&self) -> Result<(), String> {

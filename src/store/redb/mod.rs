@@ -18,6 +18,7 @@ mod copying;
 mod disk;
 mod format;
 mod reads;
+mod surveying;
 mod writer;
 
 use std::{
@@ -32,8 +33,9 @@ use self::{
     writer::{Moment, Own, RedbEngine},
 };
 use super::{
-    BackUpError, BackedUp, Commit, CommitError, Committed, Compacted, FaultMode, Journal, ListedRow, Loaded,
-    OpenError, Pending, StoreError, StoreFigures, VaultRow, VaultWrite, ViewRow, ViewWrite, at_once, backups,
+    BackUpError, BackedUp, Commit, CommitError, Committed, Compacted, FaultMode, Journal, KnownEntity,
+    ListedRow, Loaded, OpenError, Pending, RecordedCommit, StoreError, StoreFigures, VaultRow, VaultWrite,
+    ViewRow, ViewWrite, at_once, backups,
     pool::ReadPool,
     queue::{Queue, Request},
     record::IndexRecord,
@@ -180,6 +182,10 @@ impl Journal for RedbJournal {
         self.reading(move |_, store| reads::vault(store, &prefix, limit))
     }
 
+    fn vault_after(&self, after: Option<String>, max: usize) -> Pending<Result<Vec<VaultRow>, StoreError>> {
+        self.reading(move |_, store| surveying::vault_after(store, after.as_deref(), max))
+    }
+
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
         let applied =
             self.queue.written(&self.shared.status, |reply| Request::Own(Own::Views { writes, reply }));
@@ -220,6 +226,15 @@ impl Journal for RedbJournal {
             return at_once(Ok(Vec::new()));
         }
         self.reading(move |_, store| reads::listed(store, (&from, &to), limit, leads_to))
+    }
+
+    fn commits(&self, after: Position, max: usize) -> Pending<Result<Vec<RecordedCommit>, StoreError>> {
+        let head = *self.shared.status.head.borrow();
+        self.reading(move |_, store| surveying::commits(store, after, head, max))
+    }
+
+    fn entities(&self, after: Option<EntityId>, max: usize) -> Pending<Result<Vec<KnownEntity>, StoreError>> {
+        self.reading(move |_, store| surveying::entities(store, after, max))
     }
 
     fn health(&self) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use redb::ReadTransaction;
+use redb::{AccessGuard, ReadTransaction};
 
 use super::format::{ENTITIES, JOURNAL, Rows, VAULT, VIEWS, entity_key, unavailable};
 use crate::{
@@ -118,11 +118,19 @@ pub(super) fn vault(
         if !key.value().starts_with(prefix.as_bytes()) {
             break;
         }
-        let key = std::str::from_utf8(key.value());
-        let key = key.map_err(|_| StoreError::Corrupt("a key of the vault".to_owned()))?;
-        found.push((key.to_owned(), value.value().to_vec()));
+        found.push(vault_row(&key, &value)?);
     }
     Ok(found)
+}
+
+/// A record of the vault, as redb reads it.
+pub(super) fn vault_row(
+    key: &AccessGuard<'_, &'static [u8]>,
+    value: &AccessGuard<'_, &'static [u8]>,
+) -> Result<VaultRow, StoreError> {
+    let key = std::str::from_utf8(key.value());
+    let key = key.map_err(|_| StoreError::Corrupt("a key of the vault".to_owned()))?;
+    Ok((key.to_owned(), value.value().to_vec()))
 }
 
 /// At most `limit` rows of views with `from <= key < to`, by key.

@@ -153,6 +153,7 @@ pub(super) fn is_locked(error: &sled::Error) -> bool {
 }
 
 pub(super) const CHUNKS: &[u8] = b"j";
+pub(super) const ENTITIES: &[u8] = b"e";
 pub(super) const CHECKPOINT: &[u8] = b"mcheckpoint";
 
 pub(super) fn chunk_key(first: Position) -> [u8; 9] {

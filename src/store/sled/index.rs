@@ -65,6 +65,20 @@ impl Index {
         self.lock().records.get(&entity).cloned()
     }
 
+    /// The first entities behind `after` that are known without a look at the disk, at most `max`.
+    pub(super) fn after_in_memory(
+        &self,
+        after: Option<EntityId>,
+        max: usize,
+    ) -> Vec<(EntityId, IndexRecord)> {
+        let dirty = self.lock();
+        let behind = |entity: &EntityId| after.is_none_or(|after| *entity > after);
+        let mut entities: Vec<EntityId> = dirty.records.keys().copied().filter(behind).collect();
+        entities.sort_unstable();
+        entities.truncate(max);
+        entities.into_iter().map(|entity| (entity, IndexRecord::clone(&dirty.records[&entity]))).collect()
+    }
+
     /// What is known of an entity.
     pub(super) fn get(&self, entity: EntityId) -> Result<Option<Arc<IndexRecord>>, StoreError> {
         if let Some(known) = self.in_memory(entity) {

@@ -22,6 +22,7 @@ mod copying;
 mod format;
 mod index;
 mod reads;
+mod surveying;
 mod writer;
 
 use std::{
@@ -39,8 +40,9 @@ use self::{
     writer::SledEngine,
 };
 use super::{
-    BackUpError, BackedUp, Commit, CommitError, Committed, Compacted, FaultMode, Journal, ListedRow, Loaded,
-    OpenError, Pending, StoreError, StoreFigures, VaultRow, VaultWrite, ViewRow, ViewWrite, at_once, backups,
+    BackUpError, BackedUp, Commit, CommitError, Committed, Compacted, FaultMode, Journal, KnownEntity,
+    ListedRow, Loaded, OpenError, Pending, RecordedCommit, StoreError, StoreFigures, VaultRow, VaultWrite,
+    ViewRow, ViewWrite, at_once, backups,
     pool::ReadPool,
     queue::{Queue, Request},
     status::Status,
@@ -186,16 +188,12 @@ impl Journal for SledJournal {
 
     fn vault_first(&self, prefix: String, limit: usize) -> Pending<Result<Vec<VaultRow>, StoreError>> {
         let shared = Arc::clone(&self.shared);
-        self.pool.run(move || {
-            let row = |row: sled::Result<(sled::IVec, sled::IVec)>| {
-                let (key, value) = row.map_err(unavailable)?;
-                let key = std::str::from_utf8(&key[1..])
-                    .map_err(|_| StoreError::Corrupt("a key of the vault".to_owned()))?;
-                Ok((key.to_owned(), value.to_vec()))
-            };
-            let prefix = format::vault_key(&prefix);
-            shared.files.with(|files| files.tree.scan_prefix(prefix).take(limit).map(row).collect())
-        })
+        self.pool.run(move || surveying::vault_first(&shared, &prefix, limit))
+    }
+
+    fn vault_after(&self, after: Option<String>, max: usize) -> Pending<Result<Vec<VaultRow>, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        self.pool.run(move || surveying::vault_after(&shared, after.as_deref(), max))
     }
 
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
@@ -252,6 +250,16 @@ impl Journal for SledJournal {
                 Ok(keys.into_iter().zip(rows).collect())
             })
         })
+    }
+
+    fn commits(&self, after: Position, max: usize) -> Pending<Result<Vec<RecordedCommit>, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        self.pool.run(move || surveying::commits(&shared, after, max))
+    }
+
+    fn entities(&self, after: Option<EntityId>, max: usize) -> Pending<Result<Vec<KnownEntity>, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        self.pool.run(move || surveying::entities(&shared, after, max))
     }
 
     fn health(&self) -> Result<(), String> {

@@ -40,7 +40,7 @@ pub(super) fn values(
 }
 
 /// The commits of a chunk, each with the position of its first event.
-fn commits(
+pub(super) fn commits(
     first: Position,
     chunk: &[u8],
 ) -> impl Iterator<Item = Result<(Position, CommitRecord), StoreError>> {
@@ -60,7 +60,7 @@ fn first_of(key: &[u8]) -> Result<Position, StoreError> {
 }
 
 /// The chunks from the one that holds `position` on.
-fn chunks_from(
+pub(super) fn chunks_from(
     tree: &sled::Tree,
     position: Position,
 ) -> Result<impl Iterator<Item = Result<(Position, sled::IVec), StoreError>> + use<>, StoreError> {

@@ -5,8 +5,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use saem::{
     domain::{EntityId, Position, Recorded, RentalId},
     store::{
-        BackUpError, BackedUp, Commit, CommitError, Committed, Journal, ListedRow, Loaded, Pending,
-        StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite, memory::MemoryJournal,
+        BackUpError, BackedUp, Commit, CommitError, Committed, Journal, KnownEntity, ListedRow, Loaded,
+        Pending, RecordedCommit, StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite, memory::MemoryJournal,
     },
 };
 use tokio::sync::{oneshot, watch};
@@ -124,6 +124,10 @@ impl Journal for Disk {
         self.read_by(move |memory| memory.vault_scan(prefix))
     }
 
+    fn vault_after(&self, after: Option<String>, max: usize) -> Pending<Result<Vec<VaultRow>, StoreError>> {
+        self.read_by(move |memory| memory.vault_after(after, max))
+    }
+
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
         let state = Arc::clone(&self.state);
         if state.is_dead() {
@@ -180,6 +184,14 @@ impl Journal for Disk {
         leads_to: fn(&[u8]) -> Vec<u8>,
     ) -> Pending<Result<Vec<ListedRow>, StoreError>> {
         self.read_by(move |memory| memory.view_list(from, to, limit, leads_to))
+    }
+
+    fn commits(&self, after: Position, max: usize) -> Pending<Result<Vec<RecordedCommit>, StoreError>> {
+        self.read_by(move |memory| memory.commits(after, max))
+    }
+
+    fn entities(&self, after: Option<EntityId>, max: usize) -> Pending<Result<Vec<KnownEntity>, StoreError>> {
+        self.read_by(move |memory| memory.entities(after, max))
     }
 
     fn health(&self) -> Result<(), String> {
