@@ -13,14 +13,15 @@
 //! | [`figures`] | counters and histograms, for whoever looks | nothing |
 //! | [`trace`] | which trace something belongs to; its spans, where feature `otlp` is built in | domain |
 //! | `planted` | bugs on purpose, which tests alone can switch on | nothing |
+//! | `tools` | verifying, exporting and importing a store as a whole | actors |
 //! | `config`, `open`, `demo` | settings, opening a shop from them, sample products | actors |
 //!
 //! An embedder opens a [`Shop`](actors::shop::Shop) over a journal and calls it: `examples/embedded.rs`
 //! shows how, `docs/embedding.md` explains it.
 //!
 //! Features: `server` (the default) is HTTP, metrics, settings and the command line: the modules `http`,
-//! `config`, `open` and `demo`. `gateway-http`, which it includes, are payment gateways over HTTP. An
-//! embedder needs neither.
+//! `config`, `open`, `demo` and `tools`. `gateway-http`, which it includes, are payment gateways over HTTP.
+//! An embedder needs neither.
 
 pub mod actors;
 #[cfg(feature = "server")]
@@ -37,4 +38,6 @@ pub mod open;
 #[doc(hidden)]
 pub mod planted;
 pub mod store;
+#[cfg(feature = "server")]
+pub mod tools;
 pub mod trace;

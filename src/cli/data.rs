@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Which data.
 #[derive(Args)]
-struct Data {
+pub(super) struct Data {
     /// Read settings from a TOML file.
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
@@ -33,7 +33,7 @@ struct Data {
 
 impl Data {
     /// The settings, and the backend that they name.
-    fn settings(&self) -> Result<(Settings, Backend), Failure> {
+    pub(super) fn settings(&self) -> Result<(Settings, Backend), Failure> {
         let data = data_flag(self.data.as_deref())?;
         let settings = Settings::load(self.config.as_deref(), &data.into_iter().collect::<Vec<_>>())?;
         match Backend::named(&settings.store.backend) {

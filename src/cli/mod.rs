@@ -6,6 +6,7 @@ mod gateway;
 pub(crate) mod log;
 mod serve;
 mod systemd;
+mod tools;
 
 use std::{io, net::TcpListener, path::Path};
 
@@ -17,6 +18,7 @@ use self::{
     data::{Backup, Compact, Restore},
     gateway::Gateway,
     serve::Serve,
+    tools::{Export, Import, Verify},
 };
 
 /// Why a command failed: shown as one line.
@@ -46,6 +48,12 @@ pub(crate) enum Command {
     Restore(Restore),
     /// Write the store anew, without what was erased; no server may run.
     Compact(Compact),
+    /// Read all data, and compare what is derived with the journal; no server may run.
+    Verify(Verify),
+    /// Write all data as JSON lines; no server may run.
+    Export(Export),
+    /// Make a data directory of such lines, read from stdin.
+    Import(Import),
     /// Write completions for a shell to stdout.
     Completions(Completions),
     /// Write the manual page to stdout: `saem manual | man -l -`.
@@ -78,6 +86,9 @@ impl Command {
             Self::Serve(serve) => system().block_on(serve.run()),
             Self::Gateway(gateway) => system().block_on(gateway.run()),
             Self::Backup(backup) => system().block_on(backup.run()),
+            Self::Verify(verify) => system().block_on(verify.run()),
+            Self::Export(export) => system().block_on(export.run()),
+            Self::Import(import) => system().block_on(import.run()),
             Self::Config(config) => config.run(),
             Self::Restore(restore) => restore.run(),
             Self::Compact(compact) => compact.run(),

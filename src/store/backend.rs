@@ -1,6 +1,6 @@
 //! Which backend keeps a store on disk: the one place where they are listed.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, fs, path::Path, sync::Arc};
 
 use super::{
     Compacted, Journal, OpenError, directory,
@@ -66,6 +66,29 @@ impl Backend {
     pub fn open(self, directory: &Path, options: StoreOptions) -> Result<Arc<dyn Journal>, OpenError> {
         Ok(match self {
             Self::Sled => SledJournal::open(directory, options.into())?,
+            Self::Redb => RedbJournal::open(directory, options.into())?,
+        })
+    }
+
+    /// Opens the store that is in `directory` to read it, and begins none. What is written behind otherwise
+    /// is not.
+    ///
+    /// # Errors
+    /// [`OpenError`], one clear line each.
+    pub fn open_at_rest(
+        self,
+        directory: &Path,
+        options: StoreOptions,
+    ) -> Result<Arc<dyn Journal>, OpenError> {
+        let path = || directory.display().to_string();
+        fs::metadata(directory).map_err(|error| OpenError::Unusable { path: path(), error })?;
+        if Self::of(directory)?.is_none() {
+            return Err(OpenError::Foreign(path()));
+        }
+        Ok(match self {
+            Self::Sled => {
+                SledJournal::open(directory, SledOptions { write_behind: false, ..options.into() })?
+            }
             Self::Redb => RedbJournal::open(directory, options.into())?,
         })
     }

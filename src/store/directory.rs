@@ -12,7 +12,7 @@ use std::{
 use super::{Backend, OpenError};
 
 /// The newest data format that this version reads, and the one it writes.
-const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 1;
 /// What the `FORMAT` file says before the number.
 const FORMAT_PREFIX: &str = "saem ";
 /// The backend that the file does not name: there was only this one when the format was made.

@@ -40,6 +40,7 @@ use tokio::sync::watch;
 pub use self::{
     backend::{Backend, StoreOptions},
     backups::restore,
+    directory::FORMAT,
     follower::Follower,
     opening::{Compacted, OpenError},
     survey::{Known, KnownEntity, RecordedCommit},

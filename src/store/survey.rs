@@ -2,7 +2,7 @@
 
 use super::{
     CommitId, StoreError,
-    record::{CommitRecord, IndexRecord},
+    record::{CommitRecord, IndexRecord, fold_snapshot},
 };
 use crate::domain::{EntityId, EntityKind, NewEvent, Position, Version};
 
@@ -30,6 +30,15 @@ impl RecordedCommit {
     #[must_use]
     pub const fn last(&self) -> Position {
         Position((self.first.0 + self.events.len() as u64).saturating_sub(1))
+    }
+
+    /// The entity's snapshot after this commit, made from the one before it; that is empty for the first.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when the one before cannot be read.
+    pub fn snapshot_after(&self, before: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let (entity, commit_id, events) = (self.entity, self.commit_id.0, self.events.clone());
+        fold_snapshot(before, &CommitRecord { entity, commit_id, events })
     }
 }
 

@@ -230,7 +230,9 @@ fn completions_and_the_manual_know_every_command() {
         String::from_utf8(output.stdout).unwrap()
     };
     for text in [saem(&["completions", "bash"]), saem(&["completions", "zsh"]), saem(&["manual"])] {
-        for command in ["serve", "gateway", "config", "backup", "restore", "compact"] {
+        for command in
+            ["serve", "gateway", "config", "backup", "restore", "compact", "verify", "export", "import"]
+        {
             assert!(text.contains(command), "{command}: {text}");
         }
     }

@@ -9,3 +9,4 @@ mod running;
 #[path = "../support/mod.rs"]
 mod support;
 mod systemd;
+mod tools;

@@ -46,12 +46,12 @@ impl Raw {
         }
     }
 
-    fn keys(&self, part: u8) -> Vec<sled::IVec> {
+    pub(crate) fn keys(&self, part: u8) -> Vec<sled::IVec> {
         self.tree.scan_prefix([part]).keys().map(Result::unwrap).collect()
     }
 
     /// Flips one bit of a value; counts from its end when `byte` is negative.
-    fn flip(&self, key: &[u8], byte: isize) {
+    pub(crate) fn flip(&self, key: &[u8], byte: isize) {
         let mut value = self.tree.get(key).unwrap().unwrap().to_vec();
         let index = if byte < 0 { value.len() - byte.unsigned_abs() } else { byte.unsigned_abs() };
         value[index] ^= 0x10;
@@ -60,7 +60,7 @@ impl Raw {
 }
 
 /// The key of what is known of an entity.
-fn entity_key(entity: EntityId) -> Vec<u8> {
+pub(crate) fn entity_key(entity: EntityId) -> Vec<u8> {
     [&[b'e', entity.kind as u8][..], &entity.id.to_be_bytes()].concat()
 }
 

@@ -6,13 +6,15 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
+use proptest::prelude::*;
 use saem::{
     actors::{
         checkouts::Checkout,
         receipts::{Outcome, Receipt},
     },
     domain::{
-        Aggregate, CustomerId, EntityId, EntityKind, Money, NewEvent, ProductId, RentalId, Timestamp,
+        Aggregate, Causation, Correlation, CustomerId, EntityId, EntityKind, Meta, Money, NewEvent, Position,
+        ProductId, RentalId, Timestamp,
         account::Account,
         address::Address,
         context::{Context, Group, Maintenance},
@@ -21,7 +23,8 @@ use saem::{
         product::Product,
         rental::{CancelReason, Rental},
     },
-    store::codec,
+    store::{CommitId, RecordedCommit, codec},
+    tools::lines::Line,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -98,6 +101,30 @@ fn every_event_is_read_and_written_as_ever() {
     });
     let named: Vec<_> = named.collect();
     hold("events.hex", named);
+}
+
+proptest! {
+    /// An export says all there is to say of an event, whatever else is known of it.
+    #[test]
+    fn every_event_survives_being_written_as_json(
+        at: i64, correlation: u128, span: u64, position: u64, name: u128, id: u128, first in 1..u64::MAX / 2,
+    ) {
+        let causes =
+            [Causation::Request(span), Causation::Event(Position(position)), Causation::Schedule];
+        for (event, kind) in events::samples().into_iter().zip(EntityKind::ALL.into_iter().cycle()) {
+            for (correlation, causation) in [correlation, 0].into_iter().zip(causes).chain([(1, causes[2])]) {
+                let correlation = Correlation(correlation);
+                let meta = Meta { at: Timestamp(at), correlation, causation };
+                let events = vec![NewEvent { meta, event: event.clone() }];
+                let (entity, commit_id) = (EntityId { kind, id }, CommitId(name));
+                let commit = RecordedCommit { entity, commit_id, first: Position(first), events };
+                let line = serde_json::to_string(&Line::Commit(commit.clone().into())).unwrap();
+                let read: Line = serde_json::from_str(&line).unwrap();
+                let Line::Commit(read) = read else { panic!("{line}") };
+                prop_assert_eq!(RecordedCommit::from(read), commit, "{}", line);
+            }
+        }
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod redb_file;
 mod room;
 mod samples;
 mod surveying;
+mod verifying;
 
 use std::{future::Future, time::Duration};
 

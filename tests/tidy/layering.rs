@@ -4,17 +4,19 @@ use crate::{Finding, source::Source};
 
 /// Which modules of the crate a layer may name. Bugs are planted where they would be made; without the
 /// feature of that name, asking for one is a constant.
-const LAYERS: [(&str, &[&str]); 5] = [
+const LAYERS: [(&str, &[&str]); 6] = [
     ("src/domain/", &["domain", "planted"]),
     ("src/store/", &["domain", "figures", "store"]),
     ("src/trace/", &["domain", "trace"]),
     ("src/gateways/", &["domain", "figures", "gateways", "trace"]),
     ("src/actors/", &["domain", "figures", "store", "gateways", "actors", "trace", "planted"]),
+    ("src/tools/", &["domain", "store", "actors", "tools"]),
 ];
 
 /// The modules of the crate that `super::super::…` may lead to.
-const MODULES: [&str; 11] = [
-    "actors", "config", "demo", "domain", "figures", "gateways", "http", "open", "planted", "store", "trace",
+const MODULES: [&str; 12] = [
+    "actors", "config", "demo", "domain", "figures", "gateways", "http", "open", "planted", "store", "tools",
+    "trace",
 ];
 
 /// Where a framework may be named.

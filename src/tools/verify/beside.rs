@@ -1,0 +1,108 @@
+//! What stands beside the journal: the catalogue, every other row of the views, and the vault.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Findings, PAGE, Progress, page};
+use crate::{
+    actors::{
+        catalogue::{self, Catalogue},
+        projection::Projection as _,
+        shop::views::ProductView,
+    },
+    domain::{Position, ProductId},
+    store::{Journal, StoreError, codec},
+};
+
+/// What no key of a view begins with.
+const AFTER_VIEWS: u8 = 0xff;
+/// Records of the vault whose value is a frame, with a checksum.
+const FRAMED: [&str; 5] = ["person/", "address/", "session/", "receipt/", "checkout/"];
+/// Secrets have so many bytes.
+const SECRET_BYTES: usize = 32;
+
+/// Compares the catalogue's rows with the products that the journal tells of.
+pub(super) async fn compare_catalogue(
+    journal: &Arc<dyn Journal>,
+    expected: &BTreeMap<ProductId, ProductView>,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    let mut missing = expected.clone();
+    let mut from = Catalogue::PREFIX.to_vec();
+    while let Some(rows) = page::next(journal, &mut from, Catalogue::PREFIX).await? {
+        for (key, row) in rows {
+            match catalogue::read_row(&key, &row) {
+                Ok(shown) => {
+                    let expected = missing.remove(&shown.id);
+                    if expected.as_ref() != Some(&shown) {
+                        findings.add(shown.id, "its row of the catalogue is not the fold of the journal");
+                    }
+                }
+                // A wrong checksum is told where all rows are read.
+                Err(error) if codec::is_whole(&row) => {
+                    let key = key.escape_ascii();
+                    findings.add("the catalogue", format!("{key} cannot be read: {error}"));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    for id in missing.keys() {
+        findings.add(id, "it has no row of the catalogue");
+    }
+    Ok(())
+}
+
+/// Reads every row of the views, and sees that no consumer stands behind the journal's end.
+pub(super) async fn read_views(
+    journal: &Arc<dyn Journal>,
+    head: Position,
+    progress: &mut Progress<'_>,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    progress.begin("rows of views read");
+    let mut from = Vec::new();
+    loop {
+        let rows = journal.view_scan(from, vec![AFTER_VIEWS], PAGE).await?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        from = [last, &[0][..]].concat();
+        progress.add(rows.len() as u64);
+        for (key, row) in rows {
+            let name = || key.escape_ascii().to_string();
+            if row.is_empty() {
+                continue;
+            }
+            if !codec::is_whole(&row) {
+                findings.add(name(), "the row is damaged: its checksum is wrong");
+            } else if key.starts_with(b"cursor/")
+                && let Ok(at) = codec::decode::<Position>(&row)
+                && at > head
+            {
+                findings.add(name(), format!("stands at {}, but the journal ends at {}", at.0, head.0));
+            }
+        }
+    }
+}
+
+/// Reads every record of the vault; answers how many there are.
+pub(super) async fn read_vault(
+    journal: &Arc<dyn Journal>,
+    progress: &mut Progress<'_>,
+    findings: &mut Findings,
+) -> Result<u64, StoreError> {
+    progress.begin("records of the vault read");
+    let (mut count, mut after) = (0, None);
+    loop {
+        let rows = journal.vault_after(after, PAGE).await?;
+        let Some((last, _)) = rows.last() else { return Ok(count) };
+        after = Some(last.clone());
+        count += rows.len() as u64;
+        progress.add(rows.len() as u64);
+        for (key, value) in rows {
+            if FRAMED.iter().any(|prefix| key.starts_with(prefix)) && !codec::is_whole(&value) {
+                findings.add(key, "the record of the vault is damaged: its checksum is wrong");
+            } else if key.starts_with("secret/") && value.len() != SECRET_BYTES {
+                findings.add(key, format!("the secret has {} bytes, not {SECRET_BYTES}", value.len()));
+            }
+        }
+    }
+}

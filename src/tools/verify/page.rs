@@ -1,0 +1,139 @@
+//! My Page, compared with the fold of the journal up to where its rows stand.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    Findings, PAGE, Progress,
+    folding::{Folding, Part},
+};
+use crate::{
+    actors::{
+        mypage::{self, ROWS},
+        projection::after_prefix,
+        shop::views::Row,
+    },
+    domain::{Position, RentalId},
+    store::{Journal, StoreError, ViewRow, codec},
+};
+
+/// The rows that there should be, of one reading's rentals.
+pub(super) struct Pages(HashMap<RentalId, Row>);
+
+impl Pages {
+    pub(super) fn of(folding: &Folding, stand: Position) -> Self {
+        let row = |rental: &RentalId| {
+            let timeline = folding.timelines[rental].iter().take_while(|event| event.position <= stand);
+            timeline.fold(None, |row, recorded| mypage::folded(row, *rental, recorded))
+        };
+        Self(folding.timelines.keys().filter_map(|rental| Some((*rental, row(rental)?))).collect())
+    }
+
+    /// Compares them with those that there are, and sees that each is listed; answers how many there
+    /// should be.
+    pub(super) async fn compare(
+        &mut self,
+        journal: &Arc<dyn Journal>,
+        part: Part,
+        progress: &mut Progress<'_>,
+        findings: &mut Findings,
+    ) -> Result<u64, StoreError> {
+        let count = self.0.len() as u64;
+        self.are_listed(journal, findings).await?;
+        progress.begin("rows of My Page compared");
+        let mut from = ROWS.to_vec();
+        while let Some(rows) = next(journal, &mut from, ROWS).await? {
+            progress.add(rows.len() as u64);
+            for (key, stored) in rows {
+                let Some(id) = key.strip_prefix(ROWS).and_then(|id| id.try_into().ok()) else {
+                    findings.add("My Page", format!("{} is no key of a row", key.escape_ascii()));
+                    continue;
+                };
+                let rental = RentalId(u128::from_be_bytes(id));
+                if part.has(rental.0) {
+                    self.compare_row(rental, &stored, findings);
+                }
+            }
+        }
+        let mut missing: Vec<RentalId> = std::mem::take(&mut self.0).into_keys().collect();
+        missing.sort_unstable();
+        for rental in missing {
+            findings.add(rental, "INV-10 is broken: it has no row of My Page");
+        }
+        Ok(count)
+    }
+
+    fn compare_row(&mut self, rental: RentalId, stored: &[u8], findings: &mut Findings) {
+        let expected = self.0.remove(&rental);
+        match (codec::decode::<Row>(stored), expected) {
+            (Ok(row), Some(expected)) if row == expected => {}
+            (Ok(row), Some(expected)) => {
+                let (row, fold) = (row.version, expected.version);
+                let what = format!("its row of My Page, at {row}, is not the fold of the journal, at {fold}");
+                findings.add(rental, format!("INV-10 is broken: {what}"));
+            }
+            (Ok(_), None) => {
+                findings
+                    .add(rental, "INV-10 is broken: My Page has a row of it, the journal does not know it");
+            }
+            // A wrong checksum is told where all rows are read.
+            (Err(error), _) if codec::is_whole(stored) => {
+                findings.add(rental, format!("its row of My Page cannot be read: {error}"));
+            }
+            (Err(_), _) => {}
+        }
+    }
+
+    async fn are_listed(
+        &self,
+        journal: &Arc<dyn Journal>,
+        findings: &mut Findings,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<&Row> = self.0.values().collect();
+        for some in rows.chunks(PAGE) {
+            let keys: Vec<Vec<u8>> = some.iter().flat_map(|row| mypage::listings(row)).collect();
+            let found = journal.view_get_all(keys).await?;
+            for (row, listed) in some.iter().zip(found.chunks(2)) {
+                if listed.iter().any(Option::is_none) {
+                    findings.add(row.rental_id, "INV-10 is broken: My Page does not list it everywhere");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Each row is listed twice: for its customer, and for all. That there are no other listings, their number
+/// shows.
+pub(super) async fn count_listings(
+    journal: &Arc<dyn Journal>,
+    rows: u64,
+    stand: Position,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    for prefix in mypage::LISTINGS {
+        let (mut listed, mut from) = (0, prefix.to_vec());
+        while let Some(some) = next(journal, &mut from, prefix).await? {
+            listed += some.len() as u64;
+        }
+        if listed > rows {
+            let what =
+                format!("{} lists {listed} rentals, of {rows} up to {}", prefix.escape_ascii(), stand.0);
+            findings.add("My Page", format!("INV-10 is broken: {what}"));
+        }
+    }
+    Ok(())
+}
+
+/// The next rows whose keys begin with `prefix`, from `from` on; none at the end.
+pub(super) async fn next(
+    journal: &Arc<dyn Journal>,
+    from: &mut Vec<u8>,
+    prefix: &[u8],
+) -> Result<Option<Vec<ViewRow>>, StoreError> {
+    let rows = journal.view_scan(from.clone(), after_prefix(prefix), PAGE).await?;
+    if let Some((last, _)) = rows.last() {
+        // The smallest key behind it.
+        *from = [last, &[0][..]].concat();
+    }
+    Ok(Some(rows).filter(|rows| !rows.is_empty()))
+}

@@ -1,0 +1,93 @@
+//! Verifying a store in sled: what is damaged on disk is found, named, and hides nothing else.
+
+use saem::{
+    domain::{EntityId, ProductId, RentalId},
+    store::sled::SledOptions,
+    tools::{Progress, verify::verify},
+};
+use tempfile::TempDir;
+
+use crate::{
+    backend::{Backend as _, Sled},
+    directory::{Raw, entity_key},
+    reading::two_rentals,
+    samples::registered,
+};
+
+/// Three products and two rentals, closed: everything written behind, a chunk for each commit.
+async fn closed() -> TempDir {
+    let sled = Sled::begin();
+    two_rentals(sled.journal()).await;
+    registered(sled.journal(), 2, 1).await;
+    registered(sled.journal(), 3, 2).await;
+    sled.closed().await
+}
+
+/// What is found in a store that `harm` was done to.
+async fn found(harm: impl FnOnce(&Raw)) -> Vec<String> {
+    let directory = closed().await;
+    let raw = Raw::open(&directory).await;
+    harm(&raw);
+    drop(raw);
+    let options = SledOptions { write_behind: false, ..SledOptions::default() };
+    let sled = Sled::open(directory, options).await;
+    let mut tell = |line| panic!("a quick one says nothing: {line}");
+    let verified = verify(sled.journal(), &mut Progress::new(&mut tell)).await.unwrap();
+    let found = verified.findings.told.iter().map(ToString::to_string).collect();
+    sled.closed().await;
+    found
+}
+
+#[track_caller]
+fn is(found: &[String], subject: EntityId, words: &str) {
+    let told = found.iter().any(|found| found.starts_with(&format!("{subject}:")) && found.contains(words));
+    assert!(told, "{subject}: {words}: {found:#?}");
+}
+
+#[test]
+fn what_is_damaged_or_missing_in_the_index_is_found_by_its_entity() {
+    crate::run(async {
+        let well = found(|_| {}).await;
+        let (product, rental) = (EntityId::from(ProductId(2)), EntityId::from(RentalId(101)));
+        let damaged = found(|raw| raw.flip(&entity_key(product), -1)).await;
+        is(&damaged, product, "damaged");
+        assert_eq!(damaged.len(), well.len() + 1, "{damaged:#?}");
+        let missing = found(|raw| drop(raw.tree.remove(entity_key(rental)).unwrap())).await;
+        is(&missing, rental, "the index does not know it");
+        let of_another = found(|raw| {
+            let other = raw.tree.get(entity_key(product)).unwrap().unwrap();
+            raw.tree.insert(entity_key(ProductId(3).into()), &other).unwrap();
+            raw.tree.insert(entity_key(ProductId(4).into()), other).unwrap();
+        })
+        .await;
+        is(&of_another, ProductId(3).into(), "its version is");
+        is(&of_another, ProductId(3).into(), "its newest commit is another one");
+        is(&of_another, ProductId(3).into(), "its snapshot is not what its events come to");
+        is(&of_another, ProductId(4).into(), "the journal tells nothing of it");
+        let without_timeline = found(|raw| {
+            let other = raw.tree.get(entity_key(RentalId(100).into())).unwrap().unwrap();
+            raw.tree.insert(entity_key(rental), other).unwrap();
+        })
+        .await;
+        is(&without_timeline, rental, "its timeline is another one");
+    });
+}
+
+#[test]
+fn a_damaged_commit_and_a_gap_are_found_by_their_positions() {
+    crate::run(async {
+        let damaged = found(|raw| {
+            raw.flip(&raw.keys(b'j')[3], -1);
+            raw.flip(&entity_key(ProductId(2).into()), -1);
+        })
+        .await;
+        assert!(damaged[0].starts_with("the journal after 3: damaged"), "{damaged:#?}");
+        is(&damaged, ProductId(2).into(), "damaged");
+        assert_eq!(damaged.len(), 2, "what follows from it says nothing more: {damaged:#?}");
+        let gap = found(|raw| drop(raw.tree.remove(&raw.keys(b'j')[3]).unwrap())).await;
+        assert!(
+            gap.iter().any(|found| found == "the journal after 3: a gap: what follows 3 stands at 5"),
+            "{gap:#?}"
+        );
+    });
+}
