@@ -30,8 +30,8 @@ use crate::{
     store::{Journal, StoreError},
 };
 
-/// About so many events are folded at once: what they come to takes some 250 MB of memory.
-const EVENTS_A_READING: u64 = 500_000;
+/// About so many events are folded at once: what they come to takes some 400 MB of memory.
+const EVENTS_A_READING: u64 = 250_000;
 /// So many findings are told; of more, only the number.
 const FINDINGS_MAX: usize = 1_000;
 /// How many events, entities or rows are asked for at once.
