@@ -19,6 +19,9 @@ use super::{
 /// A disk that a copy is made on must have room for the store, and for so many bytes more.
 const SPARE_BYTES: u64 = 64 * 1_024 * 1_024;
 
+/// So many rows are copied without a word.
+const SAY_EVERY: u64 = 100_000;
+
 /// Has `copy` make a backup of the data directory `own` in the directory `to`: new, or empty. What a copy
 /// that failed has made is removed, `store` and the files `beside`.
 pub(super) fn made<T>(
@@ -124,6 +127,23 @@ impl Sum {
             crc.update(part);
         }
         *self = Self { rows: self.rows + 1, crc: crc.finalize() };
+    }
+}
+
+/// Says how far copying has got: now and then, so that a small store is copied without a word.
+#[derive(Default)]
+pub(super) struct Told {
+    rows: u64,
+}
+
+impl Told {
+    /// So many more rows were copied.
+    pub(super) fn copied(&mut self, rows: u64) {
+        let before = self.rows;
+        self.rows += rows;
+        if self.rows / SAY_EVERY > before / SAY_EVERY {
+            tracing::info!(rows = self.rows, "rows are being copied");
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::store::{
     BackUpError, BackedUp, Backend, Compacted, StoreError,
-    backups::{self, Sum, failed},
+    backups::{self, Sum, Told, failed},
     directory, files,
 };
 
@@ -103,11 +103,18 @@ fn copy(store: &ReadTransaction, to: &Path) -> Result<(), StoreError> {
 
 /// Copies the rows of all tables, and answers what they are.
 fn copy_tables(store: &ReadTransaction, to: &WriteTransaction) -> Result<[Sum; 4], StoreError> {
+    let mut told = Told::default();
     let mut journal = to.open_table(JOURNAL).map_err(unavailable)?;
-    let commits = commits(store, |first, frame| journal.insert(first, frame).map(drop))?;
+    let commits = commits(store, |first, frame| {
+        told.copied(1);
+        journal.insert(first, frame).map(drop)
+    })?;
     let [entities, vault, views] = ROWS.map(|table| {
         let mut copied = to.open_table(table).map_err(unavailable)?;
-        rows(store, table, |key, value| copied.insert(key, value).map(drop))
+        rows(store, table, |key, value| {
+            told.copied(1);
+            copied.insert(key, value).map(drop)
+        })
     });
     Ok([commits, entities?, vault?, views?])
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::store::{
     BackUpError, BackedUp, Backend,
-    backups::{self, failed},
+    backups::{self, Told, failed},
     directory,
     files::{size, sync_above, sync_all},
 };
@@ -147,14 +147,16 @@ fn copy_rows(
         }
         copy.flush().map(drop)
     };
+    let mut told = Told::default();
     for (tree, copied) in TREES.into_iter().zip(trees) {
         let mut last = None;
         // The store is not held between two batches: whoever closes it does not wait for a backup.
-        while let Some((rows, key)) =
+        while let Some(rows) =
             shared.files.with(|opened| rows_after(opened.of(tree), last.as_ref()).map_err(unavailable))?
         {
-            copied.apply_batch(rows).and_then(|()| catch_up(&handed_over)).map_err(broken)?;
-            last = Some(key);
+            told.copied(rows.count);
+            copied.apply_batch(rows.batch).and_then(|()| catch_up(&handed_over)).map_err(broken)?;
+            last = Some(rows.last);
         }
     }
     let lengths = handed_over.end(beside);

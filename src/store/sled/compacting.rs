@@ -21,7 +21,7 @@ use super::{
 };
 use crate::store::{
     Backend, Compacted, OpenError,
-    backups::Sum,
+    backups::{Sum, Told},
     directory,
     files::{remove, size, sync, sync_all},
 };
@@ -81,7 +81,8 @@ fn copy(from: &Path, to: &Path, options: SledOptions, path: &str) -> Result<(), 
     let failed = |error| opening(path, error);
     let copied = {
         let (old, new) = (reopened(from, options).map_err(failed)?, open_db(to, options).map_err(failed)?);
-        format::TREES.map(|tree| copy_tree(&old, &new, tree))
+        let mut told = Told::default();
+        format::TREES.map(|tree| copy_tree(&old, &new, tree, &mut told))
     };
     let unusable = |error: io::Error| OpenError::Unusable { path: path.to_owned(), error };
     sync_all(to).map_err(unusable)?;
@@ -99,13 +100,14 @@ fn copy(from: &Path, to: &Path, options: SledOptions, path: &str) -> Result<(), 
     sync_all(to).map_err(unusable)
 }
 
-fn copy_tree(old: &sled::Db, new: &sled::Db, tree: Tree) -> sled::Result<Sum> {
+fn copy_tree(old: &sled::Db, new: &sled::Db, tree: Tree, told: &mut Told) -> sled::Result<Sum> {
     let (from, to) = (old.open_tree(tree.name())?, new.open_tree(tree.name())?);
     let mut last = None;
-    while let Some((rows, key)) = rows_after(&from, last.as_ref())? {
-        to.apply_batch(rows)?;
+    while let Some(rows) = rows_after(&from, last.as_ref())? {
+        told.copied(rows.count);
+        to.apply_batch(rows.batch)?;
         new.flush()?;
-        last = Some(key);
+        last = Some(rows.last);
     }
     sum_of(&from)
 }

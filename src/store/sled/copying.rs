@@ -12,23 +12,30 @@ const BYTES_MAX: usize = 1_024 * 1_024;
 /// So often a store is opened that was just closed.
 const REOPEN_MAX: usize = 10_000;
 
-/// The first rows after the key `after`, as a batch that puts them, and the last one's key; none at the end.
-pub(super) fn rows_after(
-    tree: &sled::Tree,
-    after: Option<&sled::IVec>,
-) -> sled::Result<Option<(sled::Batch, sled::IVec)>> {
+/// Rows of a tree.
+pub(super) struct Rows {
+    /// Puts them.
+    pub batch: sled::Batch,
+    /// The last one's key.
+    pub last: sled::IVec,
+    pub count: u64,
+}
+
+/// The first rows after the key `after`; none at the end.
+pub(super) fn rows_after(tree: &sled::Tree, after: Option<&sled::IVec>) -> sled::Result<Option<Rows>> {
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let (mut batch, mut last, mut bytes) = (sled::Batch::default(), None, 0);
+    let (mut batch, mut last, mut bytes, mut count) = (sled::Batch::default(), None, 0, 0);
     for row in tree.range::<&sled::IVec, _>((from, Bound::Unbounded)).take(ROWS_MAX) {
         let (key, value) = row?;
         bytes += key.len() + value.len();
+        count += 1;
         last = Some(key.clone());
         batch.insert(key, value);
         if bytes >= BYTES_MAX {
             break;
         }
     }
-    Ok(last.map(|last| (batch, last)))
+    Ok(last.map(|last| Rows { batch, last, count }))
 }
 
 /// A checksum over all that is in a tree.
