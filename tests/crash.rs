@@ -6,6 +6,8 @@ mod support;
 
 use std::{
     collections::HashMap,
+    path::Path,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -155,6 +157,7 @@ async fn ten_kills_on(backend: &'static str) {
         })
         .await;
         server.kill().await;
+        is_well(directory.path(), backend);
         customers = shopping.join_all().await;
         server = Server::start(directory.path(), &settings).await;
         for (client, book) in &mut customers {
@@ -165,6 +168,16 @@ async fn ten_kills_on(backend: &'static str) {
     let operator = Client::of(&server.url, Some(operator_key(directory.path())));
     everything_adds_up(&operator, &product, &customers).await;
     server.kill().await;
+    is_well(directory.path(), backend);
+}
+
+/// Whatever was under way: what is there is whole, and what is derived agrees with the journal.
+fn is_well(data: &Path, backend: &str) {
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_saem"));
+    verify.args(["verify", "--data"]).arg(data);
+    let output = verify.envs([("SAEM_STORE__BACKEND", backend), ("SAEM_LOG", "error")]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.ends_with("all is well\n"), "{said}");
 }
 
 async fn everything_adds_up(operator: &Client, product: &str, customers: &[(Client, Book)]) {
