@@ -104,8 +104,7 @@ impl Projection for Messages {
         };
         let terms =
             rental.terms().map_err(|_| StoreError::Corrupt(format!("{rental_id} was never placed")))?;
-        let at = position_key(recorded.position);
-        rows.mark(key(BY_CUSTOMER, &[&terms.customer_id.0.to_be_bytes(), &at]));
+        rows.mark(listing_key(terms.customer_id, recorded.position));
         let record_key = record_key(recorded.position);
         if rows.get_as(&record_key, Record::read).await?.is_some() {
             return Ok(());
@@ -133,8 +132,19 @@ impl Projection for Messages {
     }
 }
 
-fn record_key(position: Position) -> Vec<u8> {
+/// What the keys of all records begin with.
+pub const RECORDS: &[u8] = RECORD;
+
+/// Where the message about the event at `position` is.
+#[must_use]
+pub fn record_key(position: Position) -> Vec<u8> {
     key(RECORD, &[&position_key(position)])
+}
+
+/// Where it is listed for its customer.
+#[must_use]
+pub fn listing_key(customer: CustomerId, position: Position) -> Vec<u8> {
+    key(BY_CUSTOMER, &[&customer.0.to_be_bytes(), &position_key(position)])
 }
 
 /// Newest first.

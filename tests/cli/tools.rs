@@ -179,6 +179,12 @@ async fn what_is_not_whole_or_not_known_is_not_imported_and_leaves_nothing() {
         assert_eq!(fs::read_dir(&into).unwrap().count(), 0, "{words}");
         assert!(!directory.path().join("evil.key").exists());
     }
+    // A unit that was never there cannot have left.
+    let impossible = import(&whole.replace("\"stock\":5", "\"stock\":0"), &into);
+    let told = String::from_utf8(impossible.stderr).unwrap();
+    assert_eq!(impossible.status.code(), Some(1), "{told}");
+    assert!(told.contains("what happened to product_") && told.contains("cannot have happened"), "{told}");
+    assert_eq!(fs::read_dir(&into).unwrap().count(), 0);
     // What somebody else has, or has begun to use, is not touched.
     fs::write(into.join("holiday.jpg"), "").unwrap();
     fails_with(import(&whole, &into), &["into", "not empty"]);

@@ -50,7 +50,10 @@ struct RecordV1 {
 
 impl Record {
     /// Reads a row, an old one too.
-    pub(super) fn read(row: &[u8]) -> Result<Self, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`]
+    pub fn read(row: &[u8]) -> Result<Self, StoreError> {
         codec::decode::<Self>(row).or_else(|unreadable| {
             // What is neither is told as what it should be.
             let old = codec::decode::<RecordV1>(row).map_err(|_| unreadable)?;

@@ -3,14 +3,15 @@
 //!
 //! The journal is read as often as it takes: each reading folds the entities of some lanes, so that memory
 //! stays bounded by [`EVENTS_A_READING`], not by the store ([`folding`]). Each is compared with what the
-//! index holds ([`index`]) and with its row of My Page ([`page`]); what is in the vault, and in the views'
-//! other rows, is looked at once ([`beside`]).
+//! index holds ([`index`]), with its row of My Page ([`page`]) and with its messages ([`messages`]); what is
+//! in the vault, and in the views' other rows, is looked at once ([`beside`]).
 //!
 //! Findings name entities, positions and rules, and no personal data.
 
 mod beside;
 mod folding;
 mod index;
+mod messages;
 mod page;
 
 #[cfg(test)]
@@ -25,7 +26,10 @@ use self::{
 };
 use super::Progress;
 use crate::{
-    actors::{catalogue::Catalogue, mypage::MyPage, projection::stand_of, shop::views::ProductView},
+    actors::{
+        catalogue::Catalogue, mypage::MyPage, notification::Messages, projection::stand_of,
+        shop::views::ProductView,
+    },
     domain::{LANES, Position, ProductId},
     store::{Journal, StoreError},
 };
@@ -112,7 +116,7 @@ async fn verify_by(
     let stands = Stands::of(journal, head, &mut verified).await?;
     let parts = head.0.div_ceil(events_a_reading).clamp(1, u64::from(LANES)) as u8;
     let mut whole = Whole::default();
-    let mut readable = true;
+    let (mut readable, mut messages) = (true, 0);
     for number in 0..parts {
         let part = Part { number, of: parts };
         let mut folding = Folding::new(part, head, stands.catalogue);
@@ -127,12 +131,18 @@ async fn verify_by(
             let mut pages = Pages::of(&folding, stand);
             verified.rows += pages.compare(journal, part, progress, &mut verified.findings).await?;
         }
+        if let Some(stand) = stands.messages {
+            messages += messages::Due::of(&folding, stand).compare(journal, &mut verified.findings).await?;
+        }
         index::compare(journal, folding, progress, &mut verified.findings).await?;
     }
     if readable {
         whole.judge(&mut verified.findings);
         if let Some(stand) = stands.page {
             page::count_listings(journal, verified.rows, stand, &mut verified.findings).await?;
+        }
+        if stands.messages.is_some() {
+            messages::count(journal, messages, &mut verified.findings).await?;
         }
         if stands.catalogue.is_some() {
             beside::compare_catalogue(journal, &whole.catalogue, &mut verified.findings).await?;
@@ -178,6 +188,7 @@ impl Whole {
 struct Stands {
     page: Option<Position>,
     catalogue: Option<Position>,
+    messages: Option<Position>,
 }
 
 impl Stands {
@@ -186,8 +197,14 @@ impl Stands {
         head: Position,
         verified: &mut Verified,
     ) -> Result<Self, StoreError> {
-        let [page, catalogue] = [stand_of::<MyPage>(journal).await?, stand_of::<Catalogue>(journal).await?];
-        for (name, stand) in [("My Page", page), ("the catalogue", catalogue)] {
+        let [page, catalogue, messages] = [
+            stand_of::<MyPage>(journal).await?,
+            stand_of::<Catalogue>(journal).await?,
+            stand_of::<Messages>(journal).await?,
+        ];
+        for (name, stand) in
+            [("My Page", page), ("the catalogue", catalogue), ("the list of messages", messages)]
+        {
             match stand {
                 // A store without events has nothing to show.
                 None if head.0 > 0 => {
@@ -201,6 +218,6 @@ impl Stands {
                 Some(_) | None => {}
             }
         }
-        Ok(Self { page, catalogue })
+        Ok(Self { page, catalogue, messages })
     }
 }

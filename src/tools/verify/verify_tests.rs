@@ -223,6 +223,26 @@ async fn a_row_of_the_catalogue_that_is_not_the_fold_is_found() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_missing_or_of_something_else_is_found() {
+    let journal = shop().await;
+    let all = rows(&journal, b"n/r").await;
+    let [(key, row), (_, other)] = [&all[0], &all[1]];
+    let rental = crate::actors::notification::Record::read(row).unwrap().rental_id.to_string();
+    write(&journal, key, None).await;
+    says(&found(&journal, &rental).await, "no message tells of what stands at");
+    write(&journal, key, Some(other.clone())).await;
+    says(&found(&journal, &rental).await, "another message stands at");
+    write(&journal, key, Some(row.clone())).await;
+    let (listed, _) = rows(&journal, b"n/c").await.remove(0);
+    write(&journal, &listed, None).await;
+    says(&found(&journal, "rental_").await, "is not listed for its customer");
+    write(&journal, &listed, Some(Vec::new())).await;
+    let stranger = [&b"n/r"[..], &[0; 8]].concat();
+    write(&journal, &stranger, Some(row.clone())).await;
+    says(&found(&journal, "messages").await, "for");
+}
+
+#[tokio::test]
 async fn damaged_rows_and_records_are_found_by_their_keys() {
     let journal = shop().await;
     for prefix in [&b"m/r"[..], b"n/r", b"k/", b"a/", b"stand/agenda", b"cursor/"] {
