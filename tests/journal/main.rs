@@ -21,6 +21,7 @@ mod room;
 mod samples;
 mod surveying;
 mod verifying;
+mod verifying_redb;
 
 use std::{future::Future, time::Duration};
 

@@ -16,17 +16,17 @@ use crate::{
     samples::{Entity, Said, is_refused, put, registered, restocks},
 };
 
-const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
-const ROWS: [TableDefinition<'_, &[u8], &[u8]>; 3] =
+pub(crate) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
+pub(crate) const ROWS: [TableDefinition<'_, &[u8], &[u8]>; 3] =
     [TableDefinition::new("entities"), TableDefinition::new("vault"), TableDefinition::new("views")];
 
 /// The store in a directory that nobody has open, past all that Saem does to it.
-fn raw(directory: &TempDir) -> redb::Database {
+pub(crate) fn raw(directory: &TempDir) -> redb::Database {
     redb::Database::open(directory.path().join("journal.redb")).unwrap()
 }
 
 /// The value with one bit flipped; counts from its end when `byte` is negative.
-fn flipped(value: &[u8], byte: isize) -> Vec<u8> {
+pub(crate) fn flipped(value: &[u8], byte: isize) -> Vec<u8> {
     let mut value = value.to_vec();
     let index = if byte < 0 { value.len() - byte.unsigned_abs() } else { byte.unsigned_abs() };
     value[index] ^= 0x10;
@@ -34,7 +34,7 @@ fn flipped(value: &[u8], byte: isize) -> Vec<u8> {
 }
 
 /// Flips a bit of the commit whose first event stands at `first`.
-fn flip_commit(directory: &TempDir, first: u64, byte: isize) {
+pub(crate) fn flip_commit(directory: &TempDir, first: u64, byte: isize) {
     let db = raw(directory);
     let written = db.begin_write().unwrap();
     {

@@ -8,38 +8,42 @@ use saem::{
 use tempfile::TempDir;
 
 use crate::{
-    backend::{Backend as _, Sled},
+    backend::{Backend as _, Keeper, Kept, SledJournal},
     directory::{Raw, entity_key},
     reading::two_rentals,
     samples::registered,
 };
 
 /// Three products and two rentals, closed: everything written behind, a chunk for each commit.
-async fn closed() -> TempDir {
-    let sled = Sled::begin();
-    two_rentals(sled.journal()).await;
-    registered(sled.journal(), 2, 1).await;
-    registered(sled.journal(), 3, 2).await;
-    sled.closed().await
+pub(crate) async fn closed<J: Keeper>() -> TempDir {
+    let kept = Kept::<J>::begin();
+    two_rentals(kept.journal()).await;
+    registered(kept.journal(), 2, 1).await;
+    registered(kept.journal(), 3, 2).await;
+    kept.closed().await
+}
+
+/// What is found in the store in `directory`, which is closed afterwards.
+pub(crate) async fn found_in<J: Keeper>(directory: TempDir, options: J::Options) -> Vec<String> {
+    let kept = Kept::<J>::open(directory, options).await;
+    let mut tell = |line| panic!("a quick one says nothing: {line}");
+    let verified = verify(kept.journal(), &mut Progress::new(&mut tell)).await.unwrap();
+    let found = verified.findings.told.iter().map(ToString::to_string).collect();
+    kept.closed().await;
+    found
 }
 
 /// What is found in a store that `harm` was done to.
 async fn found(harm: impl FnOnce(&Raw)) -> Vec<String> {
-    let directory = closed().await;
+    let directory = closed::<SledJournal>().await;
     let raw = Raw::open(&directory).await;
     harm(&raw);
     drop(raw);
-    let options = SledOptions { write_behind: false, ..SledOptions::default() };
-    let sled = Sled::open(directory, options).await;
-    let mut tell = |line| panic!("a quick one says nothing: {line}");
-    let verified = verify(sled.journal(), &mut Progress::new(&mut tell)).await.unwrap();
-    let found = verified.findings.told.iter().map(ToString::to_string).collect();
-    sled.closed().await;
-    found
+    found_in::<SledJournal>(directory, SledOptions { write_behind: false, ..SledOptions::default() }).await
 }
 
 #[track_caller]
-fn is(found: &[String], subject: EntityId, words: &str) {
+pub(crate) fn is(found: &[String], subject: EntityId, words: &str) {
     let told = found.iter().any(|found| found.starts_with(&format!("{subject}:")) && found.contains(words));
     assert!(told, "{subject}: {words}: {found:#?}");
 }

@@ -2,11 +2,11 @@
 
 use std::ops::Bound;
 
-use redb::{AccessGuard, ReadTransaction, TableHandle as _};
+use redb::{AccessGuard, ReadTransaction};
 
 use super::{
     format::{ENTITIES, Rows, VAULT, entity_key, unavailable},
-    reads::{commits_from, vault_row},
+    reads::{Rising, commits_from, vault_row},
 };
 use crate::{
     domain::{EntityId, Position},
@@ -69,7 +69,6 @@ pub(super) fn vault_after(
     rows_after(store, VAULT, after.map(str::as_bytes), max, |(key, value)| vault_row(&key, &value))
 }
 
-/// Keys that do not rise would have whoever asks go round in circles.
 fn rows_after<T>(
     store: &ReadTransaction,
     table: Rows<'_>,
@@ -79,14 +78,11 @@ fn rows_after<T>(
 ) -> Result<Vec<T>, StoreError> {
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
     let rows = store.open_table(table).map_err(unavailable)?;
-    let mut last = after.map(<[u8]>::to_vec);
     let mut found = Vec::new();
+    let mut rising = Rising::after(after);
     for row in rows.range::<&[u8]>((from, Bound::Unbounded)).map_err(unavailable)?.take(max) {
         let row = row.map_err(unavailable)?;
-        if last.as_deref().is_some_and(|last| row.0.value() <= last) {
-            return Err(StoreError::Corrupt(format!("the keys of table {} do not rise", table.name())));
-        }
-        last = Some(row.0.value().to_vec());
+        rising.to(row.0.value())?;
         found.push(told(row)?);
     }
     Ok(found)

@@ -92,7 +92,14 @@ pub(super) async fn read_vault(
     progress.begin("records of the vault read");
     let (mut count, mut after) = (0, None);
     loop {
-        let rows = journal.vault_after(after, PAGE).await?;
+        let rows = match journal.vault_after(after.clone(), PAGE).await {
+            Err(StoreError::Corrupt(what)) => {
+                let after = after.map_or_else(String::new, |after| format!(" after {after}"));
+                findings.add(format!("the vault{after}"), format!("damaged: {what}"));
+                return Ok(count);
+            }
+            rows => rows?,
+        };
         let Some((last, _)) = rows.last() else { return Ok(count) };
         after = Some(last.clone());
         count += rows.len() as u64;

@@ -19,8 +19,8 @@ pub(super) async fn compare(
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
     progress.begin("entities compared");
-    let mut after = None;
-    while let Some(page) = next(journal, &mut after).await? {
+    let mut pages = Pages::default();
+    while let Some(page) = pages.next(journal).await? {
         progress.add(page.len() as u64);
         for (id, known) in page.into_iter().filter(|(id, _)| folding.part.has(id.id)) {
             let entity = folding.entities.remove(&id);
@@ -30,10 +30,23 @@ pub(super) async fn compare(
             }
         }
     }
+    // What is wrong with the index as a whole is told once.
+    if folding.part.number == 0 {
+        pages.judge(findings);
+    }
     let mut missing: Vec<EntityId> = folding.entities.into_keys().collect();
     missing.sort_unstable();
     for id in missing {
-        findings.add(id, "the journal tells of it, the index does not know it");
+        // Behind what is damaged, one by one: what can be found is not missing.
+        let is_there = pages.damaged.is_some()
+            && match journal.load(id).await {
+                Ok(loaded) => loaded.version.0 > 0,
+                Err(StoreError::Corrupt(_)) => false,
+                Err(error) => return Err(error),
+            };
+        if !is_there {
+            findings.add(id, "the journal tells of it, the index does not know it");
+        }
     }
     Ok(())
 }
@@ -45,8 +58,8 @@ pub(super) async fn read(
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
     progress.begin("entities read");
-    let mut after = None;
-    while let Some(page) = next(journal, &mut after).await? {
+    let mut pages = Pages::default();
+    while let Some(page) = pages.next(journal).await? {
         progress.add(page.len() as u64);
         for (id, known) in page {
             if let Err(error) = known {
@@ -54,17 +67,38 @@ pub(super) async fn read(
             }
         }
     }
+    pages.judge(findings);
     Ok(())
 }
 
-/// The next entities; none at the end.
-async fn next(
-    journal: &Arc<dyn Journal>,
-    after: &mut Option<EntityId>,
-) -> Result<Option<Vec<KnownEntity>>, StoreError> {
-    let page = journal.entities(*after, PAGE).await?;
-    *after = page.last().map(|(id, _)| *id);
-    Ok(Some(page).filter(|page| !page.is_empty()))
+/// All entities that the index knows, some at a time.
+#[derive(Default)]
+struct Pages {
+    after: Option<EntityId>,
+    /// Why it cannot be read any further.
+    damaged: Option<String>,
+}
+
+impl Pages {
+    /// The next ones; none at the end, and where it is damaged.
+    async fn next(&mut self, journal: &Arc<dyn Journal>) -> Result<Option<Vec<KnownEntity>>, StoreError> {
+        let page = match journal.entities(self.after, PAGE).await {
+            Err(StoreError::Corrupt(what)) => {
+                self.damaged = Some(what);
+                return Ok(None);
+            }
+            page => page?,
+        };
+        self.after = page.last().map(|(id, _)| *id).or(self.after);
+        Ok(Some(page).filter(|page| !page.is_empty()))
+    }
+
+    fn judge(&self, findings: &mut Findings) {
+        if let Some(what) = &self.damaged {
+            let after = self.after.map_or_else(String::new, |after| format!(" after {after}"));
+            findings.add(format!("the index{after}"), format!("damaged: {what}"));
+        }
+    }
 }
 
 fn compare_one(
