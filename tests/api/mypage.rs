@@ -1,5 +1,7 @@
 //! `/v1/mypage`, `/v1/notifications`: what the customer watches.
 
+use std::fs::File;
+
 use serde_json::{Value, json};
 
 use crate::app::{Client, TestApp, eventually, id};
@@ -132,10 +134,20 @@ async fn a_customer_hears_of_every_step_of_the_delivery() {
 
 /// Does something to the rows of a stopped server's views.
 fn with_views(app: &TestApp, change: impl FnOnce(&sled::Tree)) {
-    let config = sled::Config::new().path(app.data().join("journal")).segment_size(2 * 1_024 * 1_024);
-    let db = config.open().unwrap();
-    change(&db.open_tree("views").unwrap());
-    db.flush().unwrap();
+    let store = app.data().join("journal");
+    // Threads of sled's end a little later than whoever had it open.
+    let free = || {
+        while File::open(store.join("db")).unwrap().try_lock().is_err() {
+            std::thread::yield_now();
+        }
+    };
+    free();
+    {
+        let db = sled::Config::new().path(&store).segment_size(2 * 1_024 * 1_024).open().unwrap();
+        change(&db.open_tree("views").unwrap());
+        db.flush().unwrap();
+    }
+    free();
 }
 
 #[tokio::test]
