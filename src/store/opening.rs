@@ -31,7 +31,8 @@ pub enum OpenError {
     /// Another backend keeps its data there.
     #[error(
         "the data directory {path} holds a store of {holds}, but store.backend is {configured}: set \
-         store.backend to {holds}, or store.path to another directory; nothing was touched"
+         store.backend to {holds}, or store.path to another directory (saem export and saem import move a \
+         shop from one backend to another); nothing was touched"
     )]
     OtherBackend {
         /// Which.

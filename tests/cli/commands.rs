@@ -189,7 +189,7 @@ async fn data_of_redb_is_compacted_backed_up_and_restored_and_sled_refuses_it() 
         String::from_utf8(output.stdout).unwrap()
     };
     let copy_to = copy.to_str().unwrap();
-    let other = ["a store of redb, but store.backend is sled", "set store.backend to redb"];
+    let other = ["a store of redb, but store.backend is sled", "saem export and saem import move"];
     fails_with(saem(&data).output().unwrap(), &other);
     fails_with(tool(&["compact"], &data, "sled"), &other);
     fails_with(tool(&["backup", copy_to], &data, "sled"), &other);

@@ -1,6 +1,7 @@
 //! `saem verify`, `saem export` and `saem import`: what they say, what they refuse, and that nothing is lost.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Write as _,
     os::unix::fs::PermissionsExt as _,
@@ -31,9 +32,18 @@ pub fn says(command: &mut Command) -> String {
     said
 }
 
+/// The same, for a store of this backend.
+fn on<'a>(backend: &str, command: &'a mut Command) -> &'a mut Command {
+    command.env("SAEM_STORE__BACKEND", backend)
+}
+
 /// Imports these lines.
 pub fn import(lines: &str, data: &Path) -> Output {
-    let mut command = tool("import", data);
+    fed(lines, &mut tool("import", data))
+}
+
+/// What comes of it when it reads these lines.
+fn fed(lines: &str, command: &mut Command) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
     let mut input = process.stdin.take().unwrap();
@@ -45,7 +55,12 @@ pub fn import(lines: &str, data: &Path) -> Output {
 
 #[track_caller]
 pub fn imported(lines: &str, data: &Path) {
-    let Output { status, stdout, stderr } = import(lines, data);
+    imported_on("sled", lines, data);
+}
+
+#[track_caller]
+fn imported_on(backend: &str, lines: &str, data: &Path) {
+    let Output { status, stdout, stderr } = fed(lines, on(backend, &mut tool("import", data)));
     assert_eq!((status.code(), String::from_utf8(stderr).unwrap().as_str()), (Some(0), ""));
     assert!(String::from_utf8(stdout).unwrap().contains(" events, "));
 }
@@ -126,18 +141,49 @@ async fn a_shop_that_was_moved_is_the_same_shop() {
     imported(&exported, &moved);
     assert!(says(&mut tool("verify", &moved)).ends_with("all is well\n"));
     assert_eq!(says(&mut tool("export", &moved)), exported, "byte by byte");
-
-    let (running, said) = Running::start(&mut saem(&moved));
-    let operator = operator(&moved, url(&said));
     assert_eq!(operator_key(&moved), operator_key(&data));
+    is_the_same_shop(&moved, "sled", &customer, &product, &before).await;
+}
+
+#[tokio::test]
+async fn a_shop_that_was_moved_from_sled_to_redb_and_back_is_the_same_shop() {
+    let directory = tempfile::tempdir().unwrap();
+    let [data, moved, back] = ["data", "moved", "back"].map(|name| directory.path().join(name));
+    let (customer, product, before) = shop(&data).await;
+    let exported = says(&mut tool("export", &data));
+    for (backend, data, format) in [("redb", &moved, "saem 1 redb\n"), ("sled", &back, "saem 1\n")] {
+        imported_on(backend, &exported, data);
+        assert_eq!(fs::read_to_string(data.join("FORMAT")).unwrap(), format);
+        assert!(!data.join("importing").exists());
+        assert!(says(on(backend, &mut tool("verify", data))).ends_with("all is well\n"));
+        assert_eq!(says(on(backend, &mut tool("export", data))), exported, "byte by byte, from {backend}");
+    }
+    let files = fs::read_dir(&moved).unwrap().map(|entry| entry.unwrap().file_name());
+    let files: BTreeSet<_> = files.map(|name| name.into_string().unwrap()).collect();
+    assert!(files.iter().eq(["FORMAT", "journal.redb", "operator.key", "simulator.ledger"]), "{files:?}");
+    for (configured, data, holds) in [("sled", &moved, "redb"), ("redb", &back, "sled")] {
+        let other = format!("a store of {holds}, but store.backend is {configured}");
+        for name in ["verify", "export"] {
+            let refused = on(configured, &mut tool(name, data)).output().unwrap();
+            fails_with(refused, &[&other, "saem export and saem import"]);
+        }
+    }
+    is_the_same_shop(&moved, "redb", &customer, &product, &before).await;
+    is_the_same_shop(&back, "sled", &customer, &product, &before).await;
+}
+
+/// It answers as it did where it came from, goes on behind that, and is well.
+async fn is_the_same_shop(moved: &Path, backend: &str, customer: &Client, product: &str, before: &[Value]) {
+    let (running, said) = Running::start(on(backend, &mut saem(moved)));
+    let operator = operator(moved, url(&said));
     // The session is good there, too.
-    let customer = Client::of(url(&said), None).with_token_of(&customer);
-    let again = customer.rent_keyed(&product, "tok_ok", "a key").await;
+    let customer = Client::of(url(&said), None).with_token_of(customer);
+    let again = customer.rent_keyed(product, "tok_ok", "a key").await;
     assert_eq!(again.header("idempotency-replayed"), "true");
     let after = seen(&operator, &customer, &paths(&again.expect(201))).await;
-    assert!(after == before, "{after:#?}\nnot\n{before:#?}");
+    assert!(after[..] == *before, "{after:#?}\nnot\n{before:#?}");
     // What is new goes on behind it, and the messages of old were not sent again.
-    customer.post("/v1/rentals", order(&product, "tok_ok")).await.expect(201);
+    customer.post("/v1/rentals", order(product, "tok_ok")).await.expect(201);
     let old = before[3]["items"].as_array().unwrap();
     let messages = eventually("another message", || async {
         let messages = operator.get("/v1/notifications").await.expect(200);
@@ -147,7 +193,7 @@ async fn a_shop_that_was_moved_is_the_same_shop() {
     .await;
     assert_eq!(messages[messages.len() - old.len()..], old[..], "sent once, and then");
     running.end();
-    assert!(says(&mut tool("verify", &moved)).ends_with("all is well\n"));
+    assert!(says(on(backend, &mut tool("verify", moved))).ends_with("all is well\n"));
 }
 
 #[tokio::test]
