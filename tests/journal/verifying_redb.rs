@@ -1,17 +1,19 @@
 //! Verifying a store in redb, which checks no page of a file that was closed in order: what is damaged there
 //! is found all the same.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use redb::ReadableTable as _;
 use saem::{
     domain::{CustomerId, EntityId, ProductId, RentalId},
-    store::redb::RedbOptions,
+    store::{Journal, redb::RedbOptions},
+    tools::{Progress, verify::verify},
 };
 
 use crate::{
-    backend::RedbJournal,
+    backend::{self, Backend as _, Redb, RedbJournal},
     redb_file::{JOURNAL, ROWS, flip_commit, flipped, raw},
+    samples::Said,
     verifying::{closed, found_in, is},
 };
 
@@ -97,5 +99,46 @@ fn a_damaged_commit_and_a_gap_in_redb_are_found_by_their_positions() {
         }
         let gap = found_in::<RedbJournal>(directory, RedbOptions::default()).await;
         assert!(gap[0].starts_with("the journal after 3: damaged: there is no event at 4"), "{gap:#?}");
+    });
+}
+
+/// How many bits are flipped, each in a store of its own.
+const FLIPS: usize = 150;
+
+#[test]
+fn whatever_bit_is_flipped_a_store_is_refused_or_told_of_or_says_the_same() {
+    crate::run(async {
+        let directory = closed::<RedbJournal>().await;
+        let whole = fs::read(directory.path().join("journal.redb")).unwrap();
+        let redb = Redb::open(directory, RedbOptions::default()).await;
+        let said = Said::by(redb.journal()).await;
+        let well = found_in::<RedbJournal>(redb.closed().await, RedbOptions::default()).await;
+        // Where there is something; evenly over all of it, so that each table has its share.
+        let used: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
+        let mut told = 0;
+        for flip in 0..FLIPS {
+            let at = used[flip * used.len() / FLIPS];
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (flip % 8);
+            let directory = tempfile::tempdir().unwrap();
+            fs::write(directory.path().join("FORMAT"), "saem 1 redb\n").unwrap();
+            fs::write(directory.path().join("journal.redb"), bytes).unwrap();
+            let opened = backend::open::<RedbJournal>(directory.path(), RedbOptions::default()).await;
+            let Ok(opened) = opened else {
+                told += 1;
+                continue;
+            };
+            let journal: Arc<dyn Journal> = opened;
+            let mut tell = |line| panic!("a quick one says nothing: {line}");
+            let verified = verify(&journal, &mut Progress::new(&mut tell)).await;
+            let found = verified.map(|verified| verified.findings.told);
+            if found.is_ok_and(|found| found.iter().map(ToString::to_string).eq(well.iter().cloned())) {
+                assert!(Said::by(&journal).await == said, "bit {} of byte {at} hides something", flip % 8);
+            } else {
+                told += 1;
+            }
+            journal.close().await;
+        }
+        assert!(told > 0);
     });
 }

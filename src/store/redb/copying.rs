@@ -13,7 +13,7 @@ use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageEr
 
 use super::{
     OpenError, RedbOptions, Shared,
-    format::{JOURNAL, NEW, ROWS, Rows, STORE, open_db, put_in_place, unavailable},
+    format::{JOURNAL, NEW, ROWS, Rows, STORE, open_db, put_in_place, reading, unavailable},
     reads,
     writer::Moment,
 };
@@ -74,7 +74,7 @@ pub(super) fn compact(directory: &Path, options: RedbOptions) -> Result<Compacte
     {
         let old = open_db(&store, options.cache_bytes, Arc::default())?;
         let old = old.begin_read().map_err(unavailable).map_err(damaged)?;
-        copy(&old, &new).map_err(damaged)?;
+        reading(|| copy(&old, &new)).map_err(damaged)?;
     }
     put_in_place(directory).map_err(unusable)?;
     let bytes_after = std::fs::metadata(&store).map_err(unusable)?.len();

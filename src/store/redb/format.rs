@@ -59,7 +59,11 @@ impl Opened {
 
 pub(super) fn unavailable(error: impl Into<redb::Error>) -> StoreError {
     match error.into() {
-        error @ redb::Error::Corrupted(_) => StoreError::Corrupt(error.to_string()),
+        // A table of ours is there, and is what it is, unless the file is damaged.
+        error @ (redb::Error::Corrupted(_)
+        | redb::Error::TableDoesNotExist(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TypeDefinitionChanged { .. }) => StoreError::Corrupt(error.to_string()),
         error => StoreError::Unavailable(error.to_string()),
     }
 }
@@ -103,11 +107,19 @@ pub(super) fn open_db(store: &Path, cache_bytes: u64, faults: Arc<Faults>) -> Re
         make_tables(&db)?;
         Ok(db)
     };
-    // A file that is shorter than its header says, and more of the kind, redb answers with a panic.
+    // A file that is shorter than its header says, and more of the kind.
     match catch_unwind(AssertUnwindSafe(opened)) {
         Ok(opened) => opened.map_err(|error| opening(path, error)),
-        Err(_) => Err(OpenError::Damaged { path, error: "redb cannot make sense of it".to_owned() }),
+        Err(_) => Err(OpenError::Damaged { path, error: NONSENSE.to_owned() }),
     }
+}
+
+/// What is said of damage that redb answers with a panic.
+const NONSENSE: &str = "redb cannot make sense of it";
+
+/// Reads a file that was opened: much of its damage is met only now.
+pub(super) fn reading<T>(read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(StoreError::Corrupt(NONSENSE.to_owned())))
 }
 
 fn make_tables(db: &Database) -> Result<(), redb::Error> {

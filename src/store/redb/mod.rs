@@ -81,7 +81,7 @@ impl RedbJournal {
     /// [`OpenError`], one clear line each.
     pub fn open(directory: &Path, options: RedbOptions) -> Result<Arc<Self>, OpenError> {
         let files = Files::new(format::open(directory, options)?);
-        let head = files.with(|opened| reads::last(&opened.snapshot()?));
+        let head = format::reading(|| files.with(|opened| reads::last(&opened.snapshot()?)));
         let head = head.map_err(|error| OpenError::Damaged {
             path: directory.display().to_string(),
             error: error.to_string(),
@@ -129,7 +129,8 @@ impl RedbJournal {
         read: impl FnOnce(&Shared, &redb::ReadTransaction) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<Result<T, StoreError>> {
         let shared = Arc::clone(&self.shared);
-        self.pool.run(move || shared.files.with(|opened| read(&shared, &opened.snapshot()?)))
+        self.pool
+            .run(move || format::reading(|| shared.files.with(|opened| read(&shared, &opened.snapshot()?))))
     }
 }
 
