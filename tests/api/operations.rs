@@ -3,7 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, Client, TestApp, eventually};
+use crate::{
+    app::{Answer, Client, TestApp, eventually},
+    support::services::SERVICES,
+};
 
 async fn fault(app: &TestApp, kind: &str, id: &str, mode: &str) -> Answer {
     app.operator()
@@ -142,19 +145,7 @@ async fn what_is_held_can_be_tried_again_or_given_up() {
 async fn every_always_on_actor_comes_back_after_a_panic() {
     let app = TestApp::start();
     let (customer, product) = (app.customer(1).await, app.product(1, 50).await);
-    let services = [
-        ("reactor", "rental"),
-        ("reactor", "payment"),
-        ("reactor", "delivery"),
-        ("reactor", "product"),
-        ("projection", "mypage"),
-        ("projection", "catalogue"),
-        ("projection", "notification"),
-        ("projection", "agenda"),
-        ("errands", "agenda"),
-        ("courier", "notification"),
-    ];
-    for (kind, name) in services {
+    for (kind, name) in SERVICES {
         fault(&app, kind, name, "PANIC").await.expect(202);
     }
     let rental = customer.rented(&product).await;
@@ -168,7 +159,7 @@ async fn every_always_on_actor_comes_back_after_a_panic() {
     };
     eventually("every message is sent", sent).await;
     let actors = app.operator().get("/v1/operations/actors").await.expect(200);
-    for (kind, name) in services {
+    for (kind, name) in SERVICES {
         let items = actors["items"].as_array().unwrap();
         let actor = items.iter().find(|actor| actor["kind"] == kind && actor["name"] == name).unwrap();
         assert_eq!((&actor["live"], &actor["restarted"]), (&json!(1), &json!(1)), "{kind} {name}");

@@ -138,19 +138,6 @@ pub enum Target {
     Service(&'static str, &'static str),
 }
 
-pub const SERVICES: [(&str, &str); 10] = [
-    ("reactor", "rental"),
-    ("reactor", "payment"),
-    ("reactor", "delivery"),
-    ("reactor", "product"),
-    ("projection", "mypage"),
-    ("projection", "catalogue"),
-    ("projection", "notification"),
-    ("projection", "agenda"),
-    ("errands", "agenda"),
-    ("courier", "notification"),
-];
-
 /// One step of a case.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {

@@ -12,8 +12,9 @@ use saem::{
 };
 
 use crate::{
-    commands::{Command, Placing, Request, SERVICES, Seen, Step, Target, Token},
+    commands::{Command, Placing, Request, Seen, Step, Target, Token},
     model::{CROWD, Model, NUMBERS},
+    services::SERVICES,
 };
 
 pub fn step(model: &Model) -> BoxedStrategy<Step> {

@@ -22,6 +22,8 @@ mod keys;
 mod model;
 mod people;
 mod regressions;
+#[path = "../support/services.rs"]
+mod services;
 #[path = "../support/wire.rs"]
 mod wire;
 mod world;

@@ -4,7 +4,10 @@
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use saem::{actors::ask::FaultMode, domain::context::Context};
 
-use crate::plan::{Again, Card, Fault, Mood, Outcome, Plan, SERVICES, Step, Target, Weather, What};
+use crate::{
+    plan::{Again, Card, Fault, Mood, Outcome, Plan, Step, Target, Weather, What},
+    services::SERVICES,
+};
 
 /// How many customers and products there are.
 pub const CROWD: usize = 3;

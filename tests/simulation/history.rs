@@ -14,7 +14,8 @@ use crate::{
     asking::{Ask, Request},
     clock::BEGINNING,
     disk::Planned,
-    plan::{Fault, Plan, SERVICES, Step, Target, What},
+    plan::{Fault, Plan, Step, Target, What},
+    services::SERVICES,
     world::World,
 };
 

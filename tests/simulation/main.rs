@@ -32,6 +32,8 @@ mod plan;
 mod planted;
 mod points;
 mod roads;
+#[path = "../support/services.rs"]
+mod services;
 mod shrink;
 #[path = "../support/wire.rs"]
 mod wire;

@@ -201,23 +201,9 @@ pub enum Target {
     Delivery(usize),
     Product(usize),
     PaymentActor,
-    /// By its number in [`SERVICES`].
+    /// By its number in [`crate::services::SERVICES`].
     Service(usize),
 }
-
-/// Actors that are always there.
-pub const SERVICES: [(&str, &str); 10] = [
-    ("reactor", "rental"),
-    ("reactor", "payment"),
-    ("reactor", "delivery"),
-    ("reactor", "product"),
-    ("projection", "mypage"),
-    ("projection", "catalogue"),
-    ("projection", "notification"),
-    ("projection", "agenda"),
-    ("errands", "agenda"),
-    ("courier", "notification"),
-];
 
 impl Plan {
     /// As one line, for the corpus.

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part, and exports nothing")]
 
 pub mod process;
+pub mod services;
 pub mod toss;
 
 use std::{future::Future, path::Path, time::Duration};
