@@ -110,7 +110,10 @@ impl Inner {
     }
 
     fn fate(&self) -> Fate {
-        let (mood, mut dice) = (*self.mood.lock().unwrap(), self.dice.lock().unwrap());
+        let mood = *self.mood.lock().unwrap();
+        let panics = self.dice.lock().unwrap().random_range(0..100) < mood.panic_percent;
+        assert!(!panics, "injected fault on the way to the bank");
+        let mut dice = self.dice.lock().unwrap();
         let mut percent = |percent| dice.random_range(0..100) < percent;
         let (fails, lost) = (percent(mood.error_percent), percent(mood.lost_percent));
         let delay_ms = if mood.latency_ms == 0 { 0 } else { dice.random_range(0..=mood.latency_ms) };

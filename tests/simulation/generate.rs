@@ -29,11 +29,13 @@ enum Trouble {
     GatewayLate,
     GatewayForgets,
     GatewayRefuses,
+    GatewayPanics,
     SmsDown,
+    SmsPanics,
     ClockJumps,
 }
 
-const TROUBLES: [Trouble; 14] = [
+const TROUBLES: [Trouble; 16] = [
     Trouble::EntityFails,
     Trouble::ActorFails,
     Trouble::ServiceFails,
@@ -46,7 +48,9 @@ const TROUBLES: [Trouble; 14] = [
     Trouble::GatewayLate,
     Trouble::GatewayForgets,
     Trouble::GatewayRefuses,
+    Trouble::GatewayPanics,
     Trouble::SmsDown,
+    Trouble::SmsPanics,
     Trouble::ClockJumps,
 ];
 
@@ -217,7 +221,16 @@ impl Maker {
                 again: dice.percent(30).then_some(Again { turns: dice.0.random_range(1..200) }),
             },
             Trouble::Restart => Fault::Restart,
-            _ if over => Fault::Gateway(calm),
+            Trouble::GatewaySlow
+            | Trouble::GatewayLoses
+            | Trouble::GatewayLate
+            | Trouble::GatewayForgets
+            | Trouble::GatewayRefuses
+            | Trouble::GatewayPanics
+                if over =>
+            {
+                Fault::Gateway(calm)
+            }
             Trouble::GatewaySlow => {
                 Fault::Gateway(Mood { latency_ms: dice.0.random_range(100..1_500), ..calm })
             }
@@ -227,7 +240,9 @@ impl Maker {
             Trouble::GatewayLate => Fault::Gateway(Mood { late_percent: some, ..calm }),
             Trouble::GatewayForgets => Fault::Gateway(Mood { forgetful: true, lost_percent: some, ..calm }),
             Trouble::GatewayRefuses => Fault::Gateway(Mood { refuses_refunds: true, ..calm }),
+            Trouble::GatewayPanics => Fault::Gateway(Mood { panic_percent: some, ..calm }),
             Trouble::SmsDown => Fault::Sms { down: dice.percent(60) },
+            Trouble::SmsPanics => Fault::SmsPanic,
             Trouble::ClockJumps => {
                 let jumps = [-20_000, -1_000, 500, 5_000, 100_000, 7_200_000];
                 Fault::Clock { jump_ms: *dice.one_of(&jumps) }

@@ -175,6 +175,7 @@ impl World {
             }
             Fault::Gateway(mood) => self.bank.set_mood(mood),
             Fault::Sms { down } => self.phones.set_down(down),
+            Fault::SmsPanic => self.phones.panic_next(),
             Fault::Clock { jump_ms } => self.watch.jump(jump_ms),
             Fault::Crash { arrives, batches, again } => self.crash(arrives, batches, again).await,
             Fault::Restart => self.restart().await,

@@ -19,6 +19,7 @@ const REFUSALS_MAX: u32 = 6;
 #[derive(Default)]
 pub struct Phones {
     down: AtomicBool,
+    panics: AtomicBool,
     refused: Mutex<BTreeMap<NotificationId, u32>>,
     received: Mutex<Vec<NotificationId>>,
 }
@@ -26,6 +27,10 @@ pub struct Phones {
 impl Phones {
     pub fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
+    }
+
+    pub fn panic_next(&self) {
+        self.panics.store(true, Ordering::Relaxed);
     }
 
     pub fn received(&self) -> Vec<NotificationId> {
@@ -39,6 +44,7 @@ impl SmsGateway for Phones {
     }
 
     fn send(&self, message: TextMessage) -> Sending {
+        assert!(!self.panics.swap(false, Ordering::Relaxed), "injected fault in the phones");
         let mut refused = self.refused.lock().unwrap();
         let times = refused.entry(message.id).or_default();
         if self.down.load(Ordering::Relaxed) && *times < REFUSALS_MAX {

@@ -104,6 +104,8 @@ pub enum Fault {
     Sms {
         down: bool,
     },
+    /// The next message panics in whoever sends it.
+    SmsPanic,
     Clock {
         jump_ms: i64,
     },
@@ -153,6 +155,9 @@ pub struct Mood {
     pub error_percent: u32,
     /// How many of a hundred charges are carried out long after their caller gave up.
     pub late_percent: u32,
+    /// How many of a hundred calls panic in whoever makes them.
+    #[serde(default)]
+    pub panic_percent: u32,
     /// Captures are not found right after they were made.
     pub forgetful: bool,
     pub refuses_refunds: bool,
