@@ -21,6 +21,7 @@ enum Trouble {
     ActorFails,
     ServiceFails,
     StoreFails,
+    StoreSlow,
     StoreDies,
     Crash,
     Restart,
@@ -35,11 +36,12 @@ enum Trouble {
     ClockJumps,
 }
 
-const TROUBLES: [Trouble; 16] = [
+const TROUBLES: [Trouble; 17] = [
     Trouble::EntityFails,
     Trouble::ActorFails,
     Trouble::ServiceFails,
     Trouble::StoreFails,
+    Trouble::StoreSlow,
     Trouble::StoreDies,
     Trouble::Crash,
     Trouble::Restart,
@@ -154,12 +156,12 @@ impl Maker {
                 let step = self.dice.0.random_range(0..self.steps.len());
                 What::Again { step }
             }
-            48..58 => What::Pay { rental: self.recent(), card: self.card() },
+            48..58 => self.pay(),
             58..73 => What::Cancel { rental: self.recent(), by_operator: self.dice.percent(20) },
             73..80 => What::Dispatch { rental: self.recent() },
             80..86 => What::Complete { rental: self.recent() },
-            86..90 => What::Restock { product: self.product(), quantity: self.dice.0.random_range(1..4) },
-            90..93 => What::Pause { context: *self.dice.one_of(&Context::ALL) },
+            86..89 => What::Restock { product: self.product(), quantity: self.dice.0.random_range(1..4) },
+            89..93 => What::Pause { context: *self.dice.one_of(&Context::ALL) },
             93..97 => What::Resume { context: *self.dice.one_of(&Context::ALL) },
             97..99 => What::Retry,
             _ => What::Breaker { open: self.dice.percent(40) },
@@ -169,6 +171,19 @@ impl Maker {
 
     fn product(&mut self) -> usize {
         self.dice.0.random_range(0..CROWD)
+    }
+
+    /// Paying later; now and then from two windows at once.
+    fn pay(&mut self) -> What {
+        let rental = self.recent();
+        if self.dice.percent(30) {
+            let card = self.card();
+            self.push(What::Pay { rental, card });
+            if let Some(first) = self.steps.last_mut() {
+                first.after_ms = first.after_ms.min(5);
+            }
+        }
+        What::Pay { rental, card: self.card() }
     }
 
     fn place(&mut self) -> What {
@@ -184,7 +199,7 @@ impl Maker {
         let some = dice.0.random_range(10..60);
         let fault = match trouble {
             Trouble::EntityFails => {
-                let times = if dice.percent(15) { 7 } else { 1 };
+                let times = if dice.percent(25) { 7 } else { 1 };
                 let (rental, product) = (self.recent(), self.product());
                 let targets = [
                     Target::Rental(rental),
@@ -209,6 +224,9 @@ impl Maker {
                     outcome: *dice.one_of(&outcomes),
                     for_ever: dice.percent(15),
                 }
+            }
+            Trouble::StoreSlow => {
+                Fault::Store { nth: dice.0.random_range(1..8), outcome: Outcome::Slow, for_ever: false }
             }
             Trouble::StoreDies => Fault::Store {
                 nth: dice.0.random_range(1..60),

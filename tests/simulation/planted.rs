@@ -5,7 +5,7 @@ use saem::planted::{BUGS, Bug, plant};
 use crate::{crew, generate, history, plan::Plan, shrink::shrink};
 
 /// Every bug is found within so many seeds, or it counts as not found.
-const SEEDS_MAX: u64 = 2_000;
+const SEEDS_MAX: u64 = 3_000;
 const OPERATIONS: usize = 100;
 
 /// Whether a plan goes wrong with this bug in it.
