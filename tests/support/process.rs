@@ -3,14 +3,47 @@
 use std::{path::Path, process::Stdio};
 
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
 };
+
+/// The server's.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_saem");
 
 /// A server that dies with the test.
 pub struct Server {
     pub process: Child,
     pub url: String,
+}
+
+/// A server that has not said yet that it serves.
+pub struct Starting {
+    process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Starting {
+    /// SIGKILL, wherever it is. Answers whether it had already said what to try first.
+    pub async fn kill(mut self) -> bool {
+        self.process.kill().await.unwrap();
+        while let Some(line) = self.lines.next_line().await.unwrap() {
+            if line.contains("try first") {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The server, once it takes commands.
+    async fn ready(mut self) -> Server {
+        let first = self.lines.next_line().await.unwrap().expect("it says where it listens");
+        let url = first.split_once("listens on ").unwrap().1.to_owned();
+        while !self.lines.next_line().await.unwrap().expect("it says what to try").contains("try first") {}
+        let anyone = super::Client::of(&url, None);
+        let ready = || async { (anyone.get("/readyz").await.status == 200).then_some(()) };
+        super::eventually("the server is ready", ready).await;
+        Server { process: self.process, url }
+    }
 }
 
 impl Server {
@@ -21,7 +54,12 @@ impl Server {
 
     /// The same, with its log going to `log`.
     pub async fn start_logging(data: &Path, settings: &[(&str, &str)], log: Stdio) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_saem"))
+        Self::spawn(data, settings, log).ready().await
+    }
+
+    /// The same, from its first moment on.
+    pub fn spawn(data: &Path, settings: &[(&str, &str)], log: Stdio) -> Starting {
+        let mut process = Command::new(BINARY)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .envs([("SAEM_LOG", "error"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")])
@@ -31,14 +69,8 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let first = lines.next_line().await.unwrap().expect("it says where it listens");
-        let url = first.split_once("listens on ").unwrap().1.to_owned();
-        while !lines.next_line().await.unwrap().expect("it says what to try").contains("try first") {}
-        let anyone = super::Client::of(&url, None);
-        let ready = || async { (anyone.get("/readyz").await.status == 200).then_some(()) };
-        super::eventually("the server is ready", ready).await;
-        Self { process, url }
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        Starting { process, lines }
     }
 
     /// SIGTERM, and what it does before it ends.
