@@ -48,6 +48,24 @@ pub enum OpenError {
     /// There is something in it already.
     #[error("the directory {0} is not empty; nothing is overwritten")]
     Occupied(String),
+    /// It ends too early: what was on disk is not found any more.
+    #[error(
+        "the end of the data in {path} is lost: event {durable} was on disk (mark {mark}), and what is found \
+         ends with event {found} (mark {found_mark}); restore a backup, or delete the file journal.mark \
+         there to go on without what is lost"
+    )]
+    Lost {
+        /// Which.
+        path: String,
+        /// The newest event that was known to be on disk.
+        durable: u64,
+        /// The newest event that is found.
+        found: u64,
+        /// The number that the store had then.
+        mark: u64,
+        /// The number that it has.
+        found_mark: u64,
+    },
     /// It is damaged.
     #[error("the data in {path} is damaged: {error}")]
     Damaged {

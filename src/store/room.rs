@@ -52,8 +52,10 @@ impl Room {
         short.then(|| "the disk has less than store.min_free_mb left".to_owned())
     }
 
-    /// Changes what must be left.
+    /// Changes what must be left. It counts at once: the writer may have looked before it, and not taken
+    /// yet what is to be written after it.
     pub(super) fn require(&self, min_free_bytes: u64) {
         self.min_free_bytes.store(min_free_bytes, Ordering::Relaxed);
+        self.look();
     }
 }

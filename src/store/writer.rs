@@ -53,6 +53,9 @@ pub(super) trait Engine: Send + 'static {
     /// [`StoreError`]: what is on disk now, nobody knows.
     fn write(&mut self, batch: &mut Batch<Self::Staged>, pace: Pace) -> Result<bool, StoreError>;
 
+    /// The batch that was written last is answered: time for what nobody waits for.
+    fn answered(&mut self) {}
+
     /// Makes the next batch fail, as a disk would.
     fn fail_next_flush(&mut self);
 
@@ -255,6 +258,7 @@ impl<E: Engine> Writer<E> {
                     status.head.send_replace(Position(self.next.0 - 1));
                 }
                 batch.answers.into_iter().for_each(Answer::durable);
+                self.engine.answered();
                 written
             }
             Err(error) => {

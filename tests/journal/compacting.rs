@@ -46,7 +46,8 @@ fn holds(directory: &Path, text: &str) -> bool {
 }
 
 async fn says<J: Keeper>(directory: TempDir, said: &Said, step: &str) {
-    let names = ["FORMAT", J::STORE];
+    let mark = (J::KIND == Kind::Sled).then_some("journal.mark");
+    let names: Vec<_> = ["FORMAT", J::STORE].into_iter().chain(mark).collect();
     let kept = Kept::<J>::open(directory, J::Options::default()).await;
     let journal = kept.journal();
     assert_eq!(&Said::by(journal).await, said, "{step}");

@@ -119,7 +119,7 @@ fn a_crash_amid_writing_behind_loses_nothing() {
 }
 
 /// sled's newest snapshot in `store`.
-fn snapshot(store: &Path) -> PathBuf {
+pub(crate) fn snapshot(store: &Path) -> PathBuf {
     let entries = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
     let is_snapshot = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("snap.");
     entries.filter(is_snapshot).max().unwrap()

@@ -11,6 +11,7 @@ mod backing_up;
 mod beside;
 mod commits;
 mod compacting;
+mod damage;
 mod directory;
 mod failing;
 mod golden;

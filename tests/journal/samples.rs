@@ -128,6 +128,18 @@ fn shown(kind: EntityKind, loaded: &Loaded) -> String {
     }
 }
 
+/// Whether a snapshot is one.
+fn can_be_read(kind: EntityKind, bytes: &[u8]) -> bool {
+    match kind {
+        EntityKind::Rental => codec::decode_snapshot::<Rental>(bytes).is_ok(),
+        EntityKind::Payment => codec::decode_snapshot::<Payment>(bytes).is_ok(),
+        EntityKind::Delivery => codec::decode_snapshot::<Delivery>(bytes).is_ok(),
+        EntityKind::Product => codec::decode_snapshot::<Product>(bytes).is_ok(),
+        EntityKind::Account => codec::decode_snapshot::<Account>(bytes).is_ok(),
+        EntityKind::Context => codec::decode_snapshot::<Maintenance>(bytes).is_ok(),
+    }
+}
+
 /// All that a journal can be asked, views apart.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Said {
@@ -161,6 +173,52 @@ impl Said {
         }
         let vault = journal.vault_scan(String::new()).await.unwrap();
         Self { head, events, entities, timelines, vault }
+    }
+
+    /// Asks a journal that may be damaged for the same: answers whether all of it is there, and is wrong if
+    /// something else is, or less, without a word.
+    pub(crate) async fn compared_with(&self, journal: &Arc<dyn Journal>) -> Result<bool, String> {
+        let head = *journal.head().borrow();
+        if head != self.head {
+            return Err(format!("the head is {head:?}, and was {:?}", self.head));
+        }
+        let mut whole = true;
+        for event in &self.events {
+            match journal.read(Position(event.position.0 - 1), 1).await {
+                Ok(read) if read.len() == 1 && *read[0] == *event => {}
+                Ok(read) => return Err(format!("{event:?} became {read:?}")),
+                Err(_) => whole = false,
+            }
+        }
+        for (id, version, commit, was) in &self.entities {
+            match journal.load(*id).await {
+                Ok(loaded) if loaded.snapshot.as_ref().is_some_and(|bytes| !can_be_read(id.kind, bytes)) => {
+                    whole = false;
+                }
+                Ok(loaded) => {
+                    let is = (loaded.version, loaded.last_commit_id, shown(id.kind, &loaded));
+                    if (&is.0, &is.1, &is.2) != (version, commit, was) {
+                        return Err(format!("{id} was {version:?} {was} and is {is:?}"));
+                    }
+                }
+                Err(_) => whole = false,
+            }
+        }
+        for (rental, was) in &self.timelines {
+            match journal.timeline(*rental).await {
+                Ok(is) if is.iter().map(|event| event.position).eq(was.iter().copied()) => {}
+                Ok(is) => return Err(format!("{rental} has another timeline: {is:?}")),
+                Err(_) => whole = false,
+            }
+        }
+        for (key, was) in &self.vault {
+            match journal.vault_get(key.clone()).await {
+                Ok(is) if is.as_ref() == Some(was) => {}
+                Ok(is) => return Err(format!("{key} in the vault became {is:?}")),
+                Err(_) => whole = false,
+            }
+        }
+        Ok(whole)
     }
 }
 

@@ -35,7 +35,7 @@ impl Starting {
     }
 
     /// The server, once it takes commands.
-    async fn ready(mut self) -> Server {
+    pub async fn ready(mut self) -> Server {
         let first = self.lines.next_line().await.unwrap().expect("it says where it listens");
         let url = first.split_once("listens on ").unwrap().1.to_owned();
         while !self.lines.next_line().await.unwrap().expect("it says what to try").contains("try first") {}
@@ -59,7 +59,12 @@ impl Server {
 
     /// The same, from its first moment on.
     pub fn spawn(data: &Path, settings: &[(&str, &str)], log: Stdio) -> Starting {
-        let mut process = Command::new(BINARY)
+        Self::spawn_by(Command::new(BINARY), data, settings, log)
+    }
+
+    /// The same, started by something that becomes it: `command` ends with [`BINARY`].
+    pub fn spawn_by(mut command: Command, data: &Path, settings: &[(&str, &str)], log: Stdio) -> Starting {
+        let mut process = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .envs([("SAEM_LOG", "error"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")])

@@ -18,9 +18,10 @@ use super::{
     SledOptions,
     copying::{reopened, rows_after, sum_of},
     format::{self, STORE, Tree, open_db, opening},
+    mark, reads,
 };
 use crate::store::{
-    Backend, Compacted, OpenError,
+    Backend, Compacted, OpenError, StoreError,
     backups::{Sum, Told},
     directory,
     files::{remove, size, sync, sync_all},
@@ -80,7 +81,13 @@ pub(super) fn settle(directory: &Path) -> io::Result<()> {
 fn copy(from: &Path, to: &Path, options: SledOptions, path: &str) -> Result<(), OpenError> {
     let failed = |error| opening(path, error);
     let copied = {
-        let (old, new) = (reopened(from, options).map_err(failed)?, open_db(to, options).map_err(failed)?);
+        let old = reopened(from, options).map_err(failed)?;
+        let journal = old.open_tree(Tree::Journal.name()).map_err(failed)?;
+        let damaged =
+            |error: StoreError| OpenError::Damaged { path: path.to_owned(), error: error.to_string() };
+        // What is left of a store that lost its end is all there is to look for the rest in.
+        mark::check(Path::new(path), &journal, reads::last(&journal).map_err(damaged)?)?;
+        let new = open_db(to, options).map_err(failed)?;
         let mut told = Told::default();
         format::TREES.map(|tree| copy_tree(&old, &new, tree, &mut told))
     };

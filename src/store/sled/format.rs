@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
@@ -106,20 +107,26 @@ pub(super) fn open_db(store: &Path, options: SledOptions) -> sled::Result<sled::
         .cache_capacity(options.cache_bytes)
         .segment_size(SEGMENT_BYTES)
         .flush_every_ms(None);
-    match config.open() {
-        Err(sled::Error::Corruption { .. }) => {
+    match open_or_error(&config) {
+        Err(sled::Error::Corruption { .. } | sled::Error::ReportableBug(_)) => {
             let moved = set_snapshots_aside(store)?;
             if moved.is_empty() {
-                return config.open();
+                return open_or_error(&config);
             }
             warn!(
                 ?moved,
                 "sled could not be opened; its snapshots were set aside, and the log is read instead"
             );
-            config.open()
+            open_or_error(&config)
         }
         opened => opened,
     }
+}
+
+/// With pages missing from its log, sled panics. Whoever opens a store is to be told in one line.
+fn open_or_error(config: &sled::Config) -> sled::Result<sled::Db> {
+    catch_unwind(AssertUnwindSafe(|| config.open()))
+        .unwrap_or_else(|_| Err(sled::Error::ReportableBug("sled panicked while opening it".to_owned())))
 }
 
 /// sled's snapshots only save it reading its log; a crash may leave one torn, and sled then refuses to
@@ -144,6 +151,7 @@ pub(super) fn opening(path: &str, error: sled::Error) -> OpenError {
     match error {
         error if is_locked(&error) => OpenError::Locked(path),
         sled::Error::Io(error) => OpenError::Unusable { path, error },
+        sled::Error::ReportableBug(error) => OpenError::Damaged { path, error },
         error => OpenError::Damaged { path, error: error.to_string() },
     }
 }

@@ -7,6 +7,7 @@
 //! | `j` position of its first event | a *chunk*: the commits of one batch, packed, ≤ 16 KiB |
 //! | `e` entity | what is known of an entity: version, snapshot, timeline; *written behind* |
 //! | `m` `checkpoint` | from which position on the journal is to be folded at start-up |
+//! | `m` `mark` | a number that the file `journal.mark` repeats, see [`mark`] |
 //! | `v` key | the vault |
 //!
 //! Keys are what sled costs, so a commit has none of its own. What is known of an entity stays in
@@ -21,6 +22,7 @@ mod compacting;
 mod copying;
 mod format;
 mod index;
+mod mark;
 mod reads;
 mod surveying;
 mod writer;
@@ -37,6 +39,7 @@ use self::{
     backing_up::Handover,
     format::{Files, Tree, unavailable},
     index::Index,
+    mark::Mark,
     writer::SledEngine,
 };
 use super::{
@@ -97,10 +100,13 @@ impl SledJournal {
         let files = Arc::new(Files::new(opened));
         let index = Index::new(Arc::clone(&files), options.write_behind);
         let head = reads::recover(&files, &index).map_err(damaged)?;
+        let tree = files.with(|opened| Ok(opened.tree.clone())).map_err(damaged)?;
+        let mark = Mark::open(directory, &tree, head)?;
+        drop(tree);
         let status = Arc::new(Status::new(directory.to_owned(), options.min_free_bytes, head));
         let handover = Handover::default();
         let shared = Arc::new(Shared { status: Arc::clone(&status), files, handover, index });
-        let engine = SledEngine { shared: Arc::clone(&shared), fail_next_flush: false };
+        let engine = SledEngine::new(Arc::clone(&shared), mark);
         let queue = Queue::new(Writer::start(engine, status));
         Ok(Arc::new(Self { shared, queue, pool: ReadPool::start() }))
     }

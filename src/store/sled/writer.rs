@@ -1,8 +1,10 @@
 //! How sled makes a batch durable.
 //!
 //! ```text
-//! pack ─▶ add some of what is written behind ─▶ apply_batch ─▶ flush ─▶ fdatasync
+//! pack ─▶ add some of what is written behind, and the mark ─▶ apply_batch ─▶ flush ─▶ fdatasync
 //! ```
+//!
+//! The file that repeats the mark is written after the batch was answered: nobody waits for it.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -10,6 +12,7 @@ use super::{
     Shared,
     format::{CHECKPOINT, Tree, chunk_key, entity_key, unavailable, vault_key},
     index::Due,
+    mark::Mark,
 };
 use crate::{
     domain::{EntityId, Position},
@@ -32,8 +35,11 @@ const BEHIND_QUIET: usize = 1_024;
 
 /// What writes to sled.
 pub(super) struct SledEngine {
-    pub shared: Arc<Shared>,
-    pub fail_next_flush: bool,
+    shared: Arc<Shared>,
+    mark: Mark,
+    /// Whether the batch that was written last took a mark along.
+    marked: bool,
+    fail_next_flush: bool,
 }
 
 impl Engine for SledEngine {
@@ -59,10 +65,15 @@ impl Engine for SledEngine {
         };
         let head = *self.shared.status.head.borrow();
         let due = self.shared.index.due(max, now(), pace == Pace::Closing, head);
-        if due.entities.is_empty() && batch.answers.is_empty() {
+        let marking = self.mark.is_due(pace != Pace::Busy);
+        if due.entities.is_empty() && batch.answers.is_empty() && !marking {
             return Ok(false);
         }
-        self.make_durable(batch, &due)?;
+        self.make_durable(batch, &due, marking)?;
+        self.marked = marking;
+        if !marking && !batch.answers.is_empty() {
+            self.mark.acknowledged();
+        }
         self.shared.index.written(&due.entities);
         if let Some((first, _)) = batch.frames.first() {
             let known = std::mem::take(&mut batch.known).into_iter();
@@ -72,6 +83,12 @@ impl Engine for SledEngine {
             self.shared.index.changed(known, *first, now());
         }
         Ok(true)
+    }
+
+    fn answered(&mut self) {
+        if std::mem::take(&mut self.marked) {
+            self.mark.is_on_disk(*self.shared.status.head.borrow());
+        }
     }
 
     fn fail_next_flush(&mut self) {
@@ -84,7 +101,11 @@ impl Engine for SledEngine {
 }
 
 impl SledEngine {
-    fn make_durable(&mut self, batch: &Batch<()>, due: &Due) -> Result<(), StoreError> {
+    pub(super) const fn new(shared: Arc<Shared>, mark: Mark) -> Self {
+        Self { shared, mark, marked: false, fail_next_flush: false }
+    }
+
+    fn make_durable(&mut self, batch: &Batch<()>, due: &Due, marking: bool) -> Result<(), StoreError> {
         let mut tree = sled::Batch::default();
         pack(&mut tree, &batch.frames);
         for VaultWrite { key, value } in &batch.vault {
@@ -103,6 +124,9 @@ impl SledEngine {
         }
         if let Some(checkpoint) = due.checkpoint {
             tree.insert(CHECKPOINT, codec::encode(&checkpoint)?);
+        }
+        if marking {
+            self.mark.take_along(&mut tree)?;
         }
         let fail = std::mem::take(&mut self.fail_next_flush);
         self.shared.files.with(|files| {

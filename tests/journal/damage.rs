@@ -1,0 +1,297 @@
+//! A disk that rots: whatever a damaged file makes of a store, it is opened with all that was acknowledged,
+//! or says of what it cannot read that it cannot, or is refused. It never says something else, nor less.
+//!
+//! `SEED` chooses the damages again, `DAMAGES` says how many there are of each kind.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+};
+
+use futures_util::FutureExt as _;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use saem::store::{Journal as _, OpenError, sled::SledOptions};
+use tempfile::TempDir;
+
+use crate::{
+    backend::{self, Backend as _, Sled, SledJournal, copy},
+    reading::two_rentals,
+    samples::{Said, put, registered, restocks},
+};
+
+/// How many damages of each kind are tried unless `DAMAGES` says otherwise; so many times fewer of a store
+/// that takes long to open.
+const DAMAGES: usize = 30;
+const LARGE_FEWER: usize = 5;
+
+/// A store with some of everything, some of it in sled's snapshot and some only in its log, and what it says.
+async fn grown() -> (Sled, Said) {
+    let sled = Sled::begin();
+    two_rentals(sled.journal()).await;
+    for id in 50..80 {
+        registered(sled.journal(), id, 1).await;
+    }
+    let sled = sled.reopened().await;
+    for id in 80..100 {
+        let mut product = registered(sled.journal(), id, 1).await;
+        product.tell(sled.journal(), restocks(3)).await;
+        sled.journal().vault_write(vec![put(&format!("session/{id}"), "somebody")]).await.unwrap();
+    }
+    let said = Said::by(sled.journal()).await;
+    (sled, said)
+}
+
+/// The same, closed in order, and killed once its mark was set.
+async fn templates() -> [(TempDir, Said); 2] {
+    let (closed, said) = grown().await;
+    let closed = (closed.closed().await, said);
+    let (running, said) = grown().await;
+    marked(running.path()).await;
+    let killed = running.crashed().await.closed().await;
+    [closed, (killed, said)]
+}
+
+/// A store of several of sled's segments, closed in order: damage hits what is long written, too.
+async fn large() -> (TempDir, Said) {
+    let (sled, _) = grown().await;
+    for id in 0..120u8 {
+        let value = format!("{id}/").repeat(4_000);
+        sled.journal().vault_write(vec![put(&format!("large/{id:03}"), &value)]).await.unwrap();
+        sled.journal().view_apply(vec![(vec![id; 9], Some(value.into_bytes()))]).await.unwrap();
+    }
+    let said = Said::by(sled.journal()).await;
+    (sled.closed().await, said)
+}
+
+/// Waits until the mark of a store that has nothing to do covers all of it.
+async fn marked(directory: &Path) {
+    let read = || fs::read_to_string(directory.join("journal.mark")).ok();
+    let before = read();
+    while read() == before {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What became of a damaged store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Became {
+    /// All of it is there.
+    Whole,
+    /// Something cannot be read, and says so.
+    Unreadable,
+    /// It is not opened: its end is lost.
+    Lost,
+    /// It is not opened.
+    Damaged,
+}
+
+/// Opens a copy of a store that was damaged, and compares it with what it said before.
+async fn became(directory: &Path, said: &Said) -> Result<Became, String> {
+    let opening =
+        std::panic::AssertUnwindSafe(backend::open::<SledJournal>(directory, SledOptions::default()));
+    let journal = match opening.catch_unwind().await {
+        Ok(Ok(journal)) => journal,
+        Ok(Err(OpenError::Lost { .. })) => return Ok(Became::Lost),
+        Ok(Err(OpenError::Damaged { .. } | OpenError::Unusable { .. })) => return Ok(Became::Damaged),
+        Ok(Err(error)) => return Err(format!("refused for another reason: {error}")),
+        Err(_) => return Err("opening panicked".to_owned()),
+    };
+    let became = said.compared_with(&(journal.clone() as _)).await;
+    journal.close().await;
+    became.map(|whole| if whole { Became::Whole } else { Became::Unreadable })
+}
+
+/// A copy of a store.
+fn copied(template: &TempDir) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    copy(template.path(), directory.path());
+    directory
+}
+
+/// What may happen to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Damage {
+    /// One bit is another.
+    Flip,
+    /// It ends earlier.
+    Truncate,
+    /// A sector was never written.
+    Block,
+}
+
+/// How large a sector is.
+const SECTOR: usize = 512;
+
+/// Damages a file, where something is written, and says how.
+fn inflict(damage: Damage, path: &Path, dice: &mut StdRng) -> String {
+    let bytes = fs::read(path).unwrap();
+    let written: Vec<usize> = (0..bytes.len()).filter(|index| bytes[*index] != 0).collect();
+    let at = written[dice.random_range(0..written.len())];
+    let file = File::options().write(true).open(path).unwrap();
+    match damage {
+        Damage::Flip => {
+            let bit = dice.random_range(0..8);
+            file.write_all_at(&[bytes[at] ^ (1 << bit)], at as u64).unwrap();
+            format!("bit {bit} of byte {at} is flipped")
+        }
+        Damage::Truncate => {
+            file.set_len(at as u64).unwrap();
+            format!("it is cut off at {at}")
+        }
+        Damage::Block => {
+            let at = at / SECTOR * SECTOR;
+            let length = SECTOR.min(bytes.len() - at);
+            file.write_all_at(&vec![0; length], at as u64).unwrap();
+            format!("{length} bytes at {at} are zeroes")
+        }
+    }
+}
+
+/// Damages copies of a store, `count` times each way, in the file that `which` names, and counts what became
+/// of them.
+async fn tried(
+    (template, said): &(TempDir, Said),
+    which: impl Fn(&Path) -> PathBuf,
+    count: usize,
+    dice: &mut StdRng,
+) -> BTreeMap<(Damage, Became), usize> {
+    let (mut counts, mut wrong) = (BTreeMap::new(), Vec::new());
+    for damage in [Damage::Flip, Damage::Truncate, Damage::Block] {
+        for _ in 0..count {
+            let directory = copied(template);
+            let how = inflict(damage, &which(directory.path()), dice);
+            match became(directory.path(), said).await {
+                Ok(became) => *counts.entry((damage, became)).or_insert(0) += 1,
+                Err(what) => wrong.push(format!("{how}: {what}")),
+            }
+        }
+    }
+    println!("{counts:?}");
+    assert_eq!(wrong, Vec::<String>::new());
+    counts
+}
+
+/// How many damages are tried, and which.
+fn chosen() -> (usize, StdRng) {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
+    let seed = number("SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    println!("to see these damages again: SEED={seed} cargo test --test journal damage");
+    let count = number("DAMAGES").map_or(DAMAGES, |damages| usize::try_from(damages).unwrap());
+    (count, StdRng::seed_from_u64(seed))
+}
+
+#[test]
+fn whatever_is_damaged_in_the_log_nothing_wrong_is_said_and_nothing_less() {
+    crate::run(async {
+        let (count, mut dice) = chosen();
+        let log = |directory: &Path| directory.join("journal/db");
+        for template in templates().await {
+            let counts = tried(&template, log, count, &mut dice).await;
+            assert!(counts.keys().any(|(_, became)| *became == Became::Lost), "else nothing was tried");
+        }
+        tried(&large().await, log, count / LARGE_FEWER, &mut dice).await;
+    });
+}
+
+#[test]
+fn whatever_is_damaged_in_a_snapshot_nothing_is_lost() {
+    crate::run(async {
+        let (count, mut dice) = chosen();
+        for template in templates().await {
+            let counts = tried(&template, snapshot_in, count / 2, &mut dice).await;
+            assert!(counts.keys().all(|(_, became)| *became == Became::Whole), "{counts:?}");
+        }
+    });
+}
+
+/// The newest snapshot of the store in a data directory.
+fn snapshot_in(directory: &Path) -> PathBuf {
+    crate::directory::snapshot(&directory.join("journal"))
+}
+
+#[test]
+fn a_store_with_a_file_missing_or_emptied_is_whole_or_refused() {
+    const WHOLE: &[&str] = &["journal.mark", "journal/snap", "journal/blobs"];
+    const REFUSED: &[&str] = &["journal", "journal/db"];
+    crate::run(async {
+        for template in &templates().await {
+            for (names, expected) in [(WHOLE, [Became::Whole; 2]), (REFUSED, [Became::Lost, Became::Damaged])]
+            {
+                for name in names {
+                    for emptied in [false, true] {
+                        let directory = copied(&template.0);
+                        let path = match *name {
+                            "journal/snap" => snapshot_in(directory.path()),
+                            name => directory.path().join(name),
+                        };
+                        if emptied && path.is_file() {
+                            fs::write(&path, "").unwrap();
+                        } else if path.is_file() {
+                            fs::remove_file(&path).unwrap();
+                        } else {
+                            fs::remove_dir_all(&path).unwrap();
+                        }
+                        let became = became(directory.path(), &template.1).await.unwrap();
+                        assert!(expected.contains(&became), "{name}, emptied: {emptied}: {became:?}");
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// A store as it was, with the mark of what it became: its newest part is lost.
+async fn shortened() -> (TempDir, Said) {
+    let (sled, said) = grown().await;
+    let sled = sled.reopened().await;
+    let directory = sled.closed().await;
+    let before = copied(&directory);
+    let sled = Sled::open(directory, SledOptions::default()).await;
+    registered(sled.journal(), 200, 1).await;
+    let directory = sled.closed().await;
+    fs::copy(directory.path().join("journal.mark"), before.path().join("journal.mark")).unwrap();
+    (before, said)
+}
+
+#[test]
+fn a_store_whose_end_is_lost_is_refused_until_its_mark_is_deleted() {
+    crate::run(async {
+        let (directory, said) = shortened().await;
+        let refused = backend::open::<SledJournal>(directory.path(), SledOptions::default())
+            .await
+            .map(drop)
+            .unwrap_err();
+        let OpenError::Lost { durable, found, .. } = refused else { panic!("{refused}") };
+        assert_eq!((durable, found), (said.head.0 + 1, said.head.0));
+        let line = refused.to_string();
+        assert!(line.contains("restore a backup") && line.contains("journal.mark"), "{line}");
+        let compacting = SledJournal::compact(directory.path(), SledOptions::default()).unwrap_err();
+        assert!(matches!(compacting, OpenError::Lost { .. }), "{compacting}");
+        fs::remove_file(directory.path().join("journal.mark")).unwrap();
+        let sled = Sled::open(directory, SledOptions::default()).await;
+        assert_eq!(Said::by(sled.journal()).await, said, "what is left is served");
+        registered(sled.journal(), 201, 1).await;
+        let said = Said::by(sled.journal()).await;
+        let sled = sled.reopened().await;
+        assert_eq!(Said::by(sled.journal()).await, said, "and marked anew");
+    });
+}
+
+#[test]
+fn what_is_lost_of_the_vault_alone_is_noticed_too() {
+    crate::run(async {
+        let (sled, _) = grown().await;
+        let directory = sled.closed().await;
+        let before = copied(&directory);
+        let sled = Sled::open(directory, SledOptions::default()).await;
+        sled.journal().vault_write(vec![put("session/new", "somebody")]).await.unwrap();
+        let directory = sled.closed().await;
+        fs::copy(directory.path().join("journal.mark"), before.path().join("journal.mark")).unwrap();
+        let refused =
+            backend::open::<SledJournal>(before.path(), SledOptions::default()).await.map(drop).unwrap_err();
+        assert!(matches!(refused, OpenError::Lost { .. }), "{refused}");
+    });
+}
