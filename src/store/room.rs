@@ -1,5 +1,6 @@
 //! Room on the disk: a store that fills its disk cannot even be opened any more. So it stops taking commits
-//! while there is still some left, and goes on by itself once there is more.
+//! while there is still some left, and goes on by itself once there is more. With less than half of that it
+//! writes nothing at all, neither views nor what is written behind: a write that fails would be the last one.
 
 use std::{
     io,
@@ -14,6 +15,7 @@ pub(super) struct Room {
     directory: PathBuf,
     min_free_bytes: AtomicU64,
     short: AtomicBool,
+    full: AtomicBool,
 }
 
 /// How many bytes the disk of a directory has left for us.
@@ -24,7 +26,8 @@ pub(super) fn free_bytes(directory: &Path) -> io::Result<u64> {
 
 impl Room {
     pub(super) const fn new(directory: PathBuf, min_free_bytes: u64) -> Self {
-        Self { directory, min_free_bytes: AtomicU64::new(min_free_bytes), short: AtomicBool::new(false) }
+        let (short, full) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { directory, min_free_bytes: AtomicU64::new(min_free_bytes), short, full }
     }
 
     /// How many bytes are left, if the system tells.
@@ -37,6 +40,7 @@ impl Room {
         let min_free_bytes = self.min_free_bytes.load(Ordering::Relaxed);
         let Some(free_bytes) = self.free_bytes() else { return };
         let short = free_bytes < min_free_bytes;
+        self.full.store(free_bytes < min_free_bytes / 2, Ordering::Relaxed);
         if self.short.swap(short, Ordering::Relaxed) != short {
             if short {
                 error!(free_bytes, min_free_bytes, "the disk is nearly full: the store takes no commits");
@@ -44,6 +48,12 @@ impl Room {
                 info!(free_bytes, "the disk has room again: the store takes commits");
             }
         }
+    }
+
+    /// Why not even what follows from commits is written now, if it is not.
+    pub(super) fn fullness(&self) -> Option<String> {
+        let full = self.full.load(Ordering::Relaxed);
+        full.then(|| "the disk has less than half of store.min_free_mb left".to_owned())
     }
 
     /// Why nothing is taken now, if nothing is.

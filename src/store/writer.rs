@@ -90,6 +90,14 @@ pub(super) struct Batch<S> {
     events: Vec<Arc<Recorded>>,
 }
 
+impl<S> Batch<S> {
+    /// Whether there is nothing in it that whoever is answered asked to be written: some only wait for what
+    /// was queued before.
+    pub(super) const fn writes_nothing(&self) -> bool {
+        self.frames.is_empty() && self.vault.is_empty()
+    }
+}
+
 /// What is answered once the batch is on disk, if it gets there.
 pub(super) enum Answer {
     Commit(Reply<Committed>, Result<Committed, CommitError>),

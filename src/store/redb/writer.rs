@@ -17,7 +17,7 @@ use crate::{
     domain::EntityId,
     figures::now,
     store::{
-        StoreError, VaultWrite, ViewWrite, backups, codec,
+        CommitError, StoreError, VaultWrite, ViewWrite, backups, codec,
         queue::Reply,
         record::IndexRecord,
         status::Status,
@@ -67,6 +67,11 @@ impl Engine for RedbEngine {
     fn stage(&mut self, batch: &mut Batch<Vec<ViewWrite>>, own: Own) {
         match own {
             Own::Views { writes, reply } => {
+                // They can wait. On a full disk they would fail, and poison a store that lost nothing.
+                if let Some(reason) = self.shared.status.room.fullness() {
+                    drop(reply.send(Err(CommitError::Unavailable(reason))));
+                    return;
+                }
                 batch.own.extend(writes);
                 batch.answers.push(Answer::View(reply));
             }
@@ -81,6 +86,10 @@ impl Engine for RedbEngine {
     }
 
     fn write(&mut self, batch: &mut Batch<Vec<ViewWrite>>, pace: Pace) -> Result<bool, StoreError> {
+        // What can wait is not tried on a full disk, either.
+        if self.shared.status.room.fullness().is_some() && batch.writes_nothing() && batch.own.is_empty() {
+            return Ok(false);
+        }
         let late = self.volatile && pace != Pace::Busy;
         if batch.answers.is_empty() && !late {
             return Ok(false);

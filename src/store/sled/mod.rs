@@ -205,7 +205,8 @@ impl Journal for SledJournal {
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
         let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
-            if let Some(reason) = shared.status.poisoned() {
+            shared.status.room.look();
+            if let Some(reason) = shared.status.poisoned().or_else(|| shared.status.room.fullness()) {
                 return Err(StoreError::Unavailable(reason));
             }
             let mut batch = sled::Batch::default();

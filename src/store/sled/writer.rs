@@ -64,8 +64,18 @@ impl Engine for SledEngine {
             Pace::Quiet | Pace::Closing => BEHIND_QUIET,
         };
         let head = *self.shared.status.head.borrow();
-        let due = self.shared.index.due(max, now(), pace == Pace::Closing, head);
-        let marking = self.mark.is_due(pace != Pace::Busy);
+        // What is written behind can wait. On a full disk it would fail, and poison a store that lost
+        // nothing.
+        let full = self.shared.status.room.fullness().is_some();
+        if full && batch.writes_nothing() {
+            return Ok(false);
+        }
+        let due = if full {
+            Due::default()
+        } else {
+            self.shared.index.due(max, now(), pace == Pace::Closing, head)
+        };
+        let marking = !full && self.mark.is_due(pace != Pace::Busy);
         if due.entities.is_empty() && batch.answers.is_empty() && !marking {
             return Ok(false);
         }

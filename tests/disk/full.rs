@@ -1,0 +1,217 @@
+//! What a full disk does, and what it does not: nothing that was acknowledged is lost, nobody pays twice.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::{
+    small::SmallDisk,
+    support::{Answer, Client, eventually, id, order},
+};
+
+const DISK_MB: u32 = 64;
+const CUSTOMERS: u32 = 4;
+const FEE_WON: u64 = 29_900;
+
+/// Payments come to an end soon, however they end.
+const IMPATIENT: [(&str, &str); 3] = [
+    ("SAEM_PAYMENT__DEADLINE_MS", "300"),
+    ("SAEM_PAYMENT__TIMEOUT_MS", "150"),
+    ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
+];
+
+fn settings(min_free_mb: &'static str) -> Vec<(&'static str, &'static str)> {
+    [&IMPATIENT[..], &[("SAEM_STORE__MIN_FREE_MB", min_free_mb), ("SAEM_LOG", "off")]].concat()
+}
+
+/// Customers who rent for as long as they are told to, whatever they are answered.
+struct Crowd {
+    renting: JoinSet<Shopper>,
+    acknowledged: Arc<AtomicUsize>,
+    refused: Arc<AtomicUsize>,
+    enough: Arc<AtomicBool>,
+}
+
+/// One of them, with what was asked and what was answered, by key.
+struct Shopper {
+    client: Client,
+    book: HashMap<String, Option<Value>>,
+}
+
+async fn ask(client: &Client, product: &str, key: &str) -> Answer {
+    let request = client.request(Method::POST, "/v1/rentals").header("idempotency-key", key);
+    Answer::of(request.json(&order(product, "tok_ok"))).await
+}
+
+impl Crowd {
+    async fn begins(url: &str, product: &str) -> Self {
+        let mut renting = JoinSet::new();
+        let (acknowledged, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let enough = Arc::new(AtomicBool::new(false));
+        for number in 0..CUSTOMERS {
+            let client = Client::sign_up(url, number).await;
+            let (acknowledged, refused) = (Arc::clone(&acknowledged), Arc::clone(&refused));
+            let (enough, product) = (Arc::clone(&enough), product.to_owned());
+            renting.spawn(async move {
+                let mut book = HashMap::new();
+                while !enough.load(Ordering::Relaxed) {
+                    let key = format!("{}", book.len());
+                    let answer = ask(&client, &product, &key).await;
+                    let told = matches!(answer.status, 201 | 202).then_some(answer.body);
+                    let count = if told.is_some() { &acknowledged } else { &refused };
+                    count.fetch_add(1, Ordering::Relaxed);
+                    assert!(told.is_some() || answer.status == 503, "{}", answer.status);
+                    book.insert(key, told);
+                }
+                Shopper { client, book }
+            });
+        }
+        Self { renting, acknowledged, refused, enough }
+    }
+
+    async fn was_answered(&self, count: &AtomicUsize, more: usize) {
+        let before = count.load(Ordering::Relaxed);
+        let told = || async { (count.load(Ordering::Relaxed) >= before + more).then_some(()) };
+        eventually("that many answers more", told).await;
+    }
+
+    async fn ends(self) -> Vec<Shopper> {
+        self.enough.store(true, Ordering::Relaxed);
+        self.renting.join_all().await
+    }
+}
+
+/// Which payments the gateway has captured.
+async fn captured(operator: &Client) -> Vec<Value> {
+    let ledger = operator.get("/v1/operations/ledger").await.expect(200);
+    ledger["items"].as_array().unwrap().iter().map(|entry| entry["paymentId"].clone()).collect()
+}
+
+/// Whatever was acknowledged is there, whatever was not can be had under the same key, each paid once.
+async fn nothing_is_lost(shoppers: &mut [Shopper], operator: &Client, url: &str, product: &str) {
+    for Shopper { client, book } in shoppers {
+        client.move_to(url);
+        for (key, told) in book {
+            let settled = || async {
+                let answer = ask(client, product, key).await;
+                matches!(answer.status, 201 | 202).then_some(answer.body)
+            };
+            let now = eventually("the request under that key is settled", settled).await;
+            if let Some(told) = told {
+                assert_eq!(id(told), id(&now));
+                assert!(told["status"] != "CONFIRMED" || now["status"] == "CONFIRMED", "{told} became {now}");
+            }
+            let come_to_rest = || async {
+                let row = client.get(&format!("/v1/mypage/{}", id(&now))).await.expect(200);
+                let captured = captured(operator).await.contains(&row["paymentId"]);
+                match row["rentalStatus"].as_str().unwrap() {
+                    "CONFIRMED" => Some(assert!(captured, "{row}")),
+                    // Its charge could not be written down, and so was none: its customer may pay later.
+                    "PAYMENT_DEFERRED" => (!captured).then_some(()),
+                    _ => None,
+                }
+            };
+            eventually("the rental has come to rest", come_to_rest).await;
+        }
+    }
+    let ledger = operator.get("/v1/operations/ledger").await.expect(200);
+    let entries = ledger["items"].as_array().unwrap();
+    assert!(entries.iter().all(|entry| entry["captures"] == 1 && entry["refunds"] == 0), "{ledger}");
+}
+
+async fn is_ready(client: &Client) -> Option<()> {
+    (client.get("/readyz").await.status == 200).then_some(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fills_stops_commands_before_it_is_full_and_reads_never() {
+    let Some(disk) = SmallDisk::make(DISK_MB).await else { return };
+    let server = disk.server(&settings("16")).await;
+    let operator = disk.operator(&server.url);
+    let product = operator.product(FEE_WON, 100_000).await;
+    let crowd = Crowd::begins(&server.url, &product).await;
+    crowd.was_answered(&crowd.acknowledged, 20).await;
+    disk.fill(12 << 20);
+    crowd.was_answered(&crowd.refused, 20).await;
+    let restock = format!("/v1/products/{product}/restock");
+    operator.post(&restock, json!({"quantity": 1})).await.problem(503, "store-unavailable");
+    operator.get("/readyz").await.problem(503, "not-ready");
+    operator.get("/healthz").await.expect(200);
+    operator.get("/v1/products").await.expect(200);
+    operator.get(&format!("/v1/products/{product}")).await.expect(200);
+    disk.make_room();
+    eventually("it is ready by itself", || is_ready(&operator)).await;
+    crowd.was_answered(&crowd.acknowledged, 20).await;
+    operator.post(&restock, json!({"quantity": 1})).await.expect(200);
+    let mut shoppers = crowd.ends().await;
+    nothing_is_lost(&mut shoppers, &operator, &server.url, &product).await;
+    server.kill().await;
+    let server = disk.server(&settings("16")).await;
+    let operator = disk.operator(&server.url);
+    nothing_is_lost(&mut shoppers, &operator, &server.url, &product).await;
+    server.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_filled_at_one_stroke_between_two_commands_needs_room_alone() {
+    let Some(disk) = SmallDisk::make(DISK_MB).await else { return };
+    let server = disk.server(&settings("16")).await;
+    let operator = disk.operator(&server.url);
+    let product = operator.product(FEE_WON, 100_000).await;
+    let crowd = Crowd::begins(&server.url, &product).await;
+    crowd.was_answered(&crowd.acknowledged, 40).await;
+    let mut shoppers = crowd.ends().await;
+    // What is known of all these is still to be written behind, and must not be tried now.
+    disk.fill_at_once();
+    let short = || async { (operator.get("/readyz").await.status == 503).then_some(()) };
+    eventually("it is not ready", short).await;
+    let restock = format!("/v1/products/{product}/restock");
+    // Longer than records wait to be written, and a quiet moment more.
+    for _ in 0..40 {
+        operator.post(&restock, json!({"quantity": 1})).await.problem(503, "store-unavailable");
+        operator.get("/healthz").await.expect(200);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    disk.make_room();
+    eventually("it is ready by itself", || is_ready(&operator)).await;
+    operator.post(&restock, json!({"quantity": 1})).await.expect(200);
+    nothing_is_lost(&mut shoppers, &operator, &server.url, &product).await;
+    server.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_filled_to_the_last_byte_needs_room_and_one_restart() {
+    let Some(disk) = SmallDisk::make(DISK_MB).await else { return };
+    let server = disk.server(&settings("0")).await;
+    let operator = disk.operator(&server.url);
+    let product = operator.product(FEE_WON, 100_000).await;
+    let crowd = Crowd::begins(&server.url, &product).await;
+    crowd.was_answered(&crowd.acknowledged, 20).await;
+    disk.fill(0);
+    // sled has room in its newest segment for a while; then the first write that fails is the last one.
+    let dead = || async { (operator.get("/healthz").await.status == 503).then_some(()) };
+    eventually("the store takes nothing more, and the process says so", dead).await;
+    operator.get("/readyz").await.problem(503, "not-ready");
+    let restock = format!("/v1/products/{product}/restock");
+    operator.post(&restock, json!({"quantity": 1})).await.problem(503, "store-unavailable");
+    operator.get("/v1/products").await.expect(200);
+    let mut shoppers = crowd.ends().await;
+    server.kill().await;
+    let (code, said) = disk.server_refuses(&settings("0")).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("No space left on device") && said.lines().count() == 1, "{said}");
+    disk.make_room();
+    let server = disk.server(&settings("0")).await;
+    let operator = disk.operator(&server.url);
+    nothing_is_lost(&mut shoppers, &operator, &server.url, &product).await;
+    server.kill().await;
+}
