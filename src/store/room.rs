@@ -1,5 +1,5 @@
 //! Room on the disk: a store that fills its disk cannot even be opened any more. So it stops taking commits
-//! while there is still some left, and goes on by itself once there is more. With less than half of that it
+//! while there is still some left, and goes on by itself once there is more. With next to nothing left it
 //! writes nothing at all, neither views nor what is written behind: a write that fails would be the last one.
 
 use std::{
@@ -9,6 +9,9 @@ use std::{
 };
 
 use tracing::{error, info};
+
+/// With less left than this, what sled writes next may not fit: it takes segments of 2 MiB.
+const FULL_BYTES: u64 = 8 * 1_024 * 1_024;
 
 /// What the disk of a store must have left.
 pub(super) struct Room {
@@ -40,7 +43,7 @@ impl Room {
         let min_free_bytes = self.min_free_bytes.load(Ordering::Relaxed);
         let Some(free_bytes) = self.free_bytes() else { return };
         let short = free_bytes < min_free_bytes;
-        self.full.store(free_bytes < min_free_bytes / 2, Ordering::Relaxed);
+        self.full.store(free_bytes < min_free_bytes.min(FULL_BYTES), Ordering::Relaxed);
         if self.short.swap(short, Ordering::Relaxed) != short {
             if short {
                 error!(free_bytes, min_free_bytes, "the disk is nearly full: the store takes no commits");
@@ -53,7 +56,7 @@ impl Room {
     /// Why not even what follows from commits is written now, if it is not.
     pub(super) fn fullness(&self) -> Option<String> {
         let full = self.full.load(Ordering::Relaxed);
-        full.then(|| "the disk has less than half of store.min_free_mb left".to_owned())
+        full.then(|| "the disk has next to nothing left".to_owned())
     }
 
     /// Why nothing is taken now, if nothing is.
