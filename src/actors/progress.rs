@@ -1,7 +1,7 @@
 //! How far a consumer of the journal got: watched in memory, and stored lazily as its cursor.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
@@ -20,6 +20,9 @@ pub struct Progress {
     /// What somebody waits for.
     wanted: Mark,
     begun_anew: AtomicBool,
+    /// What it cannot read, and so does not get past.
+    damage: OnceLock<String>,
+    told: Notify,
     pulse: Pulse,
 }
 
@@ -72,6 +75,35 @@ impl Progress {
     #[must_use]
     pub fn may_begin_anew(&self) -> bool {
         !self.begun_anew.swap(true, Ordering::Relaxed)
+    }
+
+    /// It does not get past something that is damaged.
+    pub fn damaged(&self, what: &str) {
+        // The first time is told.
+        let _ = self.damage.set(what.to_owned());
+        self.told.notify_waiters();
+    }
+
+    /// As [`Self::at`], but for a consumer that has to get there.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when something damaged is in its way.
+    pub async fn at_or_damaged(&self, position: Position) -> Result<(), StoreError> {
+        let damaged = async {
+            loop {
+                // Before the look: what is told after it is noticed.
+                let told = self.told.notified();
+                if let Some(what) = self.damage.get() {
+                    return StoreError::Corrupt(what.clone());
+                }
+                told.await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.at(position) => Ok(()),
+            error = damaged => Err(error),
+        }
     }
 
     /// How far it got.

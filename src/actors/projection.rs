@@ -189,9 +189,11 @@ pub async fn run<P: Projection>(
 ) -> Result<(), String> {
     let folding = fold_on(&mut projection, Arc::clone(&journal), Arc::clone(&progress)).await;
     let Err(error) = folding else { return Ok(()) };
-    if let StoreError::Corrupt(what) = &error
-        && progress.may_begin_anew()
-    {
+    if let StoreError::Corrupt(what) = &error {
+        if !progress.may_begin_anew() {
+            progress.damaged(what);
+            return Err(error.to_string());
+        }
         // Its rows follow from the journal: if the damage is in them, new ones mend it. Once, though: if
         // it is elsewhere, making them again and again would only take away what there is.
         error!(projection = P::NAME, what, "something a projection reads is damaged; its rows are made anew");

@@ -65,6 +65,9 @@ impl Reactor {
     pub async fn run(self) -> Result<(), String> {
         let cursor = Cursor::new(Arc::clone(&self.journal), self.group.as_str());
         let start = cursor.load().await.map_err(|error| error.to_string())?.unwrap_or_default();
+        // If it comes to something that cannot be read, it fails again and again, but does not hang: a new
+        // process would not help, and all the others go on.
+        self.progress.reached(start);
         let marks = Rc::new(Marks::new(start));
         let reactor = Rc::new(self);
         let (senders, mut lanes): (Vec<_>, FuturesUnordered<_>) = (0..LANES)

@@ -41,6 +41,19 @@ impl CommitRecord {
         Ok((record, frame))
     }
 
+    /// The record in a frame whose first event stands at `first`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], and where: whoever is told has to know what comes to a halt there.
+    pub(super) fn read(first: Position, frame: Result<&[u8], StoreError>) -> Result<Self, StoreError> {
+        frame.and_then(codec::decode).map_err(|error| match error {
+            StoreError::Corrupt(what) => {
+                StoreError::Corrupt(format!("the commit at event {}: {what}", first.0))
+            }
+            error => error,
+        })
+    }
+
     /// The position of the last event, when the first one stands at `first`.
     pub(super) const fn last(&self, first: Position) -> Position {
         Position(first.0 + self.events.len() as u64 - 1)

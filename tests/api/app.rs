@@ -113,6 +113,16 @@ impl TestApp {
         self.running = Some(Running::start(self.settings.clone()));
     }
 
+    /// Why it does not start again on the same data, once it is stopped.
+    pub fn restart_refused(&self) -> String {
+        let settings = self.settings.clone();
+        let opening = std::thread::spawn(move || {
+            let opened = actix_web::rt::System::new().block_on(open::open(&settings));
+            opened.map(drop).expect_err("it is not to start").to_string()
+        });
+        opening.join().unwrap()
+    }
+
     /// Changes settings, from the next start on.
     pub fn change(&mut self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.settings);

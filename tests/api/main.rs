@@ -6,6 +6,7 @@ mod app;
 mod backup;
 mod breaker;
 mod customers;
+mod damage;
 mod deliveries;
 mod healing;
 mod idempotency;

@@ -140,7 +140,8 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Opens a shop, within an actix system: returns once its projections have caught up with the journal.
+    /// Opens a shop, within an actix system: returns once its projections have caught up with the journal, or
+    /// have met something on their way that cannot be read.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -238,11 +239,8 @@ impl Shop {
             presences: Arc::default(),
             arbiters,
         });
-        let head = shop.head();
         shop.start_projections(&handles);
-        for progress in [&shop.progress.catalogue, &shop.progress.mypage, &shop.progress.agenda] {
-            progress.at(head).await;
-        }
+        shop.catches_up().await?;
         shop.start_reactors(&handles, sms);
         Ok(shop)
     }

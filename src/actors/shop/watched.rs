@@ -1,10 +1,10 @@
-//! What the watchdog looks at, and how to see that it does.
+//! What the watchdog looks at, and how to see that it does; and whether a shop that opens gets on.
 
 use std::sync::{Arc, PoisonError, mpsc};
 
 use actix::ArbiterHandle;
 
-use super::{Progresses, Shop};
+use super::{Progresses, Shop, ShopError};
 use crate::{
     actors::{
         agenda::Agenda,
@@ -92,6 +92,19 @@ fn consumer(
 }
 
 impl Shop {
+    /// Returns once all that is shown, and all that is due, is that of the journal as it is now.
+    pub(super) async fn catches_up(&self) -> Result<(), ShopError> {
+        let head = self.head();
+        for progress in [&self.progress.catalogue, &self.progress.mypage, &self.progress.agenda] {
+            if let Err(error) = progress.at_or_damaged(head).await {
+                // What cannot be shown as it is, is not shown: only a backup brings it back.
+                self.close().await;
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
     /// Makes an arbiter fail, by its number; none if there is no such arbiter.
     pub(super) fn sabotage_arbiter(&self, index: &str, mode: FaultMode) -> Option<()> {
         let arbiter = self.arbiters.get(index.parse::<usize>().ok()?)?;

@@ -26,7 +26,8 @@ pub(super) fn commits_from(
     let mut next = start;
     Ok(commits.map(move |row| {
         let (first, frame) = row.map_err(unavailable)?;
-        let (first, record) = (first.value(), codec::decode::<CommitRecord>(frame.value())?);
+        let first = first.value();
+        let record = CommitRecord::read(Position(first), Ok(frame.value()))?;
         if first != next {
             return Err(StoreError::Corrupt(format!("there is no event at {next}")));
         }

@@ -46,8 +46,8 @@ pub(super) fn commits(
 ) -> impl Iterator<Item = Result<(Position, CommitRecord), StoreError>> {
     let mut next = first;
     codec::frames(chunk).map(move |frame| {
-        let record: CommitRecord = codec::decode(frame?)?;
         let at = next;
+        let record = CommitRecord::read(at, frame)?;
         next = Position(at.0 + record.events.len() as u64);
         Ok((at, record))
     })
