@@ -76,4 +76,16 @@ mod tests {
         };
         assert_eq!(format!("{:?}", address.checked().unwrap()), "Address(…)");
     }
+
+    #[test]
+    fn a_second_line_is_kept_unless_it_is_empty() {
+        let with = |line2: &str| Address {
+            recipient: "홍길동".to_owned(),
+            postal_code: "04524".to_owned(),
+            line1: "세종대로 110".to_owned(),
+            line2: Some(line2.to_owned()),
+        };
+        assert_eq!(with(" 3층 ").checked().unwrap().line2.as_deref(), Some("3층"));
+        assert_eq!(with("  ").checked().unwrap().line2, None);
+    }
 }

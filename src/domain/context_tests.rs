@@ -64,6 +64,20 @@ fn every_state_answers_every_command() {
 }
 
 #[test]
+fn so_many_targets_are_held_and_no_more() {
+    let target = |n| HeldKey { target: ProductId(n).into(), ..key() };
+    let held = (0..HELD_MAX as u128).map(|n| (target(n), hold(1)));
+    let full = Maintenance { held: held.collect(), ..Maintenance::default() };
+    let more = |n| full.decide(ContextCommand::Hold { key: target(n), hold: hold(2) });
+    assert_eq!(more(HELD_MAX as u128), Err(ContextError::TooManyHeld));
+    assert_eq!(more(7), Ok(vec![ContextEvent::TargetHeld { key: target(7), hold: hold(2) }]));
+    let mut room = full.clone();
+    room.held.pop_first();
+    let held = room.decide(ContextCommand::Hold { key: target(HELD_MAX as u128), hold: hold(2) });
+    assert_eq!(held.map(|events| events.len()), Ok(1));
+}
+
+#[test]
 fn what_is_released_or_dismissed_is_held_no_more() {
     let held =
         Maintenance::default().evolve(&ContextEvent::TargetHeld { key: key(), hold: hold(1) }, Timestamp(0));

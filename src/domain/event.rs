@@ -233,11 +233,22 @@ events_of!(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{
+        Aggregate, Money, ProductId,
+        account::{Account, AccountCommand},
+        context::Maintenance,
+        delivery::Delivery,
+        payment::Payment,
+        product::Product,
+        rental::Rental,
+    };
 
     #[test]
     fn lanes_are_fixed_for_ever() {
         // Changing one of these breaks every journal written so far.
         assert_eq!([0, 1, 2, 1 << 64, u128::MAX].map(lane_of), [0, 63, 62, 37, 0]);
+        let far = [3, 99, 1_000_007, 1 << 100, 0x0189_0a5d_ac96_774b_bcce_b302_099a_8057];
+        assert_eq!(far.map(lane_of), [60, 53, 30, 2, 52]);
     }
 
     #[test]
@@ -258,5 +269,58 @@ mod tests {
         {
             assert_eq!(Correlation::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_correlation_is_read_as_it_is_written() {
+        use serde::de::value::{Error, StrDeserializer};
+        let read = |text| Correlation::deserialize(StrDeserializer::<Error>::new(text));
+        let text = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(read(text).unwrap().to_string(), text);
+        assert!(read("4bf92f35").is_err());
+    }
+
+    /// One of each aggregate that has tests of its own elsewhere.
+    fn samples() -> [Event; 6] {
+        let product_id = ProductId(7);
+        [
+            AccountEvent::CustomerSignedUp.into(),
+            ContextEvent::ContextPaused.into(),
+            DeliveryEvent::DeliveryStarted { product_id }.into(),
+            PaymentEvent::PaymentCanceled { amount: Money::ZERO }.into(),
+            ProductEvent::ProductRestocked { quantity: 3 }.into(),
+            RentalEvent::RentalConfirmed { product_id }.into(),
+        ]
+    }
+
+    #[test]
+    fn an_event_is_called_what_it_is() {
+        // The name is in the contract, in the log and in the operator's list.
+        for event in samples() {
+            let shown = format!("{event:?}");
+            let (_, own) = shown.split_once('(').expect("an event is its aggregate's");
+            let own = own.split([' ', ')']).next().unwrap();
+            assert_eq!(event.name(), own);
+        }
+    }
+
+    #[test]
+    fn an_aggregate_folds_its_own_events_and_no_others() {
+        fn folding<A: Aggregate + PartialEq>() -> Vec<Event> {
+            let changes = |event: &Event| A::default().fold(event, Timestamp(1)) != A::default();
+            samples().into_iter().filter(changes).collect()
+        }
+        let [account, context, delivery, payment, product, rental] = samples();
+        assert_eq!(folding::<Account>(), [account]);
+        assert_eq!(folding::<Maintenance>(), [context]);
+        assert_eq!(folding::<Delivery>(), [delivery]);
+        assert_eq!(folding::<Payment>(), [payment]);
+        assert_eq!(folding::<Product>(), [product]);
+        assert_eq!(folding::<Rental>(), [rental]);
+    }
+
+    #[test]
+    fn commands_share_a_commit_unless_their_events_are_large() {
+        assert!(!Account::is_bulky(&AccountCommand::SignUp));
     }
 }

@@ -316,4 +316,10 @@ mod tests {
             prop_assert_eq!(v7 >> 62 & 0b11, 0b10);
         }
     }
+
+    #[test]
+    fn an_entity_is_shown_as_what_it_is_called() {
+        let id = EntityId::from(RentalId(uuid_v8(7)));
+        assert!(format!("{id:?}").contains(&id.to_string()), "{id:?}");
+    }
 }

@@ -156,6 +156,11 @@ fn inv_5_lost_found_and_overdrawn_units_are_seen() {
     for wrong in [0, 2] {
         breaks(stock_is_conserved(&taken, PRODUCT, &with(wrong)), "INV-5");
     }
+    let restocked = Event::Product(ProductEvent::ProductRestocked { quantity: 3 });
+    let more = timeline(&[registered(2), restocked, decreased()]);
+    stock_is_conserved(&more, PRODUCT, &with(4)).unwrap();
+    let put_back = timeline(&[registered(2), decreased(), increased()]);
+    stock_is_conserved(&put_back, PRODUCT, &with(2)).unwrap();
     let overdrawn = timeline(&[registered(0), decreased(), increased()]);
     breaks(stock_is_conserved(&overdrawn, PRODUCT, &with(0)), "INV-5");
     let put_back_first = timeline(&[registered(1), increased(), decreased()]);
@@ -166,6 +171,9 @@ fn inv_5_lost_found_and_overdrawn_units_are_seen() {
 fn inv_6_a_unit_that_moves_twice_or_up_first_is_seen() {
     stock_moves_once(&timeline(&undone())).unwrap();
     let short = Event::Product(ProductEvent::StockShort { rental_id: RENTAL, fence: FENCE });
+    for moves in [vec![], vec![decreased()], vec![short.clone()]] {
+        stock_moves_once(&timeline(&moves)).unwrap();
+    }
     for moves in [
         vec![decreased(), decreased()],
         vec![increased()],
@@ -261,13 +269,23 @@ fn inv_13_every_saga_that_stopped_half_way_is_seen() {
     saga_is_finished(&waiting, Timestamp(599)).unwrap();
     breaks(saga_is_finished(&waiting, Timestamp(600)), "INV-13");
     let delivered = Event::Rental(RentalEvent::RentalDelivered);
-    let half_delivered: Vec<Event> = live.into_iter().chain([delivered]).collect();
+    let dispatched =
+        Event::Delivery(DeliveryEvent::DeliveryDispatched { carrier: None, tracking_number: None });
+    let completed = Event::Delivery(DeliveryEvent::DeliveryCompleted);
+    let half_delivered: Vec<Event> = live.into_iter().chain([dispatched, delivered]).collect();
     breaks(saga_is_finished(&timeline(&half_delivered), Timestamp(0)), "INV-13");
+    let delivered = [half_delivered, vec![completed]].concat();
+    saga_is_finished(&timeline(&delivered), Timestamp(0)).unwrap();
 }
 
 #[test]
 fn inv_14_every_undeclared_move_is_seen() {
     moves_are_declared(&timeline(&undone())).unwrap();
+    let (provider, reference) = ("simulator".to_owned(), "sim".to_owned());
+    let stray = PaymentEvent::StrayCaptureFound { attempt: 2, amount: FEE, provider, reference };
+    let given_back = PaymentEvent::StrayCaptureRefunded { attempt: 2 };
+    let strays = [live(), vec![stray.into(), given_back.into()]].concat();
+    moves_are_declared(&timeline(&strays)).unwrap();
     let completed = Event::Delivery(DeliveryEvent::DeliveryCompleted);
     let delivered = Event::Rental(RentalEvent::RentalDelivered);
     for (mut before, then) in [

@@ -53,4 +53,9 @@ mod tests {
             assert_eq!(Money::won(won).to_string(), shown);
         }
     }
+
+    #[test]
+    fn an_amount_is_read_as_it_was_given() {
+        assert_eq!(Money::won(29_900).as_won(), 29_900);
+    }
 }

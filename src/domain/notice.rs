@@ -275,4 +275,39 @@ mod tests {
         let ids = [(1, 1), (1, 2), (2, 1)].map(|(position, rental)| id(Position(position), RentalId(rental)));
         assert!(ids[0] != ids[1] && ids[0] != ids[2] && ids[1] != ids[2]);
     }
+
+    #[test]
+    fn a_language_is_read_by_its_code() {
+        let codes = ["ko", "en", "fr", ""].map(Locale::parse);
+        assert_eq!(codes, [Some(Locale::Ko), Some(Locale::En), None, None]);
+    }
+
+    #[test]
+    fn a_refund_is_named_in_english_and_only_then() {
+        let refunded = Facts { refunded: Money::won(29_900), ..Facts::default() };
+        assert!(text(Notice::PaymentCanceled, Locale::En, &refunded).contains("29,900 KRW"));
+        assert!(text(Notice::PaymentCanceled, Locale::En, &Facts::default()).contains("not charged"));
+    }
+
+    #[test]
+    fn facts_are_what_the_event_tells() {
+        let dispatched = |carrier: Option<&str>, number: Option<&str>| {
+            let (carrier, tracking_number) = (carrier.map(str::to_owned), number.map(str::to_owned));
+            let event = Event::Delivery(DeliveryEvent::DeliveryDispatched { carrier, tracking_number });
+            Facts::of(&event, "Ice", Money::won(5)).tracking
+        };
+        assert_eq!(dispatched(Some("CJ"), Some("12")).as_deref(), Some("CJ 12"));
+        assert_eq!(dispatched(None, Some("12")).as_deref(), Some("12"));
+        assert_eq!(dispatched(None, None), None);
+        let canceled = Event::Payment(PaymentEvent::PaymentCanceled { amount: Money::won(5) });
+        let facts = Facts { product_name: "Ice".to_owned(), fee: Money::won(5), ..Facts::default() };
+        assert_eq!(Facts::of(&canceled, "Ice", Money::won(5)), Facts { refunded: Money::won(5), ..facts });
+    }
+
+    #[test]
+    fn ids_are_fixed_for_ever() {
+        // Changing them sends what was sent before once more, under another id.
+        let pinned = 290_635_838_667_270_231_384_172_357_305_359_751_327;
+        assert_eq!(id(Position(3), RentalId(0x77)).0, pinned);
+    }
 }

@@ -240,6 +240,9 @@ fn an_attempt_out_of_turn_or_without_evidence_is_refused() {
     requests(|n| request(n + 1, 0), unsettled);
     requests(|n| request(n, n - 1), unsettled);
     requests(|n| request(n, n), unsettled);
+    let next = |n| given(&[requested(n), declined(n)]).decide(request(n + 1, n));
+    assert!(next(ATTEMPTS_MAX - 1).is_ok());
+    assert_eq!(next(ATTEMPTS_MAX), Err(PaymentError::TooManyAttempts));
     requests(|n| request(n + 2, n), unsettled);
     requests(|n| request(n + 2, n + 1), unsettled);
 }

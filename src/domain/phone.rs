@@ -109,4 +109,11 @@ mod tests {
         let shown = format!("{:?}", Phone::parse("010-1234-5678").unwrap());
         assert!(!shown.contains("1234"), "{shown}");
     }
+
+    #[test]
+    fn a_masked_number_ends_as_the_number_does() {
+        let phone = Phone::parse("010-1234-5678").unwrap();
+        assert_eq!(phone.masked(), "+82******78");
+        assert_eq!(format!("{phone:?}"), "Phone(+82******78)");
+    }
 }
