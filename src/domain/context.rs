@@ -118,13 +118,14 @@ pub struct HeldKey {
 }
 
 impl HeldKey {
-    /// Reads `product.17.product_…`, as [`std::fmt::Display`] writes it.
+    /// Reads `product.17.product_…`, as [`std::fmt::Display`] writes it, and in no other way.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, '.');
         let (group, lane, target) = (parts.next()?, parts.next()?, parts.next()?);
         let group = Group::REACTORS.into_iter().chain([Group::Agenda]).find(|g| g.as_str() == group)?;
-        Some(Self { group, lane: lane.parse().ok()?, target: EntityId::parse(target).ok()? })
+        let key = Self { group, lane: lane.parse().ok()?, target: EntityId::parse(target).ok()? };
+        (key.to_string() == text).then_some(key)
     }
 }
 

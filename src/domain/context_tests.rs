@@ -26,6 +26,11 @@ fn held_keys_survive_text() {
     {
         assert_eq!(HeldKey::parse(bad), None, "{bad}");
     }
+    // One target has one name.
+    for lane in ["017", "+17"] {
+        let bad = key().to_string().replace("17", lane);
+        assert_eq!(HeldKey::parse(&bad), None, "{bad}");
+    }
 }
 
 #[test]

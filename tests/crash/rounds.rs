@@ -143,7 +143,7 @@ async fn directory(data: &Data, backend: &str, until: usize, dice: &mut StdRng, 
         eventually("enough is under way", under_way).await;
         server.kill().await;
         customers = shopping.join_all().await;
-        if round % START_UP_EVERY == 0 {
+        if round.is_multiple_of(START_UP_EVERY) {
             for _ in 0..dice.random_range(1..=STARTS_MAX) {
                 let starting = Server::spawn(&path, &settings, std::process::Stdio::inherit());
                 let within = start_takes.mul_f64(dice.random_range(0.0..START_UP));
@@ -169,7 +169,7 @@ async fn directory(data: &Data, backend: &str, until: usize, dice: &mut StdRng, 
         operator.move_to(&server.url);
         nobody_paid_twice(&operator).await;
         tally.rounds += 1;
-        if tally.rounds % SHOWN_EVERY == 0 || tally.rounds == until {
+        if tally.rounds.is_multiple_of(SHOWN_EVERY) || tally.rounds == until {
             tally.show(backend);
         }
     }

@@ -1,0 +1,154 @@
+//! Records: golden frames that are flipped, cut, spliced and stretched, with a checksum that is wrong, and
+//! with one that was made right again, so that what is below it is reached, too.
+
+use std::{fs, path::Path};
+
+use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestRunner};
+use saem::{
+    domain::{
+        EntityId, Event, NewEvent, account::Account, address::Address, context::Maintenance,
+        delivery::Delivery, payment::Payment, product::Product, rental::Rental,
+    },
+    store::codec,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+const CRC_LEN: usize = 4;
+const CASES: u32 = 4_096;
+
+/// A change of some bytes.
+#[derive(Clone, Debug)]
+enum Change {
+    Flip(Index, u8),
+    Cut(Index),
+    Insert(Index, Vec<u8>),
+    /// The rest is another record's.
+    Splice(Index, Index, Index),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        (any::<Index>(), 0u8..8).prop_map(|(at, bit)| Change::Flip(at, bit)),
+        any::<Index>().prop_map(Change::Cut),
+        (any::<Index>(), vec(any::<u8>(), 1..12)).prop_map(|(at, bytes)| Change::Insert(at, bytes)),
+        any::<(Index, Index, Index)>().prop_map(|(at, other, from)| Change::Splice(at, other, from)),
+    ]
+}
+
+impl Change {
+    fn apply(&self, frame: &mut Vec<u8>, corpus: &[Vec<u8>]) {
+        let place = |at: &Index, frame: &[u8]| at.index(frame.len() + 1);
+        match self {
+            Self::Flip(_, _) if frame.is_empty() => {}
+            Self::Flip(at, bit) => {
+                let at = at.index(frame.len());
+                frame[at] ^= 1 << bit;
+            }
+            Self::Cut(at) => frame.truncate(place(at, frame)),
+            Self::Insert(at, bytes) => {
+                let at = place(at, frame);
+                frame.splice(at..at, bytes.iter().copied());
+            }
+            Self::Splice(at, other, from) => {
+                let other = other.get(corpus);
+                frame.truncate(place(at, frame));
+                frame.extend_from_slice(&other[place(from, other)..]);
+            }
+        }
+    }
+}
+
+/// A chunk of the journal holds frames, and is none: what begins in its middle may be one.
+const CHUNK: &str = "6a";
+
+/// Every frame that was ever blessed, and what else is stored.
+fn corpus() -> Vec<Vec<u8>> {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut corpus = Vec::new();
+    for file in fs::read_dir(golden).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        let mut chunk = false;
+        for line in text.lines() {
+            if line.ends_with(':') {
+                chunk = line.starts_with(CHUNK);
+                corpus.push(Vec::new());
+                continue;
+            }
+            if chunk {
+                continue;
+            }
+            let digits = line.trim().as_bytes().chunks(2);
+            let bytes = digits.map(|hex| u8::from_str_radix(std::str::from_utf8(hex).unwrap(), 16).unwrap());
+            corpus.last_mut().unwrap().extend(bytes);
+        }
+    }
+    assert!(corpus.len() > 50, "the golden files are there");
+    corpus
+}
+
+/// Whether a frame is read as a `T`; what is read is written and read alike.
+fn reads<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(frame: &[u8]) -> bool {
+    let Ok(value) = codec::decode::<T>(frame) else { return false };
+    // What takes less room than its limit in memory may take more on disk, and is then refused.
+    if let Ok(written) = codec::encode(&value) {
+        assert_eq!(codec::decode::<T>(&written).unwrap(), value);
+    }
+    true
+}
+
+/// Whether a frame is read as anything that is ever read.
+fn is_anything(frame: &[u8]) -> bool {
+    let readers = [
+        reads::<Event>,
+        reads::<NewEvent>,
+        reads::<EntityId>,
+        reads::<Address>,
+        reads::<Rental>,
+        reads::<Payment>,
+        reads::<Delivery>,
+        reads::<Product>,
+        reads::<Account>,
+        reads::<Maintenance>,
+        reads::<Vec<String>>,
+        reads::<(u8, u64)>,
+    ];
+    // All of them, whatever the first one says: what is tried is that none panics.
+    readers.map(|reads| reads(frame)).contains(&true)
+}
+
+fn with_right_checksum(mut frame: Vec<u8>) -> Vec<u8> {
+    if frame.len() >= CRC_LEN {
+        let crc = crc32fast::hash(&frame[CRC_LEN..]).to_le_bytes();
+        frame[..CRC_LEN].copy_from_slice(&crc);
+    }
+    frame
+}
+
+#[test]
+fn a_changed_record_is_noticed_and_one_that_fits_its_checksum_is_no_panic() {
+    let corpus = corpus();
+    let cases = (any::<Index>(), vec(change(), 1..5));
+    let tried = TestRunner::new(crate::config(CASES)).run(&cases, |(which, changes)| {
+        let frame = which.get(&corpus);
+        let mut changed = frame.clone();
+        changes.iter().for_each(|change| change.apply(&mut changed, &corpus));
+        if !corpus.contains(&changed) {
+            prop_assert!(!is_anything(&changed), "read in spite of its checksum");
+        }
+        is_anything(&with_right_checksum(changed));
+        Ok(())
+    });
+    tried.unwrap_or_else(|error| panic!("{error}"));
+    assert!(corpus.iter().filter(|frame| is_anything(frame)).count() > 50, "unchanged they are read");
+}
+
+#[test]
+fn noise_with_a_right_checksum_is_no_panic_and_takes_no_memory() {
+    let noise = vec(any::<u8>(), 0..512);
+    let tried = TestRunner::new(crate::config(CASES)).run(&noise, |noise| {
+        is_anything(&noise);
+        is_anything(&with_right_checksum([vec![0; CRC_LEN], vec![0], noise].concat()));
+        Ok(())
+    });
+    tried.unwrap_or_else(|error| panic!("{error}"));
+}
