@@ -4,7 +4,7 @@
 //! `SEED` chooses the damages again, `DAMAGES` says how many there are of each kind.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     hash::{BuildHasher as _, Hasher as _, RandomState},
     os::unix::fs::FileExt as _,
@@ -277,6 +277,23 @@ fn a_store_whose_end_is_lost_is_refused_until_its_mark_is_deleted() {
         let said = Said::by(sled.journal()).await;
         let sled = sled.reopened().await;
         assert_eq!(Said::by(sled.journal()).await, said, "and marked anew");
+    });
+}
+
+#[test]
+fn a_mark_is_set_while_there_is_always_something_to_write_too() {
+    crate::run(async {
+        let sled = Sled::begin();
+        let mut product = registered(sled.journal(), 1, 1).await;
+        let read = || fs::read_to_string(sled.path().join("journal.mark")).ok();
+        let mut marks = BTreeSet::new();
+        // One commit after the other: a quiet moment would be as long as some hundred of them.
+        while marks.len() < 2 {
+            product.tell(sled.journal(), restocks(1)).await;
+            marks.extend(read().filter(|mark| !mark.is_empty()));
+        }
+        let sled = sled.crashed().await;
+        assert_eq!(sled.journal().load(product.id).await.unwrap().version, product.version);
     });
 }
 
