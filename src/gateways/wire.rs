@@ -98,10 +98,25 @@ pub const NOT_FOUND: &str = "not_found";
 impl std::str::FromStr for ChargeKey {
     type Err = ();
 
-    /// Reads what `Display` writes: the payment's id, a hyphen, the attempt.
+    /// Reads what `Display` writes, and nothing else: the payment's id, a hyphen, the attempt.
     fn from_str(text: &str) -> Result<Self, ()> {
         let (payment, attempt) = text.rsplit_once('-').ok_or(())?;
         let payment = PaymentId::parse(payment).map_err(|_| ())?;
-        Ok(Self { payment, attempt: attempt.parse().map_err(|_| ())? })
+        let key = Self { payment, attempt: attempt.parse().map_err(|_| ())? };
+        if key.to_string() == text { Ok(key) } else { Err(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_it_is_written_and_no_other_way() {
+        let key = ChargeKey { payment: PaymentId(1), attempt: 12 };
+        assert_eq!(key.to_string().parse(), Ok(key));
+        for attempt in ["", "+1", "-1", "01", " 1", "1 ", "4294967296"] {
+            assert_eq!(format!("{}-{attempt}", key.payment).parse::<ChargeKey>(), Err(()), "{attempt}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use saem::{
         Correlation, CustomerId, DeliveryId, EntityId, PaymentId, ProductId, RentalId, context::HeldKey,
         phone::Phone,
     },
+    gateways::ChargeKey,
     trace::TraceContext,
 };
 
@@ -64,6 +65,7 @@ fn what_is_read_is_what_was_written() {
         is_as_written(&text, EntityId::parse(&text));
         is_as_written(&text, Correlation::parse(&text).ok_or(()));
         is_as_written(&text, HeldKey::parse(&text).ok_or(()));
+        is_as_written(&text, text.parse::<ChargeKey>());
         let _ = TraceContext::parse(&text);
         if let Ok(phone) = Phone::parse(&text) {
             let number = phone.as_e164();
