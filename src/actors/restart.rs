@@ -35,6 +35,8 @@ pub struct FailureLog {
     restarts: u64,
     /// What the newest one was.
     pub last_reason: String,
+    /// Which of its actors that was, as long as nobody has said of what it failed.
+    silent: Option<u64>,
 }
 
 /// The longest pause before a restart, in ms.
@@ -44,7 +46,7 @@ impl FailureLog {
     /// Notes a failure at `now`, and says what follows. The first restart is at once; each further one
     /// within the window waits twice as long as the one before, from 10 ms on.
     pub fn failed(&mut self, now: Timestamp, reason: String, limits: RestartLimits) -> Verdict {
-        self.last_reason = reason;
+        (self.last_reason, self.silent) = (reason, None);
         while self.recent.front().is_some_and(|&first| now.ms_since(first) >= limits.window_ms) {
             self.recent.pop_front();
         }
@@ -59,6 +61,18 @@ impl FailureLog {
         self.recent.push_back(now);
         self.restarts += 1;
         Verdict::RestartAfter(pause_ms)
+    }
+
+    /// The newest failure is this actor's, which ended without a word.
+    pub const fn without_a_word(&mut self, incarnation: u64) {
+        self.silent = Some(incarnation);
+    }
+
+    /// An actor's last words, heard after its end was noticed: that was for this reason.
+    pub fn explained(&mut self, incarnation: u64, reason: &str) {
+        if self.silent == Some(incarnation) {
+            (self.last_reason, self.silent) = (reason.to_owned(), None);
+        }
     }
 
     /// How many restarts followed.

@@ -77,17 +77,20 @@ impl Supervisor {
                     refuse(work, AskError::Shed);
                 }
             }
-            Some(Child::Live { addr, last_used, .. }) => {
+            Some(Child::Live { addr, incarnation, last_used }) => {
+                let incarnation = *incarnation;
                 let addr =
                     addr.downcast_ref::<Addr<EntityActor<A>>>().expect("an id's kind is its aggregate");
                 *last_used = now;
                 match addr.try_send(work) {
                     Ok(()) => {}
                     Err(SendError::Full(work)) => refuse(work, AskError::Shed),
-                    // It ended without a word: a panic outside of its guarded work.
+                    // It ended without a word: a panic outside of its guarded work. Or its last words are
+                    // behind this work in our mailbox.
                     Err(SendError::Closed(work)) => {
                         let (reason, correlation) = ("ended without a word".to_owned(), work.correlation());
                         self.fell(id, Fall { reason, correlation, unanswered: vec![work] }, ctx);
+                        self.failures.entry(id).or_default().without_a_word(incarnation);
                     }
                 }
             }
@@ -215,7 +218,12 @@ impl<A: Aggregate> Handler<Failed<A>> for Supervisor {
             }
             // It was let go, or its silence was noticed before its last words were heard: one failure
             // counts once, and what it left goes to whoever comes after it.
-            _ => fall.unanswered.into_iter().for_each(|work| self.dispatch(id, work, ctx)),
+            _ => {
+                if let Some(log) = self.failures.get_mut(&id) {
+                    log.explained(incarnation, &fall.reason);
+                }
+                fall.unanswered.into_iter().for_each(|work| self.dispatch(id, work, ctx));
+            }
         }
     }
 }

@@ -7,7 +7,9 @@ mod unreliable;
 
 use std::{
     future::Future,
+    rc::Rc,
     sync::{Arc, Mutex},
+    task::Poll,
     time::Duration,
 };
 
@@ -18,7 +20,7 @@ use saem::{
         exchange::{Exchange, ExchangeSettings},
         restart::RestartLimits,
         sources::{Sources, TokioClock},
-        supervisor::Keeping,
+        supervisor::{EntityStatus, Keeping},
     },
     domain::{
         Aggregate, Correlation, EntityKind, Event, Position, ProductId, Timestamp,
@@ -282,6 +284,48 @@ fn one_failure_too_many_is_quarantine_for_that_entity_alone_until_it_is_revived(
         assert_eq!(works.exchange.revive(ONE.into()).await, Ok(true));
         assert_eq!(works.exchange.revive(ONE.into()).await, Ok(false));
         assert_eq!(works.add(ONE).await, Ok(2));
+    });
+}
+
+/// Lets others have a turn that are waiting for one already; tokio's own lets those have one that they wake,
+/// too.
+async fn turn() {
+    let mut had = false;
+    std::future::poll_fn(|ctx| {
+        if std::mem::replace(&mut had, true) {
+            return Poll::Ready(());
+        }
+        ctx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+#[test]
+fn whoever_finds_it_gone_before_its_last_words_are_heard_counts_no_second_failure() {
+    run(async {
+        let works = Rc::new(Works::start());
+        // One that comes later by so many turns: among them is the one between its end and its last words.
+        for turns in 0..10 {
+            let id = ProductId(100 + turns);
+            works.add(id).await.unwrap();
+            let (one, other) = (Rc::clone(&works), Rc::clone(&works));
+            let failed = actix_rt::spawn(async move { one.tell(id, CounterCommand::PanicDeciding).await });
+            let added = actix_rt::spawn(async move {
+                for _ in 0..turns {
+                    turn().await;
+                }
+                other.add(id).await
+            });
+            assert_eq!(
+                (failed.await.unwrap(), added.await.unwrap()),
+                (Err(AskError::Stopped), Ok(2)),
+                "{turns}"
+            );
+            let EntityStatus { restarted, last_failure, .. } =
+                works.exchange.inspect(id.into()).await.unwrap();
+            assert_eq!((restarted, last_failure.as_deref()), (1, Some("panic: while deciding")), "{turns}");
+        }
     });
 }
 
