@@ -3,60 +3,47 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use saem::{
-    domain::{EntityId, Position},
-    store::codec,
-};
+use saem::domain::EntityId;
 use serde_json::{Value, json};
 
-use crate::app::{Client, TestApp, eventually, id};
+use crate::{
+    app::{Client, TestApp, eventually, id},
+    raw::Raw,
+};
 
 /// After how many restarts an actor is tried every five seconds only, and how long the one that is tried so
 /// may do nothing until it is taken for hanging.
 const RESTARTS: u64 = 5;
 const STUCK_AFTER_S: u64 = 7;
 
-/// A stopped server's store.
-fn db(app: &TestApp) -> sled::Db {
-    let config = sled::Config::new().path(app.data().join("journal")).segment_size(2 * 1_024 * 1_024);
-    config.open().unwrap()
+/// Each of these once for each durable backend.
+macro_rules! damaged_on {
+    ([$($name:ident: $backend:literal),* $(,)?] $tests:tt) => {
+        $(damaged_on!(@ $name, $backend, $tests);)*
+    };
+    (@ $name:ident, $backend:literal, { $($test:ident,)* }) => {
+        mod $name {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$test($backend).await;
+                }
+            )*
+        }
+    };
 }
 
-/// Does something to the rows of a stopped server's journal.
-fn with_journal(app: &TestApp, change: impl FnOnce(&sled::Tree)) {
-    let db = db(app);
-    change(&db.open_tree("journal").unwrap());
-    db.flush().unwrap();
-}
+damaged_on!([on_sled: "sled", on_redb: "redb"] {
+    a_damaged_entity_is_refused_alone_and_the_operator_is_told,
+    an_unreadable_event_stops_who_comes_to_it_and_nobody_else,
+    a_shop_that_cannot_be_shown_as_it_is_does_not_open,
+});
 
-/// Flips a bit in the last byte of a row.
-fn damage(journal: &sled::Tree, key: &[u8]) {
-    let mut row = journal.get(key).unwrap().expect("it is there").to_vec();
-    *row.last_mut().unwrap() ^= 1;
-    journal.insert(key, row).unwrap();
-}
-
-/// Flips a bit in what is known of an entity.
-fn damage_entity(app: &TestApp, entity: EntityId) {
-    let key = [&[b'e', entity.kind as u8][..], &entity.id.to_be_bytes()].concat();
-    with_journal(app, |journal| damage(journal, &key));
-}
-
-/// Flips a bit in the event at a position.
-fn damage_event(app: &TestApp, position: u64) {
-    let key = [&b"j"[..], &position.to_be_bytes()].concat();
-    with_journal(app, |journal| {
-        let chunk = journal.range(b"j".to_vec()..=key).next_back().unwrap().unwrap();
-        damage(journal, &chunk.0);
-    });
-}
-
-#[tokio::test]
-async fn a_damaged_entity_is_refused_alone_and_the_operator_is_told() {
-    let mut app = TestApp::start();
+async fn a_damaged_entity_is_refused_alone_and_the_operator_is_told(backend: &str) {
+    let mut app = TestApp::on(backend);
     let (bad, good) = (app.product(100, 5).await, app.product(100, 5).await);
     app.stop();
-    damage_entity(&app, EntityId::parse(&bad).unwrap());
+    Raw::of(&app).damage_entity(EntityId::parse(&bad).unwrap());
     app.restart();
     let (customer, operator) = (app.customer(1).await, app.operator());
     let restock = |product: &str| format!("/v1/products/{product}/restock");
@@ -101,20 +88,11 @@ async fn unseen(app: &TestApp, customer: &Client, product: &str) -> (Value, u64)
     (rental, position)
 }
 
-/// Where the projections that are made anew at each start begin to read, in a stopped server's views.
-fn stands(app: &TestApp) -> u64 {
-    let db = db(app);
-    let views = db.open_tree("views").unwrap();
-    let stand = |name: &str| {
-        let row = views.get(format!("stand/{name}")).unwrap();
-        row.map_or(0, |row| codec::decode::<(u8, Position)>(&row).unwrap().1.0)
-    };
-    ["catalogue", "agenda", "mypage", "notification"].into_iter().map(stand).min().unwrap()
-}
-
-#[tokio::test]
-async fn an_unreadable_event_stops_who_comes_to_it_and_nobody_else() {
-    let mut app = TestApp::with(|settings| settings.actors.stuck_after_ms = 1_000 * STUCK_AFTER_S);
+async fn an_unreadable_event_stops_who_comes_to_it_and_nobody_else(backend: &str) {
+    let mut app = TestApp::with(|settings| {
+        settings.store.backend = backend.to_owned();
+        settings.actors.stuck_after_ms = 1_000 * STUCK_AFTER_S;
+    });
     let (customer, product) = (app.customer(1).await, app.product(100, 5).await);
     let (rental, position) = unseen(&app, &customer, &product).await;
     // Whoever begins before it at the next start comes to it, too: all but the paused one are to be past it.
@@ -122,12 +100,12 @@ async fn an_unreadable_event_stops_who_comes_to_it_and_nobody_else() {
     loop {
         looks.tick().await;
         app.stop();
-        if stands(&app) > position {
+        if Raw::of(&app).stands() > position {
             break;
         }
         app.restart();
     }
-    damage_event(&app, position);
+    Raw::of(&app).damage_event(position);
     app.restart();
     let (customer, operator) = (app.anyone().with_token_of(&customer), app.operator());
     operator.call(Method::POST, "/v1/operations/contexts/product/resume").await.expect(200);
@@ -155,15 +133,14 @@ async fn an_unreadable_event_stops_who_comes_to_it_and_nobody_else() {
     customer.get(&format!("/v1/rentals/{}/timeline", id(&rental))).await.problem(500, "internal");
 }
 
-#[tokio::test]
-async fn a_shop_that_cannot_be_shown_as_it_is_does_not_open() {
-    let mut app = TestApp::start();
+async fn a_shop_that_cannot_be_shown_as_it_is_does_not_open(backend: &str) {
+    let mut app = TestApp::on(backend);
     let (customer, product) = (app.customer(1).await, app.product(100, 5).await);
     let (_, position) = unseen(&app, &customer, &product).await;
     app.stop();
-    damage_event(&app, position);
+    Raw::of(&app).damage_event(position);
     // Views that are lost are made anew of the journal, from its beginning.
-    db(&app).open_tree("views").unwrap().clear().unwrap();
+    Raw::of(&app).without_views();
     let refused = app.restart_refused();
     let line = format!("the commit at event {position}: the checksum is wrong");
     assert!(refused.contains(&line), "{refused}");

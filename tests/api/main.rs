@@ -17,6 +17,7 @@ mod operations;
 mod payments;
 mod problems;
 mod products;
+mod raw;
 mod rentals;
 mod rush;
 mod saga;

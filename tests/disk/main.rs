@@ -10,3 +10,26 @@ mod full;
 mod small;
 #[path = "../support/mod.rs"]
 mod support;
+
+/// Each test once for each durable backend, by the name that `store.backend` gives it.
+macro_rules! on_a_full_disk {
+    ([$($backend:ident),* $(,)?] $tests:tt) => {
+        $(on_a_full_disk!(@ $backend, $tests);)*
+    };
+    (@ $backend:ident, { $($test:ident,)* }) => {
+        mod $backend {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    crate::full::$test(stringify!($backend)).await;
+                }
+            )*
+        }
+    };
+}
+
+on_a_full_disk!([sled, redb] {
+    a_disk_that_fills_stops_commands_before_it_is_full_and_reads_never,
+    a_disk_filled_at_one_stroke_between_two_commands_needs_room_alone,
+    a_disk_filled_to_the_last_byte_needs_room_and_one_restart,
+});

@@ -91,6 +91,15 @@ impl SmallDisk {
         (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
     }
 
+    /// What `saem verify` says of the data.
+    pub async fn verified(&self, settings: &[(&str, &str)]) -> (Option<i32>, String) {
+        let mut command = self.command();
+        command.args(["verify", "--data"]).arg(self.at.path().join("data"));
+        command.envs(settings.iter().copied()).kill_on_drop(true);
+        let ended = command.output().await.unwrap();
+        (ended.status.code(), String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap())
+    }
+
     /// The operator of a server on it.
     pub fn operator(&self, url: &str) -> Client {
         Client::of(url, Some(operator_key(&self.outside("data"))))

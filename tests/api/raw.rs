@@ -1,0 +1,115 @@
+//! What a stopped server left, row by row, for tests that damage it.
+
+use redb::{ReadableDatabase as _, ReadableTable as _};
+use saem::{
+    domain::{EntityId, Position},
+    store::codec,
+};
+
+use crate::app::TestApp;
+
+/// A stopped server's store, as its backend keeps it.
+pub enum Raw {
+    Sled(sled::Db),
+    Redb(redb::Database),
+}
+
+const JOURNAL: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new("journal");
+const ENTITIES: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::new("entities");
+const VIEWS: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::new("views");
+
+/// A row with a bit in its last byte flipped.
+fn flipped(row: &[u8]) -> Vec<u8> {
+    let mut row = row.to_vec();
+    *row.last_mut().unwrap() ^= 1;
+    row
+}
+
+impl Raw {
+    pub fn of(app: &TestApp) -> Self {
+        let redb = app.data().join("journal.redb");
+        if redb.exists() {
+            return Self::Redb(redb::Database::open(redb).unwrap());
+        }
+        let config = sled::Config::new().path(app.data().join("journal")).segment_size(2 * 1_024 * 1_024);
+        Self::Sled(config.open().unwrap())
+    }
+
+    /// Flips a bit in what is known of an entity.
+    pub fn damage_entity(&self, entity: EntityId) {
+        let key = [&[entity.kind as u8][..], &entity.id.to_be_bytes()].concat();
+        match self {
+            Self::Sled(db) => {
+                let (journal, key) = (db.open_tree("journal").unwrap(), [b"e", &key[..]].concat());
+                let row = journal.get(&key).unwrap().expect("it is there");
+                journal.insert(key, flipped(&row)).unwrap();
+                db.flush().unwrap();
+            }
+            Self::Redb(db) => {
+                let written = db.begin_write().unwrap();
+                {
+                    let mut entities = written.open_table(ENTITIES).unwrap();
+                    let row = flipped(entities.get(&key[..]).unwrap().expect("it is there").value());
+                    entities.insert(&key[..], &row[..]).unwrap();
+                }
+                written.commit().unwrap();
+            }
+        }
+    }
+
+    /// Flips a bit in the event at a position, or in one that is written with it.
+    pub fn damage_event(&self, position: u64) {
+        match self {
+            Self::Sled(db) => {
+                let key = [&b"j"[..], &position.to_be_bytes()].concat();
+                let journal = db.open_tree("journal").unwrap();
+                let (key, chunk) = journal.range(b"j".to_vec()..=key).next_back().unwrap().unwrap();
+                journal.insert(key, flipped(&chunk)).unwrap();
+                db.flush().unwrap();
+            }
+            Self::Redb(db) => {
+                let written = db.begin_write().unwrap();
+                {
+                    let mut journal = written.open_table(JOURNAL).unwrap();
+                    let (first, row) = {
+                        let (first, row) = journal.range(..=position).unwrap().next_back().unwrap().unwrap();
+                        (first.value(), flipped(row.value()))
+                    };
+                    journal.insert(first, &row[..]).unwrap();
+                }
+                written.commit().unwrap();
+            }
+        }
+    }
+
+    /// Where the projections that are made anew at each start begin to read.
+    pub fn stands(&self) -> u64 {
+        let read = |name: &str| {
+            let key = format!("stand/{name}").into_bytes();
+            let row: Option<Vec<u8>> = match self {
+                Self::Sled(db) => {
+                    let row = db.open_tree("views").unwrap().get(&key).unwrap();
+                    row.map(|row| row.to_vec())
+                }
+                Self::Redb(db) => {
+                    let views = db.begin_read().unwrap().open_table(VIEWS).unwrap();
+                    views.get(&key[..]).unwrap().map(|row| row.value().to_vec())
+                }
+            };
+            row.map_or(0, |row| codec::decode::<(u8, Position)>(&row).unwrap().1.0)
+        };
+        ["catalogue", "agenda", "mypage", "notification"].into_iter().map(read).min().unwrap()
+    }
+
+    /// All views are lost.
+    pub fn without_views(&self) {
+        match self {
+            Self::Sled(db) => db.open_tree("views").unwrap().clear().unwrap(),
+            Self::Redb(db) => {
+                let written = db.begin_write().unwrap();
+                written.open_table(VIEWS).unwrap().retain(|_, _| false).unwrap();
+                written.commit().unwrap();
+            }
+        }
+    }
+}
