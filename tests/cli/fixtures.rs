@@ -33,7 +33,7 @@ fn fixtures(begin: &str, end: &str) -> Vec<PathBuf> {
 }
 
 /// A copy to work with, as it was.
-fn copy(fixture: &Path, to: &Path) {
+pub fn copy(fixture: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(fixture).unwrap() {
         let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));

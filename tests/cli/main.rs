@@ -5,6 +5,7 @@
 mod commands;
 mod fixtures;
 mod listeners;
+mod lost;
 mod redeploy;
 mod running;
 #[path = "../support/mod.rs"]

@@ -13,11 +13,11 @@ use std::{
 
 use futures_util::FutureExt as _;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use saem::store::{Journal as _, OpenError, sled::SledOptions};
+use saem::store::{OpenError, sled::SledOptions};
 use tempfile::TempDir;
 
 use crate::{
-    backend::{self, Backend as _, Sled, SledJournal, copy},
+    backend::{self, Backend as _, Keeper, Kept, RedbJournal, Sled, SledJournal, copy},
     reading::two_rentals,
     samples::{Said, put, registered, restocks},
 };
@@ -28,8 +28,8 @@ const DAMAGES: usize = 30;
 const LARGE_FEWER: usize = 5;
 
 /// A store with some of everything, some of it in sled's snapshot and some only in its log, and what it says.
-async fn grown() -> (Sled, Said) {
-    let sled = Sled::begin();
+async fn grown<J: Keeper>() -> (Kept<J>, Said) {
+    let sled = Kept::<J>::begin();
     two_rentals(sled.journal()).await;
     for id in 50..80 {
         registered(sled.journal(), id, 1).await;
@@ -46,9 +46,9 @@ async fn grown() -> (Sled, Said) {
 
 /// The same, closed in order, and killed once its mark was set.
 async fn templates() -> [(TempDir, Said); 2] {
-    let (closed, said) = grown().await;
+    let (closed, said) = grown::<SledJournal>().await;
     let closed = (closed.closed().await, said);
-    let (running, said) = grown().await;
+    let (running, said) = grown::<SledJournal>().await;
     marked(running.path()).await;
     let killed = running.crashed().await.closed().await;
     [closed, (killed, said)]
@@ -56,7 +56,7 @@ async fn templates() -> [(TempDir, Said); 2] {
 
 /// A store of several of sled's segments, closed in order: damage hits what is long written, too.
 async fn large() -> (TempDir, Said) {
-    let (sled, _) = grown().await;
+    let (sled, _) = grown::<SledJournal>().await;
     for id in 0..120u8 {
         let value = format!("{id}/").repeat(4_000);
         sled.journal().vault_write(vec![put(&format!("large/{id:03}"), &value)]).await.unwrap();
@@ -89,9 +89,8 @@ enum Became {
 }
 
 /// Opens a copy of a store that was damaged, and compares it with what it said before.
-async fn became(directory: &Path, said: &Said) -> Result<Became, String> {
-    let opening =
-        std::panic::AssertUnwindSafe(backend::open::<SledJournal>(directory, SledOptions::default()));
+async fn became<J: Keeper>(directory: &Path, said: &Said) -> Result<Became, String> {
+    let opening = std::panic::AssertUnwindSafe(backend::open::<J>(directory, J::Options::default()));
     let journal = match opening.catch_unwind().await {
         Ok(Ok(journal)) => journal,
         Ok(Err(OpenError::Lost { .. })) => return Ok(Became::Lost),
@@ -105,9 +104,9 @@ async fn became(directory: &Path, said: &Said) -> Result<Became, String> {
 }
 
 /// A copy of a store.
-fn copied(template: &TempDir) -> TempDir {
+fn copied(template: &Path) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
-    copy(template.path(), directory.path());
+    copy(template, directory.path());
     directory
 }
 
@@ -152,7 +151,7 @@ fn inflict(damage: Damage, path: &Path, dice: &mut StdRng) -> String {
 
 /// Damages copies of a store, `count` times each way, in the file that `which` names, and counts what became
 /// of them.
-async fn tried(
+async fn tried<J: Keeper>(
     (template, said): &(TempDir, Said),
     which: impl Fn(&Path) -> PathBuf,
     count: usize,
@@ -161,9 +160,9 @@ async fn tried(
     let (mut counts, mut wrong) = (BTreeMap::new(), Vec::new());
     for damage in [Damage::Flip, Damage::Truncate, Damage::Block] {
         for _ in 0..count {
-            let directory = copied(template);
+            let directory = copied(template.path());
             let how = inflict(damage, &which(directory.path()), dice);
-            match became(directory.path(), said).await {
+            match became::<J>(directory.path(), said).await {
                 Ok(became) => *counts.entry((damage, became)).or_insert(0) += 1,
                 Err(what) => wrong.push(format!("{how}: {what}")),
             }
@@ -189,10 +188,24 @@ fn whatever_is_damaged_in_the_log_nothing_wrong_is_said_and_nothing_less() {
         let (count, mut dice) = chosen();
         let log = |directory: &Path| directory.join("journal/db");
         for template in templates().await {
-            let counts = tried(&template, log, count, &mut dice).await;
+            let counts = tried::<SledJournal>(&template, log, count, &mut dice).await;
             assert!(counts.keys().any(|(_, became)| *became == Became::Lost), "else nothing was tried");
         }
-        tried(&large().await, log, count / LARGE_FEWER, &mut dice).await;
+        tried::<SledJournal>(&large().await, log, count / LARGE_FEWER, &mut dice).await;
+    });
+}
+
+#[test]
+fn whatever_is_damaged_in_a_killed_redb_all_but_its_last_batch_is_there_or_it_is_refused() {
+    crate::run(async {
+        let (count, mut dice) = chosen();
+        let (redb, said) = grown::<RedbJournal>().await;
+        // Damage in what this one alone has written has redb take the commit before it.
+        redb.journal().vault_write(vec![put("session/last", "somebody")]).await.unwrap();
+        let template = (copied(redb.path()), said);
+        let file = |directory: &Path| directory.join("journal.redb");
+        let counts = tried::<RedbJournal>(&template, file, count, &mut dice).await;
+        assert!(counts.keys().all(|(_, became)| *became != Became::Unreadable), "{counts:?}");
     });
 }
 
@@ -201,7 +214,7 @@ fn whatever_is_damaged_in_a_snapshot_nothing_is_lost() {
     crate::run(async {
         let (count, mut dice) = chosen();
         for template in templates().await {
-            let counts = tried(&template, snapshot_in, count / 2, &mut dice).await;
+            let counts = tried::<SledJournal>(&template, snapshot_in, count / 2, &mut dice).await;
             assert!(counts.keys().all(|(_, became)| *became == Became::Whole), "{counts:?}");
         }
     });
@@ -222,7 +235,7 @@ fn a_store_with_a_file_missing_or_emptied_is_whole_or_refused() {
             {
                 for name in names {
                     for emptied in [false, true] {
-                        let directory = copied(&template.0);
+                        let directory = copied(template.0.path());
                         let path = match *name {
                             "journal/snap" => snapshot_in(directory.path()),
                             name => directory.path().join(name),
@@ -234,7 +247,7 @@ fn a_store_with_a_file_missing_or_emptied_is_whole_or_refused() {
                         } else {
                             fs::remove_dir_all(&path).unwrap();
                         }
-                        let became = became(directory.path(), &template.1).await.unwrap();
+                        let became = became::<SledJournal>(directory.path(), &template.1).await.unwrap();
                         assert!(expected.contains(&became), "{name}, emptied: {emptied}: {became:?}");
                     }
                 }
@@ -245,10 +258,10 @@ fn a_store_with_a_file_missing_or_emptied_is_whole_or_refused() {
 
 /// A store as it was, with the mark of what it became: its newest part is lost.
 async fn shortened() -> (TempDir, Said) {
-    let (sled, said) = grown().await;
+    let (sled, said) = grown::<SledJournal>().await;
     let sled = sled.reopened().await;
     let directory = sled.closed().await;
-    let before = copied(&directory);
+    let before = copied(directory.path());
     let sled = Sled::open(directory, SledOptions::default()).await;
     registered(sled.journal(), 200, 1).await;
     let directory = sled.closed().await;
@@ -300,9 +313,9 @@ fn a_mark_is_set_while_there_is_always_something_to_write_too() {
 #[test]
 fn what_is_lost_of_the_vault_alone_is_noticed_too() {
     crate::run(async {
-        let (sled, _) = grown().await;
+        let (sled, _) = grown::<SledJournal>().await;
         let directory = sled.closed().await;
-        let before = copied(&directory);
+        let before = copied(directory.path());
         let sled = Sled::open(directory, SledOptions::default()).await;
         sled.journal().vault_write(vec![put("session/new", "somebody")]).await.unwrap();
         let directory = sled.closed().await;

@@ -1,0 +1,58 @@
+//! A store that has lost its end, or its middle: whatever is done with it, one line says so.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+};
+
+use crate::{
+    fixtures::copy,
+    running::{Running, fails_with, saem, url},
+    support::{Client, operator_key},
+    tools::tool,
+};
+
+/// A server, until it is ended in order, with so many products more.
+async fn served(data: &Path, products: usize) {
+    let (running, said) = Running::start(&mut saem(data));
+    let operator = Client::of(url(&said), Some(operator_key(data)));
+    for _ in 0..products {
+        operator.product(29_900, 5).await;
+    }
+    running.end();
+}
+
+#[tokio::test]
+async fn a_store_that_has_lost_its_end_is_refused_in_one_line_by_whatever_reads_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let [data, before] = ["data", "before"].map(|name| directory.path().join(name));
+    served(&data, 1).await;
+    copy(&data, &before);
+    served(&data, 1).await;
+    fs::copy(data.join("journal.mark"), before.join("journal.mark")).unwrap();
+    let told = ["the end of the data in", "event 2 was on disk", "ends with event 1", "journal.mark"];
+    for name in ["verify", "export", "compact", "serve"] {
+        fails_with(tool(name, &before).output().unwrap(), &told);
+    }
+    // Only whoever deletes the mark goes on without what is lost.
+    fs::remove_file(before.join("journal.mark")).unwrap();
+    let verified = tool("verify", &before).output().unwrap();
+    let said = String::from_utf8(verified.stdout).unwrap();
+    assert!(verified.status.success() && said.contains("1 events, 1 entities"), "{said}");
+}
+
+#[tokio::test]
+async fn a_store_whose_log_is_cut_off_is_refused_by_verify() {
+    let directory = tempfile::tempdir().unwrap();
+    let [data, cut] = ["data", "cut"].map(|name| directory.path().join(name));
+    served(&data, 30).await;
+    let log = fs::read(data.join("journal/db")).unwrap();
+    let used = log.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+    // Behind that, there are rows of views alone.
+    for eighth in [1, 2, 4] {
+        copy(&data, &cut);
+        File::options().write(true).open(cut.join("journal/db")).unwrap().set_len(used * eighth / 8).unwrap();
+        fails_with(tool("verify", &cut).output().unwrap(), &["cut is lost", "event 30 was on disk"]);
+        fs::remove_dir_all(&cut).unwrap();
+    }
+}
