@@ -45,6 +45,14 @@ impl Backend {
         }
     }
 
+    /// Without this file, relative to its directory, there is no store.
+    pub(super) const fn file(self) -> &'static str {
+        match self {
+            Self::Sled => "journal/db",
+            Self::Redb => "journal.redb",
+        }
+    }
+
     /// The one of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

@@ -52,9 +52,9 @@ pub(super) fn apart(
     Box::pin(async move { answer.await.unwrap_or_else(|_| Err(ended())) })
 }
 
-/// Removes what was made of a copy.
+/// Removes what was made of a copy: first what would call the rest of it a data directory.
 fn discard(to: &Path, store: &str, beside: &[PathBuf]) {
-    let removed = files::remove(&to.join(store));
+    let removed = files::remove(&to.join("FORMAT")).and(files::remove(&to.join(store)));
     let names = beside.iter().filter_map(|file| file.file_name());
     let removed = names
         .map(|name| to.join(name))
@@ -151,35 +151,77 @@ impl Told {
 /// is: the backend that the backup was made with.
 ///
 /// # Errors
-/// [`OpenError`]; without a `FORMAT` file, what was made of it is no data directory.
+/// [`OpenError`]; what was made of it is removed then. What a crash leaves of it is no data directory: the
+/// store's files come first, and `FORMAT` last.
 pub fn restore(from: &Path, to: &Path) -> Result<Backend, OpenError> {
-    let at = |path: &Path| path.display().to_string();
-    let unusable = |path: &Path| {
-        let path = at(path);
-        move |error: io::Error| OpenError::Unusable { path, error }
-    };
-    if !fs::metadata(from).map_err(unusable(from))?.is_dir() || !from.join("FORMAT").exists() {
-        return Err(OpenError::Foreign(at(from)));
+    let foreign = || OpenError::Foreign(from.display().to_string());
+    if !fs::metadata(from).map_err(unusable(from))?.is_dir() {
+        return Err(foreign());
     }
     let _lock = directory::lock(from)?;
-    let backend = directory::format(from)?.ok_or_else(|| OpenError::Foreign(at(from)))?;
+    let backend = directory::format(from)?.ok_or_else(foreign)?;
+    directory::holds(from, &from.join(backend.file()))?;
     directory::make(to).map_err(unusable(to))?;
     let _lock = directory::lock(to)?;
     if !is_empty(to).map_err(unusable(to))? {
-        return Err(OpenError::Occupied(at(to)));
+        return Err(OpenError::Occupied(to.display().to_string()));
     }
-    let copied = files::files(from).and_then(|files| {
-        for (file, _) in files.iter().filter(|(file, _)| !file.ends_with("FORMAT")) {
-            let target = to.join(file.strip_prefix(from).expect("it was found below"));
-            target.parent().map_or(Ok(()), fs::create_dir_all)?;
-            fs::copy(file, target)?;
-        }
-        files::sync_all(to)?;
-        directory::write_format(to, backend)?;
-        files::sync_above(to)
+    let (source, target) =
+        (from.canonicalize().map_err(unusable(from))?, to.canonicalize().map_err(unusable(to))?);
+    if target.starts_with(&source) {
+        return Err(unusable(to)(io::Error::other("it is inside the backup")));
+    }
+    let restored = copy_all(from, to).and_then(|()| {
+        let whole = files::sync_all(to).and_then(|()| directory::write_format(to, backend));
+        whole.and_then(|()| files::sync_above(to)).map_err(unusable(to))
     });
-    copied.map_err(unusable(to))?;
-    Ok(backend)
+    if restored.is_err() {
+        clear(to);
+    }
+    restored.map(|()| backend)
+}
+
+/// Copies all files of a backup but its `FORMAT`, each for the same eyes only.
+fn copy_all(from: &Path, to: &Path) -> Result<(), OpenError> {
+    let mut all = files::files(from).map_err(unusable(from))?;
+    let needed = all.iter().map(|(_, bytes)| bytes).sum::<u64>();
+    let free = free_bytes(to).map_err(unusable(to))?;
+    if free < needed {
+        let room = format!("its disk has {free} bytes free, and {needed} are needed");
+        return Err(unusable(to)(io::Error::other(room)));
+    }
+    let name = |file: &Path| file.strip_prefix(from).expect("it was found below").to_owned();
+    all.retain(|(file, _)| name(file) != Path::new("FORMAT"));
+    // Beside an operator's key alone, a new shop could be begun.
+    all.sort_by_key(|(file, _)| !name(file).to_string_lossy().starts_with("journal"));
+    for (file, _) in all {
+        let mut source = File::open(&file).map_err(unusable(&file))?;
+        let permissions = source.metadata().map_err(unusable(&file))?.permissions();
+        let target = to.join(name(&file));
+        let mut copy = || {
+            target.parent().map_or(Ok(()), fs::create_dir_all)?;
+            let mut copied = File::create(&target)?;
+            fs::set_permissions(&target, permissions.clone())?;
+            io::copy(&mut source, &mut copied).map(drop)
+        };
+        copy().map_err(unusable(to))?;
+    }
+    Ok(())
+}
+
+/// Removes all that is in a directory that was empty before.
+fn clear(directory: &Path) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name() != "lost+found") {
+        if let Err(error) = files::remove(&entry.path()) {
+            tracing::warn!(file = %entry.path().display(), %error, "what was made could not be removed");
+        }
+    }
+}
+
+fn unusable(path: &Path) -> impl Fn(io::Error) -> OpenError {
+    let path = path.display().to_string();
+    move |error| OpenError::Unusable { path: path.clone(), error }
 }
 
 /// A backup that a disk got in the way of.

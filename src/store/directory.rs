@@ -1,5 +1,12 @@
 //! The data directory, whatever backend keeps its data there: its lock, and its `FORMAT` file.
 //!
+//! | in the directory | is |
+//! | --- | --- |
+//! | nothing, or an operator's key | a place for a new store |
+//! | `FORMAT.new`, perhaps files of a store | a new store that a crash was in the way of: never used |
+//! | `FORMAT` and a store | a data directory |
+//! | `FORMAT` alone | a data directory that has lost its store: refused, or it would look like a new shop |
+//!
 //! **Invariant:** whoever opens, copies or compacts a store holds the lock of its directory.
 
 use std::{
@@ -57,33 +64,62 @@ pub(super) fn format(directory: &Path) -> Result<Option<Backend>, OpenError> {
     }
 }
 
-/// Sees that a data directory is `backend`'s, in a format that this version reads. An empty one becomes
-/// so; nothing else is touched.
-pub(super) fn check_format(directory: &Path, backend: Backend) -> Result<(), OpenError> {
+/// Sees that a data directory is `backend`'s, in a format that this version reads; nothing is touched.
+/// Answers whether there must be a store in it: if not, one may be [begun](begin).
+pub(super) fn check_format(directory: &Path, backend: Backend) -> Result<bool, OpenError> {
     let path = directory.display().to_string();
     match format(directory)? {
         Some(holds) if holds != backend => Err(OpenError::OtherBackend { path, holds, configured: backend }),
-        Some(_) => Ok(()),
+        Some(_) => Ok(true),
         None if holds_other_things(directory) => Err(OpenError::Foreign(path)),
-        None => write_format(directory, backend).map_err(|error| OpenError::Unusable { path, error }),
+        None => Ok(false),
     }
 }
 
-/// Whether a directory without a `FORMAT` file is somebody else's. An operator may have put a key there.
+/// Sees that the file is there without which there is no store.
+pub(super) fn holds(directory: &Path, store: &Path) -> Result<(), OpenError> {
+    match fs::metadata(store) {
+        Ok(file) if file.len() > 0 => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(OpenError::Unusable { path: directory.display().to_string(), error })
+        }
+        Ok(_) | Err(_) => Err(OpenError::Lacking(directory.display().to_string())),
+    }
+}
+
+/// What a new store's `FORMAT` file is called until the store is there.
+const BEGUN: &str = "FORMAT.new";
+
+/// Whether a directory without a `FORMAT` file is somebody else's. An operator may have put a key there;
+/// and a store that was begun may have files.
 fn holds_other_things(directory: &Path) -> bool {
-    let ours = ["operator.key", "FORMAT.new", "lost+found"];
+    let mut ours = vec!["operator.key", BEGUN, "lost+found"];
+    if directory.join(BEGUN).exists() {
+        ours.extend(["journal", "journal.redb", "journal.redb.new"]);
+    }
     fs::read_dir(directory).is_ok_and(|entries| {
         entries.flatten().any(|entry| !ours.iter().any(|name| entry.file_name() == *name))
     })
 }
 
-/// Written whole or not at all: a crash must not leave half a `FORMAT` file.
-pub(super) fn write_format(directory: &Path, backend: Backend) -> io::Result<()> {
-    let temporary = directory.join("FORMAT.new");
-    let mut handle = File::create(&temporary)?;
+/// A new store is about to be made.
+pub(super) fn begin(directory: &Path, backend: Backend) -> io::Result<()> {
+    let mut handle = File::create(directory.join(BEGUN))?;
     let name = if backend == UNNAMED { String::new() } else { format!(" {backend}") };
     writeln!(handle, "{FORMAT_PREFIX}{FORMAT}{name}")?;
     handle.sync_all()?;
-    fs::rename(&temporary, directory.join("FORMAT"))?;
     File::open(directory)?.sync_all()
+}
+
+/// The store that was begun is there, and on disk. Written whole or not at all: a crash must not leave half a
+/// `FORMAT` file.
+pub(super) fn begun(directory: &Path) -> io::Result<()> {
+    fs::rename(directory.join(BEGUN), directory.join("FORMAT"))?;
+    File::open(directory)?.sync_all()
+}
+
+/// All that belongs to a copy is there, and on disk: from now on it is a data directory.
+pub(super) fn write_format(directory: &Path, backend: Backend) -> io::Result<()> {
+    begin(directory, backend)?;
+    begun(directory)
 }

@@ -45,6 +45,12 @@ pub enum OpenError {
     /// It is not Saem's.
     #[error("the data directory {0} holds files, but no FORMAT file of Saem's")]
     Foreign(String),
+    /// Its store is gone.
+    #[error(
+        "the data directory {0} has a FORMAT file, but no store: its files were moved or deleted. Put them \
+         back, or restore a backup; if there never was one, delete FORMAT"
+    )]
+    Lacking(String),
     /// There is something in it already.
     #[error("the directory {0} is not empty; nothing is overwritten")]
     Occupied(String),

@@ -78,7 +78,7 @@ pub(crate) async fn what_was_erased_is_gone_and_all_else_is_there<J: Keeper>() {
 /// What a crash leaves at each step of sled's, and what a whole copy is.
 fn leave(at: usize, directory: &Path) {
     let [copying, copied, store, before] =
-        ["compacting", "compacted", "journal", "journal.old"].map(|name| directory.join(name));
+        ["compacting", "compacted", "journal", "compacting.from"].map(|name| directory.join(name));
     let whole = || {
         let elsewhere = tempfile::tempdir().unwrap();
         copy(directory, elsewhere.path());

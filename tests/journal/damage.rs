@@ -94,7 +94,9 @@ async fn became<J: Keeper>(directory: &Path, said: &Said) -> Result<Became, Stri
     let journal = match opening.catch_unwind().await {
         Ok(Ok(journal)) => journal,
         Ok(Err(OpenError::Lost { .. })) => return Ok(Became::Lost),
-        Ok(Err(OpenError::Damaged { .. } | OpenError::Unusable { .. })) => return Ok(Became::Damaged),
+        Ok(Err(OpenError::Damaged { .. } | OpenError::Unusable { .. } | OpenError::Lacking(_))) => {
+            return Ok(Became::Damaged);
+        }
         Ok(Err(error)) => return Err(format!("refused for another reason: {error}")),
         Err(_) => return Err("opening panicked".to_owned()),
     };

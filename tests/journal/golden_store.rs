@@ -2,14 +2,7 @@
 
 use std::{fs, sync::Arc};
 
-use saem::{
-    domain::Position,
-    store::{
-        Journal, codec,
-        memory::MemoryJournal,
-        sled::{SledJournal, SledOptions},
-    },
-};
+use saem::store::{Journal, codec, memory::MemoryJournal, sled::SledOptions};
 use tempfile::TempDir;
 
 use crate::{
@@ -105,12 +98,4 @@ fn a_chunk_of_many_commits_is_each_of_them() {
         rows.retain(|key, _| is(b'j')(key) || is(b'v')(key));
         assert_eq!(said_of(&rows).await, expected);
     });
-}
-
-#[test]
-fn the_format_file_is_all_it_takes() {
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("FORMAT"), "saem 1\n").unwrap();
-    let journal = SledJournal::open(directory.path(), SledOptions::default()).unwrap();
-    assert_eq!(*journal.head().borrow(), Position(0));
 }

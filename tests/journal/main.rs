@@ -16,6 +16,7 @@ mod directory;
 mod failing;
 mod golden;
 mod golden_store;
+mod lacking;
 mod reading;
 mod redb_file;
 mod room;

@@ -145,7 +145,7 @@ fn a_file_that_redb_cannot_make_sense_of_is_damaged_and_left_alone() {
 fn a_store_killed_while_it_was_begun_is_begun_again() {
     crate::run(async {
         let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("FORMAT"), "saem 1 redb\n").unwrap();
+        fs::write(directory.path().join("FORMAT.new"), "saem 1").unwrap();
         // What redb itself would never open: a file without its first bytes.
         fs::write(directory.path().join("journal.redb.new"), [0; 4_096]).unwrap();
         let redb = Redb::open(directory, RedbOptions::default()).await;

@@ -104,6 +104,21 @@ impl Dice {
         }
     }
 
+    /// How the gateway behaves from now on; now and then well again.
+    fn mood(&mut self, trouble: Trouble) -> Mood {
+        let calm = Mood { latency_ms: self.0.random_range(0..40), ..Mood::default() };
+        let some = self.0.random_range(10..60);
+        match trouble {
+            _ if self.percent(30) => calm,
+            Trouble::GatewaySlow => Mood { latency_ms: self.0.random_range(100..1_500), ..calm },
+            Trouble::GatewayLoses => Mood { lost_percent: some, error_percent: some / 2, ..calm },
+            Trouble::GatewayLate => Mood { late_percent: some, ..calm },
+            Trouble::GatewayForgets => Mood { forgetful: true, lost_percent: some, ..calm },
+            Trouble::GatewayRefuses => Mood { refuses_refunds: true, ..calm },
+            _ => Mood { panic_percent: some, ..calm },
+        }
+    }
+
     /// Cards of this history's customers: some have only good ones.
     fn cards(&mut self) -> Vec<Card> {
         let mut cards = vec![Card::Approved; 3];
@@ -194,9 +209,6 @@ impl Maker {
     fn trouble(&mut self, trouble: Trouble) {
         let dice = &mut self.dice;
         let mode = *dice.one_of(&[FaultMode::Panic, FaultMode::Panic, FaultMode::Stop, FaultMode::Hang]);
-        let calm = Mood { latency_ms: dice.0.random_range(0..40), ..Mood::default() };
-        let over = dice.percent(30);
-        let some = dice.0.random_range(10..60);
         let fault = match trouble {
             Trouble::EntityFails => {
                 let times = if dice.percent(25) { 7 } else { 1 };
@@ -244,21 +256,7 @@ impl Maker {
             | Trouble::GatewayLate
             | Trouble::GatewayForgets
             | Trouble::GatewayRefuses
-            | Trouble::GatewayPanics
-                if over =>
-            {
-                Fault::Gateway(calm)
-            }
-            Trouble::GatewaySlow => {
-                Fault::Gateway(Mood { latency_ms: dice.0.random_range(100..1_500), ..calm })
-            }
-            Trouble::GatewayLoses => {
-                Fault::Gateway(Mood { lost_percent: some, error_percent: some / 2, ..calm })
-            }
-            Trouble::GatewayLate => Fault::Gateway(Mood { late_percent: some, ..calm }),
-            Trouble::GatewayForgets => Fault::Gateway(Mood { forgetful: true, lost_percent: some, ..calm }),
-            Trouble::GatewayRefuses => Fault::Gateway(Mood { refuses_refunds: true, ..calm }),
-            Trouble::GatewayPanics => Fault::Gateway(Mood { panic_percent: some, ..calm }),
+            | Trouble::GatewayPanics => Fault::Gateway(dice.mood(trouble)),
             Trouble::SmsDown => Fault::Sms { down: dice.percent(60) },
             Trouble::SmsPanics => Fault::SmsPanic,
             Trouble::ClockJumps => {

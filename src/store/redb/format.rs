@@ -72,8 +72,13 @@ pub(super) fn open(directory: &Path, options: RedbOptions) -> Result<Opened, Ope
     let unusable = |error: io::Error| OpenError::Unusable { path: directory.display().to_string(), error };
     directory::make(directory).map_err(unusable)?;
     let lock = directory::lock(directory)?;
-    directory::check_format(directory, Backend::Redb)?;
+    let there = directory::check_format(directory, Backend::Redb)?;
     let (store, new) = (directory.join(STORE), directory.join(NEW));
+    if there {
+        directory::holds(directory, &store)?;
+    } else {
+        directory::begin(directory, Backend::Redb).map_err(unusable)?;
+    }
     files::remove(&new).map_err(unusable)?;
     if !store.exists() {
         // redb cannot open a file that it was killed over making: so one gets its name when it is whole.
@@ -83,6 +88,9 @@ pub(super) fn open(directory: &Path, options: RedbOptions) -> Result<Opened, Ope
     let faults = Arc::<Faults>::default();
     let db = open_db(&store, options.cache_bytes, Arc::clone(&faults))?;
     files::sync(directory).map_err(unusable)?;
+    if !there {
+        directory::begun(directory).map_err(unusable)?;
+    }
     Ok(Opened { db, faults, _lock: lock })
 }
 

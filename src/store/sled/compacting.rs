@@ -7,8 +7,8 @@
 //! | --- | --- | --- |
 //! | `journal`, `compacting` | a copy that may not be whole | the copy is discarded |
 //! | `journal`, `compacted` | a whole copy, on disk | goes on |
-//! | `journal.old`, `compacted` | a whole copy, not in its place yet | goes on |
-//! | `journal.old`, `journal` | the copy in its place | what was before is removed |
+//! | `compacting.from`, `compacted` | a whole copy, not in its place yet | goes on |
+//! | `compacting.from`, `journal` | the copy in its place | what was before is removed |
 //!
 //! **Invariant:** whoever opens or compacts a store holds the lock of its directory.
 
@@ -29,7 +29,8 @@ use crate::store::{
 
 const COPYING: &str = "compacting";
 const COPIED: &str = "compacted";
-const BEFORE: &str = "journal.old";
+/// Nobody else would think of this name: what is called so is removed.
+const BEFORE: &str = "compacting.from";
 const SET_ASIDE: &str = "set-aside";
 
 /// Compacts the store in `directory`, which nobody may have open.
@@ -43,7 +44,12 @@ pub(super) fn compact(directory: &Path, options: SledOptions) -> Result<Compacte
     directory::check_format(directory, Backend::Sled)?;
     settle(directory).map_err(unusable)?;
     let store = directory.join(STORE);
-    fs::metadata(&store).map_err(unusable)?;
+    directory::holds(directory, &directory.join(Backend::Sled.file()))?;
+    if fs::symlink_metadata(&store).map_err(unusable)?.is_symlink() {
+        // What was erased would stay where it leads to.
+        let linked = "its journal is a symbolic link: only a directory of its own can be compacted";
+        return Err(unusable(io::Error::other(linked)));
+    }
     let bytes_before = size(&store).and_then(|bytes| Ok(bytes + size(&directory.join(SET_ASIDE))?));
     let bytes_before = bytes_before.map_err(unusable)?;
     copy(&store, &directory.join(COPYING), options, &path)?;

@@ -86,9 +86,14 @@ pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, Ope
     let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
     directory::make(directory).map_err(unusable)?;
     let lock = directory::lock(directory)?;
-    directory::check_format(directory, Backend::Sled)?;
+    let there = directory::check_format(directory, Backend::Sled)?;
     compacting::settle(directory).map_err(unusable)?;
     let store = directory.join(STORE);
+    if there {
+        directory::holds(directory, &directory.join(Backend::Sled.file()))?;
+    } else {
+        directory::begin(directory, Backend::Sled).map_err(unusable)?;
+    }
     let db = open_db(&store, options).map_err(|error| opening(&path, error))?;
     let [tree, views] = TREES.map(|tree| db.open_tree(tree.name()).map_err(|error| opening(&path, error)));
     let (tree, views) = (tree?, views?);
@@ -96,6 +101,9 @@ pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, Ope
     // The files are there for good only once their directories are on disk.
     for directory in [&store, directory] {
         files::sync(directory).map_err(unusable)?;
+    }
+    if !there {
+        directory::begun(directory).map_err(unusable)?;
     }
     Ok(Opened { db, tree, views, _lock: lock, db_file })
 }
