@@ -90,6 +90,10 @@ impl Errands {
                     self.agenda.reschedule(errand, due_at, item.attempts);
                 } else if self.contexts.hold(held_key(errand)).is_none() {
                     under_way.push(async move { (errand, item, errands.run_one(errand, item).await) });
+                } else {
+                    // Whoever lets it go says so; unless the answer to that was lost.
+                    let due_at = self.sources.now().plus_ms(PAUSE_MAX_MS);
+                    self.agenda.reschedule(errand, due_at, item.attempts);
                 }
             }
             let wait_ms = self.agenda.next_due().map_or(PAUSE_MAX_MS, |due| due.ms_since(self.sources.now()));
@@ -173,9 +177,9 @@ impl Errands {
                 let hold = Hold::new(item.position, event_of(errand), reason, attempts);
                 let command = ContextCommand::Hold { key, hold };
                 let because = Because::scheduled(correlation);
-                if self.contexts.command(Context::Payment, command, because).await.is_err() {
-                    self.agenda.reschedule(errand, self.sources.now().plus_ms(PAUSE_MAX_MS), attempts);
-                }
+                // Held or not, it stays on the clock: it may be let go without a word.
+                let _ = self.contexts.command(Context::Payment, command, because).await;
+                self.agenda.reschedule(errand, self.sources.now().plus_ms(PAUSE_MAX_MS), attempts);
                 Ok(())
             }
         }
