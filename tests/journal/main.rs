@@ -21,6 +21,7 @@ mod reading;
 mod redb_file;
 mod room;
 mod samples;
+mod sealed_redb;
 mod surveying;
 mod verifying;
 mod verifying_redb;

@@ -56,7 +56,7 @@ fn what_is_damaged_or_missing_in_redb_s_index_is_found_by_its_entity() {
             entities.insert(&key(ProductId(4).into())[..], &other[..]).unwrap();
         })
         .await;
-        is(&of_another, ProductId(4).into(), "the journal tells nothing of it");
+        is(&of_another, ProductId(4).into(), "what is known of it is damaged");
     });
 }
 

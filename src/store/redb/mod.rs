@@ -9,6 +9,8 @@
 //! | `vault` | key | the vault |
 //! | `views` | key | rows of views |
 //!
+//! Each value stands behind a seal (`sealing`): redb itself checks few of the bytes that it reads.
+//!
 //! One thread writes: it takes what has queued, writes it in one transaction, commits that, which waits for
 //! the disk, and answers all (see `super::writer`). redb never overwrites a page that can be reached: after
 //! a crash, the newest commit whose checksums are right counts. So nothing is written behind, and nothing is
@@ -18,6 +20,7 @@ mod copying;
 mod disk;
 mod format;
 mod reads;
+mod sealing;
 mod surveying;
 mod writer;
 

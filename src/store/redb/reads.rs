@@ -1,10 +1,13 @@
 //! Reading what is on disk, each time of one moment: a transaction that only reads sees no later write.
 
-use std::sync::Arc;
+use std::{ops::Bound, sync::Arc};
 
-use redb::{AccessGuard, ReadTransaction};
+use redb::{ReadTransaction, TableHandle as _};
 
-use super::format::{ENTITIES, JOURNAL, Rows, VAULT, VIEWS, entity_key, unavailable};
+use super::{
+    format::{ENTITIES, JOURNAL, Rows, VAULT, VIEWS, entity_key, unavailable},
+    sealing::{Row, Table, unseal},
+};
 use crate::{
     domain::{EntityId, Position, Recorded},
     store::{
@@ -14,7 +17,7 @@ use crate::{
 };
 
 /// The commits from the one that holds `position` on, each with the position of its first event. One that
-/// does not follow upon the one before is an error: keys have no checksum of ours.
+/// does not follow upon the one before is an error.
 pub(super) fn commits_from(
     store: &ReadTransaction,
     position: Position,
@@ -27,7 +30,8 @@ pub(super) fn commits_from(
     Ok(commits.map(move |row| {
         let (first, frame) = row.map_err(unavailable)?;
         let first = first.value();
-        let record = CommitRecord::read(Position(first), Ok(frame.value()))?;
+        let frame = unseal(JOURNAL.name(), &first.to_be_bytes(), frame.value());
+        let record = CommitRecord::read(Position(first), frame)?;
         if first != next {
             return Err(StoreError::Corrupt(format!("there is no event at {next}")));
         }
@@ -87,23 +91,18 @@ pub(super) fn last(store: &ReadTransaction) -> Result<Position, StoreError> {
 
 /// What is known of an entity.
 pub(super) fn known(store: &ReadTransaction, entity: EntityId) -> Result<Option<IndexRecord>, StoreError> {
-    let entities = store.open_table(ENTITIES).map_err(unavailable)?;
-    let stored = entities.get(entity_key(entity).as_slice()).map_err(unavailable)?;
-    stored.map(|stored| codec::decode(stored.value())).transpose()
+    let stored = Table::open(store, ENTITIES)?.get(&entity_key(entity))?;
+    stored.map(|stored| codec::decode(&stored)).transpose()
 }
 
 /// The values under these keys.
 pub(super) fn values<K: AsRef<[u8]>>(
     store: &ReadTransaction,
-    rows: Rows<'_>,
+    rows: Rows<'static>,
     keys: impl IntoIterator<Item = K>,
 ) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-    let table = store.open_table(rows).map_err(unavailable)?;
-    let value = |key: K| {
-        let value = table.get(key.as_ref()).map_err(unavailable)?;
-        Ok(value.map(|value| value.value().to_vec()))
-    };
-    keys.into_iter().map(value).collect()
+    let table = Table::open(store, rows)?;
+    keys.into_iter().map(|key| table.get(key.as_ref())).collect()
 }
 
 /// The first records of the vault whose key starts with `prefix`.
@@ -112,26 +111,24 @@ pub(super) fn vault(
     prefix: &str,
     limit: usize,
 ) -> Result<Vec<VaultRow>, StoreError> {
-    let vault = store.open_table(VAULT).map_err(unavailable)?;
+    let vault = Table::open(store, VAULT)?;
     let mut found = Vec::new();
-    for row in vault.range(prefix.as_bytes()..).map_err(unavailable)?.take(limit) {
-        let (key, value) = row.map_err(unavailable)?;
-        if !key.value().starts_with(prefix.as_bytes()) {
+    for row in vault.from(Bound::Included(prefix.as_bytes()))?.take(limit) {
+        let row = row?;
+        if !row.key()?.starts_with(prefix.as_bytes()) {
             break;
         }
-        found.push(vault_row(&key, &value)?);
+        found.push(vault_row(&row)?);
     }
     Ok(found)
 }
 
-/// A record of the vault, as redb reads it.
-pub(super) fn vault_row(
-    key: &AccessGuard<'_, &'static [u8]>,
-    value: &AccessGuard<'_, &'static [u8]>,
-) -> Result<VaultRow, StoreError> {
-    let key = std::str::from_utf8(key.value());
+/// A record of the vault.
+pub(super) fn vault_row(row: &Row) -> Result<VaultRow, StoreError> {
+    let value = row.value()?.to_vec();
+    let key = std::str::from_utf8(row.key()?);
     let key = key.map_err(|_| StoreError::Corrupt("a key of the vault".to_owned()))?;
-    Ok((key.to_owned(), value.value().to_vec()))
+    Ok((key.to_owned(), value))
 }
 
 /// At most `limit` rows of views with `from <= key < to`, by key.
@@ -141,33 +138,16 @@ pub(super) fn views(
     to: &[u8],
     limit: usize,
 ) -> Result<Vec<ViewRow>, StoreError> {
-    let views = store.open_table(VIEWS).map_err(unavailable)?;
-    let mut rising = Rising::after(None);
+    let views = Table::open(store, VIEWS)?;
     let mut found = Vec::new();
-    for row in views.range(from..to).map_err(unavailable)?.take(limit) {
-        let (key, value) = row.map_err(unavailable)?;
-        rising.to(key.value())?;
-        found.push((key.value().to_vec(), value.value().to_vec()));
+    for row in views.from(Bound::Included(from))?.take(limit) {
+        let row = row?;
+        if row.key()? >= to {
+            break;
+        }
+        found.push((row.key()?.to_vec(), row.value()?.to_vec()));
     }
     Ok(found)
-}
-
-/// Sees that keys rise. redb checks none of them after an orderly end: where one was damaged, whoever reads
-/// on behind it, some rows at a time, might go round in circles.
-pub(super) struct Rising(Option<Vec<u8>>);
-
-impl Rising {
-    pub(super) fn after(key: Option<&[u8]>) -> Self {
-        Self(key.map(<[u8]>::to_vec))
-    }
-
-    pub(super) fn to(&mut self, key: &[u8]) -> Result<(), StoreError> {
-        if self.0.as_deref().is_some_and(|last| key <= last) {
-            return Err(StoreError::Corrupt("the keys of a table do not rise".to_owned()));
-        }
-        self.0 = Some(key.to_vec());
-        Ok(())
-    }
 }
 
 /// The keys of [`views`], each with the row that it leads to.

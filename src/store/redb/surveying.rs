@@ -2,11 +2,12 @@
 
 use std::ops::Bound;
 
-use redb::{AccessGuard, ReadTransaction};
+use redb::ReadTransaction;
 
 use super::{
-    format::{ENTITIES, Rows, VAULT, entity_key, unavailable},
-    reads::{Rising, commits_from, vault_row},
+    format::{ENTITIES, Rows, VAULT, entity_key},
+    reads::{commits_from, vault_row},
+    sealing::{Row, Table},
 };
 use crate::{
     domain::{EntityId, Position},
@@ -15,9 +16,6 @@ use crate::{
         survey::entity_of,
     },
 };
-
-/// A row of a table, as redb reads it.
-pub(super) type Row<'a> = (AccessGuard<'a, &'static [u8]>, AccessGuard<'a, &'static [u8]>);
 
 /// Durable commits whose first event stands after `after`, up to `head`: at most `max`.
 pub(super) fn commits(
@@ -55,8 +53,10 @@ pub(super) fn entities(
     max: usize,
 ) -> Result<Vec<KnownEntity>, StoreError> {
     let after = after.map(entity_key);
-    rows_after(store, ENTITIES, after.as_ref().map(<[u8; 17]>::as_slice), max, |(key, stored)| {
-        Ok((entity_of(key.value())?, codec::decode::<IndexRecord>(stored.value()).map(Known::from)))
+    rows_after(store, ENTITIES, after.as_ref().map(<[u8; 17]>::as_slice), max, |row| {
+        let known = row.value().and_then(codec::decode::<IndexRecord>).map(Known::from);
+        // Damaged, it is told by the key that it stands under, whosever that is.
+        Ok((entity_of(row.key_as_read())?, known))
     })
 }
 
@@ -66,24 +66,17 @@ pub(super) fn vault_after(
     after: Option<&str>,
     max: usize,
 ) -> Result<Vec<VaultRow>, StoreError> {
-    rows_after(store, VAULT, after.map(str::as_bytes), max, |(key, value)| vault_row(&key, &value))
+    rows_after(store, VAULT, after.map(str::as_bytes), max, vault_row)
 }
 
 fn rows_after<T>(
     store: &ReadTransaction,
-    table: Rows<'_>,
+    rows: Rows<'static>,
     after: Option<&[u8]>,
     max: usize,
-    told: impl Fn(Row<'_>) -> Result<T, StoreError>,
+    told: impl Fn(&Row) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
-    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let rows = store.open_table(table).map_err(unavailable)?;
-    let mut found = Vec::new();
-    let mut rising = Rising::after(after);
-    for row in rows.range::<&[u8]>((from, Bound::Unbounded)).map_err(unavailable)?.take(max) {
-        let row = row.map_err(unavailable)?;
-        rising.to(row.0.value())?;
-        found.push(told(row)?);
-    }
-    Ok(found)
+    let table = Table::open(store, rows)?;
+    let rows = table.from(after.map_or(Bound::Unbounded, Bound::Excluded))?;
+    rows.take(max).map(|row| told(&row?)).collect()
 }

@@ -6,12 +6,13 @@
 
 use std::{path::PathBuf, sync::Arc, sync::mpsc};
 
-use redb::{Durability, ReadTransaction, WriteTransaction};
+use redb::{Durability, ReadTransaction, Table, TableHandle as _, WriteTransaction};
 
 use super::{
     Shared,
     format::{ENTITIES, JOURNAL, VAULT, VIEWS, entity_key, unavailable},
     reads,
+    sealing::seal,
 };
 use crate::{
     domain::EntityId,
@@ -128,29 +129,37 @@ impl Engine for RedbEngine {
 fn put(transaction: &WriteTransaction, batch: &Batch<Vec<ViewWrite>>) -> Result<(), StoreError> {
     let mut journal = transaction.open_table(JOURNAL).map_err(unavailable)?;
     for (first, frame) in &batch.frames {
-        journal.insert(first.0, frame.as_slice()).map_err(unavailable)?;
+        let sealed = seal(JOURNAL.name(), &first.0.to_be_bytes(), frame);
+        journal.insert(first.0, sealed.as_slice()).map_err(unavailable)?;
     }
     let mut entities = transaction.open_table(ENTITIES).map_err(unavailable)?;
     for (entity, record) in &batch.known {
         // Whoever was only looked for is not there.
         if record.version.0 > 0 || !record.timeline.is_empty() {
-            let stored = codec::encode(record)?;
-            entities.insert(entity_key(*entity).as_slice(), stored.as_slice()).map_err(unavailable)?;
+            put_row(&mut entities, &entity_key(*entity), Some(&codec::encode(record)?))?;
         }
     }
     let mut vault = transaction.open_table(VAULT).map_err(unavailable)?;
     for VaultWrite { key, value } in &batch.vault {
-        match value {
-            Some(value) => vault.insert(key.as_bytes(), value.as_slice()).map_err(unavailable)?,
-            None => vault.remove(key.as_bytes()).map_err(unavailable)?,
-        };
+        put_row(&mut vault, key.as_bytes(), value.as_deref())?;
     }
     let mut views = transaction.open_table(VIEWS).map_err(unavailable)?;
     for (key, value) in &batch.own {
-        match value {
-            Some(value) => views.insert(key.as_slice(), value.as_slice()).map_err(unavailable)?,
-            None => views.remove(key.as_slice()).map_err(unavailable)?,
-        };
+        put_row(&mut views, key, value.as_deref())?;
     }
+    Ok(())
+}
+
+/// Puts or removes a row.
+fn put_row(
+    table: &mut Table<'_, &'static [u8], &'static [u8]>,
+    key: &[u8],
+    value: Option<&[u8]>,
+) -> Result<(), StoreError> {
+    let sealed = value.map(|value| seal(table.name(), key, value));
+    match sealed {
+        Some(sealed) => table.insert(key, sealed.as_slice()).map_err(unavailable)?,
+        None => table.remove(key).map_err(unavailable)?,
+    };
     Ok(())
 }

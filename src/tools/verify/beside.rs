@@ -52,18 +52,25 @@ pub(super) async fn compare_catalogue(
     Ok(())
 }
 
-/// Reads every row of the views, and sees that no consumer stands behind the journal's end.
+/// Reads every row of the views, and sees that no consumer stands behind the journal's end; answers whether
+/// all of them could be read.
 pub(super) async fn read_views(
     journal: &Arc<dyn Journal>,
     head: Position,
     progress: &mut Progress<'_>,
     findings: &mut Findings,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     progress.begin("rows of views read");
     let mut from = Vec::new();
     loop {
-        let rows = journal.view_scan(from, vec![AFTER_VIEWS], PAGE).await?;
-        let Some((last, _)) = rows.last() else { return Ok(()) };
+        let rows = match journal.view_scan(from.clone(), vec![AFTER_VIEWS], PAGE).await {
+            Err(StoreError::Corrupt(what)) => {
+                findings.add("the views", format!("damaged: {what}"));
+                return Ok(false);
+            }
+            rows => rows?,
+        };
+        let Some((last, _)) = rows.last() else { return Ok(true) };
         from = [last, &[0][..]].concat();
         progress.add(rows.len() as u64);
         for (key, row) in rows {

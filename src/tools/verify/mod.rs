@@ -113,7 +113,12 @@ async fn verify_by(
 ) -> Result<Verified, StoreError> {
     let mut verified = Verified::default();
     let head = *journal.head().borrow();
-    let stands = Stands::of(journal, head, &mut verified).await?;
+    let stands = if beside::read_views(journal, head, progress, &mut verified.findings).await? {
+        Stands::of(journal, head, &mut verified).await?
+    } else {
+        verified.notes.push("the views are damaged: they were not compared with the journal".to_owned());
+        Stands::default()
+    };
     let parts = head.0.div_ceil(events_a_reading).clamp(1, u64::from(LANES)) as u8;
     let mut whole = Whole::default();
     let (mut readable, mut messages) = (true, 0);
@@ -152,7 +157,6 @@ async fn verify_by(
         verified.notes.push(left_out.to_owned());
         index::read(journal, progress, &mut verified.findings).await?;
     }
-    beside::read_views(journal, head, progress, &mut verified.findings).await?;
     verified.vault = beside::read_vault(journal, progress, &mut verified.findings).await?;
     Ok(verified)
 }
@@ -185,6 +189,7 @@ impl Whole {
 }
 
 /// Up to where the rows of projections are folded.
+#[derive(Default)]
 struct Stands {
     page: Option<Position>,
     catalogue: Option<Position>,

@@ -1,0 +1,197 @@
+//! Seals of redb's rows: whatever bit of a row is flipped in the file, whoever asks for it is told of damage,
+//! and never that there is none, or of another one. redb alone would notice none of it.
+
+use std::{fs, path::Path, sync::Arc};
+
+use redb::ReadableDatabase as _;
+use saem::{
+    domain::{EntityId, Position, ProductId},
+    store::{Journal, StoreError, redb::RedbOptions},
+};
+
+use crate::{
+    backend::{self, Backend as _, Redb, RedbJournal},
+    redb_file::{JOURNAL, ROWS, raw},
+    samples::{put, registered},
+    verifying::{closed, found_in},
+};
+
+const KEY: &str = "secret/request";
+const SECRET: &str = "a secret of a length of 32 bytes";
+/// What stands around it, so that there are rows on both sides.
+const OTHERS: [&str; 4] = ["person/1", "receipt/1", "secret/phone", "session/1"];
+/// The length of a seal.
+const SEAL: usize = 8;
+
+/// Where these bytes stand: redb leaves older pages in its file.
+fn places(bytes: &[u8], wanted: &[u8]) -> Vec<usize> {
+    let places: Vec<usize> = (0..=bytes.len() - wanted.len())
+        .filter(|at| bytes[*at] == wanted[0] && bytes[*at..].starts_with(wanted))
+        .collect();
+    assert!(!places.is_empty());
+    places
+}
+
+async fn opened(directory: &Path) -> Arc<dyn Journal> {
+    backend::open::<RedbJournal>(directory, RedbOptions::default()).await.unwrap()
+}
+
+/// Sees what a store says whose secret is damaged: that it is, and of the others what they are, or that.
+async fn is_told(directory: &Path, what: &str) {
+    let journal = opened(directory).await;
+    let get = journal.vault_get(KEY.to_owned()).await;
+    let Err(StoreError::Corrupt(said)) = &get else { panic!("{what}: {get:?}") };
+    assert!(!said.contains("request") && !said.contains(SECRET), "{what}: {said}");
+    let scan = journal.vault_scan("secret/".to_owned()).await;
+    assert!(matches!(scan, Err(StoreError::Corrupt(_))), "{what}: {scan:?}");
+    let all = journal.vault_after(None, 100).await;
+    assert!(matches!(all, Err(StoreError::Corrupt(_))), "{what}: {all:?}");
+    for key in OTHERS {
+        let other = journal.vault_get(key.to_owned()).await;
+        let right = other.as_ref().is_ok_and(|value| value.as_deref() == Some(key.as_bytes()));
+        assert!(right || matches!(other, Err(StoreError::Corrupt(_))), "{what}: {key}: {other:?}");
+    }
+    journal.close().await;
+}
+
+#[test]
+fn whatever_bit_of_a_secret_is_flipped_it_is_damaged_and_never_another_one() {
+    crate::run(async {
+        let redb = Redb::begin();
+        let others = OTHERS.iter().map(|key| put(key, key));
+        redb.journal().vault_write(others.chain([put(KEY, SECRET)]).collect()).await.unwrap();
+        let directory = redb.closed().await;
+        let file = directory.path().join("journal.redb");
+        let whole = fs::read(&file).unwrap();
+        let keys = places(&whole, KEY.as_bytes());
+        let values = places(&whole, SECRET.as_bytes());
+        let of_key = (0..KEY.len()).map(|byte| ("key", &keys, byte));
+        let sealed = SEAL + SECRET.len();
+        let starts: Vec<usize> = values.iter().map(|at| at - SEAL).collect();
+        let of_value = (0..sealed).map(|byte| ("value", &starts, byte));
+        for (part, places, byte) in of_key.chain(of_value) {
+            for bit in 0..8 {
+                let mut bytes = whole.clone();
+                places.iter().for_each(|at| bytes[at + byte] ^= 1 << bit);
+                fs::write(&file, bytes).unwrap();
+                is_told(directory.path(), &format!("bit {bit} of byte {byte} of the {part}")).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn damage_to_a_value_harms_no_neighbour() {
+    crate::run(async {
+        let redb = Redb::begin();
+        let others = OTHERS.iter().map(|key| put(key, key));
+        redb.journal().vault_write(others.chain([put(KEY, SECRET)]).collect()).await.unwrap();
+        let directory = redb.closed().await;
+        let file = directory.path().join("journal.redb");
+        let mut bytes = fs::read(&file).unwrap();
+        places(&bytes, SECRET.as_bytes()).into_iter().for_each(|at| bytes[at] ^= 1);
+        fs::write(&file, bytes).unwrap();
+        let journal = opened(directory.path()).await;
+        for key in OTHERS {
+            assert_eq!(journal.vault_get(key.to_owned()).await, Ok(Some(key.as_bytes().to_vec())));
+        }
+        for absent in ["secret/p", "secret/requesx", "secret/requestx", "", "a", "z"] {
+            assert_eq!(journal.vault_get(absent.to_owned()).await, Ok(None), "{absent}");
+        }
+        assert_eq!(journal.vault_scan("session/".to_owned()).await.unwrap().len(), 1);
+        assert_eq!(journal.vault_scan("receipt/".to_owned()).await.unwrap().len(), 1);
+        // It can be written anew.
+        journal.vault_write(vec![put(KEY, SECRET)]).await.unwrap();
+        assert_eq!(journal.vault_get(KEY.to_owned()).await, Ok(Some(SECRET.as_bytes().to_vec())));
+        journal.close().await;
+    });
+}
+
+#[test]
+fn a_key_that_a_flipped_bit_changed_is_found_among_many() {
+    crate::run(async {
+        // Many, so that a search that is sent astray has far to go, and pages of keys above the rows.
+        let keys: Vec<String> = (0..400).map(|n| format!("receipt/{n:03}/{}", "x".repeat(200))).collect();
+        let redb = Redb::begin();
+        redb.journal().vault_write(keys.iter().map(|key| put(key, key)).collect()).await.unwrap();
+        let directory = redb.closed().await;
+        let file = directory.path().join("journal.redb");
+        let whole = fs::read(&file).unwrap();
+        for damaged in keys.iter().step_by(23) {
+            // Each place by itself: where the row is, and where a page above leads to it.
+            for at in places(&whole, &damaged.as_bytes()[..12]) {
+                for (byte, bit) in [(0, 0x40), (8, 0x01), (10, 0x02), (9, 0x80)] {
+                    let mut bytes = whole.clone();
+                    bytes[at + byte] ^= bit;
+                    fs::write(&file, bytes).unwrap();
+                    let journal = opened(directory.path()).await;
+                    for key in &keys {
+                        let value = journal.vault_get(key.clone()).await;
+                        let right =
+                            value.as_ref().is_ok_and(|value| value.as_deref() == Some(key.as_bytes()));
+                        let told = matches!(value, Err(StoreError::Corrupt(_)));
+                        assert!(right || told, "{damaged} at {at}, byte {byte}: {key} is {value:?}");
+                    }
+                    let scan = journal.vault_scan("receipt/".to_owned()).await;
+                    let all = scan.as_ref().is_ok_and(|rows| rows.len() == keys.len());
+                    assert!(all || matches!(scan, Err(StoreError::Corrupt(_))), "{damaged} at {at}: {byte}");
+                    journal.close().await;
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_commit_or_an_entity_under_another_s_key_is_noticed() {
+    crate::run(async {
+        let redb = Redb::begin();
+        for n in 1..=5 {
+            registered(redb.journal(), n, 1).await;
+        }
+        let directory = redb.closed().await;
+        let key = |id: u128| {
+            let entity = EntityId::from(ProductId(id));
+            [&[entity.kind as u8][..], &entity.id.to_be_bytes()].concat()
+        };
+        {
+            let db = raw(&directory);
+            let read = db.begin_read().unwrap();
+            let written = db.begin_write().unwrap();
+            {
+                let commit = read.open_table(JOURNAL).unwrap().get(3).unwrap().unwrap();
+                written.open_table(JOURNAL).unwrap().insert(2, commit.value()).unwrap();
+                let entity = read.open_table(ROWS[0]).unwrap().get(&key(4)[..]).unwrap().unwrap();
+                written.open_table(ROWS[0]).unwrap().insert(&key(2)[..], entity.value()).unwrap();
+            }
+            written.commit().unwrap();
+        }
+        let journal = opened(directory.path()).await;
+        let read = journal.read(Position(1), 1).await;
+        assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
+        let loaded = journal.load(ProductId(2).into()).await;
+        assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{loaded:?}");
+        assert!(journal.load(ProductId(4).into()).await.is_ok());
+        journal.close().await;
+    });
+}
+
+#[test]
+fn a_damaged_row_of_the_vault_or_of_views_is_found() {
+    crate::run(async {
+        for (row, table) in [(KEY, "vault"), ("shown/row", "views")] {
+            let redb = Redb::open(closed::<RedbJournal>().await, RedbOptions::default()).await;
+            redb.journal().vault_write(vec![put(KEY, SECRET)]).await.unwrap();
+            let shown = (b"shown/row".to_vec(), Some(SECRET.as_bytes().to_vec()));
+            redb.journal().view_apply(vec![shown]).await.unwrap();
+            let directory = redb.closed().await;
+            let file = directory.path().join("journal.redb");
+            let mut bytes = fs::read(&file).unwrap();
+            places(&bytes, row.as_bytes()).into_iter().for_each(|at| bytes[at + 8] ^= 1);
+            fs::write(&file, bytes).unwrap();
+            let found = found_in::<RedbJournal>(directory, RedbOptions::default()).await;
+            let told = found.iter().filter(|found| found.contains(&format!("table {table}")));
+            assert_eq!(told.count(), 1, "{found:#?}");
+        }
+    });
+}
