@@ -6,9 +6,10 @@ use std::{
     panic,
 };
 
+use saem::store::panic_is_expected;
 #[cfg(feature = "otlp")]
 use saem::trace::otlp::Recording;
-use tracing::{Subscriber, error, field::display};
+use tracing::{Subscriber, debug, error, field::display};
 use tracing_subscriber::{
     EnvFilter, Layer, filter::ParseError, layer::SubscriberExt as _, registry::LookupSpan,
     util::SubscriberInitExt as _,
@@ -84,6 +85,11 @@ fn log_panic(info: &panic::PanicHookInfo<'_>) {
     let words = info.payload();
     let reason = words.downcast_ref::<&str>().copied().or(words.downcast_ref::<String>().map(String::as_str));
     let location = info.location().map(display);
+    // Somebody catches it, and says what it says: it is a damaged file's, and no fault of ours.
+    if panic_is_expected() {
+        debug!(location, reason, "a panic that was expected");
+        return;
+    }
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| display(backtrace));
     error!(location, backtrace, reason, "a panic");

@@ -15,6 +15,7 @@ mod backend;
 mod backups;
 pub mod codec;
 mod directory;
+mod expected;
 mod files;
 mod follower;
 mod held;
@@ -41,6 +42,7 @@ pub use self::{
     backend::{Backend, StoreOptions},
     backups::restore,
     directory::FORMAT,
+    expected::panic_is_expected,
     follower::Follower,
     opening::{Compacted, OpenError},
     survey::{Known, KnownEntity, RecordedCommit},

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod commands;
+mod damage;
 mod fixtures;
 mod listeners;
 mod lost;

@@ -3,7 +3,6 @@
 use std::{
     fs::{File, OpenOptions},
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
 };
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::EntityId,
-    store::{Backend, StoreError, directory, files, held::Held},
+    store::{Backend, StoreError, directory, expected::caught, files, held::Held},
 };
 
 /// redb's file, in the data directory.
@@ -116,18 +115,20 @@ pub(super) fn open_db(store: &Path, cache_bytes: u64, faults: Arc<Faults>) -> Re
         Ok(db)
     };
     // A file that is shorter than its header says, and more of the kind.
-    match catch_unwind(AssertUnwindSafe(opened)) {
+    match caught(opened) {
         Ok(opened) => opened.map_err(|error| opening(path, error)),
-        Err(_) => Err(OpenError::Damaged { path, error: NONSENSE.to_owned() }),
+        Err(panic) => Err(OpenError::Damaged { path, error: nonsense(&panic) }),
     }
 }
 
 /// What is said of damage that redb answers with a panic.
-const NONSENSE: &str = "redb cannot make sense of it";
+fn nonsense(panic: &str) -> String {
+    format!("redb cannot make sense of it ({panic})")
+}
 
 /// Reads a file that was opened: much of its damage is met only now.
 pub(super) fn reading<T>(read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(StoreError::Corrupt(NONSENSE.to_owned())))
+    caught(read).unwrap_or_else(|panic| Err(StoreError::Corrupt(nonsense(&panic))))
 }
 
 fn make_tables(db: &Database) -> Result<(), redb::Error> {
