@@ -59,3 +59,10 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
         removed => removed,
     }
 }
+
+/// Removes what was made of a copy that failed: it would only fill the disk.
+pub(super) fn discard(copy: &Path) {
+    if let Err(error) = remove(copy) {
+        tracing::warn!(copy = %copy.display(), %error, "what was made of a copy could not be removed");
+    }
+}

@@ -1,4 +1,4 @@
-//! What is said of a damaged store: one line.
+//! What is said of a damaged store, and of a disk that takes no more: one line each, and which of the two.
 
 use std::{
     fs,
@@ -37,4 +37,23 @@ fn damage_that_redb_panics_over_is_one_line() {
         fails_in_one_line(output, &["is damaged: redb cannot make sense of it"]);
     }
     assert_eq!(fs::metadata(&file).unwrap().len(), 5_000);
+}
+
+#[test]
+fn a_compaction_that_finds_no_room_says_so_and_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    demo(directory.path());
+    let path = directory.path().to_str().unwrap();
+    let compact = |limit: &str| {
+        let mut command = Command::new("sh");
+        // No file may grow beyond 128 blocks, and a write that would is an error.
+        command.args(["-c", &format!("{limit} exec \"$0\" compact --data \"$1\"")]);
+        command.args([env!("CARGO_BIN_EXE_saem"), path]);
+        command.envs([("SAEM_STORE__BACKEND", "redb"), ("SAEM_LOG", "warn")]).output().unwrap()
+    };
+    let no_room = compact("trap '' XFSZ; ulimit -f 128;");
+    fails_in_one_line(no_room, &[path, "cannot be used: journal.redb.new cannot be written"]);
+    assert!(!directory.path().join("journal.redb.new").exists());
+    let again = compact("");
+    assert_eq!(again.status.code(), Some(0), "{again:?}");
 }

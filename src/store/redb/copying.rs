@@ -5,6 +5,7 @@
 //! its own compaction moves pages about within the same file.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::{Arc, TryLockError},
 };
@@ -13,14 +14,16 @@ use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageEr
 
 use super::{
     OpenError, RedbOptions, Shared,
-    format::{JOURNAL, NEW, ROWS, Rows, STORE, open_db, put_in_place, reading, unavailable},
+    format::{JOURNAL, NEW, ROWS, Rows, STORE, nonsense, open_db, opening, put_in_place, unavailable},
     reads,
     writer::Moment,
 };
 use crate::store::{
     BackUpError, BackedUp, Backend, Compacted, StoreError,
     backups::{self, Sum, Told, failed},
-    directory, files,
+    directory,
+    expected::caught,
+    files,
 };
 
 /// How much redb may keep in memory of a copy, in bytes: it is written once, and read once.
@@ -44,7 +47,8 @@ pub(super) fn back_up(
         if let Some(reason) = shared.status.poisoned() {
             return Err(BackUpError::Failed(reason));
         }
-        copy(&store, &to.join(STORE))?;
+        let copied = copy(&store, &shared.status.directory, &to.join(STORE));
+        copied.map_err(|error| BackUpError::Failed(error.to_string()))?;
         let position = reads::last(&store)?;
         backups::copy_files(&lengths, to).map_err(failed)?;
         files::sync_all(to).map_err(failed)?;
@@ -58,11 +62,7 @@ pub(super) fn back_up(
 /// is as it was; what a crash leaves of a copy, the next opening or compaction removes.
 pub(super) fn compact(directory: &Path, options: RedbOptions) -> Result<Compacted, OpenError> {
     let path = directory.display().to_string();
-    let unusable = |error: std::io::Error| OpenError::Unusable { path: path.clone(), error };
-    let damaged = |error: StoreError| OpenError::Damaged {
-        path: path.clone(),
-        error: format!("{error}; nothing was changed"),
-    };
+    let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
     let _lock = directory::lock(directory)?;
     if !directory.join("FORMAT").exists() {
         return Err(OpenError::Foreign(path));
@@ -71,46 +71,94 @@ pub(super) fn compact(directory: &Path, options: RedbOptions) -> Result<Compacte
     let (store, new) = (directory.join(STORE), directory.join(NEW));
     files::remove(&new).map_err(unusable)?;
     let bytes_before = std::fs::metadata(&store).map_err(unusable)?.len();
-    {
-        let old = open_db(&store, options.cache_bytes, Arc::default())?;
-        let old = old.begin_read().map_err(unavailable).map_err(damaged)?;
-        reading(|| copy(&old, &new)).map_err(damaged)?;
-    }
-    put_in_place(directory).map_err(unusable)?;
+    let copied = open_db(&store, options.cache_bytes, Arc::default()).and_then(|old| {
+        let old = old.begin_read().map_err(|error| opening(path.clone(), error.into()))?;
+        copy(&old, directory, &new)
+    });
+    let copied = copied.and_then(|()| put_in_place(directory).map_err(unwritable(&new)));
+    copied.inspect_err(|_| files::discard(&new))?;
     let bytes_after = std::fs::metadata(&store).map_err(unusable)?.len();
     Ok(Compacted { bytes_before, bytes_after })
 }
 
-/// Copies all that is in a store to a new file, and makes sure that it got there.
-fn copy(store: &ReadTransaction, to: &Path) -> Result<(), StoreError> {
+/// An error of the disk that a copy is written to.
+fn unwritable(copy: &Path) -> impl Fn(io::Error) -> OpenError {
+    let path = copy.parent().unwrap_or(copy).display().to_string();
+    let name = copy.file_name().unwrap_or_default().display().to_string();
+    move |error| {
+        let error = io::Error::new(error.kind(), format!("{name} cannot be written: {error}"));
+        OpenError::Unusable { path: path.clone(), error }
+    }
+}
+
+/// Copies all that is in the store in `directory` to a new file, and makes sure that it got there.
+fn copy(store: &ReadTransaction, directory: &Path, to: &Path) -> Result<(), OpenError> {
+    let of_store = |error: StoreError| {
+        let path = directory.display().to_string();
+        match error {
+            StoreError::Corrupt(error) => {
+                OpenError::Damaged { path, error: format!("{error}; nothing was changed") }
+            }
+            StoreError::Unavailable(error) => OpenError::Unusable { path, error: io::Error::other(error) },
+        }
+    };
+    let of_copy = |error: redb::Error| match error {
+        redb::Error::Io(error) => unwritable(to)(error),
+        error => unwritable(to)(io::Error::other(error)),
+    };
     let opened = || {
-        open_db(to, CACHE_BYTES, Arc::default()).map_err(|error| StoreError::Unavailable(error.to_string()))
+        open_db(to, CACHE_BYTES, Arc::default()).map_err(|error| match error {
+            OpenError::Unusable { error, .. } => unwritable(to)(error),
+            error => unwritable(to)(io::Error::other(error)),
+        })
     };
     let sums = {
         let copy = opened()?;
-        let written = copy.begin_write().map_err(unavailable)?;
-        let sums = copy_tables(store, &written)?;
-        written.commit().map_err(unavailable)?;
+        let written = copy.begin_write().map_err(|error| of_copy(error.into()))?;
+        let copied = caught(|| copy_tables(store, &written));
+        let sums = copied.unwrap_or_else(|panic| Err(Failed::Reading(StoreError::Corrupt(nonsense(&panic)))));
+        let sums = sums.map_err(|failed| match failed {
+            Failed::Reading(error) => of_store(error),
+            Failed::Writing(error) => of_copy(error),
+        })?;
+        written.commit().map_err(|error| of_copy(error.into()))?;
         sums
     };
     // What counts is what is read back: that is what opening it will find.
     let copy = opened()?;
-    if sums_of(&copy.begin_read().map_err(unavailable)?)? == sums {
+    let read = copy.begin_read().map_err(|error| of_copy(error.into()))?;
+    if matches!(caught(|| sums_of(&read)), Ok(Ok(read)) if read == sums) {
         return Ok(());
     }
-    Err(StoreError::Corrupt("the copy does not read as it was written".to_owned()))
+    Err(unwritable(to)(io::Error::other("the copy does not read as it was written")))
+}
+
+/// What got in the way of a copy.
+enum Failed {
+    /// What it is made of cannot be read.
+    Reading(StoreError),
+    /// It cannot be written.
+    Writing(redb::Error),
+}
+
+fn unread(error: impl Into<redb::Error>) -> Failed {
+    Failed::Reading(unavailable(error))
+}
+
+fn unwritten(error: impl Into<redb::Error>) -> Failed {
+    Failed::Writing(error.into())
 }
 
 /// Copies the rows of all tables, and answers what they are.
-fn copy_tables(store: &ReadTransaction, to: &WriteTransaction) -> Result<[Sum; 4], StoreError> {
+fn copy_tables(store: &ReadTransaction, to: &WriteTransaction) -> Result<[Sum; 4], Failed> {
     let mut told = Told::default();
-    let mut journal = to.open_table(JOURNAL).map_err(unavailable)?;
+    let mut journal = to.open_table(JOURNAL).map_err(unwritten)?;
     let commits = commits(store, |first, frame| {
         told.copied(1);
         journal.insert(first, frame).map(drop)
     })?;
     let [entities, vault, views] = ROWS.map(|table| {
-        let mut copied = to.open_table(table).map_err(unavailable)?;
+        let mut copied = to.open_table(table).map_err(unwritten)?;
         rows(store, table, |key, value| {
             told.copied(1);
             copied.insert(key, value).map(drop)
@@ -120,7 +168,7 @@ fn copy_tables(store: &ReadTransaction, to: &WriteTransaction) -> Result<[Sum; 4
 }
 
 /// What is in all tables, in the order of [`copy_tables`].
-fn sums_of(store: &ReadTransaction) -> Result<[Sum; 4], StoreError> {
+fn sums_of(store: &ReadTransaction) -> Result<[Sum; 4], Failed> {
     let [entities, vault, views] = ROWS.map(|table| rows(store, table, |_, _| Ok(())));
     Ok([commits(store, |_, _| Ok(()))?, entities?, vault?, views?])
 }
@@ -129,12 +177,12 @@ fn sums_of(store: &ReadTransaction) -> Result<[Sum; 4], StoreError> {
 fn commits(
     store: &ReadTransaction,
     mut each: impl FnMut(u64, &[u8]) -> Result<(), StorageError>,
-) -> Result<Sum, StoreError> {
+) -> Result<Sum, Failed> {
     let mut sum = Sum::default();
-    for row in store.open_table(JOURNAL).map_err(unavailable)?.iter().map_err(unavailable)? {
-        let (first, frame) = row.map_err(unavailable)?;
+    for row in store.open_table(JOURNAL).map_err(unread)?.iter().map_err(unread)? {
+        let (first, frame) = row.map_err(unread)?;
         sum.add(&first.value().to_be_bytes(), frame.value());
-        each(first.value(), frame.value()).map_err(unavailable)?;
+        each(first.value(), frame.value()).map_err(unwritten)?;
     }
     Ok(sum)
 }
@@ -144,12 +192,12 @@ fn rows(
     store: &ReadTransaction,
     table: Rows<'_>,
     mut each: impl FnMut(&[u8], &[u8]) -> Result<(), StorageError>,
-) -> Result<Sum, StoreError> {
+) -> Result<Sum, Failed> {
     let mut sum = Sum::default();
-    for row in store.open_table(table).map_err(unavailable)?.iter().map_err(unavailable)? {
-        let (key, value) = row.map_err(unavailable)?;
+    for row in store.open_table(table).map_err(unread)?.iter().map_err(unread)? {
+        let (key, value) = row.map_err(unread)?;
         sum.add(key.value(), value.value());
-        each(key.value(), value.value()).map_err(unavailable)?;
+        each(key.value(), value.value()).map_err(unwritten)?;
     }
     Ok(sum)
 }

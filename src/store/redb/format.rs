@@ -122,7 +122,7 @@ pub(super) fn open_db(store: &Path, cache_bytes: u64, faults: Arc<Faults>) -> Re
 }
 
 /// What is said of damage that redb answers with a panic.
-fn nonsense(panic: &str) -> String {
+pub(super) fn nonsense(panic: &str) -> String {
     format!("redb cannot make sense of it ({panic})")
 }
 
@@ -144,7 +144,7 @@ fn make_tables(db: &Database) -> Result<(), redb::Error> {
     Ok(made.commit()?)
 }
 
-fn opening(path: String, error: redb::Error) -> OpenError {
+pub(super) fn opening(path: String, error: redb::Error) -> OpenError {
     match error {
         redb::Error::DatabaseAlreadyOpen => OpenError::Locked(path),
         redb::Error::Io(error)

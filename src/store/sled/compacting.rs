@@ -24,7 +24,7 @@ use crate::store::{
     Backend, Compacted, OpenError, StoreError,
     backups::{Sum, Told},
     directory,
-    files::{remove, size, sync, sync_all},
+    files::{discard, remove, size, sync, sync_all},
 };
 
 const COPYING: &str = "compacting";
@@ -52,8 +52,10 @@ pub(super) fn compact(directory: &Path, options: SledOptions) -> Result<Compacte
     }
     let bytes_before = size(&store).and_then(|bytes| Ok(bytes + size(&directory.join(SET_ASIDE))?));
     let bytes_before = bytes_before.map_err(unusable)?;
-    copy(&store, &directory.join(COPYING), options, &path)?;
-    fs::rename(directory.join(COPYING), directory.join(COPIED)).map_err(unusable)?;
+    let copying = directory.join(COPYING);
+    let copied = copy(&store, &copying, options, &path)
+        .and_then(|()| fs::rename(&copying, directory.join(COPIED)).map_err(unusable));
+    copied.inspect_err(|_| discard(&copying))?;
     settle(directory).map_err(unusable)?;
     // sled's snapshots of old, kept when they could not be read: they are of the file that is gone.
     remove(&directory.join(SET_ASIDE)).map_err(unusable)?;
@@ -95,15 +97,15 @@ fn copy(from: &Path, to: &Path, options: SledOptions, path: &str) -> Result<(), 
         mark::check(Path::new(path), &journal, reads::last(&journal).map_err(damaged)?)?;
         let new = open_db(to, options).map_err(failed)?;
         let mut told = Told::default();
-        format::TREES.map(|tree| copy_tree(&old, &new, tree, &mut told))
+        let [journal, views] = format::TREES.map(|tree| copy_tree(&old, &new, tree, &mut told));
+        // What could not be written is said to be so, and not looked at.
+        [journal.map_err(failed)?, views.map_err(failed)?]
     };
     let unusable = |error: io::Error| OpenError::Unusable { path: path.to_owned(), error };
     sync_all(to).map_err(unusable)?;
     let new = reopened(to, options).map_err(failed)?;
     for (tree, sum) in format::TREES.into_iter().zip(copied) {
-        if new.open_tree(tree.name()).and_then(|tree| sum_of(&tree)).map_err(failed)?
-            != sum.map_err(failed)?
-        {
+        if new.open_tree(tree.name()).and_then(|tree| sum_of(&tree)).map_err(failed)? != sum {
             let error = "the copy is not what it was made from; nothing was changed".to_owned();
             return Err(OpenError::Damaged { path: path.to_owned(), error });
         }
