@@ -19,6 +19,7 @@ use crate::{
     figures::now,
     store::{
         CommitError, StoreError, VaultWrite, ViewWrite, backups, codec,
+        expected::caught,
         queue::Reply,
         record::IndexRecord,
         status::Status,
@@ -121,7 +122,10 @@ impl Engine for RedbEngine {
     }
 
     fn close(&mut self) {
-        self.shared.files.close();
+        // Closing writes which pages are free: where that was damaged, redb panics only now.
+        if let Err(panic) = caught(|| self.shared.files.close()) {
+            tracing::warn!(reason = panic, "redb's file could not be closed in order: it may be damaged");
+        }
     }
 }
 
