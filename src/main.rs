@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use mimalloc::MiMalloc;
 
-use self::cli::{Cli, log};
+use self::cli::{Cli, log, say};
 
 /// Commands cross threads many times on their way: the system's allocator took a fifth of the time.
 #[global_allocator]
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("saem: {failure}");
+            say::tell_failure(&failure);
             ExitCode::FAILURE
         }
     }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use saem::config::{Settings, reference};
 
-use super::Failure;
+use super::{Failure, say::say};
 
 /// Settings: check them, show them, or list what there is.
 #[derive(Args)]
@@ -44,14 +44,11 @@ impl Config {
         match self.what {
             What::Check(source) => {
                 let settings = source.settings()?.settings();
-                println!("{} settings, all as they should be", settings.len());
+                say(format_args!("{} settings, all as they should be\n", settings.len()))
             }
-            What::Show(source) => print!("{}", reference::toml(&source.settings()?.settings(), false)),
-            What::Reference { toml: true } => {
-                print!("{}", reference::toml(&Settings::default().settings(), true));
-            }
-            What::Reference { toml: false } => print!("{}", reference::markdown()),
+            What::Show(source) => say(reference::toml(&source.settings()?.settings(), false)),
+            What::Reference { toml: true } => say(reference::toml(&Settings::default().settings(), true)),
+            What::Reference { toml: false } => say(reference::markdown()),
         }
-        Ok(())
     }
 }

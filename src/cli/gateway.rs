@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use saem::{actors::sources::Sources, config::Settings, gateways::ledger::Ledger, open};
 
-use super::{Failure, Signals, listen};
+use super::{Failure, Signals, listen, say::say};
 
 #[derive(Args)]
 pub(crate) struct Gateway {
@@ -29,8 +29,10 @@ impl Gateway {
         let simulator = open::simulator(&payment.simulator, ledger, &Sources::system());
         let address = listener.local_addr()?;
         let server = saem::http::gateway::serve(simulator, listener, payment.key.map(|key| key.0))?;
-        println!("Saem's payment simulator listens on http://{address}");
-        println!("  ledger        {}", self.ledger.display());
+        let ledger = self.ledger.display();
+        say(format_args!(
+            "Saem's payment simulator listens on http://{address}\n  ledger        {ledger}\n"
+        ))?;
         let handle = server.handle();
         actix_web::rt::spawn(async move {
             // Whoever waits for an answer waits in vain, as at any gateway that goes away.

@@ -4,6 +4,7 @@ mod config;
 mod data;
 mod gateway;
 pub(crate) mod log;
+pub(crate) mod say;
 mod serve;
 mod systemd;
 mod tools;
@@ -17,6 +18,7 @@ use self::{
     config::Config,
     data::{Backup, Compact, Restore},
     gateway::Gateway,
+    say::say,
     serve::Serve,
     tools::{Export, Import, Verify},
 };
@@ -68,14 +70,18 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    fn run(self) {
-        clap_complete::generate(self.shell, &mut Cli::command(), "saem", &mut io::stdout());
+    fn run(self) -> Result<(), Failure> {
+        let mut written = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "saem", &mut written);
+        say(String::from_utf8_lossy(&written))
     }
 }
 
 /// The manual page, as roff.
-fn manual() -> io::Result<()> {
-    clap_mangen::Man::new(Cli::command()).render(&mut io::stdout())
+fn manual() -> Result<(), Failure> {
+    let mut written = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut written)?;
+    say(String::from_utf8_lossy(&written))
 }
 
 impl Command {
@@ -92,11 +98,8 @@ impl Command {
             Self::Config(config) => config.run(),
             Self::Restore(restore) => restore.run(),
             Self::Compact(compact) => compact.run(),
-            Self::Completions(completions) => {
-                completions.run();
-                Ok(())
-            }
-            Self::Manual => Ok(manual()?),
+            Self::Completions(completions) => completions.run(),
+            Self::Manual => manual(),
         }
     }
 }

@@ -15,7 +15,7 @@ use saem::{
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::{Failure, Signals, data_flag, listen, systemd};
+use super::{Failure, Signals, data_flag, listen, say::say, systemd};
 
 #[derive(Args)]
 pub(crate) struct Serve {
@@ -55,7 +55,10 @@ impl Serve {
         }
         let shop = open::open(&settings).await?;
         let samples = if self.demo { demo::fill(&shop).await? } else { 0 };
-        welcome(&settings, &listeners, samples)?;
+        if let Err(unsaid) = welcome(&settings, &listeners, samples) {
+            shop.close().await;
+            return Err(unsaid);
+        }
         let stopping = Stopping { drain_ms: settings.http.drain_ms, held };
         let served = serve_until_told(&shop, listeners, &server, stopping, signals).await;
         shop.close().await;
@@ -131,26 +134,26 @@ async fn reload_on_hangup(tls: Option<Arc<Tls>>) {
 }
 
 /// Says where everything is, and what to try first.
-fn welcome(settings: &Settings, listeners: &Listeners, samples: usize) -> io::Result<()> {
+fn welcome(settings: &Settings, listeners: &Listeners, samples: usize) -> Result<(), Failure> {
     let scheme = if settings.http.tls_cert.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", listeners.http.local_addr()?);
-    println!("Saem {} listens on {url}", env!("CARGO_PKG_VERSION"));
+    let mut lines = vec![format!("Saem {} listens on {url}", env!("CARGO_PKG_VERSION"))];
     if let Some(operations) = &listeners.operations {
-        println!("  operations    {scheme}://{}", operations.local_addr()?);
+        lines.push(format!("  operations    {scheme}://{}", operations.local_addr()?));
     }
     let directory = &settings.store.path;
-    match settings.store.backend.as_str() {
-        "memory" => println!("  data          nowhere: the memory backend forgets"),
-        _ => println!("  data          {}", directory.display()),
-    }
-    match &settings.operator.key {
-        Some(_) => println!("  operator key  as set by operator.key"),
-        None => println!("  operator key  {}", open::operator_key_path(directory).display()),
-    }
+    lines.push(match settings.store.backend.as_str() {
+        "memory" => "  data          nowhere: the memory backend forgets".to_owned(),
+        _ => format!("  data          {}", directory.display()),
+    });
+    lines.push(match &settings.operator.key {
+        Some(_) => "  operator key  as set by operator.key".to_owned(),
+        None => format!("  operator key  {}", open::operator_key_path(directory).display()),
+    });
     if samples > 0 {
-        println!("  demo          {samples} sample purifiers registered");
+        lines.push(format!("  demo          {samples} sample purifiers registered"));
     }
-    println!("  contract      {url}/docs");
-    println!("  try first     curl {url}/v1/products");
-    Ok(())
+    lines.push(format!("  contract      {url}/docs"));
+    lines.push(format!("  try first     curl {url}/v1/products\n"));
+    say(lines.join("\n"))
 }

@@ -17,22 +17,21 @@ use saem::{
     store::Journal,
     tools::{
         Progress,
-        export::export,
+        export::{ExportError, export},
         import::import,
         lines::Counts,
         verify::{Verified, verify},
     },
 };
 
-use super::{Failure, data::Data};
+use super::{
+    Failure,
+    data::Data,
+    say::{Unsaid, say, tell},
+};
 
 /// Room for a few lines on their way in or out.
 const BUFFER_BYTES: usize = 256 * 1_024;
-
-/// Says how far long work has got.
-fn tell(line: String) {
-    eprintln!("saem: {line}");
-}
 
 #[derive(Args)]
 pub(crate) struct Verify {
@@ -50,13 +49,14 @@ impl Verify {
         let seen = format!(
             "{events} events, {entities} entities, {rows} rows of My Page, {vault} records of the vault"
         );
-        notes.iter().for_each(|note| println!("{note}"));
-        findings.told.iter().for_each(|finding| println!("{finding}"));
+        let findings_told = findings.told.iter().map(ToString::to_string);
+        let mut lines: Vec<String> = notes.into_iter().chain(findings_told).collect();
         if findings.none() {
-            println!("{seen}: all is well");
-            return Ok(());
+            lines.push(format!("{seen}: all is well\n"));
+            return say(lines.join("\n"));
         }
-        println!("{seen}");
+        lines.push(seen + "\n");
+        say(lines.join("\n"))?;
         let found = findings.told.len() as u64 + findings.more;
         let path = store.path.display();
         Err(match findings.more {
@@ -82,12 +82,18 @@ impl Export {
         let beside = open::beside(&store.path);
         let exported = match &self.to {
             Some(to) => to_file(&journal, &beside, to).await,
-            None => to(&journal, &beside, &mut io::stdout().lock()).await,
+            None => to(&journal, &beside, &mut io::stdout().lock()).await.map_err(|failure| {
+                match failure.downcast::<ExportError>().map(|error| *error) {
+                    Ok(ExportError::Out(error)) => Unsaid(error).into(),
+                    Ok(error) => error.into(),
+                    Err(failure) => failure,
+                }
+            }),
         };
         journal.close().await;
         let Counts { events, vault, views, .. } = exported?;
         if let Some(to) = &self.to {
-            println!("{}: {events} events, {vault} records, {views} rows", to.display());
+            return say(format_args!("{}: {events} events, {vault} records, {views} rows\n", to.display()));
         }
         Ok(())
     }
@@ -131,7 +137,7 @@ impl Import {
         let mut progress = Progress::new(&mut tell);
         let Counts { events, vault, views, .. } =
             import(&mut input, &store.path, &names, open, &mut progress).await?;
-        println!("{}: {events} events, {vault} records, {views} rows", store.path.display());
-        Ok(())
+        let path = store.path.display();
+        say(format_args!("{path}: {events} events, {vault} records, {views} rows\n"))
     }
 }

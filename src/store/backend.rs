@@ -78,6 +78,21 @@ impl Backend {
         })
     }
 
+    /// Sees that `directory` is a data directory, of whatever backend; nothing is touched.
+    ///
+    /// # Errors
+    /// [`OpenError`], which says whether there is anything else.
+    pub fn is_there(directory: &Path) -> Result<(), OpenError> {
+        let path = || directory.display().to_string();
+        let mut entries =
+            fs::read_dir(directory).map_err(|error| OpenError::Unusable { path: path(), error })?;
+        match Self::of(directory)? {
+            Some(_) => Ok(()),
+            None if entries.next().is_none() => Err(OpenError::Nothing(path())),
+            None => Err(OpenError::Foreign(path())),
+        }
+    }
+
     /// Opens the store that is in `directory` to read it, and begins none. What is written behind otherwise
     /// is not.
     ///
@@ -88,11 +103,7 @@ impl Backend {
         directory: &Path,
         options: StoreOptions,
     ) -> Result<Arc<dyn Journal>, OpenError> {
-        let path = || directory.display().to_string();
-        fs::metadata(directory).map_err(|error| OpenError::Unusable { path: path(), error })?;
-        if Self::of(directory)?.is_none() {
-            return Err(OpenError::Foreign(path()));
-        }
+        Self::is_there(directory)?;
         Ok(match self {
             Self::Sled => {
                 SledJournal::open(directory, SledOptions { write_behind: false, ..options.into() })?
@@ -106,6 +117,7 @@ impl Backend {
     /// # Errors
     /// [`OpenError`]; then nothing has changed.
     pub fn compact(self, directory: &Path, options: StoreOptions) -> Result<Compacted, OpenError> {
+        Self::is_there(directory)?;
         match self {
             Self::Sled => SledJournal::compact(directory, options.into()),
             Self::Redb => RedbJournal::compact(directory, options.into()),

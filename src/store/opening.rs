@@ -51,6 +51,9 @@ pub enum OpenError {
          back, or restore a backup; if there never was one, delete FORMAT"
     )]
     Lacking(String),
+    /// Nothing is in it.
+    #[error("the data directory {0} is empty: it holds no data of Saem's")]
+    Nothing(String),
     /// There is something in it already.
     #[error("the directory {0} is not empty; nothing is overwritten")]
     Occupied(String),

@@ -145,7 +145,14 @@ async fn a_backup_is_made_with_and_without_a_server_and_restored() {
         assert_eq!((output.status.code(), told.as_str()), (Some(0), ""), "{said}");
         assert!(words.iter().all(|word| said.contains(word)), "{said}");
     };
-    fails_with(tool("backup", &first, &data, &[]), &["operator.key", "No such file"]);
+    fails_with(tool("backup", &first, &data, &[]), &["data directory", "data", "cannot be used"]);
+    fs::create_dir(&data).unwrap();
+    let nothing = ["data", "holds no data of Saem's"];
+    fails_with(tool("backup", &first, &data, &[]), &nothing);
+    fails_with(tool("backup", &first, &data, &["--url", "http://127.0.0.1:1"]), &nothing);
+    let no_url = tool("backup", &first, &data, &["--url", "127.0.0.1:1"]);
+    fails_with(no_url, &["127.0.0.1:1", "begins with http:// or https://"]);
+    fs::remove_dir(&data).unwrap();
     let (running, said) = Running::start(saem(&data).arg("--demo"));
     let server = ["--url", url(&said)];
     done(tool("backup", &first, &data, &server), &["first", "bytes, up to event"]);

@@ -9,6 +9,7 @@ mod listeners;
 mod lost;
 mod redeploy;
 mod running;
+mod saying;
 #[path = "../support/mod.rs"]
 mod support;
 mod systemd;
