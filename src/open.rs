@@ -126,7 +126,8 @@ pub fn beside(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// Where the simulator keeps its record of the money.
-fn ledger_path(directory: &Path) -> PathBuf {
+#[must_use]
+pub fn ledger_path(directory: &Path) -> PathBuf {
     directory.join("simulator.ledger")
 }
 

@@ -14,13 +14,13 @@ use clap::Args;
 use saem::{
     config::Settings,
     open,
-    store::Journal,
+    store::{Journal, StoreError},
     tools::{
         Progress,
         export::{ExportError, export},
         import::import,
         lines::Counts,
-        verify::{Verified, verify},
+        verify::{Verified, verify_with_ledger},
     },
 };
 
@@ -33,6 +33,15 @@ use super::{
 /// Room for a few lines on their way in or out.
 const BUFFER_BYTES: usize = 256 * 1_024;
 
+/// What to do about a store that cannot be read.
+fn damaged(directory: &Path, error: &StoreError) -> Failure {
+    let hint = match error {
+        StoreError::Corrupt(_) => "; restore a backup: docs/operations.md, \"Back up and restore\"",
+        StoreError::Unavailable(_) => "",
+    };
+    format!("{}: {error}{hint}", directory.display()).into()
+}
+
 #[derive(Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
@@ -43,8 +52,10 @@ impl Verify {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (Settings { store, .. }, backend) = self.data.settings()?;
         let journal = backend.open_at_rest(&store.path, store.options())?;
-        let verified = verify(&journal, &mut Progress::new(&mut tell)).await;
+        let ledger = open::ledger_path(&store.path);
+        let verified = verify_with_ledger(&journal, &ledger, &mut Progress::new(&mut tell)).await;
         journal.close().await;
+        let verified = verified.map_err(|error| damaged(&store.path, &error));
         let Verified { events, entities, rows, vault, findings, notes } = verified?;
         let seen = format!(
             "{events} events, {entities} entities, {rows} rows of My Page, {vault} records of the vault"

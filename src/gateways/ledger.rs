@@ -83,7 +83,55 @@ pub struct Ledger {
     standings: BTreeMap<ChargeKey, Standing>,
 }
 
+/// A ledger as it was found.
+pub struct Survey {
+    /// What its lines come to that can be read.
+    pub ledger: Ledger,
+    /// Lines that are none, from 1 on.
+    pub malformed: Vec<usize>,
+    /// The last one, if it is cut off.
+    pub torn: Option<usize>,
+    /// Nothing of it can be read.
+    pub unreadable: bool,
+}
+
+impl Survey {
+    /// Of a ledger that is there, and cannot be read.
+    #[must_use]
+    pub const fn unreadable() -> Self {
+        Self { ledger: Ledger::in_memory(), malformed: Vec::new(), torn: None, unreadable: true }
+    }
+}
+
 impl Ledger {
+    /// Reads the ledger at `path`, all that can be read of it, and changes nothing; none if there is none.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn survey(path: &Path) -> io::Result<Option<Survey>> {
+        let bytes = match std::fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes?,
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let whole = text.rfind('\n').map_or(0, |last| last + 1);
+        let (mut ledger, mut malformed, mut lines) = (Self::in_memory(), Vec::new(), 0);
+        for line in text[..whole].lines() {
+            lines += 1;
+            match parse(line) {
+                Some((key, operation)) => ledger.apply(key, &operation),
+                None => malformed.push(lines),
+            }
+        }
+        let torn = (whole < text.len()).then_some(lines + 1);
+        Ok(Some(Survey { ledger, malformed, torn, unreadable: false }))
+    }
+
+    /// What became of each key.
+    pub fn standings(&self) -> impl Iterator<Item = (ChargeKey, &Standing)> {
+        self.standings.iter().map(|(key, standing)| (*key, standing))
+    }
+
     /// A ledger that nothing outlives, for tests.
     #[must_use]
     pub const fn in_memory() -> Self {

@@ -16,6 +16,7 @@ use thiserror::Error;
 use super::{
     Progress,
     lines::{CommitLine, Counts, EXPORT_FORMAT, FileLine, Header, Hex, Line, Trailer, VaultLine, ViewLine},
+    verify::beside as records,
 };
 use crate::{
     domain::Position,
@@ -46,6 +47,14 @@ pub enum ExportError {
     /// Where it is written to.
     #[error("the export cannot be written: {0}")]
     Out(#[from] io::Error),
+    /// A record of the vault, or a row of a view: whoever imported it would have it damaged.
+    #[error("{key}: {what}; saem verify names all that is damaged")]
+    Damaged {
+        /// Its key.
+        key: String,
+        /// How.
+        what: String,
+    },
     /// A commit would not come back as it is.
     #[error("the commit at {} cannot be written as JSON", .0.0)]
     Lossy(Position),
@@ -86,6 +95,9 @@ pub async fn export(
         let Some((newest, _)) = records.last() else { break };
         after = Some(newest.clone());
         for (key, value) in records {
+            if let Some(what) = records::wrong_with_record(&key, &value) {
+                return Err(ExportError::Damaged { key, what });
+            }
             lines.counts.vault += 1;
             lines.write(&Line::Vault(VaultLine { key, value: Hex(value) }))?;
             progress.add(1);
@@ -98,6 +110,10 @@ pub async fn export(
         let Some((newest, _)) = rows.last() else { break };
         from = [newest, &[0][..]].concat();
         for (key, value) in rows {
+            if let Some(what) = records::wrong_with_row(&value) {
+                let (key, what) = (key.escape_ascii().to_string(), what.to_owned());
+                return Err(ExportError::Damaged { key, what });
+            }
             lines.counts.views += 1;
             lines.write(&Line::View(ViewLine { key: Hex(key), value: Hex(value) }))?;
             progress.add(1);

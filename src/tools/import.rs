@@ -1,34 +1,32 @@
 //! Import: makes a data directory of an export. Positions, versions and commits are the same ones.
 //!
 //! All is put into `importing`, below the directory, and moved up once the last line has said that it is
-//! whole; `FORMAT` comes last. A directory without it was not finished, and no server opens it.
+//! whole; `FORMAT` comes last ([`place`]). A directory without it was not finished, and no server opens it.
 //!
 //! **Invariant:** the directory is locked meanwhile, as a server would lock it.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::OpenOptions,
     io::{self, BufRead, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
     sync::Arc,
 };
 
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use self::filling::Filling;
+use self::{filling::Filling, place::Place};
 use super::{
     Progress,
     lines::{Counts, EXPORT_FORMAT, FileLine, Header, Hex, Line, Trailer},
+    verify::beside,
 };
 use crate::store::{CommitError, FORMAT, Journal, OpenError, StoreError};
 
 pub(super) mod filling;
+mod place;
 
-/// Where an import is put until it is whole.
-const IMPORTING: &str = "importing";
-/// What a directory needs to be a data directory.
-const FORMAT_FILE: &str = "FORMAT";
 /// The longest line that is read, in bytes: the longest that is written has a quarter of it.
 const LINE_BYTES_MAX: u64 = 1_024 * 1_024;
 
@@ -73,9 +71,9 @@ pub async fn import(
     progress: &mut Progress<'_>,
 ) -> Result<Counts, ImportError> {
     let place = Place::take(directory)?;
-    let journal = open(&place.importing).inspect_err(|_| place.discard())?;
+    let journal = open(place.importing()).inspect_err(|_| place.discard())?;
     let mut lines = Lines { input, number: 0, sha256: Sha256::new() };
-    let filled = fill(&mut lines, &journal, &place.importing, names, progress).await;
+    let filled = fill(&mut lines, &journal, place.importing(), names, progress).await;
     journal.close().await;
     match filled {
         Ok(counts) => place.finish().map(|()| counts),
@@ -114,10 +112,14 @@ async fn fill(
             }
             Line::Vault(record) => {
                 counts.vault += 1;
+                let wrong = beside::wrong_with_record(&record.key, &record.value.0);
+                wrong.map_or(Ok(()), |what| Err(lines.wrong(what)))?;
                 filling.vault(record.key, record.value.0).await?;
             }
             Line::View(row) => {
                 counts.views += 1;
+                let wrong = beside::wrong_with_row(&row.value.0);
+                wrong.map_or(Ok(()), |what| Err(lines.wrong(what)))?;
                 filling.view(row.key.0, row.value.0).await?;
             }
             Line::Trailer(trailer) => {
@@ -182,6 +184,10 @@ impl Lines<'_> {
             .map_err(|_| ImportError::Refused("this is no export of Saem's".to_owned()))?;
         for (what, found, known) in [("export", header.saem, EXPORT_FORMAT), ("data", header.format, FORMAT)]
         {
+            if found == 0 {
+                let told = format!("an export has no {what} format 0");
+                return Err(ImportError::Refused(told));
+            }
             if found > known {
                 let by = header.version;
                 let told = format!("the export of version {by} has {what} format {found}");
@@ -197,79 +203,29 @@ impl Lines<'_> {
             return Err(self.wrong("the export is not whole: its last line is missing"));
         }
         // What serde says may quote the line, and so personal data: only where it is wrong is told.
-        serde_json::from_slice(&line)
-            .map_err(|error| self.wrong(format!("it cannot be read, from column {} on", error.column())))
+        let unreadable = |error: serde_json::Error| ImportError::Line {
+            line: self.number,
+            what: format!("it cannot be read, from column {} on", error.column()),
+        };
+        let read: Line = serde_json::from_slice(&line).map_err(unreadable)?;
+        if matches!(read, Line::Commit(_) | Line::Trailer(_)) && !is_all(&line, &read).map_err(unreadable)? {
+            return Err(self.wrong("it holds what this version does not know, and would lose"));
+        }
+        Ok(read)
     }
 
     fn end(&mut self) -> Result<(), ImportError> {
-        if self.read()?.is_empty() { Ok(()) } else { Err(self.wrong("something follows the last line")) }
+        if self.input.fill_buf()?.is_empty() {
+            return Ok(());
+        }
+        self.number += 1;
+        Err(self.wrong("something follows the last line"))
     }
 }
 
-/// Where a data directory is made.
-struct Place {
-    directory: PathBuf,
-    importing: PathBuf,
-    _lock: File,
-}
-
-impl Place {
-    /// Makes and locks the directory, and sees that it is empty, but for what an import left unfinished.
-    fn take(directory: &Path) -> Result<Self, ImportError> {
-        let path = directory.display().to_string();
-        let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
-        let make = |directory: &Path| DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        make(directory).map_err(unusable)?;
-        let lock = File::open(directory).map_err(unusable)?;
-        if lock.try_lock().is_err() {
-            return Err(OpenError::Locked(path).into());
-        }
-        let importing = directory.join(IMPORTING);
-        let names = fs::read_dir(directory).map_err(unusable)?.map(|entry| Ok(entry?.file_name()));
-        let names: Vec<_> = names.collect::<io::Result<_>>().map_err(unusable)?;
-        if names.iter().any(|name| name != IMPORTING && name != "lost+found") {
-            return Err(OpenError::Occupied(path).into());
-        }
-        if importing.exists() {
-            fs::remove_dir_all(&importing).map_err(unusable)?;
-        }
-        make(&importing).map_err(unusable)?;
-        Ok(Self { directory: directory.to_owned(), importing, _lock: lock })
-    }
-
-    fn discard(&self) {
-        if let Err(error) = fs::remove_dir_all(&self.importing) {
-            let directory = self.importing.display();
-            tracing::warn!(%directory, %error, "what was begun of an import could not be removed");
-        }
-    }
-
-    /// What is put there is a data directory from now on.
-    fn finish(self) -> Result<(), ImportError> {
-        sync_all(&self.importing)?;
-        let names = fs::read_dir(&self.importing)?.map(|entry| Ok(entry?.file_name()));
-        let names: Vec<_> = names.collect::<io::Result<_>>()?;
-        let format = Path::new(FORMAT_FILE).as_os_str();
-        for name in names.iter().filter(|name| *name != format) {
-            fs::rename(self.importing.join(name), self.directory.join(name))?;
-        }
-        File::open(&self.directory)?.sync_all()?;
-        fs::rename(self.importing.join(format), self.directory.join(format))?;
-        fs::remove_dir(&self.importing)?;
-        File::open(&self.directory)?.sync_all()?;
-        Ok(())
-    }
-}
-
-/// Waits until a directory, and all that is in it, is on disk.
-fn sync_all(directory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_all(&entry.path())?;
-        } else {
-            File::open(entry.path())?.sync_all()?;
-        }
-    }
-    File::open(directory)?.sync_all()
+/// Whether nothing of a line was passed over: events do not say when they have a field too many.
+fn is_all(line: &[u8], read: &Line) -> serde_json::Result<bool> {
+    let again = serde_json::to_vec(read)?;
+    let value = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes);
+    Ok(again == line || value(&again)? == value(line)?)
 }

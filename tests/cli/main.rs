@@ -5,6 +5,7 @@
 mod commands;
 mod damage;
 mod fixtures;
+mod importing;
 mod listeners;
 mod lost;
 mod redeploy;
@@ -14,3 +15,4 @@ mod saying;
 mod support;
 mod systemd;
 mod tools;
+mod verifying;

@@ -66,7 +66,7 @@ fn imported_on(backend: &str, lines: &str, data: &Path) {
 }
 
 /// A shop where something has happened: its customer, who rented under a key, and what all of it looks like.
-async fn shop(data: &Path) -> (Client, String, Vec<Value>) {
+pub async fn shop(data: &Path) -> (Client, String, Vec<Value>) {
     let (running, said) = Running::start(saem(data).arg("--demo"));
     let (operator, customer) = (operator(data, url(&said)), Client::sign_up(url(&said), 1).await);
     let product = operator.product(29_900, 5).await;
@@ -219,6 +219,11 @@ async fn what_is_not_whole_or_not_known_is_not_imported_and_leaves_nothing() {
         (whole.replacen("29900", "29901", 1), "not what was exported"),
         (whole.replacen("operator.key", "../evil.key", 1), "no file \"../evil.key\""),
         (format!("{whole}{{}}\n"), "something follows"),
+        (format!("{whole}\n{whole}"), "something follows"),
+        (format!("{whole}\n"), "something follows"),
+        (whole.replacen("\"saem\":1", "\"saem\":0", 1), "no export format 0"),
+        (whole.replacen("\"format\":1", "\"format\":0", 1), "no data format 0"),
+        (whole.replacen("\"stock\":5", "\"stock\":5,\"colour\":\"blue\"", 1), "does not know"),
         (whole.replacen("{\"commit\"", "{\"commission\"", 1), "cannot be read"),
     ] {
         fails_with(import(&altered, &into), &[words]);
@@ -284,7 +289,7 @@ async fn what_is_wrong_is_said_a_line_each_and_by_the_exit_code() {
 }
 
 /// These lines, with a last one that fits.
-fn resealed(lines: &[&str]) -> String {
+pub fn resealed(lines: &[&str]) -> String {
     use sha2::Digest as _;
     let mut text = lines.join("\n") + "\n";
     let of = |kind: &'static str| lines.iter().filter(move |line| line.starts_with(kind));

@@ -20,6 +20,21 @@ const FRAMED: [&str; 5] = ["person/", "address/", "session/", "receipt/", "check
 /// Secrets have so many bytes.
 const SECRET_BYTES: usize = 32;
 
+/// What is wrong with a record of the vault, as far as its bytes show.
+pub(in crate::tools) fn wrong_with_record(key: &str, value: &[u8]) -> Option<String> {
+    if FRAMED.iter().any(|prefix| key.starts_with(prefix)) && !codec::is_whole(value) {
+        return Some("the record of the vault is damaged: its checksum is wrong".to_owned());
+    }
+    let odd = key.starts_with("secret/") && value.len() != SECRET_BYTES;
+    odd.then(|| format!("the secret has {} bytes, not {SECRET_BYTES}", value.len()))
+}
+
+/// What is wrong with a row of a view, as far as its bytes show. Where the key says all, it has none.
+pub(in crate::tools) fn wrong_with_row(row: &[u8]) -> Option<&'static str> {
+    let damaged = !row.is_empty() && !codec::is_whole(row);
+    damaged.then_some("the row is damaged: its checksum is wrong")
+}
+
 /// Compares the catalogue's rows with the products that the journal tells of.
 pub(super) async fn compare_catalogue(
     journal: &Arc<dyn Journal>,
@@ -75,11 +90,8 @@ pub(super) async fn read_views(
         progress.add(rows.len() as u64);
         for (key, row) in rows {
             let name = || key.escape_ascii().to_string();
-            if row.is_empty() {
-                continue;
-            }
-            if !codec::is_whole(&row) {
-                findings.add(name(), "the row is damaged: its checksum is wrong");
+            if let Some(what) = wrong_with_row(&row) {
+                findings.add(name(), what);
             } else if key.starts_with(b"cursor/")
                 && let Ok(at) = codec::decode::<Position>(&row)
                 && at > head
@@ -112,10 +124,8 @@ pub(super) async fn read_vault(
         count += rows.len() as u64;
         progress.add(rows.len() as u64);
         for (key, value) in rows {
-            if FRAMED.iter().any(|prefix| key.starts_with(prefix)) && !codec::is_whole(&value) {
-                findings.add(key, "the record of the vault is damaged: its checksum is wrong");
-            } else if key.starts_with("secret/") && value.len() != SECRET_BYTES {
-                findings.add(key, format!("the secret has {} bytes, not {SECRET_BYTES}", value.len()));
+            if let Some(what) = wrong_with_record(&key, &value) {
+                findings.add(key, what);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Findings, PAGE, Progress, Verified, Whole};
+use super::{Findings, PAGE, Progress, Verified, Whole, agreed};
 use crate::{
     actors::{catalogue, shop::views::ProductView},
     domain::{
@@ -144,6 +144,9 @@ impl Folding {
             for commit in commits {
                 if first_reading {
                     in_order(last, &commit, &mut verified.findings);
+                    for (new, position) in commit.events.iter().zip(commit.first.0..) {
+                        agreed::follows(Position(position), new.meta.causation, &mut verified.findings);
+                    }
                     verified.events += commit.events.len() as u64;
                 }
                 progress.add(commit.events.len() as u64);
@@ -218,6 +221,7 @@ impl Folding {
             for violation in verdicts.into_iter().filter_map(Result::err) {
                 findings.add(rental, violation);
             }
+            agreed::compare(*rental, timeline, findings);
             for recorded in timeline {
                 let product = ProductId(recorded.entity.id);
                 match &recorded.event {

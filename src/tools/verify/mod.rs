@@ -4,24 +4,28 @@
 //! The journal is read as often as it takes: each reading folds the entities of some lanes, so that memory
 //! stays bounded by [`EVENTS_A_READING`], not by the store ([`folding`]). Each is compared with what the
 //! index holds ([`index`]), with its row of My Page ([`page`]) and with its messages ([`messages`]); what is
-//! in the vault, and in the views' other rows, is looked at once ([`beside`]).
+//! in the vault, and in the views' other rows, is looked at once ([`beside`]). Events are held against what was
+//! agreed ([`agreed`]), and the simulator's ledger against them ([`money`]).
 //!
 //! Findings name entities, positions and rules, and no personal data.
 
-mod beside;
+mod agreed;
+pub(super) mod beside;
 mod folding;
 mod index;
 mod messages;
+mod money;
 mod page;
 
 #[cfg(test)]
 #[path = "verify_tests.rs"]
 mod tests;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use self::{
     folding::{Folding, Part},
+    money::Book,
     page::Pages,
 };
 use super::Progress;
@@ -103,11 +107,24 @@ pub struct Verified {
 /// # Errors
 /// [`StoreError`] when it cannot be read at all. What is damaged is a finding.
 pub async fn verify(journal: &Arc<dyn Journal>, progress: &mut Progress<'_>) -> Result<Verified, StoreError> {
-    verify_by(journal, EVENTS_A_READING, progress).await
+    verify_by(journal, None, EVENTS_A_READING, progress).await
+}
+
+/// The same, and the simulator's ledger with it, which is only read.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read at all.
+pub async fn verify_with_ledger(
+    journal: &Arc<dyn Journal>,
+    ledger: &Path,
+    progress: &mut Progress<'_>,
+) -> Result<Verified, StoreError> {
+    verify_by(journal, Some(ledger), EVENTS_A_READING, progress).await
 }
 
 async fn verify_by(
     journal: &Arc<dyn Journal>,
+    ledger: Option<&Path>,
     events_a_reading: u64,
     progress: &mut Progress<'_>,
 ) -> Result<Verified, StoreError> {
@@ -122,6 +139,7 @@ async fn verify_by(
     let parts = head.0.div_ceil(events_a_reading).clamp(1, u64::from(LANES)) as u8;
     let mut whole = Whole::default();
     let (mut readable, mut messages) = (true, 0);
+    let mut book = ledger.map(|path| Book::read(path, &mut verified.findings, &mut verified.notes));
     for number in 0..parts {
         let part = Part { number, of: parts };
         let mut folding = Folding::new(part, head, stands.catalogue);
@@ -132,6 +150,9 @@ async fn verify_by(
         }
         verified.entities += folding.entities.len() as u64;
         folding.judge(&mut whole, &mut verified.findings);
+        if let Some(book) = &mut book {
+            book.compare(&folding, &mut verified.findings);
+        }
         if let Some(stand) = stands.page {
             let mut pages = Pages::of(&folding, stand);
             verified.rows += pages.compare(journal, part, progress, &mut verified.findings).await?;
@@ -143,6 +164,9 @@ async fn verify_by(
     }
     if readable {
         whole.judge(&mut verified.findings);
+        if let Some(book) = &book {
+            book.judge(&mut verified.findings);
+        }
         if let Some(stand) = stands.page {
             page::count_listings(journal, verified.rows, stand, &mut verified.findings).await?;
         }

@@ -35,7 +35,7 @@ async fn shop() -> Arc<dyn Journal> {
 
 async fn verified(journal: &Arc<dyn Journal>, events_a_reading: u64) -> Verified {
     let mut tell = |line| panic!("a quick one says nothing: {line}");
-    verify_by(journal, events_a_reading, &mut Progress::new(&mut tell)).await.unwrap()
+    verify_by(journal, None, events_a_reading, &mut Progress::new(&mut tell)).await.unwrap()
 }
 
 /// What is found, however often the journal is read; at least one finding, all about `subject`.
@@ -261,6 +261,28 @@ async fn damaged_rows_and_records_are_found_by_their_keys() {
         says(&found(&journal, &key).await, if framed { "checksum" } else { "31 bytes" });
         journal.vault_write(put(value)).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_is_damaged_is_not_exported() {
+    let refused = async |journal: &Arc<dyn Journal>| {
+        let mut tell = |line| panic!("a quick one says nothing: {line}");
+        let (mut out, mut progress) = (Vec::new(), Progress::new(&mut tell));
+        let exported = crate::tools::export::export(journal, &[], &mut out, &mut progress).await;
+        exported.map_or_else(|error| error.to_string(), |counts| format!("{counts:?}"))
+    };
+    let journal = shop().await;
+    for (key, value) in journal.vault_scan(String::new()).await.unwrap() {
+        let wrong = if key.starts_with("secret/") { value[1..].to_vec() } else { flipped(value.clone()) };
+        let put = |value: Vec<u8>| vec![VaultWrite { key: key.clone(), value: Some(value) }];
+        journal.vault_write(put(wrong)).await.unwrap();
+        let told = refused(&journal).await;
+        assert!(told.starts_with(&key) && told.contains("saem verify"), "{told}");
+        journal.vault_write(put(value)).await.unwrap();
+    }
+    let (key, row) = rows(&journal, ROWS).await.remove(0);
+    write(&journal, &key, Some(flipped(row))).await;
+    assert!(refused(&journal).await.contains("the row is damaged: its checksum is wrong"));
 }
 
 #[tokio::test]
