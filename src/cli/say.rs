@@ -1,7 +1,7 @@
 //! What a command says: its result on stdout, how far it has got on stderr.
 //!
-//! Whoever reads may have gone, or the disk behind stdout be full: that is a failure like any other, and never
-//! a panic. Somebody who stopped reading is told nothing more.
+//! Whoever reads may have gone, or the disk behind stdout be full: that is a failure like any other, and
+//! never a panic. Somebody who stopped reading is told nothing more.
 
 use std::{
     fmt, fs,

@@ -36,7 +36,7 @@ const BUFFER_BYTES: usize = 256 * 1_024;
 /// What to do about a store that cannot be read.
 fn damaged(directory: &Path, error: &StoreError) -> Failure {
     let hint = match error {
-        StoreError::Corrupt(_) => "; restore a backup: docs/operations.md, \"Back up and restore\"",
+        StoreError::Corrupt(_) => "; restore a backup (docs/operations.md says how)",
         StoreError::Unavailable(_) => "",
     };
     format!("{}: {error}{hint}", directory.display()).into()

@@ -76,7 +76,7 @@ pub enum OpenError {
         found_mark: u64,
     },
     /// It is damaged.
-    #[error("the data in {path} is damaged: {error}")]
+    #[error("the data in {path} is damaged: {error}; restore a backup (docs/operations.md says how)")]
     Damaged {
         /// Which.
         path: String,

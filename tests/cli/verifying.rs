@@ -11,6 +11,8 @@ fn found(data: &Path) -> Vec<String> {
     assert_eq!(output.status.code(), Some(1), "{said}");
     let mut lines: Vec<String> = said.lines().map(str::to_owned).collect();
     assert!(lines.pop().unwrap().contains(" events, "), "{said}");
+    // A server that was ended at once may have left rows to be made anew.
+    lines.retain(|line| !line.ends_with("not compared"));
     lines
 }
 

@@ -10,7 +10,7 @@ const LAYERS: [(&str, &[&str]); 6] = [
     ("src/trace/", &["domain", "trace"]),
     ("src/gateways/", &["domain", "figures", "gateways", "trace"]),
     ("src/actors/", &["domain", "figures", "store", "gateways", "actors", "trace", "planted"]),
-    ("src/tools/", &["domain", "store", "actors", "tools"]),
+    ("src/tools/", &["domain", "store", "gateways", "actors", "tools"]),
 ];
 
 /// The modules of the crate that `super::super::…` may lead to.

@@ -4,8 +4,8 @@
 //! The journal is read as often as it takes: each reading folds the entities of some lanes, so that memory
 //! stays bounded by [`EVENTS_A_READING`], not by the store ([`folding`]). Each is compared with what the
 //! index holds ([`index`]), with its row of My Page ([`page`]) and with its messages ([`messages`]); what is
-//! in the vault, and in the views' other rows, is looked at once ([`beside`]). Events are held against what was
-//! agreed ([`agreed`]), and the simulator's ledger against them ([`money`]).
+//! in the vault, and in the views' other rows, is looked at once ([`beside`]). Events are held against what
+//! was agreed ([`agreed`]), and the simulator's ledger against them ([`money`]).
 //!
 //! Findings name entities, positions and rules, and no personal data.
 
