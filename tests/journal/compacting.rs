@@ -135,7 +135,7 @@ fn a_crash_at_any_step_is_made_good_by_opening_or_compacting() {
 pub(crate) async fn a_store_in_use_or_of_another_format_is_left_alone<J: Keeper>() {
     let directory = tempfile::tempdir().unwrap();
     let compact = || J::compact(directory.path()).unwrap_err();
-    assert!(matches!(compact(), OpenError::Foreign(_)));
+    assert!(matches!(compact(), OpenError::Nothing(_)));
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was put there");
     let open = J::open(directory.path(), J::Options::default()).unwrap();
     assert!(matches!(compact(), OpenError::Locked(_)));
