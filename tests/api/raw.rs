@@ -93,7 +93,8 @@ impl Raw {
                 }
                 Self::Redb(db) => {
                     let views = db.begin_read().unwrap().open_table(VIEWS).unwrap();
-                    views.get(&key[..]).unwrap().map(|row| row.value().to_vec())
+                    // Behind its seal.
+                    views.get(&key[..]).unwrap().map(|row| row.value()[8..].to_vec())
                 }
             };
             row.map_or(0, |row| codec::decode::<(u8, Position)>(&row).unwrap().1.0)
