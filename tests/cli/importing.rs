@@ -30,7 +30,8 @@ fn names(directory: &Path) -> Vec<String> {
 /// The directory as an import leaves it that is killed once it has moved all up but these and `FORMAT`.
 fn interrupt(into: &Path, left: &[&str]) {
     fs::create_dir(into.join("importing")).unwrap();
-    fs::write(into.join("importing/moving"), "journal\noperator.key\nsimulator.ledger\n").unwrap();
+    fs::write(into.join("importing/moving"), "journal\njournal.mark\noperator.key\nsimulator.ledger\n")
+        .unwrap();
     for name in left.iter().chain(&["FORMAT"]) {
         fs::rename(into.join(name), into.join("importing").join(name)).unwrap();
     }
@@ -42,7 +43,7 @@ fn an_import_that_was_killed_while_it_moved_is_repeated() {
     let (whole, into) = (exported(directory.path()), directory.path().join("into"));
     imported(&whole, &into);
     let made = names(&into);
-    assert_eq!(made, ["FORMAT", "journal", "operator.key", "simulator.ledger"]);
+    assert_eq!(made, ["FORMAT", "journal", "journal.mark", "operator.key", "simulator.ledger"]);
     for left in [&[][..], &["journal"], &["operator.key", "simulator.ledger"]] {
         interrupt(&into, left);
         fails_with(saem(&into).output().unwrap(), &["no FORMAT file"]);
@@ -62,7 +63,8 @@ fn an_import_that_was_killed_while_it_moved_is_repeated() {
     }
     // It was all there: only what it was made in was left.
     fs::create_dir(into.join("importing")).unwrap();
-    fs::write(into.join("importing/moving"), "journal\noperator.key\nsimulator.ledger\n").unwrap();
+    fs::write(into.join("importing/moving"), "journal\njournal.mark\noperator.key\nsimulator.ledger\n")
+        .unwrap();
     fails_with(import(&whole, &into), &["into", "not empty"]);
     assert_eq!(says(&mut tool("export", &into)), whole);
 }
