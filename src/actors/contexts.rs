@@ -16,6 +16,7 @@ use super::{
     exchange::Exchange,
     reads,
     receipts::Memo,
+    waiting::found,
 };
 use crate::{
     domain::{
@@ -25,8 +26,7 @@ use crate::{
     store::{Journal, StoreError},
 };
 
-/// A context's state in memory. Not a watched value of tokio's: that one wakes whoever waits in an order
-/// rolled by dice, and a simulation must be repeatable.
+/// A context's state in memory.
 #[derive(Default)]
 struct Mirror {
     /// As of which version.
@@ -54,14 +54,7 @@ impl Mirror {
 
     /// Returns once the context is not paused.
     async fn running(&self) {
-        loop {
-            // Before the look: what changes after it is noticed.
-            let changed = self.changed.notified();
-            if !self.lock().1.paused {
-                return;
-            }
-            changed.await;
-        }
+        found(&self.changed, || (!self.lock().1.paused).then_some(())).await;
     }
 }
 

@@ -163,22 +163,20 @@ impl Errands {
                 self.agenda.reschedule(errand, due_at, attempts);
                 Ok(())
             }
-            Done::Hopeless { reason } if self.contexts.full(Context::Payment) => {
-                let correlation = item.correlation;
-                debug!(?errand, %correlation, reason, "too much is held already; tried again later");
-                let due_at = self.sources.now().plus_ms(PAUSE_MAX_MS);
-                self.agenda.reschedule(errand, due_at, item.attempts + 1);
-                Ok(())
-            }
             Done::Hopeless { reason } => {
-                let (key, correlation) = (held_key(errand), item.correlation);
-                error!(held = %key, ?errand, %correlation, reason, "a payment is held for the operator");
-                let attempts = item.attempts + 1;
-                let hold = Hold::new(item.position, event_of(errand), reason, attempts);
-                let command = ContextCommand::Hold { key, hold };
-                let because = Because::scheduled(correlation);
+                let (correlation, attempts) = (item.correlation, item.attempts + 1);
+                if self.contexts.full(Context::Payment) {
+                    debug!(?errand, %correlation, reason, "too much is held already; tried again later");
+                } else {
+                    let key = held_key(errand);
+                    error!(held = %key, ?errand, %correlation, reason, "a payment is held for the operator");
+                    let hold = Hold::new(item.position, event_of(errand), reason, attempts);
+                    let command = ContextCommand::Hold { key, hold };
+                    let because = Because::scheduled(correlation);
+                    // If it is not held now, it will be the next time.
+                    let _ = self.contexts.command(Context::Payment, command, because).await;
+                }
                 // Held or not, it stays on the clock: it may be let go without a word.
-                let _ = self.contexts.command(Context::Payment, command, because).await;
                 self.agenda.reschedule(errand, self.sources.now().plus_ms(PAUSE_MAX_MS), attempts);
                 Ok(())
             }

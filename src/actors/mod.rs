@@ -43,4 +43,5 @@ pub mod shop;
 pub mod sources;
 pub mod supervisor;
 pub mod transit;
+mod waiting;
 pub mod watchdog;

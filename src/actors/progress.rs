@@ -7,7 +7,7 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-use super::watchdog::Pulse;
+use super::{waiting::found, watchdog::Pulse};
 use crate::{
     domain::Position,
     store::{Journal, StoreError, ViewWrite, codec},
@@ -26,8 +26,7 @@ pub struct Progress {
     pulse: Pulse,
 }
 
-/// A position that only ever grows, and that can be waited for. Not a watched value of tokio's: that one
-/// wakes whoever waits in an order rolled by dice, and a simulation must be repeatable.
+/// A position that only ever grows, and that can be waited for.
 #[derive(Default)]
 struct Mark {
     position: AtomicU64,
@@ -47,14 +46,7 @@ impl Mark {
 
     /// Returns once it is at `position`, or further.
     async fn at(&self, position: Position) {
-        loop {
-            // Before the look: what is raised after it is noticed.
-            let raised = self.raised.notified();
-            if self.get() >= position {
-                return;
-            }
-            raised.await;
-        }
+        found(&self.raised, || (self.get() >= position).then_some(())).await;
     }
 }
 
@@ -89,20 +81,10 @@ impl Progress {
     /// # Errors
     /// [`StoreError::Corrupt`] when something damaged is in its way.
     pub async fn at_or_damaged(&self, position: Position) -> Result<(), StoreError> {
-        let damaged = async {
-            loop {
-                // Before the look: what is told after it is noticed.
-                let told = self.told.notified();
-                if let Some(what) = self.damage.get() {
-                    return StoreError::Corrupt(what.clone());
-                }
-                told.await;
-            }
-        };
         tokio::select! {
             biased;
             () = self.at(position) => Ok(()),
-            error = damaged => Err(error),
+            what = found(&self.told, || self.damage.get().cloned()) => Err(StoreError::Corrupt(what)),
         }
     }
 

@@ -3,12 +3,13 @@
 use std::{
     fmt::Write as _,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    panic::AssertUnwindSafe,
     time::Duration,
 };
 
-use futures_util::FutureExt as _;
-use saem::domain::{EntityId, invariants::Verdict, rental::CancelReason};
+use saem::{
+    actors::guard::guarded,
+    domain::{EntityId, invariants::Verdict, rental::CancelReason},
+};
 
 use crate::{
     asking::{Ask, Request},
@@ -43,19 +44,13 @@ pub fn run(plan: &Plan) -> Told {
     crate::world::system().block_on(async {
         let mut world = World::begin(plan.seed, plan.weather).await;
         world.disk.forget_operations();
-        let lived = AssertUnwindSafe(live(&mut world, plan)).catch_unwind().await;
-        let wrong = match lived {
+        let wrong = match guarded(live(&mut world, plan)).await {
             Ok(Ok(())) => None,
             Ok(Err(violation)) => Some(violation.to_string()),
-            Err(panic) => Some(format!("panic: {}", message(&*panic))),
+            Err(panic) => Some(panic),
         };
         told(&world, wrong)
     })
-}
-
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
 async fn live(world: &mut World, plan: &Plan) -> Verdict {
@@ -166,7 +161,7 @@ impl World {
                         // Nobody answers any more.
                         () = disk.died() => return,
                         // It looks something up in the store, and may meet a planned panic there.
-                        _ = AssertUnwindSafe(self.fail(target, mode)).catch_unwind() => {}
+                        _ = guarded(self.fail(target, mode)) => {}
                     }
                 }
             }

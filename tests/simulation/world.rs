@@ -4,7 +4,6 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    panic::AssertUnwindSafe,
     rc::Rc,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -14,6 +13,7 @@ use actix_rt::{System, SystemRunner, task::JoinHandle};
 use futures_util::FutureExt as _;
 use saem::{
     actors::{
+        guard::guarded,
         payment::Rules,
         shop::{BreakerMode, Shop, ShopParts, ShopSettings},
         sources::Sources,
@@ -198,11 +198,11 @@ impl World {
                 sms: self.phones.clone(),
                 sources: self.sources.clone(),
             };
-            let opening = AssertUnwindSafe(Shop::open(parts, settings(self.weather, &self.roads)));
+            let opening = guarded(Shop::open(parts, settings(self.weather, &self.roads)));
             let opened = tokio::select! {
                 biased;
                 () = turns(again) => None,
-                opened = tokio::time::timeout(START_WITHIN, opening.catch_unwind()) => opened.ok(),
+                opened = tokio::time::timeout(START_WITHIN, opening) => opened.ok(),
             };
             if let Some(Ok(Ok(shop))) = opened {
                 shop.set_breaker(self.breaker);
@@ -229,7 +229,7 @@ impl World {
         self.requests.insert(request.step, request.clone());
         let (shop, watch, book) = (Arc::clone(&self.shop), Arc::clone(&self.watch), Rc::clone(&self.book));
         let durable = Arc::clone(self.disk.memory());
-        let sending = AssertUnwindSafe(send(shop, request, durable, watch, book)).catch_unwind();
+        let sending = guarded(send(shop, request, durable, watch, book));
         // A request's own task may die of a planned panic, as a handler's does.
         self.under_way.push(actix_rt::spawn(sending.map(drop)));
         self.under_way.retain(|request| !request.is_finished());

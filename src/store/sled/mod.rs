@@ -100,9 +100,7 @@ impl SledJournal {
         let files = Arc::new(Files::new(opened));
         let index = Index::new(Arc::clone(&files), options.write_behind);
         let head = reads::recover(&files, &index).map_err(damaged)?;
-        let tree = files.with(|opened| Ok(opened.tree.clone())).map_err(damaged)?;
-        let mark = Mark::open(directory, &tree, head)?;
-        drop(tree);
+        let mark = files.with(|opened| Ok(Mark::open(directory, &opened.tree, head))).map_err(damaged)??;
         let status = Arc::new(Status::new(directory.to_owned(), options.min_free_bytes, head));
         let handover = Handover::default();
         let shared = Arc::new(Shared { status: Arc::clone(&status), files, handover, index });
