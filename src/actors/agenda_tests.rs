@@ -24,7 +24,7 @@ async fn what_is_done_before_it_is_stored_is_not_stored() {
     let (agenda, journal): (_, Arc<dyn Journal>) = (Agenda::new(0), MemoryJournal::new());
     let recorded = recorded(1);
     let errand = Errand::Resolve(PaymentId(1), 1);
-    let stored = async |rows: Rows| {
+    let stored = async |mut rows: Rows| {
         rows.apply().await.unwrap();
         journal.view_get(row_key(errand).unwrap()).await.unwrap().is_some()
     };

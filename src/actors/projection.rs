@@ -68,6 +68,7 @@ pub trait Projection {
 /// The rows that are read and written until they are applied; what was written is read.
 pub struct Rows {
     journal: Arc<dyn Journal>,
+    /// What was read, and what the batch before has written: a saga soon comes back to its rows.
     read: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     written: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Those of `written` that the store does not have.
@@ -150,9 +151,14 @@ impl Rows {
     /// Applies what was written, all or none.
     ///
     /// # Errors
-    /// [`StoreError`]
-    pub(super) async fn apply(self) -> Result<(), StoreError> {
-        self.journal.view_apply(self.written.into_iter().collect()).await
+    /// [`StoreError`]; then nothing of what is in here is to be used any more.
+    pub(super) async fn apply(&mut self) -> Result<(), StoreError> {
+        let written = std::mem::take(&mut self.written);
+        let says_something = |row: &Option<Vec<u8>>| row.as_ref().is_some_and(|row| !row.is_empty());
+        let rows = written.iter().filter(|(_, row)| says_something(row));
+        self.read = rows.map(|(key, row)| (key.clone(), row.clone())).collect();
+        self.new.clear();
+        self.journal.view_apply(written.into_iter().collect()).await
     }
 
     /// Removes a row.
@@ -221,8 +227,8 @@ async fn fold_on<P: Projection>(
     projection.open(&journal).await?;
     progress.reached(start);
     let mut follower = Follower::new(Arc::clone(&journal), start);
+    let mut rows = Rows::new(Arc::clone(&journal));
     loop {
-        let mut rows = Rows::new(Arc::clone(&journal));
         gather(projection, &mut follower, &mut rows, &progress).await?;
         let position = follower.position();
         projection.amend(&mut rows)?;

@@ -26,7 +26,6 @@ use std::{
 };
 
 use actix::{Arbiter, ArbiterHandle};
-use tokio::sync::Notify;
 
 pub(in crate::actors) use self::accounts::{Person, person_key};
 pub use self::presence::Presence;
@@ -49,7 +48,7 @@ use super::{
     errands::Errands,
     exchange::Exchange,
     mypage::{self, MyPage},
-    notification::{Courier, Messages},
+    notification::{Courier, Messages, Outbox},
     payment::admission::Admission,
     payments::Payments,
     progress::Progress,
@@ -257,7 +256,7 @@ impl Shop {
         let (name, progress) = my_page;
         let (journal, progress) = (Arc::clone(&self.journal), Arc::clone(progress));
         self.services.start(arbiter(1), ("projection", name), move || {
-            projection::run(MyPage, Arc::clone(&journal), Arc::clone(&progress))
+            projection::run(MyPage::default(), Arc::clone(&journal), Arc::clone(&progress))
         });
         let (journal, progress) = (Arc::clone(&self.journal), Arc::clone(&self.progress.agenda));
         let agenda = self.agenda.clone();
@@ -293,20 +292,20 @@ impl Shop {
         self.services.start(arbiter(0), ("sweeper", "receipts"), move || Arc::clone(&receipts).run());
         let checkouts = Arc::clone(&self.checkouts);
         self.services.start(arbiter(0), ("sweeper", "checkouts"), move || Arc::clone(&checkouts).run());
-        let written = Arc::new(Notify::new());
+        let outbox = Outbox::default();
         let courier = Courier {
             journal: Arc::clone(&self.journal),
             sms,
             contexts: Arc::clone(&self.contexts),
             sources: self.sources.clone(),
-            written: Arc::clone(&written),
+            outbox: outbox.clone(),
             figures: Arc::clone(&self.messages),
         };
         self.services.start(arbiter(1), ("courier", "notification"), move || courier.clone().run());
         let (journal, progress) = (Arc::clone(&self.journal), Arc::clone(&self.progress.notification));
         let locale = self.settings.locale;
         self.services.start(arbiter(1), ("projection", "notification"), move || {
-            let messages = Messages::new(locale, Arc::clone(&written));
+            let messages = Messages::new(locale, outbox.clone());
             projection::run(messages, Arc::clone(&journal), Arc::clone(&progress))
         });
     }

@@ -1,6 +1,9 @@
 //! My Page, compared with the fold of the journal up to where its rows stand.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{
     Findings, PAGE, Progress,
@@ -8,7 +11,7 @@ use super::{
 };
 use crate::{
     actors::{
-        mypage::{self, ROWS},
+        mypage::{self, BY_CUSTOMER, LISTS, ROWS},
         projection::after_prefix,
         shop::views::Row,
     },
@@ -39,6 +42,7 @@ impl Pages {
     ) -> Result<u64, StoreError> {
         let count = self.0.len() as u64;
         self.are_listed(journal, findings).await?;
+        self.are_all_listed(journal, part, findings).await?;
         progress.begin("rows of My Page compared");
         let mut from = ROWS.to_vec();
         while let Some(rows) = next(journal, &mut from, ROWS).await? {
@@ -83,6 +87,7 @@ impl Pages {
         }
     }
 
+    /// Each row is listed for its customer.
     async fn are_listed(
         &self,
         journal: &Arc<dyn Journal>,
@@ -90,36 +95,69 @@ impl Pages {
     ) -> Result<(), StoreError> {
         let rows: Vec<&Row> = self.0.values().collect();
         for some in rows.chunks(PAGE) {
-            let keys: Vec<Vec<u8>> = some.iter().flat_map(|row| mypage::listings(row)).collect();
-            let found = journal.view_get_all(keys).await?;
-            for (row, listed) in some.iter().zip(found.chunks(2)) {
-                if listed.iter().any(Option::is_none) {
-                    findings.add(row.rental_id, "INV-10 is broken: My Page does not list it everywhere");
+            let found = journal.view_get_all(some.iter().map(|row| mypage::listing(row)).collect()).await?;
+            for (row, listed) in some.iter().zip(found) {
+                if listed.is_none() {
+                    findings
+                        .add(row.rental_id, "INV-10 is broken: My Page does not list it for its customer");
                 }
             }
         }
         Ok(())
     }
+
+    /// Each row is once in the list of all.
+    async fn are_all_listed(
+        &self,
+        journal: &Arc<dyn Journal>,
+        part: Part,
+        findings: &mut Findings,
+    ) -> Result<(), StoreError> {
+        let mut missing: BTreeSet<RentalId> = self.0.keys().copied().collect();
+        let mut from = LISTS.to_vec();
+        while let Some(lists) = next(journal, &mut from, LISTS).await? {
+            for (key, list) in lists {
+                match mypage::read_list(&list) {
+                    Ok(placed) => {
+                        let listed = placed.into_iter().map(|(_, rental)| rental);
+                        for rental in listed.filter(|rental| part.has(rental.0)) {
+                            if !missing.remove(&rental) {
+                                findings.add(
+                                    rental,
+                                    "INV-10 is broken: it is in the list of all, and should not be",
+                                );
+                            }
+                        }
+                    }
+                    // A wrong checksum is told where all rows are read.
+                    Err(error) if codec::is_whole(&list) => {
+                        findings.add("My Page", format!("{} cannot be read: {error}", key.escape_ascii()));
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+        for rental in missing {
+            findings.add(rental, "INV-10 is broken: it is not in the list of all");
+        }
+        Ok(())
+    }
 }
 
-/// Each row is listed twice: for its customer, and for all. That there are no other listings, their number
-/// shows.
+/// Each row is listed for its customer. That there are no other listings, their number shows.
 pub(super) async fn count_listings(
     journal: &Arc<dyn Journal>,
     rows: u64,
     stand: Position,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
-    for prefix in mypage::LISTINGS {
-        let (mut listed, mut from) = (0, prefix.to_vec());
-        while let Some(some) = next(journal, &mut from, prefix).await? {
-            listed += some.len() as u64;
-        }
-        if listed > rows {
-            let what =
-                format!("{} lists {listed} rentals, of {rows} up to {}", prefix.escape_ascii(), stand.0);
-            findings.add("My Page", format!("INV-10 is broken: {what}"));
-        }
+    let (mut listed, mut from) = (0, BY_CUSTOMER.to_vec());
+    while let Some(some) = next(journal, &mut from, BY_CUSTOMER).await? {
+        listed += some.len() as u64;
+    }
+    if listed > rows {
+        let what = format!("customers' lists have {listed} rentals, of {rows} up to {}", stand.0);
+        findings.add("My Page", format!("INV-10 is broken: {what}"));
     }
     Ok(())
 }

@@ -4,20 +4,20 @@
 //! | --- | --- |
 //! | `m/r` rental | [`Row`] |
 //! | `m/c` customer, time (newest first), rental | – |
-//! | `m/a` time (newest first), rental | – |
+//! | `m/a` position of the first one's placing (newest first) | [`Placed`]: rentals placed about the same time |
+
+mod lists;
 
 use std::sync::Arc;
 
+pub use self::lists::{BY_CUSTOMER, LISTS, Placed, listing, read_list, rows};
 use super::{
-    projection::{Projection, Rows, after_prefix, key},
-    shop::{
-        ShopError,
-        views::{PaymentStatus, RentalFilter, Row},
-    },
+    projection::{Projection, Rows, key},
+    shop::views::{PaymentStatus, Row},
 };
 use crate::{
     domain::{
-        CustomerId, Event, Position, Recorded, RentalId, Timestamp,
+        Event, Position, Recorded, RentalId,
         delivery::{DeliveryEvent, DeliveryStatus},
         invariants::version_never_goes_back,
         payment::PaymentEvent,
@@ -27,19 +27,17 @@ use crate::{
 };
 
 const ROW: &[u8] = b"m/r";
-const BY_CUSTOMER: &[u8] = b"m/c";
-const BY_TIME: &[u8] = b"m/a";
-/// Where in a listing's key the rental's id stands, from the end.
-const ID_LEN: usize = 16;
-/// A page looks at no more rows than this, even if it finds too few that match.
-const SCAN_MAX: usize = 2_000;
 
 /// The projection that writes the rows.
-pub struct MyPage;
+#[derive(Default)]
+pub struct MyPage {
+    /// What was placed in the batch at hand.
+    placed: Placed,
+}
 
 impl Projection for MyPage {
     const NAME: &'static str = "mypage";
-    const FORMAT: u8 = 1;
+    const FORMAT: u8 = 2;
     const PREFIX: &'static [u8] = b"m/";
 
     async fn open(&mut self, _: &Arc<dyn Journal>) -> Result<(), StoreError> {
@@ -59,9 +57,14 @@ impl Projection for MyPage {
         let row = folded(before, rental, recorded)
             .ok_or_else(|| StoreError::Corrupt(format!("{rental} has events before it was placed")))?;
         if placing {
-            listings(&row).into_iter().for_each(|listing| rows.mark(listing));
+            rows.mark(listing(&row));
+            self.placed.push((recorded.position, rental));
         }
         rows.put(row_key, &row)
+    }
+
+    fn amend(&mut self, rows: &mut Rows) -> Result<(), StoreError> {
+        lists::put(std::mem::take(&mut self.placed), rows)
     }
 }
 
@@ -79,17 +82,8 @@ pub fn folded(row: Option<Row>, rental: RentalId, recorded: &Recorded) -> Option
     Some(row)
 }
 
-/// Where a row is listed: for its customer, and for all.
-#[must_use]
-pub fn listings(row: &Row) -> [Vec<u8>; 2] {
-    let placing = Some((row.placed_at, row.rental_id));
-    [customer_key(row.customer_id, placing), time_key(placing)]
-}
-
 /// What the keys of all rows begin with; a rental's id follows.
 pub const ROWS: &[u8] = ROW;
-/// What the keys of both listings begin with.
-pub const LISTINGS: [&[u8]; 2] = [BY_CUSTOMER, BY_TIME];
 
 fn row_key(rental: RentalId) -> Vec<u8> {
     key(ROW, &[&rental.0.to_be_bytes()])
@@ -178,26 +172,6 @@ fn fold_payment(row: &mut Row, event: &PaymentEvent) {
     };
 }
 
-type Placing = (Timestamp, RentalId);
-
-fn newest_first(prefix: Vec<u8>, placing: Option<Placing>) -> Vec<u8> {
-    match placing {
-        Some((at, rental)) => {
-            let inverted = !at.0.cast_unsigned();
-            key(&prefix, &[&inverted.to_be_bytes(), &rental.0.to_be_bytes()])
-        }
-        None => prefix,
-    }
-}
-
-fn customer_key(customer: CustomerId, placing: Option<Placing>) -> Vec<u8> {
-    newest_first(key(BY_CUSTOMER, &[&customer.0.to_be_bytes()]), placing)
-}
-
-fn time_key(placing: Option<Placing>) -> Vec<u8> {
-    newest_first(BY_TIME.to_vec(), placing)
-}
-
 /// The row of a rental.
 ///
 /// # Errors
@@ -205,65 +179,4 @@ fn time_key(placing: Option<Placing>) -> Vec<u8> {
 pub async fn row(journal: &Arc<dyn Journal>, rental: RentalId) -> Result<Option<Row>, StoreError> {
     let row = journal.view_get(row_key(rental)).await?;
     row.map(|row| codec::decode(&row)).transpose()
-}
-
-/// Up to `limit` rows that `filter` lets through, newest first, from after the key `cursor` on; and the
-/// key to go on after, if there may be more.
-///
-/// # Errors
-/// [`ShopError::BadCursor`], [`ShopError::Store`]
-pub async fn rows(
-    journal: &Arc<dyn Journal>,
-    filter: RentalFilter,
-    cursor: Option<Vec<u8>>,
-    limit: usize,
-) -> Result<(Vec<Row>, Option<Vec<u8>>), ShopError> {
-    let prefix = match filter.customer_id {
-        Some(customer) => customer_key(customer, None),
-        None => time_key(None),
-    };
-    let end = after_prefix(&prefix);
-    // Cursors come from outside: one from another list must not reach into this one.
-    let mut from = match cursor {
-        Some(cursor) if cursor.starts_with(&prefix) => key(&cursor, &[&[0]]),
-        Some(_) => return Err(ShopError::BadCursor),
-        None => prefix,
-    };
-    let (mut found, mut scanned) = (Vec::new(), 0);
-    loop {
-        let wanted = limit + 1;
-        let listing = journal.view_list(from.clone(), end.clone(), wanted, listed_row).await?;
-        let more = listing.len() == wanted;
-        scanned += listing.len();
-        for (listed, row) in listing {
-            if found.len() == limit {
-                return Ok((found, Some(from)));
-            }
-            from = listed;
-            let row = row.map(|row| codec::decode::<Row>(&row)).transpose()?;
-            found.extend(row.filter(|row| matches(row, filter)));
-        }
-        if !more {
-            return Ok((found, None));
-        }
-        if scanned >= SCAN_MAX {
-            return Ok((found, Some(from)));
-        }
-        from.push(0);
-    }
-}
-
-/// The key of the row that a listing's key leads to.
-fn listed_row(listed: &[u8]) -> Vec<u8> {
-    let id = listed.last_chunk::<ID_LEN>().expect("a listing's key ends with the rental's id");
-    key(ROW, &[id])
-}
-
-fn matches(row: &Row, filter: RentalFilter) -> bool {
-    let RentalFilter { customer_id, status, product_id, correlation, delivery_status } = filter;
-    customer_id.is_none_or(|wanted| wanted == row.customer_id)
-        && status.is_none_or(|wanted| wanted == row.rental_status)
-        && product_id.is_none_or(|wanted| wanted == row.product_id)
-        && correlation.is_none_or(|wanted| wanted == row.correlation)
-        && delivery_status.is_none_or(|wanted| Some(wanted) == row.delivery_status)
 }

@@ -1,0 +1,208 @@
+//! Lists of rows: one for each customer, and one of all.
+//!
+//! A customer's has a key for each rental. That of all has one for each batch, since keys are what a store
+//! costs.
+
+use std::sync::Arc;
+
+use super::{
+    super::{
+        projection::{Rows, after_prefix, key},
+        shop::{
+            ShopError,
+            views::{RentalFilter, Row},
+        },
+    },
+    ROW, row_key,
+};
+use crate::{
+    domain::{CustomerId, Position, RentalId, Timestamp},
+    store::{Journal, StoreError, codec},
+};
+
+/// What the keys of customers' lists begin with.
+pub const BY_CUSTOMER: &[u8] = b"m/c";
+/// What the keys of the list of all begin with.
+pub const LISTS: &[u8] = b"m/a";
+/// How many rentals one key lists at most.
+const LIST_MAX: usize = 256;
+/// How many of these keys are read at once.
+const LISTS_READ: usize = 16;
+/// Where in a listing's key the rental's id stands, from the end.
+const ID_LEN: usize = 16;
+/// A page looks at no more rows than this, even if it finds too few that match.
+const SCAN_MAX: usize = 2_000;
+
+/// Rentals, each with the position of its placing, oldest first.
+pub type Placed = Vec<(Position, RentalId)>;
+
+/// Where a row is listed for its customer.
+#[must_use]
+pub fn listing(row: &Row) -> Vec<u8> {
+    customer_key(row.customer_id, Some((row.placed_at, row.rental_id)))
+}
+
+fn customer_key(customer: CustomerId, placing: Option<(Timestamp, RentalId)>) -> Vec<u8> {
+    let prefix = key(BY_CUSTOMER, &[&customer.0.to_be_bytes()]);
+    let Some((at, rental)) = placing else { return prefix };
+    let newest_first = !at.0.cast_unsigned();
+    key(&prefix, &[&newest_first.to_be_bytes(), &rental.0.to_be_bytes()])
+}
+
+/// Newest first.
+fn list_key(first: Position) -> Vec<u8> {
+    key(LISTS, &[&(!first.0).to_be_bytes()])
+}
+
+/// Adds what was placed to the list of all.
+pub(super) fn put(placed: Placed, rows: &mut Rows) -> Result<(), StoreError> {
+    placed.chunks(LIST_MAX).try_for_each(|some| rows.put(list_key(some[0].0), &some))
+}
+
+/// A part of the list of all.
+///
+/// # Errors
+/// [`StoreError::Corrupt`]
+pub fn read_list(row: &[u8]) -> Result<Placed, StoreError> {
+    codec::decode(row)
+}
+
+/// Up to `limit` rows that `filter` lets through, newest first, from after what the `cursor` stands for; and
+/// the cursor to go on with, if there may be more.
+///
+/// # Errors
+/// [`ShopError::BadCursor`], [`ShopError::Store`]
+pub async fn rows(
+    journal: &Arc<dyn Journal>,
+    filter: RentalFilter,
+    cursor: Option<Vec<u8>>,
+    limit: usize,
+) -> Result<(Vec<Row>, Option<Vec<u8>>), ShopError> {
+    let mut list = List::open(filter.customer_id, cursor)?;
+    let (mut found, mut scanned) = (Vec::new(), 0);
+    loop {
+        let (listed, more) = list.next(journal, limit + 1).await?;
+        scanned += listed.len();
+        for (cursor, row) in listed {
+            if found.len() == limit {
+                return Ok((found, Some(list.cursor())));
+            }
+            list.after(cursor);
+            let row = row.map(|row| codec::decode::<Row>(&row)).transpose()?;
+            found.extend(row.filter(|row| matches(row, filter)));
+        }
+        if !more {
+            return Ok((found, None));
+        }
+        if scanned >= SCAN_MAX {
+            return Ok((found, Some(list.cursor())));
+        }
+    }
+}
+
+/// A list, as far as it is read.
+enum List {
+    /// A customer's: what its keys begin with, and the one that was read last.
+    Customer(Vec<u8>, Option<Vec<u8>>),
+    /// Of all: before this placing.
+    All(Position),
+}
+
+/// Where an item stands in its list.
+enum Place {
+    Customer(Vec<u8>),
+    All(Position),
+}
+
+impl List {
+    /// Cursors come from outside: one from another list must not reach into this one.
+    fn open(customer: Option<CustomerId>, cursor: Option<Vec<u8>>) -> Result<Self, ShopError> {
+        match customer.map(|customer| customer_key(customer, None)) {
+            Some(prefix) => match cursor {
+                Some(cursor) if !cursor.starts_with(&prefix) => Err(ShopError::BadCursor),
+                cursor => Ok(Self::Customer(prefix, cursor)),
+            },
+            None => match cursor {
+                Some(cursor) => {
+                    let position = cursor.strip_prefix(LISTS).and_then(|position| position.try_into().ok());
+                    let position = position.map(|position| Position(!u64::from_be_bytes(position)));
+                    position.map(Self::All).ok_or(ShopError::BadCursor)
+                }
+                None => Ok(Self::All(Position(u64::MAX))),
+            },
+        }
+    }
+
+    /// What goes on behind what was read.
+    fn cursor(&self) -> Vec<u8> {
+        match self {
+            Self::Customer(prefix, after) => after.clone().unwrap_or_else(|| prefix.clone()),
+            Self::All(before) => list_key(*before),
+        }
+    }
+
+    fn after(&mut self, place: Place) {
+        match place {
+            Place::Customer(key) => {
+                if let Self::Customer(_, after) = self {
+                    *after = Some(key);
+                }
+            }
+            Place::All(position) => *self = Self::All(position),
+        }
+    }
+
+    /// The next items with their rows, about `wanted`; and whether there may be more.
+    async fn next(
+        &self,
+        journal: &Arc<dyn Journal>,
+        wanted: usize,
+    ) -> Result<(Vec<(Place, Option<Vec<u8>>)>, bool), StoreError> {
+        match self {
+            Self::Customer(prefix, after) => {
+                let from = after.as_ref().map_or_else(|| prefix.clone(), |after| key(after, &[&[0]]));
+                let listed = journal.view_list(from, after_prefix(prefix), wanted, listed_row).await?;
+                let more = listed.len() == wanted;
+                Ok((listed.into_iter().map(|(key, row)| (Place::Customer(key), row)).collect(), more))
+            }
+            Self::All(before) => placed_before(journal, *before, wanted).await,
+        }
+    }
+}
+
+async fn placed_before(
+    journal: &Arc<dyn Journal>,
+    before: Position,
+    wanted: usize,
+) -> Result<(Vec<(Place, Option<Vec<u8>>)>, bool), StoreError> {
+    let mut placed = Placed::new();
+    let mut from = list_key(Position(before.0.saturating_sub(1)));
+    let mut more = true;
+    while more && placed.len() < wanted {
+        let lists = journal.view_scan(from.clone(), after_prefix(LISTS), LISTS_READ).await?;
+        more = lists.len() == LISTS_READ;
+        for (list, row) in lists {
+            placed.extend(read_list(&row)?.into_iter().rev().filter(|(position, _)| *position < before));
+            from = key(&list, &[&[0]]);
+        }
+    }
+    more |= placed.len() > wanted;
+    placed.truncate(wanted);
+    let rows = journal.view_get_all(placed.iter().map(|(_, rental)| row_key(*rental)).collect()).await?;
+    Ok((placed.into_iter().map(|(position, _)| Place::All(position)).zip(rows).collect(), more))
+}
+
+/// The key of the row that a listing's key leads to.
+fn listed_row(listed: &[u8]) -> Vec<u8> {
+    let id = listed.last_chunk::<ID_LEN>().expect("a listing's key ends with the rental's id");
+    key(ROW, &[id])
+}
+
+fn matches(row: &Row, filter: RentalFilter) -> bool {
+    let RentalFilter { customer_id, status, product_id, correlation, delivery_status } = filter;
+    customer_id.is_none_or(|wanted| wanted == row.customer_id)
+        && status.is_none_or(|wanted| wanted == row.rental_status)
+        && product_id.is_none_or(|wanted| wanted == row.product_id)
+        && correlation.is_none_or(|wanted| wanted == row.correlation)
+        && delivery_status.is_none_or(|wanted| Some(wanted) == row.delivery_status)
+}
