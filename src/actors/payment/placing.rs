@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     actors::{
-        ask::Because,
+        ask::{Because, Decided},
         receipts::{Outcome, Turn},
         shop::{
             Presence,
@@ -84,14 +84,18 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
     let fee = Charge { attempt: 1, amount: terms.fee, provider: terms.provider.clone() };
     let (terms, memo) = (Box::new(terms), turn.of_attempt(rental, fee.attempt));
     let ask = |command| desk.parts.exchange.ask_once::<Rental>(rental, command, because, vault, memo);
+    // Another call of this key may have placed it: that is answered from the state, never by charging.
+    let as_it_was = |decided: Decided<Rental>| {
+        let replayed = !decided.changed;
+        Placed { replayed, ..Told::of(decided).when_placed().placed(rental, desk) }
+    };
     let Some(mut go) = may_charge(desk, arrived).await? else {
         if !desk.parts.rules.defer {
             desk.ties.admission.shed();
             return Err(overloaded(desk));
         }
         let command = RentalCommand::Place { terms, deferral: Some(desk.deferral()) };
-        let decided = ask(command).await?;
-        return Ok(Told::of(decided).when_placed().placed(rental, desk));
+        return Ok(as_it_was(ask(command).await?));
     };
     desk.begin(rental, fee.attempt);
     if planted::is(Bug::ChargeBeforeIntent) {
@@ -100,8 +104,7 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
     let command = RentalCommand::Place { terms, deferral: None };
     let decided = ask(command).await?;
     if !decided.changed {
-        // The same key raced with itself. An intent is answered from the state, never by charging.
-        return Ok(Placed { replayed: true, ..Told::of(decided).when_placed().placed(rental, desk) });
+        return Ok(as_it_was(decided));
     }
     let told = match charge_in_time(desk, &mut go, (rental, &fee, because), &method, arrived).await {
         Answer::Approved { reference } => desk.approved(rental, fee, reference, because).await?,
