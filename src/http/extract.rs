@@ -43,18 +43,19 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let reading = read_json(request, payload);
+        let reading = read_json(request, payload, false);
         Box::pin(async move { reading.await.map(|(value, _)| Self(value)) })
     }
 }
 
-/// Reads a JSON body.
+/// Reads a JSON body, and its digest if that is wanted.
 ///
 /// # Errors
 /// A problem: it is not JSON, too large, too late, or not what is expected.
 pub fn read_json<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: &mut Payload,
+    digested: bool,
 ) -> impl Future<Output = Result<(T, Digest), Problem>> + use<T> {
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_json = media_type.is_some_and(|media_type| {
@@ -71,7 +72,7 @@ pub fn read_json<T: DeserializeOwned>(
         let read = tokio::time::timeout(within, read(payload)).await;
         let told = || format!("the body took longer than {} ms to arrive", within.as_millis());
         let late = |_| Problem::new(Kind::RequestTimeout, told());
-        parse(&read.map_err(late)??)
+        parse(&read.map_err(late)??, digested)
     }
 }
 
@@ -87,25 +88,29 @@ async fn read(mut payload: Payload) -> Result<Bytes, Problem> {
     Ok(body.freeze())
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<(T, Digest), Problem> {
+fn parse<T: DeserializeOwned>(body: &[u8], digested: bool) -> Result<(T, Digest), Problem> {
     if is_deep(body) {
         let rule = format!("must not be nested deeper than {DEPTH_MAX} levels");
         return Err(Problem::invalid_field("", rule));
     }
-    let mut value: serde_json::Value = serde_json::from_slice(body).map_err(|error| {
+    let (mut value, repeated) = repeats::read(body).map_err(|error| {
         Problem::new(
             Kind::MalformedJson,
             format!("not JSON at line {}, column {}", error.line(), error.column()),
         )
     })?;
-    if let Some(at) = repeats::repeated(body) {
+    if let Some(at) = repeated {
         return Err(Problem::invalid_field(&at, "is said twice"));
     }
     if let Some(at) = array_in(&value) {
         return Err(Problem::invalid_field(&at, "must not be an array"));
     }
-    value.sort_all_objects();
-    let digest = Sha256::digest(value.to_string()).into();
+    let digest = if digested {
+        value.sort_all_objects();
+        Sha256::digest(value.to_string()).into()
+    } else {
+        Digest::default()
+    };
     serde_path_to_error::deserialize(value).map(|value| (value, digest)).map_err(|error| {
         let at = pointer(error.path());
         let reason = error.inner().to_string();

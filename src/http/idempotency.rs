@@ -45,6 +45,12 @@ fn parse(text: &str) -> Option<String> {
 }
 
 impl IdempotencyKey {
+    /// Whether the request came with one.
+    #[must_use]
+    pub const fn is_given(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// The key in its scope (this principal, method and path), and what it is used for.
     #[must_use]
     pub fn of(&self, shop: &Shop, principal: Option<Principal>, digest: Digest) -> Option<RequestKey> {

@@ -69,33 +69,33 @@ impl Caller for AnyRole {
 
 type Reading<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
-/// A body, and the digest that tells it from others.
+/// A body, and the digest that tells it from others with the same key.
 pub trait Input: Sized + 'static {
-    /// Reads it.
-    fn read(request: &HttpRequest, payload: &mut Payload) -> Reading<(Self, Digest)>;
+    /// Reads it; without a key, nobody asks for its digest.
+    fn read(request: &HttpRequest, payload: &mut Payload, keyed: bool) -> Reading<(Self, Digest)>;
 }
 
 impl Input for () {
-    fn read(_: &HttpRequest, _: &mut Payload) -> Reading<(Self, Digest)> {
+    fn read(_: &HttpRequest, _: &mut Payload, _: bool) -> Reading<(Self, Digest)> {
         Box::pin(std::future::ready(Ok(((), Digest::default()))))
     }
 }
 
 impl<T: DeserializeOwned + 'static> Input for Json<T> {
-    fn read(request: &HttpRequest, payload: &mut Payload) -> Reading<(Self, Digest)> {
-        let reading = read_json(request, payload);
+    fn read(request: &HttpRequest, payload: &mut Payload, keyed: bool) -> Reading<(Self, Digest)> {
+        let reading = read_json(request, payload, keyed);
         Box::pin(async move { reading.await.map(|(value, digest)| (Self(value), digest)) })
     }
 }
 
 impl<T: DeserializeOwned + 'static> Input for Option<Json<T>> {
-    fn read(request: &HttpRequest, payload: &mut Payload) -> Reading<(Self, Digest)> {
+    fn read(request: &HttpRequest, payload: &mut Payload, keyed: bool) -> Reading<(Self, Digest)> {
         use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
         let said = |name| request.headers().get(name).is_some_and(|value| value != "0");
         if !said(CONTENT_LENGTH) && !said(TRANSFER_ENCODING) {
             return Box::pin(std::future::ready(Ok((None, Digest::default()))));
         }
-        let reading = Json::read(request, payload);
+        let reading = Json::read(request, payload, keyed);
         Box::pin(async move { reading.await.map(|(body, digest)| (Some(body), digest)) })
     }
 }
@@ -110,7 +110,7 @@ impl<W: Caller, B: Input> FromRequest for Posted<W, B> {
             let by = W::extract(&request).await?;
             let Cause(because) = Cause::extract(&request).await?;
             let key = IdempotencyKey::extract(&request).await?;
-            let (body, digest) = B::read(&request, &mut payload).await?;
+            let (body, digest) = B::read(&request, &mut payload, key.is_given()).await?;
             let app = request.app_data::<web::Data<App>>().expect("the server is configured with its app");
             let key = key.of(&app.shop, by.principal(), digest);
             Ok(Self { by, because: Because { key, ..because }, body })

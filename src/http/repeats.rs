@@ -1,71 +1,97 @@
-//! Fields that a body says twice: which of them is meant is anybody's guess, so neither is taken.
+//! JSON as it is read, with an eye on fields that a body says twice: which of them is meant is anybody's
+//! guess, so neither is taken.
 
-use std::{collections::HashSet, fmt};
+use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value, map::Entry};
 
-/// The pointer to the first field of a JSON text that is said twice, if there is one.
-#[must_use]
-pub fn repeated(body: &[u8]) -> Option<String> {
-    let mut found = None;
-    let looking = Looking { at: String::new(), found: &mut found };
-    // What is no JSON at all is found out elsewhere.
-    let _ = looking.deserialize(&mut serde_json::Deserializer::from_slice(body));
-    found
+/// A JSON text, and the pointer to the first field that is said twice, if there is one.
+///
+/// # Errors
+/// It is not JSON.
+pub fn read(body: &[u8]) -> serde_json::Result<(Value, Option<String>)> {
+    let mut repeated = None;
+    let mut text = serde_json::Deserializer::from_slice(body);
+    let value = Reading { at: Place::Top, repeated: &mut repeated }.deserialize(&mut text)?;
+    text.end()?;
+    Ok((value, repeated))
 }
 
-/// Looks through one value.
-struct Looking<'a> {
-    at: String,
-    found: &'a mut Option<String>,
+/// Where a value stands.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Top,
+    Field(&'a Place<'a>, &'a str),
 }
 
-impl<'de> DeserializeSeed<'de> for Looking<'_> {
-    type Value = ();
+impl fmt::Display for Place<'_> {
+    /// As a JSON pointer (RFC 6901).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Top => Ok(()),
+            Self::Field(above, name) => {
+                write!(f, "{above}/{}", name.replace('~', "~0").replace('/', "~1"))
+            }
+        }
+    }
+}
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+/// Reads one value.
+struct Reading<'a> {
+    at: Place<'a>,
+    repeated: &'a mut Option<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Reading<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 macro_rules! single {
     ($($visit:ident: $type:ty),*) => {$(
-        fn $visit<E>(self, _: $type) -> Result<(), E> {
-            Ok(())
+        fn $visit<E>(self, value: $type) -> Result<Value, E> {
+            Ok(Value::from(value))
         }
     )*};
 }
 
-impl<'de> Visitor<'de> for Looking<'_> {
-    type Value = ();
+impl<'de> Visitor<'de> for Reading<'_> {
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
-    single! { visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str }
+    single! { visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str, visit_string: String }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         // No request has an array: what is in one does not matter.
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
+        Ok(Value::Array(Vec::new()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        let mut names = HashSet::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut read = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
-            let at = format!("{}/{}", self.at, name.replace('~', "~0").replace('/', "~1"));
-            if !names.insert(name) {
-                *self.found = Some(at);
-                return Err(A::Error::custom("said twice"));
+            let at = Place::Field(&self.at, &name);
+            let value = fields.next_value_seed(Reading { at, repeated: &mut *self.repeated })?;
+            match read.entry(name) {
+                Entry::Vacant(free) => drop(free.insert(value)),
+                Entry::Occupied(first) => {
+                    let at = Place::Field(&self.at, first.key()).to_string();
+                    self.repeated.get_or_insert(at);
+                }
             }
-            fields.next_value_seed(Looking { at, found: &mut *self.found })?;
         }
-        Ok(())
+        Ok(Value::Object(read))
     }
 }
 
@@ -82,10 +108,22 @@ mod tests {
             (r#"{"a":{"b":null},"c":true,"\u0061":-1.5}"#, Some("/a")),
             (r#"{"x/y~":"","x/y~":""}"#, Some("/x~1y~0")),
             (r#"[{"a":1,"a":2}]"#, None),
-            ("no JSON", None),
-            ("", None),
         ] {
-            assert_eq!(repeated(body.as_bytes()).as_deref(), found, "{body}");
+            assert_eq!(read(body.as_bytes()).unwrap().1.as_deref(), found, "{body}");
         }
+    }
+
+    #[test]
+    fn what_is_no_json_is_none_whatever_it_says_twice() {
+        for body in ["no JSON", "", r#"{"a":1,"a":1"#, r#"{"a":1} {}"#, r#"{"a":01}"#, "\"\u{1}\""] {
+            assert!(read(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_read_as_it_is() {
+        let body =
+            r#"{"z":null,"a":{"b":"\u00e4","c":[]},"n":[],"t":true,"u":18446744073709551615,"i":-1,"f":0.5}"#;
+        assert_eq!(read(body.as_bytes()).unwrap(), (serde_json::from_str(body).unwrap(), None));
     }
 }

@@ -16,6 +16,8 @@ const RECORD_MAX: usize = 64 * 1_024;
 /// How much memory reading one may take. bincode counts what a value takes unpacked; at worst, one byte
 /// of a record stands for the 16 of a `u128`: so whatever was written can be read.
 const UNPACKED_MAX: usize = 16 * RECORD_MAX;
+/// How long most frames are at most, in bytes.
+const FRAME_USUAL: usize = 256;
 /// The length of a checksum, in bytes.
 const CRC_LEN: usize = 4;
 
@@ -28,14 +30,26 @@ enum Record<T> {
     V1(T),
 }
 
+/// A frame as it is written: most have room from the start.
+struct Frame(Vec<u8>);
+
+impl bincode::enc::write::Writer for &mut Frame {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
 /// Writes a value as a frame.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] when it cannot be written, or is too large ever to be read.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
-    let mut frame = vec![0; CRC_LEN];
-    bincode::serde::encode_into_std_write(Record::V1(value), &mut frame, CONFIG)
+    let mut frame = Frame(Vec::with_capacity(FRAME_USUAL));
+    frame.0.extend_from_slice(&[0; CRC_LEN]);
+    bincode::serde::encode_into_writer(Record::V1(value), &mut frame, CONFIG)
         .map_err(|error| StoreError::Corrupt(format!("cannot be encoded: {error}")))?;
+    let Frame(mut frame) = frame;
     if frame.len() - CRC_LEN > RECORD_MAX {
         return Err(StoreError::Corrupt(format!("{} bytes are too many for a record", frame.len())));
     }

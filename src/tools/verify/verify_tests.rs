@@ -83,7 +83,7 @@ async fn commit(journal: &Arc<dyn Journal>, entity: EntityId, events: Vec<Event>
 
 /// The rows of views whose keys begin with `prefix`.
 async fn rows(journal: &Arc<dyn Journal>, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let end = crate::actors::projection::after_prefix(prefix);
+    let end = projection::after_prefix(prefix);
     journal.view_scan(prefix.to_vec(), end, usize::MAX).await.unwrap()
 }
 
