@@ -37,7 +37,7 @@ pub struct Host {
 }
 
 /// An entity's state in memory, as of `version`.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Memory<A> {
     state: Arc<A>,
     version: Version,
@@ -173,8 +173,8 @@ async fn work_off<A: Aggregate>(
     }
     let mut memory = match memory {
         Some(memory) => memory,
-        None => match load(host, id).await {
-            Ok((memory, _)) => memory,
+        None => match begin(host, id, batch).await {
+            Ok(memory) => memory,
             Err(error) => return not_loaded(batch, error),
         },
     };
@@ -272,6 +272,15 @@ fn not_loaded<A: Aggregate>(batch: &[Work<A>], error: StoreError) -> Result<Work
         StoreError::Corrupt(what) => {
             Err(Failure { reason: format!("cannot be loaded: {what}"), answer: AskError::Damaged(what) })
         }
+    }
+}
+
+/// What an actor begins with. What is most likely the first command is not preceded by a look into the journal:
+/// its commit conflicts if there is something after all.
+async fn begin<A: Aggregate>(host: &Host, id: EntityId, batch: &[Work<A>]) -> Result<Memory<A>, StoreError> {
+    match batch {
+        [Work::Ask(ask)] if A::is_first(&ask.command) => Ok(Memory::default()),
+        _ => Ok(load(host, id).await?.0),
     }
 }
 

@@ -47,6 +47,13 @@ pub trait Aggregate:
         false
     }
 
+    /// Whether a command is most likely the first that its entity hears. If it is, it leads to events: so a commit
+    /// tells whether there was something before.
+    #[must_use]
+    fn is_first(_command: &Self::Command) -> bool {
+        false
+    }
+
     /// This aggregate's part of an event, if it is one of its own.
     fn own(event: &Event) -> Option<&Self::Event>;
 

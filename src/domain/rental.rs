@@ -342,6 +342,10 @@ impl Aggregate for Rental {
         self
     }
 
+    fn is_first(command: &RentalCommand) -> bool {
+        matches!(command, RentalCommand::Place { .. })
+    }
+
     fn own(event: &Event) -> Option<&RentalEvent> {
         event.try_into().ok()
     }

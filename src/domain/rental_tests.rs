@@ -116,6 +116,13 @@ fn a_rental_is_placed_once_and_placing_again_is_a_replay() {
 }
 
 #[test]
+fn what_is_taken_for_the_first_command_leads_to_events_if_it_is() {
+    for first in [place(None), place(Some(LATER))].into_iter().filter(Rental::is_first) {
+        assert!(!Rental::default().decide(first).unwrap().is_empty());
+    }
+}
+
+#[test]
 fn with_the_breaker_open_a_rental_is_placed_and_deferred_in_one_commit() {
     let both = (Ok(vec![placed(), deferred(false)]), Some(S::PaymentDeferred));
     row(place(Some(LATER)), [both, none(), none(), none(), none(), none()]);

@@ -46,6 +46,7 @@ struct Counter {
 #[derive(Clone, Copy, Debug)]
 enum CounterCommand {
     Add,
+    AddFirst,
     PanicDeciding,
     PanicEvolving,
     Refuse,
@@ -61,7 +62,9 @@ impl Aggregate for Counter {
 
     fn decide(&self, command: CounterCommand) -> Result<Vec<ProductEvent>, ProductError> {
         match command {
-            CounterCommand::Add => Ok(vec![ProductEvent::ProductRestocked { quantity: 1 }]),
+            CounterCommand::Add | CounterCommand::AddFirst => {
+                Ok(vec![ProductEvent::ProductRestocked { quantity: 1 }])
+            }
             CounterCommand::PanicDeciding => panic!("while deciding"),
             CounterCommand::PanicEvolving => Ok(vec![ProductEvent::ProductWithdrawn]),
             CounterCommand::Refuse => Err(ProductError::NotFound),
@@ -73,6 +76,10 @@ impl Aggregate for Counter {
             ProductEvent::ProductRestocked { quantity } => Self { count: self.count + quantity },
             _ => panic!("while evolving"),
         }
+    }
+
+    fn is_first(command: &CounterCommand) -> bool {
+        matches!(command, CounterCommand::AddFirst)
     }
 
     fn own(event: &Event) -> Option<&ProductEvent> {
@@ -244,6 +251,19 @@ fn a_conflict_is_decided_again_on_what_is_in_the_journal() {
         assert_eq!(elsewhere.add(ONE).await, Ok(2));
         assert_eq!(works.add(ONE).await, Ok(3), "its memory was behind");
         assert_eq!(elsewhere.add(ONE).await, Ok(4));
+    });
+}
+
+#[test]
+fn the_first_command_needs_no_load_and_one_that_only_seems_to_be_is_decided_again() {
+    run(async {
+        let works = Works::start();
+        works.journal.loads.lock().unwrap().push_back(LoadFault::Panic);
+        assert_eq!(works.tell(ONE, CounterCommand::AddFirst).await, Ok(1));
+        let fault = works.journal.loads.lock().unwrap().pop_front();
+        assert!(matches!(fault, Some(LoadFault::Panic)), "nothing was loaded");
+        let elsewhere = Works::over(Arc::clone(&works.memory), 2);
+        assert_eq!(elsewhere.tell(ONE, CounterCommand::AddFirst).await, Ok(2), "there was something before");
     });
 }
 
