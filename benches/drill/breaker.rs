@@ -6,7 +6,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, error::Error, time::Duration};
 
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use hyper::{StatusCode, header::RETRY_AFTER};
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ use crate::{
     calls::{FEE_WON, call, card, text},
     clock::now,
     gateway::Gateway,
+    machine,
     process::Server,
     shop::Shop,
 };
@@ -46,9 +47,21 @@ type Drilled<T = ()> = Result<T, Box<dyn Error>>;
 
 /// A run.
 #[derive(Clone, Copy)]
-struct Run {
-    protected: bool,
-    patient: bool,
+pub struct Run {
+    /// With the defaults.
+    pub protected: bool,
+    /// Customers come back when they are told to.
+    pub patient: bool,
+}
+
+/// What came of it.
+pub struct Ran {
+    seen: Seen,
+    desk: Value,
+    elapsed: Duration,
+    afterwards: String,
+    /// The server's memory when a third of the time had passed, and in the end.
+    pub memory_mib: [f64; 2],
 }
 
 /// What the customers saw.
@@ -68,7 +81,7 @@ struct Column {
     cells: Vec<String>,
 }
 
-const ROWS: [&str; 12] = [
+const ROWS: [&str; 13] = [
     "201 confirmed",
     "202 deferred",
     "503 with Retry-After",
@@ -80,6 +93,7 @@ const ROWS: [&str; 12] = [
     "confirmed a second ÷ the gateway's 50",
     "breaker opened · calls it refused",
     "turned away by the payment actor",
+    "resident memory after a third of the time → in the end, MiB",
     "afterwards: deferred → paid · captured twice · gateway and Saem agree",
 ];
 
@@ -93,8 +107,8 @@ pub async fn drill(seconds: u64) -> Drilled {
         ("after, impatient", true, false),
     ] {
         eprintln!("{title}: {seconds} s");
-        let cells = run(Run { protected, patient }, Duration::from_secs(seconds)).await?;
-        columns.push(Column { title, cells });
+        let ran = run(Run { protected, patient }, Duration::from_secs(seconds)).await?;
+        columns.push(Column { title, cells: ran.cells() });
     }
     let titles: Vec<&str> = columns.iter().map(|column| column.title).collect();
     println!("| | {} |", titles.join(" | "));
@@ -106,7 +120,8 @@ pub async fn drill(seconds: u64) -> Drilled {
     Ok(())
 }
 
-async fn run(run: Run, length: Duration) -> Drilled<Vec<String>> {
+/// Has the customers rent for so long, then has everybody who was put off pay.
+pub async fn run(run: Run, length: Duration) -> Drilled<Ran> {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let gateway = Gateway::start(directory.path(), &TROUBLE)?;
     let url = gateway.url();
@@ -121,7 +136,7 @@ async fn run(run: Run, length: Duration) -> Drilled<Vec<String>> {
     }
     let seen = RefCell::new(Seen::default());
     let began = now();
-    try_join_all(shop.tokens.iter().map(async |token| {
+    let customers = try_join_all(shop.tokens.iter().map(async |token| {
         let mut connection = shop.connect().await?;
         while began.elapsed() < length {
             let asked = now();
@@ -137,15 +152,24 @@ async fn run(run: Run, length: Duration) -> Drilled<Vec<String>> {
             }
         }
         Ok::<_, Box<dyn Error>>(())
-    }))
-    .await?;
+    }));
+    let memory = async {
+        tokio::time::sleep(length / 3).await;
+        machine::resident_mib(server.pid())
+    };
+    let (_, early_mib) = try_join(customers, memory).await?;
     let elapsed = began.elapsed();
+    let memory_mib = [early_mib, machine::resident_mib(server.pid())?];
     let desk = shop.desk().await?;
     let mut seen = seen.into_inner();
+    seen.latencies_ms.sort_unstable();
+    for wrong in seen.wrong.iter().take(3) {
+        eprintln!("  {wrong}");
+    }
     gateway.behave(json!({"latencyMs": 0, "jitterMs": 0, "capacity": 0})).await?;
     shop.set_breaker("DISABLED").await?;
     let afterwards = recovered(&shop, &gateway, &seen.deferred).await?;
-    Ok(cells(&mut seen, &desk, elapsed, afterwards))
+    Ok(Ran { seen, desk, elapsed, afterwards, memory_mib })
 }
 
 impl Seen {
@@ -215,27 +239,41 @@ async fn recovered(shop: &Shop, gateway: &Gateway, deferred: &[(String, String)]
     Ok(format!("{} → {paid} · {agree}", deferred.len()))
 }
 
-fn cells(seen: &mut Seen, desk: &Value, elapsed: Duration, afterwards: String) -> Vec<String> {
-    for wrong in seen.wrong.iter().take(3) {
-        eprintln!("  {wrong}");
+impl Ran {
+    /// What so many of a thousand answers did not exceed.
+    pub fn latency_ms(&self, per_mille: usize) -> u64 {
+        let latencies_ms = &self.seen.latencies_ms;
+        latencies_ms[(latencies_ms.len() * per_mille).div_ceil(1_000).saturating_sub(1)]
     }
-    seen.latencies_ms.sort_unstable();
-    let all = seen.latencies_ms.len();
-    let rank = |per_mille: usize| seen.latencies_ms[(all * per_mille).div_ceil(1_000).saturating_sub(1)];
-    let useful = seen.of(201) as f64 / elapsed.as_secs_f64();
-    let available = 100.0 * (seen.of(201) + seen.of(202)) as f64 / all as f64;
-    vec![
-        seen.of(201).to_string(),
-        seen.of(202).to_string(),
-        seen.of(503).to_string(),
-        seen.wrong.len().to_string(),
-        format!("{available:.1} %"),
-        rank(500).to_string(),
-        rank(990).to_string(),
-        rank(1_000).to_string(),
-        format!("{useful:.1} ÷ 50 = {:.2}", useful / CAPACITY_PER_SECOND),
-        format!("{} · {}", desk["openings"], desk["notPermitted"]),
-        desk["shed"].to_string(),
-        afterwards,
-    ]
+
+    /// Answers that were neither 201, nor 202 or 503 with `Retry-After`.
+    pub fn wrong(&self) -> usize {
+        self.seen.wrong.len()
+    }
+
+    /// Confirmed rentals a second, beside what the gateway can do.
+    pub fn useful(&self) -> String {
+        let useful = self.seen.of(201) as f64 / self.elapsed.as_secs_f64();
+        format!("{useful:.1} ÷ 50 = {:.2}", useful / CAPACITY_PER_SECOND)
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let Self { seen, desk, afterwards, memory_mib: [early_mib, late_mib], .. } = self;
+        let available = 100.0 * (seen.of(201) + seen.of(202)) as f64 / seen.latencies_ms.len() as f64;
+        vec![
+            seen.of(201).to_string(),
+            seen.of(202).to_string(),
+            seen.of(503).to_string(),
+            self.wrong().to_string(),
+            format!("{available:.1} %"),
+            self.latency_ms(500).to_string(),
+            self.latency_ms(990).to_string(),
+            self.latency_ms(1_000).to_string(),
+            self.useful(),
+            format!("{} · {}", desk["openings"], desk["notPermitted"]),
+            desk["shed"].to_string(),
+            format!("{early_mib:.0} → {late_mib:.0}"),
+            afterwards.clone(),
+        ]
+    }
 }

@@ -12,6 +12,13 @@ pub const OPERATOR_KEY: &str = "the operator of one run of a benchmark";
 /// What a rental costs, in won.
 pub const FEE_WON: u64 = 29_900;
 
+/// A call that needs nobody in particular.
+pub fn plain(method: &'static str, path: &str, expected: u16) -> Call {
+    let expected = StatusCode::from_u16(expected).expect("a status");
+    let body = (method == "POST").then(|| Bytes::from_static(br#"{"quantity":1}"#));
+    Call { method, path: path.to_owned(), token: None, body, expected }
+}
+
 /// A call of somebody.
 pub fn call(
     method: &'static str,

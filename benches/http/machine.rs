@@ -11,58 +11,91 @@ use std::{
 use crate::clock::now;
 
 /// How much of the machine others may use, in percent of all its cores, before figures mean nothing.
-pub const OTHERS_MAX_PERCENT: f64 = 10.0;
+const OTHERS_MAX_PERCENT: f64 = 10.0;
+/// How often at most something is measured because others were there meanwhile.
+const TRIES_MAX: u32 = 3;
 /// How long is looked before it is called idle.
 const LOOK: Duration = Duration::from_secs(2);
+/// Less shows nothing: the kernel counts in hundredths of a second, and its own threads finish later.
+const LOOK_MIN: Duration = Duration::from_secs(1);
 /// How many times the disk is asked.
 const SYNCS: u32 = 300;
 
 /// Processor time so far, in ticks.
-#[derive(Clone, Copy)]
-pub struct Usage {
+struct Usage {
     all: u64,
     busy: u64,
     own: u64,
 }
 
 impl Usage {
-    /// As of now; `own` are the processes that are ours.
-    pub fn of(own: &[u32]) -> Result<Self, Box<dyn Error>> {
+    /// As of now.
+    fn so_far() -> Result<Self, Box<dyn Error>> {
         let stat = fs::read_to_string("/proc/stat")?;
         let cpu = stat.lines().next().and_then(|line| line.strip_prefix("cpu ")).ok_or("no cpu line")?;
         let ticks: Vec<u64> = cpu.split_whitespace().map_while(|tick| tick.parse().ok()).collect();
         // user nice system idle iowait irq softirq steal; what guests take is in `user` already.
         let ticks = ticks.get(..8).ok_or("too few figures in /proc/stat")?;
         let (all, idle) = (ticks.iter().sum::<u64>(), ticks[3] + ticks[4]);
-        let mut used = 0;
-        for pid in own.iter().copied().chain([std::process::id()]) {
-            used += ticks_of(pid)?;
-        }
-        Ok(Self { all, busy: all - idle, own: used })
+        Ok(Self { all, busy: all - idle, own: own_ticks()? })
     }
 
     /// How much of the machine others have used since then, in percent.
-    pub fn others_percent(self, own: &[u32]) -> Result<f64, Box<dyn Error>> {
-        let now = Self::of(own)?;
-        let (all, busy, own) = (now.all - self.all, now.busy - self.busy, now.own - self.own);
+    fn others_percent(&self) -> Result<f64, Box<dyn Error>> {
+        let now = Self::so_far()?;
+        // Who has ended may have been rounded down by a tick.
+        let own = now.own.saturating_sub(self.own);
+        let (all, busy) = (now.all - self.all, now.busy - self.busy);
         Ok(100.0 * busy.saturating_sub(own) as f64 / all.max(1) as f64)
     }
 }
 
-/// What a process has used of the processors, in ticks.
-fn ticks_of(pid: u32) -> Result<u64, Box<dyn Error>> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // Its name, in parentheses, may hold anything.
-    let (_, rest) = stat.rsplit_once(')').ok_or("no name in stat")?;
-    let field = |nth: usize| -> Option<u64> { rest.split_whitespace().nth(nth)?.parse().ok() };
-    Ok(field(11).zip(field(12)).map(|(user, system)| user + system).ok_or("no times in stat")?)
+/// What this process, its children, and those of them that it has waited for, have used of the processors.
+/// So servers may be started and ended in between.
+fn own_ticks() -> Result<u64, Box<dyn Error>> {
+    let this = std::process::id().to_string();
+    let mut own = 0;
+    for entry in fs::read_dir("/proc")? {
+        let path = entry?.path();
+        // What is no process, or has ended meanwhile, has no such file.
+        let Ok(stat) = fs::read_to_string(path.join("stat")) else { continue };
+        // The name, in parentheses, may hold anything. Behind it: the state, the parent, and others.
+        let Some((_, rest)) = stat.rsplit_once(')') else { continue };
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let ticks = |nth: usize| fields.get(nth).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+        if path.ends_with(&this) {
+            own += ticks(11) + ticks(12) + ticks(13) + ticks(14);
+        } else if fields.get(1) == Some(&&*this) {
+            own += ticks(11) + ticks(12);
+        }
+    }
+    Ok(own)
+}
+
+/// Measures something. If others use the machine meanwhile, the figure means nothing: it is measured again,
+/// a few times at most.
+pub async fn undisturbed<T>(
+    mut measure: impl AsyncFnMut() -> Result<T, Box<dyn Error>>,
+) -> Result<T, Box<dyn Error>> {
+    let mut others = 0.0;
+    for _ in 0..TRIES_MAX {
+        let (before, began) = (Usage::so_far()?, now());
+        let measured = measure().await?;
+        tokio::time::sleep(LOOK_MIN.saturating_sub(began.elapsed())).await;
+        others = before.others_percent()?;
+        if others <= OTHERS_MAX_PERCENT {
+            return Ok(measured);
+        }
+        eprintln!("others used {others:.0} % of the machine meanwhile: that does not count");
+    }
+    Err(format!("others used {others:.0} % of the machine meanwhile, and did the times before, too").into())
 }
 
 /// Refuses to go on while others use the machine.
 pub async fn refuse_if_busy() -> Result<(), Box<dyn Error>> {
-    let before = Usage::of(&[])?;
+    let before = Usage::so_far()?;
     tokio::time::sleep(LOOK).await;
-    let others = before.others_percent(&[])?;
+    let others = before.others_percent()?;
     if others > OTHERS_MAX_PERCENT {
         return Err(format!("the machine is busy: others use {others:.0} % of it. Try again later").into());
     }

@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench http` prints figures P1 to P6 and P8 as a table, each beside what the same
 //! machine does without a shop in the same run: only the ratios mean anything elsewhere. `-- --rentals
-//! 1000000` fills the store as the targets say. Others who use the machine end it without figures.
+//! 1000000` fills the store as the targets say. Others who use the machine end it
+//! without figures.
 #![allow(unreachable_pub, reason = "a benchmark exports nothing")]
 
 mod bare;
@@ -11,19 +12,15 @@ mod clock;
 mod figures;
 mod load;
 mod machine;
+mod market;
 mod measures;
 #[expect(dead_code, reason = "gateway and new versions are the drills'")]
 mod process;
-mod shop;
+mod stored;
 
 use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
-use mimalloc::MiMalloc;
-
-/// The same as the server's: neither the load nor what is compared with is to be slower by it.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Measures Saem over HTTP.
 #[derive(Parser)]
@@ -34,13 +31,13 @@ struct Cli {
     #[arg(long, default_value_t = 100_000)]
     rentals: u64,
     /// How many rounds each figure is the median of.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = positive)]
     rounds: usize,
     /// How many seconds a round lasts.
     #[arg(long, default_value_t = 4)]
     seconds: u64,
     /// What cargo passes to every benchmark.
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, global = true)]
     bench: bool,
 }
 
@@ -62,11 +59,22 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
-    if let Some(Role::Bare { directory }) = cli.role {
-        return bare::serve(&directory);
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match cli.role {
+        Some(Role::Bare { directory }) => bare::serve(&directory),
+        None => {
+            let Cli { rentals, rounds, seconds, .. } = cli;
+            let length = Duration::from_secs(seconds);
+            runtime()?.block_on(measures::all(&measures::Plan { rentals, rounds, length }))
+        }
     }
-    let plan =
-        measures::Plan { rentals: cli.rentals, rounds: cli.rounds, length: Duration::from_secs(cli.seconds) };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(measures::all(&plan))
+}
+
+/// A median needs a round, and a load a connection.
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("1 at least".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.to_string()),
+    }
 }

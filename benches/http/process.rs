@@ -21,7 +21,19 @@ pub struct Server {
 impl Server {
     /// The real one, on `data`, with settings as environment variables.
     pub fn saem(data: &Path, settings: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
+        Self::serving(Command::new(env!("CARGO_BIN_EXE_saem")), data, settings)
+    }
+
+    /// The same, with every instruction counted: valgrind becomes the server, and writes what it has counted
+    /// to `counts`, with a number behind it. It is some fifty times slower.
+    pub fn counted(data: &Path, counts: &Path, settings: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
+        let mut command = Command::new("valgrind");
+        let counts = format!("--callgrind-out-file={}", counts.display());
+        command.args(["-q", "--tool=callgrind", &counts, env!("CARGO_BIN_EXE_saem")]);
+        Self::serving(command, data, settings)
+    }
+
+    fn serving(mut command: Command, data: &Path, settings: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
         // One client is the whole load: its rate is what is measured.
         command.envs([("SAEM_LOG", "error"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")]);
@@ -91,6 +103,13 @@ impl Server {
         }
     }
 
+    /// SIGKILL: what was acknowledged is on disk.
+    pub fn kill(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.process.id()
@@ -105,10 +124,7 @@ pub fn inheritable() -> std::io::Result<TcpListener> {
 }
 
 impl Drop for Server {
-    /// SIGKILL: what was acknowledged is on disk.
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
     }
 }
