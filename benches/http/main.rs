@@ -2,14 +2,15 @@
 //!
 //! `cargo bench --bench http` prints figures P1 to P6 and P8 as a table, each beside what the same
 //! machine does without a shop in the same run: only the ratios mean anything elsewhere. `-- --rentals
-//! 1000000` fills the store as the targets say. Others who use the machine end it
-//! without figures.
+//! 1000000` fills the store as the targets say. Others who use the machine end it without figures;
+//! `-- instructions` counts what they cannot touch.
 #![allow(unreachable_pub, reason = "a benchmark exports nothing")]
 
 mod bare;
 mod calls;
 mod clock;
 mod figures;
+mod instructions;
 mod load;
 mod machine;
 mod market;
@@ -43,6 +44,18 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Role {
+    /// Count the instructions of a whole saga, a My Page and a restock; needs valgrind, and no quiet machine.
+    Instructions {
+        /// How many sagas a round has, and as many reads and restocks.
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+        sagas: u64,
+        /// How many rounds each figure is the median of.
+        #[arg(long, default_value_t = 5, value_parser = positive)]
+        rounds: usize,
+        /// How many connections the load has.
+        #[arg(long, default_value_t = 32, value_parser = positive)]
+        connections: usize,
+    },
     /// Be the server that Saem is compared with.
     #[command(hide = true)]
     Bare { directory: PathBuf },
@@ -62,6 +75,9 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
     match cli.role {
         Some(Role::Bare { directory }) => bare::serve(&directory),
+        Some(Role::Instructions { sagas, rounds, connections }) => {
+            runtime()?.block_on(instructions::all(&instructions::Plan { sagas, rounds, connections }))
+        }
         None => {
             let Cli { rentals, rounds, seconds, .. } = cli;
             let length = Duration::from_secs(seconds);
