@@ -2,19 +2,21 @@
 //!
 //! `cargo bench --bench http` prints figures P1 to P6 and P8 as a table, each beside what the same
 //! machine does without a shop in the same run: only the ratios mean anything elsewhere. `-- --rentals
-//! 1000000` fills the store as the targets say. Others who use the machine end it without figures;
-//! `-- instructions` counts what they cannot touch.
+//! 1000000` fills the store as the targets say. `-- curves` draws them against connections and rentals.
+//! Others who use the machine end both without figures; `-- instructions` counts what they cannot touch.
 #![allow(unreachable_pub, reason = "a benchmark exports nothing")]
 
 mod bare;
 mod calls;
 mod clock;
+mod curves;
 mod figures;
 mod instructions;
 mod load;
 mod machine;
 mod market;
 mod measures;
+mod plot;
 #[expect(dead_code, reason = "gateway and new versions are the drills'")]
 mod process;
 mod stored;
@@ -56,6 +58,21 @@ enum Role {
         #[arg(long, default_value_t = 32, value_parser = positive)]
         connections: usize,
     },
+    /// Draw sagas and latency against connections; memory, disk and start against rentals.
+    Curves {
+        /// How many rentals are stored in the end.
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+        rentals: u64,
+        /// How many rounds each figure of a load is the median of.
+        #[arg(long, default_value_t = 3, value_parser = positive)]
+        rounds: usize,
+        /// How many seconds a round lasts.
+        #[arg(long, default_value_t = 2)]
+        seconds: u64,
+        /// Where the plots go.
+        #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance"))]
+        plots: PathBuf,
+    },
     /// Be the server that Saem is compared with.
     #[command(hide = true)]
     Bare { directory: PathBuf },
@@ -77,6 +94,10 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         Some(Role::Bare { directory }) => bare::serve(&directory),
         Some(Role::Instructions { sagas, rounds, connections }) => {
             runtime()?.block_on(instructions::all(&instructions::Plan { sagas, rounds, connections }))
+        }
+        Some(Role::Curves { rentals, rounds, seconds, plots }) => {
+            let (length, plots) = (Duration::from_secs(seconds), &*plots);
+            runtime()?.block_on(curves::all(&curves::Plan { rentals, rounds, length, plots }))
         }
         None => {
             let Cli { rentals, rounds, seconds, .. } = cli;
