@@ -1,6 +1,10 @@
 //! A few threads that wait for the disk, so that no actor does.
 
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::sync::oneshot;
 
@@ -9,9 +13,49 @@ use super::{Pending, StoreError};
 /// How many threads read from disk.
 const READERS: usize = 2;
 
-/// A few threads that wait for the disk, so that no actor does.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A few threads that wait for the disk, so that no actor does. They end with it.
 pub(super) struct ReadPool {
-    jobs: mpsc::Sender<Box<dyn FnOnce() + Send>>,
+    queue: Arc<Queue>,
+}
+
+/// What waits for a reader. A job wakes one at most, and none that is at work already.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    closed: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, job: Job) {
+        self.lock().jobs.push_back(job);
+        self.more.notify_one();
+    }
+
+    /// The next job; none once the pool is gone, and everything done.
+    fn take(&self) -> Option<Job> {
+        let mut waiting = self.lock();
+        loop {
+            if let Some(job) = waiting.jobs.pop_front() {
+                return Some(job);
+            }
+            if waiting.closed {
+                return None;
+            }
+            waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
 }
 
 /// Starts a thread of the store's, under a name that tools show.
@@ -22,20 +66,17 @@ pub(super) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) {
 
 impl ReadPool {
     pub(super) fn start() -> Self {
-        let (jobs, queue) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
-        let queue = Arc::new(Mutex::new(queue));
+        let queue = Arc::new(Queue::default());
         for _ in 0..READERS {
             let queue = Arc::clone(&queue);
             start_thread("store-reader", move || {
-                loop {
-                    let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok(job) = job else { break };
+                while let Some(job) = queue.take() {
                     // A job that panics drops its answer; the thread is for the next one.
-                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                    let _ = catch_unwind(AssertUnwindSafe(job));
                 }
             });
         }
-        Self { jobs }
+        Self { queue }
     }
 
     pub(super) fn run<T: Send + 'static>(
@@ -43,12 +84,16 @@ impl ReadPool {
         job: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<Result<T, StoreError>> {
         let (reply, answer) = oneshot::channel();
-        let job = move || drop(reply.send(job()));
-        let queued = self.jobs.send(Box::new(job));
-        Box::pin(async move {
-            let failed = || StoreError::Unavailable("a reader failed".to_owned());
-            queued.map_err(|_| failed())?;
-            answer.await.map_err(|_| failed())?
-        })
+        self.queue.put(Box::new(move || drop(reply.send(job()))));
+        Box::pin(
+            async move { answer.await.map_err(|_| StoreError::Unavailable("a reader failed".to_owned()))? },
+        )
+    }
+}
+
+impl Drop for ReadPool {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.more.notify_all();
     }
 }
