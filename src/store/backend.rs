@@ -45,6 +45,16 @@ impl Backend {
         }
     }
 
+    /// The newest format of its data that this version reads, and the one it writes: the number in the
+    /// `FORMAT` file.
+    pub(super) const fn format(self) -> u32 {
+        match self {
+            // 2: what is known of a rental, its payment and its delivery has one key.
+            Self::Sled => 2,
+            Self::Redb => 1,
+        }
+    }
+
     /// Without this file, relative to its directory, there is no store.
     pub(super) const fn file(self) -> &'static str {
         match self {
@@ -64,7 +74,7 @@ impl Backend {
     /// # Errors
     /// [`OpenError`] if that cannot be told.
     pub fn of(directory: &Path) -> Result<Option<Self>, OpenError> {
-        directory::format(directory)
+        Ok(directory::format(directory)?.map(|format| format.backend))
     }
 
     /// Opens the store in `directory`, or begins one.

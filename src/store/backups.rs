@@ -159,8 +159,8 @@ pub fn restore(from: &Path, to: &Path) -> Result<Backend, OpenError> {
         return Err(foreign());
     }
     let _lock = directory::lock(from)?;
-    let backend = directory::format(from)?.ok_or_else(foreign)?;
-    directory::holds(from, &from.join(backend.file()))?;
+    let format = directory::format(from)?.ok_or_else(foreign)?;
+    directory::holds(from, &from.join(format.backend.file()))?;
     directory::make(to).map_err(unusable(to))?;
     let _lock = directory::lock(to)?;
     if !is_empty(to).map_err(unusable(to))? {
@@ -172,13 +172,13 @@ pub fn restore(from: &Path, to: &Path) -> Result<Backend, OpenError> {
         return Err(unusable(to)(io::Error::other("it is inside the backup")));
     }
     let restored = copy_all(from, to).and_then(|()| {
-        let whole = files::sync_all(to).and_then(|()| directory::write_format(to, backend));
+        let whole = files::sync_all(to).and_then(|()| directory::write_format(to, format));
         whole.and_then(|()| files::sync_above(to)).map_err(unusable(to))
     });
     if restored.is_err() {
         clear(to);
     }
-    restored.map(|()| backend)
+    restored.map(|()| format.backend)
 }
 
 /// Copies all files of a backup but its `FORMAT`, each for the same eyes only.

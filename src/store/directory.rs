@@ -7,6 +7,10 @@
 //! | `FORMAT` and a store | a data directory |
 //! | `FORMAT` alone | a data directory that has lost its store: refused, or it would look like a new shop |
 //!
+//! The number in `FORMAT` is each backend's own, and a version refuses a larger one than it knows. Whoever
+//! brings a store to a newer format raises it once all of that is on disk: until then an older version finds
+//! what it left (see `sled/migrating.rs`). Whoever copies a store copies its number, too.
+//!
 //! **Invariant:** whoever opens, copies or compacts a store holds the lock of its directory.
 
 use std::{
@@ -18,12 +22,29 @@ use std::{
 
 use super::{Backend, OpenError};
 
-/// The newest data format that this version reads, and the one it writes.
+/// The form of what the vault and the views hold, whatever backend keeps them: the newest that this version
+/// reads, and the one it writes. An export says so.
 pub const FORMAT: u32 = 1;
 /// What the `FORMAT` file says before the number.
 const FORMAT_PREFIX: &str = "saem ";
 /// The backend that the file does not name: there was only this one when the format was made.
 const UNNAMED: Backend = Backend::Sled;
+/// The newest number that any backend has.
+const NEWEST: u32 = Backend::Sled.format();
+
+/// What a `FORMAT` file says: whose data it is, and how that keeps them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Format {
+    pub backend: Backend,
+    pub number: u32,
+}
+
+impl Format {
+    /// The newest that this version reads, and the one it writes.
+    pub(super) const fn newest(backend: Backend) -> Self {
+        Self { backend, number: backend.format() }
+    }
+}
 
 /// Makes a data directory, if there is none. Whose data it is, nobody else reads: what is in it are
 /// customers' addresses.
@@ -46,8 +67,8 @@ pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Which backend's a data directory is; none if it has no `FORMAT` file.
-pub(super) fn format(directory: &Path) -> Result<Option<Backend>, OpenError> {
+/// What the `FORMAT` file of a data directory says; none if there is none.
+pub(super) fn format(directory: &Path) -> Result<Option<Format>, OpenError> {
     let path = directory.display().to_string();
     let text = match fs::read_to_string(directory.join("FORMAT")) {
         Ok(text) => text,
@@ -56,23 +77,27 @@ pub(super) fn format(directory: &Path) -> Result<Option<Backend>, OpenError> {
     };
     let said = text.strip_prefix(FORMAT_PREFIX).map(str::trim_end).unwrap_or_default();
     let (number, name) = said.split_once(' ').map_or((said, None), |(number, name)| (number, Some(name)));
-    match (number.parse(), name) {
-        (Ok(found), _) if found > FORMAT => Err(OpenError::Newer { path, found, supported: FORMAT }),
-        (Ok(_), None) => Ok(Some(UNNAMED)),
-        (Ok(_), Some(name)) => Backend::named(name).map(Some).ok_or(OpenError::Foreign(path)),
-        (Err(_), _) => Err(OpenError::Foreign(path)),
+    let Ok(number) = number.parse() else { return Err(OpenError::Foreign(path)) };
+    let backend = name.map_or(Some(UNNAMED), Backend::named);
+    // A newer version may have a backend that this one does not know.
+    let supported = backend.map_or(NEWEST, Backend::format);
+    if number > supported {
+        return Err(OpenError::Newer { path, found: number, supported });
     }
+    backend.map(|backend| Some(Format { backend, number })).ok_or(OpenError::Foreign(path))
 }
 
 /// Sees that a data directory is `backend`'s, in a format that this version reads; nothing is touched.
-/// Answers whether there must be a store in it: if not, one may be [begun](begin).
-pub(super) fn check_format(directory: &Path, backend: Backend) -> Result<bool, OpenError> {
+/// Answers the format of the store that must be in it: if none, one may be [begun](begin).
+pub(super) fn check_format(directory: &Path, backend: Backend) -> Result<Option<u32>, OpenError> {
     let path = directory.display().to_string();
     match format(directory)? {
-        Some(holds) if holds != backend => Err(OpenError::OtherBackend { path, holds, configured: backend }),
-        Some(_) => Ok(true),
+        Some(Format { backend: holds, .. }) if holds != backend => {
+            Err(OpenError::OtherBackend { path, holds, configured: backend })
+        }
+        Some(format) => Ok(Some(format.number)),
         None if holds_other_things(directory) => Err(OpenError::Foreign(path)),
-        None => Ok(false),
+        None => Ok(None),
     }
 }
 
@@ -103,10 +128,10 @@ fn holds_other_things(directory: &Path) -> bool {
 }
 
 /// A new store is about to be made.
-pub(super) fn begin(directory: &Path, backend: Backend) -> io::Result<()> {
+pub(super) fn begin(directory: &Path, Format { backend, number }: Format) -> io::Result<()> {
     let mut handle = File::create(directory.join(BEGUN))?;
     let name = if backend == UNNAMED { String::new() } else { format!(" {backend}") };
-    writeln!(handle, "{FORMAT_PREFIX}{FORMAT}{name}")?;
+    writeln!(handle, "{FORMAT_PREFIX}{number}{name}")?;
     handle.sync_all()?;
     File::open(directory)?.sync_all()
 }
@@ -118,8 +143,8 @@ pub(super) fn begun(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// All that belongs to a copy is there, and on disk: from now on it is a data directory.
-pub(super) fn write_format(directory: &Path, backend: Backend) -> io::Result<()> {
-    begin(directory, backend)?;
+/// All that belongs to a store of this format is there, and on disk: from now on it is a data directory.
+pub(super) fn write_format(directory: &Path, format: Format) -> io::Result<()> {
+    begin(directory, format)?;
     begun(directory)
 }

@@ -18,7 +18,7 @@ use super::{
     RecordedCommit, StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite, at_once,
     record::{CommitRecord, IndexRecord},
 };
-use crate::domain::{EntityId, Position, Recorded, RentalId, Version};
+use crate::domain::{EntityId, EntityKind, Position, Recorded, RentalId, Version};
 
 /// What a failing commit does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,10 +170,10 @@ impl State {
         let timelines: Vec<_> = record.timelines(self.next()).collect();
         let own = timelines.iter().filter(|(rental, _)| EntityId::from(*rental) == commit.entity).count();
         let room = |entity: &EntityId| self.now.index.get(entity).cloned().unwrap_or_default();
-        room(&commit.entity).check_room(commit.snapshot.len(), own)?;
+        room(&commit.entity).check_room(commit.entity.kind, commit.snapshot.len(), own)?;
         for (rental, _) in &timelines {
             let known = room(&(*rental).into());
-            known.check_room(known.snapshot.len(), timelines.len())?;
+            known.check_room(EntityKind::Rental, known.snapshot.len(), timelines.len())?;
         }
         Ok(())
     }

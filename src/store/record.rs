@@ -21,7 +21,14 @@ pub(super) struct CommitRecord {
 
 /// The most bytes an [`IndexRecord`] may have: a larger value would not stay in sled's tree.
 const INDEX_BYTES_MAX: usize = 27 * 1_024;
-/// How much of that a position takes at most, and all but the snapshot and the timeline.
+/// In sled's tree, those of a rental, its payment and its delivery are one value: each has its part of that.
+/// A rental's holds the timeline of all three.
+const RENTAL_BYTES_MAX: usize = 15 * 1_024;
+const PAYMENT_BYTES_MAX: usize = 8 * 1_024;
+const DELIVERY_BYTES_MAX: usize = 4 * 1_024;
+const _: () = assert!(RENTAL_BYTES_MAX + PAYMENT_BYTES_MAX + DELIVERY_BYTES_MAX <= INDEX_BYTES_MAX);
+/// How much of that a position takes at most, and all but the snapshot and the timeline: checksum and length,
+/// too.
 const POSITION_BYTES: usize = 9;
 const INDEX_OVERHEAD_BYTES: usize = 64;
 
@@ -87,16 +94,30 @@ pub(super) struct IndexRecord {
 }
 
 impl IndexRecord {
-    /// Refuses to grow beyond what can be stored.
+    /// Refuses to grow beyond what can be stored of an entity of this kind.
     ///
     /// # Errors
     /// [`CommitError::Refused`]
-    pub(super) fn check_room(&self, snapshot: usize, more_positions: usize) -> Result<(), CommitError> {
+    pub(super) fn check_room(
+        &self,
+        kind: EntityKind,
+        snapshot: usize,
+        more_positions: usize,
+    ) -> Result<(), CommitError> {
+        let max = match kind {
+            EntityKind::Rental => RENTAL_BYTES_MAX,
+            EntityKind::Payment => PAYMENT_BYTES_MAX,
+            EntityKind::Delivery => DELIVERY_BYTES_MAX,
+            EntityKind::Product | EntityKind::Account | EntityKind::Context => INDEX_BYTES_MAX,
+        };
         let positions = self.timeline.len() + more_positions;
-        if INDEX_OVERHEAD_BYTES + snapshot + POSITION_BYTES * positions <= INDEX_BYTES_MAX {
+        if INDEX_OVERHEAD_BYTES + snapshot + POSITION_BYTES * positions <= max {
             return Ok(());
         }
-        Err(CommitError::Refused(format!("an entity with {positions} events in its timeline is too large")))
+        let kind = kind.as_str();
+        Err(CommitError::Refused(format!(
+            "a {kind} with a snapshot of {snapshot} bytes and {positions} events in its timeline is too large"
+        )))
     }
 
     /// What whoever loads the entity is told.

@@ -24,7 +24,7 @@ use super::{
     record::{CommitRecord, IndexRecord},
     status::Status,
 };
-use crate::domain::{EntityId, Position, Recorded, Version};
+use crate::domain::{EntityId, EntityKind, Position, Recorded, Version};
 
 /// How many requests become one batch.
 const BATCH_MAX: usize = 1_024;
@@ -41,7 +41,7 @@ pub(super) trait Engine: Send + 'static {
     fn status(&self) -> &Status;
 
     /// What is on disk of an entity, or will be there if the last batch is.
-    fn known(&self, entity: EntityId) -> Result<Option<IndexRecord>, StoreError>;
+    fn known(&mut self, entity: EntityId) -> Result<Option<IndexRecord>, StoreError>;
 
     /// Does what only this backend is asked for, or stages it.
     fn stage(&mut self, batch: &mut Batch<Self::Staged>, own: Self::Own);
@@ -213,10 +213,10 @@ impl<E: Engine> Writer<E> {
         // Nothing is staged before everything is known to fit.
         let timelines: Vec<_> = record.timelines(self.next).collect();
         let own = timelines.iter().filter(|(rental, _)| EntityId::from(*rental) == commit.entity).count();
-        self.known(batch, commit.entity)?.check_room(commit.snapshot.len(), own)?;
+        self.known(batch, commit.entity)?.check_room(commit.entity.kind, commit.snapshot.len(), own)?;
         for (rental, _) in &timelines {
             let known = self.known(batch, (*rental).into())?;
-            known.check_room(known.snapshot.len(), timelines.len())?;
+            known.check_room(EntityKind::Rental, known.snapshot.len(), timelines.len())?;
         }
         for (rental, position) in timelines {
             self.known(batch, rental.into())?.in_timeline(position);
@@ -234,7 +234,7 @@ impl<E: Engine> Writer<E> {
     }
 
     fn known<'a>(
-        &self,
+        &mut self,
         batch: &'a mut Batch<E::Staged>,
         entity: EntityId,
     ) -> Result<&'a mut IndexRecord, CommitError> {

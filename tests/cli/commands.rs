@@ -97,7 +97,7 @@ fn a_directory_that_cannot_be_used_is_named() {
 fn a_newer_format_is_refused_naming_both() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("FORMAT"), "saem 7\n").unwrap();
-    fails_with(saem(directory.path()).output().unwrap(), &["format 7", "up to format 1"]);
+    fails_with(saem(directory.path()).output().unwrap(), &["format 7", "up to format 2"]);
     fs::write(directory.path().join("FORMAT"), "postgres 7\n").unwrap();
     fails_with(saem(directory.path()).output().unwrap(), &["no FORMAT file of Saem's"]);
     fs::remove_file(directory.path().join("FORMAT")).unwrap();

@@ -36,13 +36,16 @@ pub(crate) type Golden = BTreeMap<String, Vec<u8>>;
 
 /// The golden file of this name; with `SAEM_BLESS=1`, after writing it.
 pub(crate) fn golden(file: &str, today: &Golden) -> Golden {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
-    let old = fs::read_to_string(&path).unwrap_or_default();
-    if std::env::var_os("SAEM_BLESS").is_none() || read(&old) == *today {
-        return read(&old);
+    let old = read(file);
+    if std::env::var_os("SAEM_BLESS").is_none() || old == *today {
+        return old;
     }
-    fs::write(&path, written(today)).unwrap();
+    fs::write(path(file), written(today)).unwrap();
     today.clone()
+}
+
+fn path(file: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file)
 }
 
 fn written(golden: &Golden) -> String {
@@ -56,7 +59,9 @@ fn written(golden: &Golden) -> String {
     text
 }
 
-fn read(text: &str) -> Golden {
+/// The golden file of this name, as it is.
+pub(crate) fn read(file: &str) -> Golden {
+    let text = fs::read_to_string(path(file)).unwrap_or_default();
     let mut golden = Golden::new();
     for line in text.lines() {
         match line.strip_suffix(':') {

@@ -16,7 +16,9 @@ mod directory;
 mod failing;
 mod golden;
 mod golden_store;
+mod grouped;
 mod lacking;
+mod migrating;
 mod reading;
 mod redb_file;
 mod room;
@@ -83,6 +85,7 @@ conformance!([memory: Memory, sled: Sled, redb: Redb] {
     failing::a_failed_commit_poisons_until_reopened,
     failing::a_closed_journal_takes_nothing,
     failing::a_closed_journal_can_be_closed_again,
+    grouped::three_that_share_a_row_grow_as_far_as_it_has_room,
 });
 
 conformance!([sled_on_disk: SledJournal, redb_on_disk: RedbJournal] {

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::{
     backend::{Backend as _, Keeper, Kept, SledJournal},
     directory::{Raw, entity_key},
+    grouped::group_key,
     reading::two_rentals,
     samples::registered,
 };
@@ -56,8 +57,10 @@ fn what_is_damaged_or_missing_in_the_index_is_found_by_its_entity() {
         let damaged = found(|raw| raw.flip(&entity_key(product), -1)).await;
         is(&damaged, product, "damaged");
         assert_eq!(damaged.len(), well.len() + 1, "{damaged:#?}");
-        let missing = found(|raw| drop(raw.tree.remove(entity_key(rental)).unwrap())).await;
-        is(&missing, rental, "the index does not know it");
+        let missing = found(|raw| drop(raw.tree.remove(group_key(RentalId(101))).unwrap())).await;
+        for missed in [rental, RentalId(101).payment().into(), RentalId(101).delivery().into()] {
+            is(&missing, missed, "the index does not know it");
+        }
         let of_another = found(|raw| {
             let other = raw.tree.get(entity_key(product)).unwrap().unwrap();
             raw.tree.insert(entity_key(ProductId(3).into()), &other).unwrap();
@@ -69,8 +72,8 @@ fn what_is_damaged_or_missing_in_the_index_is_found_by_its_entity() {
         is(&of_another, ProductId(3).into(), "its snapshot is not what its events come to");
         is(&of_another, ProductId(4).into(), "the journal tells nothing of it");
         let without_timeline = found(|raw| {
-            let other = raw.tree.get(entity_key(RentalId(100).into())).unwrap().unwrap();
-            raw.tree.insert(entity_key(rental), other).unwrap();
+            let other = raw.tree.get(group_key(RentalId(100))).unwrap().unwrap();
+            raw.tree.insert(group_key(RentalId(101)), other).unwrap();
         })
         .await;
         is(&without_timeline, rental, "its timeline is another one");

@@ -62,7 +62,7 @@ impl Engine for RedbEngine {
         &self.shared.status
     }
 
-    fn known(&self, entity: EntityId) -> Result<Option<IndexRecord>, StoreError> {
+    fn known(&mut self, entity: EntityId) -> Result<Option<IndexRecord>, StoreError> {
         self.shared.files.with(|opened| reads::known(&opened.snapshot()?, entity))
     }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::store::{
     BackUpError, BackedUp, Backend,
     backups::{self, Told, failed},
-    directory,
+    directory::{self, Format},
     files::{size, sync_above, sync_all},
 };
 
@@ -99,6 +99,7 @@ fn copy(
     batches: Batches<'_>,
     beside: &[PathBuf],
 ) -> Result<BackedUp, BackUpError> {
+    let number = shared.files.with(|opened| Ok(opened.format))?;
     let store = to.join(STORE);
     let options = SledOptions { cache_bytes: CACHE_BYTES, ..SledOptions::default() };
     let (sums, lengths) = {
@@ -122,7 +123,7 @@ fn copy(
         reads::last(&journal)?
     };
     sync_all(to).map_err(failed)?;
-    directory::write_format(to, Backend::Sled).map_err(failed)?;
+    directory::write_format(to, Format { backend: Backend::Sled, number }).map_err(failed)?;
     sync_above(to).map_err(failed)?;
     Ok(BackedUp { position, bytes: size(to).map_err(failed)? })
 }

@@ -12,12 +12,20 @@ use tracing::warn;
 use super::{OpenError, SledOptions, compacting};
 use crate::{
     domain::{EntityId, Position},
-    store::{Backend, StoreError, directory, files, held::Held},
+    store::{
+        Backend, StoreError,
+        directory::{self, Format},
+        files,
+        held::Held,
+    },
 };
 
 /// sled puts a page that is larger than a quarter of a segment into a file of its own, which it never
 /// syncs. A page of ours has up to 16 values of up to 27 KiB while it splits: it must stay below.
 const SEGMENT_BYTES: usize = 2 * 1_024 * 1_024;
+
+/// From this format on, a rental, its payment and its delivery have one key.
+const GROUPED_FROM: u32 = 2;
 
 /// Where sled's files are, in the data directory.
 pub(super) const STORE: &str = "journal";
@@ -52,6 +60,8 @@ pub(super) struct Opened {
     pub db: sled::Db,
     pub tree: sled::Tree,
     pub views: sled::Tree,
+    /// The number of its format.
+    pub format: u32,
     /// Keeps others from opening or compacting the store.
     _lock: File,
     /// A descriptor of our own, to sync sled's file: its `flush` does not reach the disk by itself.
@@ -64,6 +74,11 @@ impl Opened {
             Tree::Journal => &self.tree,
             Tree::Views => &self.views,
         }
+    }
+
+    /// Whether a rental, its payment and its delivery have one key (see `row`).
+    pub(super) const fn is_grouped(&self) -> bool {
+        self.format >= GROUPED_FROM
     }
 
     /// Waits until all that was applied is on disk.
@@ -86,13 +101,14 @@ pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, Ope
     let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
     directory::make(directory).map_err(unusable)?;
     let lock = directory::lock(directory)?;
-    let there = directory::check_format(directory, Backend::Sled)?;
+    let newest = Format::newest(Backend::Sled);
+    let found = directory::check_format(directory, Backend::Sled)?;
     compacting::settle(directory).map_err(unusable)?;
     let store = directory.join(STORE);
-    if there {
+    if found.is_some() {
         directory::holds(directory, &directory.join(Backend::Sled.file()))?;
     } else {
-        directory::begin(directory, Backend::Sled).map_err(unusable)?;
+        directory::begin(directory, newest).map_err(unusable)?;
     }
     let db = open_db(&store, options).map_err(|error| opening(&path, error))?;
     let [tree, views] = TREES.map(|tree| db.open_tree(tree.name()).map_err(|error| opening(&path, error)));
@@ -102,10 +118,11 @@ pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, Ope
     for directory in [&store, directory] {
         files::sync(directory).map_err(unusable)?;
     }
-    if !there {
+    if found.is_none() {
         directory::begun(directory).map_err(unusable)?;
     }
-    Ok(Opened { db, tree, views, _lock: lock, db_file })
+    let format = found.unwrap_or(newest.number);
+    Ok(Opened { db, tree, views, format, _lock: lock, db_file })
 }
 
 pub(super) fn open_db(store: &Path, options: SledOptions) -> sled::Result<sled::Db> {
@@ -170,6 +187,7 @@ pub(super) fn is_locked(error: &sled::Error) -> bool {
 
 pub(super) const CHUNKS: &[u8] = b"j";
 pub(super) const ENTITIES: &[u8] = b"e";
+pub(super) const GROUPS: &[u8] = b"g";
 pub(super) const CHECKPOINT: &[u8] = b"mcheckpoint";
 
 pub(super) fn chunk_key(first: Position) -> [u8; 9] {
@@ -182,6 +200,12 @@ pub(super) fn entity_key(entity: EntityId) -> [u8; 18] {
     let mut key = [b'e'; 18];
     key[1] = entity.kind as u8;
     key[2..].copy_from_slice(&entity.id.to_be_bytes());
+    key
+}
+
+pub(super) fn group_key(id: u128) -> [u8; 17] {
+    let mut key = [b'g'; 17];
+    key[1..].copy_from_slice(&id.to_be_bytes());
     key
 }
 

@@ -5,7 +5,8 @@
 //! | key | value |
 //! | --- | --- |
 //! | `j` position of its first event | a *chunk*: the commits of one batch, packed, ≤ 16 KiB |
-//! | `e` entity | what is known of an entity: version, snapshot, timeline; *written behind* |
+//! | `g` id of a rental | what is known of it, its payment and its delivery; *written behind* |
+//! | `e` any other entity | what is known of it: version, snapshot, timeline; *written behind* |
 //! | `m` `checkpoint` | from which position on the journal is to be folded at start-up |
 //! | `m` `mark` | a number that the file `journal.mark` repeats, see [`mark`] |
 //! | `v` key | the vault |
@@ -23,7 +24,9 @@ mod copying;
 mod format;
 mod index;
 mod mark;
+mod migrating;
 mod reads;
+mod row;
 mod surveying;
 mod writer;
 
@@ -38,7 +41,7 @@ use tokio::sync::watch;
 use self::{
     backing_up::Handover,
     format::{Files, Tree, unavailable},
-    index::Index,
+    index::{Found, Index},
     mark::Mark,
     writer::SledEngine,
 };
@@ -92,7 +95,11 @@ impl SledJournal {
     /// # Errors
     /// [`OpenError`], one clear line each.
     pub fn open(directory: &Path, options: SledOptions) -> Result<Arc<Self>, OpenError> {
-        let opened = format::open(directory, options)?;
+        let mut opened = format::open(directory, options)?;
+        // At rest, a store keeps the format that it has.
+        if options.write_behind || opened.is_grouped() {
+            migrating::migrate(directory, &mut opened)?;
+        }
         let damaged = |error: StoreError| OpenError::Damaged {
             path: directory.display().to_string(),
             error: error.to_string(),
@@ -131,14 +138,18 @@ impl SledJournal {
     }
 }
 
+/// What whoever loads an entity is told; one that does not exist is as new.
+fn loaded(found: Found) -> Result<Loaded, StoreError> {
+    found.map(|known| known.map_or_else(Loaded::default, |known| known.loaded()))
+}
+
 impl Journal for SledJournal {
     fn load(&self, entity: EntityId) -> Pending<Result<Loaded, StoreError>> {
         if let Some(known) = self.shared.index.in_memory(entity) {
-            return at_once(Ok(known.loaded()));
+            return at_once(loaded(known));
         }
         let shared = Arc::clone(&self.shared);
-        self.pool
-            .run(move || Ok(shared.index.get(entity)?.map_or_else(Loaded::default, |known| known.loaded())))
+        self.pool.run(move || loaded(shared.index.get(entity)))
     }
 
     fn commit(&self, commit: Commit) -> Pending<Result<Committed, CommitError>> {
@@ -158,7 +169,7 @@ impl Journal for SledJournal {
 
     fn timeline(&self, rental: RentalId) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
         let shared = Arc::clone(&self.shared);
-        if let Some(known) = shared.index.in_memory(rental.into())
+        if let Some(Ok(Some(known))) = shared.index.in_memory(rental.into())
             && let Some(events) = shared.status.tail.at(&known.timeline)
         {
             return at_once(Ok(events));

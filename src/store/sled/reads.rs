@@ -7,6 +7,7 @@ use tracing::{error, field::display};
 use super::{
     format::{CHECKPOINT, CHUNKS, Files, chunk_key, unavailable},
     index::Index,
+    row::{Row, RowId},
 };
 use crate::{
     domain::{EntityId, Position, Recorded, Version},
@@ -136,7 +137,7 @@ pub(super) fn recover(files: &Files, index: &Index) -> Result<Position, StoreErr
     let tree = &files.with(|opened| Ok(opened.tree.clone()))?;
     let checkpoint = tree.get(CHECKPOINT).map_err(unavailable)?;
     let checkpoint = checkpoint.map_or(Ok(Position::default()), |stored| codec::decode(&stored))?;
-    let mut changed: HashMap<EntityId, IndexRecord> = HashMap::new();
+    let mut changed: HashMap<RowId, Row> = HashMap::new();
     let mut head = checkpoint;
     for chunk in chunks_from(tree, Position(checkpoint.0 + 1))? {
         let (first, chunk) = chunk?;
@@ -149,19 +150,18 @@ pub(super) fn recover(files: &Files, index: &Index) -> Result<Position, StoreErr
             head = head.max(last);
         }
     }
-    let records = changed.into_iter().map(|(entity, record)| (entity, Arc::new(record)));
-    index.changed(records, Position(checkpoint.0 + 1), now());
+    index.changed(changed, Position(checkpoint.0 + 1), now());
     Ok(head)
 }
 
 fn fold(
     index: &Index,
-    changed: &mut HashMap<EntityId, IndexRecord>,
+    changed: &mut HashMap<RowId, Row>,
     first: Position,
     commit: &CommitRecord,
 ) -> Result<(), StoreError> {
     let version = Version(commit.last(first).0);
-    let known = entry(index, changed, commit.entity)?;
+    let known = record_of(index, changed, commit.entity)?;
     // On disk it may be newer than the checkpoint.
     if known.version < version {
         known.snapshot = match fold_snapshot(&known.snapshot, commit) {
@@ -177,22 +177,23 @@ fn fold(
         known.last_commit_id = commit.commit_id;
     }
     for (rental, position) in commit.timelines(first) {
-        entry(index, changed, rental.into())?.in_timeline(position);
+        record_of(index, changed, rental.into())?.in_timeline(position);
     }
     Ok(())
 }
 
-fn entry<'a>(
+fn record_of<'a>(
     index: &Index,
-    changed: &'a mut HashMap<EntityId, IndexRecord>,
+    changed: &'a mut HashMap<RowId, Row>,
     entity: EntityId,
 ) -> Result<&'a mut IndexRecord, StoreError> {
     use std::collections::hash_map::Entry;
-    Ok(match changed.entry(entity) {
-        Entry::Occupied(known) => known.into_mut(),
+    let row = match changed.entry(RowId::of(entity)) {
+        Entry::Occupied(row) => row.into_mut(),
         Entry::Vacant(vacant) => {
-            let stored = index.get(entity)?.map(|stored| IndexRecord::clone(&stored));
-            vacant.insert(stored.unwrap_or_default())
+            let row = index.row(*vacant.key())?;
+            vacant.insert(row)
         }
-    })
+    };
+    row.record(entity.kind)
 }

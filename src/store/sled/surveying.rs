@@ -4,15 +4,13 @@ use std::{collections::BTreeMap, ops::Bound};
 
 use super::{
     Shared,
-    format::{ENTITIES, entity_key, unavailable, vault_key},
+    format::{ENTITIES, GROUPS, Opened, entity_key, group_key, unavailable, vault_key},
     reads::{chunks_from, commits as commits_of},
+    row::{GROUPED, Row, RowId},
 };
 use crate::{
-    domain::{EntityId, Position},
-    store::{
-        Known, KnownEntity, RecordedCommit, StoreError, VaultRow, codec, record::IndexRecord,
-        survey::entity_of,
-    },
+    domain::{EntityId, EntityKind, Position},
+    store::{Known, KnownEntity, RecordedCommit, StoreError, VaultRow, survey::entity_of},
 };
 
 /// A row of the tree, as sled reads it.
@@ -56,20 +54,61 @@ pub(super) fn entities(
     after: Option<EntityId>,
     max: usize,
 ) -> Result<Vec<KnownEntity>, StoreError> {
-    // In this order: a record leaves memory only after it is on disk.
+    // In this order: a row leaves memory only after it is on disk.
     let in_memory = shared.index.after_in_memory(after, max);
-    let mut found: BTreeMap<EntityId, Result<Known, StoreError>> = shared.files.with(|files| {
-        let from = after
-            .map_or(Bound::Included(ENTITIES.to_vec()), |after| Bound::Excluded(entity_key(after).to_vec()));
-        let to = Bound::Excluded(vec![ENTITIES[0] + 1]);
-        let known = |row: TreeRow| {
-            let (key, stored) = row.map_err(unavailable)?;
-            Ok((entity_of(&key[ENTITIES.len()..])?, codec::decode::<IndexRecord>(&stored).map(Known::from)))
-        };
-        files.tree.range::<Vec<u8>, _>((from, to)).take(max).map(known).collect()
-    })?;
-    found.extend(in_memory.into_iter().map(|(entity, record)| (entity, Ok(record.into()))));
+    let stored = shared.files.with(|opened| stored_entities(opened, after, max))?;
+    let mut found: BTreeMap<EntityId, Result<Known, StoreError>> = stored.into_iter().collect();
+    found.extend(in_memory);
     Ok(found.into_iter().take(max).collect())
+}
+
+/// The same of the entities on disk.
+fn stored_entities(
+    opened: &Opened,
+    after: Option<EntityId>,
+    max: usize,
+) -> Result<Vec<KnownEntity>, StoreError> {
+    let mut found = Vec::new();
+    let grouped = if opened.is_grouped() { &GROUPED[..] } else { &[] };
+    for kind in grouped.iter().copied().filter(|kind| after.is_none_or(|after| *kind >= after.kind)) {
+        for known in groups_with(opened, kind, after.filter(|after| after.kind == kind)) {
+            if found.len() >= max {
+                return Ok(found);
+            }
+            found.push(known?);
+        }
+    }
+    // Behind those, or all, each in a row of its own. What an old format left of the others is not read.
+    let first = [ENTITIES, if grouped.is_empty() { &[] } else { &[EntityKind::Product as u8] }].concat();
+    let alone = after.filter(|after| !grouped.contains(&after.kind)).map(|after| entity_key(after).to_vec());
+    let from = alone.map_or(Bound::Included(first), Bound::Excluded);
+    let to = Bound::Excluded(vec![ENTITIES[0] + 1]);
+    for row in opened.tree.range::<Vec<u8>, _>((from, to)).take(max - found.len()) {
+        let (key, value) = row.map_err(unavailable)?;
+        let entity = entity_of(&key[ENTITIES.len()..])?;
+        found.extend(Row::read(RowId::Alone(entity), &value)?.known(entity));
+    }
+    Ok(found)
+}
+
+/// The entities of a kind behind `after` that have a row together with others.
+fn groups_with(
+    opened: &Opened,
+    kind: EntityKind,
+    after: Option<EntityId>,
+) -> impl Iterator<Item = Result<KnownEntity, StoreError>> {
+    let from =
+        after.map_or(Bound::Included(GROUPS.to_vec()), |after| Bound::Excluded(group_key(after.id).to_vec()));
+    let to = Bound::Excluded(vec![GROUPS[0] + 1]);
+    let known = move |row: TreeRow| {
+        let (key, value) = row.map_err(unavailable)?;
+        let id = key[GROUPS.len()..].try_into().map(u128::from_be_bytes);
+        let id = id.map_err(|_| StoreError::Corrupt("a key of the index".to_owned()))?;
+        let entity = EntityId { kind, id };
+        let found = Row::read(RowId::Group(id), &value).map(|row| row.known(entity));
+        Ok(found.unwrap_or_else(|error| Some((entity, Err(error)))))
+    };
+    opened.tree.range::<Vec<u8>, _>((from, to)).filter_map(move |row| known(row).transpose())
 }
 
 /// The first records of the vault whose keys begin with `prefix`, at most `limit`.

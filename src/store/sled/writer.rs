@@ -6,13 +6,18 @@
 //!
 //! The file that repeats the mark is written after the batch was answered: nobody waits for it.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    convert::Infallible,
+    sync::Arc,
+};
 
 use super::{
     Shared,
-    format::{CHECKPOINT, Tree, chunk_key, entity_key, unavailable, vault_key},
+    format::{CHECKPOINT, Tree, chunk_key, unavailable, vault_key},
     index::Due,
     mark::Mark,
+    row::{Row, RowId},
 };
 use crate::{
     domain::{EntityId, Position},
@@ -27,16 +32,18 @@ use crate::{
 
 /// How large a journal value may get: a page holds several, and must not become too large (see `format`).
 const CHUNK_BYTES_MAX: usize = 15 * 1_024;
-/// How many records are written behind with each batch, and how many more for each of its commits.
+/// How many rows are written behind with each batch, and how many more for each of its commits.
 const BEHIND_MIN: usize = 64;
 const BEHIND_PER_COMMIT: usize = 2;
-/// How many records are written behind at once when there is nothing else to do.
+/// How many rows are written behind at once when there is nothing else to do.
 const BEHIND_QUIET: usize = 1_024;
 
 /// What writes to sled.
 pub(super) struct SledEngine {
     shared: Arc<Shared>,
     mark: Mark,
+    /// The rows of the index that the next batch was checked against, as they were before it.
+    rows: HashMap<RowId, Row>,
     /// Whether the batch that was written last took a mark along.
     marked: bool,
     fail_next_flush: bool,
@@ -50,8 +57,15 @@ impl Engine for SledEngine {
         &self.shared.status
     }
 
-    fn known(&self, entity: EntityId) -> Result<Option<IndexRecord>, StoreError> {
-        Ok(self.shared.index.get(entity)?.map(|stored| IndexRecord::clone(&stored)))
+    fn known(&mut self, entity: EntityId) -> Result<Option<IndexRecord>, StoreError> {
+        let row = match self.rows.entry(RowId::of(entity)) {
+            Entry::Occupied(row) => row.into_mut(),
+            Entry::Vacant(vacant) => {
+                let row = self.shared.index.row(*vacant.key())?;
+                vacant.insert(row)
+            }
+        };
+        Ok(row.get(entity.kind)?.map(|record| IndexRecord::clone(&record)))
     }
 
     fn stage(&mut self, _: &mut Batch<()>, own: Infallible) {
@@ -59,6 +73,7 @@ impl Engine for SledEngine {
     }
 
     fn write(&mut self, batch: &mut Batch<()>, pace: Pace) -> Result<bool, StoreError> {
+        let mut rows = self.rows_after(batch);
         let max = match pace {
             Pace::Busy => BEHIND_MIN + BEHIND_PER_COMMIT * batch.frames.len(),
             Pace::Quiet | Pace::Closing => BEHIND_QUIET,
@@ -76,21 +91,21 @@ impl Engine for SledEngine {
             self.shared.index.due(max, now(), pace == Pace::Closing, head)
         };
         let marking = !full && self.mark.is_due(pace != Pace::Busy);
-        if due.entities.is_empty() && batch.answers.is_empty() && !marking {
+        if due.rows.is_empty() && batch.answers.is_empty() && !marking {
             return Ok(false);
         }
-        self.make_durable(batch, &due, marking)?;
+        self.make_durable(batch, &rows, &due, marking)?;
         self.marked = marking;
         if !marking && !batch.answers.is_empty() {
             self.mark.acknowledged();
         }
-        self.shared.index.written(&due.entities);
+        self.shared.index.written(&due.rows);
         if let Some((first, _)) = batch.frames.first() {
-            let known = std::mem::take(&mut batch.known).into_iter();
-            let known = known.filter(|(entity, _)| !due.entities.contains(entity));
-            let known = known.filter(|(_, record)| record.version.0 > 0 || !record.timeline.is_empty());
-            let known = known.map(|(entity, record)| (entity, Arc::new(record)));
-            self.shared.index.changed(known, *first, now());
+            for id in &due.rows {
+                rows.remove(id);
+            }
+            rows.retain(|_, row| !row.is_empty());
+            self.shared.index.changed(rows, *first, now());
         }
         Ok(true)
     }
@@ -111,11 +126,30 @@ impl Engine for SledEngine {
 }
 
 impl SledEngine {
-    pub(super) const fn new(shared: Arc<Shared>, mark: Mark) -> Self {
-        Self { shared, mark, marked: false, fail_next_flush: false }
+    pub(super) fn new(shared: Arc<Shared>, mark: Mark) -> Self {
+        Self { shared, mark, rows: HashMap::new(), marked: false, fail_next_flush: false }
     }
 
-    fn make_durable(&mut self, batch: &Batch<()>, due: &Due, marking: bool) -> Result<(), StoreError> {
+    /// The rows of the index that a batch was checked against, as it leaves them.
+    fn rows_after(&mut self, batch: &mut Batch<()>) -> HashMap<RowId, Row> {
+        let mut rows = std::mem::take(&mut self.rows);
+        for (entity, record) in std::mem::take(&mut batch.known) {
+            // Who was only looked for does not exist for that.
+            if record.version.0 > 0 || !record.timeline.is_empty() {
+                let row = rows.get_mut(&RowId::of(entity)).expect("a record is looked up in its row");
+                row.set(entity.kind, record);
+            }
+        }
+        rows
+    }
+
+    fn make_durable(
+        &mut self,
+        batch: &Batch<()>,
+        rows: &HashMap<RowId, Row>,
+        due: &Due,
+        marking: bool,
+    ) -> Result<(), StoreError> {
         let mut tree = sled::Batch::default();
         pack(&mut tree, &batch.frames);
         for VaultWrite { key, value } in &batch.vault {
@@ -124,13 +158,13 @@ impl SledEngine {
                 None => tree.remove(vault_key(key)),
             }
         }
-        for entity in &due.entities {
+        for id in &due.rows {
             // What this batch changes is written as this batch leaves it: both or neither get there.
-            let stored = match batch.known.get(entity) {
-                Some(known) => codec::encode(known)?,
-                None => codec::encode(&*self.shared.index.get(*entity)?.unwrap_or_default())?,
+            let value = match rows.get(id) {
+                Some(row) => row.value(*id)?,
+                None => self.shared.index.row(*id)?.value(*id)?,
             };
-            tree.insert(&entity_key(*entity), stored);
+            tree.insert(id.key(), value);
         }
         if let Some(checkpoint) = due.checkpoint {
             tree.insert(CHECKPOINT, codec::encode(&checkpoint)?);
