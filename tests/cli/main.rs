@@ -8,6 +8,7 @@ mod fixtures;
 mod importing;
 mod listeners;
 mod lost;
+mod migrating;
 mod redeploy;
 mod running;
 mod saying;
