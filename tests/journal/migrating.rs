@@ -170,6 +170,33 @@ fn a_log_that_was_cut_off_before_the_copies_still_has_what_they_were_made_of() {
     });
 }
 
+/// Nothing but the migration was written since the mark: it does not tell what of that is lost.
+#[test]
+fn wherever_the_log_is_cut_off_in_what_the_migration_wrote_nothing_is_missing() {
+    const CUTS: usize = 60;
+    crate::run(async {
+        let (directory, _, said) = old_store().await;
+        let before = used(directory.path());
+        let template = Sled::open(directory, BEHIND).await.closed().await;
+        assert_eq!(format_of(template.path()), "saem 2\n");
+        let after = used(template.path());
+        assert!(after > before);
+        // In what the migration wrote: what stands before it is everybody's (see `damage`).
+        for cut in (0..CUTS).map(|n| before + 1 + (after - before) * n / CUTS) {
+            let directory = copied(&template);
+            let log = fs::File::options().write(true).open(directory.path().join("journal/db")).unwrap();
+            log.set_len(cut as u64).unwrap();
+            let sled = Sled::open(directory, BEHIND).await;
+            assert_eq!(Said::by(sled.journal()).await, said, "cut off at {cut}");
+        }
+    });
+}
+
+/// How much of sled's log is written.
+fn used(directory: &Path) -> usize {
+    fs::read(directory.join("journal/db")).unwrap().iter().rposition(|byte| *byte != 0).unwrap()
+}
+
 /// What an older version does after an interrupted migration is not undone by the copies of before.
 #[test]
 fn an_older_version_may_go_on_in_between() {
