@@ -104,8 +104,17 @@ impl Command {
     }
 }
 
+/// How many connections may wait to be accepted; the system may allow fewer.
+const BACKLOG: i32 = 4_096;
+
 fn listen(address: &str) -> Result<TcpListener, Failure> {
-    Ok(TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?)
+    let listening = || -> io::Result<TcpListener> {
+        let listener = TcpListener::bind(address)?;
+        // With std's 128, customers who come in a crowd have to knock again, a second later.
+        rustix::net::listen(&listener, BACKLOG)?;
+        Ok(listener)
+    };
+    Ok(listening().map_err(|error| format!("cannot listen on {address}: {error}"))?)
 }
 
 /// What tells the server to stop. Whoever reads the welcome may send it.

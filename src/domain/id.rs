@@ -194,12 +194,20 @@ impl EntityKind {
 }
 
 /// One entity: what a commit belongs to, and what an actor stands for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EntityId {
     /// Which aggregate it is an instance of.
     pub kind: EntityKind,
     /// Which instance.
     pub id: u128,
+}
+
+impl std::hash::Hash for EntityId {
+    /// In one word: a command has its entity looked up a dozen times.
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        let halves = (self.id >> 64) as u64 ^ self.id as u64;
+        state.write_u64(halves.rotate_left(self.kind as u32));
+    }
 }
 
 impl EntityId {
