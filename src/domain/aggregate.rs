@@ -47,8 +47,8 @@ pub trait Aggregate:
         false
     }
 
-    /// Whether a command is most likely the first that its entity hears. If it is, it leads to events: so a commit
-    /// tells whether there was something before.
+    /// Whether a command is most likely the first that its entity hears. If it is, it leads to events: so a
+    /// commit tells whether there was something before.
     #[must_use]
     fn is_first(_command: &Self::Command) -> bool {
         false

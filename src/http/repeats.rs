@@ -66,7 +66,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
         f.write_str("any value")
     }
 
-    single! { visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str, visit_string: String }
+    single! { visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
         Ok(Value::Null)

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `m/r` rental | [`Row`] |
 //! | `m/c` customer, time (newest first), rental | – |
-//! | `m/a` position of the first one's placing (newest first) | [`Placed`]: rentals placed about the same time |
+//! | `m/a` position of a placing (newest first) | [`Placed`]: rentals placed from then on
 
 mod lists;
 
