@@ -22,8 +22,6 @@ pub enum Bug {
     FindTakenAsFinal,
     /// Calls that others sent are not waited out.
     HorizonIgnored,
-    /// Two conversations about one payment go on at once.
-    ConversationNotExclusive,
     /// Each try of a refund is a refund of its own.
     RefundTwice,
     /// Only the event that failed is held, and later ones of its target pass.
@@ -43,7 +41,7 @@ pub enum Bug {
 }
 
 /// All of them.
-pub const BUGS: [Bug; 17] = [
+pub const BUGS: [Bug; 16] = [
     Bug::SkipFence,
     Bug::AnswerBeforeDurable,
     Bug::UnknownIsDone,
@@ -52,7 +50,6 @@ pub const BUGS: [Bug; 17] = [
     Bug::NewKeyWithoutSettling,
     Bug::FindTakenAsFinal,
     Bug::HorizonIgnored,
-    Bug::ConversationNotExclusive,
     Bug::RefundTwice,
     Bug::HoldByEvent,
     Bug::CursorAheadOfEffect,

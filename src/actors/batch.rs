@@ -275,8 +275,8 @@ fn not_loaded<A: Aggregate>(batch: &[Work<A>], error: StoreError) -> Result<Work
     }
 }
 
-/// What an actor begins with. Before what is most likely the first command, nobody looks into the journal: its
-/// commit conflicts if there is something after all.
+/// What an actor begins with. Before what is most likely the first command, nobody looks into the journal:
+/// its commit conflicts if there is something after all.
 async fn begin<A: Aggregate>(host: &Host, id: EntityId, batch: &[Work<A>]) -> Result<Memory<A>, StoreError> {
     match batch {
         [Work::Ask(ask)] if A::is_first(&ask.command) => Ok(Memory::default()),

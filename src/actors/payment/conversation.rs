@@ -22,7 +22,6 @@ use crate::{
         rental::{CancelReason, Deferral, Rental, RentalCommand, RentalStatus},
     },
     gateways::{Call, ChargeKey, Charged, GatewayError, PaymentGateway, PaymentMethod},
-    planted::{self, Bug},
     store::{CommitError, StoreError},
 };
 
@@ -127,7 +126,7 @@ pub(super) enum Answer {
 impl Desk {
     /// Takes the floor for a payment, unless somebody has it.
     pub(super) fn take_floor(self: &Rc<Self>, payment: PaymentId) -> Result<Floor, ConversationError> {
-        if !self.live.borrow_mut().insert(payment) && !planted::is(Bug::ConversationNotExclusive) {
+        if !self.live.borrow_mut().insert(payment) {
             return Err(ConversationError::InProgress { retry_after_ms: self.parts.rules.timeout_ms });
         }
         Ok(Floor { desk: Rc::clone(self), payment })
