@@ -36,6 +36,8 @@ const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 const EXPLAINING: &str = "/problems/";
 /// Descriptors for all that is no connection: store, log, sockets.
 const DESCRIPTORS_RESERVED: usize = 256;
+/// A stream says at least so often that it lives: proxies end what is silent for a minute.
+const HEARTBEAT_MS: u64 = 15_000;
 /// How many lines of one kind are logged a second.
 const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("20 is not 0");
 /// How many clients may be remembered before it is asked who can be forgotten.
@@ -85,6 +87,7 @@ impl ServerSettings {
 /// What the server holds each request to.
 pub struct Limits {
     body_timeout: Duration,
+    heartbeat: Duration,
     trusted_proxies: TrustedProxies,
     rate: Option<Rate>,
     pub(super) turned_away: Lines,
@@ -96,6 +99,8 @@ impl Limits {
     pub fn of(settings: &ServerSettings) -> Self {
         Self {
             body_timeout: Duration::from_millis(settings.body_timeout_ms),
+            // Our own connections end, too, when they are silent for too long.
+            heartbeat: Duration::from_millis(HEARTBEAT_MS.min(settings.keep_alive_ms / 3).max(1)),
             trusted_proxies: settings.trusted_proxies.clone(),
             rate: NonZeroU32::new(settings.requests_per_second).map(Rate::new),
             turned_away: Lines::default(),
@@ -107,6 +112,12 @@ impl Limits {
     pub fn body_timeout(request: &HttpRequest) -> Duration {
         let limits = request.app_data::<web::Data<Self>>();
         limits.expect("the server is configured with its limits").body_timeout
+    }
+
+    /// How often a stream says that it lives.
+    #[must_use]
+    pub const fn heartbeat(&self) -> Duration {
+        self.heartbeat
     }
 
     fn refusal(&self, request: &ServiceRequest) -> Option<Problem> {

@@ -22,14 +22,7 @@ pub mod schema;
 pub mod table;
 pub mod tls;
 
-use std::{
-    net::TcpListener,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix_http::{HttpService, error::DispatchError};
 use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
@@ -40,6 +33,7 @@ use actix_web::{
     middleware::{Condition, from_fn},
     web,
 };
+use tokio::sync::watch;
 
 use self::{
     connection::{Connection, Patience},
@@ -58,14 +52,20 @@ const DRAIN_WITHIN_S: u64 = 15;
 pub struct App {
     /// The shop.
     pub shop: Arc<Shop>,
-    draining: Arc<AtomicBool>,
+    draining: watch::Receiver<bool>,
 }
 
 impl App {
     /// Whether the server is stopping.
     #[must_use]
     pub fn draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        *self.draining.borrow()
+    }
+
+    /// Tells when the server begins to stop: answers that have no end of their own end then.
+    #[must_use]
+    pub fn drain(&self) -> watch::Receiver<bool> {
+        self.draining.clone()
     }
 
     /// Waits, at most a second, until reads show what stands at `position`.
@@ -80,24 +80,24 @@ impl App {
 pub struct Serving {
     /// Ends when the server has stopped.
     pub server: Server,
-    draining: Arc<AtomicBool>,
+    draining: watch::Sender<bool>,
 }
 
 impl Serving {
     /// The way to drain it.
     #[must_use]
     pub fn draining(&self) -> Draining {
-        Draining(Arc::clone(&self.draining))
+        Draining(self.draining.clone())
     }
 }
 
 /// A server that is about to stop.
-pub struct Draining(Arc<AtomicBool>);
+pub struct Draining(watch::Sender<bool>);
 
 impl Draining {
-    /// Says on every answer that the connection ends, and on `/readyz` that the server does.
+    /// Says on every answer that the connection ends, and on `/readyz` that the server does. Streams end.
     pub fn begin(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.send_replace(true);
     }
 }
 
@@ -125,8 +125,8 @@ pub fn serve(
     settings: &ServerSettings,
 ) -> std::io::Result<Serving> {
     let Listeners { http, operations } = listeners.into();
-    let draining = Arc::new(AtomicBool::new(false));
-    let app = web::Data::new(App { shop, draining: Arc::clone(&draining) });
+    let draining = watch::Sender::new(false);
+    let app = web::Data::new(App { shop, draining: draining.subscribe() });
     let builder = Server::build()
         .workers(settings.workers)
         .max_concurrent_connections((settings.connections / settings.workers).max(1))

@@ -12,7 +12,7 @@ use super::{
     resources::ActorKind,
     routes::{
         checkouts, contexts, customers, deliveries, health, mypage, operations, payments, placing, products,
-        rentals,
+        rentals, stream,
     },
 };
 
@@ -89,6 +89,7 @@ table! {
     "/v1/deliveries/{id}/complete" { post: deliveries::complete }
 
     "/v1/mypage" { get: mypage::list }
+    "/v1/mypage/stream" { get: stream::my_page }
     "/v1/mypage/{rentalId}" { get: mypage::get }
     "/v1/notifications" { get: mypage::notifications }
 

@@ -22,5 +22,6 @@ mod rentals;
 mod rush;
 mod saga;
 mod slow_clients;
+mod stream;
 #[path = "../support/mod.rs"]
 mod support;

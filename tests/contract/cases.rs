@@ -110,6 +110,7 @@ cases! {
 
     listMyPage(w) => of("listMyPage", &w.customer);
     showMyPageRow(w) => of("showMyPageRow", &w.customer).at("rentalId", id(&w.rental().await));
+    watchMyPage(w) => of("watchMyPage", &w.customer);
     listNotifications(w) => of("listNotifications", &w.customer);
 
     showActors(w) => of("showActors", &w.operator);

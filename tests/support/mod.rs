@@ -172,9 +172,16 @@ pub struct Answer {
 
 impl Answer {
     pub async fn of(request: RequestBuilder) -> Self {
-        let response = request.send().await.expect("the server answers");
+        let mut response = request.send().await.expect("the server answers");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.expect("the answer arrives whole");
+        let endless = headers.get("content-type").is_some_and(|of_type| of_type == "text/event-stream");
+        let text = if endless {
+            // Its first words are enough: it has no end.
+            let words = response.chunk().await.expect("it says something");
+            String::from_utf8_lossy(&words.unwrap_or_default()).into_owned()
+        } else {
+            response.text().await.expect("the answer arrives whole")
+        };
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Self { status, headers, body }
     }

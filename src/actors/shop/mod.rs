@@ -6,6 +6,7 @@ mod customers;
 mod deliveries;
 pub mod error;
 mod leaving;
+mod live;
 mod lockout;
 mod operations;
 mod paying;
@@ -33,6 +34,7 @@ use self::{accounts::Accounts, presence::Presences};
 pub use self::{
     checkouts::{CheckoutView, Purchase},
     error::ShopError,
+    live::{MISSED_MAX, Missed, WATCHED_MAX, Watching},
     operations::{ActorKind, ActorTree, ContextView, HeldView},
     requests::ANSWER_BYTES_MAX,
     settings::ShopSettings,
@@ -47,7 +49,8 @@ use super::{
     contexts::Contexts,
     errands::Errands,
     exchange::Exchange,
-    mypage::{self, MyPage},
+    live::Live,
+    mypage::MyPage,
     notification::{Courier, Messages, Outbox},
     payment::admission::Admission,
     payments::Payments,
@@ -65,7 +68,7 @@ pub use super::{
 };
 use crate::{
     domain::{
-        CustomerId, Position, RentalId, Timestamp,
+        Position, Timestamp,
         context::{Context, Group},
     },
     gateways::{Gateways, sms::SmsGateway},
@@ -129,6 +132,7 @@ pub struct Shop {
     presences: Arc<Presences>,
     catalogue: Catalogue,
     agenda: Agenda,
+    live: Live,
     progress: Progresses,
     errands_pulse: Arc<Pulse>,
     messages: Arc<MessageFigures>,
@@ -220,6 +224,7 @@ impl Shop {
             services: Services::new(sources.clone(), settings.restart_limits),
             catalogue: Catalogue::default(),
             agenda,
+            live: Live::default(),
             progress,
             errands_pulse,
             messages: Arc::default(),
@@ -292,6 +297,8 @@ impl Shop {
         self.services.start(arbiter(0), ("sweeper", "receipts"), move || Arc::clone(&receipts).run());
         let checkouts = Arc::clone(&self.checkouts);
         self.services.start(arbiter(0), ("sweeper", "checkouts"), move || Arc::clone(&checkouts).run());
+        let (live, journal) = (self.live.clone(), Arc::clone(&self.journal));
+        self.services.start(arbiter(1), ("stream", "mypage"), move || live.clone().run(Arc::clone(&journal)));
         let outbox = Outbox::default();
         let courier = Courier {
             journal: Arc::clone(&self.journal),
@@ -370,28 +377,5 @@ impl Shop {
     /// Waits, at most a second, until My Page has got to `position`.
     pub async fn my_page_at(&self, position: Position) {
         self.within_patience(self.progress.mypage.at(position)).await;
-    }
-
-    /// A customer's rows, newest first.
-    ///
-    /// # Errors
-    /// [`ShopError::BadCursor`]
-    pub async fn my_page(&self, customer: CustomerId, page: &PageRequest) -> Result<Page<Row>, ShopError> {
-        let filter = RentalFilter { customer_id: Some(customer), ..RentalFilter::default() };
-        self.rows(filter, page).await
-    }
-
-    /// The row of a rental; right after it was placed, it is waited for.
-    ///
-    /// # Errors
-    /// [`ShopError::NotFound`]
-    pub async fn my_page_row(&self, id: RentalId) -> Result<Row, ShopError> {
-        if let Some(row) = mypage::row(&self.journal, id).await? {
-            return Ok(row);
-        }
-        let rental = self.rental(id).await?;
-        let head = self.head();
-        self.my_page_at(head).await;
-        mypage::row(&self.journal, rental.id).await?.ok_or(ShopError::NotFound("rental"))
     }
 }

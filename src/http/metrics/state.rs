@@ -113,6 +113,7 @@ pub(super) async fn of(app: &App) -> Result<Vec<MetricFamily>, Problem> {
     let ready = shop.ready().is_ok() && !app.draining();
     families.gauge("saem_ready", "Whether the server takes commands", yes(ready));
     families.gauge("saem_alive", "Whether the process gets on", yes(shop.alive().is_ok()));
+    families.gauge("saem_mypage_streams", "Streams of My Page that are open", shop.watchers() as f64);
     add_store(&mut families, shop).await?;
     add_contexts(&mut families, shop);
     // Actors that hang do not tell of themselves; that they do is said above all the same.

@@ -12,3 +12,4 @@ pub mod payments;
 pub mod placing;
 pub mod products;
 pub mod rentals;
+pub mod stream;
