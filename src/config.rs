@@ -333,8 +333,7 @@ impl Settings {
             breaker: payment.breaker.rules(),
             stuck_after_ms: actors.stuck_after_ms,
             faults_enabled: self.faults.enabled,
-            beside: Vec::new(),
-            transit: None,
+            ..ShopSettings::new(String::new())
         }
     }
 }

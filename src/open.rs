@@ -26,7 +26,7 @@ use crate::{
         toss::TossGateway,
     },
     http::tls::{Tls, TlsError},
-    store::{Backend, Journal, OpenError as StoreOpenError, memory::MemoryJournal},
+    store::{Backend, Journal, OpenError as StoreOpenError, images::Images, memory::MemoryJournal},
 };
 
 /// Why a shop cannot be opened: one clear line each.
@@ -38,6 +38,14 @@ pub enum OpenError {
     /// The simulator's ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Products' pictures.
+    #[error("the pictures {path} cannot be used: {error}")]
+    Images {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// The operator's key.
     #[error("the operator key {path} cannot be used: {error}")]
     OperatorKey {
@@ -61,10 +69,11 @@ pub enum OpenError {
 pub async fn open(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
     let sources = Sources::system();
     let directory = &settings.store.path;
-    let (journal, ledger): (Arc<dyn Journal>, _) = match Backend::named(&settings.store.backend) {
-        None => (MemoryJournal::new(), Ledger::in_memory()),
+    let (journal, ledger, images): (Arc<dyn Journal>, _, _) = match Backend::named(&settings.store.backend) {
+        None => (MemoryJournal::new(), Ledger::in_memory(), Images::default()),
         Some(backend) => {
-            (backend.open(directory, settings.store.options())?, Ledger::open(&ledger_path(directory))?)
+            let journal = backend.open(directory, settings.store.options())?;
+            (journal, Ledger::open(&ledger_path(directory))?, images(directory)?)
         }
     };
     let operator_key = match &settings.operator.key {
@@ -74,7 +83,7 @@ pub async fn open(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
     let gateways = gateways(&settings.payment, ledger, &sources)?;
     let parts = ShopParts { journal, gateways, sms: Arc::new(LogSms), sources };
     let beside = beside(directory);
-    Ok(Shop::open(parts, ShopSettings { beside, ..settings.shop(operator_key) }).await?)
+    Ok(Shop::open(parts, ShopSettings { beside, images, ..settings.shop(operator_key) }).await?)
 }
 
 /// Who the server is, by TLS, if the settings say so.
@@ -122,13 +131,24 @@ pub fn simulator(settings: &SimulatorSettings, ledger: Ledger, sources: &Sources
 /// What a backup takes along, where it is there, as it is at the moment that the backup is of.
 #[must_use]
 pub fn beside(directory: &Path) -> Vec<PathBuf> {
-    vec![operator_key_path(directory), ledger_path(directory)]
+    vec![operator_key_path(directory), ledger_path(directory), images_path(directory)]
 }
 
 /// Where the simulator keeps its record of the money.
 #[must_use]
 pub fn ledger_path(directory: &Path) -> PathBuf {
     directory.join("simulator.ledger")
+}
+
+/// Where products' pictures are kept.
+#[must_use]
+pub fn images_path(directory: &Path) -> PathBuf {
+    directory.join("product.images")
+}
+
+fn images(directory: &Path) -> Result<Images, OpenError> {
+    let path = images_path(directory);
+    Images::open(&path).map_err(|error| OpenError::Images { path, error })
 }
 
 /// Where a generated operator key is kept.

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     domain::{
         Event, ProductId, Recorded, Timestamp,
+        image::Image,
         product::{Offer, ProductEvent},
     },
     store::{Journal, StoreError, codec},
@@ -21,6 +22,8 @@ use crate::{
 
 /// A product, as it is stored: offer, stock, withdrawn, created, updated.
 type Stored = (Offer, u32, bool, Timestamp, Timestamp);
+/// One that has a picture: rows without are as they were before there were any.
+type Pictured = (Offer, u32, bool, Timestamp, Timestamp, Image);
 
 /// Every product. Cheap to clone.
 #[derive(Clone, Default)]
@@ -79,7 +82,7 @@ impl Projection for Catalogue {
         let mut products = self.products.write().unwrap_or_else(PoisonError::into_inner);
         let product = folded(products.remove(&id), id, event, recorded.meta.at)
             .ok_or_else(|| StoreError::Corrupt(format!("{id} has events before it was registered")))?;
-        rows.put(key(Self::PREFIX, &[&id.0.to_be_bytes()]), &stored(&product))?;
+        rows.put_encoded(key(Self::PREFIX, &[&id.0.to_be_bytes()]), stored(&product)?);
         products.insert(id, product);
         Ok(())
     }
@@ -95,7 +98,8 @@ pub fn folded(
 ) -> Option<ProductView> {
     if let ProductEvent::ProductRegistered { offer, stock } = event {
         let (offer, stock) = (offer.clone(), *stock);
-        return Some(ProductView { id, offer, stock, withdrawn: false, created_at: at, updated_at: at });
+        let (withdrawn, image) = (false, None);
+        return Some(ProductView { id, offer, image, stock, withdrawn, created_at: at, updated_at: at });
     }
     let mut product = product?;
     match event {
@@ -112,14 +116,22 @@ pub fn folded(
             product.withdrawn = true;
             product.updated_at = at;
         }
+        ProductEvent::ProductImageChanged { image } => {
+            product.image = Some(*image);
+            product.updated_at = at;
+        }
         ProductEvent::ProductDecreased { .. } => product.stock -= 1,
         ProductEvent::ProductIncreased { .. } => product.stock += 1,
     }
     Some(product)
 }
 
-fn stored(product: &ProductView) -> Stored {
-    (product.offer.clone(), product.stock, product.withdrawn, product.created_at, product.updated_at)
+fn stored(product: &ProductView) -> Result<Vec<u8>, StoreError> {
+    let ProductView { offer, image, stock, withdrawn, created_at, updated_at, .. } = product;
+    match image {
+        None => codec::encode(&(offer, stock, withdrawn, created_at, updated_at)),
+        Some(image) => codec::encode(&(offer, stock, withdrawn, created_at, updated_at, image)),
+    }
 }
 
 /// A product of a stored row, whose key ends with its id.
@@ -129,6 +141,14 @@ fn stored(product: &ProductView) -> Stored {
 pub fn read_row(row_key: &[u8], row: &[u8]) -> Result<ProductView, StoreError> {
     let id = row_key.last_chunk::<16>().expect("a product's key ends with its id");
     let id = ProductId(u128::from_be_bytes(*id));
-    let (offer, stock, withdrawn, created_at, updated_at) = codec::decode::<Stored>(row)?;
-    Ok(ProductView { id, offer, stock, withdrawn, created_at, updated_at })
+    // Neither reads as the other: all of a row's bytes must be its own.
+    let (stored, image) = match codec::decode::<Stored>(row) {
+        Ok(stored) => (stored, None),
+        Err(_) => {
+            let (offer, stock, withdrawn, created_at, updated_at, image) = codec::decode::<Pictured>(row)?;
+            ((offer, stock, withdrawn, created_at, updated_at), Some(image))
+        }
+    };
+    let (offer, stock, withdrawn, created_at, updated_at) = stored;
+    Ok(ProductView { id, offer, image, stock, withdrawn, created_at, updated_at })
 }

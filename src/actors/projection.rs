@@ -131,6 +131,11 @@ impl Rows {
         Ok(())
     }
 
+    /// Puts a row that is encoded already.
+    pub fn put_encoded(&mut self, key: Vec<u8>, row: Vec<u8>) {
+        self.written.insert(key, Some(row));
+    }
+
     /// Puts a row that was not there before: if it is removed before it is applied, the store never hears
     /// of it.
     ///

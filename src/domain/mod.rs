@@ -13,6 +13,7 @@ pub mod context;
 pub mod delivery;
 pub mod event;
 pub mod id;
+pub mod image;
 pub mod invariants;
 pub mod money;
 pub mod notice;

@@ -12,6 +12,7 @@ use super::{
     aggregate::Aggregate,
     event::{Event, LANES, Position},
     id::{EntityKind, RentalId},
+    image::Image,
     money::Money,
     time::Timestamp,
 };
@@ -67,6 +68,11 @@ pub enum ProductCommand {
     },
     /// Take no more new rentals.
     Withdraw,
+    /// Show this picture of it.
+    ChangeImage {
+        /// Which; it is kept already.
+        image: Image,
+    },
     /// A delivery started: take a unit.
     Decrease {
         /// For which rental.
@@ -129,6 +135,11 @@ pub enum ProductEvent {
         /// Where it came from.
         fence: Fence,
     },
+    /// It has another picture.
+    ProductImageChanged {
+        /// Which.
+        image: Image,
+    },
 }
 
 impl ProductEvent {
@@ -143,6 +154,7 @@ impl ProductEvent {
             Self::ProductDecreased { .. } => "ProductDecreased",
             Self::StockShort { .. } => "StockShort",
             Self::ProductIncreased { .. } => "ProductIncreased",
+            Self::ProductImageChanged { .. } => "ProductImageChanged",
         }
     }
 
@@ -156,7 +168,8 @@ impl ProductEvent {
             Self::ProductRegistered { .. }
             | Self::ProductChanged { .. }
             | Self::ProductRestocked { .. }
-            | Self::ProductWithdrawn => None,
+            | Self::ProductWithdrawn
+            | Self::ProductImageChanged { .. } => None,
         }
     }
 }
@@ -231,7 +244,12 @@ impl Aggregate for Product {
             (true, C::Register { .. }) => Err(ProductError::Exists),
             (
                 false,
-                C::Change { .. } | C::Restock { .. } | C::Withdraw | C::Decrease { .. } | C::Increase { .. },
+                C::Change { .. }
+                | C::Restock { .. }
+                | C::Withdraw
+                | C::ChangeImage { .. }
+                | C::Decrease { .. }
+                | C::Increase { .. },
             ) => Err(ProductError::NotFound),
             (true, C::Change { offer, expected }) => self.offered(offer, expected),
             (true, C::Restock { quantity }) => {
@@ -240,6 +258,8 @@ impl Aggregate for Product {
                 }
                 Ok(vec![ProductEvent::ProductRestocked { quantity }])
             }
+            // The catalogue knows which picture it has; a snapshot's format has no room for more.
+            (true, C::ChangeImage { image }) => Ok(vec![ProductEvent::ProductImageChanged { image }]),
             (true, C::Withdraw) if self.withdrawn => nothing,
             (true, C::Withdraw) => Ok(vec![ProductEvent::ProductWithdrawn]),
             (true, C::Decrease { fence, .. } | C::Increase { fence, .. }) if !self.is_new(fence) => nothing,
@@ -275,6 +295,7 @@ impl Aggregate for Product {
                 self.withdrawn = true;
                 self.updated_at = at;
             }
+            ProductEvent::ProductImageChanged { .. } => self.updated_at = at,
             ProductEvent::ProductDecreased { fence, .. } => {
                 self.stock = self.stock.checked_sub(1).expect("INV-5: decided with stock > 0");
                 self.passed(*fence);

@@ -220,6 +220,9 @@ impl From<ShopError> for Problem {
             ShopError::Store(StoreError::Corrupt(reason)) | ShopError::Internal(reason) => {
                 Self::hidden(Kind::Internal, "something went wrong on our side", &reason)
             }
+            ShopError::Images(reason) => {
+                Self::hidden(Kind::StoreUnavailable, "the pictures cannot be read or written", &reason)
+            }
             ShopError::GatewayRefused(reason) => {
                 Self::hidden(Kind::Internal, "something went wrong on our side", &reason)
             }

@@ -134,11 +134,11 @@ kinds! {
         "`If-Match` names an older version. Nothing was changed.";
         "Get it anew, and send the change with the new ETag.";
     PayloadTooLarge = "payload-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
-        "A body may have 64 KiB.";
+        "A body may have 64 KiB, and a picture 1 MiB.";
         "Send less.";
-    UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Not as JSON";
-        "The body does not say that it is JSON, or is compressed.";
-        "Send `Content-Type: application/json`, and no `Content-Encoding`.";
+    UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Not in this format";
+        "The body does not say that it is JSON, or is compressed; or a picture is no PNG, JPEG or WebP.";
+        "Send `Content-Type: application/json`, and no `Content-Encoding`; or a picture's bytes as they are.";
     IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "This key had another request";
         "The Idempotency-Key came with another body before. Nothing was done.";
         "Use a new Idempotency-Key for a new request.";

@@ -11,8 +11,8 @@ use super::{
     problem::Written,
     resources::ActorKind,
     routes::{
-        checkouts, contexts, customers, deliveries, health, mypage, operations, payments, placing, products,
-        rentals, stream,
+        checkouts, contexts, customers, deliveries, health, images, mypage, operations, payments, placing,
+        products, rentals, stream,
     },
 };
 
@@ -71,8 +71,11 @@ table! {
 
     "/v1/products" { get: products::list, post: products::register }
     "/v1/products/{id}" { get: products::get, patch: products::change }
+    "/v1/products/{id}/image" { put: images::change }
     "/v1/products/{id}/restock" { post: products::restock }
     "/v1/products/{id}/withdraw" { post: products::withdraw }
+
+    "/images/{file}" { get: images::show }
 
     "/v1/checkouts" { post: checkouts::open }
     "/v1/rentals" { get: rentals::list, post: placing::place }

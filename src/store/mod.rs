@@ -19,6 +19,7 @@ mod expected;
 mod files;
 mod follower;
 mod held;
+pub mod images;
 pub mod memory;
 mod opening;
 mod pool;

@@ -10,6 +10,7 @@ mod damage;
 mod deliveries;
 mod healing;
 mod idempotency;
+mod images;
 mod limits;
 mod metrics;
 mod mypage;

@@ -171,3 +171,35 @@ async fn unknown_and_malformed_ids_are_not_found() {
         customer.rent(wrong, "tok_ok").await.problem(404, "product-not-found");
     }
 }
+
+#[tokio::test]
+async fn what_is_known_is_not_sent_again_until_it_changes() {
+    let app = TestApp::start();
+    let (product, anyone) = (app.product(100, 5).await, app.anyone());
+    let one = format!("/v1/products/{product}");
+    let ask = async |path: &str, tag: &str| {
+        Answer::of(anyone.request(Method::GET, path).header("if-none-match", tag)).await
+    };
+    for path in ["/v1/products", "/v1/products?available=true&limit=5", &one] {
+        let first = anyone.get(path).await;
+        let tag = first.header("etag").to_owned();
+        for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+            let again = ask(path, &known).await;
+            assert_eq!(
+                (again.status, again.header("etag"), &again.body),
+                (304, &*tag, &json!("")),
+                "{known}"
+            );
+        }
+        assert_eq!(ask(path, "\"other\"").await.expect(200), first.body);
+    }
+    let (listed, shown) = (anyone.get("/v1/products").await, anyone.get(&one).await);
+    app.operator().post(&format!("{one}/restock"), json!({"quantity": 1})).await.expect(200);
+    // The list tells of the stock; what an operator edits is as it was.
+    assert_eq!(ask("/v1/products", listed.header("etag")).await.expect(200)["items"][0]["stock"], 6);
+    assert_eq!(ask(&one, shown.header("etag")).await.status, 304);
+    assert_eq!(shown.header("cache-control"), "no-store");
+    let edit = app.operator().request(Method::PATCH, &one).header("if-match", "*");
+    Answer::of(edit.json(&json!({"fee": 200}))).await.expect(200);
+    assert_eq!(ask(&one, shown.header("etag")).await.expect(200)["fee"], 200);
+}

@@ -62,6 +62,12 @@ cases! {
     showProduct(w) => of("showProduct", &w.app.anyone()).at("id", &w.product);
     registerProduct(w) => of("registerProduct", &w.operator);
     changeProduct(w) => of("changeProduct", &w.operator).at("id", product(w).await).header("If-Match", "*");
+    changeProductImage(w) => picture(w).await;
+    showImage(w) => {
+        let product = picture(w).await.succeeds().await.body;
+        let name = product["imageUrl"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        of("showImage", &w.app.anyone()).at("file", name)
+    };
     restockProduct(w) => of("restockProduct", &w.operator).at("id", product(w).await);
     withdrawProduct(w) => of("withdrawProduct", &w.operator).at("id", product(w).await);
 
@@ -192,4 +198,11 @@ async fn every_case_succeeds() {
     for case in CASES {
         (case.make)(&world).await.succeeds().await;
     }
+}
+
+/// A new product gets a picture.
+async fn picture(world: &World) -> Request {
+    let mut request = of("changeProductImage", &world.operator).at("id", product(world).await);
+    request.bytes = Some(("image/png", b"\x89PNG\r\n\x1a\nsmall"));
+    request
 }

@@ -18,6 +18,8 @@ pub struct Request {
     pub query: Vec<(String, String)>,
     pub headers: Vec<(String, String)>,
     pub body: Option<Value>,
+    /// A body that is no JSON, and what it is.
+    pub bytes: Option<(&'static str, &'static [u8])>,
 }
 
 impl Request {
@@ -25,7 +27,15 @@ impl Request {
     pub fn of(id: &str, by: &Client) -> Self {
         let operation = CONTRACT.operation_named(id);
         let body = operation.body.as_ref().map(|_| operation.example.clone());
-        Self { operation, by: by.clone(), path: Vec::new(), query: Vec::new(), headers: Vec::new(), body }
+        Self {
+            operation,
+            by: by.clone(),
+            path: Vec::new(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body,
+            bytes: None,
+        }
     }
 
     pub fn at(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -85,6 +95,9 @@ impl Request {
         }
         if let Some(body) = &self.body {
             request = request.json(body);
+        }
+        if let Some((media_type, bytes)) = self.bytes {
+            request = request.header("content-type", media_type).body(bytes);
         }
         self.checked(Answer::of(request).await)
     }

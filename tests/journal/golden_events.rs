@@ -5,6 +5,7 @@ use saem::domain::{
     account::AccountEvent as A,
     context::{ContextEvent as C, Group, HeldKey, Hold},
     delivery::DeliveryEvent as D,
+    image::{Image, ImageFormat},
     payment::PaymentEvent as P,
     product::{Fence, ProductEvent as S},
     rental::{CancelReason, Deferral, RentalEvent as R},
@@ -25,13 +26,16 @@ pub(crate) fn meta(n: usize) -> Meta {
 
 /// One event of every type, in an order in which they may happen.
 pub(crate) fn samples() -> Vec<Event> {
-    let events: [Vec<Event>; 6] = [
+    let image = Image { digest: [0xa5; 32], format: ImageFormat::WebP };
+    let events: [Vec<Event>; 7] = [
         rental().map(Event::from).into(),
         payment().map(Event::from).into(),
         delivery().map(Event::from).into(),
         product().map(Event::from).into(),
         [A::CustomerSignedUp, A::CustomerChanged, A::CustomerLeft].map(Event::from).into(),
         context().map(Event::from).into(),
+        // Newer ones stand behind, so that the others' numbers stay.
+        vec![S::ProductImageChanged { image }.into()],
     ];
     events.concat()
 }
@@ -105,7 +109,7 @@ fn context() -> [C; 5] {
 }
 
 /// How many types of event there are.
-pub(crate) const KNOWN: usize = 31;
+pub(crate) const KNOWN: usize = 32;
 
 /// 1. Does not compile when a type of event is new: then it belongs into a sample, and in here.
 pub(crate) fn known(event: &Event) -> usize {
@@ -139,7 +143,8 @@ pub(crate) fn known(event: &Event) -> usize {
             | S::ProductWithdrawn
             | S::ProductDecreased { .. }
             | S::StockShort { .. }
-            | S::ProductIncreased { .. },
+            | S::ProductIncreased { .. }
+            | S::ProductImageChanged { .. },
         )
         | Event::Account(A::CustomerSignedUp | A::CustomerChanged | A::CustomerLeft)
         | Event::Context(

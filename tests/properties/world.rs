@@ -25,7 +25,7 @@ use saem::{
         rental::RentalEvent,
     },
     gateways::simulator::Simulator,
-    store::{Journal, memory::MemoryJournal},
+    store::{Journal, images::Images, memory::MemoryJournal},
 };
 
 use crate::{
@@ -107,6 +107,7 @@ fn settings(defer: bool) -> ShopSettings {
         stuck_after_ms: 8_000,
         faults_enabled: true,
         beside: Vec::new(),
+        images: Images::default(),
         transit: None,
     }
 }

@@ -72,6 +72,9 @@ pub enum ShopError {
     /// There is no backup.
     #[error(transparent)]
     BackUp(#[from] BackUpError),
+    /// A picture could not be read or written.
+    #[error("the pictures: {0}")]
+    Images(String),
     /// Nothing is held under this name.
     #[error("nothing is held under this name")]
     NotHeld,

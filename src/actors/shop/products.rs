@@ -6,6 +6,7 @@ use crate::{
     domain::{
         ProductId,
         context::Context,
+        image::{Image, ImageFormat},
         product::{Offer, Product, ProductCommand, ProductError},
     },
 };
@@ -79,7 +80,44 @@ impl Shop {
         let Decided { entity, state, position, replayed, .. } = asked.await?;
         // Whoever reads the catalogue next sees what was just done.
         self.within_patience(self.progress.catalogue.at(position)).await;
-        Ok(Done { value: product_view(ProductId(entity.id), &state)?, position, replayed })
+        let id = ProductId(entity.id);
+        let image = self.catalogue.product(id).and_then(|product| product.image);
+        Ok(Done { value: product_view(id, &state, image)?, position, replayed })
+    }
+
+    /// Gives a product another picture, whose bytes are on disk before that; the same one again changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`ShopError::Images`], or `AskError::Rejected` with [`ProductError::NotFound`].
+    pub async fn change_image(
+        &self,
+        id: ProductId,
+        format: ImageFormat,
+        bytes: Vec<u8>,
+        because: Because,
+    ) -> Result<Done<ProductView>, ShopError> {
+        self.not_paused(Context::Product)?;
+        let product = self.product(id).ok_or(ProductError::NotFound)?;
+        let images = self.settings.images.clone();
+        let put = tokio::task::spawn_blocking(move || images.put(format, &bytes));
+        let put = put.await.map_err(|error| ShopError::Images(error.to_string()))?;
+        let image = put.map_err(|error| ShopError::Images(error.to_string()))?;
+        if product.image == Some(image) {
+            return Ok(Done { value: product, position: self.head(), replayed: false });
+        }
+        self.tell_product(id, ProductCommand::ChangeImage { image }, because).await
+    }
+
+    /// A picture's bytes; none if there is no such picture.
+    ///
+    /// # Errors
+    /// [`ShopError::Images`]
+    pub async fn image(&self, image: Image) -> Result<Option<Vec<u8>>, ShopError> {
+        let images = self.settings.images.clone();
+        let read = tokio::task::spawn_blocking(move || images.get(image)).await;
+        let read = read.map_err(|error| ShopError::Images(error.to_string()))?;
+        read.map_err(|error| ShopError::Images(error.to_string()))
     }
 
     /// A product.
@@ -108,10 +146,10 @@ impl Shop {
     }
 }
 
-fn product_view(id: ProductId, product: &Product) -> Result<ProductView, ProductError> {
+fn product_view(id: ProductId, product: &Product, image: Option<Image>) -> Result<ProductView, ProductError> {
     let Product { offer, stock, withdrawn, created_at, updated_at, .. } = product.clone();
     let offer = offer.ok_or(ProductError::NotFound)?;
-    Ok(ProductView { id, offer, stock, withdrawn, created_at, updated_at })
+    Ok(ProductView { id, offer, image, stock, withdrawn, created_at, updated_at })
 }
 
 impl From<ProductError> for ShopError {

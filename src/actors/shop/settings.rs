@@ -17,7 +17,7 @@ use crate::{
     },
     domain::notice::Locale,
     gateways::Gateways,
-    store::Journal,
+    store::{Journal, images::Images},
 };
 
 /// How a shop is run.
@@ -52,6 +52,8 @@ pub struct ShopSettings {
     pub faults_enabled: bool,
     /// Files that a backup takes along, where they are there.
     pub beside: Vec<PathBuf>,
+    /// Where products' pictures are kept: in memory unless told otherwise.
+    pub images: Images,
     /// How messages to entities travel, unless they go straight: for simulations.
     pub transit: Option<Arc<dyn Transit>>,
 }
@@ -84,6 +86,7 @@ impl ShopSettings {
             stuck_after_ms: 8_000,
             faults_enabled: false,
             beside: Vec::new(),
+            images: Images::default(),
             transit: None,
         }
     }

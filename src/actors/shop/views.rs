@@ -10,6 +10,7 @@ use crate::{
         Timestamp,
         address::Address,
         delivery::{Delivery, DeliveryStatus},
+        image::Image,
         product::Offer,
         rental::{CancelReason, Rental, RentalStatus},
     },
@@ -52,6 +53,8 @@ pub struct ProductView {
     pub id: ProductId,
     /// What customers see.
     pub offer: Offer,
+    /// Its picture, if it has one.
+    pub image: Option<Image>,
     /// Units at hand.
     pub stock: u32,
     /// Whether it takes no more new rentals.

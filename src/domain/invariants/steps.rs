@@ -72,6 +72,7 @@ impl Stepwise for Product {
             ProductEvent::ProductIncreased { .. } => 1,
             ProductEvent::ProductChanged { .. }
             | ProductEvent::ProductWithdrawn
+            | ProductEvent::ProductImageChanged { .. }
             | ProductEvent::StockShort { .. } => 0,
         };
         hold(to == from + moved, "INV-5", || format!("{} takes {from} units to {to}", event.name()))?;

@@ -29,6 +29,7 @@ impl Units {
             ProductEvent::ProductIncreased { .. } => self.stock += 1,
             ProductEvent::ProductChanged { .. }
             | ProductEvent::ProductWithdrawn
+            | ProductEvent::ProductImageChanged { .. }
             | ProductEvent::StockShort { .. } => {}
         }
         let (stock, out) = (self.stock, self.out());

@@ -134,7 +134,15 @@ fn complete(operation: &mut Object, method: &str, path: &str, schemas: &Value) {
         }
     }
     for body in bodies {
+        objects(body.get_mut("content")).for_each(|(name, media)| as_bytes(name, media));
         examples::add(body.get_mut("content"), schemas);
+    }
+}
+
+/// A picture is bytes, and no list of numbers.
+fn as_bytes(media_type: &str, media: &mut Value) {
+    if media_type.starts_with("image/") {
+        *media = json!({"schema": {"type": "string", "format": "binary"}, "example": "the picture's bytes"});
     }
 }
 

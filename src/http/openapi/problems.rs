@@ -36,14 +36,11 @@ fn of(operation: &Object, method: &str, path: &str) -> Vec<Kind> {
     if path.contains('{') && !kinds.contains(&Kind::ProductNotFound) {
         kinds.push(Kind::NotFound);
     }
-    if operation.contains_key("requestBody") {
-        kinds.extend([
-            Kind::InvalidRequest,
-            Kind::MalformedJson,
-            Kind::RequestTimeout,
-            Kind::PayloadTooLarge,
-            Kind::UnsupportedMediaType,
-        ]);
+    if let Some(body) = operation.get("requestBody") {
+        // A picture breaks no rule of a field.
+        let json = body["content"].get("application/json").is_some();
+        kinds.extend([Kind::RequestTimeout, Kind::PayloadTooLarge, Kind::UnsupportedMediaType]);
+        kinds.extend(json.then_some([Kind::InvalidRequest, Kind::MalformedJson]).into_iter().flatten());
     }
     if method == "post" {
         kinds.extend([Kind::IdempotencyInProgress, Kind::IdempotencyKeyReused]);
@@ -52,10 +49,13 @@ fn of(operation: &Object, method: &str, path: &str) -> Vec<Kind> {
         kinds.push(Kind::Unauthorized);
         kinds.extend((roles.len() == 1).then_some(Kind::Forbidden));
     }
+    if path == "/images/{file}" {
+        kinds.push(Kind::StoreUnavailable);
+    }
     if path.starts_with("/v1/") {
         kinds.extend([Kind::StoreUnavailable, Kind::TooManyRequests]);
     }
-    if ["/docs", "/docs/{file}", "/openapi.json"].contains(&path) {
+    if ["/docs", "/docs/{file}", "/openapi.json", "/images/{file}"].contains(&path) {
         kinds.push(Kind::TooManyRequests);
     }
     if path.starts_with("/v1/") && method != "get" {

@@ -89,7 +89,8 @@ fn every_field_that_comes_in_has_a_rule_and_unknown_ones_are_refused() {
     let mut left: Vec<&str> = Vec::new();
     let operations = operations(&document);
     for (_, _, operation) in &operations {
-        let body = operation.get("requestBody").map(|body| &body["content"]["application/json"]["schema"]);
+        let body = operation.get("requestBody").and_then(|body| body["content"].get("application/json"));
+        let body = body.map(|media| &media["schema"]);
         let mut names: Vec<&str> = body.into_iter().map(name_of).collect();
         while let Some(name) = names.pop() {
             match schemas[name]["oneOf"].as_array() {

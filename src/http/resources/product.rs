@@ -24,6 +24,10 @@ pub struct Product {
     /// More about it; may be empty.
     #[schema(example = "냉온정 직수형, 필터 6개월")]
     description: String,
+    /// Its picture, if it has one: another picture has another address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/images/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.png")]
+    image_url: Option<String>,
     /// The fee of a rental.
     fee: Money,
     currency: Currency,
@@ -45,6 +49,7 @@ impl From<&ProductView> for Product {
             name: product.offer.name.clone(),
             model: product.offer.model.clone(),
             description: product.offer.description.clone(),
+            image_url: product.image.map(|image| format!("/images/{image}")),
             fee: product.offer.fee,
             currency: Currency,
             stock: product.stock,

@@ -5,6 +5,7 @@ pub mod contexts;
 pub mod customers;
 pub mod deliveries;
 pub mod health;
+pub mod images;
 mod method;
 pub mod mypage;
 pub mod operations;

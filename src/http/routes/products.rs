@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header, web};
 use serde::Deserialize;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
@@ -23,52 +24,107 @@ use crate::{
     },
 };
 
-fn find(app: &App, id: &str) -> Result<ProductView, Problem> {
+pub(super) fn find(app: &App, id: &str) -> Result<ProductView, Problem> {
     let product = ProductId::parse(id).ok().and_then(|id| app.shop.product(id));
     product.ok_or_else(|| Problem::new(Kind::ProductNotFound, "there is no such product"))
 }
 
 /// Changes whenever an editable field does; stock moves leave it alone.
-fn etag(offer: &Offer) -> String {
-    let Offer { name, model, description, fee } = offer;
-    let hash = Sha256::digest(serde_json::json!([name, model, description, fee]).to_string());
+#[must_use]
+pub fn etag(product: &ProductView) -> String {
+    let Offer { name, model, description, fee } = &product.offer;
+    let mut edited = json!([name, model, description, fee]).to_string();
+    edited.extend(product.image.map(|image| image.to_string()));
+    tag(edited.as_bytes())
+}
+
+/// Names bytes.
+fn tag(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
     let short: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("\"{short}\"")
 }
 
-fn shown(mut response: HttpResponseBuilder, product: &Done<ProductView>) -> HttpResponse {
-    response.insert_header((header::ETAG, etag(&product.value.offer)));
+/// Whether the client has what this names already.
+fn is_known(request: &HttpRequest, tag: &str) -> bool {
+    let known = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+    // What a proxy has compressed, it calls weak.
+    let mut known = known.flat_map(|value| value.split(',')).map(str::trim);
+    known.any(|known| known == "*" || known.trim_start_matches("W/") == tag)
+}
+
+pub(super) fn shown(mut response: HttpResponseBuilder, product: &Done<ProductView>) -> HttpResponse {
+    response.insert_header((header::ETAG, etag(&product.value)));
     done::<resources::Product, _>(response, product)
 }
 
 /// Lists products, newest first.
+///
+/// Its `ETag` is that of the whole answer, the stock included: with it in `If-None-Match`, 304 says that
+/// nothing has changed.
 #[utoipa::path(
     get, path = "/v1/products", tag = "products", operation_id = "listProducts",
     params(
         ("available" = Option<bool>, Query, description = "Only those that can (or can't) be rented now"),
         PageParameters,
     ),
-    responses((status = 200, description = "A part of the list", body = List<resources::Product>)),
+    responses(
+        (status = 200, description = "A part of the list", body = List<resources::Product>,
+            headers(("ETag"))),
+        (status = 304, description = "As it is known", headers(("ETag"))),
+    ),
 )]
-pub async fn list(app: web::Data<App>, mut query: Query) -> Result<HttpResponse, Problem> {
+pub async fn list(
+    app: web::Data<App>,
+    request: HttpRequest,
+    mut query: Query,
+) -> Result<HttpResponse, Problem> {
     let available = query.get("available", "must be true or false", |text| text.parse().ok());
     let page = query.page();
     query.end()?;
     let products = app.shop.products(available, &page)?;
-    Ok(HttpResponse::Ok().json(List::<resources::Product>::of(&products)))
+    let list = json!(List::<resources::Product>::of(&products)).to_string();
+    let tag = tag(list.as_bytes());
+    let mut response = if is_known(&request, &tag) {
+        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
+    } else {
+        HttpResponse::Ok()
+    };
+    // Kept, but asked about each time: the stock moves.
+    response.insert_header((header::ETAG, tag)).insert_header((header::CACHE_CONTROL, "no-cache"));
+    Ok(response.content_type(header::ContentType::json()).body(list))
 }
 
 /// Shows a product.
+///
+/// Its `ETag` is that of what an operator edits: with it in `If-None-Match`, 304 says that name, model,
+/// description, fee and picture are as they were. It says nothing of the stock: that is in every 200, and the
+/// list's `ETag` changes with it.
 #[utoipa::path(
     get, path = "/v1/products/{id}", tag = "products", operation_id = "showProduct",
-    params(("id" = ProductId, Path)),
-    responses((status = 200, description = "The product", body = resources::Product, headers(("ETag")))),
+    params(
+        ("id" = ProductId, Path),
+    ),
+    responses(
+        (status = 200, description = "The product", body = resources::Product, headers(("ETag"))),
+        (status = 304, description = "Not edited since", headers(("ETag"))),
+    ),
     extensions(("x-problems" = json!(["product-not-found"]))),
 )]
-pub async fn get(app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub async fn get(
+    app: web::Data<App>,
+    request: HttpRequest,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     let product = find(&app, &id)?;
-    let etag = (header::ETAG, etag(&product.offer));
-    Ok(HttpResponse::Ok().insert_header(etag).json(resources::Product::from(&product)))
+    let etag = etag(&product);
+    if is_known(&request, &etag) {
+        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
+    }
+    let mut response = HttpResponse::Ok();
+    // No cache may take a 304 for news of the stock.
+    response.insert_header((header::ETAG, etag)).insert_header((header::CACHE_CONTROL, "no-store"));
+    Ok(response.json(resources::Product::from(&product)))
 }
 
 /// A purifier to be offered.
@@ -170,8 +226,8 @@ pub async fn change(
     Json(change): Json<ChangeProduct>,
 ) -> Result<HttpResponse, Problem> {
     let product = find(&app, &id)?;
+    expect_match(&request, &product)?;
     let current = product.offer;
-    expect_match(&request, &current)?;
     let ChangeProduct { name, model, description, fee } = change;
     let mut rules = Rules::default();
     let changed = offer(
@@ -185,11 +241,11 @@ pub async fn change(
     Ok(shown(HttpResponse::Ok(), &app.shop.change_product(product.id, changed, current, because).await?))
 }
 
-fn expect_match(request: &HttpRequest, offer: &Offer) -> Result<(), Problem> {
+fn expect_match(request: &HttpRequest, product: &ProductView) -> Result<(), Problem> {
     let expected = request.headers().get(header::IF_MATCH).and_then(|value| value.to_str().ok());
     let expected =
         expected.ok_or_else(|| Problem::new(Kind::PreconditionRequired, "If-Match is required"))?;
-    let current = etag(offer);
+    let current = etag(product);
     let matches = expected.split(',').map(str::trim).any(|tag| tag == "*" || tag == current);
     if matches {
         Ok(())

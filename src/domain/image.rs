@@ -1,0 +1,126 @@
+//! A product's picture: what it is, by what its bytes begin with, and its name, which is their digest.
+
+use serde::{Deserialize, Serialize};
+
+/// The most bytes a picture may have.
+pub const IMAGE_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// What a picture is written in. Part of the format: append only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ImageFormat {
+    /// PNG.
+    Png,
+    /// JPEG.
+    Jpeg,
+    /// WebP.
+    WebP,
+}
+
+impl ImageFormat {
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::Png, Self::Jpeg, Self::WebP];
+
+    /// What these bytes are, by how they begin: what they are said to be is not believed.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
+            _ => None,
+        }
+    }
+
+    /// How its files end.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpg",
+            Self::WebP => "webp",
+        }
+    }
+
+    /// Its media type.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::WebP => "image/webp",
+        }
+    }
+}
+
+/// A picture, by its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Image {
+    /// The SHA-256 of its bytes.
+    pub digest: [u8; 32],
+    /// What they are.
+    pub format: ImageFormat,
+}
+
+impl Image {
+    /// Reads what [`Image`]'s `Display` writes, and nothing else.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let (hex, extension) = name.split_once('.')?;
+        let format = ImageFormat::ALL.into_iter().find(|format| format.extension() == extension)?;
+        let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if hex.len() != 64 || !hex.bytes().all(lower_hex) {
+            return None;
+        }
+        let mut digest = [0; 32];
+        for (byte, digits) in digest.iter_mut().zip(hex.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        Some(Self { digest, format })
+    }
+}
+
+impl std::fmt::Display for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for byte in self.digest {
+            write!(f, "{byte:02x}")?;
+        }
+        write!(f, ".{}", self.format.extension())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_is_told_by_how_bytes_begin() {
+        assert_eq!(ImageFormat::of(b"\x89PNG\r\n\x1a\nrest"), Some(ImageFormat::Png));
+        assert_eq!(ImageFormat::of(b"\xff\xd8\xff\xe0"), Some(ImageFormat::Jpeg));
+        assert_eq!(ImageFormat::of(b"RIFF\x01\x02\x03\x04WEBPVP8 "), Some(ImageFormat::WebP));
+        for other in [&b""[..], b"\x89PNG", b"GIF89a", b"RIFF\x01\x02\x03\x04WAVE", b"<svg/>", b"BM"] {
+            assert_eq!(ImageFormat::of(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_read_as_it_is_written_and_no_other_way() {
+        for format in ImageFormat::ALL {
+            let image = Image { digest: [0xa5; 32], format };
+            assert_eq!(Image::parse(&image.to_string()), Some(image));
+        }
+        let hex = "a5".repeat(32);
+        for bad in [
+            "".to_owned(),
+            hex.clone(),
+            format!("{hex}.gif"),
+            format!("{hex}.PNG"),
+            format!("{}.png", hex.to_uppercase()),
+            format!("{hex}0.png"),
+            format!("../{hex}.png"),
+            format!("{hex}.png.png"),
+            format!("{}.png", "가".repeat(32)),
+        ] {
+            assert_eq!(Image::parse(&bad), None, "{bad}");
+        }
+    }
+}
