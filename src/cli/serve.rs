@@ -153,6 +153,7 @@ fn welcome(settings: &Settings, listeners: &Listeners, samples: usize) -> Result
     if samples > 0 {
         lines.push(format!("  demo          {samples} sample purifiers registered"));
     }
+    lines.push(format!("  shop          {url}/ (and {url}/admin)"));
     lines.push(format!("  contract      {url}/docs"));
     lines.push(format!("  try first     curl {url}/v1/products\n"));
     say(lines.join("\n"))

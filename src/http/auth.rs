@@ -1,8 +1,16 @@
-//! Who is asking: bearer tokens, roles, and whose things these are.
+//! Who is asking: bearer tokens or the pages' cookie, roles, and whose things these are.
+//!
+//! A browser sends a cookie along with whatever any page makes it send. So it counts for calls that change
+//! nothing; others must come from a page of ours, and show its token in `X-CSRF-Token`.
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 
-use super::{App, problem::Problem, problem_kinds::Kind};
+use super::{
+    App,
+    pages::session::{CSRF_HEADER, SESSION, cookie, csrf_of, is_same, is_same_origin},
+    problem::Problem,
+    problem_kinds::Kind,
+};
 use crate::{actors::shop::Principal, domain::CustomerId};
 
 /// Whoever it is: no log-in is needed.
@@ -18,7 +26,7 @@ pub struct Operator;
 #[derive(Clone, Copy)]
 pub struct AnyRole(pub Principal);
 
-/// The bearer token, as it came.
+/// The session's token, as it came.
 pub struct Token(pub String);
 
 impl AnyRole {
@@ -45,6 +53,11 @@ impl AnyRole {
 }
 
 fn token(request: &HttpRequest) -> Result<&str, Problem> {
+    if !request.headers().contains_key(header::AUTHORIZATION)
+        && let Some(token) = cookie(request, SESSION)
+    {
+        return from_our_page(request, token).map(|()| token);
+    }
     let mut values = request.headers().get_all(header::AUTHORIZATION);
     let value = values.next().and_then(|value| value.to_str().ok()).filter(|_| values.next().is_none());
     let token = value.and_then(|value| {
@@ -52,6 +65,18 @@ fn token(request: &HttpRequest) -> Result<&str, Problem> {
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
     token.ok_or_else(|| Problem::new(Kind::Unauthorized, "a bearer token is required"))
+}
+
+/// A call with a cookie alone: it changes nothing, or one of our pages made it.
+fn from_our_page(request: &HttpRequest, token: &str) -> Result<(), Problem> {
+    let shown = request.headers().get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+    let ours = || is_same_origin(request) && shown.is_some_and(|shown| is_same(shown, &csrf_of(token)));
+    if request.method().is_safe() || ours() {
+        Ok(())
+    } else {
+        let detail = "with a cookie, such a call must come from a page of ours, with its X-CSRF-Token";
+        Err(Problem::new(Kind::Unauthorized, detail))
+    }
 }
 
 fn principal(request: &HttpRequest) -> Result<Principal, Problem> {

@@ -22,6 +22,7 @@ use tracing::{Instrument as _, error, field, info_span};
 use super::{
     App, cors,
     limits::Limits,
+    pages::{self, PAGE},
     problem::{PROBLEM_JSON, Problem},
     problem_kinds::Kind,
 };
@@ -103,7 +104,9 @@ fn finish<B: MessageBody + 'static>(
     if status.is_success() || status.is_informational() || status.is_redirection() {
         return response.map_into_left_body();
     }
-    let written = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t == PROBLEM_JSON);
+    let written = response.headers().get(header::CONTENT_TYPE);
+    // A page tells by itself what went wrong.
+    let written = written.is_some_and(|t| t == PROBLEM_JSON || t == PAGE);
     if written {
         return response.map_into_left_body();
     }
@@ -114,7 +117,8 @@ fn finish<B: MessageBody + 'static>(
         log(&problem, limits);
     }
     let (request, response) = response.into_parts();
-    let mut rendered = problem.render(instance, correlation);
+    let page = pages::instead(&request, &problem);
+    let mut rendered = page.unwrap_or_else(|| problem.render(instance, correlation));
     let kept = response.headers().iter().filter(|(name, _)| {
         [header::ALLOW, header::VARY].contains(name) || name.as_str().starts_with("access-control-")
     });

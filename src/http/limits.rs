@@ -88,6 +88,7 @@ impl ServerSettings {
 pub struct Limits {
     body_timeout: Duration,
     heartbeat: Duration,
+    tls: bool,
     trusted_proxies: TrustedProxies,
     rate: Option<Rate>,
     pub(super) turned_away: Lines,
@@ -101,6 +102,7 @@ impl Limits {
             body_timeout: Duration::from_millis(settings.body_timeout_ms),
             // Our own connections end, too, when they are silent for too long.
             heartbeat: Duration::from_millis(HEARTBEAT_MS.min(settings.keep_alive_ms / 3).max(1)),
+            tls: settings.tls.is_some(),
             trusted_proxies: settings.trusted_proxies.clone(),
             rate: NonZeroU32::new(settings.requests_per_second).map(Rate::new),
             turned_away: Lines::default(),
@@ -118,6 +120,12 @@ impl Limits {
     #[must_use]
     pub const fn heartbeat(&self) -> Duration {
         self.heartbeat
+    }
+
+    /// Whether clients come by TLS.
+    #[must_use]
+    pub const fn tls(&self) -> bool {
+        self.tls
     }
 
     fn refusal(&self, request: &ServiceRequest) -> Option<Problem> {

@@ -12,6 +12,7 @@ pub mod idempotency;
 pub mod limits;
 pub mod metrics;
 pub mod openapi;
+pub mod pages;
 pub mod posted;
 pub mod problem;
 pub mod problem_kinds;
@@ -180,7 +181,8 @@ impl Served {
                 .wrap(Condition::new(!origins.is_empty(), cors::allowing(origins)))
                 .wrap(from_fn(correlation::correlate))
                 .wrap(from_fn(metrics::count))
-                .configure(|config| table::serve(part, config));
+                .configure(|config| table::serve(part, config))
+                .configure(|config| pages::serve(part, config));
             let (stopping, tls) = (served.stopping.clone(), served.settings.tls.clone());
             let service = HttpService::build()
                 .graceful_shutdown_signal(move || {

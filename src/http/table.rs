@@ -17,7 +17,7 @@ use super::{
 };
 
 /// GET, and HEAD, which is GET without the body.
-fn get() -> Route {
+pub(super) fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
@@ -33,6 +33,13 @@ pub enum Part {
 }
 
 impl Part {
+    /// Whether a page belongs to it: the console is for operations, and whoever uses it logs in there.
+    pub(super) fn has_page(self, path: &str) -> bool {
+        let of_both = ["/log-out", "/language/{code}", "/admin/log-in", "/assets/{file}"];
+        let of_console = path == "/console" || path.starts_with("/console/");
+        self == Self::All || of_both.contains(&path) || of_console == (self == Self::Operations)
+    }
+
     fn has(self, path: &str) -> bool {
         let of_both = ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/{file}", "/problems/{slug}"];
         let of_operations = path == "/metrics" || path.starts_with("/v1/operations/");

@@ -15,6 +15,7 @@ mod limits;
 mod metrics;
 mod mypage;
 mod operations;
+mod pages;
 mod payments;
 mod problems;
 mod products;

@@ -46,6 +46,18 @@ impl Shop {
         &self.messages
     }
 
+    /// Who takes the money now: `simulator`, where nothing is real.
+    #[must_use]
+    pub fn provider(&self) -> &'static str {
+        self.gateways.current().provider()
+    }
+
+    /// Something that nobody used before, for a form that is to be sent once.
+    #[must_use]
+    pub fn nonce(&self) -> String {
+        format!("{:032x}", self.sources.bits())
+    }
+
     /// Calls of the payment gateways, by provider and operation.
     #[must_use]
     pub fn gateway_figures(&self) -> Vec<CallFigures> {

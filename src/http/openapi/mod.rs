@@ -92,6 +92,13 @@ pub fn document() -> Value {
             "description": "The `token` of `POST /v1/sessions`, or the operator's key. \
                             An operation lists the roles it is for.",
         },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "saem_session",
+            "description": "What the pages of this server log in with. A call that changes something must \
+                            come from one of them, and say its token in `X-CSRF-Token`.",
+        },
     });
     document["components"]["parameters"] = headers::parameters();
     document["components"]["headers"] = headers::headers();
@@ -115,6 +122,7 @@ fn objects<'a>(value: impl Into<Option<&'a mut Value>>) -> impl Iterator<Item = 
 /// Adds what follows from a call's shape.
 fn complete(operation: &mut Object, method: &str, path: &str, schemas: &Value) {
     problems::add(operation, method, path);
+    add_cookie(operation);
     headers::add(operation, method);
     let mut bodies: Vec<&mut Value> = Vec::new();
     for (name, part) in operation.iter_mut() {
@@ -137,6 +145,13 @@ fn complete(operation: &mut Object, method: &str, path: &str, schemas: &Value) {
         objects(body.get_mut("content")).for_each(|(name, media)| as_bytes(name, media));
         examples::add(body.get_mut("content"), schemas);
     }
+}
+
+/// Whoever may call by a token may by the pages' cookie.
+fn add_cookie(operation: &mut Object) {
+    let Some(security) = operation.get_mut("security").and_then(Value::as_array_mut) else { return };
+    let roles = security.iter().find_map(|way| way.get("bearer")).cloned();
+    security.extend(roles.map(|roles| json!({"session": roles})));
 }
 
 /// A picture is bytes, and no list of numbers.

@@ -1,0 +1,58 @@
+//! Styles, scripts and marks, built in. Their addresses change with their content, so that a browser may keep
+//! them for ever.
+
+use std::sync::LazyLock;
+
+use actix_web::{
+    HttpResponse,
+    http::header::{self, CacheControl, CacheDirective},
+    web,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::http::problem::Problem;
+
+/// Name, media type and content.
+const FILES: [(&str, &str, &str); 6] = [
+    ("saem.css", "text/css; charset=utf-8", include_str!("../../../ui/saem.css")),
+    ("form.js", "text/javascript; charset=utf-8", include_str!("../../../ui/form.js")),
+    ("my.js", "text/javascript; charset=utf-8", include_str!("../../../ui/my.js")),
+    ("admin.js", "text/javascript; charset=utf-8", include_str!("../../../ui/admin.js")),
+    ("console.js", "text/javascript; charset=utf-8", include_str!("../../../ui/console.js")),
+    ("drop.svg", "image/svg+xml", include_str!("../../../ui/drop.svg")),
+];
+
+/// The addresses, in the order of the files.
+static URLS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let url = |(name, _, content): &(&str, &str, &str)| {
+        let hash = Sha256::digest(content);
+        let short: String = hash[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("/assets/{short}-{name}")
+    };
+    FILES.iter().map(url).collect()
+});
+
+/// Where a file is served.
+#[must_use]
+pub fn url(name: &str) -> &'static str {
+    let at = FILES.iter().position(|(of, _, _)| *of == name).expect("it is among the files");
+    &URLS[at]
+}
+
+/// Serves a file.
+pub async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let wanted = format!("/assets/{name}");
+    let at = URLS.iter().position(|url| *url == wanted).ok_or_else(|| Problem::not_found("page"))?;
+    let (_, media_type, content) = FILES[at];
+    let kept = [CacheDirective::Public, CacheDirective::MaxAge(31_536_000), immutable()];
+    Ok(HttpResponse::Ok()
+        .insert_header(CacheControl(kept.into()))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .content_type(media_type)
+        .body(content))
+}
+
+/// That what is named by its content never changes.
+fn immutable() -> CacheDirective {
+    CacheDirective::Extension("immutable".to_owned(), None)
+}

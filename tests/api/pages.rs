@@ -1,0 +1,398 @@
+//! The pages, as a browser without scripts has them: links, forms, a cookie.
+
+use std::collections::BTreeMap;
+
+use reqwest::{Method, Response, header::HeaderMap};
+use serde_json::json;
+
+use crate::app::{Client, TestApp, eventually};
+
+/// A browser without scripts.
+struct Browser {
+    http: reqwest::Client,
+    url: String,
+    language: &'static str,
+    cookies: BTreeMap<String, String>,
+}
+
+/// A page as it came.
+struct Shown {
+    status: u16,
+    headers: HeaderMap,
+    html: String,
+}
+
+impl Shown {
+    #[track_caller]
+    fn says(&self, text: &str) {
+        assert!(self.html.contains(text), "{text}: {}", self.html);
+    }
+
+    /// Where it leads to.
+    #[track_caller]
+    fn location(&self) -> String {
+        assert_eq!(self.status, 303, "{}", self.html);
+        self.headers["location"].to_str().unwrap().to_owned()
+    }
+
+    /// The hidden fields of the form that is sent there.
+    fn hidden(&self, action: &str) -> Vec<(String, String)> {
+        let forms = self.html.split("<form ");
+        let form = forms.into_iter().find(|form| form.contains(&format!("action=\"{action}\""))).unwrap();
+        let form = form.split("</form>").next().unwrap();
+        let attribute = |input: &str, name: &str| {
+            let (_, rest) = input.split_once(&format!("{name}=\"")).unwrap();
+            rest.split('"').next().unwrap().to_owned()
+        };
+        let inputs = form.split("<input ").skip(1).filter(|input| input.contains("type=\"hidden\""));
+        inputs.map(|input| (attribute(input, "name"), attribute(input, "value"))).collect()
+    }
+}
+
+impl Browser {
+    fn at(app: &TestApp, language: &'static str) -> Self {
+        let http = saem::gateways::http::client().unwrap();
+        Self { http, url: app.url(), language, cookies: BTreeMap::new() }
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        let request = request.header("accept-language", self.language);
+        if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) }
+    }
+
+    async fn shown(&mut self, response: Response) -> Shown {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        for set in headers.get_all("set-cookie") {
+            let (name, value) = set.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        Shown { status, headers, html: response.text().await.unwrap() }
+    }
+
+    async fn get(&mut self, path: &str) -> Shown {
+        let response = self.request(Method::GET, path).send().await.unwrap();
+        self.shown(response).await
+    }
+
+    async fn post(&mut self, path: &str, fields: &[(String, String)]) -> Shown {
+        let request = self.request(Method::POST, path).header("origin", self.url.clone());
+        let response = request.form(fields).send().await.unwrap();
+        self.shown(response).await
+    }
+
+    /// Fills in the form of a page that is sent there, and sends it.
+    async fn fill(&mut self, page: &Shown, action: &str, fields: &[(&str, &str)]) -> Shown {
+        let mut all = page.hidden(action);
+        all.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self.post(action, &all).await
+    }
+
+    async fn sign_up(&mut self) {
+        let page = self.get("/sign-up").await;
+        let fields = [("name", "홍길동"), ("phone", "010-1234-5678"), ("password", "correct horse")];
+        assert_eq!(self.fill(&page, "/sign-up?to=/", &fields).await.location(), "/");
+    }
+
+    async fn log_in_as_operator(&mut self, app: &TestApp) {
+        let page = self.get("/admin/log-in").await;
+        let key = crate::app::operator_key(&app.data());
+        let sent = self.fill(&page, "/admin/log-in?to=/admin", &[("operatorKey", &key)]).await;
+        assert_eq!(sent.location(), "/admin");
+    }
+
+    async fn rent(&mut self, product: &str, card: &str) -> Shown {
+        let page = self.get(&format!("/products/{product}")).await;
+        let fields = [
+            ("recipient", "홍길동"),
+            ("postalCode", "04524"),
+            ("line1", "서울 중구 세종대로 110"),
+            ("line2", ""),
+            ("card", card),
+        ];
+        self.fill(&page, &format!("/products/{product}/rent"), &fields).await
+    }
+}
+
+#[tokio::test]
+async fn a_customer_signs_up_rents_watches_and_cancels_by_plain_forms() {
+    let app = TestApp::start();
+    let product = app.product(29_900, 3).await;
+    let mut browser = Browser::at(&app, "ko");
+    browser.get("/").await.says("29,900원");
+    assert_eq!(browser.get("/my").await.location(), "/log-in?to=/my");
+    browser.sign_up().await;
+    let rented = browser.rent(&product, "tok_ok").await.location();
+    let at = rented.strip_suffix("?new").unwrap().to_owned();
+    browser.get(&rented).await.says("렌탈이 확정되었습니다");
+    app.stock_becomes(&product, 2).await;
+    let listed = browser.get("/my").await;
+    listed.says("홍길동님의 렌탈");
+    listed.says("배송 준비");
+    let asked = browser.get(&format!("{at}/cancel")).await;
+    asked.says("렌탈을 취소할까요?");
+    assert_eq!(browser.fill(&asked, &format!("{at}/cancel"), &[]).await.location(), at);
+    app.stock_becomes(&product, 3).await;
+    let page = browser.get(&at).await;
+    page.says("고객님이 취소하셨습니다");
+    page.says("환불 완료");
+    let html = browser.get("/my").await;
+    let out = browser.fill(&html, "/log-out", &[]).await;
+    assert_eq!(out.location(), "/");
+    assert_eq!(browser.get("/my").await.location(), "/log-in?to=/my");
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_twice_rents_once() {
+    let app = TestApp::start();
+    let product = app.product(100, 3).await;
+    let mut browser = Browser::at(&app, "en");
+    browser.sign_up().await;
+    let page = browser.get(&format!("/products/{product}")).await;
+    let fields =
+        [("recipient", "Hong"), ("postalCode", "04524"), ("line1", "Sejong-daero 110"), ("card", "tok_ok")];
+    let action = format!("/products/{product}/rent");
+    let first = browser.fill(&page, &action, &fields).await.location();
+    assert_eq!(browser.fill(&page, &action, &fields).await.location(), first);
+    app.stock_becomes(&product, 2).await;
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_said_in_plain_words_and_what_was_typed_is_kept() {
+    let app = TestApp::impatient(|_| {});
+    let product = app.product(100, 1).await;
+    let mut browser = Browser::at(&app, "en-US,en;q=0.9");
+    browser.sign_up().await;
+    let declined = browser.rent(&product, "tok_decline").await;
+    assert_eq!(declined.status, 402);
+    declined.says("Your card was declined");
+    declined.says("value=\"서울 중구 세종대로 110\"");
+    // A form that was answered is no longer the same request.
+    let deferred = browser.rent(&product, "tok_timeout").await.location();
+    let page = browser.get(&deferred).await;
+    page.says("Please pay a little later");
+    let pay = format!("{}/pay", deferred.strip_suffix("?new").unwrap());
+    let paid = eventually("it can be paid", || async {
+        let mut browser = Browser { cookies: browser.cookies.clone(), ..Browser::at(&app, "en") };
+        let page = browser.get(&deferred).await;
+        let paid = browser.fill(&page, &pay, &[("card", "tok_ok")]).await;
+        (paid.status == 303).then_some(paid)
+    });
+    assert_eq!(paid.await.location(), deferred);
+    app.stock_becomes(&product, 0).await;
+    browser.get(&format!("/products/{product}")).await.says("Sold out for now");
+    let other = app.product(100, 1).await;
+    let page = browser.get(&format!("/products/{other}")).await;
+    let fields = [("recipient", "Hong"), ("postalCode", "123"), ("line1", ""), ("card", "tok_ok")];
+    let unfit = browser.fill(&page, &format!("/products/{other}/rent"), &fields).await;
+    assert_eq!(unfit.status, 400);
+    unfit.says("Five digits, please.");
+    assert_eq!(browser.get("/products/nonsense").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_form_from_elsewhere_or_of_another_session_is_refused() {
+    let app = TestApp::start();
+    let product = app.product(100, 1).await;
+    let (mut browser, mut other) = (Browser::at(&app, "en"), Browser::at(&app, "en"));
+    browser.sign_up().await;
+    let page = browser.get(&format!("/products/{product}")).await;
+    let action = format!("/products/{product}/rent");
+    let mut fields = page.hidden(&action);
+    fields.extend([
+        ("recipient".to_owned(), "Hong".to_owned()),
+        ("postalCode".to_owned(), "04524".to_owned()),
+        ("line1".to_owned(), "Sejong-daero 110".to_owned()),
+        ("card".to_owned(), "tok_ok".to_owned()),
+    ]);
+    let foreign = [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("origin", "null")];
+    for (name, value) in foreign {
+        let request = browser.request(Method::POST, &action).header(name, value).form(&fields);
+        assert_eq!(request.send().await.unwrap().status(), 403, "{name}: {value}");
+    }
+    for token in ["", "0123456789abcdef0123456789abcdef"] {
+        let mut fields = fields.clone();
+        fields.iter_mut().filter(|(name, _)| name == "csrf").for_each(|(_, value)| token.clone_into(value));
+        assert_eq!(browser.post(&action, &fields).await.status, 403, "{token:?}");
+    }
+    // Nobody is logged in as somebody else by another site's page, either.
+    let request = other.request(Method::POST, "/log-in").header("origin", "https://evil.example");
+    let sent = request.form(&[("phone", "010-1234-5678"), ("password", "correct horse")]).send().await;
+    let sent = other.shown(sent.unwrap()).await;
+    assert_eq!((sent.status, other.cookies.len()), (403, 0));
+    assert_eq!(app.stock(&product).await, 1);
+    browser.post(&action, &fields).await.location();
+}
+
+#[tokio::test]
+async fn the_cookie_is_hidden_from_scripts_and_good_for_reading_the_api() {
+    let app = TestApp::start();
+    let mut browser = Browser::at(&app, "ko");
+    let page = browser.get("/sign-up").await;
+    let fields = [("name", "홍길동"), ("phone", "010-1234-5678"), ("password", "correct horse")];
+    let sent = browser.fill(&page, "/sign-up?to=/", &fields).await;
+    let cookie = sent.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Lax"), "{cookie}");
+    assert!(!cookie.contains("Secure"), "{cookie}");
+    for path in ["/v1/mypage", "/v1/customers/me", "/v1/mypage/stream"] {
+        assert_eq!(browser.request(Method::GET, path).send().await.unwrap().status(), 200, "{path}");
+    }
+    let leave = || browser.request(Method::DELETE, "/v1/customers/me");
+    assert_eq!(leave().send().await.unwrap().status(), 401);
+    assert_eq!(leave().header("x-csrf-token", "guessed").send().await.unwrap().status(), 401);
+    let page = Browser { cookies: browser.cookies.clone(), ..Browser::at(&app, "ko") }.get("/my").await;
+    let token = page.html.split("data-csrf=\"").nth(1).unwrap().split('"').next().unwrap();
+    let foreign = leave().header("x-csrf-token", token).header("origin", "https://evil.example");
+    assert_eq!(foreign.send().await.unwrap().status(), 401);
+    assert_eq!(leave().header("x-csrf-token", token).send().await.unwrap().status(), 204);
+}
+
+#[tokio::test]
+async fn every_page_keeps_its_policy_and_loads_nothing_from_elsewhere() {
+    let app = TestApp::start();
+    let shop = json!({"name": "<script>alert(1)</script>\"'&", "model": "A&B", "fee": 100, "stock": 3,
+        "description": "<img src=x onerror=alert(1)>"});
+    let product = app.operator().post("/v1/products", shop).await.expect(201);
+    let product = crate::app::id(&product);
+    let (mut customer, mut operator) = (Browser::at(&app, "ko"), Browser::at(&app, "en"));
+    customer.sign_up().await;
+    operator.log_in_as_operator(&app).await;
+    let rented = customer.rent(product, "tok_ok").await.location();
+    let mut pages = Vec::new();
+    for path in
+        ["/", "/my", "/log-in", "/sign-up", &rented, &format!("/products/{product}"), "/products/none"]
+    {
+        pages.push(customer.get(path).await);
+    }
+    let admin = ["/admin", "/admin/rentals", "/admin/deliveries", "/admin/messages?status=ALL"];
+    for path in admin.into_iter().chain(["/console", "/console/saga", &format!("/admin/products/{product}")])
+    {
+        pages.push(operator.get(path).await);
+    }
+    for Shown { status, headers, html } in pages {
+        assert!([200, 404].contains(&status), "{status}: {html}");
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+        assert_eq!(headers["cache-control"], "no-store");
+        assert!(!html.contains("<script>") && !html.contains("<img src=x"), "{html}");
+        assert!(!html.contains(" style=") && !html.contains(" onclick="), "{html}");
+        for quote in ["src=\"http", "src=\"//", "href=\"http", "href=\"//", "action=\"http"] {
+            assert!(!html.contains(quote), "{quote}: {html}");
+        }
+        for asset in html.split("\"/assets/").skip(1) {
+            let path = format!("/assets/{}", asset.split('"').next().unwrap());
+            let got = customer.get(&path).await;
+            assert_eq!(got.status, 200, "{path}");
+            assert_eq!(got.headers["cache-control"], "public, max-age=31536000, immutable");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_speak_the_browsers_language_until_another_is_chosen() {
+    let app = TestApp::start();
+    for (asked, lang) in [("ko-KR,ko;q=0.9", "ko"), ("en-GB", "en"), ("fr", "ko")] {
+        let mut browser = Browser::at(&app, asked);
+        browser.get("/").await.says(&format!("<html lang=\"{lang}\">"));
+        let other = if lang == "ko" { "en" } else { "ko" };
+        assert_eq!(browser.get(&format!("/language/{other}?to=/my")).await.location(), "/my");
+        browser.get("/").await.says(&format!("<html lang=\"{other}\">"));
+        assert_eq!(browser.get("/language/ko?to=https://evil.example").await.location(), "/");
+    }
+}
+
+#[tokio::test]
+async fn the_operator_registers_sends_out_and_pauses_by_plain_forms() {
+    let app = TestApp::start();
+    let mut browser = Browser::at(&app, "ko");
+    assert_eq!(browser.get("/admin").await.location(), "/admin/log-in?to=/admin");
+    assert_eq!(browser.get("/console").await.location(), "/admin/log-in?to=/console");
+    browser.log_in_as_operator(&app).await;
+    let page = browser.get("/admin").await;
+    let offer =
+        [("name", "샘 정수기"), ("model", "S-1"), ("description", "냉·온"), ("fee", "19900"), ("stock", "2")];
+    let at = browser.fill(&page, "/admin/products", &offer).await.location();
+    let product = at.rsplit('/').next().unwrap().to_owned();
+    let page = browser.get(&at).await;
+    let edited = [("name", "샘 정수기 둘"), ("model", "S-2"), ("description", ""), ("fee", "29900")];
+    assert_eq!(browser.fill(&page, &at, &edited).await.location(), at);
+    // From the page as it was before: somebody else's change is not overwritten.
+    assert_eq!(browser.fill(&page, &at, &edited).await.status, 412);
+    let page = browser.get("/admin").await;
+    let restocked = browser.fill(&page, &format!("{at}/restock"), &[("quantity", "3")]).await;
+    assert_eq!(restocked.location(), "/admin");
+    assert_eq!(app.stock(&product).await, 5);
+    let customer: Client = app.customer(1).await;
+    let rental = customer.rented(&product).await;
+    let delivery = format!("/admin/deliveries/{}", rental["deliveryId"].as_str().unwrap());
+    let page = browser.get("/admin/deliveries").await;
+    let sent = [("carrier", "우체국"), ("trackingNumber", "6012")];
+    browser.fill(&page, &format!("{delivery}/dispatch"), &sent).await.location();
+    let page = eventually("it is in transit", || async {
+        let mut browser = Browser { cookies: browser.cookies.clone(), ..Browser::at(&app, "ko") };
+        let page = browser.get("/admin/deliveries?status=IN_TRANSIT").await;
+        page.html.contains(&format!("{delivery}/complete")).then_some(page)
+    });
+    let page = page.await;
+    browser.fill(&page, &format!("{delivery}/complete"), &[]).await.location();
+    customer.rental_becomes(&rental, "DELIVERED").await;
+    let saga = format!("/console/saga?correlation={}", rental["correlationId"].as_str().unwrap());
+    let page = browser.get(&saga).await;
+    ["<svg class=\"saga\"", "DeliveryCompleted", "ProductDecreased"].iter().for_each(|text| page.says(text));
+    let page = browser.get("/console").await;
+    browser.fill(&page, "/console/contexts/product/pause", &[]).await.location();
+    let contexts = app.operator().get("/v1/operations/contexts").await.expect(200);
+    let product = contexts["items"].as_array().unwrap().iter().find(|c| c["context"] == "product").unwrap();
+    assert_eq!(product["paused"], true);
+    let page = browser.get("/console").await;
+    browser.fill(&page, "/console/contexts/product/resume", &[]).await.location();
+    let page = browser.get(&at).await;
+    browser.fill(&page, &format!("{at}/withdraw"), &[]).await.location();
+    Browser::at(&app, "ko").get("/").await.says("곧 새 정수기를 준비하겠습니다.");
+}
+
+#[tokio::test]
+async fn customers_see_neither_others_rentals_nor_the_operators_pages() {
+    let app = TestApp::start();
+    let product = app.product(100, 3).await;
+    let theirs = app.customer(7).await.rented(&product).await;
+    let mut browser = Browser::at(&app, "ko");
+    browser.sign_up().await;
+    let at = format!("/my/rentals/{}", crate::app::id(&theirs));
+    for path in [at.clone(), format!("{at}/card"), format!("{at}/whole"), format!("{at}/cancel")] {
+        assert_eq!(browser.get(&path).await.status, 404, "{path}");
+    }
+    for path in ["/admin", "/admin/rentals", "/console", "/console/live", "/console/saga"] {
+        assert_eq!(browser.get(path).await.status, 303, "{path}");
+    }
+    let home = browser.get("/").await;
+    let csrf = home.hidden("/log-out");
+    for path in ["/admin/products", "/console/contexts/product/pause", "/console/breaker"] {
+        assert_eq!(browser.post(path, &csrf).await.status, 303, "{path}");
+    }
+    assert_eq!(app.operator().get("/v1/products").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(browser.post(&format!("{at}/cancel"), &csrf).await.status, 404);
+}
+
+#[tokio::test]
+async fn whoever_looks_at_pages_is_told_what_went_wrong_by_a_page_and_programs_by_a_problem() {
+    let app = TestApp::start();
+    let mut browser = Browser::at(&app, "en");
+    let look = browser.request(Method::GET, "/nowhere").header("accept", "text/html,*/*;q=0.8");
+    let shown = look.send().await.unwrap();
+    let shown = browser.shown(shown).await;
+    assert_eq!(shown.status, 404);
+    shown.says("There is nothing here");
+    assert_eq!(browser.get("/nowhere").await.headers["content-type"], "application/problem+json");
+    let call = browser.request(Method::GET, "/v1/nowhere").header("accept", "text/html");
+    assert_eq!(call.send().await.unwrap().headers()["content-type"], "application/problem+json");
+    // A page that a form was answered by leads back to where the form was.
+    let form =
+        browser.request(Method::POST, "/log-in").header("referer", format!("{}/log-in?to=/my", app.url()));
+    let sent = form.form(&[("phone", "010-1234-5678"), ("password", "wrong")]).send().await.unwrap();
+    let sent = browser.shown(sent).await;
+    assert_eq!(sent.status, 401);
+    sent.says("/language/ko?to=/log-in%3Fto%3D/my");
+}

@@ -1,0 +1,97 @@
+// The console moves by itself: the server writes its parts anew each second, and the plots are drawn from what
+// it says of itself.
+"use strict";
+{
+  const EVERY_MS = 1000;
+  const POINTS = 120;
+  const parts = document.getElementById("parts");
+  const state = document.getElementById("live-state");
+  const series = { requests: [[]], latency: [[]], window: [[], []], backlog: [[]] };
+  let before = null;
+
+  // What /metrics counts of requests, but for the console's own.
+  const requests = (text) => {
+    const counts = { at: performance.now(), total: 0, buckets: new Map() };
+    const own = /route="(\/console[^"]*|\/metrics|\/v1\/mypage\/stream)"/;
+    for (const line of text.split("\n")) {
+      if (own.test(line)) continue;
+      if (line.startsWith("saem_http_requests_total{")) counts.total += Number(line.split(" ").pop());
+      const bucket = /^saem_http_request_duration_seconds_bucket\{.*le="([^"]+)".*\} (\S+)$/.exec(line);
+      if (bucket) counts.buckets.set(bucket[1], (counts.buckets.get(bucket[1]) ?? 0) + Number(bucket[2]));
+    }
+    return counts;
+  };
+
+  // The bound under which 95 of a hundred requests since the last look were.
+  const latency = (now) => {
+    const since = [...now.buckets].map(([le, n]) => [Number(le.replace("+Inf", "Infinity")), n - (before.buckets.get(le) ?? 0)]);
+    since.sort(([a], [b]) => a - b);
+    const all = since.at(-1)?.[1] ?? 0;
+    if (!all) return 0;
+    const bound = since.find(([, n]) => n >= 0.95 * all)[0];
+    return (Number.isFinite(bound) ? bound : 10) * 1000;
+  };
+
+  const draw = (name, unit) => {
+    const svg = document.getElementById(`plot-${name}`);
+    const most = Math.max(unit, ...series[name].flat());
+    const points = (values) => values.map((value, at) => {
+      const x = 120 - (values.length - 1 - at) * (120 / (POINTS - 1));
+      return `${x.toFixed(1)},${(96 - (value / most) * 88).toFixed(1)}`;
+    });
+    const shapes = series[name].flatMap((values, at) => {
+      if (!values.length) return [];
+      const line = document.createElementNS(svg.namespaceURI, "polyline");
+      line.setAttribute("points", points(values).join(" "));
+      line.setAttribute("class", at ? "line two" : "line");
+      const area = document.createElementNS(svg.namespaceURI, "polygon");
+      const first = points(values)[0].split(",")[0];
+      area.setAttribute("points", `${first},100 ${points(values).join(" ")} 120,100`);
+      area.setAttribute("class", "area");
+      return at ? [line] : [area, line];
+    });
+    svg.replaceChildren(...shapes);
+  };
+
+  const add = (name, values, shown, unit) => {
+    values.forEach((value, at) => {
+      series[name][at].push(value);
+      if (series[name][at].length > POINTS) series[name][at].shift();
+    });
+    document.getElementById(`value-${name}`).textContent = shown;
+    draw(name, unit);
+  };
+
+  const look = async () => {
+    const [metrics, live] = await Promise.all([fetch("/metrics"), fetch("/console/live", { redirect: "manual" })]);
+    if (live.type === "opaqueredirect") return location.reload();
+    if (!metrics.ok || !live.ok) throw new Error(`${metrics.status} ${live.status}`);
+    const now = requests(await metrics.text());
+    const html = await live.text();
+    // Whoever is typing, or about to press a button, keeps their place.
+    const focus = parts.contains(document.activeElement) ? document.activeElement : null;
+    if (focus?.matches("input")) {
+      state.classList.add("on");
+    } else {
+      parts.innerHTML = html;
+      if (focus?.id) document.getElementById(focus.id)?.focus();
+    }
+    const figures = document.getElementById("figures").dataset;
+    if (before) {
+      const rate = (now.total - before.total) / ((now.at - before.at) / 1000);
+      add("requests", [rate], rate.toFixed(rate < 10 ? 1 : 0), 10);
+      const ms = latency(now);
+      add("latency", [ms], ms ? `≤ ${ms}` : "–", 50);
+    }
+    add("window", [Number(figures.slow), Number(figures.failed)], `${figures.slow} · ${figures.failed}`, 100);
+    add("backlog", [Number(figures.backlog)], figures.backlog, 10);
+    before = now;
+    state.classList.add("on");
+  };
+
+  const again = async () => {
+    if (!document.hidden) await look().catch(() => state.classList.remove("on"));
+    setTimeout(again, EVERY_MS);
+  };
+  again();
+}
