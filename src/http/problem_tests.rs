@@ -96,3 +96,14 @@ fn slugs_are_unique_and_retry_after_is_whole_seconds() {
     assert_eq!(slugs.len(), Kind::ALL.len());
     assert_eq!([0, 1, 1_000, 1_001].map(seconds), ["1", "1", "1", "2"]);
 }
+
+#[test]
+fn the_guide_tells_of_every_kind_what_to_do() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api-guide.md");
+    let guide = std::fs::read_to_string(path).expect("the guide is there");
+    for kind in Kind::ALL {
+        let (slug, status) = (kind.slug(), kind.status().as_u16());
+        let row = format!("| `{slug}` | {status} | {} | {} |", kind.happened(), kind.advice());
+        assert!(guide.contains(&row), "docs/api-guide.md lacks: {row}");
+    }
+}
