@@ -3,12 +3,13 @@
 //!
 //! A record is the picture's digest (32 bytes), its length (4, little-endian) and its bytes; the file only
 //! grows, so a backup takes what it had at one moment. A picture is on disk before any event names it. What
-//! a crash leaves of the last record is cut off; what does not read as its digest says is not served.
+//! a crash leaves of the last record is set aside and cut off, and so is all behind a damaged head, which
+//! cannot be told from it; what does not read as its digest says is not served.
 
 use std::{
     collections::HashMap,
-    fs::{File, OpenOptions},
-    io::{self, Read as _, Write as _},
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -74,8 +75,9 @@ impl Images {
             end = next;
         }
         if end < length {
-            let bytes = length - end;
-            tracing::warn!(path = %path.display(), bytes, "the end of the pictures is cut off");
+            let aside = set_aside(path, &file, end, length)?;
+            let (path, aside, bytes) = (path.display(), aside.display(), length - end);
+            tracing::warn!(%path, %aside, bytes, "what stands at the end of the pictures is set aside");
             file.set_len(end)?;
             file.sync_all()?;
         }
@@ -112,6 +114,21 @@ fn begun(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
     files::sync_above(path)?;
     Ok(file)
+}
+
+/// Copies what stands between two places of the file into one of its own, which is on disk when this returns.
+fn set_aside(path: &Path, file: &File, from: u64, to: u64) -> io::Result<PathBuf> {
+    let directory = path.with_file_name("set-aside");
+    fs::create_dir_all(&directory)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let aside = directory.join(format!("{name}.{from}"));
+    let mut rest = file.try_clone()?;
+    rest.seek(SeekFrom::Start(from))?;
+    let mut copy = File::create(&aside)?;
+    io::copy(&mut rest.take(to - from), &mut copy)?;
+    copy.sync_all()?;
+    files::sync(&directory)?;
+    Ok(aside)
 }
 
 /// The digest of so many bytes of a picture whose record begins here.
@@ -167,7 +184,7 @@ mod tests {
         let first = images.put(ImageFormat::Png, PNG).unwrap();
         let second = images.put(ImageFormat::Jpeg, b"\xff\xd8\xffsmall").unwrap();
         assert_eq!(images.put(ImageFormat::Png, PNG).unwrap(), first);
-        let written = std::fs::metadata(&path).unwrap().len();
+        let written = fs::metadata(&path).unwrap().len();
         assert_eq!(written, (2 * HEAD_BYTES + PNG.len() + 8) as u64);
         for images in [images, Images::open(&path).unwrap()] {
             assert_eq!(images.get(first).unwrap().as_deref(), Some(PNG));
@@ -182,15 +199,31 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pictures");
         let first = Images::open(&path).unwrap().put(ImageFormat::Png, PNG).unwrap();
-        let whole = std::fs::read(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
         for cut in 0..whole.len() {
-            std::fs::write(&path, [&whole[..], &whole[..cut]].concat()).unwrap();
+            fs::write(&path, [&whole[..], &whole[..cut]].concat()).unwrap();
             let images = Images::open(&path).unwrap();
             assert_eq!(images.get(first).unwrap().as_deref(), Some(PNG), "{cut}");
-            assert_eq!(std::fs::metadata(&path).unwrap().len(), whole.len() as u64, "{cut}");
+            assert_eq!(fs::metadata(&path).unwrap().len(), whole.len() as u64, "{cut}");
             let second = images.put(ImageFormat::Png, b"\x89PNG\r\n\x1a\nother").unwrap();
             assert!(Images::open(&path).unwrap().get(second).unwrap().is_some(), "{cut}");
+            let aside = directory.path().join(format!("set-aside/pictures.{}", whole.len()));
+            assert!(cut == 0 || fs::read(aside).unwrap() == whole[..cut], "{cut}");
         }
+    }
+
+    #[test]
+    fn what_stands_behind_a_damaged_head_is_set_aside() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pictures");
+        let images = Images::open(&path).unwrap();
+        images.put(ImageFormat::Png, PNG).unwrap();
+        images.put(ImageFormat::Jpeg, b"\xff\xd8\xffsmall").unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[HEAD_BYTES - 1] = 0xff;
+        fs::write(&path, &bytes).unwrap();
+        Images::open(&path).unwrap();
+        assert_eq!(fs::read(directory.path().join("set-aside/pictures.0")).unwrap(), bytes);
     }
 
     #[test]
@@ -200,13 +233,13 @@ mod tests {
         let images = Images::open(&path).unwrap();
         let image = images.put(ImageFormat::Png, PNG).unwrap();
         images.put(ImageFormat::Jpeg, b"\xff\xd8\xffsmall").unwrap();
-        let mut bytes = std::fs::read(&path).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
         bytes[HEAD_BYTES + 9] ^= 1;
-        std::fs::write(&path, &bytes).unwrap();
+        fs::write(&path, &bytes).unwrap();
         assert_eq!(Images::open(&path).unwrap().get(image).unwrap(), None);
         // The last record may be one whose bytes never got to the disk: it can be put again.
         *bytes.last_mut().unwrap() ^= 1;
-        std::fs::write(&path, &bytes).unwrap();
+        fs::write(&path, &bytes).unwrap();
         let images = Images::open(&path).unwrap();
         let again = images.put(ImageFormat::Jpeg, b"\xff\xd8\xffsmall").unwrap();
         assert!(images.get(again).unwrap().is_some());
