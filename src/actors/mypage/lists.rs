@@ -85,9 +85,9 @@ pub async fn rows(
         scanned += listed.len();
         for (cursor, row) in listed {
             if found.len() == limit {
-                return Ok((found, Some(list.cursor())));
+                return Ok((found, list.after));
             }
-            list.after(cursor);
+            list.after = Some(cursor);
             let row = row.map(|row| codec::decode::<Row>(&row)).transpose()?;
             found.extend(row.filter(|row| matches(row, filter)));
         }
@@ -95,86 +95,56 @@ pub async fn rows(
             return Ok((found, None));
         }
         if scanned >= SCAN_MAX {
-            return Ok((found, Some(list.cursor())));
+            return Ok((found, list.after));
         }
     }
 }
 
-/// A list, as far as it is read.
-enum List {
-    /// A customer's: what its keys begin with, and the one that was read last.
-    Customer(Vec<u8>, Option<Vec<u8>>),
-    /// Of all: before this placing.
-    All(Position),
+/// A list, read from behind `after` on: cursors are keys of it.
+struct List {
+    /// What a customer's begins with; none for the list of all.
+    customer: Option<Vec<u8>>,
+    after: Option<Vec<u8>>,
 }
 
-/// Where an item stands in its list.
-enum Place {
-    Customer(Vec<u8>),
-    All(Position),
-}
+/// Items of a list: what stands for them as a cursor, and their rows.
+type Items = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 impl List {
     /// Cursors come from outside: one from another list must not reach into this one.
-    fn open(customer: Option<CustomerId>, cursor: Option<Vec<u8>>) -> Result<Self, ShopError> {
-        match customer.map(|customer| customer_key(customer, None)) {
-            Some(prefix) => match cursor {
-                Some(cursor) if !cursor.starts_with(&prefix) => Err(ShopError::BadCursor),
-                cursor => Ok(Self::Customer(prefix, cursor)),
-            },
-            None => match cursor {
-                Some(cursor) => {
-                    let position = cursor.strip_prefix(LISTS).and_then(|position| position.try_into().ok());
-                    let position = position.map(|position| Position(!u64::from_be_bytes(position)));
-                    position.map(Self::All).ok_or(ShopError::BadCursor)
-                }
-                None => Ok(Self::All(Position(u64::MAX))),
-            },
-        }
+    fn open(customer: Option<CustomerId>, after: Option<Vec<u8>>) -> Result<Self, ShopError> {
+        let customer = customer.map(|customer| customer_key(customer, None));
+        let known = after.as_ref().is_none_or(|after| match &customer {
+            Some(prefix) => after.starts_with(prefix),
+            None => position_of(after).is_some(),
+        });
+        if known { Ok(Self { customer, after }) } else { Err(ShopError::BadCursor) }
     }
 
-    /// What goes on behind what was read.
-    fn cursor(&self) -> Vec<u8> {
-        match self {
-            Self::Customer(prefix, after) => after.clone().unwrap_or_else(|| prefix.clone()),
-            Self::All(before) => list_key(*before),
-        }
+    /// The next items, about `wanted`; and whether there may be more.
+    async fn next(&self, journal: &Arc<dyn Journal>, wanted: usize) -> Result<(Items, bool), StoreError> {
+        let Some(prefix) = &self.customer else {
+            let before = self.after.as_deref().and_then(position_of).unwrap_or(Position(u64::MAX));
+            return placed_before(journal, before, wanted).await;
+        };
+        let from = self.after.as_ref().map_or_else(|| prefix.clone(), |after| key(after, &[&[0]]));
+        let listed = journal.view_list(from, after_prefix(prefix), wanted, listed_row).await?;
+        let more = listed.len() == wanted;
+        Ok((listed, more))
     }
+}
 
-    fn after(&mut self, place: Place) {
-        match place {
-            Place::Customer(key) => {
-                if let Self::Customer(_, after) = self {
-                    *after = Some(key);
-                }
-            }
-            Place::All(position) => *self = Self::All(position),
-        }
-    }
-
-    /// The next items with their rows, about `wanted`; and whether there may be more.
-    async fn next(
-        &self,
-        journal: &Arc<dyn Journal>,
-        wanted: usize,
-    ) -> Result<(Vec<(Place, Option<Vec<u8>>)>, bool), StoreError> {
-        match self {
-            Self::Customer(prefix, after) => {
-                let from = after.as_ref().map_or_else(|| prefix.clone(), |after| key(after, &[&[0]]));
-                let listed = journal.view_list(from, after_prefix(prefix), wanted, listed_row).await?;
-                let more = listed.len() == wanted;
-                Ok((listed.into_iter().map(|(key, row)| (Place::Customer(key), row)).collect(), more))
-            }
-            Self::All(before) => placed_before(journal, *before, wanted).await,
-        }
-    }
+/// Which placing a key of the list of all stands for.
+fn position_of(list_key: &[u8]) -> Option<Position> {
+    let position = list_key.strip_prefix(LISTS)?.try_into().ok()?;
+    Some(Position(!u64::from_be_bytes(position)))
 }
 
 async fn placed_before(
     journal: &Arc<dyn Journal>,
     before: Position,
     wanted: usize,
-) -> Result<(Vec<(Place, Option<Vec<u8>>)>, bool), StoreError> {
+) -> Result<(Items, bool), StoreError> {
     let mut placed = Placed::new();
     let mut from = list_key(Position(before.0.saturating_sub(1)));
     let mut more = true;
@@ -189,7 +159,7 @@ async fn placed_before(
     more |= placed.len() > wanted;
     placed.truncate(wanted);
     let rows = journal.view_get_all(placed.iter().map(|(_, rental)| row_key(*rental)).collect()).await?;
-    Ok((placed.into_iter().map(|(position, _)| Place::All(position)).zip(rows).collect(), more))
+    Ok((placed.into_iter().map(|(position, _)| list_key(position)).zip(rows).collect(), more))
 }
 
 /// The key of the row that a listing's key leads to.

@@ -7,13 +7,13 @@ use super::{
     layout::{Field, Instead, OrPage as _, Page, Place, hidden, see_other},
     picture,
     session::{Fields, Filled, Visitor},
-    shop::stock,
+    shop::{self, stock},
     trouble::{Told, told},
 };
 use crate::{
     actors::shop::{PageRequest, ProductView},
     domain::{
-        Money, ProductId,
+        Money,
         product::{MAX_STOCK, Offer},
         text::{bounded, line},
     },
@@ -215,8 +215,7 @@ pub async fn register(app: web::Data<App>, filled: Filled) -> Result<HttpRespons
 
 fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, Instead> {
     visitor.operator()?;
-    let product = ProductId::parse(id).ok().and_then(|id| app.shop.product(id));
-    product.ok_or_else(|| Problem::new(Kind::ProductNotFound, "")).or_page(visitor)
+    shop::find(app, visitor, id)
 }
 
 /// One purifier, to be edited.

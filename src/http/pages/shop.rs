@@ -149,7 +149,8 @@ impl Draft {
     }
 }
 
-fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, Instead> {
+/// A purifier that a page is about.
+pub(super) fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, Instead> {
     let product = ProductId::parse(id).ok().and_then(|id| app.shop.product(id));
     product.ok_or_else(|| Problem::new(Kind::ProductNotFound, "there is no such product")).or_page(visitor)
 }
