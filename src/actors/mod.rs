@@ -28,6 +28,7 @@ pub mod errands;
 pub mod exchange;
 pub mod guard;
 pub mod lane;
+pub mod lists;
 pub mod live;
 pub mod mypage;
 pub mod notification;

@@ -8,7 +8,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    future::Future,
+    future::{Future, ready},
     pin::pin,
     sync::Arc,
     time::Duration,
@@ -43,6 +43,11 @@ pub trait Projection {
     const PREFIX: &'static [u8];
     /// Whether what is folded can be seen at once, as it is in memory: the rows are for a restart.
     const IN_MEMORY: bool = false;
+
+    /// Brings rows into this format that cannot be made anew. Comes before all else.
+    fn upgrade(&mut self, _journal: &Arc<dyn Journal>) -> impl Future<Output = Result<(), StoreError>> {
+        ready(Ok(()))
+    }
 
     /// Begins, with the rows as they are stored.
     fn open(&mut self, journal: &Arc<dyn Journal>) -> impl Future<Output = Result<(), StoreError>>;
@@ -189,6 +194,21 @@ pub async fn stand_of<P: Projection>(journal: &Arc<dyn Journal>) -> Result<Optio
     Ok(stand.filter(|(format, _)| *format == P::FORMAT).map(|(_, position)| position))
 }
 
+/// Has the stored rows of a projection, if they are of the format `from`, taken for such of its own.
+///
+/// # Errors
+/// [`StoreError`]
+pub(super) async fn move_stand<P: Projection>(
+    journal: &Arc<dyn Journal>,
+    from: u8,
+) -> Result<(), StoreError> {
+    let stand = journal.view_get(stand_key::<P>()).await?;
+    let stand = stand.and_then(|stand| codec::decode::<Stand>(&stand).ok());
+    let Some((_, position)) = stand.filter(|(format, _)| *format == from) else { return Ok(()) };
+    let stand = codec::encode(&(P::FORMAT, position))?;
+    journal.view_apply(vec![(stand_key::<P>(), Some(stand))]).await
+}
+
 /// Folds for as long as the journal is open.
 ///
 /// # Errors
@@ -222,6 +242,7 @@ async fn fold_on<P: Projection>(
     journal: Arc<dyn Journal>,
     progress: Arc<Progress>,
 ) -> Result<(), StoreError> {
+    projection.upgrade(&journal).await?;
     let start = match stand_of::<P>(&journal).await? {
         Some(position) => position,
         None => {

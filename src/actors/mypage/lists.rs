@@ -1,13 +1,11 @@
-//! Lists of rows: one for each customer, and one of all.
-//!
-//! A customer's has a key for each rental. That of all has one for each batch, since keys are what a store
-//! costs.
+//! Lists of rows: one for each customer, with a key for each rental, and one of all.
 
 use std::sync::Arc;
 
 use super::{
     super::{
-        projection::{Rows, after_prefix, key},
+        lists::List,
+        projection::{after_prefix, key},
         shop::{
             ShopError,
             views::{RentalFilter, Row},
@@ -22,19 +20,12 @@ use crate::{
 
 /// What the keys of customers' lists begin with.
 pub const BY_CUSTOMER: &[u8] = b"m/c";
-/// What the keys of the list of all begin with.
-pub const LISTS: &[u8] = b"m/a";
-/// How many rentals one key lists at most.
-const LIST_MAX: usize = 256;
-/// How many of these keys are read at once.
-const LISTS_READ: usize = 16;
+/// Rentals, by when they were placed.
+pub const ALL: List = List(b"m/a");
 /// Where in a listing's key the rental's id stands, from the end.
 const ID_LEN: usize = 16;
 /// A page looks at no more rows than this, even if it finds too few that match.
 const SCAN_MAX: usize = 2_000;
-
-/// Rentals, each with the position of its placing, oldest first.
-pub type Placed = Vec<(Position, RentalId)>;
 
 /// Where a row is listed for its customer.
 #[must_use]
@@ -49,24 +40,6 @@ fn customer_key(customer: CustomerId, placing: Option<(Timestamp, RentalId)>) ->
     key(&prefix, &[&newest_first.to_be_bytes(), &rental.0.to_be_bytes()])
 }
 
-/// Newest first.
-fn list_key(first: Position) -> Vec<u8> {
-    key(LISTS, &[&(!first.0).to_be_bytes()])
-}
-
-/// Adds what was placed to the list of all.
-pub(super) fn put(placed: Placed, rows: &mut Rows) -> Result<(), StoreError> {
-    placed.chunks(LIST_MAX).try_for_each(|some| rows.put(list_key(some[0].0), &some))
-}
-
-/// A part of the list of all.
-///
-/// # Errors
-/// [`StoreError::Corrupt`]
-pub fn read_list(row: &[u8]) -> Result<Placed, StoreError> {
-    codec::decode(row)
-}
-
 /// Up to `limit` rows that `filter` lets through, newest first, from after what the `cursor` stands for; and
 /// the cursor to go on with, if there may be more.
 ///
@@ -78,7 +51,7 @@ pub async fn rows(
     cursor: Option<Vec<u8>>,
     limit: usize,
 ) -> Result<(Vec<Row>, Option<Vec<u8>>), ShopError> {
-    let mut list = List::open(filter.customer_id, cursor)?;
+    let mut list = Listing::open(filter.customer_id, cursor)?;
     let (mut found, mut scanned) = (Vec::new(), 0);
     loop {
         let (listed, more) = list.next(journal, limit + 1).await?;
@@ -101,31 +74,31 @@ pub async fn rows(
 }
 
 /// A list, read from behind `after` on: cursors are keys of it.
-struct List {
+struct Listing {
     /// What a customer's begins with; none for the list of all.
     customer: Option<Vec<u8>>,
     after: Option<Vec<u8>>,
 }
 
 /// Items of a list: what stands for them as a cursor, and their rows.
-type Items = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+type Listed = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
-impl List {
+impl Listing {
     /// Cursors come from outside: one from another list must not reach into this one.
     fn open(customer: Option<CustomerId>, after: Option<Vec<u8>>) -> Result<Self, ShopError> {
         let customer = customer.map(|customer| customer_key(customer, None));
         let known = after.as_ref().is_none_or(|after| match &customer {
             Some(prefix) => after.starts_with(prefix),
-            None => position_of(after).is_some(),
+            None => ALL.position_of(after).is_some(),
         });
         if known { Ok(Self { customer, after }) } else { Err(ShopError::BadCursor) }
     }
 
     /// The next items, about `wanted`; and whether there may be more.
-    async fn next(&self, journal: &Arc<dyn Journal>, wanted: usize) -> Result<(Items, bool), StoreError> {
+    async fn next(&self, journal: &Arc<dyn Journal>, wanted: usize) -> Result<(Listed, bool), StoreError> {
         let Some(prefix) = &self.customer else {
-            let before = self.after.as_deref().and_then(position_of).unwrap_or(Position(u64::MAX));
-            return placed_before(journal, before, wanted).await;
+            let after = self.after.as_deref().and_then(|after| ALL.position_of(after));
+            return placed_before(journal, after.unwrap_or(Position(u64::MAX)), wanted).await;
         };
         let from = self.after.as_ref().map_or_else(|| prefix.clone(), |after| key(after, &[&[0]]));
         let listed = journal.view_list(from, after_prefix(prefix), wanted, listed_row).await?;
@@ -134,32 +107,14 @@ impl List {
     }
 }
 
-/// Which placing a key of the list of all stands for.
-fn position_of(list_key: &[u8]) -> Option<Position> {
-    let position = list_key.strip_prefix(LISTS)?.try_into().ok()?;
-    Some(Position(!u64::from_be_bytes(position)))
-}
-
 async fn placed_before(
     journal: &Arc<dyn Journal>,
     before: Position,
     wanted: usize,
-) -> Result<(Items, bool), StoreError> {
-    let mut placed = Placed::new();
-    let mut from = list_key(Position(before.0.saturating_sub(1)));
-    let mut more = true;
-    while more && placed.len() < wanted {
-        let lists = journal.view_scan(from.clone(), after_prefix(LISTS), LISTS_READ).await?;
-        more = lists.len() == LISTS_READ;
-        for (list, row) in lists {
-            placed.extend(read_list(&row)?.into_iter().rev().filter(|(position, _)| *position < before));
-            from = key(&list, &[&[0]]);
-        }
-    }
-    more |= placed.len() > wanted;
-    placed.truncate(wanted);
+) -> Result<(Listed, bool), StoreError> {
+    let (placed, more) = ALL.before::<RentalId>(journal, before, wanted).await?;
     let rows = journal.view_get_all(placed.iter().map(|(_, rental)| row_key(*rental)).collect()).await?;
-    Ok((placed.into_iter().map(|(position, _)| list_key(position)).zip(rows).collect(), more))
+    Ok((placed.into_iter().map(|(position, _)| ALL.key(position)).zip(rows).collect(), more))
 }
 
 /// The key of the row that a listing's key leads to.

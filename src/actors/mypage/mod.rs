@@ -4,14 +4,15 @@
 //! | --- | --- |
 //! | `m/r` rental | [`Row`] |
 //! | `m/c` customer, time (newest first), rental | – |
-//! | `m/a` position of a placing (newest first) | [`Placed`]: rentals placed from then on
+//! | `m/a` | rentals, see [`lists`](super::lists) |
 
 mod lists;
 
 use std::sync::Arc;
 
-pub use self::lists::{BY_CUSTOMER, LISTS, Placed, listing, read_list, rows};
+pub use self::lists::{ALL, BY_CUSTOMER, listing, rows};
 use super::{
+    lists::Items,
     projection::{Projection, Rows, key},
     shop::views::{PaymentStatus, Row},
 };
@@ -32,7 +33,7 @@ const ROW: &[u8] = b"m/r";
 #[derive(Default)]
 pub struct MyPage {
     /// What was placed in the batch at hand.
-    placed: Placed,
+    placed: Items<RentalId>,
 }
 
 impl Projection for MyPage {
@@ -64,7 +65,7 @@ impl Projection for MyPage {
     }
 
     fn amend(&mut self, rows: &mut Rows) -> Result<(), StoreError> {
-        lists::put(std::mem::take(&mut self.placed), rows)
+        ALL.put(&std::mem::take(&mut self.placed), rows)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     domain::{Position, context::Context, phone::Phone},
     gateways::sms::{SmsError, SmsGateway, TextMessage},
     planted::{self, Bug},
-    store::{Journal, StoreError, ViewWrite, codec},
+    store::{Journal, StoreError, ViewRow, ViewWrite, codec},
     trace::{self, TraceContext},
 };
 
@@ -69,6 +69,9 @@ impl Courier {
     async fn send_some(&self) -> Result<Sent, StoreError> {
         // What cannot be noted down would be sent again and again.
         self.journal.health().map_err(StoreError::Unavailable)?;
+        if !self.outbox.is_open() {
+            return Ok(Sent::All);
+        }
         if self.outbox.take_rows_wait() {
             let sent = self.send_from_rows().await;
             // Whatever became of it, there may be more.
@@ -85,12 +88,7 @@ impl Courier {
         if pending.is_empty() {
             return Ok(Sent::All);
         }
-        let positions: Vec<Position> = pending.iter().map(|(key, _)| position_of(key)).collect();
-        let rows = self.journal.view_get_all(positions.iter().copied().map(record_key).collect()).await?;
-        let missing = || StoreError::Corrupt("a message is to be sent, but not there".to_owned());
-        let decode = |row: Option<Vec<u8>>| Record::read(&row.ok_or_else(missing)?);
-        let records = positions.into_iter().zip(rows.into_iter().map(decode));
-        let (due, unreadable) = self.with_phones(records.collect()).await?;
+        let (due, unreadable) = self.with_phones(self.marked(&pending).await?).await?;
         if planted::is(Bug::MessageNotedBeforeSent) {
             self.journal.view_apply(pending.into_iter().map(|(key, _)| (key, None)).collect()).await?;
         }
@@ -102,6 +100,18 @@ impl Courier {
         }
         self.journal.view_apply(writes).await?;
         Ok(if failures { Sent::WithFailures } else { Sent::Some })
+    }
+
+    /// The messages that marks are about.
+    async fn marked(&self, pending: &[ViewRow]) -> Result<Vec<Marked>, StoreError> {
+        let key = |(mark, customer): &ViewRow| Ok(record_key(codec::decode(customer)?, position_of(mark)));
+        let keys: Vec<Result<Vec<u8>, StoreError>> = pending.iter().map(key).collect();
+        let rows = self.journal.view_get_all(keys.iter().flatten().cloned().collect()).await?;
+        let mut rows = rows.into_iter();
+        let missing = || StoreError::Corrupt("a message is to be sent, but not there".to_owned());
+        let row = |key: Result<_, _>| key.and_then(|_| rows.next().flatten().ok_or_else(missing));
+        let records = keys.into_iter().map(row).map(|row| codec::decode(&row?));
+        Ok(pending.iter().map(|(mark, _)| position_of(mark)).zip(records).collect())
     }
 
     /// Sends what no row tells of yet.
@@ -153,10 +163,7 @@ impl Courier {
 
     /// Messages with their customers' numbers; and those that cannot be read: they must not have the others
     /// sent again.
-    async fn with_phones(
-        &self,
-        records: Vec<(Position, Result<Record, StoreError>)>,
-    ) -> Result<(Vec<Due>, BTreeSet<Position>), StoreError> {
+    async fn with_phones(&self, records: Vec<Marked>) -> Result<(Vec<Due>, BTreeSet<Position>), StoreError> {
         let readable = records.iter().filter_map(|(_, record)| record.as_ref().ok());
         let phones = phones_of(&self.journal, readable.map(|record| record.customer_id)).await?;
         let (mut due, mut unreadable) = (Vec::new(), BTreeSet::new());
@@ -213,12 +220,15 @@ impl Courier {
     }
 }
 
+/// A message to be sent, if it can be read.
+type Marked = (Position, Result<Record, StoreError>);
+
 /// A message to be sent, and where to.
 type Due = (Position, Record, Option<String>);
 
 /// The writes that note down how far a message got that has a row.
 fn note(writes: &mut Vec<ViewWrite>, position: Position, record: &Record) -> Result<(), StoreError> {
-    writes.push((record_key(position), Some(codec::encode(record)?)));
+    writes.push((record_key(record.customer_id, position), Some(codec::encode(record)?)));
     if record.status != NotificationStatus::Pending {
         writes.push((pending_key(position), None));
     }

@@ -2,9 +2,9 @@
 //!
 //! | key | row |
 //! | --- | --- |
-//! | `n/r` position (newest first) | the record, with how far it got |
-//! | `n/c` customer, position (newest first) | – |
-//! | `n/p` position | –: it is still to be sent, and not in the outbox |
+//! | `n/m` customer, position (newest first) | the record, with how far it got |
+//! | `n/a` | customers, see [`lists`](super::lists) |
+//! | `n/p` position | the customer: it is still to be sent, and not in the outbox |
 //!
 //! Records are made from the journal, but how far they got is not in it: so a rebuild only adds what is
 //! missing, and nobody gets a message again.
@@ -12,6 +12,7 @@
 mod courier;
 mod outbox;
 mod record;
+mod upgrade;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -22,6 +23,7 @@ use tracing::error;
 
 pub use self::{courier::Courier, outbox::Outbox, record::Record};
 use super::{
+    lists::{Items, List},
     projection::{self, Projection, Rows, after_prefix, key},
     reads,
     shop::{NotificationStatus, Person, ShopError, person_key},
@@ -35,15 +37,20 @@ use crate::{
     store::{Journal, StoreError, codec},
 };
 
-const RECORD: &[u8] = b"n/r";
-const BY_CUSTOMER: &[u8] = b"n/c";
+/// What the keys of all records begin with.
+pub const RECORDS: &[u8] = b"n/m";
+/// Customers, by the messages that they got.
+pub const ALL: List = List(b"n/a");
 const PENDING: &[u8] = b"n/p";
+
 /// The projection that writes messages.
 pub struct Messages {
     locale: Locale,
     outbox: Outbox,
     /// Up to here there may be records from before; none behind it.
     recorded: Position,
+    /// What is to be listed with the batch at hand.
+    listed: Items<CustomerId>,
     /// Rentals of the batch at hand.
     rentals: HashMap<RentalId, Rental>,
     /// Its messages.
@@ -56,28 +63,27 @@ impl Messages {
     /// Writes messages in this language, and has the courier find them in `outbox`.
     #[must_use]
     pub fn new(locale: Locale, outbox: Outbox) -> Self {
-        let (rentals, new) = (HashMap::new(), BTreeMap::new());
-        Self { locale, outbox, recorded: Position::default(), rentals, new, rows_wait: false }
+        let (rentals, new, listed) = (HashMap::new(), BTreeMap::new(), Items::new());
+        Self { locale, outbox, recorded: Position::default(), listed, rentals, new, rows_wait: false }
     }
 }
 
 impl Projection for Messages {
     const NAME: &'static str = "notification";
-    const FORMAT: u8 = 1;
-    /// Only the list of a customer's messages is derived.
-    const PREFIX: &'static [u8] = BY_CUSTOMER;
+    const FORMAT: u8 = 2;
+    /// Only the list of all messages is derived.
+    const PREFIX: &'static [u8] = ALL.0;
 
-    async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
-        let newest = journal.view_scan(RECORD.to_vec(), after_prefix(RECORD), 1).await?;
-        self.recorded = newest.first().map_or(Position::default(), |(key, _)| Position(!position_of(key).0));
-        let stand = projection::stand_of::<Self>(journal).await?;
-        self.outbox.opened(stand.unwrap_or_default());
-        Ok(())
+    async fn upgrade(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
+        upgrade::upgrade(journal).await
     }
 
-    fn reads(&self, recorded: &Recorded) -> Option<Vec<u8>> {
-        let known = recorded.position <= self.recorded;
-        known.then(|| notice::notice(&recorded.event)).flatten().map(|_| record_key(recorded.position))
+    async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
+        let stand = projection::stand_of::<Self>(journal).await?;
+        // Rows and stand are applied together. When they are made anew, any record may be there already.
+        self.recorded = stand.unwrap_or_else(|| *journal.head().borrow());
+        self.outbox.opened(stand.unwrap_or_default());
+        Ok(())
     }
 
     async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<(), StoreError> {
@@ -100,9 +106,10 @@ impl Projection for Messages {
         };
         let terms =
             rental.terms().map_err(|_| StoreError::Corrupt(format!("{rental_id} was never placed")))?;
-        rows.mark(listing_key(terms.customer_id, recorded.position));
+        self.listed.push((recorded.position, terms.customer_id));
         let known = recorded.position <= self.recorded;
-        if known && rows.get_as(&record_key(recorded.position), Record::read).await?.is_some() {
+        let key = record_key(terms.customer_id, recorded.position);
+        if known && rows.get::<Record>(&key).await?.is_some() {
             return Ok(());
         }
         let facts = Facts::of(&recorded.event, &terms.product_name, terms.fee);
@@ -127,12 +134,12 @@ impl Projection for Messages {
         for (position, record) in std::mem::take(&mut self.new) {
             let record = self.outbox.settle(position).unwrap_or(record);
             if record.status == NotificationStatus::Pending {
-                rows.mark(pending_key(position));
+                rows.put(pending_key(position), &record.customer_id)?;
                 self.rows_wait = true;
             }
-            rows.put(record_key(position), &record)?;
+            rows.put(record_key(record.customer_id, position), &record)?;
         }
-        Ok(())
+        ALL.put(&std::mem::take(&mut self.listed), rows)
     }
 
     fn applied(&mut self) {
@@ -141,24 +148,11 @@ impl Projection for Messages {
     }
 }
 
-/// What the keys of all records begin with.
-pub const RECORDS: &[u8] = RECORD;
-
-/// Where the message about the event at `position` is.
+/// Where a customer's message about the event at `position` is.
 #[must_use]
-pub fn record_key(position: Position) -> Vec<u8> {
-    key(RECORD, &[&position_key(position)])
-}
-
-/// Where it is listed for its customer.
-#[must_use]
-pub fn listing_key(customer: CustomerId, position: Position) -> Vec<u8> {
-    key(BY_CUSTOMER, &[&customer.0.to_be_bytes(), &position_key(position)])
-}
-
-/// Newest first.
-const fn position_key(position: Position) -> [u8; 8] {
-    (!position.0).to_be_bytes()
+pub fn record_key(customer: CustomerId, position: Position) -> Vec<u8> {
+    let newest_first = !position.0;
+    key(RECORDS, &[&customer.0.to_be_bytes(), &newest_first.to_be_bytes()])
 }
 
 fn pending_key(position: Position) -> Vec<u8> {
@@ -183,11 +177,6 @@ async fn phones_of(
     Ok(known.filter_map(|(customer, person)| Some((customer, phone(person?)))).collect())
 }
 
-/// The key of the record that a listing's key leads to.
-fn listed_record(listed: &[u8]) -> Vec<u8> {
-    key(RECORD, &[listed.last_chunk::<8>().expect("a listing's key ends with a position")])
-}
-
 /// Up to `limit` messages with the numbers they go to, newest first, of one customer or of all, from
 /// after the key `cursor` on; and the key to go on after, if there are more.
 ///
@@ -199,19 +188,12 @@ pub async fn records(
     cursor: Option<Vec<u8>>,
     limit: usize,
 ) -> Result<(Vec<(Record, Option<String>)>, Option<Vec<u8>>), ShopError> {
-    let prefix =
-        customer.map_or_else(|| RECORD.to_vec(), |customer| key(BY_CUSTOMER, &[&customer.0.to_be_bytes()]));
-    let end = after_prefix(&prefix);
-    let from = match cursor {
-        Some(cursor) if cursor.starts_with(&prefix) => key(&cursor, &[&[0]]),
-        Some(_) => return Err(ShopError::BadCursor),
-        None => prefix,
+    let (rows, more) = match customer {
+        Some(customer) => rows_of(journal, customer, cursor, limit).await?,
+        None => rows_of_all(journal, cursor, limit).await?,
     };
-    let mut listed = journal.view_list(from, end, limit + 1, listed_record).await?;
-    let more = listed.len() > limit;
-    listed.truncate(limit);
-    let next = listed.last().filter(|_| more).map(|(last, _)| last.clone());
-    let records = listed.into_iter().filter_map(|(_, row)| row).map(|row| Record::read(&row));
+    let next = rows.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
+    let records = rows.into_iter().filter_map(|(_, row)| row).map(|row| codec::decode(&row));
     let records = records.collect::<Result<Vec<Record>, StoreError>>()?;
     let phones = phones_of(journal, records.iter().map(|record| record.customer_id)).await?;
     let with_phone = |record: Record| {
@@ -219,4 +201,43 @@ pub async fn records(
         Ok((record, phone))
     };
     Ok((records.into_iter().map(with_phone).collect::<Result<_, StoreError>>()?, next))
+}
+
+/// Rows, each behind what stands for it as a cursor; and whether there are more.
+type Listed = (Vec<(Vec<u8>, Option<Vec<u8>>)>, bool);
+
+/// One customer's. A cursor is a key of theirs: one from another list must not reach into this one.
+async fn rows_of(
+    journal: &Arc<dyn Journal>,
+    customer: CustomerId,
+    cursor: Option<Vec<u8>>,
+    limit: usize,
+) -> Result<Listed, ShopError> {
+    let prefix = key(RECORDS, &[&customer.0.to_be_bytes()]);
+    let end = after_prefix(&prefix);
+    let from = match cursor {
+        Some(cursor) if cursor.starts_with(&prefix) => key(&cursor, &[&[0]]),
+        Some(_) => return Err(ShopError::BadCursor),
+        None => prefix,
+    };
+    let mut rows = journal.view_scan(from, end, limit + 1).await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    Ok((rows.into_iter().map(|(key, row)| (key, Some(row))).collect(), more))
+}
+
+/// Everybody's. A cursor is a key of the list of all.
+async fn rows_of_all(
+    journal: &Arc<dyn Journal>,
+    cursor: Option<Vec<u8>>,
+    limit: usize,
+) -> Result<Listed, ShopError> {
+    let before = match cursor {
+        Some(cursor) => ALL.position_of(&cursor).ok_or(ShopError::BadCursor)?,
+        None => Position(u64::MAX),
+    };
+    let (listed, more) = ALL.before::<CustomerId>(journal, before, limit).await?;
+    let keys = listed.iter().map(|(position, customer)| record_key(*customer, *position));
+    let rows = journal.view_get_all(keys.collect()).await?;
+    Ok((listed.into_iter().map(|(position, _)| ALL.key(position)).zip(rows).collect(), more))
 }

@@ -43,11 +43,13 @@ struct Inner {
     messages: BTreeMap<Position, Message>,
     /// Whether there may be rows of messages that are to be sent.
     rows_wait: bool,
+    /// Whether the projection has begun: before, rows may be of an older format.
+    open: bool,
 }
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { messages: BTreeMap::new(), rows_wait: true }
+        Self { messages: BTreeMap::new(), rows_wait: true, open: false }
     }
 }
 
@@ -86,10 +88,15 @@ impl Outbox {
             message.row = if *position <= stand { Row::Applied } else { Row::None };
             message.row == Row::None || message.stage == Stage::Sending
         });
-        inner.rows_wait = true;
+        (inner.rows_wait, inner.open) = (true, true);
         drop(inner);
         self.shared.news.notify_one();
         self.shared.applied.notify_waiters();
+    }
+
+    /// Whether the projection has begun.
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().open
     }
 
     /// A new message. One that is here already stays as it is.

@@ -2,26 +2,8 @@
 
 use futures_util::FutureExt as _;
 
-use super::*;
-use crate::{
-    actors::shop::NotificationStatus,
-    domain::{CustomerId, NotificationId, RentalId, Timestamp},
-};
-
-fn record(position: u64, status: NotificationStatus) -> Record {
-    Record {
-        id: NotificationId(position.into()),
-        rental_id: RentalId(1),
-        customer_id: CustomerId(2),
-        event: "RentalConfirmed".to_owned(),
-        text: "[샘]".to_owned(),
-        status,
-        attempts: 0,
-        created_at: Timestamp(3),
-        sent_at: None,
-        correlation: None,
-    }
-}
+use super::{super::record::sample as record, *};
+use crate::actors::shop::NotificationStatus;
 
 fn new(positions: impl IntoIterator<Item = u64>) -> Outbox {
     let outbox = Outbox::default();

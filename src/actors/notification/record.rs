@@ -76,6 +76,23 @@ impl Record {
     }
 }
 
+/// A message of which nothing but its position matters, for tests.
+#[cfg(test)]
+pub(super) fn sample(position: u64, status: NotificationStatus) -> Record {
+    Record {
+        id: NotificationId(position.into()),
+        rental_id: RentalId(1),
+        customer_id: CustomerId(2),
+        event: "RentalConfirmed".to_owned(),
+        text: "[샘]".to_owned(),
+        status,
+        attempts: 0,
+        created_at: Timestamp(3),
+        sent_at: None,
+        correlation: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,24 +1,35 @@
-//! Messages: each change that a customer hears of has its record, and is listed for that customer. How far
-//! it got stands nowhere else, and is not compared.
+//! Messages: each change that a customer hears of has its record, and is in the list of all. How far it got
+//! stands nowhere else, and is not compared.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Findings, PAGE, folding::Folding, page};
 use crate::{
-    actors::notification::{RECORDS, Record, listing_key, record_key},
-    domain::{NotificationId, Position, RentalId, notice},
+    actors::notification::{ALL, RECORDS, Record, record_key},
+    domain::{CustomerId, Event, NotificationId, Position, Recorded, RentalId, notice, rental::RentalEvent},
     store::{Journal, StoreError, codec},
 };
 
 /// The messages that there should be, of one reading's rentals.
-pub(super) struct Due(BTreeMap<Position, (NotificationId, RentalId)>);
+pub(super) struct Due(BTreeMap<Position, Message>);
+
+/// A message that there should be.
+struct Message {
+    id: NotificationId,
+    rental: RentalId,
+    customer: CustomerId,
+}
 
 impl Due {
     pub(super) fn of(folding: &Folding, stand: Position) -> Self {
         let due = folding.timelines.iter().flat_map(|(rental, timeline)| {
+            let customer = timeline.iter().find_map(placed_by);
             let heard_of = timeline.iter().filter(move |event| event.position <= stand);
             let heard_of = heard_of.filter(|event| notice::notice(&event.event).is_some());
-            heard_of.map(|event| (event.position, (notice::id(event.position, *rental), *rental)))
+            heard_of.filter_map(move |event| {
+                let (id, customer) = (notice::id(event.position, *rental), customer?);
+                Some((event.position, Message { id, rental: *rental, customer }))
+            })
         });
         Self(due.collect())
     }
@@ -31,19 +42,16 @@ impl Due {
     ) -> Result<u64, StoreError> {
         let due: Vec<_> = self.0.iter().collect();
         for some in due.chunks(PAGE) {
-            let rows =
-                journal.view_get_all(some.iter().map(|(position, _)| record_key(**position)).collect());
-            let mut listings = Vec::new();
-            for (row, (position, (id, rental))) in rows.await?.into_iter().zip(some) {
-                let at = position.0;
+            let keys = some.iter().map(|(position, message)| record_key(message.customer, **position));
+            let rows = journal.view_get_all(keys.collect()).await?;
+            for (row, (position, message)) in rows.into_iter().zip(some) {
+                let (at, rental) = (position.0, message.rental);
                 let Some(row) = row else {
                     findings.add(rental, format!("INV-9 is broken: no message tells of what stands at {at}"));
                     continue;
                 };
-                match Record::read(&row) {
-                    Ok(record) if (record.id, record.rental_id) == (*id, *rental) => {
-                        listings.push((*rental, at, listing_key(record.customer_id, **position)));
-                    }
+                match codec::decode::<Record>(&row) {
+                    Ok(record) if (record.id, record.rental_id) == (message.id, rental) => {}
                     Ok(_) => findings.add(rental, format!("INV-9 is broken: another message stands at {at}")),
                     // A wrong checksum is told where all rows are read.
                     Err(error) if codec::is_whole(&row) => {
@@ -52,30 +60,58 @@ impl Due {
                     Err(_) => {}
                 }
             }
-            let found = journal.view_get_all(listings.iter().map(|(_, _, key)| key.clone()).collect());
-            for (listed, (rental, at, _)) in found.await?.iter().zip(&listings) {
-                if listed.is_none() {
-                    findings.add(rental, format!("its message of {at} is not listed for its customer"));
-                }
-            }
         }
+        self.are_listed(journal, findings).await?;
         Ok(self.0.len() as u64)
+    }
+
+    /// Each is in the list of all.
+    async fn are_listed(
+        &self,
+        journal: &Arc<dyn Journal>,
+        findings: &mut Findings,
+    ) -> Result<(), StoreError> {
+        let mut missing: BTreeMap<Position, &Message> =
+            self.0.iter().map(|(position, message)| (*position, message)).collect();
+        page::each_listed(journal, ALL, findings, |position, customer: CustomerId| {
+            if missing.get(&position).is_some_and(|message| message.customer == customer) {
+                missing.remove(&position);
+            }
+        })
+        .await?;
+        for (position, message) in missing {
+            let what = format!("its message of {} is not in the list of all", position.0);
+            findings.add(message.rental, what);
+        }
+        Ok(())
     }
 }
 
-/// That there are no other records, their number shows.
+fn placed_by(recorded: &Recorded) -> Option<CustomerId> {
+    match &recorded.event {
+        Event::Rental(RentalEvent::RentalPlaced(terms)) => Some(terms.customer_id),
+        _ => None,
+    }
+}
+
+/// That there are no other records, and that none is listed twice, their number shows.
 pub(super) async fn count(
     journal: &Arc<dyn Journal>,
     due: u64,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
-    let (mut records, mut from) = (0, RECORDS.to_vec());
+    let (mut records, mut listed, mut from) = (0, 0, RECORDS.to_vec());
     while let Some(some) = page::next(journal, &mut from, RECORDS).await? {
         records += some.len() as u64;
     }
+    // What cannot be read was told before.
+    page::each_listed(journal, ALL, &mut Findings::default(), |_, _: CustomerId| listed += 1).await?;
     if records > due {
         let what = format!("INV-9 is broken: there are {records} of them, for {due} changes");
         findings.add("messages", what);
+    }
+    if listed > due {
+        findings.add("messages", format!("{listed} of them are listed, for {due} changes"));
     }
     Ok(())
 }

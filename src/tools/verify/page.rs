@@ -5,13 +5,16 @@ use std::{
     sync::Arc,
 };
 
+use serde::de::DeserializeOwned;
+
 use super::{
     Findings, PAGE, Progress,
     folding::{Folding, Part},
 };
 use crate::{
     actors::{
-        mypage::{self, BY_CUSTOMER, LISTS, ROWS},
+        lists::{self, List},
+        mypage::{self, ALL, BY_CUSTOMER, ROWS},
         projection::after_prefix,
         shop::views::Row,
     },
@@ -114,28 +117,15 @@ impl Pages {
         findings: &mut Findings,
     ) -> Result<(), StoreError> {
         let mut missing: BTreeSet<RentalId> = self.0.keys().copied().collect();
-        let mut from = LISTS.to_vec();
-        while let Some(lists) = next(journal, &mut from, LISTS).await? {
-            for (key, list) in lists {
-                match mypage::read_list(&list) {
-                    Ok(placed) => {
-                        let listed = placed.into_iter().map(|(_, rental)| rental);
-                        for rental in listed.filter(|rental| part.has(rental.0)) {
-                            if !missing.remove(&rental) {
-                                findings.add(
-                                    rental,
-                                    "INV-10 is broken: it is in the list of all, and should not be",
-                                );
-                            }
-                        }
-                    }
-                    // A wrong checksum is told where all rows are read.
-                    Err(error) if codec::is_whole(&list) => {
-                        findings.add("My Page", format!("{} cannot be read: {error}", key.escape_ascii()));
-                    }
-                    Err(_) => {}
-                }
+        let mut extra = Vec::new();
+        each_listed(journal, ALL, findings, |_, rental: RentalId| {
+            if part.has(rental.0) && !missing.remove(&rental) {
+                extra.push(rental);
             }
+        })
+        .await?;
+        for rental in extra {
+            findings.add(rental, "INV-10 is broken: it is in the list of all, and should not be");
         }
         for rental in missing {
             findings.add(rental, "INV-10 is broken: it is not in the list of all");
@@ -158,6 +148,29 @@ pub(super) async fn count_listings(
     if listed > rows {
         let what = format!("customers' lists have {listed} rentals, of {rows} up to {}", stand.0);
         findings.add("My Page", format!("INV-10 is broken: {what}"));
+    }
+    Ok(())
+}
+
+/// Goes through a list of all.
+pub(super) async fn each_listed<T: DeserializeOwned>(
+    journal: &Arc<dyn Journal>,
+    list: List,
+    findings: &mut Findings,
+    mut item: impl FnMut(Position, T),
+) -> Result<(), StoreError> {
+    let mut from = list.0.to_vec();
+    while let Some(rows) = next(journal, &mut from, list.0).await? {
+        for (key, row) in rows {
+            match lists::read(&row) {
+                Ok(items) => items.into_iter().for_each(|(position, listed)| item(position, listed)),
+                // A wrong checksum is told where all rows are read.
+                Err(error) if codec::is_whole(&row) => {
+                    findings.add("a list of all", format!("{} cannot be read: {error}", key.escape_ascii()));
+                }
+                Err(_) => {}
+            }
+        }
     }
     Ok(())
 }

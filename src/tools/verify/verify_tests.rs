@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     actors::{
-        mypage::{BY_CUSTOMER, LISTS, ROWS, read_list},
+        lists,
+        mypage::{ALL, BY_CUSTOMER, ROWS},
+        notification::{self, Outbox, RECORDS, Record},
         progress::Progress as Progressed,
         projection::{self, Projection as _},
     },
@@ -13,6 +15,7 @@ use crate::{
         Causation, Correlation, EntityId, Event, Meta, NewEvent, RentalId, Timestamp,
         account::AccountEvent,
         delivery::DeliveryEvent,
+        notice::Locale,
         product::{Fence, ProductEvent},
     },
     store::{Commit, CommitId, VaultWrite, codec, memory::MemoryJournal},
@@ -34,15 +37,21 @@ async fn shop() -> Arc<dyn Journal> {
         }
     }
     filling.finish().await.unwrap();
-    // Its rows of My Page are of an older format.
+    // Its rows of My Page and its messages are of older formats.
+    folded(&journal, MyPage::default()).await;
+    folded(&journal, Messages::new(Locale::Ko, Outbox::default())).await;
+    journal
+}
+
+/// Has a projection fold all there is.
+async fn folded(journal: &Arc<dyn Journal>, projection: impl projection::Projection) {
     let (head, progress) = (*journal.head().borrow(), Arc::new(Progressed::default()));
     tokio::select! {
-        ended = projection::run(MyPage::default(), Arc::clone(&journal), Arc::clone(&progress)) => {
+        ended = projection::run(projection, Arc::clone(journal), Arc::clone(&progress)) => {
             panic!("it goes on for as long as the journal is open: {ended:?}")
         }
         () = progress.at(head) => {}
     }
-    journal
 }
 
 async fn verified(journal: &Arc<dyn Journal>, events_a_reading: u64) -> Verified {
@@ -217,12 +226,12 @@ async fn a_row_of_my_page_that_is_not_the_fold_is_found() {
     write(&journal, &odd, Some(Vec::new())).await;
     says(&found(&journal, "My Page").await, "customers' lists have");
     write(&journal, &odd, None).await;
-    let (key, list) = rows(&journal, LISTS).await.remove(0);
-    assert!(!read_list(&list).unwrap().is_empty());
+    let (key, list) = rows(&journal, ALL.0).await.remove(0);
+    assert!(!lists::read::<RentalId>(&list).unwrap().is_empty());
     write(&journal, &key, None).await;
     says(&found(&journal, "rental_").await, "is not in the list of all");
     write(&journal, &key, Some(list.clone())).await;
-    let twice = [LISTS, &[0; 8]].concat();
+    let twice = [ALL.0, &[0; 8]].concat();
     write(&journal, &twice, Some(list)).await;
     says(&found(&journal, "rental_").await, "is in the list of all, and should not be");
     write(&journal, &twice, None).await;
@@ -245,27 +254,43 @@ async fn a_row_of_the_catalogue_that_is_not_the_fold_is_found() {
 #[tokio::test]
 async fn a_message_that_is_missing_or_of_something_else_is_found() {
     let journal = shop().await;
-    let all = rows(&journal, b"n/r").await;
+    let all = rows(&journal, RECORDS).await;
     let [(key, row), (_, other)] = [&all[0], &all[1]];
-    let rental = crate::actors::notification::Record::read(row).unwrap().rental_id.to_string();
+    let rental = codec::decode::<Record>(row).unwrap().rental_id.to_string();
     write(&journal, key, None).await;
     says(&found(&journal, &rental).await, "no message tells of what stands at");
     write(&journal, key, Some(other.clone())).await;
     says(&found(&journal, &rental).await, "another message stands at");
     write(&journal, key, Some(row.clone())).await;
-    let (listed, _) = rows(&journal, b"n/c").await.remove(0);
+    let (listed, all) = rows(&journal, notification::ALL.0).await.remove(0);
     write(&journal, &listed, None).await;
-    says(&found(&journal, "rental_").await, "is not listed for its customer");
-    write(&journal, &listed, Some(Vec::new())).await;
-    let stranger = [&b"n/r"[..], &[0; 8]].concat();
+    says(&found(&journal, "rental_").await, "is not in the list of all");
+    write(&journal, &listed, Some(all.clone())).await;
+    let twice = [notification::ALL.0, &[0; 8]].concat();
+    write(&journal, &twice, Some(all)).await;
+    says(&found(&journal, "messages").await, "of them are listed, for");
+    write(&journal, &twice, None).await;
+    let stranger = [RECORDS, &[0; 24]].concat();
     write(&journal, &stranger, Some(row.clone())).await;
-    says(&found(&journal, "messages").await, "for");
+    says(&found(&journal, "messages").await, "of them, for");
+}
+
+#[tokio::test]
+async fn messages_that_are_listed_anew_stay_as_they_are() {
+    let journal = shop().await;
+    let (records, listed) = (rows(&journal, RECORDS).await, rows(&journal, notification::ALL.0).await);
+    write(&journal, b"stand/notification", None).await;
+    write(&journal, &listed[0].0, None).await;
+    folded(&journal, Messages::new(Locale::Ko, Outbox::default())).await;
+    assert_eq!(rows(&journal, RECORDS).await, records);
+    assert!(!rows(&journal, notification::ALL.0).await.is_empty());
+    assert!(verified(&journal, 7).await.findings.none());
 }
 
 #[tokio::test]
 async fn damaged_rows_and_records_are_found_by_their_keys() {
     let journal = shop().await;
-    for prefix in [&b"m/r"[..], b"n/r", b"k/", b"a/", b"stand/agenda", b"cursor/"] {
+    for prefix in [&b"m/r"[..], RECORDS, b"k/", b"a/", b"stand/agenda", b"cursor/"] {
         let (key, row) = rows(&journal, prefix).await.remove(0);
         write(&journal, &key, Some(flipped(row.clone()))).await;
         let told = verified(&journal, u64::MAX).await.findings.told;
