@@ -226,6 +226,18 @@ async fn a_stream_ends_with_its_session() {
 }
 
 #[tokio::test]
+async fn whoever_has_logged_out_is_told_of_nothing_more() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(100, 5).await);
+    let rental = customer.rented(&product).await;
+    customer.timeline_holds(&rental, "ProductDecreased").await;
+    let mut stream = Stream::open(&customer, None).await;
+    customer.call(Method::DELETE, "/v1/sessions/current").await.expect(204);
+    app.operator().cancel(&rental).await.expect(200);
+    assert_eq!(stream.event().await, None);
+}
+
+#[tokio::test]
 async fn a_stream_is_kept_alive_by_comments() {
     let app = TestApp::with(|settings| settings.http.keep_alive_ms = 1_000);
     let customer = app.customer(1).await;

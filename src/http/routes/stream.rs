@@ -119,9 +119,11 @@ impl Telling {
             change = self.changes.recv() => Some(change?),
             _ = self.heartbeat.tick() => None,
         };
-        let Some(change) = change else {
-            return self.may_go_on().then(|| Bytes::from_static(b": still here\n\n"));
-        };
+        // Whoever has left hears of nothing that came after.
+        if !self.may_go_on() {
+            return None;
+        }
+        let Some(change) = change else { return Some(Bytes::from_static(b": still here\n\n")) };
         let mut piece = event(&change);
         while piece.len() < PIECE_BYTES
             && let Ok(change) = self.changes.try_recv()
