@@ -20,7 +20,7 @@ use saem::{
         export::{ExportError, export},
         import::import,
         lines::Counts,
-        verify::{Verified, verify_with_ledger},
+        verify::{Files, Verified, verify_with},
     },
 };
 
@@ -52,8 +52,9 @@ impl Verify {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (Settings { store, .. }, backend) = self.data.settings()?;
         let journal = backend.open_at_rest(&store.path, store.options())?;
-        let ledger = open::ledger_path(&store.path);
-        let verified = verify_with_ledger(&journal, &ledger, &mut Progress::new(&mut tell)).await;
+        let (ledger, images) = (open::ledger_path(&store.path), open::images_path(&store.path));
+        let files = Files { ledger, images };
+        let verified = verify_with(&journal, &files, &mut Progress::new(&mut tell)).await;
         journal.close().await;
         let verified = verified.map_err(|error| damaged(&store.path, &error));
         let Verified { events, entities, rows, vault, findings, notes } = verified?;

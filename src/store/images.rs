@@ -7,7 +7,7 @@
 //! cannot be told from it; what does not read as its digest says is not served.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
@@ -24,7 +24,7 @@ use crate::domain::image::{IMAGE_BYTES_MAX, Image, ImageFormat};
 const HEAD_BYTES: usize = 36;
 
 /// The name of a picture's content.
-type Digest = [u8; 32];
+pub type Digest = [u8; 32];
 
 /// All pictures. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -58,22 +58,7 @@ impl Images {
             }
             Err(error) => return Err(error),
         };
-        let length = file.metadata()?.len();
-        let (mut places, mut end) = (HashMap::new(), 0);
-        let mut head = [0; HEAD_BYTES];
-        while end + HEAD_BYTES as u64 <= length {
-            file.read_exact_at(&mut head, end)?;
-            let (digest, bytes) = head.split_first_chunk::<32>().expect("a head begins with a digest");
-            let bytes = u32::from_le_bytes(*bytes.first_chunk().expect("and ends with a length")) as usize;
-            let next = end + (HEAD_BYTES + bytes) as u64;
-            // Only the last record can be one that was not synced.
-            let whole = next <= length && (1..=IMAGE_BYTES_MAX).contains(&bytes);
-            if !whole || (next == length && digest_at(&file, end, bytes)? != *digest) {
-                break;
-            }
-            places.insert(*digest, (end + HEAD_BYTES as u64, bytes));
-            end = next;
-        }
+        let Walked { places, end, length } = walk(&file)?;
         if end < length {
             let aside = set_aside(path, &file, end, length)?;
             let (path, aside, bytes) = (path.display(), aside.display(), length - end);
@@ -92,7 +77,8 @@ impl Images {
     pub fn put(&self, format: ImageFormat, bytes: &[u8]) -> io::Result<Image> {
         let digest: Digest = Sha256::digest(bytes).into();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.places.contains_key(&digest) {
+        // One that is damaged is mended by this.
+        if kept.read(digest)?.is_none() {
             kept.append(digest, bytes)?;
         }
         Ok(Image { digest, format })
@@ -107,6 +93,73 @@ impl Images {
         // A name with another ending is no name of it.
         Ok(bytes.filter(|bytes| ImageFormat::of(bytes) == Some(image.format)))
     }
+}
+
+/// A file of pictures as it was found.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// The pictures that are whole.
+    pub whole: HashSet<Digest>,
+    /// Where records begin whose bytes are not what their digest says.
+    pub damaged: Vec<u64>,
+    /// How many bytes stand behind the last record: the next start sets them aside.
+    pub rest: u64,
+}
+
+impl Survey {
+    /// Reads all of a file of pictures, and changes nothing; none if there is none.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn read(path: &Path) -> io::Result<Option<Self>> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Walked { places, end, length } = walk(&file)?;
+        let mut survey = Self { rest: length - end, ..Self::default() };
+        for (digest, (at, bytes)) in places {
+            let record = at - HEAD_BYTES as u64;
+            if digest_at(&file, record, bytes)? == digest {
+                survey.whole.insert(digest);
+            } else {
+                survey.damaged.push(record);
+            }
+        }
+        survey.damaged.sort_unstable();
+        Ok(Some(survey))
+    }
+}
+
+/// Records, as their heads tell.
+struct Walked {
+    /// Where a picture's bytes begin, and how many there are.
+    places: HashMap<Digest, (u64, usize)>,
+    /// Where they end.
+    end: u64,
+    /// How many bytes the file has.
+    length: u64,
+}
+
+fn walk(file: &File) -> io::Result<Walked> {
+    let length = file.metadata()?.len();
+    let (mut places, mut end) = (HashMap::new(), 0);
+    let mut head = [0; HEAD_BYTES];
+    while end + HEAD_BYTES as u64 <= length {
+        file.read_exact_at(&mut head, end)?;
+        let (digest, bytes) = head.split_first_chunk::<32>().expect("a head begins with a digest");
+        let bytes = u32::from_le_bytes(*bytes.first_chunk().expect("and ends with a length")) as usize;
+        let next = end + (HEAD_BYTES + bytes) as u64;
+        // Only the last record can be one that was not synced.
+        let whole = next <= length && (1..=IMAGE_BYTES_MAX).contains(&bytes);
+        if !whole || (next == length && digest_at(file, end, bytes)? != *digest) {
+            break;
+        }
+        places.insert(*digest, (end + HEAD_BYTES as u64, bytes));
+        end = next;
+    }
+    Ok(Walked { places, end, length })
 }
 
 /// A new file, whose name is on disk, too.
@@ -236,7 +289,15 @@ mod tests {
         let mut bytes = fs::read(&path).unwrap();
         bytes[HEAD_BYTES + 9] ^= 1;
         fs::write(&path, &bytes).unwrap();
-        assert_eq!(Images::open(&path).unwrap().get(image).unwrap(), None);
+        let images = Images::open(&path).unwrap();
+        assert_eq!(images.get(image).unwrap(), None);
+        let survey = Survey::read(&path).unwrap().unwrap();
+        assert_eq!((survey.whole.len(), survey.damaged, survey.rest), (1, vec![0], 0));
+        assert_eq!(images.put(ImageFormat::Png, PNG).unwrap(), image);
+        for images in [images, Images::open(&path).unwrap()] {
+            assert_eq!(images.get(image).unwrap().as_deref(), Some(PNG), "it is mended");
+        }
+        assert!(Survey::read(&path).unwrap().unwrap().damaged.is_empty());
         // The last record may be one whose bytes never got to the disk: it can be put again.
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(&path, &bytes).unwrap();

@@ -82,7 +82,7 @@ pub async fn shop(data: &Path) -> (Client, String, Vec<Value>) {
     (customer, product, seen)
 }
 
-fn operator(data: &Path, url: &str) -> Client {
+pub fn operator(data: &Path, url: &str) -> Client {
     Client::of(url, Some(operator_key(data)))
 }
 

@@ -2,7 +2,13 @@
 
 use std::{fs, path::Path};
 
-use crate::tools::{imported, resealed, says, shop, tool};
+use reqwest::Method;
+
+use crate::{
+    running::{Running, saem, url},
+    support::Answer,
+    tools::{imported, operator, resealed, says, shop, tool},
+};
 
 /// What is found, a line each; what is seen comes last.
 fn found(data: &Path) -> Vec<String> {
@@ -55,6 +61,40 @@ async fn a_ledger_that_is_not_the_journals_is_found_and_only_read() {
     fs::write(&path, whole.clone() + &captured.replace(" 1 ", " 2 ") + "captured paym").unwrap();
     let said = says(&mut tool("verify", &data));
     assert!(said.contains("line 5 is cut off") && said.ends_with("all is well\n"), "{said}");
+}
+
+#[tokio::test]
+async fn a_picture_that_is_not_there_or_damaged_is_found_and_only_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let (running, said) = Running::start(saem(directory.path()).arg("--demo"));
+    let operator = operator(directory.path(), url(&said));
+    let product = operator.product(29_900, 5).await;
+    for picture in ["first", "second"] {
+        let request = operator.request(Method::PUT, &format!("/v1/products/{product}/image"));
+        let bytes = format!("a {picture} picture").into_bytes();
+        let png = [&b"\x89PNG\r\n\x1a\n"[..], &bytes].concat();
+        Answer::of(request.body(png)).await.expect(200);
+    }
+    running.end();
+    let path = directory.path().join("product.images");
+    let whole = fs::read(&path).unwrap();
+    let flipped = |at: usize| whole.iter().enumerate().map(|(i, byte)| byte ^ u8::from(i == at)).collect();
+    let there = "is not there, or damaged";
+    for (bytes, words) in [
+        (flipped(40), &["picture at 0 is damaged", there][..]),
+        // What may be a crash's is set aside by the next start.
+        (whole[..whole.len() - 1].to_vec(), &["bytes at its end are no picture", there]),
+        (Vec::new(), &[there, there]),
+    ] {
+        fs::write(&path, &bytes).unwrap();
+        let found = found(directory.path());
+        words.iter().for_each(|words| finds(&found, &[words]));
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(fs::read(&path).unwrap(), bytes, "it is only read");
+    }
+    fs::write(&path, [&whole[..], &whole[..whole.len() / 2 - 1]].concat()).unwrap();
+    let said = says(&mut tool("verify", directory.path()));
+    assert!(said.contains("bytes at its end") && said.ends_with("all is well\n"), "{said}");
 }
 
 #[tokio::test]

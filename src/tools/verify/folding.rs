@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Findings, PAGE, Progress, Verified, Whole, agreed};
+use super::{Findings, PAGE, Progress, Verified, Whole, agreed, pictures::Named};
 use crate::{
     actors::{catalogue, shop::views::ProductView},
     domain::{
@@ -107,6 +107,7 @@ pub(super) struct Folding {
     pub entities: HashMap<EntityId, Entity>,
     pub timelines: HashMap<RentalId, Vec<Recorded>>,
     products: BTreeMap<ProductId, ProductView>,
+    pictures: Named,
     head: Position,
     catalogue: Option<Position>,
 }
@@ -114,7 +115,7 @@ pub(super) struct Folding {
 impl Folding {
     pub(super) fn new(part: Part, head: Position, catalogue: Option<Position>) -> Self {
         let (entities, timelines, products) = (HashMap::new(), HashMap::new(), BTreeMap::new());
-        Self { part, entities, timelines, products, head, catalogue }
+        Self { part, entities, timelines, products, pictures: Named::default(), head, catalogue }
     }
 
     /// Reads all of the journal; answers whether all of it could be read.
@@ -194,6 +195,7 @@ impl Folding {
         let mut verdict = version_grows(entity.version, events.len(), version);
         (entity.version, entity.last_commit_id) = (version, commit_id);
         for (new, position) in events.iter().zip(first.0..) {
+            self.pictures.note(ProductId(id.id), new);
             if !entity.broken {
                 verdict =
                     verdict.and_then(|()| whole(id, &new.event)).and_then(|()| entity.state.step(id, new));
@@ -236,6 +238,7 @@ impl Folding {
             }
         }
         whole.catalogue.append(&mut self.products);
+        whole.pictures.append(std::mem::take(&mut self.pictures));
         for (id, entity) in &self.entities {
             if let State::Product(stock) = &entity.state {
                 whole.units.insert(ProductId(id.id), Some(stock.clone()).filter(|_| !entity.broken));

@@ -5,7 +5,8 @@
 //! stays bounded by [`EVENTS_A_READING`], not by the store ([`folding`]). Each is compared with what the
 //! index holds ([`index`]), with its row of My Page ([`page`]) and with its messages ([`messages`]); what is
 //! in the vault, and in the views' other rows, is looked at once ([`beside`]). Events are held against what
-//! was agreed ([`agreed`]), and the simulator's ledger against them ([`money`]).
+//! was agreed ([`agreed`]), and the simulator's ledger ([`money`]) and the pictures ([`pictures`]) against
+//! them.
 //!
 //! Findings name entities, positions and rules, and no personal data.
 
@@ -16,17 +17,19 @@ mod index;
 mod messages;
 mod money;
 mod page;
+mod pictures;
 
 #[cfg(test)]
 #[path = "verify_tests.rs"]
 mod tests;
 
-use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 use self::{
     folding::{Folding, Part},
     money::Book,
     page::Pages,
+    pictures::Named,
 };
 use super::Progress;
 use crate::{
@@ -110,21 +113,30 @@ pub async fn verify(journal: &Arc<dyn Journal>, progress: &mut Progress<'_>) -> 
     verify_by(journal, None, EVENTS_A_READING, progress).await
 }
 
-/// The same, and the simulator's ledger with it, which is only read.
+/// Files beside a store that are of the same shop.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The simulator's ledger.
+    pub ledger: PathBuf,
+    /// Products' pictures.
+    pub images: PathBuf,
+}
+
+/// The same, and the files beside it, which are only read.
 ///
 /// # Errors
 /// [`StoreError`] when the store cannot be read at all.
-pub async fn verify_with_ledger(
+pub async fn verify_with(
     journal: &Arc<dyn Journal>,
-    ledger: &Path,
+    files: &Files,
     progress: &mut Progress<'_>,
 ) -> Result<Verified, StoreError> {
-    verify_by(journal, Some(ledger), EVENTS_A_READING, progress).await
+    verify_by(journal, Some(files), EVENTS_A_READING, progress).await
 }
 
 async fn verify_by(
     journal: &Arc<dyn Journal>,
-    ledger: Option<&Path>,
+    files: Option<&Files>,
     events_a_reading: u64,
     progress: &mut Progress<'_>,
 ) -> Result<Verified, StoreError> {
@@ -139,7 +151,7 @@ async fn verify_by(
     let parts = head.0.div_ceil(events_a_reading).clamp(1, u64::from(LANES)) as u8;
     let mut whole = Whole::default();
     let (mut readable, mut messages) = (true, 0);
-    let mut book = ledger.map(|path| Book::read(path, &mut verified.findings, &mut verified.notes));
+    let mut book = files.map(|files| Book::read(&files.ledger, &mut verified.findings, &mut verified.notes));
     for number in 0..parts {
         let part = Part { number, of: parts };
         let mut folding = Folding::new(part, head, stands.catalogue);
@@ -166,6 +178,9 @@ async fn verify_by(
         whole.judge(&mut verified.findings);
         if let Some(book) = &book {
             book.judge(&mut verified.findings);
+        }
+        if let Some(files) = files {
+            whole.pictures.compare(&files.images, &mut verified.findings, &mut verified.notes);
         }
         if let Some(stand) = stands.page {
             page::count_listings(journal, verified.rows, stand, &mut verified.findings).await?;
@@ -194,6 +209,8 @@ struct Whole {
     out: BTreeMap<ProductId, i64>,
     /// As the catalogue should show them.
     catalogue: BTreeMap<ProductId, ProductView>,
+    /// The pictures that they ever had.
+    pictures: Named,
 }
 
 impl Whole {
