@@ -45,7 +45,7 @@ pub use self::{
     directory::FORMAT,
     expected::panic_is_expected,
     follower::Follower,
-    opening::{Compacted, OpenError},
+    opening::{Aside, Compacted, OpenError},
     survey::{Known, KnownEntity, RecordedCommit},
 };
 use crate::{

@@ -1,5 +1,7 @@
 //! What may come of opening a store, and of compacting one.
 
+use std::{fmt, path::PathBuf};
+
 use thiserror::Error;
 
 use super::Backend;
@@ -61,7 +63,7 @@ pub enum OpenError {
     #[error(
         "the end of the data in {path} is lost: event {durable} was on disk (mark {mark}), and what is found \
          ends with event {found} (mark {found_mark}); restore a backup, or delete the file journal.mark \
-         there to go on without what is lost"
+         there to go on without what is lost{aside}"
     )]
     Lost {
         /// Which.
@@ -74,6 +76,8 @@ pub enum OpenError {
         mark: u64,
         /// The number that it has.
         found_mark: u64,
+        /// Where what opening cut off is.
+        aside: Aside,
     },
     /// It is damaged.
     #[error("the data in {path} is damaged: {error}; restore a backup (docs/operations.md says how)")]
@@ -83,6 +87,22 @@ pub enum OpenError {
         /// How.
         error: String,
     },
+}
+
+/// Where what opening cut off a store is kept, if it cut off anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aside(pub(super) Option<PathBuf>);
+
+impl fmt::Display for Aside {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_deref().map_or(Ok(()), |aside| {
+            write!(
+                to,
+                "; what was cut off is kept in {} (docs/operations.md says how to use it)",
+                aside.display()
+            )
+        })
+    }
 }
 
 /// What a compaction did.

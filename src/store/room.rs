@@ -11,7 +11,7 @@ use std::{
 use tracing::{error, info};
 
 /// With less left than this, what sled writes next may not fit: it takes segments of 2 MiB.
-const FULL_BYTES: u64 = 8 * 1_024 * 1_024;
+pub(super) const FULL_BYTES: u64 = 8 * 1_024 * 1_024;
 
 /// What the disk of a store must have left.
 pub(super) struct Room {

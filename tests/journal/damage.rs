@@ -28,7 +28,7 @@ const DAMAGES: usize = 30;
 const LARGE_FEWER: usize = 5;
 
 /// A store with some of everything, some of it in sled's snapshot and some only in its log, and what it says.
-async fn grown<J: Keeper>() -> (Kept<J>, Said) {
+pub(crate) async fn grown<J: Keeper>() -> (Kept<J>, Said) {
     let sled = Kept::<J>::begin();
     two_rentals(sled.journal()).await;
     for id in 50..80 {
@@ -45,7 +45,7 @@ async fn grown<J: Keeper>() -> (Kept<J>, Said) {
 }
 
 /// The same, closed in order, and killed once its mark was set.
-async fn templates() -> [(TempDir, Said); 2] {
+pub(crate) async fn templates() -> [(TempDir, Said); 2] {
     let (closed, said) = grown::<SledJournal>().await;
     let closed = (closed.closed().await, said);
     let (running, said) = grown::<SledJournal>().await;
@@ -55,7 +55,7 @@ async fn templates() -> [(TempDir, Said); 2] {
 }
 
 /// A store of several of sled's segments, closed in order: damage hits what is long written, too.
-async fn large() -> (TempDir, Said) {
+pub(crate) async fn large() -> (TempDir, Said) {
     let (sled, _) = grown::<SledJournal>().await;
     for id in 0..120u8 {
         let value = format!("{id}/").repeat(4_000);
@@ -67,7 +67,7 @@ async fn large() -> (TempDir, Said) {
 }
 
 /// Waits until the mark of a store that has nothing to do covers all of it.
-async fn marked(directory: &Path) {
+pub(crate) async fn marked(directory: &Path) {
     let read = || fs::read_to_string(directory.join("journal.mark")).ok();
     let before = read();
     while read() == before {
@@ -106,7 +106,7 @@ async fn became<J: Keeper>(directory: &Path, said: &Said) -> Result<Became, Stri
 }
 
 /// A copy of a store.
-fn copied(template: &Path) -> TempDir {
+pub(crate) fn copied(template: &Path) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     copy(template, directory.path());
     directory
@@ -114,7 +114,7 @@ fn copied(template: &Path) -> TempDir {
 
 /// What may happen to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Damage {
+pub(crate) enum Damage {
     /// One bit is another.
     Flip,
     /// It ends earlier.
@@ -127,10 +127,10 @@ enum Damage {
 const SECTOR: usize = 512;
 
 /// Damages a file, where something is written, and says how.
-fn inflict(damage: Damage, path: &Path, dice: &mut StdRng) -> String {
+pub(crate) fn inflict(damage: Damage, path: &Path, dice: &mut StdRng) -> String {
     let bytes = fs::read(path).unwrap();
-    let written: Vec<usize> = (0..bytes.len()).filter(|index| bytes[*index] != 0).collect();
-    let at = written[dice.random_range(0..written.len())];
+    let mut anywhere = std::iter::repeat_with(|| dice.random_range(0..bytes.len()));
+    let at = anywhere.find(|at| bytes[*at] != 0).expect("something is written");
     let file = File::options().write(true).open(path).unwrap();
     match damage {
         Damage::Flip => {
@@ -176,7 +176,7 @@ async fn tried<J: Keeper>(
 }
 
 /// How many damages are tried, and which.
-fn chosen() -> (usize, StdRng) {
+pub(crate) fn chosen() -> (usize, StdRng) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let seed = number("SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
     println!("to see these damages again: SEED={seed} cargo test --test journal damage");

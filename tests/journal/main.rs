@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod aside;
 mod backend;
 mod backing_up;
 mod beside;
@@ -17,6 +18,7 @@ mod failing;
 mod golden;
 mod golden_store;
 mod grouped;
+mod killed;
 mod lacking;
 mod migrating;
 mod reading;

@@ -15,9 +15,9 @@
 use std::{fs, io, path::Path};
 
 use super::{
-    SledOptions,
+    SledOptions, aside,
     copying::{reopened, rows_after, sum_of},
-    format::{self, STORE, Tree, open_db, opening},
+    format::{self, SET_ASIDE, STORE, Tree, open_db, opening},
     mark, reads,
 };
 use crate::store::{
@@ -31,7 +31,6 @@ const COPYING: &str = "compacting";
 const COPIED: &str = "compacted";
 /// Nobody else would think of this name: what is called so is removed.
 const BEFORE: &str = "compacting.from";
-const SET_ASIDE: &str = "set-aside";
 
 /// Compacts the store in `directory`, which nobody may have open.
 pub(super) fn compact(directory: &Path, options: SledOptions) -> Result<Compacted, OpenError> {
@@ -55,7 +54,7 @@ pub(super) fn compact(directory: &Path, options: SledOptions) -> Result<Compacte
     let copying = directory.join(COPYING);
     let copied = copy(&store, &copying, options, &path)
         .and_then(|()| fs::rename(&copying, directory.join(COPIED)).map_err(unusable));
-    copied.inspect_err(|_| discard(&copying))?;
+    copied.inspect_err(|_| discard(&copying)).map_err(|error| aside::refused(directory, error))?;
     settle(directory).map_err(unusable)?;
     // sled's snapshots of old, kept when they could not be read: they are of the file that is gone.
     remove(&directory.join(SET_ASIDE)).map_err(unusable)?;
@@ -95,6 +94,7 @@ fn copy(from: &Path, to: &Path, options: SledOptions, path: &str) -> Result<(), 
             |error: StoreError| OpenError::Damaged { path: path.to_owned(), error: error.to_string() };
         // What is left of a store that lost its end is all there is to look for the rest in.
         mark::check(Path::new(path), &journal, reads::last(&journal).map_err(damaged)?)?;
+        aside::settle(from);
         let new = open_db(to, options).map_err(failed)?;
         let mut told = Told::default();
         let [journal, views] = format::TREES.map(|tree| copy_tree(&old, &new, tree, &mut told));

@@ -9,7 +9,7 @@ use std::{
 
 use tracing::warn;
 
-use super::{OpenError, SledOptions, compacting};
+use super::{OpenError, SledOptions, aside, compacting};
 use crate::{
     domain::{EntityId, Position},
     store::{
@@ -22,13 +22,16 @@ use crate::{
 
 /// sled puts a page that is larger than a quarter of a segment into a file of its own, which it never
 /// syncs. A page of ours has up to 16 values of up to 27 KiB while it splits: it must stay below.
-const SEGMENT_BYTES: usize = 2 * 1_024 * 1_024;
+pub(super) const SEGMENT_BYTES: usize = 2 * 1_024 * 1_024;
 
 /// From this format on, a rental, its payment and its delivery have one key.
 const GROUPED_FROM: u32 = 2;
 
 /// Where sled's files are, in the data directory.
 pub(super) const STORE: &str = "journal";
+
+/// Where opening leaves what it moved or cut off, in the data directory.
+pub(super) const SET_ASIDE: &str = "set-aside";
 
 /// The trees of a store.
 pub(super) const TREES: [Tree; 2] = [Tree::Journal, Tree::Views];
@@ -132,6 +135,7 @@ pub(super) fn open_db(store: &Path, options: SledOptions) -> sled::Result<sled::
         .cache_capacity(options.cache_bytes)
         .segment_size(SEGMENT_BYTES)
         .flush_every_ms(None);
+    aside::set_aside(store)?;
     match open_or_error(&config) {
         Err(sled::Error::Corruption { .. } | sled::Error::ReportableBug(_)) => {
             let moved = set_snapshots_aside(store)?;
@@ -142,6 +146,8 @@ pub(super) fn open_db(store: &Path, options: SledOptions) -> sled::Result<sled::
                 ?moved,
                 "sled could not be opened; its snapshots were set aside, and the log is read instead"
             );
+            // It now reads from the beginning: what it overwrites may be something else.
+            aside::set_aside(store)?;
             open_or_error(&config)
         }
         opened => opened,
@@ -157,7 +163,7 @@ fn open_or_error(config: &sled::Config) -> sled::Result<sled::Db> {
 /// sled's snapshots only save it reading its log; a crash may leave one torn, and sled then refuses to
 /// open. Moved aside, nothing is lost: not even the snapshot.
 fn set_snapshots_aside(store: &Path) -> io::Result<Vec<PathBuf>> {
-    let aside = store.with_file_name("set-aside");
+    let aside = store.with_file_name(SET_ASIDE);
     let mut moved = Vec::new();
     for entry in fs::read_dir(store)? {
         let entry = entry?;
@@ -181,8 +187,11 @@ pub(super) fn opening(path: &str, error: sled::Error) -> OpenError {
     }
 }
 
+/// What sled says of a store that somebody has open.
+pub(super) const LOCKED: &str = "could not acquire lock";
+
 pub(super) fn is_locked(error: &sled::Error) -> bool {
-    matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
+    matches!(error, sled::Error::Io(error) if error.to_string().contains(LOCKED))
 }
 
 pub(super) const CHUNKS: &[u8] = b"j";

@@ -3,7 +3,8 @@
 //! sled takes the first message of its log that it cannot read for the end of it: a damaged or a shortened
 //! file opens without an error, and without what was acknowledged after that place. So now and then a batch
 //! takes along a number, larger each time, and once it is on disk the file gets the same number. Whoever
-//! opens a store with a smaller number than the file's is told that its end is lost.
+//! opens a store with a smaller number than the file's is told that its end is lost, and where what sled cut
+//! off is (see [`aside`](super::aside)).
 //!
 //! **Invariant:** the file's number is written only after the store's is on disk, so that it is never the
 //! larger one but through damage. Without the file nothing is noticed, and nothing is wrong: a backup has
@@ -23,7 +24,7 @@ use super::{OpenError, format::unavailable};
 use crate::{
     domain::Position,
     figures::now,
-    store::{StoreError, codec, files::sync},
+    store::{Aside, StoreError, codec, files::sync},
 };
 
 /// Its name in the data directory.
@@ -144,7 +145,14 @@ pub(super) fn check(directory: &Path, tree: &sled::Tree, head: Position) -> Resu
     };
     if found < durable.number {
         let (durable, mark) = (durable.head.0, durable.number);
-        return Err(OpenError::Lost { path, durable, found: head.0, mark, found_mark: found });
+        return Err(OpenError::Lost {
+            path,
+            durable,
+            found: head.0,
+            mark,
+            found_mark: found,
+            aside: Aside::default(),
+        });
     }
     Ok(found)
 }

@@ -18,15 +18,19 @@
 //! One thread writes: it takes what has queued, applies it as one batch, flushes, syncs the file, and
 //! answers all (see `super::writer`). A few threads read what is not in memory.
 
+mod aside;
 mod backing_up;
 mod compacting;
 mod copying;
 mod format;
 mod index;
+mod log;
 mod mark;
+mod message;
 mod migrating;
 mod reads;
 mod row;
+mod snapshot;
 mod surveying;
 mod writer;
 
@@ -95,6 +99,10 @@ impl SledJournal {
     /// # Errors
     /// [`OpenError`], one clear line each.
     pub fn open(directory: &Path, options: SledOptions) -> Result<Arc<Self>, OpenError> {
+        Self::opened(directory, options).map_err(|error| aside::refused(directory, error))
+    }
+
+    fn opened(directory: &Path, options: SledOptions) -> Result<Arc<Self>, OpenError> {
         let mut opened = format::open(directory, options)?;
         // At rest, a store keeps the format that it has.
         if options.write_behind || opened.is_grouped() {
@@ -108,6 +116,7 @@ impl SledJournal {
         let index = Index::new(Arc::clone(&files), options.write_behind);
         let head = reads::recover(&files, &index).map_err(damaged)?;
         let mark = files.with(|opened| Ok(Mark::open(directory, &opened.tree, head))).map_err(damaged)??;
+        aside::settle(&directory.join(format::STORE));
         let status = Arc::new(Status::new(directory.to_owned(), options.min_free_bytes, head));
         let handover = Handover::default();
         let shared = Arc::new(Shared { status: Arc::clone(&status), files, handover, index });
