@@ -1,14 +1,8 @@
-// The operator's pages: forms that are sent once, or after a question, and pictures, which no plain form can
-// send as they are.
+// The operator's pages: forms that are sent once, and pictures, which no plain form can send as they are.
 "use strict";
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", () => {
     setTimeout(() => { for (const button of form.querySelectorAll("button")) button.disabled = true; }, 0);
-  });
-}
-for (const form of document.querySelectorAll("form[data-sure]")) {
-  form.addEventListener("submit", (event) => {
-    if (!confirm(form.dataset.sure)) event.preventDefault();
   });
 }
 addEventListener("pageshow", () => {
@@ -23,7 +17,7 @@ picture?.addEventListener("change", async () => {
   picture.disabled = true;
   const headers = { "content-type": file.type, "x-csrf-token": document.body.dataset.csrf };
   const answer = await fetch(picture.dataset.to, { method: "PUT", headers, body: file }).catch(() => null);
-  if (answer?.ok) location.reload();
+  if (answer?.ok) location.assign(picture.dataset.done);
   else {
     wrong.textContent = picture.dataset.failed;
     picture.disabled = false;

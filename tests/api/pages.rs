@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use reqwest::{Method, Response, header::HeaderMap};
 use serde_json::json;
 
-use crate::app::{Client, TestApp, eventually};
+use crate::app::{TestApp, eventually};
+
+mod office;
 
 /// A browser without scripts.
 struct Browser {
@@ -301,56 +303,6 @@ async fn pages_speak_the_browsers_language_until_another_is_chosen() {
         browser.get("/").await.says(&format!("<html lang=\"{other}\">"));
         assert_eq!(browser.get("/language/ko?to=https://evil.example").await.location(), "/");
     }
-}
-
-#[tokio::test]
-async fn the_operator_registers_sends_out_and_pauses_by_plain_forms() {
-    let app = TestApp::start();
-    let mut browser = Browser::at(&app, "ko");
-    assert_eq!(browser.get("/admin").await.location(), "/admin/log-in?to=/admin");
-    assert_eq!(browser.get("/console").await.location(), "/admin/log-in?to=/console");
-    browser.log_in_as_operator(&app).await;
-    let page = browser.get("/admin").await;
-    let offer =
-        [("name", "샘 정수기"), ("model", "S-1"), ("description", "냉·온"), ("fee", "19900"), ("stock", "2")];
-    let at = browser.fill(&page, "/admin/products", &offer).await.location();
-    let product = at.rsplit('/').next().unwrap().to_owned();
-    let page = browser.get(&at).await;
-    let edited = [("name", "샘 정수기 둘"), ("model", "S-2"), ("description", ""), ("fee", "29900")];
-    assert_eq!(browser.fill(&page, &at, &edited).await.location(), at);
-    // From the page as it was before: somebody else's change is not overwritten.
-    assert_eq!(browser.fill(&page, &at, &edited).await.status, 412);
-    let page = browser.get("/admin").await;
-    let restocked = browser.fill(&page, &format!("{at}/restock"), &[("quantity", "3")]).await;
-    assert_eq!(restocked.location(), "/admin");
-    assert_eq!(app.stock(&product).await, 5);
-    let customer: Client = app.customer(1).await;
-    let rental = customer.rented(&product).await;
-    let delivery = format!("/admin/deliveries/{}", rental["deliveryId"].as_str().unwrap());
-    let page = browser.get("/admin/deliveries").await;
-    let sent = [("carrier", "우체국"), ("trackingNumber", "6012")];
-    browser.fill(&page, &format!("{delivery}/dispatch"), &sent).await.location();
-    let page = eventually("it is in transit", || async {
-        let mut browser = Browser { cookies: browser.cookies.clone(), ..Browser::at(&app, "ko") };
-        let page = browser.get("/admin/deliveries?status=IN_TRANSIT").await;
-        page.html.contains(&format!("{delivery}/complete")).then_some(page)
-    });
-    let page = page.await;
-    browser.fill(&page, &format!("{delivery}/complete"), &[]).await.location();
-    customer.rental_becomes(&rental, "DELIVERED").await;
-    let saga = format!("/console/saga?correlation={}", rental["correlationId"].as_str().unwrap());
-    let page = browser.get(&saga).await;
-    ["<svg class=\"saga\"", "DeliveryCompleted", "ProductDecreased"].iter().for_each(|text| page.says(text));
-    let page = browser.get("/console").await;
-    browser.fill(&page, "/console/contexts/product/pause", &[]).await.location();
-    let contexts = app.operator().get("/v1/operations/contexts").await.expect(200);
-    let product = contexts["items"].as_array().unwrap().iter().find(|c| c["context"] == "product").unwrap();
-    assert_eq!(product["paused"], true);
-    let page = browser.get("/console").await;
-    browser.fill(&page, "/console/contexts/product/resume", &[]).await.location();
-    let page = browser.get(&at).await;
-    browser.fill(&page, &format!("{at}/withdraw"), &[]).await.location();
-    Browser::at(&app, "ko").get("/").await.says("곧 새 정수기를 준비하겠습니다.");
 }
 
 #[tokio::test]

@@ -157,6 +157,7 @@ test("the operator registers, edits, pictures, restocks and withdraws a purifier
   const png = await page.locator(".big-face").screenshot();
   await page.setInputFiles("#picture", { name: "pro.png", mimeType: "image/png", buffer: png });
   await page.waitForSelector(".big-face img[src^='/images/']");
+  await page.waitForSelector(".notice.good >> text=사진을 올렸습니다.");
   await page.setInputFiles("#picture", { name: "no.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
   await page.waitForSelector("#picture-wrong:not(:empty)");
   await accessible(page);
@@ -173,8 +174,10 @@ test("the operator registers, edits, pictures, restocks and withdraws a purifier
   await rent(shop, "샘 정수기 프로");
   await shop.waitForSelector("text=렌탈이 확정되었습니다");
   await page.click("a:has-text('샘 정수기 프로')");
-  await page.click("text=이 제품 렌탈 종료");
-  await page.waitForSelector("text=렌탈 종료");
+  await page.click("text=신규 렌탈 중단하기");
+  await accessible(page);
+  await page.click("text=네, 중단합니다");
+  await page.waitForSelector(".notice.good >> text=신규 렌탈을 중단했습니다.");
   await shop.goto("/");
   assert.equal(await shop.locator("main >> text=샘 정수기 프로").count(), 0);
 });

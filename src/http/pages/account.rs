@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{
     layout::{Field, Instead, OrPage as _, Page, Place, hidden, see_other},
+    office, office_words,
     session::{Filled, SESSION, Visitor, set_cookie},
     trouble::told,
     words::{LANGUAGE, Lang},
@@ -246,7 +247,7 @@ fn operator_page<'a>(visitor: &'a Visitor, to: &str, problem: Option<&Problem>) 
     let content = html! {
         div class="wide narrow stack" {
             h1 { (visitor.t("매장 로그인", "Log in as the shop")) }
-            (alert(visitor, problem))
+            (office::alert(problem.map(|problem| office_words::told(visitor.lang, problem))))
             form class="card stack" method="post" action={ "/admin/log-in?to=" (encoded(to)) } {
                 (hidden(visitor))
                 div class="fields" {

@@ -4,10 +4,11 @@ use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 
 use super::{
-    layout::{Field, Instead, OrPage as _, Page, Place, hidden, see_other},
+    layout::{Field, Instead, OrPage as _, Page, hidden, see_other},
+    office::{self, Column, Tab, Table, alert, page, stock},
     picture,
     session::{Fields, Filled, Visitor},
-    shop::{self, stock},
+    shop,
     trouble::{Told, told},
 };
 use crate::{
@@ -20,41 +21,6 @@ use crate::{
     http::{App, problem::Problem, problem_kinds::Kind, routes::products},
 };
 
-/// A tab of the operator's pages.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Tab {
-    /// Purifiers.
-    Products,
-    /// Rentals.
-    Rentals,
-    /// Deliveries.
-    Deliveries,
-    /// Messages.
-    Messages,
-}
-
-/// A page of the operator's, below its tabs.
-#[must_use]
-pub fn page<'a>(visitor: &'a Visitor, tab: Tab, title: &'a str, content: Markup) -> Page<'a> {
-    let tabs = [
-        (Tab::Products, "/admin", visitor.t("정수기", "Purifiers")),
-        (Tab::Rentals, "/admin/rentals", visitor.t("렌탈", "Rentals")),
-        (Tab::Deliveries, "/admin/deliveries", visitor.t("배송", "Deliveries")),
-        (Tab::Messages, "/admin/messages", visitor.t("문자", "Messages")),
-    ];
-    let content = html! {
-        div class="wide" {
-            nav class="tabs" aria-label=(visitor.t("관리 메뉴", "Admin")) {
-                @for (of, to, name) in tabs {
-                    a href=(to) aria-current=[(of == tab).then_some("page")] { (name) }
-                }
-            }
-            (content)
-        }
-    };
-    Page { visitor, place: Place::Admin, title, script: Some("admin.js"), content }
-}
-
 /// What stands in a form for a purifier, and what is wrong with it.
 #[derive(Default)]
 struct Draft {
@@ -63,26 +29,31 @@ struct Draft {
     told: Option<Told>,
 }
 
-fn notice(told: Option<Told>) -> Markup {
-    html! {
-        @if let Some(told) = told {
-            div class="notice bad" role="alert" { b { (told.title) } p { (told.text) } }
-        }
-    }
-}
-
 /// All purifiers, and the form for a new one.
 pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, Instead> {
     visitor.operator()?;
     Ok(index_page(&app, &visitor, &Draft::default()).or_page(&visitor)?.show())
 }
 
+/// The same by its address with a slash.
+pub async fn without_slash() -> HttpResponse {
+    see_other("/admin")
+}
+
 fn index_page<'a>(app: &App, visitor: &'a Visitor, draft: &Draft) -> Result<Page<'a>, Problem> {
     let products = app.shop.products(None, &PageRequest { cursor: None, limit: 100 })?;
+    let columns = [
+        Column::wide(visitor.t("제품", "Purifier")),
+        Column::number(visitor.t("렌탈료", "Fee")),
+        Column::short(visitor.t("재고", "Stock")),
+        Column::short(visitor.t("입고", "Restock")),
+    ];
+    let rows = products.items.iter().map(|product| product_row(app, visitor, product)).collect();
     let content = html! {
         div class="stack" {
             h1 { (visitor.t("정수기 관리", "Purifiers")) }
-            (notice(draft.told))
+            @if draft.told.is_none() { (office::done(visitor)) }
+            (alert(draft.told))
             details class="card" open[draft.told.is_some() || products.items.is_empty()] {
                 summary { (visitor.t("새 정수기 등록", "Register a purifier")) }
                 form class="stack more" method="post" action="/admin/products" data-once {
@@ -97,45 +68,33 @@ fn index_page<'a>(app: &App, visitor: &'a Visitor, draft: &Draft) -> Result<Page
                     p { button class="button" { (visitor.t("등록", "Register")) } }
                 }
             }
-            div class="scroll" tabindex="0" role="region" aria-label=(visitor.t("정수기 목록", "Purifiers")) {
-                table {
-                    thead { tr {
-                        th scope="col" { (visitor.t("제품", "Purifier")) }
-                        th scope="col" class="end" { (visitor.t("렌탈료", "Fee")) }
-                        th scope="col" { (visitor.t("재고", "Stock")) }
-                        th scope="col" { (visitor.t("입고", "Restock")) }
-                    } }
-                    tbody { @for product in &products.items { (product_row(app, visitor, product)) } }
-                }
-            }
+            (Table { label: visitor.t("정수기 목록", "Purifiers"), dense: false, columns: &columns, rows })
         }
     };
     Ok(page(visitor, Tab::Products, visitor.t("정수기 관리", "Purifiers"), content))
 }
 
-fn product_row(app: &App, visitor: &Visitor, product: &ProductView) -> Markup {
+fn product_row(app: &App, visitor: &Visitor, product: &ProductView) -> Vec<Markup> {
     let at = format!("/admin/products/{}", product.id);
     let label = visitor.t("입고 수량", "How many");
-    html! {
-        tr {
-            td {
-                a href=(at) { b { (product.offer.name) } } br;
-                span class="small soft" { (product.offer.model) }
-            }
-            td class="end" { (visitor.lang.won(product.offer.fee)) }
-            td { (stock(visitor, product)) }
-            td {
-                form class="row" method="post" action={ (at) "/restock" } data-once {
-                    (hidden(visitor))
-                    input type="hidden" name="key" value=(app.shop.nonce());
-                    input type="number" name="quantity" value="1" min="1" max="100000" required
-                        aria-label={ (label) ": " (product.offer.name) };
-                    button class="button quiet small" { (visitor.t("입고", "Add"))
-                        span class="unseen" { ": " (product.offer.name) } }
-                }
+    let name = html! {
+        a href=(at) { b { (product.offer.name) } } br;
+        span class="small soft" { (product.offer.model) }
+    };
+    let restock = html! {
+        // Nobody can rent what would be added.
+        @if product.withdrawn { span class="soft" { "–" } } @else {
+            form class="row" method="post" action={ (at) "/restock" } data-once {
+                (hidden(visitor))
+                input type="hidden" name="key" value=(app.shop.nonce());
+                input type="number" name="quantity" value="1" min="1" max="100000" required
+                    aria-label={ (label) ": " (product.offer.name) };
+                button class="button quiet small" { (visitor.t("입고", "Add"))
+                    span class="unseen" { ": " (product.offer.name) } }
             }
         }
-    }
+    };
+    vec![name, html! { (visitor.lang.won(product.offer.fee)) }, stock(visitor, product), restock]
 }
 
 fn wrong(visitor: &Visitor, wrong: &[&str], field: &str) -> Option<&'static str> {
@@ -210,7 +169,8 @@ pub async fn register(app: web::Data<App>, filled: Filled) -> Result<HttpRespons
         }
     };
     let registered = registered.or_page(&visitor)?;
-    Ok(see_other(&format!("/admin/products/{}", registered.value.id)))
+    let at = format!("/admin/products/{}", registered.value.id);
+    Ok(see_other(&office::having(&at, "registered")))
 }
 
 fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, Instead> {
@@ -245,7 +205,8 @@ fn edit_page<'a>(visitor: &'a Visitor, product: &'a ProductView, draft: &Draft) 
     let content = html! {
         div class="stack" {
             div class="row apart" { h1 { (product.offer.name) } (stock(visitor, product)) }
-            (notice(draft.told))
+            @if draft.told.is_none() { (office::done(visitor)) }
+            (alert(draft.told))
             div class="two even" {
                 form class="card stack" method="post" action=(at) data-once {
                     h2 { (visitor.t("정보 수정", "Edit")) }
@@ -262,15 +223,11 @@ fn edit_page<'a>(visitor: &'a Visitor, product: &'a ProductView, draft: &Draft) 
                         (upload(visitor, product))
                     }
                     @if !product.withdrawn {
-                        form class="card stack" method="post" action={ (at) "/withdraw" } data-once {
-                            h2 { (visitor.t("렌탈 종료", "Withdraw")) }
-                            p class="soft" { (visitor.t(
-                                "새 렌탈을 받지 않습니다. 진행 중인 렌탈은 그대로 이어집니다.",
-                                "It takes no more new rentals. Those under way go on.",
-                            )) }
-                            (hidden(visitor))
-                            p { button class="button danger small" { (visitor.t(
-                                "이 제품 렌탈 종료",
+                        div class="card stack" {
+                            h2 { (visitor.t("신규 렌탈 중단", "Withdraw")) }
+                            p class="soft" { (withdrawing(visitor)) }
+                            p { a class="button danger small" href={ (at) "/withdraw" } { (visitor.t(
+                                "신규 렌탈 중단하기",
                                 "Withdraw this purifier",
                             )) } }
                         }
@@ -288,6 +245,7 @@ fn upload(visitor: &Visitor, product: &ProductView) -> Markup {
             label for="picture" { (visitor.t("사진 올리기", "Upload a picture")) }
             input id="picture" type="file" accept="image/png,image/jpeg,image/webp"
                 data-to={ "/v1/products/" (product.id) "/image" }
+                data-done=(office::having(&format!("/admin/products/{}", product.id), "pictured"))
                 data-failed=(visitor.t(
                     "올리지 못했습니다. 1 MiB 이하의 PNG, JPEG, WebP 사진인지 확인해 주세요.",
                     "It could not be uploaded: PNG, JPEG or WebP, up to 1 MiB.",
@@ -321,7 +279,7 @@ pub async fn edit(
         }
     };
     let Err((problem, wrong)) = edited else {
-        return Ok(see_other(&format!("/admin/products/{}", product.id)));
+        return Ok(see_other(&office::having(&format!("/admin/products/{}", product.id), "saved")));
     };
     let (told, product) = (told(visitor.lang, &problem), find(&app, &visitor, &id)?);
     let fields = if problem.kind == Kind::PreconditionFailed { drafted(&product).fields } else { fields };
@@ -341,7 +299,37 @@ pub async fn restock(
     let quantity = quantity.filter(|quantity| (1..=100_000).contains(quantity));
     let quantity = quantity.ok_or_else(|| Problem::invalid_field("/quantity", "must be 1 to 100000"));
     app.shop.restock_product(product.id, quantity.or_page(&visitor)?, because).await.or_page(&visitor)?;
-    Ok(see_other("/admin"))
+    Ok(see_other(&office::having("/admin", "restocked")))
+}
+
+const fn withdrawing(visitor: &Visitor) -> &'static str {
+    visitor.lang.t(
+        "새 렌탈을 받지 않습니다. 진행 중인 렌탈은 그대로 이어집니다.",
+        "It takes no more new rentals. Those under way go on.",
+    )
+}
+
+/// Asks whether a purifier is really to be withdrawn.
+pub async fn ask_withdraw(
+    app: web::Data<App>,
+    visitor: Visitor,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Instead> {
+    let product = find(&app, &visitor, &id)?;
+    let at = format!("/admin/products/{}", product.id);
+    if product.withdrawn {
+        return Ok(see_other(&at));
+    }
+    let question = office::Question {
+        title: visitor.t("신규 렌탈을 중단할까요?", "Withdraw this purifier?"),
+        about: &product.offer.name,
+        told: &[withdrawing(&visitor), visitor.t("되돌릴 수 없습니다.", "This cannot be undone.")],
+        to: &format!("{at}/withdraw"),
+        yes: visitor.t("네, 중단합니다", "Yes, withdraw it"),
+        no: visitor.t("아니요, 계속 렌탈합니다", "No, keep it for rent"),
+        back: &at,
+    };
+    Ok(question.page(&visitor, Tab::Products).show())
 }
 
 /// Takes no more new rentals of it.
@@ -353,5 +341,5 @@ pub async fn withdraw(
     let Filled { visitor, because, .. } = filled;
     let product = find(&app, &visitor, &id)?;
     app.shop.withdraw_product(product.id, because).await.or_page(&visitor)?;
-    Ok(see_other(&format!("/admin/products/{}", product.id)))
+    Ok(see_other(&office::having(&format!("/admin/products/{}", product.id), "withdrawn")))
 }

@@ -10,7 +10,7 @@ use actix_web::{
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{PAGE, assets, session::Visitor, trouble};
+use super::{PAGE, assets, office, session::Visitor, trouble};
 use crate::{
     domain::Timestamp,
     http::{problem::Problem, schema::Time},
@@ -321,6 +321,10 @@ impl<T, E: Into<Problem>> OrPage<T> for Result<T, E> {
     fn or_page(self, visitor: &Visitor) -> Result<T, Instead> {
         self.map_err(|error| {
             let problem: Problem = error.into();
+            if office::is_within(visitor) {
+                let page = office::trouble(visitor, &problem);
+                return Instead::Page(problem.kind.status(), page.whole());
+            }
             let told = trouble::told(visitor.lang, &problem);
             let content = html! {
                 div class="wide narrow stack" {

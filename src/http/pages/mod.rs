@@ -9,8 +9,11 @@ pub mod admin;
 pub mod assets;
 pub mod cards;
 pub mod console;
+pub mod deliveries;
 pub mod layout;
 pub mod my;
+pub mod office;
+pub mod office_words;
 pub mod orders;
 pub mod picture;
 pub mod saga;
@@ -76,16 +79,17 @@ table! {
     "/my/rentals/{id}/{form}" { get: my::rental_piece }
 
     "/admin" { get: admin::index }
+    "/admin/" { get: admin::without_slash }
     "/admin/log-in" { get: account::operator, post: account::do_operator }
     "/admin/products" { post: admin::register }
     "/admin/products/{id}" { get: admin::product, post: admin::edit }
     "/admin/products/{id}/restock" { post: admin::restock }
-    "/admin/products/{id}/withdraw" { post: admin::withdraw }
+    "/admin/products/{id}/withdraw" { get: admin::ask_withdraw, post: admin::withdraw }
     "/admin/rentals" { get: orders::rentals }
-    "/admin/rentals/{id}/cancel" { post: orders::cancel }
-    "/admin/deliveries" { get: orders::deliveries }
-    "/admin/deliveries/{id}/dispatch" { post: orders::dispatch }
-    "/admin/deliveries/{id}/complete" { post: orders::complete }
+    "/admin/rentals/{id}/cancel" { get: orders::ask_cancel, post: orders::cancel }
+    "/admin/deliveries" { get: deliveries::index }
+    "/admin/deliveries/{id}/dispatch" { post: deliveries::dispatch }
+    "/admin/deliveries/{id}/complete" { post: deliveries::complete }
     "/admin/messages" { get: orders::messages }
 
     "/console" { get: console::index }

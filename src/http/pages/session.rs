@@ -99,6 +99,12 @@ fn came_from(request: &HttpRequest) -> Option<PathAndQuery> {
     referer.path_and_query().filter(|_| ours).cloned()
 }
 
+/// The part of the site that a path belongs to, for a browser that does not say where a form was.
+fn part_of(path: &str) -> &'static str {
+    let parts = ["/admin/rentals", "/admin/deliveries", "/admin", "/console", "/my"];
+    parts.into_iter().find(|part| path.starts_with(part)).unwrap_or("/")
+}
+
 /// Compares without telling by the time it takes how much was right.
 #[must_use]
 pub fn is_same(given: &str, expected: &str) -> bool {
@@ -114,6 +120,8 @@ pub struct Visitor {
     pub principal: Option<Principal>,
     /// Where they are, with the query.
     pub path: String,
+    /// Whether they sent a form, from there.
+    pub was_sent: bool,
     /// What their forms hold.
     pub csrf: String,
     token: Option<String>,
@@ -126,14 +134,11 @@ impl Visitor {
         let app = request.app_data::<web::Data<App>>().expect("the server is configured with its app");
         let token = cookie(request, SESSION).map(str::to_owned);
         let principal = token.as_ref().and_then(|token| app.shop.authenticate(token));
-        let path = if request.method().is_safe() {
-            request.uri().path_and_query().cloned()
-        } else {
-            came_from(request)
-        };
-        let path = path.map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned());
+        let was_sent = !request.method().is_safe();
+        let path = if was_sent { came_from(request) } else { request.uri().path_and_query().cloned() };
+        let path = path.map_or_else(|| part_of(request.path()).to_owned(), |path| path.as_str().to_owned());
         let csrf = token.as_deref().map(csrf_of).unwrap_or_default();
-        Self { lang: Lang::of(request), principal, path, csrf, token }
+        Self { lang: Lang::of(request), principal, path, was_sent, csrf, token }
     }
 
     /// The Korean or the English of two texts.

@@ -1,0 +1,182 @@
+//! The operator's pages.
+
+use reqwest::Method;
+
+use super::{Browser, Shown};
+use crate::app::{Client, TestApp, eventually, id};
+
+/// An operator's browser, and the shop that they look after.
+async fn operating(app: &TestApp, language: &'static str) -> Browser {
+    let mut browser = Browser::at(app, language);
+    browser.log_in_as_operator(app).await;
+    browser
+}
+
+impl Browser {
+    /// Sends a form as a browser does that says on which page it was.
+    async fn send_from(&mut self, at: &str, action: &str, fields: &[(&str, &str)]) -> Shown {
+        let page = self.get("/admin").await;
+        let mut all: Vec<_> = page.hidden("/log-out");
+        all.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let request = self.request(Method::POST, action).header("referer", format!("{}{at}", self.url));
+        let response = request.form(&all).send().await.unwrap();
+        self.shown(response).await
+    }
+}
+
+#[tokio::test]
+async fn the_operator_registers_sends_out_and_pauses_by_plain_forms() {
+    let app = TestApp::start();
+    let mut browser = Browser::at(&app, "ko");
+    assert_eq!(browser.get("/admin").await.location(), "/admin/log-in?to=/admin");
+    assert_eq!(browser.get("/console").await.location(), "/admin/log-in?to=/console");
+    browser.log_in_as_operator(&app).await;
+    let page = browser.get("/admin").await;
+    let offer =
+        [("name", "샘 정수기"), ("model", "S-1"), ("description", "냉·온"), ("fee", "19900"), ("stock", "2")];
+    let at = browser.fill(&page, "/admin/products", &offer).await.location();
+    browser.get(&at).await.says("정수기를 등록했습니다.");
+    let at = at.strip_suffix("?done=registered").unwrap().to_owned();
+    let product = at.rsplit('/').next().unwrap().to_owned();
+    let page = browser.get(&at).await;
+    let edited = [("name", "샘 정수기 둘"), ("model", "S-2"), ("description", ""), ("fee", "29900")];
+    let saved = browser.fill(&page, &at, &edited).await.location();
+    assert_eq!(saved, format!("{at}?done=saved"));
+    browser.get(&saved).await.says("저장했습니다.");
+    // From the page as it was before: somebody else's change is not overwritten.
+    assert_eq!(browser.fill(&page, &at, &edited).await.status, 412);
+    let page = browser.get("/admin").await;
+    let restocked = browser.fill(&page, &format!("{at}/restock"), &[("quantity", "3")]).await;
+    browser.get(&restocked.location()).await.says("입고했습니다.");
+    assert_eq!(app.stock(&product).await, 5);
+    let customer: Client = app.customer(1).await;
+    let rental = customer.rented(&product).await;
+    let delivery = format!("/admin/deliveries/{}", rental["deliveryId"].as_str().unwrap());
+    let page = browser.get("/admin/deliveries").await;
+    // What to send stands in the list, and for which rental.
+    ["샘 정수기 둘", id(&rental)].iter().for_each(|text| page.says(text));
+    let sent = [("carrier", "우체국"), ("trackingNumber", "6012")];
+    browser.fill(&page, &format!("{delivery}/dispatch"), &sent).await.location();
+    browser.get("/admin/deliveries?status=IN_TRANSIT&done=dispatched").await.says("배송을 출발시켰습니다.");
+    let page = eventually("it is in transit", || async {
+        let mut browser = Browser { cookies: browser.cookies.clone(), ..Browser::at(&app, "ko") };
+        let page = browser.get("/admin/deliveries?status=IN_TRANSIT").await;
+        page.html.contains(&format!("{delivery}/complete")).then_some(page)
+    });
+    let page = page.await;
+    browser.fill(&page, &format!("{delivery}/complete"), &[]).await.location();
+    customer.rental_becomes(&rental, "DELIVERED").await;
+    let saga = format!("/console/saga?correlation={}", rental["correlationId"].as_str().unwrap());
+    let page = browser.get(&saga).await;
+    ["<svg class=\"saga\"", "DeliveryCompleted", "ProductDecreased"].iter().for_each(|text| page.says(text));
+    let page = browser.get("/console").await;
+    browser.fill(&page, "/console/contexts/product/pause", &[]).await.location();
+    let contexts = app.operator().get("/v1/operations/contexts").await.expect(200);
+    let product = contexts["items"].as_array().unwrap().iter().find(|c| c["context"] == "product").unwrap();
+    assert_eq!(product["paused"], true);
+    let page = browser.get("/console").await;
+    browser.fill(&page, "/console/contexts/product/resume", &[]).await.location();
+    assert!(browser.get(&at).await.html.contains(&format!("href=\"{at}/withdraw\"")));
+    let page = browser.get(&format!("{at}/withdraw")).await;
+    page.says("신규 렌탈을 중단할까요?");
+    let withdrawn = browser.fill(&page, &format!("{at}/withdraw"), &[]).await.location();
+    browser.get(&withdrawn).await.says("신규 렌탈을 중단했습니다.");
+    Browser::at(&app, "ko").get("/").await.says("곧 새 정수기를 준비하겠습니다.");
+    let listed = browser.get("/admin").await;
+    assert!(!listed.html.contains("/restock"), "nobody can rent what would be added: {}", listed.html);
+    assert_eq!(browser.get(&format!("{at}/withdraw")).await.location(), at);
+}
+
+#[tokio::test]
+async fn what_goes_wrong_names_the_rule_and_leads_back_to_where_the_operator_was() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(100, 3).await);
+    let rental = customer.rented(&product).await;
+    let mut browser = operating(&app, "ko").await;
+    let restock = format!("/admin/products/{product}/restock");
+    let delivery = format!("/admin/deliveries/{}", rental["deliveryId"].as_str().unwrap());
+    let (dispatch, complete) = (format!("{delivery}/dispatch"), format!("{delivery}/complete"));
+    let listed = "/admin/deliveries?status=STARTED";
+    let long = "가".repeat(101);
+    for (at, action, fields, status, said) in [
+        ("/admin?done=saved", &restock, ("quantity", "0"), 400, "1대부터 100,000대까지"),
+        (listed, &dispatch, ("carrier", long.as_str()), 400, "택배사는 100자까지"),
+        (listed, &dispatch, ("trackingNumber", "1\u{202e}2"), 400, "송장 번호는 100자까지"),
+        (listed, &complete, ("listed", "STARTED"), 409, "지금은 할 수 없는 단계입니다"),
+    ] {
+        let shown = browser.send_from(at, action, &[fields]).await;
+        assert_eq!(shown.status, status, "{said}: {}", shown.html);
+        shown.says(said);
+        shown.says("class=\"tabs\"");
+        let back = at.split("?done").next().unwrap();
+        shown.says(&format!("href=\"{back}\">돌아가기"));
+        assert!(!shown.html.contains("처음으로"), "{}", shown.html);
+    }
+    customer.cancel(&rental).await.expect(200);
+    let shown = browser.send_from(listed, &dispatch, &[]).await;
+    assert_eq!(shown.status, 409);
+    shown.says("정수기를 보내지 마세요");
+    assert!(!shown.html.contains("환불됩니다"), "{}", shown.html);
+    // A page from before another log-in, and one that is not there.
+    browser.post(&restock, &[]).await.says("class=\"tabs\"");
+    browser.get("/admin/products/nonsense").await.says("class=\"tabs\"");
+    browser.get("/admin/rentals").await.says("고객이 취소했습니다");
+}
+
+#[tokio::test]
+async fn whoever_is_logged_out_comes_back_to_the_operators_page_that_they_were_on() {
+    let app = TestApp::start();
+    let mut browser = operating(&app, "en").await;
+    let page = browser.get("/admin").await;
+    browser.fill(&page, "/log-out", &[]).await.location();
+    browser.cookies.clear();
+    let send = |browser: &Browser, action: &str| browser.request(Method::POST, action).form(&[("x", "y")]);
+    let to = |response: reqwest::Response| response.headers()["location"].to_str().unwrap().to_owned();
+    for (action, at, section) in [
+        ("/console/breaker", "/console", "/console"),
+        ("/admin/rentals/x/cancel", "/admin/rentals?status=PLACED", "/admin/rentals"),
+        ("/admin/products/x/restock", "/admin", "/admin"),
+    ] {
+        let referer = format!("{}{at}", app.url());
+        let sent = send(&browser, action).header("referer", referer).send().await.unwrap();
+        let escaped = at.replace('?', "%3F").replace('=', "%3D");
+        assert_eq!(to(sent), format!("/admin/log-in?to={escaped}"));
+        let sent = send(&browser, action).send().await.unwrap();
+        assert_eq!(to(sent), format!("/admin/log-in?to={section}"), "without a referer");
+    }
+    let page = browser.get("/admin/log-in").await;
+    let wrong = browser.fill(&page, "/admin/log-in?to=/admin", &[("operatorKey", "guessed")]).await;
+    assert_eq!(wrong.status, 401);
+    wrong.says("That is not the operator key");
+    assert!(!wrong.html.contains("password."), "{}", wrong.html);
+}
+
+#[tokio::test]
+async fn lists_keep_to_a_state_that_there_is_and_a_slash_leads_to_the_page() {
+    let app = TestApp::start();
+    let mut browser = operating(&app, "en").await;
+    assert_eq!(browser.get("/admin/").await.location(), "/admin");
+    for path in ["/admin/rentals", "/admin/deliveries", "/admin/messages"] {
+        let (page, odd) = (browser.get(path).await, browser.get(&format!("{path}?status=ODD")).await);
+        for shown in [page, odd] {
+            assert_eq!(shown.html.matches("aria-current=\"true\"").count(), 1, "{}", shown.html);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_operator_cancels_a_rental_after_a_question() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(100, 3).await);
+    let rental = customer.rented(&product).await;
+    let mut browser = operating(&app, "en").await;
+    let at = format!("/admin/rentals/{}/cancel", id(&rental));
+    browser.get("/admin/rentals").await.says(&format!("href=\"{at}\""));
+    let asked = browser.get(&at).await;
+    asked.says("Cancel this rental?");
+    let done = browser.fill(&asked, &at, &[]).await.location();
+    browser.get(&done).await.says("The rental is canceled.");
+    customer.rental_becomes(&rental, "CANCELED").await;
+    let asked = browser.get(&at).await;
+    assert_eq!(asked.status, 409);
+}
