@@ -1,20 +1,22 @@
 //! `/console/saga`: what happened to one rental, as a sequence diagram: a life line a context, an event a
 //! dot, and an arrow from what led to it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
-    console::{exact, saga_form},
+    console::saga_form,
     layout::{Instead, OrPage as _, Page, Place},
+    office::{Column, Table},
     session::Visitor,
+    words::exact,
 };
 use crate::{
     actors::shop::{PageRequest, RentalFilter, RentalView},
-    domain::{Causation, Correlation, EntityKind, Recorded},
+    domain::{Causation, Correlation, EntityKind, Position, Recorded},
     http::{App, problem::Problem},
 };
 
@@ -67,9 +69,13 @@ pub async fn show(
                         (visitor.lang.rental(rental.rental.status)) " · "
                         span class="mono" { (rental.id) }
                     }
-                    div class="scroll" tabindex="0" role="region" aria-label=(title) {
-                        (diagram(&visitor, events))
+                    div class="saga-picture stack" {
+                        div class="scroll" tabindex="0" role="region" aria-label=(title) {
+                            (diagram(&visitor, events))
+                        }
+                        p class="small soft" { (visitor.t("시각은 한국 시간입니다.", "Times are Korea's.")) }
                     }
+                    h2 { (visitor.t("이벤트", "Events")) }
                     (listed(&visitor, events))
                 }
             }
@@ -130,17 +136,35 @@ fn diagram(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
                 @let line = line_of(recorded.event.kind());
                 (arrow(&recorded.meta.causation, &places, (line, row), &x, &y))
             }
-            // Above the arrows, so that words can be read.
+            // Above the arrows, and on the side that no arrow comes from.
             @for (row, recorded) in events.iter().enumerate() {
                 @let line = line_of(recorded.event.kind());
+                @let (from, _) = cause_of(&recorded.meta.causation, &places, row);
+                @let (beside, anchor) = beside(x(line), from > line);
                 circle class=(class_of(recorded.event.name())) cx=(x(line)) cy=(y(row)) r="6" {}
-                text x=(x(line) + 13) y=(y(row) - 3) { (recorded.event.name()) }
-                text class="soft" x=(x(line) + 13) y=(y(row) + 12) { (exact(recorded.meta.at)) }
+                text x=(beside) y=(y(row) - 3) text-anchor=(anchor) { (recorded.event.name()) }
+                text class="soft" x=(beside) y=(y(row) + 12) text-anchor=(anchor) {
+                    (exact(recorded.meta.at))
+                }
             }
         }
     }
 }
 
+/// Where the words of a dot at `x` stand, to its left or to its right.
+const fn beside(x: usize, is_left: bool) -> (usize, &'static str) {
+    if is_left { (x - 13, "end") } else { (x + 13, "start") }
+}
+
+/// On which life line, and in which row, is what led to an event in this row.
+fn cause_of(cause: &Causation, places: &HashMap<u64, (usize, usize)>, row: usize) -> (usize, usize) {
+    match cause {
+        Causation::Event(position) => places.get(&position.0).copied().unwrap_or((0, row)),
+        Causation::Request(_) | Causation::Schedule => (0, row),
+    }
+}
+
+/// Down the life line of the cause, and across to the event: it crosses no words.
 fn arrow(
     cause: &Causation,
     places: &HashMap<u64, (usize, usize)>,
@@ -148,52 +172,45 @@ fn arrow(
     x: &impl Fn(usize) -> usize,
     y: &impl Fn(usize) -> usize,
 ) -> Markup {
-    let (from_line, from_row) = match cause {
-        Causation::Event(position) => places.get(&position.0).copied().unwrap_or((0, row)),
-        Causation::Request(_) | Causation::Schedule => (0, row),
-    };
+    let (from_line, from_row) = cause_of(cause, places, row);
     let (x1, y1, y2) = (x(from_line), y(from_row), y(row));
     // Up to the dot's edge.
-    let x2 = if from_line <= line { x(line) - 8 } else { x(line) + 8 };
-    html! {
-        @if from_line == line {
-            path class="arrow" marker-end="url(#tip)"
-                d={ "M" (x1 - 6) " " (y1) "c-26 6-26 " (y2 - y1 - 6) " 0 " (y2 - y1) } {}
-        } @else {
-            path class="arrow" marker-end="url(#tip)" d={ "M" (x1) " " (y1) "L" (x2) " " (y2) } {}
-        }
-    }
+    let to = match from_line.cmp(&line) {
+        Ordering::Less => format!("V{y2} H{}", x(line) - 8),
+        Ordering::Equal => format!("V{}", y2 - 8),
+        Ordering::Greater => format!("V{y2} H{}", x(line) + 8),
+    };
+    html! { path class="arrow" marker-end="url(#tip)" d={ "M" (x1) " " (y1) (to) } {} }
 }
 
-/// The same in words, for whoever does not see the picture.
+/// The same in words, for whoever does not see the picture, or has no room for it.
 fn listed(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
-    html! {
-        details {
-            summary { (visitor.t("표로 보기", "As a table")) }
-            div class="scroll more" tabindex="0" role="region" aria-label=(visitor.t("이벤트 표", "Events")) {
-                table {
-                    thead { tr {
-                        th scope="col" { "#" }
-                        th scope="col" { (visitor.t("이벤트", "Event")) }
-                        th scope="col" { (visitor.t("원인", "Because of")) }
-                        th scope="col" { (visitor.t("시각 (UTC)", "At (UTC)")) }
-                    } }
-                    tbody class="num" {
-                        @for recorded in events {
-                            tr {
-                                td { (recorded.position.0) }
-                                td { (recorded.event.name()) }
-                                td { @match recorded.meta.causation {
-                                    Causation::Event(position) => { "#" (position.0) }
-                                    Causation::Request(_) => (visitor.t("요청", "a request")),
-                                    Causation::Schedule => (visitor.t("예약된 일", "a schedule")),
-                                } }
-                                td { (exact(recorded.meta.at)) }
-                            }
-                        }
-                    }
+    let label = visitor.t("이벤트 표", "Events");
+    let columns = [
+        Column::head(visitor.t("이벤트", "Event")),
+        Column::short(visitor.t("어디에서", "Where")),
+        Column::wide(visitor.t("원인", "Because of")),
+        Column::short(visitor.t("시각 (한국 시간)", "At (Korea's time)")),
+    ];
+    let names: HashMap<u64, &str> = events.iter().map(|e| (e.position.0, e.event.name())).collect();
+    let row = |recorded: &Arc<Recorded>| {
+        let (korean, english, _) = LINES[line_of(recorded.event.kind())];
+        let cause = html! {
+            @match recorded.meta.causation {
+                Causation::Event(Position(at)) => {
+                    (names.get(&at).copied().unwrap_or_default()) " "
+                    span class="soft num" { "#" (at) }
                 }
+                Causation::Request(_) => (visitor.t("요청", "A request")),
+                Causation::Schedule => (visitor.t("예약된 일", "A schedule")),
             }
-        }
-    }
+        };
+        vec![
+            html! { (recorded.event.name()) " " span class="soft num" { "#" (recorded.position.0) } },
+            html! { (visitor.t(korean, english)) },
+            cause,
+            html! { span class="num" { (exact(recorded.meta.at)) } },
+        ]
+    };
+    html! { (Table { label, dense: true, columns: &columns, rows: events.iter().map(row).collect() }) }
 }

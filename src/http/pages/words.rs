@@ -80,10 +80,7 @@ impl Lang {
     /// A moment, by Korea's clock.
     #[must_use]
     pub fn moment(self, at: Timestamp) -> String {
-        let (hour, minute, seconds) = KOREA;
-        let korea = UtcOffset::from_hms(hour, minute, seconds).unwrap_or(UtcOffset::UTC);
-        let utc = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000);
-        let at = utc.unwrap_or(OffsetDateTime::UNIX_EPOCH).to_offset(korea);
+        let at = in_korea(at);
         let (month, day) = (u8::from(at.month()), at.day());
         let (hour, minute) = (at.hour(), at.minute());
         match self {
@@ -152,6 +149,20 @@ impl Lang {
     }
 }
 
+/// A moment with its milliseconds, by Korea's clock, for whoever compares.
+#[must_use]
+pub fn exact(at: Timestamp) -> String {
+    let at = in_korea(at);
+    format!("{:02}:{:02}:{:02}.{:03}", at.hour(), at.minute(), at.second(), at.millisecond())
+}
+
+fn in_korea(at: Timestamp) -> OffsetDateTime {
+    let (hour, minute, seconds) = KOREA;
+    let korea = UtcOffset::from_hms(hour, minute, seconds).unwrap_or(UtcOffset::UTC);
+    let utc = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000);
+    utc.unwrap_or(OffsetDateTime::UNIX_EPOCH).to_offset(korea)
+}
+
 /// The one of our languages that `Accept-Language` likes best.
 fn asked_for(value: &str) -> Option<Lang> {
     let mut best: Option<(Lang, f32)> = None;
@@ -191,6 +202,7 @@ mod tests {
         let at = Timestamp(1_795_600_980_000);
         assert_eq!(Lang::Ko.moment(at), "11월 25일 오후 7:03");
         assert_eq!(Lang::En.moment(at), "25 Nov, 19:03");
+        assert_eq!(exact(Timestamp(at.0 + 7)), "19:03:00.007");
         for (won, ko) in [(0, "0원"), (900, "900원"), (29_900, "29,900원"), (100_000_000, "100,000,000원")]
         {
             assert_eq!(Lang::Ko.won(Money::won(won)), ko);
