@@ -9,6 +9,14 @@
   const series = { requests: [[]], latency: [[]], window: [[], []], backlog: [[]] };
   let before = null;
 
+  // What it is said to be is what it is: nothing is said before the first look.
+  const tell = (live) => {
+    const said = live ? state.dataset.on : state.dataset.off;
+    if (state.textContent !== said) state.textContent = said;
+    state.classList.toggle("on", live);
+    state.hidden = false;
+  };
+
   // What /metrics counts of requests, but for the console's own.
   const requests = (text) => {
     const counts = { at: performance.now(), total: 0, buckets: new Map() };
@@ -35,6 +43,7 @@
   const draw = (name, unit) => {
     const svg = document.getElementById(`plot-${name}`);
     const most = Math.max(unit, ...series[name].flat());
+    document.getElementById(`most-${name}`).textContent = Math.ceil(most).toLocaleString();
     const points = (values) => values.map((value, at) => {
       const x = 120 - (values.length - 1 - at) * (120 / (POINTS - 1));
       return `${x.toFixed(1)},${(96 - (value / most) * 88).toFixed(1)}`;
@@ -53,14 +62,15 @@
     svg.replaceChildren(...shapes);
   };
 
-  const add = (name, values, shown, unit) => {
+  const add = (name, values, unit) => {
     values.forEach((value, at) => {
       series[name][at].push(value);
       if (series[name][at].length > POINTS) series[name][at].shift();
     });
-    document.getElementById(`value-${name}`).textContent = shown;
     draw(name, unit);
   };
+
+  const show = (name, value) => { document.getElementById(`value-${name}`).textContent = value; };
 
   const look = async () => {
     const [metrics, live] = await Promise.all([fetch("/metrics"), fetch("/console/live", { redirect: "manual" })]);
@@ -68,29 +78,30 @@
     if (!metrics.ok || !live.ok) throw new Error(`${metrics.status} ${live.status}`);
     const now = requests(await metrics.text());
     const html = await live.text();
-    // Whoever is typing, or about to press a button, keeps their place.
+    // Whoever is about to press a button keeps their place.
     const focus = parts.contains(document.activeElement) ? document.activeElement : null;
-    if (focus?.matches("input")) {
-      state.classList.add("on");
-    } else {
-      parts.innerHTML = html;
-      if (focus?.id) document.getElementById(focus.id)?.focus();
-    }
+    parts.innerHTML = html;
+    if (focus?.id) document.getElementById(focus.id)?.focus();
     const figures = document.getElementById("figures").dataset;
     if (before) {
       const rate = (now.total - before.total) / ((now.at - before.at) / 1000);
-      add("requests", [rate], rate.toFixed(rate < 10 ? 1 : 0), 10);
+      add("requests", [rate], 10);
+      show("requests", rate.toFixed(rate < 10 ? 1 : 0));
       const ms = latency(now);
-      add("latency", [ms], ms ? `≤ ${ms}` : "–", 50);
+      add("latency", [ms], 50);
+      show("latency", ms ? `≤ ${ms}` : "–");
     }
-    add("window", [Number(figures.slow), Number(figures.failed)], `${figures.slow} · ${figures.failed}`, 100);
-    add("backlog", [Number(figures.backlog)], figures.backlog, 10);
+    add("window", [Number(figures.slow), Number(figures.failed)], 100);
+    show("slow", figures.slow);
+    show("failed", figures.failed);
+    add("backlog", [Number(figures.backlog)], 10);
+    show("backlog", figures.backlog);
     before = now;
-    state.classList.add("on");
+    tell(true);
   };
 
   const again = async () => {
-    if (!document.hidden) await look().catch(() => state.classList.remove("on"));
+    if (!document.hidden) await look().catch(() => tell(false));
     setTimeout(again, EVERY_MS);
   };
   again();

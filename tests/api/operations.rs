@@ -30,7 +30,7 @@ async fn nothing_is_held(app: &TestApp) {
 }
 
 /// Has a product fail until it is in quarantine.
-async fn quarantine(app: &TestApp, product: &str) {
+pub async fn quarantine(app: &TestApp, product: &str) {
     let quarantined = || async {
         fault(app, "product", product, "PANIC").await.expect(202);
         restock(app, product).await;

@@ -5,45 +5,37 @@ use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 
 use super::{
+    held,
     layout::{Instead, OrPage as _, Page, Place, hidden, piece, see_other},
+    office::{self, Column, Table},
+    office_words,
     session::{Filled, Visitor},
 };
 use crate::{
-    actors::shop::{ActorKind, BreakerMode, ContextView, HeldView, PaymentDeskView},
-    domain::{
-        EntityId,
-        context::{Context, HeldKey},
-        text::line,
-    },
-    http::{App, problem::Problem, schema::Time},
+    actors::shop::{ActorKind, BreakerMode, ContextView, PaymentDeskView},
+    domain::{EntityId, context::Context},
+    http::{App, problem::Problem},
 };
 
 /// The console.
 pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, Instead> {
     visitor.operator()?;
     let parts = parts(&app, &visitor).await?;
-    let plots = [
-        ("requests", visitor.t("처리량", "Throughput"), visitor.t("요청/초", "requests/s")),
-        ("latency", visitor.t("응답 시간 (95%)", "Latency (95 %)"), "ms"),
-        ("window", visitor.t("느림·실패 비율", "Slow and failed"), "%"),
-        ("backlog", visitor.t("밀린 이벤트", "Backlog"), visitor.t("건", "events")),
-    ];
     let content = html! {
         div class="wide console stack" {
             div class="row apart" {
                 h1 { (visitor.t("운영 콘솔", "Console")) }
-                span class="live" id="live-state" { (visitor.t("실시간", "Live")) }
+                // Only a script that runs knows whether the page is live.
+                span class="live" id="live-state" role="status" hidden
+                    data-on=(visitor.t("실시간", "Live"))
+                    data-off=(visitor.t("연결이 끊겨 다시 연결하고 있습니다", "Disconnected; trying again")) {}
+                noscript { span class="small soft" {
+                    (visitor.t("저절로 갱신되지 않습니다. ", "This page does not move by itself. "))
+                    a href="/console" { (visitor.t("새로 고침", "Load it again")) }
+                } }
             }
-            section class="gauges" aria-label=(visitor.t("그래프", "Plots")) {
-                @for (name, title, unit) in plots {
-                    div class="card gauge" {
-                        h2 class="small soft" { (title) }
-                        b { span id={ "value-" (name) } { "–" } " " small class="small soft" { (unit) } }
-                        svg class="plot" id={ "plot-" (name) } viewBox="0 0 120 100"
-                            preserveAspectRatio="none" role="img" aria-label={ (title) ", " (unit) } {}
-                    }
-                }
-            }
+            (office::done(&visitor))
+            (plots(&visitor))
             div id="parts" class="stack" { (parts) }
             (saga_form(&visitor, ""))
         }
@@ -52,12 +44,65 @@ pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse
     Ok(Page { visitor: &visitor, place: Place::Console, title, script: Some("console.js"), content }.show())
 }
 
+/// The same by its address with a slash.
+pub async fn without_slash() -> HttpResponse {
+    see_other("/console")
+}
+
+/// A plot: its name, its title, its values, each with what it is called if there are several, and their unit.
+type Plot<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
+/// The plots, which the script draws: each with the values of now, and its scale.
+fn plots(visitor: &Visitor) -> Markup {
+    let (slow, failed) = (visitor.t("느림", "Slow"), visitor.t("실패", "Failed"));
+    let plots: [Plot<'_>; 4] = [
+        (
+            "requests",
+            visitor.t("처리량", "Throughput"),
+            &[("requests", "")],
+            visitor.t("요청/초", "requests/s"),
+        ),
+        ("latency", visitor.t("응답 시간 (95%)", "Latency (95 %)"), &[("latency", "")], "ms"),
+        (
+            "window",
+            visitor.t("결제 호출의 느림·실패", "Payment calls, slow and failed"),
+            &[("slow", slow), ("failed", failed)],
+            "%",
+        ),
+        ("backlog", visitor.t("밀린 이벤트", "Backlog"), &[("backlog", "")], visitor.t("건", "events")),
+    ];
+    html! {
+        section class="gauges" aria-label=(visitor.t("그래프", "Plots")) {
+            @for (name, title, values, unit) in plots {
+                div class="card gauge" {
+                    h2 class="small soft" { (title) }
+                    p class="values" { @for (of, called) in values {
+                        span {
+                            @if !called.is_empty() { span class={ "key " (of) } { (called) } " " }
+                            b id={ "value-" (of) } { "–" } " " small class="soft" { (unit) }
+                        }
+                    } }
+                    div class="frame" {
+                        svg class="plot" id={ "plot-" (name) } viewBox="0 0 120 100"
+                            preserveAspectRatio="none" role="img" aria-label={ (title) ", " (unit) } {}
+                        span class="most" { span id={ "most-" (name) } {} " " (unit) }
+                        span class="least" { "0" }
+                    }
+                    p class="span small soft" {
+                        span { (visitor.t("2분 전", "2 min ago")) } span { (visitor.t("지금", "now")) }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The form to look a rental's saga up by.
 #[must_use]
 pub fn saga_form(visitor: &Visitor, correlation: &str) -> Markup {
     html! {
         section class="card stack" {
-            h2 { (visitor.t("렌탈 흐름 찾기", "Look a rental's saga up")) }
+            h2 { (visitor.t("렌탈 흐름 찾기", "Look up a rental's saga")) }
             form class="inline" action="/console/saga" {
                 div class="field" {
                     label for="correlation" { (visitor.t("상관관계 ID", "Correlation id")) }
@@ -89,23 +134,26 @@ async fn parts(app: &App, visitor: &Visitor) -> Result<Markup, Instead> {
         div hidden id="figures" data-backlog=(backlog) data-slow=(window.slow_call_rate())
             data-failed=(window.failure_rate()) {}
         div class="two even" { (breaker(visitor, &desk)) (contexts_table(app, visitor, &contexts)) }
-        (held(visitor, &app.shop.held()))
+        (held::section(app, visitor, &app.shop.held()))
         (actors(visitor, &tree.items))
     })
 }
 
+/// The breaker's state: its color, and what it is called.
+fn breaker_state<'a>(visitor: &Visitor, state: &str) -> (&'static str, &'a str) {
+    match state {
+        "CLOSED" => ("good", visitor.lang.t("닫힘 · 정상", "Closed: calls pass")),
+        "OPEN" => ("bad", visitor.lang.t("열림 · 차단 중", "Open: calls are refused")),
+        _ => ("wait", visitor.lang.t("반열림 · 시험 중", "Half-open: trying")),
+    }
+}
+
 fn breaker(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
-    let PaymentDeskView { breaker, permits, permits_in_use, queue_depth, queue_capacity, shed, .. } = desk;
-    let state = breaker.state.as_str();
-    let class = match state {
-        "CLOSED" => "good",
-        "OPEN" => "bad",
-        _ => "wait",
-    };
+    let (class, state) = breaker_state(visitor, desk.breaker.state.as_str());
     let modes = [
         (BreakerMode::Auto, "AUTO", visitor.t("자동", "Automatic")),
-        (BreakerMode::ForcedOpen, "FORCED_OPEN", visitor.t("강제 차단", "Forced open")),
-        (BreakerMode::Disabled, "DISABLED", visitor.t("해제", "Disabled")),
+        (BreakerMode::ForcedOpen, "FORCED_OPEN", visitor.t("강제 차단", "Force it open")),
+        (BreakerMode::Disabled, "DISABLED", visitor.t("차단기 끄기", "Turn it off")),
     ];
     html! {
         section class="card stack" aria-labelledby="breaker-title" {
@@ -113,21 +161,34 @@ fn breaker(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
                 h2 id="breaker-title" { (visitor.t("결제 차단기", "Payment breaker")) }
                 span class={ "tag " (class) } { (state) }
             }
-            dl class="facts num" {
-                dt { (visitor.t("관찰한 호출", "Calls in the window")) }
-                dd { (breaker.window.calls) " · " (visitor.t("느림 ", "slow ")) (breaker.window.slow)
-                    " · " (visitor.t("실패 ", "failed ")) (breaker.window.failed) }
-                dt { (visitor.t("사용 중인 허가", "Permits in use")) } dd { (permits_in_use) " / " (permits) }
-                dt { (visitor.t("대기열", "Queue")) } dd { (queue_depth) " / " (queue_capacity) }
-                dt { (visitor.t("돌려보낸 요청", "Turned away")) } dd { (shed) }
-                dt { (visitor.t("차단 횟수", "Times opened")) } dd { (breaker.openings) }
-            }
+            (breaker_facts(visitor, desk))
             form class="row" method="post" action="/console/breaker" {
                 (hidden(visitor))
                 @for (mode, value, name) in modes {
                     button id={ "mode-" (value) } class="button quiet small" name="mode" value=(value)
-                        aria-pressed=(if breaker.mode == mode { "true" } else { "false" }) { (name) }
+                        aria-pressed=(if desk.breaker.mode == mode { "true" } else { "false" }) { (name) }
                 }
+            }
+        }
+    }
+}
+
+fn breaker_facts(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
+    let PaymentDeskView { breaker, permits, permits_in_use, queue_depth, queue_capacity, shed, .. } = desk;
+    html! {
+        dl class="facts num" {
+            dt { (visitor.t("최근 호출", "Recent calls")) }
+            dd { (breaker.window.calls) " · " (visitor.t("느림 ", "slow ")) (breaker.window.slow)
+                " · " (visitor.t("실패 ", "failed ")) (breaker.window.failed) }
+            dt { (visitor.t("진행 중인 호출", "Calls under way")) }
+            dd { (permits_in_use) " / " (permits) }
+            dt { (visitor.t("대기열", "Queue")) } dd { (queue_depth) " / " (queue_capacity) }
+            dt { (visitor.t("대기열이 차서 거절", "Turned away, queue full")) } dd { (shed) }
+            dt { (visitor.t("차단기가 거절", "Refused by the breaker")) } dd { (breaker.not_permitted) }
+            dt { (visitor.t("차단 횟수", "Times opened")) } dd { (breaker.openings) }
+            @if let Some(ms) = breaker.retry_after_ms {
+                dt { (visitor.t("다음 시도까지", "Tries again in")) }
+                dd { (ms.div_ceil(1_000)) (visitor.t("초", " s")) }
             }
         }
     }
@@ -135,137 +196,82 @@ fn breaker(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
 
 fn contexts_table(app: &App, visitor: &Visitor, contexts: &[ContextView]) -> Markup {
     let label = visitor.t("컨텍스트", "Contexts");
+    let columns = [
+        Column::head(label),
+        Column::number(visitor.t("밀림", "Backlog")),
+        Column::number(visitor.t("보류", "Held")),
+        Column::short(visitor.t("상태", "State")),
+    ];
+    let rows = contexts.iter().map(|context| context_row(visitor, context)).collect();
     html! {
         section class="card stack" {
             div class="row apart" {
                 h2 id="contexts-title" { (label) }
                 span class="small soft num" { (visitor.t("실시간 화면 ", "Live pages ")) (app.shop.watchers()) }
             }
-            div class="scroll" tabindex="0" role="region" aria-label=(label) {
-                table {
-                    thead { tr {
-                        th scope="col" { (label) }
-                        th scope="col" class="end" { (visitor.t("밀림", "Backlog")) }
-                        th scope="col" class="end" { (visitor.t("보류", "Held")) }
-                        th scope="col" { (visitor.t("상태", "State")) }
-                    } }
-                    tbody { @for context in contexts { (context_row(visitor, context)) } }
-                }
-            }
+            (Table { label, dense: true, columns: &columns, rows })
         }
     }
 }
 
-fn context_row(visitor: &Visitor, view: &ContextView) -> Markup {
-    let name = view.context.as_str();
+fn context_row(visitor: &Visitor, view: &ContextView) -> Vec<Markup> {
+    let (name, called) = (view.context.as_str(), office_words::context(visitor.lang, view.context));
     let (class, state, verb, act) = if view.paused {
-        ("wait", visitor.t("멈춤", "Paused"), "resume", visitor.t("다시 시작", "Resume"))
+        ("wait", visitor.t("멈춤", "Paused"), "resume", visitor.t("재개", "Resume"))
     } else {
         ("good", visitor.t("작동", "Running"), "pause", visitor.t("멈추기", "Pause"))
     };
-    html! {
-        tr {
-            th scope="row" { (name) }
-            td class="end" { (view.backlog) }
-            td class="end" { (view.held) }
-            td {
-                form class="row" method="post" action={ "/console/contexts/" (name) "/" (verb) } {
-                    (hidden(visitor))
-                    span class={ "tag " (class) } { (state) }
-                    button id={ "context-" (name) } class="button quiet small" { (act)
-                        span class="unseen" { ": " (name) } }
-                }
-            }
+    let form = html! {
+        form class="row" method="post" action={ "/console/contexts/" (name) "/" (verb) } {
+            (hidden(visitor))
+            span class={ "tag " (class) } { (state) }
+            button id={ "context-" (name) } class="button quiet small" { (act)
+                span class="unseen" { ": " (called) } }
         }
-    }
-}
-
-fn held(visitor: &Visitor, held: &[HeldView]) -> Markup {
-    let label = visitor.t("보류된 대상", "Held targets");
-    html! {
-        section class="card stack" {
-            h2 id="held-title" { (label) " " span class="num" { "(" (held.len()) ")" } }
-            @if held.is_empty() {
-                p class="soft" { (visitor.t("모든 일이 제대로 진행되고 있습니다.", "Everything gets on.")) }
-            } @else {
-                div class="scroll" tabindex="0" role="region" aria-label=(label) {
-                    table { tbody { @for HeldView { key, hold } in held { tr {
-                        th scope="row" { span class="mono" { (key) } br;
-                            span class="small soft" {
-                                (hold.event) " · " (hold.reason) " · " (hold.attempts)
-                            } }
-                        td { div class="row" {
-                            form method="post" action={ "/console/held/" (key) "/retry" } {
-                                (hidden(visitor))
-                                button id={ "retry-" (key) } class="button small" { (visitor.t(
-                                    "다시 시도",
-                                    "Retry",
-                                )) }
-                            }
-                            form class="inline" method="post" action={ "/console/held/" (key) "/dismiss" } {
-                                (hidden(visitor))
-                                div class="field" { input id={ "reason-" (key) } name="reason" type="text"
-                                    required maxlength="200"
-                                    aria-label=(visitor.t("포기하는 이유", "Why it is given up"))
-                                    placeholder=(visitor.t("이유", "Reason")); }
-                                button class="button quiet small" { (visitor.t("포기", "Dismiss")) }
-                            }
-                        } }
-                    } } } }
-                }
-            }
-        }
-    }
+    };
+    let head = html! { (called) " " span class="small soft" { (name) } };
+    vec![head, html! { (view.backlog) }, html! { (view.held) }, form]
 }
 
 fn actors(visitor: &Visitor, kinds: &[ActorKind]) -> Markup {
     let label = visitor.t("감독 트리", "Supervision tree");
-    let heads = [
-        visitor.t("감독자", "Supervisor"),
-        visitor.t("액터", "Actor"),
-        visitor.t("활성", "Live"),
-        visitor.t("재시작", "Restarts"),
-        visitor.t("대기", "Queue"),
-        visitor.t("격리", "Quarantine"),
+    let columns = [
+        Column::head(visitor.t("액터", "Actor")),
+        Column::number(visitor.t("활성", "Live")),
+        Column::number(visitor.t("재시작", "Restarts")),
+        Column::number(visitor.t("대기", "Queue")),
+        Column::short(visitor.t("격리", "Quarantine")),
     ];
+    let rows = kinds.iter().map(|kind| actor_row(visitor, kind)).collect();
     html! {
         section class="card stack" {
             h2 id="actors-title" { (label) }
-            div class="scroll" tabindex="0" role="region" aria-label=(label) {
-                table {
-                    thead { tr { @for head in heads { th scope="col" { (head) } } } }
-                    tbody class="num" { @for kind in kinds { (actor_row(visitor, kind)) } }
-                }
-            }
+            (Table { label, dense: true, columns: &columns, rows })
         }
     }
 }
 
-fn actor_row(visitor: &Visitor, kind: &ActorKind) -> Markup {
+fn actor_row(visitor: &Visitor, kind: &ActorKind) -> Vec<Markup> {
     let capacity = kind.mailbox_capacity.map(|capacity| format!(" / {capacity}")).unwrap_or_default();
-    html! {
-        tr {
-            td class="soft" { (kind.supervisor) }
-            th scope="row" { (kind.kind) @if let Some(name) = &kind.name { " · " (name) } }
-            td { (kind.status.live) }
-            td { (kind.status.restarted) }
-            td { (kind.mailbox_depth) (capacity) }
-            td {
-                @if kind.status.quarantined == 0 { span class="soft" { "0" } } @else {
-                    @for id in &kind.status.quarantined_ids {
-                        form class="row" method="post" action={ "/console/revive/" (id) } {
-                            (hidden(visitor))
-                            span class="mono" { (id) }
-                            button id={ "revive-" (id) } class="button small" { (visitor.t(
-                                "되살리기",
-                                "Revive",
-                            )) }
-                        }
-                    }
+    let head = html! {
+        (kind.kind) @if let Some(name) = &kind.name { " · " (name) } " "
+        span class="small soft" { (kind.supervisor) }
+    };
+    let quarantine = html! {
+        @if kind.status.quarantined == 0 { "0" } @else {
+            @for id in &kind.status.quarantined_ids {
+                form class="row" method="post" action={ "/console/revive/" (id) } {
+                    (hidden(visitor))
+                    span class="mono" { (id) }
+                    button id={ "revive-" (id) } class="button small" { (visitor.t("되살리기", "Revive"))
+                        span class="unseen" { ": " (id) } }
                 }
             }
         }
-    }
+    };
+    let numbers = [html! { (kind.status.live) }, html! { (kind.status.restarted) }];
+    let queue = html! { (kind.mailbox_depth) (capacity) };
+    [head].into_iter().chain(numbers).chain([queue, quarantine]).collect()
 }
 
 /// Pauses or resumes a context.
@@ -288,29 +294,6 @@ pub async fn maintain(
     Ok(see_other("/console"))
 }
 
-/// Retries or dismisses a held target.
-pub async fn settle(
-    app: web::Data<App>,
-    path: web::Path<(String, String)>,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
-    let (id, verb) = path.into_inner();
-    let Filled { visitor, because, fields } = filled;
-    visitor.operator()?;
-    let key = HeldKey::parse(&id).ok_or_else(|| Problem::not_found("held target")).or_page(&visitor)?;
-    match verb.as_str() {
-        "retry" => app.shop.retry_held(key),
-        "dismiss" => {
-            let reason = line(fields.get("reason"), 1, 200);
-            let reason = reason.map_err(|rule| Problem::invalid_field("/reason", rule.to_string()));
-            app.shop.dismiss_held(key, reason.or_page(&visitor)?, because).await
-        }
-        _ => return Err(Problem::not_found("page")).or_page(&visitor),
-    }
-    .or_page(&visitor)?;
-    Ok(see_other("/console"))
-}
-
 /// Takes an actor out of quarantine.
 pub async fn revive(
     app: web::Data<App>,
@@ -320,7 +303,7 @@ pub async fn revive(
     filled.visitor.operator()?;
     let id = EntityId::parse(&id).map_err(|_| Problem::not_found("actor")).or_page(&filled.visitor)?;
     app.shop.revive(id).await.or_page(&filled.visitor)?;
-    Ok(see_other("/console"))
+    Ok(see_other(&office::having("/console", "revived")))
 }
 
 /// Decides who decides whether the breaker is open.
@@ -333,10 +316,4 @@ pub async fn set_breaker(app: web::Data<App>, filled: Filled) -> Result<HttpResp
         _ => return Err(Problem::invalid_field("/mode", "is none of the modes")).or_page(&filled.visitor),
     });
     Ok(see_other("/console"))
-}
-
-/// A moment with its milliseconds, for whoever compares.
-#[must_use]
-pub fn exact(at: crate::domain::Timestamp) -> String {
-    Time(at).to_string().get(11..23).unwrap_or_default().to_owned()
 }

@@ -10,6 +10,7 @@ pub mod assets;
 pub mod cards;
 pub mod console;
 pub mod deliveries;
+pub mod held;
 pub mod layout;
 pub mod my;
 pub mod office;
@@ -93,11 +94,13 @@ table! {
     "/admin/messages" { get: orders::messages }
 
     "/console" { get: console::index }
+    "/console/" { get: console::without_slash }
     "/console/live" { get: console::live }
     "/console/saga" { get: saga::show }
     "/console/breaker" { post: console::set_breaker }
     "/console/contexts/{context}/{verb}" { post: console::maintain }
-    "/console/held/{id}/{verb}" { post: console::settle }
+    "/console/held/{id}/retry" { post: held::retry }
+    "/console/held/{id}/dismiss" { get: held::ask, post: held::dismiss }
     "/console/revive/{id}" { post: console::revive }
 
     "/assets/{file}" { get: assets::file }

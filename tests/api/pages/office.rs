@@ -1,9 +1,13 @@
 //! The operator's pages.
 
 use reqwest::Method;
+use serde_json::Value;
 
 use super::{Browser, Shown};
-use crate::app::{Client, TestApp, eventually, id};
+use crate::{
+    app::{Client, TestApp, eventually, id},
+    operations::quarantine,
+};
 
 /// An operator's browser, and the shop that they look after.
 async fn operating(app: &TestApp, language: &'static str) -> Browser {
@@ -68,7 +72,9 @@ async fn the_operator_registers_sends_out_and_pauses_by_plain_forms() {
     customer.rental_becomes(&rental, "DELIVERED").await;
     let saga = format!("/console/saga?correlation={}", rental["correlationId"].as_str().unwrap());
     let page = browser.get(&saga).await;
-    ["<svg class=\"saga\"", "DeliveryCompleted", "ProductDecreased"].iter().for_each(|text| page.says(text));
+    ["<svg class=\"saga\"", "DeliveryCompleted", "ProductDecreased", "한국 시간"]
+        .iter()
+        .for_each(|text| page.says(text));
     let page = browser.get("/console").await;
     browser.fill(&page, "/console/contexts/product/pause", &[]).await.location();
     let contexts = app.operator().get("/v1/operations/contexts").await.expect(200);
@@ -156,6 +162,7 @@ async fn lists_keep_to_a_state_that_there_is_and_a_slash_leads_to_the_page() {
     let app = TestApp::start();
     let mut browser = operating(&app, "en").await;
     assert_eq!(browser.get("/admin/").await.location(), "/admin");
+    assert_eq!(browser.get("/console/").await.location(), "/console");
     for path in ["/admin/rentals", "/admin/deliveries", "/admin/messages"] {
         let (page, odd) = (browser.get(path).await, browser.get(&format!("{path}?status=ODD")).await);
         for shown in [page, odd] {
@@ -179,4 +186,56 @@ async fn the_operator_cancels_a_rental_after_a_question() {
     customer.rental_becomes(&rental, "CANCELED").await;
     let asked = browser.get(&at).await;
     assert_eq!(asked.status, 409);
+}
+
+async fn held(app: &TestApp) -> Value {
+    let look =
+        || async { app.operator().get("/v1/operations/held").await.expect(200)["items"].get(0).cloned() };
+    eventually("a target is held", look).await
+}
+
+#[tokio::test]
+async fn a_held_target_is_dismissed_after_a_word_on_what_will_never_happen() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(100, 3).await);
+    quarantine(&app, &product).await;
+    let rental = customer.rent(&product, "tok_ok").await.expect(201);
+    let at = format!("/console/held/{}", held(&app).await["id"].as_str().unwrap());
+    let mut browser = operating(&app, "ko").await;
+    let console = browser.get("/console").await;
+    ["격리된 대상입니다", "1번 시도함", &format!("href=\"{at}/dismiss\"")]
+        .iter()
+        .for_each(|it| console.says(it));
+    let retried = browser.fill(&console, &format!("{at}/retry"), &[]).await.location();
+    browser.get(&retried).await.says("다시 시도하도록 했습니다.");
+    held(&app).await;
+    let asked = browser.get(&format!("{at}/dismiss")).await;
+    asked.says("그 렌탈은 영영 출고할 수 없으니");
+    let dismiss = format!("{at}/dismiss");
+    let unfit = browser.fill(&asked, &dismiss, &[("reason", " ")]).await;
+    assert_eq!(unfit.status, 400);
+    unfit.says("포기하는 이유를 1자부터 200자까지");
+    let done = browser.fill(&asked, &dismiss, &[("reason", "손으로 맞춤")]).await.location();
+    browser.get(&done).await.says("보류된 대상을 포기했습니다.");
+    let again = browser.fill(&asked, &dismiss, &[("reason", "손으로 맞춤")]).await;
+    assert_eq!(again.status, 404);
+    again.says("href=\"/console\"");
+    // As it was said.
+    let dispatch = format!("/admin/deliveries/{}/dispatch", rental["deliveryId"].as_str().unwrap());
+    let shown = browser.send_from("/admin/deliveries", &dispatch, &[]).await;
+    assert_eq!(shown.status, 409);
+    shown.says("렌탈을 취소해 주세요");
+}
+
+#[tokio::test]
+async fn the_console_tells_what_the_breaker_refused_in_words() {
+    let app = TestApp::start();
+    let (customer, product) = (app.customer(1).await, app.product(100, 3).await);
+    let mut browser = operating(&app, "ko").await;
+    let page = browser.get("/console").await;
+    ["닫힘 · 정상", "차단기 끄기", "제품·재고"].iter().for_each(|text| page.says(text));
+    browser.fill(&page, "/console/breaker", &[("mode", "FORCED_OPEN")]).await.location();
+    customer.rent(&product, "tok_ok").await.expect(202);
+    let page = browser.get("/console/live").await;
+    ["열림 · 차단 중", "<dt>차단기가 거절</dt><dd>1</dd>"].iter().for_each(|text| page.says(text));
 }
