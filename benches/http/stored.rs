@@ -19,8 +19,9 @@ use crate::{
 
 /// How many connections a load has where nothing else is said.
 pub const CONNECTIONS: usize = 64;
-/// Memory is looked at when so much time has passed after the load.
-const IDLE: Duration = Duration::from_secs(5);
+/// Memory is looked at when so much time has passed after the load: entities without work are let go after ten
+/// seconds, and what they took goes back to the system within ten more.
+const IDLE: Duration = Duration::from_secs(30);
 /// How often is asked whether a server is ready.
 const POLL: Duration = Duration::from_millis(5);
 /// How long it may take to be.
@@ -73,7 +74,7 @@ impl Stored {
         self.sagas(CONNECTIONS, Until::Answered(missing), PRODUCTS).await.map(Some)
     }
 
-    /// The memory that is in RAM some seconds after the load, in MiB.
+    /// The memory that is in RAM half a minute after the load, in MiB.
     pub async fn idle_mib(&self) -> Outcome<f64> {
         tokio::time::sleep(IDLE).await;
         machine::resident_mib(self.saem.pid())
