@@ -25,6 +25,10 @@ static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
 /// Only what this server serves; the page sets styles by itself, and draws icons from `data:`.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       frame-ancestors 'none'";
+/// What is text alone needs nothing.
+const TEXT_POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// A file is what it says it is, whatever a browser makes of its first bytes.
+const NO_SNIFF: (header::HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
 
 /// Shows this contract, as OpenAPI 3.1.
 #[utoipa::path(
@@ -57,7 +61,7 @@ pub async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let file = file.map_err(|error| Problem::hidden(Kind::Internal, "the page is broken", &error))?;
     let file = file.ok_or_else(|| Problem::not_found("page"))?;
     let mut response = HttpResponse::Ok();
-    response.insert_header((header::CONTENT_SECURITY_POLICY, POLICY));
+    response.insert_header((header::CONTENT_SECURITY_POLICY, POLICY)).insert_header(NO_SNIFF);
     if file.gzpipped {
         response.insert_header((header::CONTENT_ENCODING, "gzip"));
     }
@@ -74,5 +78,7 @@ pub async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
 pub async fn problem(slug: web::Path<String>) -> Result<HttpResponse, Problem> {
     let kind = Kind::ALL.iter().find(|kind| kind.slug() == slug.as_str());
     let kind = kind.ok_or_else(|| Problem::not_found("problem"))?;
-    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page(*kind)))
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CONTENT_SECURITY_POLICY, TEXT_POLICY)).insert_header(NO_SNIFF);
+    Ok(response.content_type("text/html; charset=utf-8").body(page(*kind)))
 }
