@@ -10,6 +10,7 @@
   const only = rentals.querySelector("[data-whole]");
   const busy = new Set();
   const again = new Set();
+  let heard = page.dataset.stream;
 
   const get = async (path) => {
     const answer = await fetch(path, { headers: { accept: "text/html" }, redirect: "manual" });
@@ -25,7 +26,6 @@
     const old = document.getElementById(id);
     if (old && Number(old.dataset.version) >= Number(fresh.dataset.version)) return;
     const inside = old && old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    const before = old?.querySelector("[aria-current=step] b")?.textContent;
     fresh.classList.add("fresh");
     if (old) old.replaceWith(fresh);
     else {
@@ -33,8 +33,10 @@
       rentals.prepend(fresh);
     }
     if (inside) fresh.querySelector(`[href="${inside}"]`)?.focus();
-    const now = fresh.querySelector("[aria-current=step] b, li:last-child b")?.textContent;
-    if (now && now !== before) told.textContent = `${fresh.querySelector("h2").textContent}: ${now}`;
+    // Many changes are none to a customer: what happened is said once.
+    if (fresh.dataset.told !== old?.dataset.told) told.textContent = fresh.dataset.told;
+    // That it is confirmed is no news any more when it has left, or is canceled.
+    if (only && !("new" in fresh.dataset)) document.getElementById("new")?.remove();
     count();
   };
 
@@ -65,26 +67,65 @@
     }, 400);
   };
 
-  const stream = new EventSource(`/v1/mypage/stream?lastEventId=${page.dataset.stream}`);
-  stream.addEventListener("open", () => { live.hidden = false; live.classList.add("on"); });
-  stream.addEventListener("error", () => live.classList.remove("on"));
-  stream.addEventListener("reset", () => location.reload());
-  stream.addEventListener("row", (event) => {
-    renew(JSON.parse(event.data).rentalId).catch((error) => console.warn(error));
-    renewMessages();
-  });
-  // Messages are written a moment after what they tell of.
-  stream.addEventListener("row", () => setTimeout(renewMessages, 1500));
+  const show = (on) => {
+    live.hidden = false;
+    live.classList.toggle("on", on);
+    live.textContent = on ? live.dataset.on : live.dataset.off;
+  };
 
-  // The time until a payment may be tried again.
+  let stream = null;
+  const listen = () => {
+    stream = new EventSource(`/v1/mypage/stream?lastEventId=${heard}`);
+    stream.addEventListener("open", () => show(true));
+    stream.addEventListener("error", lose);
+    stream.addEventListener("reset", () => location.reload());
+    stream.addEventListener("row", (event) => {
+      heard = event.lastEventId;
+      renew(JSON.parse(event.data).rentalId).catch((error) => console.warn(error));
+      renewMessages();
+      // Messages are written a moment after what they tell of.
+      setTimeout(renewMessages, 1500);
+    });
+  };
+  // A browser tries again by itself, unless it was refused: whoever is logged out is led to where to log in.
+  const lose = () => {
+    show(false);
+    if (stream.readyState !== EventSource.CLOSED) return;
+    fetch(location.href, { redirect: "manual" }).catch(() => null).then((answer) => {
+      if (answer?.type === "opaqueredirect") location.reload();
+      else setTimeout(listen, 3000);
+    });
+  };
+  listen();
+
+  // The time until a payment may be tried again, by no clock but this page's; until then no button is open.
+  const until = new WeakMap();
+  const left_s = (line) => {
+    if (!until.has(line)) until.set(line, performance.now() + Number(line.dataset.left));
+    return Math.ceil((until.get(line) - performance.now()) / 1000);
+  };
   const count = () => {
-    for (const line of document.querySelectorAll(".countdown[data-until]")) {
-      const left = Math.ceil((Date.parse(line.dataset.until) - Date.now()) / 1000);
+    for (const line of rentals.querySelectorAll(".countdown")) {
+      const left = left_s(line);
       const text = left > 0 ? line.dataset.before.replace("{}", left) : line.dataset.after;
-      if (line.textContent !== text) line.textContent = text;
+      if (line.textContent === text) continue;
+      if (left <= 0 && line.dataset.counted) told.textContent = text;
+      if (left > 0) line.dataset.counted = "yes";
+      line.textContent = text;
+    }
+    for (const act of document.querySelectorAll("[data-payable]")) {
+      const line = (act.closest("article") ?? rentals).querySelector(".countdown");
+      const early = line !== null && left_s(line) > 0;
+      if (act.matches("button")) {
+        if (!act.hasAttribute("aria-busy")) act.disabled = early;
+        const wait = document.getElementById("pay-wait");
+        wait.hidden = !early;
+        wait.textContent = early ? line.textContent : "";
+      } else act.hidden = early;
     }
   };
   count();
   setInterval(count, 500);
   addEventListener("pagehide", () => stream.close());
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 }

@@ -51,7 +51,7 @@ test("a customer rents, watches it move without a reload, and has it installed",
   await shop.fill("[name=trackingNumber]", "6012-3456-7890");
   await shop.click("text=출발");
   await page.waitForSelector("text=기사님이 가고 있습니다");
-  assert.equal(await step(page).textContent(), "설치 완료");
+  assert.equal(await step(page).textContent(), "배송 중");
   await keep(page, "my-desktop");
   await shop.click("text=배송 중");
   await shop.click("td >> text=설치 완료");
@@ -102,7 +102,7 @@ test("a payment that is put off counts down, and is paid later", async () => {
   await page.waitForSelector(".countdown >> text=지금 결제할 수 있습니다");
   await eventually("it is paid", async () => {
     await page.check("#pay [value=tok_ok]");
-    await page.click("#pay button");
+    await page.click("#pay button:enabled");
     await page.waitForLoadState();
     return page.locator("text=렌탈이 확정되었습니다").isVisible();
   });
@@ -113,7 +113,7 @@ test("a rental is canceled after a question, and refunded before the customer's 
   await signUp(page, "Cancel Kim");
   const began = await stock("샘 얼음정수기");
   await rent(page, "샘 얼음정수기");
-  await page.waitForSelector("text=It is yours");
+  await page.waitForSelector("text=Your rental is confirmed");
   await eventually("the unit is taken", async () => (await stock("샘 얼음정수기")) === began - 1);
   await page.click("text=Cancel this rental");
   await page.waitForSelector("h1:text-is('Cancel this rental?')");

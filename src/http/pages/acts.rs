@@ -1,18 +1,18 @@
 //! What a customer does to a rental of theirs: cancels it, or pays it later.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use maud::{Markup, html};
 
 use super::{
-    cards,
-    layout::{Instead, OrPage as _, Page, Place, hidden, see_other},
-    my::{find, may_cancel, show},
+    assets, cards,
+    layout::{Instead, Page, Place, hidden, see_other},
+    my::{Above, find, may_cancel, show},
     session::{Filled, Visitor},
     trouble::{Told, told},
 };
 use crate::{
     actors::shop::{PayOutcome, Row},
-    domain::rental::CancelReason,
+    domain::rental::{CancelReason, RentalStatus},
     http::{App, problem::Problem, problem_kinds::Kind},
 };
 
@@ -60,8 +60,14 @@ pub async fn cancel(
 ) -> Result<HttpResponse, Instead> {
     let Filled { visitor, because, .. } = filled;
     let row = find(&app, &visitor, &id).await?;
-    app.shop.cancel_rental(row.rental_id, CancelReason::Customer, because).await.or_page(&visitor)?;
-    Ok(see_other(&format!("/my/rentals/{}", row.rental_id)))
+    let canceled = app.shop.cancel_rental(row.rental_id, CancelReason::Customer, because).await;
+    let Err(error) = canceled else {
+        return Ok(see_other(&format!("/my/rentals/{}", row.rental_id)));
+    };
+    // Too late, as likely as not: the rental shows what happened to it.
+    let (problem, row) = (Problem::from(error), find(&app, &visitor, &id).await?);
+    let page = show(&app, &visitor, &row, Above::Wrong(told(visitor.lang, &problem))).await?;
+    Ok(page.show_as(problem.kind.status()))
 }
 
 /// The form to pay a rental by that waits for it.
@@ -73,11 +79,25 @@ pub(super) fn pay_form(app: &App, visitor: &Visitor, row: &Row) -> Markup {
             (hidden(visitor))
             input type="hidden" name="key" value=(app.shop.nonce());
             (cards::choice(app, visitor, "", None))
-            button class="button full" {
+            // A script opens it when the time has come, and says above when; without one it is open all along.
+            p id="pay-wait" class="small soft num" hidden {}
+            button class="button full" data-payable {
                 span class="num" { (visitor.lang.won(row.fee)) } " " (visitor.t("지금 결제하기", "· pay now"))
             }
         }
+        script src=(assets::url("form.js")) defer {}
     }
+}
+
+/// The rental as it is now, to be paid again after `ms`, if it waits for its payment.
+async fn after(app: &App, visitor: &Visitor, id: &str, ms: Option<u64>) -> Result<Row, Instead> {
+    let mut row = find(app, visitor, id).await?;
+    if let Some(ms) = ms
+        && row.rental_status == RentalStatus::PaymentDeferred
+    {
+        row.payment_retry_at = row.payment_retry_at.max(Some(app.shop.now().plus_ms(ms)));
+    }
+    Ok(row)
 }
 
 /// Pays a rental that waits for it.
@@ -96,23 +116,42 @@ pub async fn pay(
         Ok(PayOutcome::Confirmed) => {
             return Ok(see_other(&format!("/my/rentals/{}?new", row.rental_id)));
         }
-        // It may have been charged: what is said must be true then, too.
-        Ok(PayOutcome::Deferred { .. }) => Problem::new(Kind::PaymentInProgress, ""),
+        Ok(PayOutcome::Deferred { retry_after_ms }) => {
+            let row = after(&app, &visitor, &id, Some(retry_after_ms)).await?;
+            if row.rental_status != RentalStatus::PaymentDeferred {
+                return Ok(see_other(&format!("/my/rentals/{}?new", row.rental_id)));
+            }
+            let page = show(&app, &visitor, &row, Above::NotYet(not_yet(&visitor))).await?;
+            return Ok(page.show_as(StatusCode::ACCEPTED));
+        }
         Ok(PayOutcome::Declined { .. }) => {
             let title = visitor.t("카드 승인이 거절되었습니다", "Your card was declined");
             let text = visitor.t(
-                "결제되지 않았습니다. 예약은 그대로이니 다른 카드로 결제해 주세요.",
+                "결제되지 않았습니다. 신청은 그대로 남아 있으니 다른 카드로 결제해 주세요.",
                 "Nothing was charged. Your order is kept; please pay with another card.",
             );
             let row = find(&app, &visitor, &id).await?;
-            let page = show(&app, &visitor, &row, false, Some(Told { title, text })).await?;
+            let page = show(&app, &visitor, &row, Above::Wrong(Told { title, text })).await?;
             return Ok(page.show_as(Kind::PaymentDeclined.status()));
         }
         Ok(PayOutcome::Canceled) => Problem::new(Kind::RentalCanceled, ""),
         Ok(PayOutcome::Unavailable { .. }) => Problem::new(Kind::PaymentUnavailable, ""),
         Err(problem) => problem,
     };
-    let row = find(&app, &visitor, &id).await?;
-    let page = show(&app, &visitor, &row, false, Some(told(visitor.lang, &problem))).await?;
+    let row = after(&app, &visitor, &id, problem.retry_after_ms).await?;
+    let page = show(&app, &visitor, &row, Above::Wrong(told(visitor.lang, &problem))).await?;
     Ok(page.show_as(problem.kind.status()))
+}
+
+/// That it waits for its payment still. It may have been charged: what is said is true then, too.
+const fn not_yet(visitor: &Visitor) -> Told {
+    Told {
+        title: visitor.t("아직 결제를 마치지 못했습니다", "The payment has not gone through yet"),
+        text: visitor.t(
+            "카드사와 연결이 아직 원활하지 않습니다. 조금 뒤에 다시 결제해 주세요. 방금 한 결제가 뒤늦게 승인되더라도 두 번 \
+             청구되지 않습니다.",
+            "The bank still cannot be reached. Please pay again a little later. Should this try be approved \
+             after all, you are not charged twice.",
+        ),
+    }
 }

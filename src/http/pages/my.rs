@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::{
     acts::pay_form,
-    layout::{Instead, OrPage as _, Page, Place, piece, when},
+    layout::{Instead, OrPage as _, Page, Place, piece, see_other, when},
     picture,
     session::Visitor,
     steps,
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     actors::shop::{NotificationStatus, PageRequest, Principal, Row},
     domain::{CustomerId, Recorded, RentalId, delivery::DeliveryStatus, rental::RentalStatus},
-    http::{App, auth::AnyRole, problem::Problem, schema::Time},
+    http::{App, auth::AnyRole, problem::Problem},
 };
 
 /// How many rentals, and how many messages, one page shows.
@@ -55,7 +55,7 @@ pub async fn index(
                         _ => { "Rentals of " (name) }
                     }
                 }
-                span class="live" id="live" hidden { (visitor.t("실시간", "Live")) }
+                (live(&visitor))
             }
             p id="told" class="unseen" role="status" {}
             section id="rentals" class="stack" aria-label=(visitor.t("렌탈", "Rentals")) {
@@ -81,6 +81,19 @@ pub async fn index(
     };
     let title = visitor.t("마이페이지", "My Page");
     Ok(Page { visitor: &visitor, place: Place::MyPage, title, script: Some("my.js"), content }.show())
+}
+
+/// People type a slash at the end.
+pub async fn without_slash() -> HttpResponse {
+    see_other("/my")
+}
+
+/// Whether the page moves by itself: a script says so, as only then it does.
+fn live(visitor: &Visitor) -> Markup {
+    html! {
+        span class="live" id="live" hidden data-on=(visitor.t("실시간", "Live"))
+            data-off=(visitor.t("연결이 끊겨 다시 연결하는 중", "Disconnected; trying again")) {}
+    }
 }
 
 async fn events(app: &App, row: &Row) -> Result<Vec<Arc<Recorded>>, Problem> {
@@ -119,11 +132,17 @@ pub(super) const fn may_cancel(row: &Row) -> bool {
     matches!(row.rental_status, Placed | PaymentDeferred | Confirmed)
 }
 
+/// What a script says when it has changed.
+fn said(visitor: &Visitor, row: &Row, events: &[Arc<Recorded>]) -> String {
+    format!("{}: {}", row.product_name, steps::told(visitor.lang, row, events))
+}
+
 /// A rental, as `/my` lists it.
 fn card(app: &App, visitor: &Visitor, row: &Row, events: &[Arc<Recorded>]) -> Markup {
     let at = format!("/my/rentals/{}", row.rental_id);
     html! {
-        article class="card rental" id=(row.rental_id) data-version=(row.version) {
+        article class="card rental" id=(row.rental_id) data-version=(row.version)
+            data-told=(said(visitor, row, events)) {
             header {
                 div class="thumb" { (picture::rented(app, row.product_id, &row.product_name)) }
                 div class="tight" {
@@ -136,7 +155,7 @@ fn card(app: &App, visitor: &Visitor, row: &Row, events: &[Arc<Recorded>]) -> Ma
                 (badge(visitor, row))
             }
             (steps::of(visitor, row, events))
-            @if row.rental_status == RentalStatus::PaymentDeferred { (waiting(visitor, row, true)) }
+            @if row.rental_status == RentalStatus::PaymentDeferred { (waiting(app, visitor, row, true)) }
             div class="row" {
                 a class="button quiet small" href=(at) { (visitor.t("자세히", "Details"))
                     span class="unseen" { ": " (row.product_name) } }
@@ -150,24 +169,25 @@ fn card(app: &App, visitor: &Visitor, row: &Row, events: &[Arc<Recorded>]) -> Ma
 }
 
 /// That a rental waits for its payment: since when it may be tried, and until when.
-fn waiting(visitor: &Visitor, row: &Row, with_link: bool) -> Markup {
+fn waiting(app: &App, visitor: &Visitor, row: &Row, with_link: bool) -> Markup {
     let (retry, due) = (row.payment_retry_at, row.payment_due_at);
+    let now = visitor.t("지금 결제할 수 있습니다", "You can pay now");
     html! {
         div class="notice wait" {
             b { (visitor.t("결제를 조금 뒤에 해 주세요", "Please pay a little later")) }
             p { (visitor.t(
-                "지금 카드사와 연결이 원활하지 않아 결제를 미뤄 두었습니다. 정수기는 예약되어 있으며, 두 번 청구되지 않습니다.",
+                "지금 카드사와 연결이 원활하지 않아 결제를 미뤄 두었습니다. 신청은 그대로 남아 있고, 두 번 청구되지 않습니다. \
+                 다만 정수기는 결제한 순서대로 배정합니다. 그사이 품절되면 렌탈이 취소되고 결제하신 금액은 모두 환불됩니다.",
                 "The bank could not be reached just now, so your payment is put off. Your order is kept, \
-                 and you are never charged twice.",
+                 and you are never charged twice. Units go to those who have paid: should they run out \
+                 first, it is canceled and refunded in full.",
             )) }
             @if let Some(retry) = retry {
-                p class="countdown num" data-until=(Time(retry))
-                    data-before=(visitor.t("{}초 뒤에 결제할 수 있습니다", "You can pay in {} s"))
-                    data-after=(visitor.t("지금 결제할 수 있습니다", "You can pay now")) {
-                    (visitor.t(
-                        "결제 가능: ",
-                        "From ",
-                    )) (when(visitor, retry))
+                p class="countdown num" data-left=(retry.ms_since(app.shop.now())) data-after=(now)
+                    data-before=(visitor.t("{}초 뒤에 결제할 수 있습니다", "You can pay in {} s")) {
+                    @if retry <= app.shop.now() { (now) } @else {
+                        (visitor.t("결제 가능: ", "From ")) (when(visitor, retry))
+                    }
                 }
             }
             @if let Some(due) = due {
@@ -177,10 +197,12 @@ fn waiting(visitor: &Visitor, row: &Row, with_link: bool) -> Markup {
                 )) (when(visitor, due)) }
             }
             @if with_link {
-                p { a class="button small" href={ "/my/rentals/" (row.rental_id) "#pay" } { (visitor.t(
-                    "지금 결제하기",
-                    "Pay now",
-                )) } }
+                p class="act" data-payable {
+                    a class="button small" href={ "/my/rentals/" (row.rental_id) "#pay" } { (visitor.t(
+                        "지금 결제하기",
+                        "Pay now",
+                    )) }
+                }
             }
         }
     }
@@ -194,16 +216,27 @@ pub async fn rental(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Instead> {
     let row = find(&app, &visitor, &id).await?;
-    let is_new = request.query_string() == "new";
-    Ok(show(&app, &visitor, &row, is_new, None).await?.show())
+    let above = if request.query_string() == "new" { Above::New } else { Above::Nothing };
+    Ok(show(&app, &visitor, &row, above).await?.show())
+}
+
+/// What stands above a rental: how that ended which led here.
+pub(super) enum Above {
+    /// Nothing.
+    Nothing,
+    /// It has just been rented, or paid.
+    New,
+    /// Nothing came of it yet.
+    NotYet(Told),
+    /// It went wrong.
+    Wrong(Told),
 }
 
 pub(super) async fn show<'a>(
     app: &App,
     visitor: &'a Visitor,
     row: &'a Row,
-    is_new: bool,
-    trouble: Option<Told>,
+    above: Above,
 ) -> Result<Page<'a>, Instead> {
     let position = row.version;
     let detail = detail(app, visitor, row).await?;
@@ -211,20 +244,26 @@ pub(super) async fn show<'a>(
         div class="wide reading stack" data-stream=(position) {
             div class="row apart" {
                 p class="small" { a href="/my" { "← " (visitor.t("내 렌탈", "My rentals")) } }
-                span class="live" id="live" hidden { (visitor.t("실시간", "Live")) }
+                (live(visitor))
             }
             h1 { (row.product_name) }
             p id="told" class="unseen" role="status" {}
-            @if let Some(told) = trouble {
-                div class="notice bad" role="alert" { b { (told.title) } p { (told.text) } }
-            } @else if is_new && row.rental_status == RentalStatus::Confirmed {
-                div class="notice good" role="status" {
-                    b { (visitor.t("렌탈이 확정되었습니다", "It is yours")) }
+            @match above {
+                Above::Wrong(told) => div class="notice bad" role="alert" {
+                    b { (told.title) } p { (told.text) }
+                },
+                Above::NotYet(told) => div class="notice wait" role="alert" {
+                    b { (told.title) } p { (told.text) }
+                },
+                // The script takes it away when it has left, or is canceled.
+                Above::New if steps::just_confirmed(row) => div id="new" class="notice good" role="status" {
+                    b { (visitor.t("렌탈이 확정되었습니다", "Your rental is confirmed")) }
                     p { (visitor.t(
                         "결제가 완료되었습니다. 배송 준비가 되면 문자로 알려 드립니다.",
                         "The payment went through. We will text you as your delivery moves.",
                     )) }
-                }
+                },
+                Above::New | Above::Nothing => {}
             }
             div id="rentals" class="stack" { (detail) }
             @if row.rental_status == RentalStatus::PaymentDeferred { (pay_form(app, visitor, row)) }
@@ -246,16 +285,17 @@ async fn detail(app: &App, visitor: &Visitor, row: &Row) -> Result<Markup, Inste
         Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" ")).filter(|told| !told.is_empty())
     });
     Ok(html! {
-        article class="card rental" id=(row.rental_id) data-version=(row.version) data-whole {
+        article class="card rental" id=(row.rental_id) data-version=(row.version) data-whole
+            data-told=(said(visitor, row, &events)) data-new[steps::just_confirmed(row)] {
             div class="row apart" {
-                h2 { (visitor.t("진행 상황", "How it is going")) } (badge(visitor, row))
+                h2 { (visitor.t("진행 상황", "Progress")) } (badge(visitor, row))
             }
             (steps::of(visitor, row, &events))
-            @if row.rental_status == RentalStatus::PaymentDeferred { (waiting(visitor, row, false)) }
+            @if row.rental_status == RentalStatus::PaymentDeferred { (waiting(app, visitor, row, false)) }
             dl class="facts" {
                 dt { (visitor.t("렌탈료", "Fee")) }
                 dd class="num" {
-                    (visitor.lang.won(row.fee)) " · " (visitor.lang.payment(row.payment_status))
+                    (visitor.lang.won(row.fee)) " · " (steps::fee(visitor.lang, row, &events))
                 }
                 @if let Some(address) = &rental.address {
                     dt { (visitor.t("배송지", "Deliver to")) }
@@ -265,6 +305,9 @@ async fn detail(app: &App, visitor: &Visitor, row: &Row) -> Result<Markup, Inste
                     }
                 }
                 @if let Some(status) = row.delivery_status {
+                    // A canceled rental is not delivered, though its delivery may learn of that a moment later.
+                    @let canceled = row.rental_status == RentalStatus::Canceled;
+                    @let status = if canceled { DeliveryStatus::Canceled } else { status };
                     dt { (visitor.t("배송", "Delivery")) } dd { (visitor.lang.delivery(status)) }
                 }
                 @if let Some(carrier) = carrier { dt { (visitor.t("택배·송장", "Carrier")) } dd { (carrier) } }
@@ -301,7 +344,7 @@ async fn messages_of(app: &App, visitor: &Visitor, customer: CustomerId) -> Resu
     let messages = app.shop.notifications(Some(customer), &shown()).await.or_page(visitor)?.items;
     let status = |status| match status {
         NotificationStatus::Pending => visitor.t("보내는 중", "Being sent"),
-        NotificationStatus::Sent => visitor.t("보냄", "Sent"),
+        NotificationStatus::Sent => visitor.t("발송 완료", "Sent"),
         NotificationStatus::Delivered => visitor.t("도착", "Delivered"),
         NotificationStatus::Failed => visitor.t("전송 실패", "Not sent"),
     };
