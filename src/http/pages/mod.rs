@@ -74,6 +74,7 @@ table! {
 
     "/my" { get: my::index }
     "/my/messages" { get: my::messages }
+    "/my/" { get: my::without_slash }
     "/my/rentals/{id}" { get: my::rental }
     "/my/rentals/{id}/cancel" { get: acts::ask_cancel, post: acts::cancel }
     "/my/rentals/{id}/pay" { post: acts::pay }

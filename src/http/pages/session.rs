@@ -156,11 +156,12 @@ impl Visitor {
     /// The customer.
     ///
     /// # Errors
-    /// Anybody else is led to where customers log in.
+    /// Anybody else is led to where customers log in; the operator, who is no customer, to their own pages.
     pub fn customer(&self) -> Result<CustomerId, Instead> {
         match self.principal {
             Some(Principal::Customer(customer)) => Ok(customer),
-            Some(Principal::Operator) | None => Err(Instead::log_in(&self.path)),
+            Some(Principal::Operator) => Err(Instead::SeeOther("/admin".to_owned())),
+            None => Err(Instead::log_in(&self.path)),
         }
     }
 
