@@ -1,5 +1,7 @@
 //! The pages, as a browser without scripts has them: links, forms, a cookie.
 
+mod customer;
+
 use std::collections::BTreeMap;
 
 use reqwest::{Method, Response, header::HeaderMap};

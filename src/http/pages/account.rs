@@ -11,7 +11,7 @@ use super::{
     layout::{Field, Instead, OrPage as _, Page, Place, hidden, see_other},
     office, office_words,
     session::{Filled, SESSION, Visitor, set_cookie},
-    trouble::told,
+    trouble::{of_line, told, wait},
     words::{LANGUAGE, Lang},
 };
 use crate::{
@@ -66,26 +66,35 @@ struct Last<'a> {
     name: &'a str,
     phone: &'a str,
     problem: Option<Problem>,
-    wrong: Vec<&'static str>,
+    /// Which fields, and what is wrong with each.
+    wrong: Vec<(&'static str, String)>,
+}
+
+impl Last<'_> {
+    fn wrong(&self, field: &str) -> Option<&str> {
+        self.wrong.iter().find(|(name, _)| *name == field).map(|(_, text)| text.as_str())
+    }
 }
 
 fn alert(visitor: &Visitor, problem: Option<&Problem>) -> Markup {
-    let told = problem.map(|problem| told(visitor.lang, problem));
     html! {
-        @if let Some(told) = told {
-            div class="notice bad" role="alert" { b { (told.title) } p { (told.text) } }
+        @if let Some(problem) = problem {
+            @let told = told(visitor.lang, problem);
+            div class="notice bad" role="alert" {
+                b { (told.title) }
+                p { (told.text) }
+                @if let Some(wait) = wait(visitor.lang, problem) { p { (wait) } }
+            }
         }
     }
 }
 
-fn phone_field<'a>(visitor: &Visitor, last: &Last<'a>) -> Field<'a> {
-    let wrong = visitor
-        .t("010으로 시작하는 휴대폰 번호를 적어 주세요.", "A Korean mobile number, such as 010-1234-5678.");
+fn phone_field<'a>(visitor: &Visitor, last: &'a Last<'_>) -> Field<'a> {
     Field {
         kind: "tel",
         autocomplete: "username",
         max: Some(32),
-        wrong: last.wrong.contains(&"phone").then_some(wrong),
+        wrong: last.wrong("phone"),
         ..Field::new("phone", visitor.t("휴대폰 번호", "Mobile number"), last.phone)
     }
 }
@@ -99,15 +108,11 @@ fn sign_up_page<'a>(visitor: &'a Visitor, to: &str, last: &Last<'_>) -> Page<'a>
             form class="card stack" method="post" action={ "/sign-up?to=" (encoded(to)) } {
                 (hidden(visitor))
                 div class="fields" {
-                    (Field { autocomplete: "name", max: Some(100),
-                        wrong: last.wrong.contains(&"name").then_some(visitor.t(
-                            "이름을 적어 주세요.",
-                            "Your name, please.",
-                        )),
+                    (Field { autocomplete: "name", max: Some(100), wrong: last.wrong("name"),
                         ..Field::new("name", visitor.t("이름", "Name"), last.name) })
                     (phone_field(visitor, last))
                     (Field { kind: "password", autocomplete: "new-password", hint: Some(long), max: Some(128),
-                        wrong: last.wrong.contains(&"password").then_some(long),
+                        wrong: last.wrong("password"),
                         ..Field::new("password", visitor.t("비밀번호", "Password"), "") })
                 }
                 button class="button full" { (visitor.t("가입하기", "Sign up")) }
@@ -129,6 +134,22 @@ pub async fn sign_up(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
     sign_up_page(&visitor, &onward.path("/"), &Last::default()).show()
 }
 
+const fn wrong_phone(visitor: &Visitor) -> &'static str {
+    visitor.t("010으로 시작하는 휴대폰 번호를 적어 주세요.", "A Korean mobile number, such as 010-1234-5678.")
+}
+
+fn wrong_password(visitor: &Visitor, password: &str) -> Option<&'static str> {
+    match password.chars().count() {
+        0 => Some(visitor.t("비밀번호를 정해 주세요.", "Please choose a password.")),
+        ..8 => Some(visitor.t("비밀번호가 너무 짧습니다.", "The password is too short.")),
+        8..=128 => None,
+        _ => Some(visitor.t(
+            "비밀번호가 너무 깁니다. 128자까지 쓸 수 있습니다.",
+            "The password is too long: at most 128 characters.",
+        )),
+    }
+}
+
 /// Signs up, and logs in.
 pub async fn do_sign_up(
     app: web::Data<App>,
@@ -140,9 +161,10 @@ pub async fn do_sign_up(
     let (to, password) = (onward.path("/"), fields.get("password").to_owned());
     let (name, phone) = (line(fields.get("name"), 1, 100), Phone::parse(fields.get("phone")));
     let mut last = Last { name: fields.get("name"), phone: fields.get("phone"), ..Last::default() };
-    last.wrong.extend(name.is_err().then_some("name"));
-    last.wrong.extend(phone.is_err().then_some("phone"));
-    last.wrong.extend((!(8..=128).contains(&password.chars().count())).then_some("password"));
+    let rule = name.clone().err().map(|rule| ("name", of_line(visitor.lang, last.name, rule)));
+    last.wrong.extend(rule);
+    last.wrong.extend(phone.is_err().then(|| ("phone", wrong_phone(&visitor).to_owned())));
+    last.wrong.extend(wrong_password(&visitor, &password).map(|text| ("password", text.to_owned())));
     let (Ok(name), Ok(phone), true) = (name, phone.clone(), last.wrong.is_empty()) else {
         last.problem = Some(Problem::new(Kind::InvalidRequest, ""));
         return sign_up_page(&visitor, &to, &last).show_as(Kind::InvalidRequest.status());

@@ -56,7 +56,7 @@ pub fn choice(app: &App, visitor: &Visitor, chosen: &str, wrong: Option<&str>) -
                     (card(token, both(*name), both(*story), chosen))
                 }
                 details open[CARDS.iter().skip(2).any(|(token, _, _)| *token == chosen)] {
-                    summary { (visitor.t("다른 상황의 카드", "Cards with more of a story")) }
+                    summary { (visitor.t("다른 상황의 카드", "Cards for other cases")) }
                     div class="choices" {
                         @for (token, name, story) in CARDS.iter().skip(2) {
                             (card(token, both(*name), both(*story), chosen))

@@ -17,6 +17,7 @@ pub mod office;
 pub mod office_words;
 pub mod orders;
 pub mod picture;
+pub mod renting;
 pub mod saga;
 pub mod session;
 pub mod shop;
@@ -64,8 +65,8 @@ macro_rules! table {
 
 table! {
     "/" { get: shop::index }
-    "/products/{id}" { get: shop::product }
-    "/products/{id}/rent" { post: shop::rent }
+    "/products/{id}" { get: renting::product }
+    "/products/{id}/rent" { post: renting::rent }
 
     "/sign-up" { get: account::sign_up, post: account::do_sign_up }
     "/log-in" { get: account::log_in, post: account::do_log_in }
@@ -73,8 +74,8 @@ table! {
     "/language/{code}" { get: account::language }
 
     "/my" { get: my::index }
-    "/my/messages" { get: my::messages }
     "/my/" { get: my::without_slash }
+    "/my/messages" { get: my::messages }
     "/my/rentals/{id}" { get: my::rental }
     "/my/rentals/{id}/cancel" { get: acts::ask_cancel, post: acts::cancel }
     "/my/rentals/{id}/pay" { post: acts::pay }

@@ -203,6 +203,12 @@ impl Fields {
         Self(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect())
     }
 
+    /// Whether a field was sent, be it empty.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// A field; empty if it is not there.
     #[must_use]
     pub fn get(&self, name: &str) -> &str {
@@ -220,7 +226,30 @@ pub struct Filled {
     pub fields: Fields,
 }
 
+/// A form that took some typing: of an earlier session it is not acted upon, but may be shown again.
+pub enum Typed {
+    /// It is of this session.
+    Ours(Filled),
+    /// It is of another one: who has this session, and what was typed.
+    Stale(Visitor, Fields),
+}
+
 impl FromRequest for Filled {
+    type Error = Instead;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Instead>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let typed = Typed::from_request(request, payload);
+        Box::pin(async move {
+            match typed.await? {
+                Typed::Ours(filled) => Ok(filled),
+                Typed::Stale(visitor, _) => Err(foreign()).or_page(&visitor),
+            }
+        })
+    }
+}
+
+impl FromRequest for Typed {
     type Error = Instead;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Instead>>>>;
 
@@ -229,6 +258,10 @@ impl FromRequest for Filled {
         Box::pin(async move {
             let visitor = Visitor::of(&request);
             let fields = read(&request, payload).await.or_page(&visitor)?;
+            let expected = cookie(&request, SESSION).map(csrf_of);
+            if expected.is_some_and(|expected| !is_same(fields.get("csrf"), &expected)) {
+                return Ok(Self::Stale(visitor, fields));
+            }
             let Cause(because) = Cause::extract(&request).await.or_page(&visitor)?;
             let app = request.app_data::<web::Data<App>>().expect("the server is configured with its app");
             let scope = format!("{} {}", request.method(), request.path());
@@ -237,15 +270,17 @@ impl FromRequest for Filled {
             let digest = Sha256::digest(format!("{said:?}")).into();
             let key = Some(fields.get("key")).filter(|key| !key.is_empty());
             let key = key.map(|key| app.shop.request_key(visitor.principal, &scope, key, digest));
-            Ok(Self { visitor, because: Because { key, ..because }, fields })
+            Ok(Self::Ours(Filled { visitor, because: Because { key, ..because }, fields }))
         })
     }
 }
 
-/// Reads a form, and refuses one that is not ours.
+fn foreign() -> Problem {
+    Problem::new(Kind::Forbidden, "the form comes from elsewhere, or from an earlier session")
+}
+
+/// Reads a form, and refuses one from elsewhere.
 async fn read(request: &HttpRequest, payload: Payload) -> Result<Fields, Problem> {
-    let told = "the form comes from elsewhere, or from an earlier session";
-    let foreign = || Problem::new(Kind::Forbidden, told);
     if !is_same_origin(request) {
         return Err(foreign());
     }
@@ -258,12 +293,7 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<Fields, Problem
     let body = String::from_utf8(body).map_err(|_| Problem::invalid_field("", "must be UTF-8"))?;
     let pairs = web::Query::<Vec<(String, String)>>::from_query(&body);
     let pairs = pairs.map_err(|_| Problem::invalid_field("", "is not a form"))?.into_inner();
-    let fields = Fields(pairs.into_iter().collect());
-    let expected = cookie(request, SESSION).map(csrf_of);
-    match expected {
-        Some(expected) if !is_same(fields.get("csrf"), &expected) => Err(foreign()),
-        Some(_) | None => Ok(fields),
-    }
+    Ok(Fields(pairs.into_iter().collect()))
 }
 
 async fn gather(mut payload: Payload) -> Result<Vec<u8>, Problem> {

@@ -1,7 +1,10 @@
 //! What went wrong, in plain words: what happened, whether anything was charged, and what to do.
 
 use super::words::Lang;
-use crate::http::{problem::Problem, problem_kinds::Kind};
+use crate::{
+    domain::text::InvalidText,
+    http::{problem::Problem, problem_kinds::Kind},
+};
 
 /// What went wrong, as it is told.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +21,37 @@ pub fn told(lang: Lang, problem: &Problem) -> Told {
     let found = TOLD.iter().find(|(kinds, _)| kinds.contains(&problem.kind));
     let [ko_title, ko, en_title, en] = found.map_or(OTHERWISE, |(_, texts)| *texts);
     Told { title: lang.t(ko_title, en_title), text: lang.t(ko, en) }
+}
+
+/// When to try again, where that is worth saying: after more than the moment that `told` speaks of.
+#[must_use]
+pub fn wait(lang: Lang, problem: &Problem) -> Option<String> {
+    let ms = problem.retry_after_ms.filter(|ms| problem.kind == Kind::TooManyRequests && *ms > 1_000)?;
+    let seconds = ms.div_ceil(1_000);
+    Some(match (lang, seconds) {
+        (Lang::Ko, ..=60) => format!("{seconds}초 뒤에 다시 시도할 수 있습니다."),
+        (Lang::Ko, _) => format!("{}분 뒤에 다시 시도할 수 있습니다.", seconds.div_ceil(60)),
+        (Lang::En, ..=60) => format!("You can try again in {seconds} s."),
+        (Lang::En, _) => format!("You can try again in {} min.", seconds.div_ceil(60)),
+    })
+}
+
+/// What is wrong with a line of text that somebody typed.
+#[must_use]
+pub fn of_line(lang: Lang, typed: &str, rule: InvalidText) -> String {
+    match (rule, lang) {
+        (InvalidText::Control, _) => lang
+            .t(
+                "보이지 않는 문자나 여러 개를 이어 붙인 이모지는 쓸 수 없습니다. 지우고 다시 적어 주세요.",
+                "It holds an invisible character or a joined emoji, which cannot be used. Please remove it.",
+            )
+            .to_owned(),
+        (InvalidText::Length { .. }, _) if typed.trim().is_empty() => {
+            lang.t("이 항목을 적어 주세요.", "Please fill this in.").to_owned()
+        }
+        (InvalidText::Length { max, .. }, Lang::Ko) => format!("너무 깁니다. {max}자까지 쓸 수 있습니다."),
+        (InvalidText::Length { max, .. }, Lang::En) => format!("Too long: at most {max} characters."),
+    }
 }
 
 /// Title and text in Korean, then in English, of the kinds that have words of their own.

@@ -1,0 +1,238 @@
+//! What a customer's pages say at the moments that are easy to get wrong: payments put off, rentals that move
+//! on, forms of an earlier session.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::{Browser, Shown};
+use crate::app::{Answer, TestApp, eventually};
+
+/// The page of a rental that was just placed by a form, and its address.
+async fn rented(browser: &mut Browser, product: &str, card: &str) -> (String, Shown) {
+    let at = browser.rent(product, card).await.location();
+    let page = browser.get(&at).await;
+    (at.strip_suffix("?new").unwrap().to_owned(), page)
+}
+
+async fn set_breaker(app: &TestApp, mode: &str) {
+    let operator = app.operator();
+    let request = operator.request(Method::PUT, "/v1/operations/payment/breaker");
+    Answer::of(request.json(&json!({"mode": mode}))).await.expect(200);
+}
+
+/// Has the operator do a step of the one delivery there is.
+async fn step(app: &TestApp, step: &str) {
+    let operator = app.operator();
+    let deliveries = operator.get("/v1/deliveries").await.expect(200);
+    let path = format!("/v1/deliveries/{}/{step}", crate::app::id(&deliveries["items"][0]));
+    operator.call(Method::POST, &path).await.expect(200);
+}
+
+/// The step that is under way.
+fn current(page: &Shown) -> &str {
+    let (_, after) = page.html.split_once("aria-current=\"step\"><b>").unwrap();
+    after.split('<').next().unwrap()
+}
+
+fn says_not(page: &Shown, text: &str) {
+    assert!(!page.html.contains(text), "{text}: {}", page.html);
+}
+
+#[tokio::test]
+async fn a_payment_that_is_put_off_promises_nothing_and_is_put_off_again_while_the_breaker_is_open() {
+    let app = TestApp::start();
+    let product = app.product(100, 3).await;
+    let mut browser = Browser::at(&app, "ko");
+    browser.sign_up().await;
+    set_breaker(&app, "FORCED_OPEN").await;
+    let (at, page) = rented(&mut browser, &product, "tok_ok").await;
+    page.says("신청은 그대로 남아 있고, 두 번 청구되지 않습니다.");
+    page.says("100원 · 결제 대기");
+    says_not(&page, "예약");
+    assert_eq!(app.stock(&product).await, 3, "no unit is held");
+    let again = browser.fill(&page, &format!("{at}/pay"), &[("card", "tok_ok")]).await;
+    assert_eq!(again.status, 202);
+    again.says("아직 결제를 마치지 못했습니다");
+    says_not(&again, "앞선 결제를");
+    let left = again.html.split("data-left=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(left.parse::<u64>().unwrap() > 0, "{left}");
+    set_breaker(&app, "AUTO").await;
+    let declined = browser.fill(&again, &format!("{at}/pay"), &[("card", "tok_decline")]).await;
+    assert_eq!(declined.status, 402);
+    declined.says("신청은 그대로 남아 있으니");
+    let paid = browser.fill(&declined, &format!("{at}/pay"), &[("card", "tok_ok")]).await;
+    browser.get(&paid.location()).await.says("렌탈이 확정되었습니다");
+}
+
+#[tokio::test]
+async fn a_rental_page_says_where_the_purifier_is_and_no_longer_that_it_is_confirmed() {
+    let app = TestApp::start();
+    let product = app.product(100, 3).await;
+    let mut browser = Browser::at(&app, "ko");
+    browser.sign_up().await;
+    let (at, page) = rented(&mut browser, &product, "tok_ok").await;
+    page.says("id=\"new\"");
+    app.stock_becomes(&product, 2).await;
+    let page = browser.get(&at).await;
+    assert_eq!(current(&page), "배송 준비 중");
+    page.says("data-told=\"맑은샘: 결제되었습니다. 배송을 준비합니다.\"");
+    let asked = browser.get(&format!("{at}/cancel")).await;
+    step(&app, "dispatch").await;
+    let page = browser.get(&format!("{at}?new")).await;
+    assert_eq!(current(&page), "배송 중");
+    page.says("data-told=\"맑은샘: 배송이 출발했습니다.\"");
+    says_not(&page, "id=\"new\"");
+    step(&app, "complete").await;
+    let told = eventually("it is installed", || async {
+        let mut browser = Browser { cookies: browser.cookies.clone(), ..Browser::at(&app, "ko") };
+        let page = browser.get(&at).await;
+        page.html.contains(">이용 중<").then_some(page)
+    });
+    told.await.says("data-told=\"맑은샘: 설치를 마쳤습니다.\"");
+    // Too late to cancel: that is said where the rental is.
+    let late = browser.fill(&asked, &format!("{at}/cancel"), &[]).await;
+    assert_eq!(late.status, 409);
+    late.says("설치가 끝나 취소할 수 없습니다");
+    late.says("진행 상황");
+}
+
+#[tokio::test]
+async fn a_canceled_rental_is_neither_being_prepared_nor_half_refunded() {
+    let app = TestApp::start();
+    let product = app.product(100, 3).await;
+    let mut browser = Browser::at(&app, "ko");
+    browser.sign_up().await;
+    let (at, _) = rented(&mut browser, &product, "tok_ok").await;
+    app.stock_becomes(&product, 2).await;
+    // The delivery does not learn of it for now.
+    app.operator().call(Method::POST, "/v1/operations/contexts/delivery/pause").await.expect(200);
+    let asked = browser.get(&format!("{at}/cancel")).await;
+    browser.fill(&asked, &format!("{at}/cancel"), &[]).await.location();
+    let page = browser.get(&at).await;
+    page.says("<dd>배송 취소</dd>");
+    says_not(&page, "배송 준비");
+    app.operator().call(Method::POST, "/v1/operations/contexts/delivery/resume").await.expect(200);
+    let refunded = eventually("it is refunded", || async {
+        let mut browser = Browser { cookies: browser.cookies.clone(), ..Browser::at(&app, "ko") };
+        let page = browser.get(&at).await;
+        page.html.contains("100원 · 환불 완료").then_some(page)
+    });
+    refunded.await.says("data-told=\"맑은샘: 취소되었고, 환불을 마쳤습니다.\"");
+}
+
+#[tokio::test]
+async fn a_field_says_what_is_wrong_with_it_and_keeps_what_was_typed() {
+    let app = TestApp::start();
+    let product = app.product(100, 1).await;
+    let mut browser = Browser::at(&app, "ko");
+    let page = browser.get("/sign-up").await;
+    let joined = "민지👩\u{200d}🔧";
+    for (name, password, rule) in [
+        (joined, "correct horse", "보이지 않는 문자나 여러 개를 이어 붙인 이모지는"),
+        ("  ", "correct horse", "이 항목을 적어 주세요."),
+        ("민지", "short", "비밀번호가 너무 짧습니다."),
+    ] {
+        let fields = [("name", name), ("phone", "010-1234-5678"), ("password", password)];
+        let refused = browser.fill(&page, "/sign-up?to=/", &fields).await;
+        assert_eq!(refused.status, 400);
+        refused.says(&format!("-wrong\">{rule}"));
+    }
+    browser.sign_up().await;
+    let page = browser.get(&format!("/products/{product}")).await;
+    page.says("id=\"recipient\" name=\"recipient\" type=\"text\" value=\"홍길동\"");
+    let long = "가".repeat(201);
+    let fields = [("recipient", ""), ("postalCode", "04524"), ("line1", &long), ("line2", "1\u{200f}층")];
+    let refused = browser.fill(&page, &format!("/products/{product}/rent"), &fields).await;
+    assert_eq!(refused.status, 400);
+    refused.says("id=\"recipient\" name=\"recipient\" type=\"text\" value=\"\"");
+    refused.says("id=\"recipient-wrong\">이 항목을 적어 주세요.");
+    refused.says("id=\"line1-wrong\">너무 깁니다. 200자까지 쓸 수 있습니다.");
+    refused.says("id=\"line2-wrong\">보이지 않는 문자나");
+    refused.says("카드를 골라 주세요.");
+}
+
+#[tokio::test]
+async fn an_order_of_an_earlier_session_is_not_placed_but_kept_to_be_sent_again() {
+    let app = TestApp::start();
+    let product = app.product(100, 2).await;
+    let mut browser = Browser::at(&app, "ko");
+    browser.sign_up().await;
+    let page = browser.get(&format!("/products/{product}")).await;
+    let action = format!("/products/{product}/rent");
+    let fields =
+        [("recipient", "김철수"), ("postalCode", "04524"), ("line1", "세종대로 110"), ("card", "tok_ok")];
+    let out = browser.get("/").await;
+    browser.fill(&out, "/log-out", &[]).await.location();
+    browser.cookies.clear();
+    let nobody = browser.fill(&page, &action, &fields).await;
+    assert_eq!(nobody.status, 401);
+    nobody.says("로그인이 필요합니다");
+    nobody.says("value=\"세종대로 110\"");
+    let form = browser.get("/log-in").await;
+    let account = [("phone", "010-1234-5678"), ("password", "correct horse")];
+    browser.fill(&form, "/log-in?to=/", &account).await.location();
+    let anew = browser.fill(&nobody, &action, &fields).await;
+    assert_eq!(anew.status, 403);
+    anew.says("한 번 더 확인해 주세요");
+    anew.says("value=\"김철수\"");
+    assert_eq!(app.stock(&product).await, 2);
+    browser.fill(&anew, &action, &fields).await.location();
+}
+
+#[tokio::test]
+async fn the_last_unit_that_went_to_another_is_told_of_once() {
+    let app = TestApp::start();
+    let product = app.product(100, 1).await;
+    let mut browser = Browser::at(&app, "ko");
+    browser.sign_up().await;
+    let page = browser.get(&format!("/products/{product}")).await;
+    page.says("렌탈료 · 1회 결제");
+    app.customer(7).await.rented(&product).await;
+    let fields =
+        [("recipient", "홍"), ("postalCode", "04524"), ("line1", "세종대로 110"), ("card", "tok_ok")];
+    let refused = browser.fill(&page, &format!("/products/{product}/rent"), &fields).await;
+    assert_eq!(refused.status, 409);
+    refused.says("품절되었습니다");
+    assert_eq!(refused.html.matches("class=\"notice").count(), 1, "{}", refused.html);
+}
+
+#[tokio::test]
+async fn too_many_wrong_passwords_are_told_how_long_to_wait() {
+    let app = TestApp::start();
+    let mut browser = Browser::at(&app, "ko");
+    browser.sign_up().await;
+    browser.cookies.clear();
+    let page = browser.get("/log-in").await;
+    for _ in 0..50 {
+        let fields = [("phone", "010-1234-5678"), ("password", "wrong horse")];
+        let refused = browser.fill(&page, "/log-in?to=/", &fields).await;
+        if refused.status == 429 {
+            return refused.says(" 뒤에 다시 시도할 수 있습니다.");
+        }
+    }
+    panic!("it was never too many");
+}
+
+#[tokio::test]
+async fn a_slash_too_many_leads_to_my_page_and_the_operator_to_their_own() {
+    let app = TestApp::start();
+    let mut browser = Browser::at(&app, "ko");
+    assert_eq!(browser.get("/my/").await.location(), "/my");
+    assert_eq!(browser.get("/my").await.location(), "/log-in?to=/my");
+    browser.log_in_as_operator(&app).await;
+    assert_eq!(browser.get("/my").await.location(), "/admin");
+}
+
+#[tokio::test]
+async fn the_contracts_pages_keep_a_policy_too() {
+    let app = TestApp::start();
+    let mut browser = Browser::at(&app, "en");
+    for path in ["/docs/index.html", "/docs/swagger-ui.css", "/problems/out-of-stock"] {
+        let page = browser.get(path).await;
+        assert_eq!(
+            (page.status, &page.headers["x-content-type-options"]),
+            (200, &"nosniff".parse().unwrap())
+        );
+        assert!(page.headers["content-security-policy"].to_str().unwrap().contains("default-src"), "{path}");
+    }
+}
