@@ -12,9 +12,12 @@
   const again = new Set();
   let heard = page.dataset.stream;
 
+  // Anew, from its own address: a page that a form was answered by is at the form's.
+  const anew = () => location.assign(page.dataset.at);
+
   const get = async (path) => {
     const answer = await fetch(path, { headers: { accept: "text/html" }, redirect: "manual" });
-    if (answer.type === "opaqueredirect") location.reload();
+    if (answer.type === "opaqueredirect") anew();
     if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
     const holder = document.createElement("template");
     holder.innerHTML = await answer.text();
@@ -78,7 +81,7 @@
     stream = new EventSource(`/v1/mypage/stream?lastEventId=${heard}`);
     stream.addEventListener("open", () => show(true));
     stream.addEventListener("error", lose);
-    stream.addEventListener("reset", () => location.reload());
+    stream.addEventListener("reset", anew);
     stream.addEventListener("row", (event) => {
       heard = event.lastEventId;
       renew(JSON.parse(event.data).rentalId).catch((error) => console.warn(error));
@@ -91,8 +94,8 @@
   const lose = () => {
     show(false);
     if (stream.readyState !== EventSource.CLOSED) return;
-    fetch(location.href, { redirect: "manual" }).catch(() => null).then((answer) => {
-      if (answer?.type === "opaqueredirect") location.reload();
+    fetch(page.dataset.at, { redirect: "manual" }).catch(() => null).then((answer) => {
+      if (answer?.type === "opaqueredirect") anew();
       else setTimeout(listen, 3000);
     });
   };
@@ -127,5 +130,5 @@
   count();
   setInterval(count, 500);
   addEventListener("pagehide", () => stream.close());
-  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+  addEventListener("pageshow", (event) => { if (event.persisted) anew(); });
 }

@@ -130,6 +130,24 @@ test("a page whose session is over leads to where to log in, and back", async ()
   await page.waitForURL("**/log-in?to=/my");
 });
 
+test("a page that answered a form leads back to the rental when its session is over", async () => {
+  const page = await visitor();
+  await signUp(page, "다시올");
+  await breaker("FORCED_OPEN");
+  await rent(page, "샘 정수기 미니");
+  await page.waitForSelector("#pay");
+  await breaker("AUTO");
+  await page.check("[value=tok_decline]");
+  await page.click("#pay button:enabled");
+  await page.waitForSelector("[role=alert] >> text=카드 승인이 거절되었습니다");
+  await page.waitForSelector("#live.on");
+  const at = new URL(page.url()).pathname.replace(/\/pay$/, "");
+  const tab = await page.context().newPage();
+  await tab.goto("/");
+  await tab.click("text=로그아웃");
+  await page.waitForURL(`**/log-in?to=${at}`);
+});
+
 test("a page that loses its server says so", async () => {
   // Not among those that must have no error: losing the server is one.
   const own = await serve();

@@ -141,7 +141,7 @@ const fn wrong_phone(visitor: &Visitor) -> &'static str {
 fn wrong_password(visitor: &Visitor, password: &str) -> Option<&'static str> {
     match password.chars().count() {
         0 => Some(visitor.t("비밀번호를 정해 주세요.", "Please choose a password.")),
-        ..8 => Some(visitor.t("비밀번호가 너무 짧습니다.", "The password is too short.")),
+        1..8 => Some(visitor.t("비밀번호가 너무 짧습니다.", "The password is too short.")),
         8..=128 => None,
         _ => Some(visitor.t(
             "비밀번호가 너무 깁니다. 128자까지 쓸 수 있습니다.",

@@ -47,7 +47,7 @@ pub async fn index(
     }
     let name = app.shop.customer(customer).await.or_page(&visitor)?.name;
     let content = html! {
-        div class="wide reading stack" data-stream=(position.0) {
+        div class="wide reading stack" data-stream=(position.0) data-at=(visitor.path) {
             div class="row apart" {
                 h1 {
                     @match visitor.t("ko", "en") {
@@ -241,7 +241,7 @@ pub(super) async fn show<'a>(
     let position = row.version;
     let detail = detail(app, visitor, row).await?;
     let content = html! {
-        div class="wide reading stack" data-stream=(position) {
+        div class="wide reading stack" data-stream=(position) data-at={ "/my/rentals/" (row.rental_id) } {
             div class="row apart" {
                 p class="small" { a href="/my" { "← " (visitor.t("내 렌탈", "My rentals")) } }
                 (live(visitor))
@@ -335,6 +335,8 @@ pub async fn rental_piece(
     let content = match form.as_str() {
         "card" => card(&app, &visitor, &row, &events(&app, &row).await.or_page(&visitor)?),
         "whole" => detail(&app, &visitor, &row).await?,
+        // Where a form was answered there is no page of its own.
+        "pay" => return Ok(see_other(&format!("/my/rentals/{}", row.rental_id))),
         _ => return Err(Problem::not_found("page")).or_page(&visitor),
     };
     Ok(piece(content))
