@@ -135,7 +135,7 @@ test("without scripts a customer rents and cancels all the same", async () => {
   await page.click("text=네, 취소합니다");
   await eventually("it is refunded", async () => {
     await page.reload();
-    return page.locator("text=환불 완료").isVisible();
+    return page.locator(".steps >> text=환불 완료").isVisible();
   });
 });
 

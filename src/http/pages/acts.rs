@@ -79,7 +79,7 @@ pub(super) fn pay_form(app: &App, visitor: &Visitor, row: &Row) -> Markup {
             (hidden(visitor))
             input type="hidden" name="key" value=(app.shop.nonce());
             (cards::choice(app, visitor, "", None))
-            // A script opens it when the time has come, and says above when; without one it is open all along.
+            // A script opens it when the time has come, and says when; without one it is always open.
             p id="pay-wait" class="small soft num" hidden {}
             button class="button full" data-payable {
                 span class="num" { (visitor.lang.won(row.fee)) } " " (visitor.t("지금 결제하기", "· pay now"))

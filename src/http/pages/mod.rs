@@ -78,7 +78,7 @@ table! {
     "/my/messages" { get: my::messages }
     "/my/rentals/{id}" { get: my::rental }
     "/my/rentals/{id}/cancel" { get: acts::ask_cancel, post: acts::cancel }
-    "/my/rentals/{id}/pay" { post: acts::pay }
+    "/my/rentals/{id}/pay" { get: my::rental, post: acts::pay }
     "/my/rentals/{id}/{form}" { get: my::rental_piece }
 
     "/admin" { get: admin::index }

@@ -305,7 +305,7 @@ async fn detail(app: &App, visitor: &Visitor, row: &Row) -> Result<Markup, Inste
                     }
                 }
                 @if let Some(status) = row.delivery_status {
-                    // A canceled rental is not delivered, though its delivery may learn of that a moment later.
+                    // A canceled rental is not delivered, though its delivery may learn of that later.
                     @let canceled = row.rental_status == RentalStatus::Canceled;
                     @let status = if canceled { DeliveryStatus::Canceled } else { status };
                     dt { (visitor.t("배송", "Delivery")) } dd { (visitor.lang.delivery(status)) }
@@ -335,8 +335,6 @@ pub async fn rental_piece(
     let content = match form.as_str() {
         "card" => card(&app, &visitor, &row, &events(&app, &row).await.or_page(&visitor)?),
         "whole" => detail(&app, &visitor, &row).await?,
-        // Where a form was answered there is no page of its own.
-        "pay" => return Ok(see_other(&format!("/my/rentals/{}", row.rental_id))),
         _ => return Err(Problem::not_found("page")).or_page(&visitor),
     };
     Ok(piece(content))

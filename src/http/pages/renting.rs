@@ -180,7 +180,8 @@ fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &Draft
                     (Field { autocomplete: "address-line1", max: Some(200), wrong: no_line1.as_deref(),
                         ..Field::new("line1", visitor.t("주소", "Address"), &line1) })
                 }
-                (Field { autocomplete: "address-line2", max: Some(200), optional: true, wrong: no_line2.as_deref(),
+                (Field { autocomplete: "address-line2", max: Some(200), optional: true,
+                    wrong: no_line2.as_deref(),
                     ..Field::new("line2", visitor.t("상세 주소 (선택)", "Flat or floor (optional)"), &line2) })
                 (cards::choice(app, visitor, draft.fields.get("card"), no_card.as_deref()))
             }
@@ -272,8 +273,8 @@ async fn kept(
             visitor.t(
                 "이 화면을 연 뒤에 로그인 상태가 바뀌었습니다. 아직 신청되지 않았고 결제되지 않았습니다. 적으신 내용을 확인하고 \
                  다시 신청해 주세요.",
-                "You logged in or out since this page was opened. Nothing was ordered or charged. Look at what \
-                 you typed, and send it again.",
+                "You logged in or out since this page was opened. Nothing was ordered or charged. Look at \
+                 what you typed, and send it again.",
             ),
         ]
     };

@@ -97,8 +97,8 @@ fn tile(visitor: &Visitor, product: &ProductView) -> Markup {
             div class="words" {
                 p class="small soft" { (product.offer.model) }
                 h3 { a href={ "/products/" (product.id) } { (product.offer.name) } }
-                @if !product.offer.description.is_empty() {
-                    p class="small soft clamp" { (product.offer.description.lines().next().unwrap_or_default()) }
+                @if let Some(first) = product.offer.description.lines().next() {
+                    p class="small soft clamp" { (first) }
                 }
                 div class="row apart" { (price(visitor, product.offer.fee)) (stock(visitor, product)) }
             }
