@@ -19,8 +19,8 @@ use crate::{
 
 /// How many connections a load has where nothing else is said.
 pub const CONNECTIONS: usize = 64;
-/// Memory is looked at when so much time has passed after the load: entities without work are let go after ten
-/// seconds, and what they took goes back to the system within ten more.
+/// Memory is looked at when so much time has passed after the load: entities without work are let go after
+/// ten seconds, and what they took goes back to the system within ten more.
 const IDLE: Duration = Duration::from_secs(30);
 /// How often is asked whether a server is ready.
 const POLL: Duration = Duration::from_millis(5);
