@@ -13,6 +13,8 @@ use crate::{
 pub const CROWD: usize = 3;
 /// Rentals that are asked about are among so many newest ones.
 const RECENT: usize = 8;
+/// How far clocks jump forward in one history, in ms: keys are kept for a day, and histories hold them to it.
+const JUMPS_MAX_MS: i64 = 20 * 60 * 60 * 1_000;
 
 /// What may go wrong in one history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +65,8 @@ pub fn plan(seed: u64, operations: usize) -> Plan {
     let troubles: Vec<Trouble> = TROUBLES.into_iter().filter(|_| dice.percent(35)).collect();
     let trouble_percent = dice.0.random_range(5..=40);
     let pace = dice.0.random_range(0..3);
-    let mut maker = Maker { dice, pace, steps: Vec::new(), places: Vec::new(), cards: Vec::new() };
+    let mut maker =
+        Maker { dice, pace, steps: Vec::new(), places: Vec::new(), cards: Vec::new(), jumped_ms: 0 };
     maker.cards = maker.dice.cards();
     for _ in 0..operations {
         if !troubles.is_empty() && maker.dice.percent(trouble_percent) {
@@ -133,6 +136,8 @@ struct Maker {
     steps: Vec<Step>,
     places: Vec<usize>,
     cards: Vec<Card>,
+    /// How far the clock was put forward, in ms.
+    jumped_ms: i64,
 }
 
 impl Maker {
@@ -261,7 +266,11 @@ impl Maker {
             Trouble::SmsPanics => Fault::SmsPanic,
             Trouble::ClockJumps => {
                 let jumps = [-20_000, -1_000, 500, 5_000, 100_000, 7_200_000];
-                Fault::Clock { jump_ms: *dice.one_of(&jumps) }
+                let jump_ms = *dice.one_of(&jumps);
+                let within_a_day = self.jumped_ms + jump_ms <= JUMPS_MAX_MS;
+                let jump_ms = if within_a_day { jump_ms } else { jumps[0] };
+                self.jumped_ms += jump_ms;
+                Fault::Clock { jump_ms }
             }
         };
         self.push(What::Fault(fault));
