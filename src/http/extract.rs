@@ -2,18 +2,13 @@
 
 use std::pin::Pin;
 
-use actix_web::{
-    FromRequest, HttpRequest,
-    dev::Payload,
-    http::header,
-    web::{self, Bytes, BytesMut},
-};
-use futures_util::StreamExt as _;
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
 use super::{
+    body::Body,
     limits::Limits,
     problem::{FieldError, Problem},
     problem_kinds::Kind,
@@ -27,8 +22,8 @@ use crate::{
     },
 };
 
-/// The largest body, in bytes.
-pub const BODY_MAX: usize = 64 * 1_024;
+/// A body in JSON.
+const BODY: Body = Body { name: "body", max: (64 * 1_024, "64 KiB"), broken: Kind::MalformedJson };
 /// How deep a body may be nested.
 const DEPTH_MAX: usize = 16;
 
@@ -69,23 +64,8 @@ pub fn read_json<T: DeserializeOwned>(
             let rule = "the body must be application/json, not compressed";
             return Err(Problem::new(Kind::UnsupportedMediaType, rule));
         }
-        let read = tokio::time::timeout(within, read(payload)).await;
-        let told = || format!("the body took longer than {} ms to arrive", within.as_millis());
-        let late = |_| Problem::new(Kind::RequestTimeout, told());
-        parse(&read.map_err(late)??, digested)
+        parse(&BODY.read(payload, within).await?, digested)
     }
-}
-
-async fn read(mut payload: Payload) -> Result<Bytes, Problem> {
-    let mut body = BytesMut::new();
-    while let Some(part) = payload.next().await {
-        let part = part.map_err(|_| Problem::new(Kind::MalformedJson, "the body broke off"))?;
-        if body.len() + part.len() > BODY_MAX {
-            return Err(Problem::new(Kind::PayloadTooLarge, "the body has more than 64 KiB"));
-        }
-        body.extend_from_slice(&part);
-    }
-    Ok(body.freeze())
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8], digested: bool) -> Result<(T, Digest), Problem> {

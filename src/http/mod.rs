@@ -1,6 +1,7 @@
 //! HTTP: the one listener and the one route table. Handlers parse, ask the shop, and map its answer.
 
 pub mod auth;
+pub mod body;
 pub mod clients;
 pub mod connection;
 pub mod correlation;

@@ -12,7 +12,6 @@ use actix_web::{
     http::{Uri, header, header::HeaderValue, uri::PathAndQuery},
     web,
 };
-use futures_util::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -22,7 +21,7 @@ use super::{
 use crate::{
     actors::{ask::Because, shop::Principal},
     domain::CustomerId,
-    http::{App, correlation::Cause, limits::Limits, problem::Problem, problem_kinds::Kind},
+    http::{App, body::Body, correlation::Cause, limits::Limits, problem::Problem, problem_kinds::Kind},
 };
 
 /// The cookie of a session.
@@ -33,8 +32,8 @@ const SESSION_AGE_S: u64 = 24 * 60 * 60;
 const CHOICE_AGE_S: u64 = 365 * SESSION_AGE_S;
 /// The header in which a script of ours shows that it is one.
 pub const CSRF_HEADER: &str = "X-CSRF-Token";
-/// The largest form, in bytes.
-const FORM_BYTES_MAX: usize = 64 * 1_024;
+/// A body that is a form.
+const FORM: Body = Body { name: "form", max: (64 * 1_024, "64 KiB"), broken: Kind::MalformedJson };
 
 /// A cookie's value.
 #[must_use]
@@ -288,22 +287,9 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<Fields, Problem
     if !is_form {
         return Err(Problem::new(Kind::UnsupportedMediaType, "the body must be a form"));
     }
-    let late = |_| Problem::new(Kind::RequestTimeout, "the form took too long to arrive");
-    let body = tokio::time::timeout(Limits::body_timeout(request), gather(payload)).await.map_err(late)??;
-    let body = String::from_utf8(body).map_err(|_| Problem::invalid_field("", "must be UTF-8"))?;
-    let pairs = web::Query::<Vec<(String, String)>>::from_query(&body);
+    let body = FORM.read(payload, Limits::body_timeout(request)).await?;
+    let body = std::str::from_utf8(&body).map_err(|_| Problem::invalid_field("", "must be UTF-8"))?;
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(body);
     let pairs = pairs.map_err(|_| Problem::invalid_field("", "is not a form"))?.into_inner();
     Ok(Fields(pairs.into_iter().collect()))
-}
-
-async fn gather(mut payload: Payload) -> Result<Vec<u8>, Problem> {
-    let mut body = Vec::new();
-    while let Some(part) = payload.next().await {
-        let part = part.map_err(|_| Problem::new(Kind::MalformedJson, "the form broke off"))?;
-        if body.len() + part.len() > FORM_BYTES_MAX {
-            return Err(Problem::new(Kind::PayloadTooLarge, "the form has more than 64 KiB"));
-        }
-        body.extend_from_slice(&part);
-    }
-    Ok(body)
 }

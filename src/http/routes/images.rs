@@ -5,13 +5,7 @@
 
 use std::pin::Pin;
 
-use actix_web::{
-    FromRequest, HttpRequest, HttpResponse,
-    dev::Payload,
-    http::header,
-    web::{self, BytesMut},
-};
-use futures_util::StreamExt as _;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::header, web};
 
 use super::products::{find, shown};
 use crate::{
@@ -20,10 +14,13 @@ use crate::{
         image::{IMAGE_BYTES_MAX, Image, ImageFormat},
     },
     http::{
-        App, auth::Operator, correlation::Cause, limits::Limits, problem::Problem, problem_kinds::Kind,
-        resources,
+        App, auth::Operator, body::Body, correlation::Cause, limits::Limits, problem::Problem,
+        problem_kinds::Kind, resources,
     },
 };
+
+/// A body that is a picture.
+const BODY: Body = Body { name: "picture", max: (IMAGE_BYTES_MAX, "1 MiB"), broken: Kind::RequestTimeout };
 
 /// A picture that was sent.
 pub struct Picture {
@@ -44,25 +41,11 @@ impl FromRequest for Picture {
             if encoded {
                 return Err(unknown());
             }
-            let told = || format!("the picture took longer than {} ms to arrive", within.as_millis());
-            let late = |_| Problem::new(Kind::RequestTimeout, told());
-            let bytes = tokio::time::timeout(within, read(payload)).await.map_err(late)??;
+            let bytes = BODY.read(payload, within).await?;
             let format = ImageFormat::of(&bytes).ok_or_else(unknown)?;
-            Ok(Self { format, bytes })
+            Ok(Self { format, bytes: bytes.into() })
         })
     }
-}
-
-async fn read(mut payload: Payload) -> Result<Vec<u8>, Problem> {
-    let mut bytes = BytesMut::new();
-    while let Some(part) = payload.next().await {
-        let part = part.map_err(|_| Problem::new(Kind::RequestTimeout, "the picture broke off"))?;
-        if bytes.len() + part.len() > IMAGE_BYTES_MAX {
-            return Err(Problem::new(Kind::PayloadTooLarge, "the picture has more than 1 MiB"));
-        }
-        bytes.extend_from_slice(&part);
-    }
-    Ok(bytes.into())
 }
 
 /// Gives a product a picture.
