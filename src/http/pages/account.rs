@@ -2,6 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    http::header::HeaderName,
     web::{self, Query},
 };
 use maud::{Markup, html};
@@ -50,14 +51,8 @@ pub fn encoded(text: &str) -> String {
 
 /// Chooses a language.
 pub async fn language(request: HttpRequest, code: web::Path<String>, onward: Query<Onward>) -> HttpResponse {
-    let mut response = see_other(&onward.path("/"));
     let chosen = Lang::named(&code).map(|lang| set_cookie(&request, LANGUAGE, lang.code(), true));
-    if let Some((name, value)) = chosen
-        && let Ok(value) = value.parse()
-    {
-        response.headers_mut().append(name, value);
-    }
-    response
+    go_on(&onward.path("/"), chosen)
 }
 
 /// What a form says of its last try.
@@ -185,11 +180,17 @@ pub async fn do_sign_up(
     }
 }
 
-/// A page that goes on as somebody who is logged in.
+/// Goes on as somebody who is logged in.
 fn begin(request: &HttpRequest, token: &str, to: &str) -> HttpResponse {
+    go_on(to, Some(set_cookie(request, SESSION, token, false)))
+}
+
+/// Goes on, with a cookie.
+fn go_on(to: &str, cookie: Option<(HeaderName, String)>) -> HttpResponse {
     let mut response = see_other(to);
-    let (name, value) = set_cookie(request, SESSION, token, false);
-    if let Ok(value) = value.parse() {
+    if let Some((name, value)) = cookie
+        && let Ok(value) = value.parse()
+    {
         response.headers_mut().append(name, value);
     }
     response

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     actors::shop::{PageRequest, ProductView},
     domain::{
-        Money,
+        Money, ProductId,
         product::{MAX_STOCK, Offer},
         text::{bounded, line},
     },
@@ -75,7 +75,7 @@ fn index_page<'a>(app: &App, visitor: &'a Visitor, draft: &Draft) -> Result<Page
 }
 
 fn product_row(app: &App, visitor: &Visitor, product: &ProductView) -> Vec<Markup> {
-    let at = format!("/admin/products/{}", product.id);
+    let at = address(product.id);
     let label = visitor.t("입고 수량", "How many");
     let name = html! {
         a href=(at) { b { (product.offer.name) } } br;
@@ -169,8 +169,13 @@ pub async fn register(app: web::Data<App>, filled: Filled) -> Result<HttpRespons
         }
     };
     let registered = registered.or_page(&visitor)?;
-    let at = format!("/admin/products/{}", registered.value.id);
+    let at = address(registered.value.id);
     Ok(see_other(&office::having(&at, "registered")))
+}
+
+/// Where a purifier is edited.
+fn address(id: ProductId) -> String {
+    format!("/admin/products/{id}")
 }
 
 fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, Instead> {
@@ -201,7 +206,7 @@ fn version(product: &ProductView) -> String {
 }
 
 fn edit_page<'a>(visitor: &'a Visitor, product: &'a ProductView, draft: &Draft) -> Page<'a> {
-    let at = format!("/admin/products/{}", product.id);
+    let at = address(product.id);
     let content = html! {
         div class="stack" {
             div class="row apart" { h1 { (product.offer.name) } (stock(visitor, product)) }
@@ -245,7 +250,7 @@ fn upload(visitor: &Visitor, product: &ProductView) -> Markup {
             label for="picture" { (visitor.t("사진 올리기", "Upload a picture")) }
             input id="picture" type="file" accept="image/png,image/jpeg,image/webp"
                 data-to={ "/v1/products/" (product.id) "/image" }
-                data-done=(office::having(&format!("/admin/products/{}", product.id), "pictured"))
+                data-done=(office::having(&address(product.id), "pictured"))
                 data-failed=(visitor.t(
                     "올리지 못했습니다. 1 MiB 이하의 PNG, JPEG, WebP 사진인지 확인해 주세요.",
                     "It could not be uploaded: PNG, JPEG or WebP, up to 1 MiB.",
@@ -279,7 +284,7 @@ pub async fn edit(
         }
     };
     let Err((problem, wrong)) = edited else {
-        return Ok(see_other(&office::having(&format!("/admin/products/{}", product.id), "saved")));
+        return Ok(see_other(&office::having(&address(product.id), "saved")));
     };
     let (told, product) = (told(visitor.lang, &problem), find(&app, &visitor, &id)?);
     let fields = if problem.kind == Kind::PreconditionFailed { drafted(&product).fields } else { fields };
@@ -316,7 +321,7 @@ pub async fn ask_withdraw(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Instead> {
     let product = find(&app, &visitor, &id)?;
-    let at = format!("/admin/products/{}", product.id);
+    let at = address(product.id);
     if product.withdrawn {
         return Ok(see_other(&at));
     }
@@ -341,5 +346,5 @@ pub async fn withdraw(
     let Filled { visitor, because, .. } = filled;
     let product = find(&app, &visitor, &id)?;
     app.shop.withdraw_product(product.id, because).await.or_page(&visitor)?;
-    Ok(see_other(&office::having(&format!("/admin/products/{}", product.id), "withdrawn")))
+    Ok(see_other(&office::having(&address(product.id), "withdrawn")))
 }
