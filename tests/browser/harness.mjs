@@ -7,6 +7,7 @@ import { mkdtempSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after, before } from "node:test";
 
 // Packages are installed beside what is built, not beside the sources.
 const require = createRequire(join(process.env.TEST_NODE_MODULES, "x.js"));
@@ -69,6 +70,32 @@ export const browse = async () => {
       return page;
     },
   };
+};
+
+/// A server and a browser for the tests of a file, once `prepare` is done.
+export const stage = (settings, prepare = async () => {}) => {
+  const [server, open] = [{}, []];
+  let browser;
+  const visitor = async (how = {}) => {
+    const page = await browser.visitor({ url: server.url, ...how });
+    open.push(page);
+    return page;
+  };
+  before(async () => {
+    Object.assign(server, await serve(settings));
+    browser = await browse();
+    await prepare();
+  });
+  after(async () => {
+    await browser?.close();
+    await server.close?.();
+  });
+  /// No page had an error, of more than so many that were opened.
+  const well = (more) => {
+    assert.ok(open.length > more);
+    open.filter((page) => !page.gone).forEach((page) => page.well());
+  };
+  return { server, visitor, well };
 };
 
 /// What axe finds on a page: nothing.

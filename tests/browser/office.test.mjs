@@ -1,26 +1,10 @@
 // The operator's pages in a real browser: on a phone, without scripts, without a server, and after a log-out.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { WIDTHS, accessible, browse, keep, operate, rent, serve, signUp } from "./harness.mjs";
+import { test } from "node:test";
+import { WIDTHS, accessible, keep, operate, rent, signUp, stage } from "./harness.mjs";
 
-let server;
-let browser;
-const open = [];
-const visitor = async (how = {}) => {
-  const page = await browser.visitor({ url: server.url, ...how });
-  open.push(page);
-  return page;
-};
-const call = (path, body) => fetch(server.url + path, {
-  method: "POST",
-  headers: { authorization: `Bearer ${server.key}`, "content-type": "application/json" },
-  body: JSON.stringify(body),
-});
-
-before(async () => {
-  server = await serve({ SAEM_FAULTS__ENABLED: "true" });
-  browser = await browse();
+const { server, visitor, well } = stage({ SAEM_FAULTS__ENABLED: "true" }, async () => {
   const customer = await visitor();
   await signUp(customer, "긴이름".repeat(12));
   for (const name of ["샘 정수기 미니", "샘 얼음정수기"]) {
@@ -28,9 +12,10 @@ before(async () => {
     await customer.waitForSelector("text=렌탈이 확정되었습니다");
   }
 });
-after(async () => {
-  await browser?.close();
-  await server?.close();
+const call = (path, body) => fetch(server.url + path, {
+  method: "POST",
+  headers: { authorization: `Bearer ${server.key}`, "content-type": "application/json" },
+  body: JSON.stringify(body),
 });
 
 // Whether everything that can be pressed is in sight, and no cell so narrow that its words are broken.
@@ -144,6 +129,5 @@ test("what is given up for good is asked about first", async () => {
 });
 
 test("no page had an error on its console, or loaded anything from elsewhere", () => {
-  assert.ok(open.length > 5);
-  open.filter((page) => !page.gone).forEach((page) => page.well());
+  well(5);
 });

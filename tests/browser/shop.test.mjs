@@ -1,17 +1,10 @@
 // The pages in a real browser, by clicking.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { WIDTHS, accessible, browse, keep, operate, rent, serve, signUp, step } from "./harness.mjs";
+import { test } from "node:test";
+import { WIDTHS, accessible, keep, operate, rent, signUp, stage, step } from "./harness.mjs";
 
-let server;
-let browser;
-const open = [];
-const visitor = async (how = {}) => {
-  const page = await browser.visitor({ url: server.url, ...how });
-  open.push(page);
-  return page;
-};
+const { server, visitor, well } = stage({ SAEM_PAYMENT__DEADLINE_MS: "1200", SAEM_FAULTS__ENABLED: "true" });
 const api = async (path) => {
   const answer = await fetch(server.url + path, { headers: { authorization: `Bearer ${server.key}` } });
   return answer.json();
@@ -24,15 +17,6 @@ const eventually = async (what, look) => {
   }
   assert.fail(`never: ${what}`);
 };
-
-before(async () => {
-  server = await serve({ SAEM_PAYMENT__DEADLINE_MS: "1200", SAEM_FAULTS__ENABLED: "true" });
-  browser = await browse();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
 
 test("a customer rents, watches it move without a reload, and has it installed", async () => {
   const page = await visitor();
@@ -270,6 +254,5 @@ for (const [name, width] of Object.entries(WIDTHS)) {
 }
 
 test("no page had an error on its console, or loaded anything from elsewhere", () => {
-  assert.ok(open.length > 10);
-  open.forEach((page) => page.well());
+  well(10);
 });
