@@ -124,6 +124,7 @@ impl Lane {
             self.reactor.contexts.command(key.group.context(), command.clone(), because).await
         } {
             attempts += 1;
+            self.reactor.progress.pulse().beat();
             warn!(held = %key, %correlation, %error, "cannot be recorded yet; waiting");
             pause(attempts).await;
         }

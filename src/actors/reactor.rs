@@ -39,8 +39,8 @@ use crate::{
 const LANE_QUEUE: usize = 256;
 /// How many events are read at once.
 const READ_MAX: usize = 512;
-/// How often the cursor is stored, if it moved.
-const STORE_CURSOR_EVERY: Duration = Duration::from_secs(1);
+/// How long after it moved the cursor is stored.
+const STORE_CURSOR_AFTER: Duration = Duration::from_secs(1);
 
 /// What a reactor works with. Cheap to clone.
 #[derive(Clone)]
@@ -158,11 +158,11 @@ async fn pump_retries(reactor: &Reactor, lanes: &[mpsc::Sender<Task>]) -> Result
 }
 
 async fn store_cursor(reactor: &Reactor, marks: &Marks, cursor: &Cursor) {
-    let mut stored = Position::default();
+    let mut stored = marks.settled();
     loop {
-        tokio::time::sleep(STORE_CURSOR_EVERY).await;
+        reactor.progress.at(Position(stored.0 + 1)).await;
+        tokio::time::sleep(STORE_CURSOR_AFTER).await;
         let settled = marks.settled();
-        reactor.progress.reached(settled);
         // Storing late is harmless, and so is failing to: the next time tells.
         if settled > stored && cursor.store(settled).await.is_ok() {
             stored = settled;
