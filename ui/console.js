@@ -6,8 +6,23 @@
   const POINTS = 120;
   const parts = document.getElementById("parts");
   const state = document.getElementById("live-state");
-  const series = { requests: [[]], latency: [[]], window: [[], []], backlog: [[]] };
+  const KEPT = "saem-console";
+  let series = { requests: [[]], latency: [[]], window: [[], []], backlog: [[]] };
   let before = null;
+  // Of one clock on every page, and never set back while one is open.
+  const wall_ms = () => performance.timeOrigin + performance.now();
+
+  // Each button loads the page anew: its plots go on from where they were.
+  addEventListener("pagehide", () => {
+    const last = before && { ...before, buckets: [...before.buckets] };
+    sessionStorage.setItem(KEPT, JSON.stringify({ series, last }));
+  });
+  const take = () => {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT));
+    if (!kept?.last || wall_ms() - kept.last.at > 10 * EVERY_MS) return;
+    series = kept.series;
+    before = { ...kept.last, buckets: new Map(kept.last.buckets) };
+  };
 
   // What it is said to be is what it is: nothing is said before the first look.
   const tell = (live) => {
@@ -19,7 +34,7 @@
 
   // What /metrics counts of requests, but for the console's own.
   const requests = (text) => {
-    const counts = { at: performance.now(), total: 0, buckets: new Map() };
+    const counts = { at: wall_ms(), total: 0, buckets: new Map() };
     const own = /route="(\/console[^"]*|\/metrics|\/v1\/mypage\/stream)"/;
     for (const line of text.split("\n")) {
       if (own.test(line)) continue;
@@ -104,5 +119,6 @@
     if (!document.hidden) await look().catch(() => tell(false));
     setTimeout(again, EVERY_MS);
   };
+  take();
   again();
 }

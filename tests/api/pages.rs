@@ -175,7 +175,7 @@ async fn what_goes_wrong_is_said_in_plain_words_and_what_was_typed_is_kept() {
     // A form that was answered is no longer the same request.
     let deferred = browser.rent(&product, "tok_timeout").await.location();
     let page = browser.get(&deferred).await;
-    page.says("Please pay a little later");
+    page.says("Waiting for your payment");
     let pay = format!("{}/pay", deferred.strip_suffix("?new").unwrap());
     let paid = eventually("it can be paid", || async {
         let mut browser = Browser { cookies: browser.cookies.clone(), ..Browser::at(&app, "en") };

@@ -79,7 +79,7 @@ test("a payment that is put off counts down, and is paid later", async () => {
   const page = await visitor({ width: WIDTHS.phone });
   await signUp(page, "최나중");
   await rent(page, "샘 정수기 미니", "tok_error");
-  await page.waitForSelector("text=결제를 조금 뒤에 해 주세요");
+  await page.waitForSelector("text=결제를 기다리고 있습니다");
   await page.waitForSelector(".countdown >> text=/결제할 수 있습니다/");
   await keep(page, "deferred-phone");
   await accessible(page);
@@ -183,8 +183,12 @@ test("the console pauses the products while the shop goes on, and the stock is r
   await page.waitForSelector("#plot-requests .line", { state: "attached" });
   await keep(page, "console-desktop");
   await accessible(page);
+  const drawn = () => page.$eval("#plot-backlog .line", (line) => line.points.numberOfItems);
+  const before = await drawn();
   await page.click("#context-product");
   await page.waitForSelector("tr:has-text('product') .tag:text-is('작동')");
+  await page.waitForSelector("#plot-backlog .line", { state: "attached" });
+  assert.ok((await drawn()) > before, "its plots go on");
   await eventually("the units are taken", async () => (await stock("샘 정수기 패밀리")) === began - 2);
   await page.goto("/admin/rentals");
   await page.click("a:has-text('흐름 보기') >> nth=0");

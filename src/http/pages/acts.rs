@@ -23,8 +23,11 @@ pub async fn ask_cancel(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Instead> {
     let row = find(&app, &visitor, &id).await?;
-    if !may_cancel(&row) {
+    if row.rental_status == RentalStatus::Canceled {
         return Ok(see_other(&format!("/my/rentals/{}", row.rental_id)));
+    }
+    if !may_cancel(&row) {
+        return too_late(&app, &visitor, &row, &Problem::new(Kind::RentalNotCancelable, "")).await;
     }
     let content = html! {
         div class="wide narrow stack" {
@@ -66,7 +69,17 @@ pub async fn cancel(
     };
     // Too late, as likely as not: the rental shows what happened to it.
     let (problem, row) = (Problem::from(error), find(&app, &visitor, &id).await?);
-    let page = show(&app, &visitor, &row, Above::Wrong(told(visitor.lang, &problem))).await?;
+    too_late(&app, &visitor, &row, &problem).await
+}
+
+/// The rental as it is, under why it is not canceled.
+async fn too_late(
+    app: &App,
+    visitor: &Visitor,
+    row: &Row,
+    problem: &Problem,
+) -> Result<HttpResponse, Instead> {
+    let page = show(app, visitor, row, Above::Wrong(told(visitor.lang, problem))).await?;
     Ok(page.show_as(problem.kind.status()))
 }
 

@@ -240,7 +240,7 @@ fn actors(visitor: &Visitor, kinds: &[ActorKind]) -> Markup {
         Column::number(visitor.t("활성", "Live")),
         Column::number(visitor.t("재시작", "Restarts")),
         Column::number(visitor.t("대기", "Queue")),
-        Column::short(visitor.t("격리", "Quarantine")),
+        Column::number(visitor.t("격리", "Quarantine")),
     ];
     let rows = kinds.iter().map(|kind| actor_row(visitor, kind)).collect();
     html! {

@@ -174,11 +174,11 @@ fn waiting(app: &App, visitor: &Visitor, row: &Row, with_link: bool) -> Markup {
     let now = visitor.t("지금 결제할 수 있습니다", "You can pay now");
     html! {
         div class="notice wait" {
-            b { (visitor.t("결제를 조금 뒤에 해 주세요", "Please pay a little later")) }
+            b { (visitor.t("결제를 기다리고 있습니다", "Waiting for your payment")) }
             p { (visitor.t(
-                "지금 카드사와 연결이 원활하지 않아 결제를 미뤄 두었습니다. 신청은 그대로 남아 있고, 두 번 청구되지 않습니다. \
+                "카드사와 연결이 원활하지 않아 결제를 미뤄 두었습니다. 신청은 그대로 남아 있고, 두 번 청구되지 않습니다. \
                  다만 정수기는 결제한 순서대로 배정합니다. 그사이 품절되면 렌탈이 취소되고 결제하신 금액은 모두 환불됩니다.",
-                "The bank could not be reached just now, so your payment is put off. Your order is kept, \
+                "The bank could not be reached, so your payment was put off. Your order is kept, \
                  and you are never charged twice. Units go to those who have paid: should they run out \
                  first, it is canceled and refunded in full.",
             )) }

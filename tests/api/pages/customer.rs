@@ -57,7 +57,7 @@ async fn a_payment_that_is_put_off_promises_nothing_and_is_put_off_again_while_t
     let left = again.html.split("data-left=\"").nth(1).unwrap().split('"').next().unwrap();
     assert!(left.parse::<u64>().unwrap() > 0, "{left}");
     // Whoever comes back to that answer's address is at the rental.
-    browser.get(&format!("{at}/pay")).await.says("결제를 조금 뒤에 해 주세요");
+    browser.get(&format!("{at}/pay")).await.says("결제를 기다리고 있습니다");
     set_breaker(&app, "AUTO").await;
     let declined = browser.fill(&again, &format!("{at}/pay"), &[("card", "tok_decline")]).await;
     assert_eq!(declined.status, 402);
@@ -96,6 +96,10 @@ async fn a_rental_page_says_where_the_purifier_is_and_no_longer_that_it_is_confi
     assert_eq!(late.status, 409);
     late.says("설치가 끝나 취소할 수 없습니다");
     late.says("진행 상황");
+    // So is it to whoever kept the address of the question.
+    let kept = browser.get(&format!("{at}/cancel")).await;
+    assert_eq!(kept.status, 409);
+    kept.says("설치가 끝나 취소할 수 없습니다");
 }
 
 #[tokio::test]
