@@ -23,6 +23,11 @@ fn encode_suffix(mut bits: u128) -> [u8; SUFFIX_LEN] {
     suffix
 }
 
+/// Text that was made of ASCII.
+pub(crate) fn ascii(text: &[u8]) -> &str {
+    std::str::from_utf8(text).expect("it is ASCII")
+}
+
 fn decode_suffix(suffix: &str) -> Result<u128, InvalidId> {
     // 26 × 5 bits are 130: a first character above '7' would overflow.
     if suffix.len() != SUFFIX_LEN || suffix.as_bytes()[0] > b'7' {
@@ -62,6 +67,14 @@ macro_rules! typed_ids {
             /// What stands before the underscore.
             pub const PREFIX: &'static str = $prefix;
 
+            /// As text, made in one go: an answer is full of ids.
+            fn text(self) -> [u8; Self::PREFIX.len() + 1 + SUFFIX_LEN] {
+                let mut text = [b'_'; Self::PREFIX.len() + 1 + SUFFIX_LEN];
+                text[..Self::PREFIX.len()].copy_from_slice(Self::PREFIX.as_bytes());
+                text[Self::PREFIX.len() + 1..].copy_from_slice(&encode_suffix(self.0));
+                text
+            }
+
             /// Reads `prefix_suffix`.
             ///
             /// # Errors
@@ -74,9 +87,7 @@ macro_rules! typed_ids {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                let suffix = encode_suffix(self.0);
-                let suffix = std::str::from_utf8(&suffix).expect("the alphabet is ASCII");
-                write!(f, concat!($prefix, "_{}"), suffix)
+                f.write_str(ascii(&self.text()))
             }
         }
 
@@ -89,7 +100,7 @@ macro_rules! typed_ids {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() {
-                    serializer.collect_str(self)
+                    serializer.serialize_str(ascii(&self.text()))
                 } else {
                     self.0.serialize(serializer)
                 }

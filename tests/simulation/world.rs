@@ -60,7 +60,7 @@ pub fn template() -> &'static Template {
 }
 
 /// A thread's runtime, whose clock stands still from its very beginning: a part of a millisecond that passes
-/// before would be another one each time. Nothing here reads from a socket, which would be asked at each turn.
+/// before would be another one each time. Nothing here reads from sockets, which would be asked at each turn.
 pub fn system() -> SystemRunner {
     let paused = || Builder::new_current_thread().enable_time().start_paused(true).build();
     System::with_tokio_rt(move || paused().expect("a runtime needs nothing"))
