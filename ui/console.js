@@ -96,7 +96,7 @@
     // Whoever is about to press a button keeps their place.
     const focus = parts.contains(document.activeElement) ? document.activeElement : null;
     parts.innerHTML = html;
-    if (focus?.id) document.getElementById(focus.id)?.focus();
+    if (focus?.id) document.getElementById(focus.id)?.focus({ preventScroll: true });
     const figures = document.getElementById("figures").dataset;
     if (before) {
       const rate = (now.total - before.total) / ((now.at - before.at) / 1000);
@@ -121,4 +121,6 @@
   };
   take();
   again();
+  // Whoever pressed a button goes on from there.
+  document.getElementById(location.hash.slice(1))?.focus();
 }

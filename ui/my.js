@@ -62,13 +62,19 @@
   };
 
   let waiting = null;
-  const renewMessages = () => {
+  const renewMessages = (after_ms = 400) => {
     if (!messages || waiting) return;
     waiting = setTimeout(async () => {
       waiting = null;
-      messages.replaceChildren(await get("/my/messages"));
-    }, 400);
+      await get("/my/messages").then((piece) => messages.replaceChildren(piece)).catch((error) => console.warn(error));
+      watchMessages();
+    }, after_ms);
   };
+  // That a message has been sent is no event of a rental's.
+  const watchMessages = () => {
+    if (messages?.querySelector("[data-sending]")) renewMessages(3000);
+  };
+  watchMessages();
 
   const show = (on) => {
     live.hidden = false;

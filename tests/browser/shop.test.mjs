@@ -173,6 +173,7 @@ test("the console pauses the products while the shop goes on, and the stock is r
   const began = await stock("샘 정수기 패밀리");
   await page.click("#context-product");
   await page.waitForSelector("tr:has-text('product') .tag:text-is('멈춤')");
+  await page.waitForFunction(() => document.activeElement.id === "context-product");
   await signUp(shop, "정계속");
   for (const _ of [1, 2]) {
     await rent(shop, "샘 정수기 패밀리");
@@ -195,6 +196,20 @@ test("the console pauses the products while the shop goes on, and the stock is r
   await page.waitForSelector(".saga >> text=RentalPlaced");
   await keep(page, "saga-desktop");
   await accessible(page);
+});
+
+test("a message that waited is shown to be sent without a reload", async () => {
+  const [page, customer] = [await visitor(), await visitor()];
+  await operate(page, server.key, "/console");
+  await page.click("#context-notification");
+  await page.waitForSelector("tr:has-text('notification') .tag:text-is('멈춤')");
+  await signUp(customer, "문기다");
+  await rent(customer, "샘 정수기 패밀리");
+  await customer.waitForSelector("text=렌탈이 확정되었습니다");
+  await customer.goto("/my");
+  await customer.waitForSelector("#messages >> text=보내는 중");
+  await page.click("#context-notification");
+  await customer.waitForSelector("#messages:has-text('발송 완료'):not(:has-text('보내는 중'))");
 });
 
 test("an actor in quarantine is shown on the console and revived there", async () => {

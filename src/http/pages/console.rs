@@ -183,7 +183,7 @@ fn breaker_facts(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
             dt { (visitor.t("진행 중인 호출", "Calls under way")) }
             dd { (permits_in_use) " / " (permits) }
             dt { (visitor.t("대기열", "Queue")) } dd { (queue_depth) " / " (queue_capacity) }
-            dt { (visitor.t("대기열이 차서 거절", "Turned away, queue full")) } dd { (shed) }
+            dt { (visitor.t("밀려서 거절", "Turned away, too busy")) } dd { (shed) }
             dt { (visitor.t("차단기가 거절", "Refused by the breaker")) } dd { (breaker.not_permitted) }
             dt { (visitor.t("차단 횟수", "Times opened")) } dd { (breaker.openings) }
             @if let Some(ms) = breaker.retry_after_ms {
@@ -291,7 +291,7 @@ pub async fn maintain(
         _ => return Err(Problem::not_found("page")).or_page(&visitor),
     }
     .or_page(&visitor)?;
-    Ok(see_other("/console"))
+    Ok(see_other(&format!("/console#context-{}", context.as_str())))
 }
 
 /// Takes an actor out of quarantine.
@@ -309,11 +309,12 @@ pub async fn revive(
 /// Decides who decides whether the breaker is open.
 pub async fn set_breaker(app: web::Data<App>, filled: Filled) -> Result<HttpResponse, Instead> {
     filled.visitor.operator()?;
-    app.shop.set_breaker(match filled.fields.get("mode") {
+    let chosen = filled.fields.get("mode");
+    app.shop.set_breaker(match chosen {
         "AUTO" => BreakerMode::Auto,
         "FORCED_OPEN" => BreakerMode::ForcedOpen,
         "DISABLED" => BreakerMode::Disabled,
         _ => return Err(Problem::invalid_field("/mode", "is none of the modes")).or_page(&filled.visitor),
     });
-    Ok(see_other("/console"))
+    Ok(see_other(&format!("/console#mode-{chosen}")))
 }

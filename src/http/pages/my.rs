@@ -14,7 +14,7 @@ use super::{
     trouble::Told,
 };
 use crate::{
-    actors::shop::{NotificationStatus, PageRequest, Principal, Row},
+    actors::shop::{NotificationStatus, NotificationView, PageRequest, Principal, Row},
     domain::{CustomerId, Recorded, RentalId, delivery::DeliveryStatus, rental::RentalStatus},
     http::{App, auth::AnyRole, problem::Problem},
 };
@@ -348,11 +348,13 @@ async fn messages_of(app: &App, visitor: &Visitor, customer: CustomerId) -> Resu
         NotificationStatus::Delivered => visitor.t("도착", "Delivered"),
         NotificationStatus::Failed => visitor.t("전송 실패", "Not sent"),
     };
+    let under_way = |message: &NotificationView| message.status == NotificationStatus::Pending;
     Ok(html! {
         @if messages.is_empty() {
             p class="soft" { (visitor.t("아직 보내 드린 문자가 없습니다.", "Nothing was sent to you yet.")) }
         } @else {
-            ul class="messages" {
+            // The script looks again for as long as some are on their way: no event tells of that.
+            ul class="messages" data-sending[messages.iter().any(under_way)] {
                 @for message in &messages {
                     li {
                         p lang="ko" { (message.text) }

@@ -69,7 +69,7 @@ pub async fn show(
                         (visitor.lang.rental(rental.rental.status)) " · "
                         span class="mono" { (rental.id) }
                     }
-                    div class="saga-picture stack" {
+                    div class="stack" {
                         div class="scroll" tabindex="0" role="region" aria-label=(title) {
                             (diagram(&visitor, events))
                         }

@@ -112,7 +112,10 @@ pub fn told(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) -> &'sta
 #[must_use]
 pub fn fee(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) -> &'static str {
     match (row.rental_status, row.payment_status) {
-        (RentalStatus::PaymentDeferred, PaymentStatus::Requested) => lang.t("결제 대기", "To be paid"),
+        // Whatever may still come of the last try: it is the customer's turn.
+        (RentalStatus::PaymentDeferred, PaymentStatus::Requested | PaymentStatus::Unresolved) => {
+            lang.t("결제 대기", "To be paid")
+        }
         (_, PaymentStatus::Requested | PaymentStatus::Unresolved) => lang.rental(RentalStatus::Placed),
         (RentalStatus::Canceled, PaymentStatus::Approved) => lang.t("환불 진행 중", "Being refunded"),
         (_, PaymentStatus::Canceled) if Moments(events).captured() => lang.t("환불 완료", "Refunded"),
