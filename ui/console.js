@@ -12,16 +12,22 @@
   // Of one clock on every page, and never set back while one is open.
   const wall_ms = () => performance.timeOrigin + performance.now();
 
-  // Each button loads the page anew: its plots go on from where they were.
+  // Each button loads the page anew: its plots go on from where they were, and so does whoever pressed it,
+  // unless what was done is said at the top.
+  let pressed = null;
+  addEventListener("submit", (event) => { pressed = event.submitter?.id; });
   addEventListener("pagehide", () => {
     const last = before && { ...before, buckets: [...before.buckets] };
-    sessionStorage.setItem(KEPT, JSON.stringify({ series, last }));
+    sessionStorage.setItem(KEPT, JSON.stringify({ at: wall_ms(), top: scrollY, pressed, series, last }));
   });
   const take = () => {
     const kept = JSON.parse(sessionStorage.getItem(KEPT));
-    if (!kept?.last || wall_ms() - kept.last.at > 10 * EVERY_MS) return;
+    if (!kept || wall_ms() - kept.at > 10 * EVERY_MS) return;
     series = kept.series;
-    before = { ...kept.last, buckets: new Map(kept.last.buckets) };
+    before = kept.last && { ...kept.last, buckets: new Map(kept.last.buckets) };
+    if (!kept.pressed || location.search) return;
+    scrollTo({ top: kept.top, behavior: "instant" });
+    document.getElementById(kept.pressed)?.focus({ preventScroll: true });
   };
 
   // What it is said to be is what it is: nothing is said before the first look.
@@ -121,6 +127,4 @@
   };
   take();
   again();
-  // Whoever pressed a button goes on from there.
-  document.getElementById(location.hash.slice(1))?.focus();
 }

@@ -117,6 +117,7 @@ test("without scripts a customer rents and cancels all the same", async () => {
   await page.waitForSelector("text=렌탈이 확정되었습니다");
   await page.click("text=렌탈 취소하기");
   await page.click("text=네, 취소합니다");
+  await page.waitForURL(/\/my\/rentals\/[^/]+$/);
   await eventually("it is refunded", async () => {
     await page.reload();
     return page.locator(".steps >> text=환불 완료").isVisible();
@@ -184,12 +185,14 @@ test("the console pauses the products while the shop goes on, and the stock is r
   await page.waitForSelector("#plot-requests .line", { state: "attached" });
   await keep(page, "console-desktop");
   await accessible(page);
+  await page.evaluate(() => scrollTo({ top: 300, behavior: "instant" }));
   const drawn = () => page.$eval("#plot-backlog .line", (line) => line.points.numberOfItems);
   const before = await drawn();
   await page.click("#context-product");
   await page.waitForSelector("tr:has-text('product') .tag:text-is('작동')");
   await page.waitForSelector("#plot-backlog .line", { state: "attached" });
   assert.ok((await drawn()) > before, "its plots go on");
+  assert.equal(await page.evaluate(() => scrollY), 300, "and so does whoever looks at them");
   await eventually("the units are taken", async () => (await stock("샘 정수기 패밀리")) === began - 2);
   await page.goto("/admin/rentals");
   await page.click("a:has-text('흐름 보기') >> nth=0");

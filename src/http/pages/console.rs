@@ -291,7 +291,7 @@ pub async fn maintain(
         _ => return Err(Problem::not_found("page")).or_page(&visitor),
     }
     .or_page(&visitor)?;
-    Ok(see_other(&format!("/console#context-{}", context.as_str())))
+    Ok(see_other("/console"))
 }
 
 /// Takes an actor out of quarantine.
@@ -309,12 +309,11 @@ pub async fn revive(
 /// Decides who decides whether the breaker is open.
 pub async fn set_breaker(app: web::Data<App>, filled: Filled) -> Result<HttpResponse, Instead> {
     filled.visitor.operator()?;
-    let chosen = filled.fields.get("mode");
-    app.shop.set_breaker(match chosen {
+    app.shop.set_breaker(match filled.fields.get("mode") {
         "AUTO" => BreakerMode::Auto,
         "FORCED_OPEN" => BreakerMode::ForcedOpen,
         "DISABLED" => BreakerMode::Disabled,
         _ => return Err(Problem::invalid_field("/mode", "is none of the modes")).or_page(&filled.visitor),
     });
-    Ok(see_other(&format!("/console#mode-{chosen}")))
+    Ok(see_other("/console"))
 }
