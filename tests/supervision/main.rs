@@ -3,15 +3,10 @@
 //! On one thread, with tokio's clock paused: time passes only when nothing else can happen.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod stuck;
 mod unreliable;
 
-use std::{
-    future::Future,
-    rc::Rc,
-    sync::{Arc, Mutex},
-    task::Poll,
-    time::Duration,
-};
+use std::{future::Future, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use actix::Arbiter;
 use saem::{
@@ -105,7 +100,7 @@ impl Works {
     }
 
     fn over(memory: Arc<MemoryJournal>, seed: u64) -> Self {
-        let journal = Arc::new(Unreliable { inner: Arc::clone(&memory), loads: Mutex::default() });
+        let journal = Arc::new(Unreliable::over(Arc::clone(&memory)));
         let settings = ExchangeSettings {
             ask_timeout: Duration::from_secs(5),
             mailbox: 1_024,

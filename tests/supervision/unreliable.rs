@@ -1,10 +1,13 @@
-//! A journal whose loads fail on demand: what the memory backend's fault plan, which is about writing,
+//! A journal whose loads and timelines fail on demand: what the memory backend's fault plan, which is about writing,
 //! leaves out.
 
 use std::{
     collections::VecDeque,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use saem::{
@@ -24,10 +27,19 @@ pub(crate) enum LoadFault {
     Never,
 }
 
-/// A journal whose loads fail on demand.
+/// A journal whose loads and timelines fail on demand.
 pub(crate) struct Unreliable {
     pub(crate) inner: Arc<MemoryJournal>,
     pub(crate) loads: Mutex<VecDeque<LoadFault>>,
+    /// Whether who asks for a timeline waits for ever.
+    pub(crate) timelines_hang: AtomicBool,
+}
+
+impl Unreliable {
+    /// One that is reliable so far.
+    pub(crate) fn over(inner: Arc<MemoryJournal>) -> Self {
+        Self { inner, loads: Mutex::default(), timelines_hang: AtomicBool::default() }
+    }
 }
 
 impl Journal for Unreliable {
@@ -51,6 +63,9 @@ impl Journal for Unreliable {
     }
 
     fn timeline(&self, rental: RentalId) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
+        if self.timelines_hang.load(Ordering::Relaxed) {
+            return Box::pin(std::future::pending());
+        }
         self.inner.timeline(rental)
     }
 
