@@ -242,7 +242,11 @@ fn actors(visitor: &Visitor, kinds: &[ActorKind]) -> Markup {
         Column::number(visitor.t("대기", "Queue")),
         Column::number(visitor.t("격리", "Quarantine")),
     ];
-    let rows = kinds.iter().map(|kind| actor_row(visitor, kind)).collect();
+    let mut rows = Vec::new();
+    for children in kinds.chunk_by(|one, next| one.supervisor == next.supervisor) {
+        rows.push(supervisor_row(children));
+        rows.extend(children.iter().map(|kind| actor_row(visitor, kind)));
+    }
     html! {
         section class="card stack" {
             h2 id="actors-title" { (label) }
@@ -251,11 +255,25 @@ fn actors(visitor: &Visitor, kinds: &[ActorKind]) -> Markup {
     }
 }
 
+/// A branch of the tree: what its actors come to.
+fn supervisor_row(children: &[ActorKind]) -> Vec<Markup> {
+    let sum = |count: fn(&ActorKind) -> u64| {
+        let sum: u64 = children.iter().map(count).sum();
+        html! { (sum) }
+    };
+    vec![
+        html! { (children[0].supervisor) },
+        sum(|kind| kind.status.live as u64),
+        sum(|kind| kind.status.restarted),
+        sum(|kind| kind.mailbox_depth as u64),
+        sum(|kind| kind.status.quarantined as u64),
+    ]
+}
+
 fn actor_row(visitor: &Visitor, kind: &ActorKind) -> Vec<Markup> {
     let capacity = kind.mailbox_capacity.map(|capacity| format!(" / {capacity}")).unwrap_or_default();
     let head = html! {
-        (kind.kind) @if let Some(name) = &kind.name { " · " (name) } " "
-        span class="small soft" { (kind.supervisor) }
+        span class="leaf" { (kind.kind) @if let Some(name) = &kind.name { " · " (name) } }
     };
     let quarantine = html! {
         @if kind.status.quarantined == 0 { "0" } @else {
