@@ -1,5 +1,5 @@
-//! A journal whose loads and timelines fail on demand: what the memory backend's fault plan, which is about writing,
-//! leaves out.
+//! A journal whose loads and timelines fail on demand: what the memory backend's fault plan, which is about
+//! writing, leaves out.
 
 use std::{
     collections::VecDeque,
