@@ -99,24 +99,20 @@ pub(super) async fn attempt<A: Aggregate>(
 ) -> Finished<A> {
     let stage = Cell::new(Stage::Deciding(0));
     let work = work_off(&host, id, memory, &batch, &stage);
-    let outcome = match tokio::time::timeout(host.work_timeout, guarded(work)).await {
-        Ok(Ok(Ok(outcome))) => outcome,
-        Ok(Ok(Err(failure))) => return failed(&host, batch, stage.get(), failure),
-        Ok(Err(panic)) => {
-            return failed(&host, batch, stage.get(), Failure { reason: panic, answer: AskError::Stopped });
+    let failure = match tokio::time::timeout(host.work_timeout, guarded(work)).await {
+        Ok(Ok(Ok(WorkedOff { memory, answers }))) => {
+            for (work, answer) in batch.into_iter().zip(answers) {
+                if let Work::Ask(ask) = work {
+                    ask.answer(answer);
+                }
+            }
+            return Finished::Done(memory);
         }
-        Err(_elapsed) => {
-            let reason = "no progress".to_owned();
-            return failed(&host, batch, stage.get(), Failure { reason, answer: AskError::Timeout });
-        }
+        Ok(Ok(Err(failure))) => failure,
+        Ok(Err(panic)) => Failure { reason: panic, answer: AskError::Stopped },
+        Err(_elapsed) => Failure { reason: "no progress".to_owned(), answer: AskError::Timeout },
     };
-    let WorkedOff { memory, answers } = outcome;
-    for (work, answer) in batch.into_iter().zip(answers) {
-        if let Work::Ask(ask) = work {
-            ask.answer(answer);
-        }
-    }
-    Finished::Done(memory)
+    failed(&host, batch, stage.get(), failure).await
 }
 
 /// Why a batch failed as a whole, and what its callers are told.
@@ -131,7 +127,12 @@ struct WorkedOff<A> {
 }
 
 /// Answers those whom the failure hit; the others may be asked again.
-fn failed<A: Aggregate>(host: &Host, batch: Vec<Work<A>>, stage: Stage, failure: Failure) -> Finished<A> {
+async fn failed<A: Aggregate>(
+    host: &Host,
+    batch: Vec<Work<A>>,
+    stage: Stage,
+    failure: Failure,
+) -> Finished<A> {
     let (mut unanswered, mut memos) = (Vec::new(), Vec::new());
     let at_work = match stage {
         Stage::Deciding(index) => batch.get(index),
@@ -149,13 +150,11 @@ fn failed<A: Aggregate>(host: &Host, batch: Vec<Work<A>>, stage: Stage, failure:
             }
         }
     }
-    if !memos.is_empty() {
-        // A commit may be on its way: these keys are in use until the store has got past it.
-        let past = host.journal.vault_write(Vec::new());
-        actix_rt::spawn(async move {
-            let _ = past.await;
-            drop(memos);
-        });
+    if matches!(stage, Stage::Committing) {
+        // A commit may be on its way. Until the store has got past it, these keys are in use, and whoever
+        // comes next would load what it is about to change: every no-op would be decided on that, for good.
+        let _ = host.journal.vault_write(Vec::new()).await;
+        drop(memos);
     }
     Finished::Failed(Fall { reason: failure.reason, correlation, unanswered })
 }

@@ -7,7 +7,7 @@
 //! **What a restart does:** the state travels *inside* the batch. Whatever goes wrong destroys it; the
 //! actor hands its queue back to the supervisor and retires, and its successor reloads from the journal.
 
-use std::{collections::VecDeque, rc::Rc};
+use std::{cell::Cell, collections::VecDeque, rc::Rc};
 
 use actix::{WeakAddr, prelude::*};
 
@@ -29,7 +29,8 @@ pub struct EntityActor<A: Aggregate> {
     supervisor: WeakAddr<Supervisor>,
     memory: Option<Memory<A>>,
     queue: VecDeque<Work<A>>,
-    working: bool,
+    /// Whether a batch is under way; its supervisor looks.
+    working: Rc<Cell<bool>>,
     retired: bool,
 }
 
@@ -39,17 +40,18 @@ impl<A: Aggregate> EntityActor<A> {
         incarnation: u64,
         host: Rc<Host>,
         supervisor: WeakAddr<Supervisor>,
+        working: Rc<Cell<bool>>,
     ) -> Self {
         let (memory, queue) = (None, VecDeque::new());
-        Self { id, incarnation, host, supervisor, memory, queue, working: false, retired: false }
+        Self { id, incarnation, host, supervisor, memory, queue, working, retired: false }
     }
 
     /// Begins the next batch, unless one is under way.
     fn go_on(&mut self, ctx: &mut Context<Self>) {
-        if self.working || self.retired || self.queue.is_empty() {
+        if self.working.get() || self.retired || self.queue.is_empty() {
             return;
         }
-        self.working = true;
+        self.working.set(true);
         let batch = self.next_batch();
         let work = attempt(Rc::clone(&self.host), self.id, self.memory.take(), batch);
         ctx.spawn(work.into_actor(self).map(|finished, actor, ctx| actor.finished(finished, ctx)));
@@ -76,7 +78,7 @@ impl<A: Aggregate> EntityActor<A> {
     }
 
     fn finished(&mut self, finished: Finished<A>, ctx: &mut Context<Self>) {
-        self.working = false;
+        self.working.set(false);
         match finished {
             Finished::Done(memory) => {
                 self.memory = memory;

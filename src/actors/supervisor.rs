@@ -8,7 +8,7 @@
 //! actix's own `Supervisor` restarts after a stop only, not after a panic, keeps the failed struct's
 //! memory, and knows no intensity; hence this one (docs/adr/).
 
-use std::{any::Any, collections::HashMap, rc::Rc, time::Duration};
+use std::{any::Any, cell::Cell, collections::HashMap, rc::Rc, time::Duration};
 
 use actix::prelude::*;
 use serde::Serialize;
@@ -51,7 +51,7 @@ pub struct Supervisor {
 /// Where an entity stands.
 enum Child {
     /// It has an actor: an `Addr<EntityActor<A>>`.
-    Live { addr: Box<dyn Any>, incarnation: u64, last_used: Timestamp },
+    Live { addr: Box<dyn Any>, incarnation: u64, last_used: Timestamp, working: Rc<Cell<bool>> },
     /// It failed, and is restarted after a pause; what is asked meanwhile waits: a `Vec<Work<A>>`.
     Pausing { waiting: Box<dyn Any> },
     /// It failed too often.
@@ -77,7 +77,7 @@ impl Supervisor {
                     refuse(work, AskError::Shed);
                 }
             }
-            Some(Child::Live { addr, incarnation, last_used }) => {
+            Some(Child::Live { addr, incarnation, last_used, .. }) => {
                 let incarnation = *incarnation;
                 let addr =
                     addr.downcast_ref::<Addr<EntityActor<A>>>().expect("an id's kind is its aggregate");
@@ -102,7 +102,8 @@ impl Supervisor {
         self.incarnations += 1;
         let incarnation = self.incarnations;
         let supervisor = ctx.address().downgrade();
-        let actor = EntityActor::<A>::new(id, incarnation, Rc::clone(&self.host), supervisor);
+        let (host, working) = (Rc::clone(&self.host), Rc::default());
+        let actor = EntityActor::<A>::new(id, incarnation, host, supervisor, Rc::clone(&working));
         let mailbox = self.keeping.mailbox;
         let addr = EntityActor::create(|ctx| {
             ctx.set_mailbox_capacity(mailbox);
@@ -114,7 +115,7 @@ impl Supervisor {
             }
         }
         let last_used = self.host.sources.now();
-        self.children.insert(id, Child::Live { addr: Box::new(addr), incarnation, last_used });
+        self.children.insert(id, Child::Live { addr: Box::new(addr), incarnation, last_used, working });
     }
 
     /// An entity failed: what is unanswered waits for its successor, if there is one.
@@ -150,14 +151,14 @@ impl Supervisor {
         }
     }
 
-    /// Lets idle entities go. One that is still at work finishes it: its actor ends when it is idle
-    /// *and* nobody holds its address.
+    /// Lets idle entities go, and none that is at work: whoever came after it would load what its commit is
+    /// about to change, and take what is asked for nothing to do.
     fn sweep(&mut self) {
         let now = self.host.sources.now();
         let crowded = self.children.len() > self.keeping.live_max;
         let idle_ms = if crowded { 1_000.min(self.keeping.idle_ms) } else { self.keeping.idle_ms };
         self.children.retain(|_, child| match child {
-            Child::Live { last_used, .. } => now.ms_since(*last_used) < idle_ms,
+            Child::Live { last_used, working, .. } => working.get() || now.ms_since(*last_used) < idle_ms,
             Child::Pausing { .. } | Child::Quarantined => true,
         });
     }
