@@ -53,7 +53,8 @@ impl<A: Aggregate> EntityActor<A> {
         }
         self.working.set(true);
         let batch = self.next_batch();
-        let work = attempt(Rc::clone(&self.host), self.id, self.memory.take(), batch);
+        // In a box from the start: each step to its place would copy it.
+        let work = Box::pin(attempt(Rc::clone(&self.host), self.id, self.memory.take(), batch));
         ctx.spawn(work.into_actor(self).map(|finished, actor, ctx| actor.finished(finished, ctx)));
     }
 

@@ -13,8 +13,9 @@ use futures_util::FutureExt as _;
 ///
 /// # Errors
 /// The panic's message.
-pub async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, String> {
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| message(&*panic))
+pub fn guarded<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, String>> {
+    // An `async fn` would have room for `work` twice, and every future around it, too.
+    AssertUnwindSafe(work).catch_unwind().map(|done| done.map_err(|panic| message(&*panic)))
 }
 
 /// Like [`guarded`], for what does not wait.

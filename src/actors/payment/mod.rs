@@ -107,6 +107,8 @@ impl PaymentActor {
             // Dropping the reply tells the caller to ask again.
             return;
         }
+        // In a box from the start: each step to its place would copy it.
+        let conversation = Box::pin(conversation);
         let correlation = because.correlation;
         let span = debug_span!("payment conversation", about, %payment, %correlation);
         let run = async move {
