@@ -8,9 +8,10 @@
 //! actix's own `Supervisor` restarts after a stop only, not after a panic, keeps the failed struct's
 //! memory, and knows no intensity; hence this one (docs/adr/).
 
-use std::{any::Any, cell::Cell, collections::HashMap, rc::Rc, time::Duration};
+use std::{any::Any, cell::Cell, rc::Rc, time::Duration};
 
 use actix::prelude::*;
+use foldhash::{HashMap, HashMapExt as _};
 use serde::Serialize;
 use tracing::{error, field::display, warn};
 

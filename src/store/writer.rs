@@ -8,12 +8,13 @@
 //! nobody knows what is on disk, so nothing more is written until it is opened anew.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::hash_map::Entry,
     panic::AssertUnwindSafe,
     sync::{Arc, mpsc},
     time::Duration,
 };
 
+use foldhash::HashMap;
 use tokio::sync::oneshot;
 use tracing::error;
 

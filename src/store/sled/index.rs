@@ -8,10 +8,12 @@
 //! the smallest of these, is where start-up must begin to fold.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+use foldhash::HashMap;
 
 use super::{
     format::Files,

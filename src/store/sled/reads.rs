@@ -1,7 +1,8 @@
 //! Reading from disk what is not in memory any more, and everything once at start-up.
 
-use std::{collections::HashMap, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
+use foldhash::{HashMap, HashMapExt as _};
 use tracing::{error, field::display};
 
 use super::{

@@ -6,11 +6,9 @@
 //!
 //! The file that repeats the mark is written after the batch was answered: nobody waits for it.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    convert::Infallible,
-    sync::Arc,
-};
+use std::{collections::hash_map::Entry, convert::Infallible, sync::Arc};
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::{
     Shared,
