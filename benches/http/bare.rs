@@ -9,13 +9,13 @@
 use std::{error::Error, fs::File, path::Path, sync::mpsc};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
-use mimalloc::MiMalloc;
 use serde::{Deserialize, Serialize};
+use tikv_jemallocator::Jemalloc;
 use tokio::sync::oneshot;
 
 /// The same as the server's: neither the load nor what is compared with is to be slower by it.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// How many commits are made durable at once.
 const GROUP_MAX: usize = 1_024;

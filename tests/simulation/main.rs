@@ -46,7 +46,7 @@ use self::{
 
 // A million histories spend a sixth of their time in the system's allocator.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// How many histories are run unless told otherwise.
 const SEEDS: u64 = 2_000;
