@@ -3,6 +3,7 @@
 //! On one thread, with tokio's clock paused: time passes only when nothing else can happen.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod slow;
 mod stuck;
 mod unreliable;
 
@@ -42,6 +43,8 @@ struct Counter {
 enum CounterCommand {
     Add,
     AddFirst,
+    /// Nothing to do where there is nothing yet.
+    AddMore,
     PanicDeciding,
     PanicEvolving,
     Refuse,
@@ -57,7 +60,8 @@ impl Aggregate for Counter {
 
     fn decide(&self, command: CounterCommand) -> Result<Vec<ProductEvent>, ProductError> {
         match command {
-            CounterCommand::Add | CounterCommand::AddFirst => {
+            CounterCommand::AddMore if self.count == 0 => Ok(Vec::new()),
+            CounterCommand::Add | CounterCommand::AddFirst | CounterCommand::AddMore => {
                 Ok(vec![ProductEvent::ProductRestocked { quantity: 1 }])
             }
             CounterCommand::PanicDeciding => panic!("while deciding"),
@@ -100,11 +104,15 @@ impl Works {
     }
 
     fn over(memory: Arc<MemoryJournal>, seed: u64) -> Self {
+        Self::letting_go_after(10_000, memory, seed)
+    }
+
+    fn letting_go_after(idle_ms: u64, memory: Arc<MemoryJournal>, seed: u64) -> Self {
         let journal = Arc::new(Unreliable::over(Arc::clone(&memory)));
         let settings = ExchangeSettings {
             ask_timeout: Duration::from_secs(5),
             mailbox: 1_024,
-            keeping: Keeping { idle_ms: 10_000, live_max: 100, mailbox: 4, limits: RestartLimits::default() },
+            keeping: Keeping { idle_ms, live_max: 100, mailbox: 4, limits: RestartLimits::default() },
             transit: None,
         };
         let sources = Sources::seeded(Arc::new(TokioClock::starting_at(Timestamp(1))), seed);

@@ -1,5 +1,5 @@
-//! A journal whose loads and timelines fail on demand: what the memory backend's fault plan, which is about
-//! writing, leaves out.
+//! A journal whose loads and timelines fail on demand, and that takes its time: what the fault plan of the
+//! memory backend leaves out.
 
 use std::{
     collections::VecDeque,
@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use saem::{
@@ -17,7 +18,7 @@ use saem::{
         Pending, RecordedCommit, StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite, memory::MemoryJournal,
     },
 };
-use tokio::sync::watch;
+use tokio::sync::{Mutex as Queue, watch};
 
 /// What the next load does.
 #[derive(Clone, Copy)]
@@ -33,12 +34,34 @@ pub(crate) struct Unreliable {
     pub(crate) loads: Mutex<VecDeque<LoadFault>>,
     /// Whether who asks for a timeline waits for ever.
     pub(crate) timelines_hang: AtomicBool,
+    /// How long the next commit takes.
+    pub(crate) commit_takes: Mutex<Duration>,
+    /// What is written waits for what was asked for before it, whether or not its caller still does.
+    queue: Arc<Queue<()>>,
 }
 
 impl Unreliable {
     /// One that is reliable so far.
     pub(crate) fn over(inner: Arc<MemoryJournal>) -> Self {
-        Self { inner, loads: Mutex::default(), timelines_hang: AtomicBool::default() }
+        let (timelines_hang, commit_takes, queue) = (AtomicBool::default(), Mutex::default(), Arc::default());
+        Self { inner, loads: Mutex::default(), timelines_hang, commit_takes, queue }
+    }
+
+    fn in_turn<T: Send + 'static>(
+        &self,
+        takes: Duration,
+        write: impl FnOnce(&MemoryJournal) -> Pending<T> + 'static,
+    ) -> Pending<T> {
+        if takes.is_zero() && self.queue.try_lock().is_ok() {
+            return write(&self.inner);
+        }
+        let (queue, inner) = (Arc::clone(&self.queue), Arc::clone(&self.inner));
+        let written = actix_rt::spawn(async move {
+            let _turn = queue.lock().await;
+            tokio::time::sleep(takes).await;
+            write(&inner).await
+        });
+        Box::pin(async { written.await.unwrap() })
     }
 }
 
@@ -55,7 +78,8 @@ impl Journal for Unreliable {
     }
 
     fn commit(&self, commit: Commit) -> Pending<Result<Committed, CommitError>> {
-        self.inner.commit(commit)
+        let takes = std::mem::take(&mut *self.commit_takes.lock().unwrap());
+        self.in_turn(takes, |inner| inner.commit(commit))
     }
 
     fn read(&self, after: Position, max: usize) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
@@ -74,7 +98,7 @@ impl Journal for Unreliable {
     }
 
     fn vault_write(&self, writes: Vec<VaultWrite>) -> Pending<Result<(), CommitError>> {
-        self.inner.vault_write(writes)
+        self.in_turn(Duration::ZERO, |inner| inner.vault_write(writes))
     }
 
     fn vault_get_all(&self, keys: Vec<String>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
