@@ -97,7 +97,7 @@ sections! {
         /// The data directory.
         path: PathBuf = PathBuf::from("./saem-data"),
         /// How much the backend may keep in memory, in MiB.
-        cache_mb: u64 = 64,
+        cache_mb: u64 = 48,
         /// With less left on the disk, in MiB, commands are refused (503); reads go on. 0 never refuses.
         min_free_mb: u64 = 128,
     }

@@ -6,7 +6,7 @@
 //! answered, and is cut off when the file is opened.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::Path,
@@ -80,7 +80,32 @@ pub enum LedgerError {
 /// The ledger.
 pub struct Ledger {
     file: Option<File>,
-    standings: BTreeMap<ChargeKey, Standing>,
+    /// What was taken: a million of them count, so each is small.
+    captured: BTreeMap<Slot, Money>,
+    /// Which of it was given back.
+    refunded: BTreeSet<Slot>,
+    /// What was declined or voided.
+    refused: BTreeMap<ChargeKey, Standing>,
+}
+
+/// A key, in the same order, without the padding that a `u128` brings along: 20 bytes instead of 32.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Slot {
+    payment: [u8; 16],
+    attempt: [u8; 4],
+}
+
+impl From<ChargeKey> for Slot {
+    fn from(key: ChargeKey) -> Self {
+        Self { payment: key.payment.0.to_be_bytes(), attempt: key.attempt.to_be_bytes() }
+    }
+}
+
+impl From<Slot> for ChargeKey {
+    fn from(slot: Slot) -> Self {
+        let payment = PaymentId(u128::from_be_bytes(slot.payment));
+        Self { payment, attempt: u32::from_be_bytes(slot.attempt) }
+    }
 }
 
 /// A ledger as it was found.
@@ -127,15 +152,17 @@ impl Ledger {
         Ok(Some(Survey { ledger, malformed, torn, unreadable: false }))
     }
 
-    /// What became of each key.
-    pub fn standings(&self) -> impl Iterator<Item = (ChargeKey, &Standing)> {
-        self.standings.iter().map(|(key, standing)| (*key, standing))
+    /// What became of each key: first of those that were captured.
+    pub fn standings(&self) -> impl Iterator<Item = (ChargeKey, Standing)> {
+        let captured = self.captured.keys().map(|slot| ChargeKey::from(*slot));
+        let all = captured.chain(self.refused.keys().copied());
+        all.filter_map(|key| Some((key, self.standing(key)?)))
     }
 
     /// A ledger that nothing outlives, for tests.
     #[must_use]
     pub const fn in_memory() -> Self {
-        Self { file: None, standings: BTreeMap::new() }
+        Self { file: None, captured: BTreeMap::new(), refunded: BTreeSet::new(), refused: BTreeMap::new() }
     }
 
     /// Opens the ledger at `path`, or begins one.
@@ -149,7 +176,7 @@ impl Ledger {
         let whole = text.rfind('\n').map_or(0, |last| last + 1);
         file.set_len(whole as u64)?;
         file.seek(SeekFrom::End(0))?;
-        let mut ledger = Self { file: None, standings: BTreeMap::new() };
+        let mut ledger = Self::in_memory();
         for (index, line) in text[..whole].lines().enumerate() {
             let (key, operation) = parse(line).ok_or(LedgerError::Malformed { line: index + 1 })?;
             ledger.apply(key, &operation);
@@ -160,8 +187,12 @@ impl Ledger {
 
     /// What became of a key.
     #[must_use]
-    pub fn standing(&self, key: ChargeKey) -> Option<&Standing> {
-        self.standings.get(&key)
+    pub fn standing(&self, key: ChargeKey) -> Option<Standing> {
+        let slot = Slot::from(key);
+        match self.captured.get(&slot) {
+            Some(&amount) => Some(Standing::Captured { amount, refunded: self.refunded.contains(&slot) }),
+            None => self.refused.get(&key).cloned(),
+        }
     }
 
     /// Writes an operation down.
@@ -183,20 +214,21 @@ impl Ledger {
     }
 
     fn apply(&mut self, key: ChargeKey, operation: &Operation) {
+        let slot = Slot::from(key);
         match operation {
             Operation::Captured { amount } => {
-                self.standings.insert(key, Standing::Captured { amount: *amount, refunded: false });
+                self.refunded.remove(&slot);
+                self.captured.insert(slot, *amount);
             }
-            Operation::Refunded => {
-                if let Some(Standing::Captured { refunded, .. }) = self.standings.get_mut(&key) {
-                    *refunded = true;
-                }
+            Operation::Refunded if self.captured.contains_key(&slot) => {
+                self.refunded.insert(slot);
             }
+            Operation::Refunded => {}
             Operation::Declined { code } => {
-                self.standings.insert(key, Standing::Declined { code: code.clone() });
+                self.refused.insert(key, Standing::Declined { code: code.clone() });
             }
             Operation::Voided => {
-                self.standings.insert(key, Standing::Voided);
+                self.refused.insert(key, Standing::Voided);
             }
         }
     }
@@ -205,9 +237,8 @@ impl Ledger {
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries: BTreeMap<PaymentId, Entry> = BTreeMap::new();
-        for (key, standing) in &self.standings {
-            let Standing::Captured { amount, refunded } = standing else { continue };
-            let payment_id = key.payment;
+        for (slot, amount) in &self.captured {
+            let payment_id = ChargeKey::from(*slot).payment;
             let status = EntryStatus::Captured;
             let entry = entries.entry(payment_id).or_insert(Entry {
                 payment_id,
@@ -217,7 +248,7 @@ impl Ledger {
                 status,
             });
             entry.captures += 1;
-            entry.refunds += u32::from(*refunded);
+            entry.refunds += u32::from(self.refunded.contains(slot));
             entry.status =
                 if entry.refunds == entry.captures { EntryStatus::Refunded } else { EntryStatus::Captured };
         }
@@ -289,12 +320,13 @@ mod tests {
         ledger.record(key(1, 1), &Operation::Refunded).unwrap();
         ledger.record(key(2, 1), &Operation::Declined { code: "card_declined".to_owned() }).unwrap();
         ledger.record(key(3, 1), &Operation::Voided).unwrap();
-        let standings = ledger.standings.clone();
+        let standings: Vec<_> = ledger.standings().collect();
         drop(ledger);
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, [&whole[..], b"captured payment_0000"].concat()).unwrap();
         let ledger = Ledger::open(&path).unwrap();
-        assert_eq!(ledger.standings, standings);
+        assert_eq!(ledger.standings().collect::<Vec<_>>(), standings);
+        assert_eq!(standings.len(), 3);
         assert_eq!(std::fs::read(&path).unwrap(), whole);
     }
 

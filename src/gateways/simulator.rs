@@ -177,7 +177,7 @@ impl Inner {
         let mut ledger = lock(&self.ledger);
         match ledger.standing(key) {
             Some(Standing::Captured { .. }) => return Ok(approved(key)),
-            Some(Standing::Declined { code }) => return Ok(Charged::Declined { code: code.clone() }),
+            Some(Standing::Declined { code }) => return Ok(Charged::Declined { code }),
             Some(Standing::Voided) => return Ok(Charged::Declined { code: "voided".to_owned() }),
             None => {}
         }
@@ -209,9 +209,9 @@ impl Simulator {
                 Some(Ok(match lock(&inner.ledger).standing(key) {
                     Some(Standing::Captured { amount, refunded }) => Found::Captured {
                         reference: reference(key),
-                        refunded: if *refunded { *amount } else { Money::ZERO },
+                        refunded: if refunded { amount } else { Money::ZERO },
                     },
-                    Some(Standing::Declined { code }) => Found::Declined { code: code.clone() },
+                    Some(Standing::Declined { code }) => Found::Declined { code },
                     Some(Standing::Voided) | None => Found::Nothing,
                 }))
             },
@@ -227,7 +227,7 @@ impl Simulator {
                 Some(match ledger.standing(key) {
                     _ if behaviour.refuse_refunds => Err(GatewayError::Refused("refund_refused".to_owned())),
                     Some(Standing::Captured { refunded: true, .. }) => Ok(()),
-                    Some(Standing::Captured { amount: captured, refunded: false }) if *captured == amount => {
+                    Some(Standing::Captured { amount: captured, refunded: false }) if captured == amount => {
                         ledger.record(key, &Operation::Refunded).map_err(unwritten)
                     }
                     Some(Standing::Captured { .. }) => {

@@ -58,7 +58,7 @@ pub struct RedbOptions {
 
 impl Default for RedbOptions {
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1_024 * 1_024, min_free_bytes: 0 }
+        Self { cache_bytes: 48 * 1_024 * 1_024, min_free_bytes: 0 }
     }
 }
 

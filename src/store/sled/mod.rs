@@ -74,7 +74,7 @@ pub struct SledOptions {
 
 impl Default for SledOptions {
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1_024 * 1_024, write_behind: true, min_free_bytes: 0 }
+        Self { cache_bytes: 48 * 1_024 * 1_024, write_behind: true, min_free_bytes: 0 }
     }
 }
 

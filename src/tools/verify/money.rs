@@ -119,13 +119,13 @@ fn told(rental: RentalId, timeline: &[Recorded]) -> Vec<Told> {
 }
 
 /// How the ledger differs from what the journal tells.
-fn differs(told: &Told, standing: Option<&Standing>) -> Option<String> {
+fn differs(told: &Told, standing: Option<Standing>) -> Option<String> {
     let ChargeKey { payment, attempt } = told.key;
     let whose = format!("attempt {attempt} of {payment}");
     let Some(Standing::Captured { amount, refunded }) = standing else {
         return Some(format!("the journal says that {whose} was captured, the ledger does not"));
     };
-    if *amount != told.amount {
+    if amount != told.amount {
         let (ledger, journal) = (amount.as_won(), told.amount.as_won());
         return Some(format!("{whose} is {ledger} won in the ledger, and {journal} won in the journal"));
     }
