@@ -135,11 +135,8 @@ fn differs(told: &Told, standing: Option<Standing>) -> Option<String> {
 
 /// Finds captures of rentals that the journal does not know.
 fn strangers(ledger: &Ledger, folding: &Folding, part: Part, findings: &mut Findings) {
-    for (key, standing) in ledger.standings() {
-        let is_capture = matches!(standing, Standing::Captured { .. });
-        if is_capture && part.has(key.payment.0) && !folding.timelines.contains_key(&RentalId(key.payment.0))
-        {
-            let ChargeKey { payment, attempt } = key;
+    for ChargeKey { payment, attempt } in ledger.captured() {
+        if part.has(payment.0) && !folding.timelines.contains_key(&RentalId(payment.0)) {
             let what =
                 format!("attempt {attempt} of {payment} was captured, the journal knows no such rental");
             findings.add(SUBJECT, what);
