@@ -11,10 +11,7 @@ use std::{
 };
 
 use saem::{
-    actors::{
-        shop::{Order, Shop, ShopError, ShopParts, ShopSettings},
-        sources::Sources,
-    },
+    actors::sources::Sources,
     domain::{
         CustomerId, Money, Position, ProductId, address::Address, notice::Locale, phone::Phone,
         product::Offer, rental::CancelReason,
@@ -24,6 +21,7 @@ use saem::{
         Unfit, Voided, ledger,
         sms::{Sending, SmsError, SmsGateway, TextMessage},
     },
+    shop::{Order, Shop, ShopError, ShopParts, ShopSettings},
     store::{Follower, memory::MemoryJournal},
 };
 use tokio::sync::mpsc;

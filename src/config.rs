@@ -26,8 +26,7 @@ use self::{described::Described, values::duration_ms};
 use crate::{
     actors::{
         payment::{Rules, admission::Bounds},
-        restart::RestartLimits,
-        shop::ShopSettings,
+        supervision::restart::RestartLimits,
     },
     domain::notice::Locale,
     http::{
@@ -35,6 +34,7 @@ use crate::{
         cors,
         limits::ServerSettings,
     },
+    shop::ShopSettings,
     store::StoreOptions,
 };
 

@@ -1,8 +1,8 @@
 //! Three sample purifiers, so that a new shop has something to rent out.
 
 use crate::{
-    actors::shop::{PageRequest, Shop, ShopError},
     domain::{Money, product::Offer},
+    shop::{PageRequest, Shop, ShopError},
 };
 
 /// Name, model, description, fee in won, stock.

@@ -37,6 +37,7 @@ pub mod http;
 pub mod open;
 #[doc(hidden)]
 pub mod planted;
+pub mod shop;
 pub mod store;
 #[cfg(feature = "server")]
 pub mod tools;

@@ -11,10 +11,7 @@ use std::{
 use thiserror::Error;
 
 use crate::{
-    actors::{
-        shop::{Shop, ShopError, ShopParts, ShopSettings},
-        sources::Sources,
-    },
+    actors::sources::Sources,
     config::{Http, Payment, Settings, SimulatorSettings},
     gateways::{
         Gateways, PaymentGateway,
@@ -26,6 +23,7 @@ use crate::{
         toss::TossGateway,
     },
     http::tls::{Tls, TlsError},
+    shop::{Shop, ShopError, ShopParts, ShopSettings},
     store::{Backend, Journal, OpenError as StoreOpenError, images::Images, memory::MemoryJournal},
 };
 

@@ -4,10 +4,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use saem::{
-    actors::{
-        shop::{Order, PageRequest, PayOutcome, PaymentStatus, RentalFilter, Shop, ShopError, ShopParts},
-        sources::Sources,
-    },
+    actors::sources::Sources,
     config::Settings,
     domain::{
         CustomerId, Money, ProductId,
@@ -23,6 +20,7 @@ use saem::{
         simulator::{Behaviour, Simulator},
         sms::LogSms,
     },
+    shop::{Order, PageRequest, PayOutcome, PaymentStatus, RentalFilter, Shop, ShopError, ShopParts},
     store::{
         Journal,
         memory::MemoryJournal,

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{receipts, shop::ShopError, sources::Sources};
+use super::{receipts, sources::Sources};
 use crate::{
     domain::{CheckoutId, CustomerId, Money, ProductId, RentalId, Timestamp, id::uuid_v7, payment::Attempt},
     gateways::ChargeKey,
+    shop::ShopError,
     store::{Journal, StoreError, VaultWrite, codec},
 };
 

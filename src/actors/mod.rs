@@ -17,33 +17,14 @@
 //! | [`sources`] | time, ids and randomness |
 //! | [`transit`] | how messages travel in a simulation |
 
-pub mod agenda;
-pub mod ask;
-pub mod batch;
-pub mod catalogue;
 pub mod checkouts;
-pub mod contexts;
+pub mod customer_locks;
 pub mod entity;
-pub mod errands;
-pub mod exchange;
-pub mod guard;
-pub mod lane;
-pub mod lists;
-pub mod live;
-pub mod mypage;
-pub mod notification;
+pub mod jobs;
 pub mod payment;
-pub mod payments;
-pub mod progress;
 pub mod projection;
 pub mod reactor;
-pub mod reads;
 pub mod receipts;
-pub mod restart;
-pub mod service;
-pub mod shop;
 pub mod sources;
-pub mod supervisor;
-pub mod transit;
+pub mod supervision;
 mod waiting;
-pub mod watchdog;

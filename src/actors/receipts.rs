@@ -24,9 +24,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tracing::debug;
 
-use super::{ask::RequestKey, shop::ShopError, sources::Sources};
+use super::{entity::ask::RequestKey, sources::Sources};
 use crate::{
     domain::{Aggregate, EntityId, RentalId, Timestamp, payment::Attempt},
+    shop::ShopError,
     store::{CommitError, Journal, StoreError, VaultWrite, codec},
 };
 
@@ -100,7 +101,7 @@ impl Receipt {
     }
 
     /// What is said of a receipt that cannot be this request's: a hash stands for method and path.
-    pub(super) fn of_something_else() -> StoreError {
+    pub(crate) fn of_something_else() -> StoreError {
         StoreError::Corrupt("a receipt is about something else".to_owned())
     }
 }
@@ -226,7 +227,7 @@ impl Receipts {
 ///
 /// # Errors
 /// [`ShopError::Store`], [`ShopError::Commit`]
-pub(super) async fn erase_before(
+pub(crate) async fn erase_before(
     journal: &Arc<dyn Journal>,
     prefix: &str,
     kept_from: &str,
@@ -246,7 +247,7 @@ pub(super) async fn erase_before(
 ///
 /// # Errors
 /// None: a store that takes nothing is others' to report, and nothing hurries here.
-pub(super) async fn sweeping(
+pub(crate) async fn sweeping(
     what: &'static str,
     full: usize,
     sweep: impl AsyncFn() -> Result<usize, ShopError>,
@@ -326,7 +327,7 @@ impl Memo {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when the state cannot be written.
-    pub(super) fn receipt<A: Aggregate>(
+    pub(crate) fn receipt<A: Aggregate>(
         &self,
         entity: EntityId,
         state: &A,

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 /// Returns what `look` finds, once it finds something. Whoever makes that so notifies all who wait for
 /// `changed`, afterwards.
-pub(super) async fn found<T>(changed: &Notify, look: impl Fn() -> Option<T>) -> T {
+pub(crate) async fn found<T>(changed: &Notify, look: impl Fn() -> Option<T>) -> T {
     loop {
         // Before the look: what changes after it is noticed.
         let next = changed.notified();

@@ -6,11 +6,11 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use saem::{
-    actors::shop::Shop,
     config::{Http, Settings},
     demo,
     http::{Listeners, limits::ServerSettings, tls::Tls},
     open,
+    shop::Shop,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};

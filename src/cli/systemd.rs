@@ -4,7 +4,7 @@
 use std::{net::TcpListener, sync::Arc};
 
 use listenfd::ListenFd;
-use saem::actors::shop::Shop;
+use saem::shop::Shop;
 use sd_notify::NotifyState;
 use tracing::{error, warn};
 

@@ -7,11 +7,10 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 
 use super::{
     App,
-    pages::session::{CSRF_HEADER, SESSION, cookie, csrf_of, is_same, is_same_origin},
-    problem::Problem,
-    problem_kinds::Kind,
+    problem::{Problem, kinds::Kind},
+    session::{CSRF_HEADER, SESSION, cookie, csrf_of, is_same, is_same_origin},
 };
-use crate::{actors::shop::Principal, domain::CustomerId};
+use crate::{domain::CustomerId, shop::Principal};
 
 /// Whoever it is: no log-in is needed.
 pub struct Anyone;

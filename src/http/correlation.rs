@@ -23,11 +23,10 @@ use super::{
     App, cors,
     limits::Limits,
     pages::{self, PAGE},
-    problem::{PROBLEM_JSON, Problem},
-    problem_kinds::Kind,
+    problem::{PROBLEM_JSON, Problem, kinds::Kind},
 };
 use crate::{
-    actors::ask::Because,
+    actors::entity::ask::Because,
     trace::{self, TraceContext},
 };
 

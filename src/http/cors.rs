@@ -11,7 +11,7 @@ use actix_web::{
     },
 };
 
-use super::{correlation::CORRELATION_ID, extract::POSITION, problem::Problem};
+use super::{api::extract::POSITION, correlation::CORRELATION_ID, problem::Problem};
 
 /// What an entry of `http.cors_origins` must be.
 pub const RULE: &str = "must be origins as browsers send them, such as https://shop.example, or * alone";

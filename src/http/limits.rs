@@ -25,8 +25,7 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, clock::
 use super::{
     clients::{TrustedProxies, subscriber},
     connection,
-    problem::Problem,
-    problem_kinds::Kind,
+    problem::{Problem, kinds::Kind},
     tls::Tls,
 };
 
@@ -91,7 +90,7 @@ pub struct Limits {
     tls: bool,
     trusted_proxies: TrustedProxies,
     rate: Option<Rate>,
-    pub(super) turned_away: Lines,
+    pub(crate) turned_away: Lines,
 }
 
 impl Limits {
@@ -157,7 +156,7 @@ pub async fn limit<B: MessageBody + 'static>(
 
 /// Lines of the log that come with each request of a crowd: not more than a few a second are written, or they
 /// would fill the disk when there is the least use for it. `/metrics` counts them all.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     rate: DefaultDirectRateLimiter,
     unlogged: AtomicUsize,
 }
@@ -171,7 +170,7 @@ impl Default for Lines {
 
 impl Lines {
     /// Whether one more may be written; then, how many were not since the last one.
-    pub(super) fn one_more(&self) -> Option<usize> {
+    pub(crate) fn one_more(&self) -> Option<usize> {
         if self.rate.check().is_ok() {
             return Some(self.unlogged.swap(0, Ordering::Relaxed));
         }

@@ -1,27 +1,17 @@
 //! HTTP: the one listener and the one route table. Handlers parse, ask the shop, and map its answer.
 
+pub mod api;
 pub mod auth;
-pub mod body;
 pub mod clients;
 pub mod connection;
 pub mod correlation;
 pub mod cors;
-pub mod docs;
-pub mod extract;
 pub mod gateway;
-pub mod idempotency;
 pub mod limits;
 pub mod metrics;
-pub mod openapi;
 pub mod pages;
-pub mod posted;
 pub mod problem;
-pub mod problem_kinds;
-pub mod repeats;
-pub mod resources;
-pub mod routes;
-pub mod schema;
-pub mod table;
+pub mod session;
 pub mod tls;
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
@@ -38,12 +28,12 @@ use actix_web::{
 use tokio::sync::watch;
 
 use self::{
+    api::table::Part,
     connection::{Connection, Patience},
     limits::{Limits, ServerSettings},
     metrics::Metrics,
-    table::Part,
 };
-use crate::{actors::shop::Shop, domain::Position};
+use crate::{domain::Position, shop::Shop};
 
 /// How long a connection that is closed waits for the client to close it, too.
 const DISCONNECT_WITHIN: Duration = Duration::from_secs(1);
@@ -182,7 +172,7 @@ impl Served {
                 .wrap(Condition::new(!origins.is_empty(), cors::allowing(origins)))
                 .wrap(from_fn(correlation::correlate))
                 .wrap(from_fn(metrics::count))
-                .configure(|config| table::serve(part, config))
+                .configure(|config| api::table::serve(part, config))
                 .configure(|config| pages::serve(part, config));
             let (stopping, tls) = (served.stopping.clone(), served.settings.tls.clone());
             let service = HttpService::build()

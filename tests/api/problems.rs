@@ -33,7 +33,7 @@ async fn the_frameworks_own_failures_are_problems() {
 #[tokio::test]
 async fn every_problem_has_a_page_that_says_what_to_do() {
     let app = TestApp::start();
-    for kind in saem::http::problem_kinds::Kind::ALL {
+    for kind in saem::http::problem::kinds::Kind::ALL {
         let page = app.anyone().get(&kind.type_uri()).await;
         assert!(page.header("content-type").starts_with("text/html"));
         let page = page.expect(200);

@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use reqwest::{Method, Response};
 use saem::{
-    actors::shop::{Missed, Order, Shop},
     config::Settings,
     domain::{CustomerId, Money, Position, ProductId, address::Address, phone::Phone, product::Offer},
     gateways::PaymentMethod,
     open,
+    shop::{Missed, Order, Shop},
 };
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
-use saem::http::table;
+use saem::http::api::table;
 use serde_json::Value;
 
 use crate::{cases::Case, document::CONTRACT, support::Answer, world::World};

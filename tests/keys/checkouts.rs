@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use saem::{
-    actors::shop::{CheckoutView, Order, PayOutcome, Placed, Purchase, Shop, ShopError},
     domain::{CustomerId, ProductId},
     gateways::{
         Gateways, PaymentMethod,
         http::{base_url, client},
         toss::TossGateway,
     },
+    shop::{CheckoutView, Order, PayOutcome, Placed, Purchase, Shop, ShopError},
 };
 
 use crate::works::{HOUR_MS, Works, customer, eventually, keyed, order, product, run};

@@ -3,9 +3,8 @@
 use futures_util::{FutureExt as _, future::join_all};
 use saem::{
     actors::{
-        ask::{AskError, Because},
+        entity::ask::{AskError, Because},
         receipts::{Outcome, Receipt},
-        shop::{PageRequest, ShopError},
     },
     domain::{
         Money, ProductId, Rejection,
@@ -15,6 +14,7 @@ use saem::{
         product::{MAX_STOCK, Offer, ProductError},
         rental::{CancelReason, RentalStatus},
     },
+    shop::{PageRequest, ShopError},
     store::{Journal as _, codec},
 };
 
@@ -164,7 +164,7 @@ fn signing_up_again_shows_the_request_s_own_name_and_number() {
     run(async {
         let mut works = Works::new();
         let shop = works.open().await;
-        let sign_up = async |shop: &saem::actors::shop::Shop, because: Because| {
+        let sign_up = async |shop: &saem::shop::Shop, because: Because| {
             shop.sign_up("홍길동".to_owned(), phone(), "password".to_owned(), because).await
         };
         let first = sign_up(&shop, keyed(&shop, "a", 1)).await.unwrap();
@@ -232,7 +232,7 @@ fn other_work_is_done_once_and_its_answer_kept() {
     run(async {
         let mut works = Works::new();
         let shop = works.open().await;
-        let key = |shop: &saem::actors::shop::Shop, body| Some(request_key(shop, "a", body));
+        let key = |shop: &saem::shop::Shop, body| Some(request_key(shop, "a", body));
         let failed = shop.once(key(&shop, 1), async { Err(ShopError::NotHeld) }).await;
         assert_eq!(failed.unwrap_err(), ShopError::NotHeld);
         let (go, wait) = tokio::sync::oneshot::channel::<()>();

@@ -1,6 +1,6 @@
 //! How long receipts are kept, and that they go away.
 
-use saem::actors::shop::ShopError;
+use saem::shop::ShopError;
 
 use crate::works::{HOUR_MS, Works, eventually, keyed, product, request_key, run};
 

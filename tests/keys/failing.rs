@@ -1,7 +1,7 @@
 //! A store that fails at the very commit of a request with a key: afterwards it happened once, or not yet.
 
 use saem::{
-    actors::shop::PageRequest,
+    shop::PageRequest,
     store::memory::{Failure, FaultPlan},
 };
 

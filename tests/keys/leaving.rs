@@ -2,8 +2,8 @@
 
 use futures_util::FutureExt as _;
 use saem::{
-    actors::shop::{BreakerMode, NotificationStatus, PageRequest, PayOutcome, RentalFilter, Shop, ShopError},
     domain::{CustomerId, account::AccountError, context::Context},
+    shop::{BreakerMode, NotificationStatus, PageRequest, PayOutcome, RentalFilter, Shop, ShopError},
 };
 
 use crate::works::{

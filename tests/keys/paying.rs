@@ -1,8 +1,8 @@
 //! Paying later with a key: what came of the first call is said again, and nobody pays twice.
 
 use saem::{
-    actors::shop::{BreakerMode, PayOutcome, Placed, Shop, ShopError},
     domain::rental::{CancelReason, RentalStatus},
+    shop::{BreakerMode, PayOutcome, Placed, Shop, ShopError},
     store::memory::{Failure, FaultPlan},
 };
 

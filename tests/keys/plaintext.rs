@@ -3,10 +3,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use saem::{
-    actors::{
-        shop::{NotificationStatus, Order, PageRequest, PayOutcome, Shop, ShopParts},
-        sources::Sources,
-    },
+    actors::sources::Sources,
     config::Settings,
     domain::{address::Address, phone::Phone, rental::RentalStatus},
     gateways::{
@@ -14,6 +11,7 @@ use saem::{
         simulator::{Behaviour, Simulator},
         sms::LogSms,
     },
+    shop::{NotificationStatus, Order, PageRequest, PayOutcome, Shop, ShopParts},
     store::{Backend, OpenError, StoreOptions},
 };
 

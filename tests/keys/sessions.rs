@@ -1,7 +1,7 @@
 //! Logging in with a key: the same token again, for as long as its session lasts.
 
 use saem::{
-    actors::shop::{Principal, Shop, ShopError},
+    shop::{Principal, Shop, ShopError},
     store::Journal as _,
 };
 

@@ -12,8 +12,7 @@ use std::{
 
 use saem::{
     actors::{
-        ask::{Because, RequestKey},
-        shop::{BreakerMode, Order, PayOutcome, Placed, Principal, Shop, ShopError, ShopParts},
+        entity::ask::{Because, RequestKey},
         sources::{Clock, Sources, SystemClock},
     },
     config::Settings,
@@ -27,6 +26,7 @@ use saem::{
         simulator::{Behaviour, Simulator},
         sms::LogSms,
     },
+    shop::{BreakerMode, Order, PayOutcome, Placed, Principal, Shop, ShopError, ShopParts},
     store::{Journal, memory::MemoryJournal},
 };
 

@@ -3,10 +3,9 @@
 use std::{hash::Hasher as _, sync::Arc};
 
 use saem::{
-    actors::{
+    actors::entity::{
         ask::{Because, RequestKey},
         reads,
-        shop::{Order, PayOutcome, Placed, Principal, ProductView, Shop, ShopError},
     },
     domain::{
         CustomerId, EntityId, Money, ProductId, RentalId,
@@ -18,6 +17,7 @@ use saem::{
         rental::{CancelReason, RentalStatus},
     },
     gateways::PaymentMethod,
+    shop::{Order, PayOutcome, Placed, Principal, ProductView, Shop, ShopError},
 };
 
 use crate::{
@@ -224,7 +224,7 @@ pub async fn ask(shop: Arc<Shop>, asked: Asked) -> Answer {
     })
 }
 
-fn product(done: saem::actors::shop::Done<ProductView>) -> Answered {
+fn product(done: saem::shop::Done<ProductView>) -> Answered {
     Answered { done: Done::Product(done.value), replayed: done.replayed }
 }
 

@@ -1,13 +1,14 @@
 //! The invariants, asserted: S after every step, Q once faults have stopped and everything has drained.
 
 use saem::{
-    actors::{reads, shop::Row},
+    actors::entity::reads,
     domain::{
         CustomerId, EntityId, Event, Position, ProductId,
         context::Context,
         invariants::{self, Verdict},
         product::{Product, ProductEvent},
     },
+    shop::Row,
 };
 
 pub use crate::audit::History;

@@ -1,7 +1,7 @@
 //! What may be asked of the shop, and done to it.
 
 use saem::{
-    actors::ask::FaultMode,
+    actors::entity::ask::FaultMode,
     domain::{context::Context, rental::CancelReason},
     store::memory::Failure,
 };

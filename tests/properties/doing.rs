@@ -3,8 +3,9 @@
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use saem::{
-    actors::{ask::FaultMode, shop::PayOutcome},
+    actors::entity::ask::FaultMode,
     domain::{EntityId, RentalId},
+    shop::PayOutcome,
     store::memory::{Failure, FaultPlan},
 };
 

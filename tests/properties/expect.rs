@@ -4,10 +4,9 @@
 //! how INV-11 (a failing entity harms no other) and INV-12 (with products down, the rest goes on) show.
 
 use saem::{
-    actors::{
+    actors::entity::{
         ask::{AskError, Because},
         reads,
-        shop::{PayOutcome, ProductView, ShopError},
     },
     domain::{
         EntityId, Rejection, RentalId,
@@ -20,6 +19,7 @@ use saem::{
         product::{Offer, ProductError},
         rental::{Rental, RentalError, RentalStatus},
     },
+    shop::{PayOutcome, ProductView, ShopError},
     store::memory::Failure,
 };
 

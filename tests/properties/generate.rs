@@ -6,7 +6,7 @@ use proptest::{
     strategy::{BoxedStrategy, Union},
 };
 use saem::{
-    actors::ask::FaultMode,
+    actors::entity::ask::FaultMode,
     domain::{context::Context, rental::CancelReason},
     store::memory::Failure,
 };

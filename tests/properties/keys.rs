@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use saem::{
-    actors::{
-        ask::{AskError, Because},
-        shop::ShopError,
-    },
+    actors::entity::ask::{AskError, Because},
     domain::{Causation, invariants},
+    shop::ShopError,
 };
 
 use crate::{

@@ -1,15 +1,13 @@
 //! Customers: who has an account, how they get in, and that nothing is left of those who left.
 
 use saem::{
-    actors::{
-        ask::AskError,
-        shop::{Principal, ShopError},
-    },
+    actors::entity::ask::AskError,
     domain::{
         CustomerId, EntityKind, Event, Rejection, RentalId, Timestamp,
         account::{AccountError, AccountEvent},
         phone::Phone,
     },
+    shop::{Principal, ShopError},
 };
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use proptest::test_runner::Config;
 use proptest_state_machine::StateMachineTest as _;
-use saem::{actors::ask::FaultMode, domain::rental::CancelReason, store::memory::Failure};
+use saem::{actors::entity::ask::FaultMode, domain::rental::CancelReason, store::memory::Failure};
 
 use crate::{
     AShop,

@@ -9,12 +9,10 @@ use std::{
 
 use saem::{
     actors::{
-        ask::Because,
+        entity::{ask::Because, reads},
         payment::Rules,
-        reads,
-        restart::RestartLimits,
-        shop::{BreakerMode, Shop, ShopParts, ShopSettings},
         sources::{Sources, TokioClock},
+        supervision::restart::RestartLimits,
     },
     config::Settings,
     domain::{
@@ -25,6 +23,7 @@ use saem::{
         rental::RentalEvent,
     },
     gateways::simulator::Simulator,
+    shop::{BreakerMode, Shop, ShopParts, ShopSettings},
     store::{Journal, images::Images, memory::MemoryJournal},
 };
 

@@ -3,10 +3,7 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use saem::{
-    actors::{
-        ask::Because,
-        shop::{Order, Principal, Shop, ShopError},
-    },
+    actors::entity::ask::Because,
     domain::{
         CustomerId, EntityId, ProductId, RentalId,
         address::Address,
@@ -16,6 +13,7 @@ use saem::{
         rental::CancelReason,
     },
     gateways::PaymentMethod,
+    shop::{Order, Principal, Shop, ShopError},
     store::{Journal as _, memory::MemoryJournal},
 };
 

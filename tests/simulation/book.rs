@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use saem::{
-    actors::{
-        ask::AskError,
-        shop::{Done, PayOutcome, Placed, RentalView, ShopError},
-    },
+    actors::entity::ask::AskError,
     domain::{
         EntityId, ProductId, RentalId,
         invariants::{Verdict, Violation},
     },
+    shop::{Done, PayOutcome, Placed, RentalView, ShopError},
     store::StoreError,
 };
 

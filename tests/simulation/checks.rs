@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use saem::{
-    actors::mypage,
+    actors::projection::mypage,
     domain::{
         EntityKind, Event, Position, ProductId, RentalId,
         invariants::{self, LedgerLine, Verdict, Violation},

@@ -2,7 +2,7 @@
 //! all of them always drown the rest.
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use saem::{actors::ask::FaultMode, domain::context::Context};
+use saem::{actors::entity::ask::FaultMode, domain::context::Context};
 
 use crate::{
     plan::{Again, Card, Fault, Mood, Outcome, Plan, Step, Target, Weather, What},

@@ -4,9 +4,9 @@ use std::sync::Mutex;
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use saem::{
-    actors::{
+    actors::entity::{
         ask::Because,
-        transit::{Route, Transit, bears_repetition},
+        delay::{Route, Transit, bears_repetition},
     },
     domain::EntityId,
 };

@@ -12,13 +12,9 @@ use std::{
 use actix_rt::{System, SystemRunner, task::JoinHandle};
 use futures_util::FutureExt as _;
 use saem::{
-    actors::{
-        guard::guarded,
-        payment::Rules,
-        shop::{BreakerMode, Shop, ShopParts, ShopSettings},
-        sources::Sources,
-    },
+    actors::{payment::Rules, sources::Sources, supervision::guard::guarded},
     domain::{CustomerId, Money, ProductId, RentalId, phone::Phone, product::Offer},
+    shop::{BreakerMode, Shop, ShopParts, ShopSettings},
     store::memory::MemoryJournal,
 };
 use tokio::runtime::Builder;

@@ -12,11 +12,13 @@ use std::{future::Future, rc::Rc, sync::Arc, task::Poll, time::Duration};
 use actix::Arbiter;
 use saem::{
     actors::{
-        ask::{AskError, Because, FaultMode},
-        exchange::{Exchange, ExchangeSettings},
-        restart::RestartLimits,
+        entity::{
+            ask::{AskError, Because, FaultMode},
+            exchange::{Exchange, ExchangeSettings},
+            supervisor::{EntityStatus, Keeping},
+        },
         sources::{Sources, TokioClock},
-        supervisor::{EntityStatus, Keeping},
+        supervision::restart::RestartLimits,
     },
     domain::{
         Aggregate, Correlation, EntityKind, Event, Position, ProductId, Timestamp,

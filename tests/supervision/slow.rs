@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use saem::{actors::ask::AskError, store::memory::MemoryJournal};
+use saem::{actors::entity::ask::AskError, store::memory::MemoryJournal};
 
 use super::{CounterCommand, ONE, Works, run};
 

@@ -6,10 +6,7 @@ use std::{
 };
 
 use saem::{
-    actors::{
-        shop::{Order, PayOutcome, Shop, ShopParts, ShopSettings},
-        sources::Sources,
-    },
+    actors::sources::Sources,
     domain::{Money, address::Address, phone::Phone, product::Offer, rental::CancelReason},
     gateways::{
         PaymentMethod,
@@ -17,6 +14,7 @@ use saem::{
         simulator::{Behaviour, Simulator},
         sms::LogSms,
     },
+    shop::{Order, PayOutcome, Shop, ShopParts, ShopSettings},
     store::memory::MemoryJournal,
 };
 

@@ -4,10 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use saem::{
-    actors::{
-        reads,
-        shop::{NotificationStatus, PageRequest, Row, Shop},
-    },
+    actors::entity::reads,
     domain::{
         CustomerId, EntityId, Event, NotificationId, Position, ProductId, Recorded, RentalId,
         context::{ContextEvent, Maintenance},
@@ -16,6 +13,7 @@ use saem::{
         rental::RentalEvent,
     },
     gateways::ledger::Entry,
+    shop::{NotificationStatus, PageRequest, Row, Shop},
     store::Journal,
 };
 

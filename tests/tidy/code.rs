@@ -68,7 +68,11 @@ const fn ban(code: &'static str, but_in: &'static str, why: &'static str) -> Ban
 }
 
 const BANS: [Ban; 10] = [
-    ban("do_send", "src/actors/exchange.rs", "it ignores the mailbox's capacity: send through the exchange"),
+    ban(
+        "do_send",
+        "src/actors/entity/exchange.rs",
+        "it ignores the mailbox's capacity: send through the exchange",
+    ),
     ban("flush_async", "", "it hangs under load: flush on the writer's thread"),
     ban("SystemTime::now", "src/actors/sources.rs", "time comes from the injected sources"),
     ban("Instant::now", "src/actors/sources.rs", "time comes from the injected sources"),

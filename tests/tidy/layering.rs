@@ -4,19 +4,20 @@ use crate::{Finding, source::Source};
 
 /// Which modules of the crate a layer may name. Bugs are planted where they would be made; without the
 /// feature of that name, asking for one is a constant.
-const LAYERS: [(&str, &[&str]); 6] = [
+const LAYERS: [(&str, &[&str]); 7] = [
     ("src/domain/", &["domain", "planted"]),
     ("src/store/", &["domain", "figures", "store"]),
     ("src/trace/", &["domain", "trace"]),
     ("src/gateways/", &["domain", "figures", "gateways", "trace"]),
-    ("src/actors/", &["domain", "figures", "store", "gateways", "actors", "trace", "planted"]),
-    ("src/tools/", &["domain", "store", "gateways", "actors", "tools"]),
+    ("src/actors/", &["domain", "figures", "store", "gateways", "actors", "shop", "trace", "planted"]),
+    ("src/shop/", &["domain", "figures", "store", "gateways", "actors", "shop", "trace", "planted"]),
+    ("src/tools/", &["domain", "store", "gateways", "actors", "shop", "tools"]),
 ];
 
 /// The modules of the crate that `super::super::…` may lead to.
-const MODULES: [&str; 12] = [
-    "actors", "config", "demo", "domain", "figures", "gateways", "http", "open", "planted", "store", "tools",
-    "trace",
+const MODULES: [&str; 13] = [
+    "actors", "config", "demo", "domain", "figures", "gateways", "http", "open", "planted", "shop", "store",
+    "tools", "trace",
 ];
 
 /// Where a framework may be named.
@@ -24,9 +25,9 @@ const HOMES: [(&str, &[&str]); 6] = [
     ("sled", &["src/store/"]),
     ("redb", &["src/store/"]),
     ("actix_web", &["src/http/", "src/cli/"]),
-    ("actix", &["src/actors/", "src/cli/"]),
+    ("actix", &["src/actors/", "src/shop/", "src/cli/"]),
     ("utoipa", &["src/http/"]),
-    ("actix_rt", &["src/actors/", "src/cli/"]),
+    ("actix_rt", &["src/actors/", "src/shop/", "src/cli/"]),
 ];
 
 /// The dependencies that the domain may name. None of them reads a clock, rolls dice or does I/O.

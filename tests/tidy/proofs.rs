@@ -138,7 +138,7 @@ fn banned_calls_are_found_outside_tests() {
 
 #[test]
 fn banned_calls_are_let_be_where_they_belong() {
-    quiet("src/actors/exchange.rs", "fn f() { to.do_send(message) }\n");
+    quiet("src/actors/entity/exchange.rs", "fn f() { to.do_send(message) }\n");
     quiet("src/cli/mod.rs", "fn main() { println!(\"\") }\n");
     quiet("src/x.rs", "fn f() { eprintln!(\"dbg!\"); a.unwrap_or(1); /* todo!() */ }\n");
     quiet("src/x.rs", "#[cfg(test)]\nmod tests {\n    fn f() { a.unwrap(); dbg!(1) }\n}\n");

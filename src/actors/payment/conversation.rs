@@ -11,10 +11,9 @@ use tracing::warn;
 
 use super::{Desk, admission::Admission, breaker::Breaker};
 use crate::{
-    actors::{
+    actors::entity::{
         ask::{AskError, Because, Decided},
         reads,
-        shop::views::{PayOutcome, Placed, RentalView},
     },
     domain::{
         Causation, PaymentId, Position, RentalId, Timestamp,
@@ -22,6 +21,7 @@ use crate::{
         rental::{CancelReason, Deferral, Rental, RentalCommand, RentalStatus},
     },
     gateways::{Call, ChargeKey, Charged, GatewayError, PaymentGateway, PaymentMethod},
+    shop::views::{PayOutcome, Placed, RentalView},
     store::{CommitError, StoreError},
 };
 
@@ -105,7 +105,7 @@ pub enum ConversationError {
 }
 
 /// The one conversation about a payment; ends when dropped.
-pub(super) struct Floor {
+pub(crate) struct Floor {
     desk: Rc<Desk>,
     payment: PaymentId,
 }
@@ -117,7 +117,7 @@ impl Drop for Floor {
 }
 
 /// A charge's answer, or none.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Approved { reference: String },
     Declined { code: String },
     Unknown,
@@ -125,7 +125,7 @@ pub(super) enum Answer {
 
 impl Desk {
     /// Takes the floor for a payment, unless somebody has it.
-    pub(super) fn take_floor(self: &Rc<Self>, payment: PaymentId) -> Result<Floor, ConversationError> {
+    pub(crate) fn take_floor(self: &Rc<Self>, payment: PaymentId) -> Result<Floor, ConversationError> {
         if !self.live.borrow_mut().insert(payment) {
             return Err(ConversationError::InProgress { retry_after_ms: self.parts.rules.timeout_ms });
         }
@@ -133,12 +133,12 @@ impl Desk {
     }
 
     /// Whether another actor has taken this one's place.
-    pub(super) fn retired(&self) -> bool {
+    pub(crate) fn retired(&self) -> bool {
         self.ties.retired.load(Ordering::Acquire)
     }
 
     /// Calls a provider's gateway, for so long.
-    pub(super) async fn call<T>(
+    pub(crate) async fn call<T>(
         &self,
         provider: &str,
         limit_ms: u64,
@@ -157,7 +157,7 @@ impl Desk {
     }
 
     /// Charges, and says what is known.
-    pub(super) async fn charge(
+    pub(crate) async fn charge(
         &self,
         payment: PaymentId,
         charge: &Charge,
@@ -178,7 +178,7 @@ impl Desk {
         }
     }
 
-    pub(super) async fn tell_payment(
+    pub(crate) async fn tell_payment(
         &self,
         payment: PaymentId,
         command: PaymentCommand,
@@ -187,7 +187,7 @@ impl Desk {
         self.parts.exchange.ask::<Payment>(payment, command, because).await
     }
 
-    pub(super) async fn tell_rental(
+    pub(crate) async fn tell_rental(
         &self,
         rental: RentalId,
         command: RentalCommand,
@@ -197,7 +197,7 @@ impl Desk {
     }
 
     /// The payment is captured: tell it, tell the rental, and say how that leaves the rental.
-    pub(super) async fn approved(
+    pub(crate) async fn approved(
         &self,
         rental: RentalId,
         charge: Charge,
@@ -211,7 +211,7 @@ impl Desk {
     }
 
     /// The payment is declined: tell it, tell the rental, and say how that leaves the rental.
-    pub(super) async fn declined(
+    pub(crate) async fn declined(
         &self,
         rental: RentalId,
         charge: Charge,
@@ -226,7 +226,7 @@ impl Desk {
     }
 
     /// Nobody knows whether the charge was made: let the customer pay later, or cancel.
-    pub(super) async fn unknown(
+    pub(crate) async fn unknown(
         &self,
         rental: RentalId,
         because: Because,
@@ -240,12 +240,12 @@ impl Desk {
     }
 
     /// When it is worth trying again, in ms: once the breaker lets calls through, or the queue is worked off.
-    pub(super) fn retry_after_ms(&self) -> u64 {
+    pub(crate) fn retry_after_ms(&self) -> u64 {
         retry_after_ms(&self.parts.breaker, &self.ties.admission)
     }
 
     /// From now: when to try again, and until when.
-    pub(super) fn deferral(&self) -> Deferral {
+    pub(crate) fn deferral(&self) -> Deferral {
         let now = self.parts.sources.now();
         Deferral {
             retry_at: now.plus_ms(self.parts.breaker.retry_after_ms()),
@@ -254,18 +254,18 @@ impl Desk {
     }
 
     /// This actor is about to begin an attempt.
-    pub(super) fn begin(&self, rental: RentalId, attempt: Attempt) {
+    pub(crate) fn begin(&self, rental: RentalId, attempt: Attempt) {
         self.horizon.borrow_mut().begin(ChargeKey { payment: rental.payment(), attempt });
     }
 
     /// Until when a conversation of another actor about this attempt may be under way. Those of this one
     /// are known, and each has the floor until it is over.
-    pub(super) fn foreign_until(&self, attempt: ChargeKey) -> Option<Timestamp> {
+    pub(crate) fn foreign_until(&self, attempt: ChargeKey) -> Option<Timestamp> {
         self.horizon.borrow().foreign(attempt).map(|left| self.after(left))
     }
 
     /// Until when a call about this attempt may still arrive at the gateway.
-    pub(super) fn under_way_until(&self, attempt: ChargeKey) -> Option<Timestamp> {
+    pub(crate) fn under_way_until(&self, attempt: ChargeKey) -> Option<Timestamp> {
         self.horizon.borrow().under_way(attempt).map(|left| self.after(left))
     }
 
@@ -276,11 +276,11 @@ impl Desk {
             .plus_ms(u64::try_from(left.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
     }
 
-    pub(super) async fn read_rental(&self, rental: RentalId) -> Result<Rental, StoreError> {
+    pub(crate) async fn read_rental(&self, rental: RentalId) -> Result<Rental, StoreError> {
         reads::read::<Rental>(&self.parts.journal, rental).await
     }
 
-    pub(super) async fn read_payment(&self, payment: PaymentId) -> Result<Payment, StoreError> {
+    pub(crate) async fn read_payment(&self, payment: PaymentId) -> Result<Payment, StoreError> {
         reads::read::<Payment>(&self.parts.journal, payment).await
     }
 }
@@ -296,18 +296,18 @@ const fn following(because: Because, decided: &Decided<Payment>) -> Because {
 }
 
 /// A rental that was told something, and where that stands.
-pub(super) struct Told {
+pub(crate) struct Told {
     pub rental: Arc<Rental>,
     pub position: Position,
 }
 
 impl Told {
-    pub(super) fn of(decided: Decided<Rental>) -> Self {
+    pub(crate) fn of(decided: Decided<Rental>) -> Self {
         Self { rental: decided.state, position: decided.position }
     }
 
     /// The same, as it was when placing it came to its end: that may have been a step or two earlier.
-    pub(super) fn when_placed(self) -> Self {
+    pub(crate) fn when_placed(self) -> Self {
         if self.rental.outcome.is_none_or(|outcome| outcome.status == self.rental.status) {
             return self;
         }
@@ -316,7 +316,7 @@ impl Told {
     }
 
     /// How the call that led here ended.
-    pub(super) fn placed(self, id: RentalId, desk: &Desk) -> Placed {
+    pub(crate) fn placed(self, id: RentalId, desk: &Desk) -> Placed {
         let outcome = outcome_of(&self.rental, desk.parts.breaker.retry_after_ms());
         let rental = RentalView { id, rental: self.rental, address: None };
         Placed { rental, outcome, replayed: false, position: self.position }
@@ -340,7 +340,7 @@ pub(crate) fn outcome_of(rental: &Rental, retry_after_ms: u64) -> PayOutcome {
 }
 
 /// The charge of an attempt at a rental's fee.
-pub(super) fn charge_of(
+pub(crate) fn charge_of(
     rental: &Rental,
     attempt: Attempt,
     provider: &str,

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Which attempts may be on their way, as far as this payment actor can know.
-pub(super) struct Horizon {
+pub(crate) struct Horizon {
     length: Duration,
     opened: Instant,
     begun: HashMap<ChargeKey, Instant>,
@@ -29,13 +29,13 @@ pub(super) struct Horizon {
 
 impl Horizon {
     /// A horizon of so many ms, for an actor that opens now.
-    pub(super) fn new(length_ms: u64) -> Self {
+    pub(crate) fn new(length_ms: u64) -> Self {
         let (begun, oldest) = (HashMap::new(), VecDeque::new());
         Self { length: Duration::from_millis(length_ms), opened: now(), begun, oldest }
     }
 
     /// A conversation of this actor is about to begin an attempt.
-    pub(super) fn begin(&mut self, attempt: ChargeKey) {
+    pub(crate) fn begin(&mut self, attempt: ChargeKey) {
         while let Some(&(at, oldest)) = self.oldest.front().filter(|(at, _)| at.elapsed() > self.length) {
             self.oldest.pop_front();
             // It may have begun again since.
@@ -49,12 +49,12 @@ impl Horizon {
     }
 
     /// How long a conversation of *another* actor about this attempt may still be under way.
-    pub(super) fn foreign(&self, attempt: ChargeKey) -> Option<Duration> {
+    pub(crate) fn foreign(&self, attempt: ChargeKey) -> Option<Duration> {
         if self.begun.contains_key(&attempt) { None } else { self.left(self.opened) }
     }
 
     /// How long a call about this attempt may still be under way, whoever sent it.
-    pub(super) fn under_way(&self, attempt: ChargeKey) -> Option<Duration> {
+    pub(crate) fn under_way(&self, attempt: ChargeKey) -> Option<Duration> {
         self.left(self.begun.get(&attempt).copied().unwrap_or(self.opened))
     }
 

@@ -16,6 +16,7 @@
 pub mod admission;
 pub mod breaker;
 mod conversation;
+pub mod handle;
 mod horizon;
 pub mod limit;
 mod placing;
@@ -40,8 +41,12 @@ pub use self::{
     placing::{PayLater, Place},
     resolving::{Resolution, Resolve},
 };
-use super::{ask::Because, exchange::Exchange, guard::guarded, shop::views::Placed, sources::Sources};
-use crate::{domain::PaymentId, gateways::Gateways, store::Journal, trace};
+use super::{
+    entity::{ask::Because, exchange::Exchange},
+    sources::Sources,
+    supervision::guard::guarded,
+};
+use crate::{domain::PaymentId, gateways::Gateways, shop::views::Placed, store::Journal, trace};
 
 /// How many payments are resolved or refunded at once.
 const RESOLVING_MAX: usize = 16;
@@ -177,16 +182,16 @@ impl Handler<Converse<Resolve, Resolution>> for PaymentActor {
 /// Makes the payment actor fail, to see what happens.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct SabotageDesk(pub super::ask::FaultMode);
+pub struct SabotageDesk(pub super::entity::ask::FaultMode);
 
 impl Handler<SabotageDesk> for PaymentActor {
     type Result = ();
 
     fn handle(&mut self, SabotageDesk(mode): SabotageDesk, ctx: &mut Context<Self>) {
         match mode {
-            super::ask::FaultMode::Panic => panic!("injected fault"),
-            super::ask::FaultMode::Stop => ctx.stop(),
-            super::ask::FaultMode::Hang => ctx.wait(std::future::pending::<()>().into_actor(self)),
+            super::entity::ask::FaultMode::Panic => panic!("injected fault"),
+            super::entity::ask::FaultMode::Stop => ctx.stop(),
+            super::entity::ask::FaultMode::Hang => ctx.wait(std::future::pending::<()>().into_actor(self)),
         }
     }
 }

@@ -16,12 +16,8 @@ use super::{
 };
 use crate::{
     actors::{
-        ask::{Because, Decided},
+        entity::ask::{Because, Decided},
         receipts::{Outcome, Turn},
-        shop::{
-            Presence,
-            views::{PayOutcome, Placed},
-        },
     },
     domain::{
         RentalId,
@@ -30,6 +26,10 @@ use crate::{
     },
     gateways::PaymentMethod,
     planted::{self, Bug},
+    shop::{
+        Presence,
+        views::{PayOutcome, Placed},
+    },
     store::{VaultWrite, codec},
 };
 
@@ -77,7 +77,7 @@ pub struct PayLater {
     pub arrived: Instant,
 }
 
-pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, ConversationError> {
+pub(crate) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, ConversationError> {
     let Place { rental, terms, vault, method, because, turn, arrived, ticket: _ticket, presence: _present } =
         place;
     let _floor = desk.take_floor(rental.payment())?;
@@ -117,7 +117,7 @@ pub(super) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
     Ok(told.when_placed().placed(rental, desk))
 }
 
-pub(super) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, ConversationError> {
+pub(crate) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, ConversationError> {
     let PayLater {
         rental,
         method,
@@ -206,7 +206,7 @@ async fn confirmed_before(
 /// It waits to be paid, as before. That is no commit, so it is remembered by itself.
 async fn still_deferred(desk: &Rc<Desk>, rental: RentalId, turn: &Turn) -> Result<Placed, ConversationError> {
     let loaded = desk.parts.journal.load(rental.into()).await?;
-    let state = crate::actors::reads::restore::<Rental>(&loaded)?;
+    let state = crate::actors::entity::reads::restore::<Rental>(&loaded)?;
     let snapshot = codec::encode_snapshot(&state)?;
     turn.remember(Outcome::State { entity: rental.into(), snapshot }).await?;
     let told = Told { rental: state.into(), position: crate::domain::Position(loaded.version.0) };

@@ -7,7 +7,7 @@ use super::{
     conversation::{ConversationError, charge_of},
 };
 use crate::{
-    actors::{agenda::Errand, ask::Because, checkouts::what_was_sent},
+    actors::{checkouts::what_was_sent, entity::ask::Because, jobs::queue::Errand},
     domain::{
         Causation, PaymentId, RentalId, Timestamp,
         payment::{Attempt, Payment, PaymentCommand, PaymentPhase},
@@ -35,7 +35,7 @@ pub enum Resolution {
 }
 
 /// What is known of an attempt.
-pub(super) enum Settling {
+pub(crate) enum Settling {
     /// It took nothing, and never will.
     Settled,
     /// It was declined, and the payment knows, as of this event.
@@ -46,7 +46,7 @@ pub(super) enum Settling {
     Open { retry_at: Timestamp },
 }
 
-pub(super) async fn resolve(desk: &Rc<Desk>, question: Resolve) -> Result<Resolution, ConversationError> {
+pub(crate) async fn resolve(desk: &Rc<Desk>, question: Resolve) -> Result<Resolution, ConversationError> {
     let Resolve { errand, because } = question;
     let rental = errand.rental();
     let payment = rental.payment();
@@ -101,7 +101,7 @@ async fn settle_and_refund(
 }
 
 /// Asks the gateway what became of the current attempt, and makes sure of the answer.
-pub(super) async fn settle(
+pub(crate) async fn settle(
     desk: &Rc<Desk>,
     rental: RentalId,
     state: &Rental,

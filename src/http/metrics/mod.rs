@@ -15,7 +15,10 @@ use actix_web::{
 };
 use prometheus::{CounterVec, Encoder as _, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
 
-use super::{App, problem::Problem, problem_kinds::Kind};
+use super::{
+    App,
+    problem::{Problem, kinds::Kind},
+};
 use crate::figures;
 
 /// The bounds of a request's duration, in seconds. A payment's deadline is 0.9.

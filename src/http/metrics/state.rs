@@ -6,9 +6,9 @@ use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, Me
 use tokio::time::timeout;
 
 use crate::{
-    actors::shop::{ActorKind, ContextView, Shop, ShopError},
     figures::Observed,
     http::{App, problem::Problem},
+    shop::{ActorKind, ContextView, Shop, ShopError},
 };
 
 /// How long actors may take to tell of themselves.
@@ -106,7 +106,7 @@ const fn yes(holds: bool) -> f64 {
 }
 
 /// Everything there is to tell.
-pub(super) async fn of(app: &App) -> Result<Vec<MetricFamily>, Problem> {
+pub(crate) async fn of(app: &App) -> Result<Vec<MetricFamily>, Problem> {
     let (mut families, shop) = (Families::default(), &*app.shop);
     let version = vec![(vec![env!("CARGO_PKG_VERSION")], 1.0)];
     families.gauges("saem_build_info", "1, with the version that runs", &["version"], version);

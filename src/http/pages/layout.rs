@@ -10,10 +10,10 @@ use actix_web::{
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{PAGE, assets, office, session::Visitor, trouble};
+use super::{PAGE, admin, assets, text::problems};
 use crate::{
     domain::Timestamp,
-    http::{problem::Problem, schema::Time},
+    http::{api::schema::Time, problem::Problem, session::Visitor},
 };
 
 /// Scripts, styles and pictures of this server alone, and none within a page.
@@ -161,7 +161,7 @@ fn language(visitor: &Visitor) -> Markup {
         "en" => ("en", "English"),
         _ => ("ko", "한국어"),
     };
-    let to = super::account::encoded(&visitor.path);
+    let to = super::shop::account::encoded(&visitor.path);
     html! { a href={ "/language/" (code) "?to=" (to) } lang=(code) hreflang=(code) { (name) } }
 }
 
@@ -270,13 +270,13 @@ impl Instead {
     /// Where a customer logs in, to come back here.
     #[must_use]
     pub fn log_in(path: &str) -> Self {
-        Self::SeeOther(format!("/log-in?to={}", super::account::encoded(path)))
+        Self::SeeOther(format!("/log-in?to={}", super::shop::account::encoded(path)))
     }
 
     /// Where the operator logs in, to come back here.
     #[must_use]
     pub fn operator_log_in(path: &str) -> Self {
-        Self::SeeOther(format!("/admin/log-in?to={}", super::account::encoded(path)))
+        Self::SeeOther(format!("/admin/log-in?to={}", super::shop::account::encoded(path)))
     }
 }
 
@@ -321,11 +321,11 @@ impl<T, E: Into<Problem>> OrPage<T> for Result<T, E> {
     fn or_page(self, visitor: &Visitor) -> Result<T, Instead> {
         self.map_err(|error| {
             let problem: Problem = error.into();
-            if office::is_within(visitor) {
-                let page = office::trouble(visitor, &problem);
+            if admin::is_within(visitor) {
+                let page = admin::trouble(visitor, &problem);
                 return Instead::Page(problem.kind.status(), page.whole());
             }
-            let told = trouble::told(visitor.lang, &problem);
+            let told = problems::told(visitor.lang, &problem);
             let content = html! {
                 div class="wide narrow stack" {
                     h1 { (told.title) }

@@ -3,38 +3,31 @@
 //! Browsing, renting, paying and canceling are plain links and forms. Scripts only make pages move by
 //! themselves. They are no part of the OpenAPI document, which is for programs.
 
-pub mod account;
-pub mod acts;
 pub mod admin;
 pub mod assets;
-pub mod cards;
 pub mod console;
-pub mod deliveries;
-pub mod held;
 pub mod layout;
 pub mod my;
-pub mod office;
-pub mod office_words;
-pub mod orders;
-pub mod picture;
-pub mod renting;
-pub mod saga;
-pub mod session;
 pub mod shop;
-pub mod steps;
-pub mod trouble;
-pub mod words;
+pub mod text;
 
+use self::{
+    admin::{deliveries, orders, products},
+    console::{history, parked},
+    my::actions,
+    shop::{account, renting},
+};
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError as _,
     http::header,
     web::{self, ServiceConfig, post},
 };
 
-use self::{layout::OrPage as _, session::Visitor};
+use self::layout::OrPage as _;
 use super::{
+    api::table::{Part, get},
     problem::Problem,
-    table::{Part, get},
+    session::Visitor,
 };
 
 /// The media type of a page.
@@ -77,17 +70,17 @@ table! {
     "/my/" { get: my::without_slash }
     "/my/messages" { get: my::messages }
     "/my/rentals/{id}" { get: my::rental }
-    "/my/rentals/{id}/cancel" { get: acts::ask_cancel, post: acts::cancel }
-    "/my/rentals/{id}/pay" { get: my::rental, post: acts::pay }
+    "/my/rentals/{id}/cancel" { get: actions::ask_cancel, post: actions::cancel }
+    "/my/rentals/{id}/pay" { get: my::rental, post: actions::pay }
     "/my/rentals/{id}/{form}" { get: my::rental_piece }
 
-    "/admin" { get: admin::index }
-    "/admin/" { get: admin::without_slash }
+    "/admin" { get: products::index }
+    "/admin/" { get: products::without_slash }
     "/admin/log-in" { get: account::operator, post: account::do_operator }
-    "/admin/products" { post: admin::register }
-    "/admin/products/{id}" { get: admin::product, post: admin::edit }
-    "/admin/products/{id}/restock" { post: admin::restock }
-    "/admin/products/{id}/withdraw" { get: admin::ask_withdraw, post: admin::withdraw }
+    "/admin/products" { post: products::register }
+    "/admin/products/{id}" { get: products::product, post: products::edit }
+    "/admin/products/{id}/restock" { post: products::restock }
+    "/admin/products/{id}/withdraw" { get: products::ask_withdraw, post: products::withdraw }
     "/admin/rentals" { get: orders::rentals }
     "/admin/rentals/{id}/cancel" { get: orders::ask_cancel, post: orders::cancel }
     "/admin/deliveries" { get: deliveries::index }
@@ -98,11 +91,11 @@ table! {
     "/console" { get: console::index }
     "/console/" { get: console::without_slash }
     "/console/live" { get: console::live }
-    "/console/saga" { get: saga::show }
+    "/console/saga" { get: history::show }
     "/console/breaker" { post: console::set_breaker }
     "/console/contexts/{context}/{verb}" { post: console::maintain }
-    "/console/held/{id}/retry" { post: held::retry }
-    "/console/held/{id}/dismiss" { get: held::ask, post: held::dismiss }
+    "/console/held/{id}/retry" { post: parked::retry }
+    "/console/held/{id}/dismiss" { get: parked::ask, post: parked::dismiss }
     "/console/revive/{id}" { post: console::revive }
 
     "/assets/{file}" { get: assets::file }

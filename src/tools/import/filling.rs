@@ -22,7 +22,7 @@ const ROWS_MAX: usize = 512;
 const BYTES_MAX: usize = 1_024 * 1_024;
 
 /// What is to be put into a store.
-pub(in crate::tools) struct Filling {
+pub(crate) struct Filling {
     journal: Arc<dyn Journal>,
     /// Entities as the commits leave them that are queued.
     queued: HashMap<EntityId, (Version, Arc<[u8]>)>,
@@ -34,16 +34,13 @@ pub(in crate::tools) struct Filling {
 }
 
 impl Filling {
-    pub(in crate::tools) fn new(journal: Arc<dyn Journal>) -> Self {
+    pub(crate) fn new(journal: Arc<dyn Journal>) -> Self {
         let (queued, commits, last) = (HashMap::new(), Vec::new(), Position::default());
         Self { journal, queued, commits, last, vault: Vec::new(), views: Vec::new(), bytes: 0 }
     }
 
     /// Queues a commit; or says why it cannot stand where it did.
-    pub(in crate::tools) async fn commit(
-        &mut self,
-        commit: RecordedCommit,
-    ) -> Result<Result<(), String>, ImportError> {
+    pub(crate) async fn commit(&mut self, commit: RecordedCommit) -> Result<Result<(), String>, ImportError> {
         let RecordedCommit { entity, commit_id, first, ref events } = commit;
         if first.0 != self.last.0 + 1 {
             let (first, last) = (first.0, self.last.0);
@@ -90,14 +87,14 @@ impl Filling {
     }
 
     /// Puts a record into the vault.
-    pub(in crate::tools) async fn vault(&mut self, key: String, value: Vec<u8>) -> Result<(), ImportError> {
+    pub(crate) async fn vault(&mut self, key: String, value: Vec<u8>) -> Result<(), ImportError> {
         self.bytes += key.len() + value.len();
         self.vault.push(VaultWrite { key, value: Some(value) });
         if self.is_full(self.vault.len()) { self.write().await } else { Ok(()) }
     }
 
     /// Puts a row of a view. None may be on disk before the events that it follows from.
-    pub(in crate::tools) async fn view(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), ImportError> {
+    pub(crate) async fn view(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), ImportError> {
         self.bytes += key.len() + value.len();
         self.views.push((key, Some(value)));
         if self.is_full(self.views.len()) { self.write().await } else { Ok(()) }
@@ -118,7 +115,7 @@ impl Filling {
     }
 
     /// Writes what is left.
-    pub(in crate::tools) async fn finish(mut self) -> Result<(), ImportError> {
+    pub(crate) async fn finish(mut self) -> Result<(), ImportError> {
         self.write().await
     }
 }

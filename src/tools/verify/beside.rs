@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Findings, PAGE, Progress, page};
 use crate::{
-    actors::{
+    actors::projection::{
+        Projection as _,
         catalogue::{self, Catalogue},
-        projection::Projection as _,
-        shop::views::ProductView,
     },
     domain::{Position, ProductId},
+    shop::views::ProductView,
     store::{Journal, StoreError, codec},
 };
 
@@ -21,7 +21,7 @@ const FRAMED: [&str; 5] = ["person/", "address/", "session/", "receipt/", "check
 const SECRET_BYTES: usize = 32;
 
 /// What is wrong with a record of the vault, as far as its bytes show.
-pub(in crate::tools) fn wrong_with_record(key: &str, value: &[u8]) -> Option<String> {
+pub(crate) fn wrong_with_record(key: &str, value: &[u8]) -> Option<String> {
     if FRAMED.iter().any(|prefix| key.starts_with(prefix)) && !codec::is_whole(value) {
         return Some("the record of the vault is damaged: its checksum is wrong".to_owned());
     }
@@ -30,7 +30,7 @@ pub(in crate::tools) fn wrong_with_record(key: &str, value: &[u8]) -> Option<Str
 }
 
 /// What is wrong with a row of a view, as far as its bytes show. Where the key says all, it has none.
-pub(in crate::tools) fn wrong_with_row(row: &[u8]) -> Option<&'static str> {
+pub(crate) fn wrong_with_row(row: &[u8]) -> Option<&'static str> {
     let damaged = !row.is_empty() && !codec::is_whole(row);
     damaged.then_some("the row is damaged: its checksum is wrong")
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Findings, PAGE, Progress, Verified, Whole, agreed, pictures::Named};
 use crate::{
-    actors::{catalogue, shop::views::ProductView},
+    actors::projection::catalogue,
     domain::{
         Aggregate, EntityId, EntityKind, Event, NewEvent, Position, ProductId, Recorded, RentalId, Version,
         account::Account,
@@ -15,12 +15,14 @@ use crate::{
         delivery::Delivery,
         event::{LANES, lane_of},
         invariants::{
-            Units, Verdict, approved_before_delivery, placed_whole, stock_moves_once, version_grows,
+            Units, Verdict, Violation, approved_before_delivery, placed_whole, stock_moves_once,
+            version_grows,
         },
         payment::Payment,
         product::{Product, ProductEvent},
         rental::Rental,
     },
+    shop::views::ProductView,
     store::{CommitId, Journal, RecordedCommit, StoreError},
 };
 
@@ -260,7 +262,6 @@ fn in_order(last: Position, commit: &RecordedCommit, findings: &mut Findings) {
 
 /// Whether an event can be folded at all: one of another kind, or in a lane that does not exist, cannot.
 fn whole(entity: EntityId, event: &Event) -> Verdict {
-    use crate::domain::invariants::Violation;
     let broken = |invariant, what: String| Err(Violation { invariant, what });
     if event.kind() != entity.kind {
         return broken("INV-14", format!("{} happened to a {}", event.name(), entity.kind.as_str()));

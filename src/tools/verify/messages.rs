@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Findings, PAGE, folding::Folding, page};
 use crate::{
-    actors::notification::{ALL, RECORDS, Record, record_key},
+    actors::projection::notification::{ALL, RECORDS, Record, record_key},
     domain::{CustomerId, Event, NotificationId, Position, Recorded, RentalId, notice, rental::RentalEvent},
     store::{Journal, StoreError, codec},
 };

@@ -33,11 +33,9 @@ use self::{
 };
 use super::Progress;
 use crate::{
-    actors::{
-        catalogue::Catalogue, mypage::MyPage, notification::Messages, projection::stand_of,
-        shop::views::ProductView,
-    },
+    actors::projection::{catalogue::Catalogue, mypage::MyPage, notification::Messages, stand_of},
     domain::{LANES, Position, ProductId},
+    shop::views::ProductView,
     store::{Journal, StoreError},
 };
 

@@ -12,13 +12,13 @@ use super::{
     folding::{Folding, Part},
 };
 use crate::{
-    actors::{
+    actors::projection::{
+        after_prefix,
         lists::{self, List},
         mypage::{self, ALL, BY_CUSTOMER, ROWS},
-        projection::after_prefix,
-        shop::views::Row,
     },
     domain::{Position, RentalId},
+    shop::views::Row,
     store::{Journal, StoreError, ViewRow, codec},
 };
 

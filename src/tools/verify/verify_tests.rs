@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    actors::{
-        lists,
+    actors::projection::{
+        self, Projection as _, catalogue, lists,
         mypage::{ALL, BY_CUSTOMER, ROWS},
         notification::{self, Outbox, RECORDS, Record},
         progress::Progress as Progressed,
-        projection::{self, Projection as _},
     },
     domain::{
         Causation, Correlation, EntityId, Event, Meta, NewEvent, RentalId, Timestamp,
@@ -103,7 +102,7 @@ async fn write(journal: &Arc<dyn Journal>, key: &[u8], row: Option<Vec<u8>>) {
 /// A product that some units are out of.
 async fn product(journal: &Arc<dyn Journal>) -> ProductId {
     let rows = rows(journal, b"k/").await;
-    let mut products = rows.iter().map(|(key, row)| crate::actors::catalogue::read_row(key, row).unwrap());
+    let mut products = rows.iter().map(|(key, row)| catalogue::read_row(key, row).unwrap());
     products.find(|product| product.offer.name.contains("패밀리")).unwrap().id
 }
 
@@ -205,7 +204,7 @@ async fn a_row_of_my_page_that_is_not_the_fold_is_found() {
     let all = rows(&journal, ROWS).await;
     let [(key, row), (other, _)] = [&all[0], &all[1]];
     let id = |key: &[u8]| RentalId(u128::from_be_bytes(*key.last_chunk().unwrap())).to_string();
-    let mut changed: crate::actors::shop::views::Row = codec::decode(row).unwrap();
+    let mut changed: crate::shop::views::Row = codec::decode(row).unwrap();
     changed.version -= 1;
     write(&journal, key, Some(codec::encode(&changed).unwrap())).await;
     says(&found(&journal, &id(key)).await, "is not the fold of the journal");

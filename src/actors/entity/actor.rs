@@ -1,0 +1,126 @@
+//! The one host of all entities: an actor that queues commands and works them off, batch by batch.
+//!
+//! It owns one entity's state in memory, and a queue. Only its supervisor sends to it. One batch is
+//! under way at a time (see [`super::batch`]), so that a popular product decides many commands into one
+//! commit.
+//!
+//! **What a restart does:** the state travels *inside* the batch. Whatever goes wrong destroys it; the
+//! actor hands its queue back to the supervisor and retires, and its successor reloads from the journal.
+
+use std::{cell::Cell, collections::VecDeque, rc::Rc};
+
+use actix::{WeakAddr, prelude::*};
+
+use super::{
+    ask::AskError,
+    batch::{Finished, Host, Memory, Work, attempt},
+    supervisor::{Deliver, Failed, Supervisor},
+};
+use crate::domain::{Aggregate, EntityId};
+
+/// How many queued commands may become one commit.
+const BATCH_MAX: usize = 32;
+
+/// An entity.
+pub struct EntityActor<A: Aggregate> {
+    id: EntityId,
+    incarnation: u64,
+    host: Rc<Host>,
+    supervisor: WeakAddr<Supervisor>,
+    memory: Option<Memory<A>>,
+    queue: VecDeque<Work<A>>,
+    /// Whether a batch is under way; its supervisor looks.
+    working: Rc<Cell<bool>>,
+    retired: bool,
+}
+
+impl<A: Aggregate> EntityActor<A> {
+    pub(crate) fn new(
+        id: EntityId,
+        incarnation: u64,
+        host: Rc<Host>,
+        supervisor: WeakAddr<Supervisor>,
+        working: Rc<Cell<bool>>,
+    ) -> Self {
+        let (memory, queue) = (None, VecDeque::new());
+        Self { id, incarnation, host, supervisor, memory, queue, working, retired: false }
+    }
+
+    /// Begins the next batch, unless one is under way.
+    fn go_on(&mut self, ctx: &mut Context<Self>) {
+        if self.working.get() || self.retired || self.queue.is_empty() {
+            return;
+        }
+        self.working.set(true);
+        let batch = self.next_batch();
+        // In a box from the start: each step to its place would copy it.
+        let work = Box::pin(attempt(Rc::clone(&self.host), self.id, self.memory.take(), batch));
+        ctx.spawn(work.into_actor(self).map(|finished, actor, ctx| actor.finished(finished, ctx)));
+    }
+
+    /// Sabotage and bulky commands go alone; others go together.
+    fn next_batch(&mut self) -> Vec<Work<A>> {
+        let mut batch: Vec<Work<A>> = Vec::new();
+        while let Some(work) = self.queue.pop_front() {
+            let alone = match &work {
+                Work::Ask(ask) => A::is_bulky(&ask.command),
+                Work::Sabotage(..) => true,
+            };
+            if alone && !batch.is_empty() {
+                self.queue.push_front(work);
+                break;
+            }
+            batch.push(work);
+            if alone || batch.len() == BATCH_MAX {
+                break;
+            }
+        }
+        batch
+    }
+
+    fn finished(&mut self, finished: Finished<A>, ctx: &mut Context<Self>) {
+        self.working.set(false);
+        match finished {
+            Finished::Done(memory) => {
+                self.memory = memory;
+                self.go_on(ctx);
+            }
+            Finished::Failed(mut fall) => {
+                self.retired = true;
+                fall.unanswered.extend(self.queue.drain(..));
+                if let Some(supervisor) = self.supervisor.upgrade() {
+                    // A full mailbox drops the report: the supervisor then finds this actor stopped,
+                    // and callers get `Stopped` as their replies are dropped.
+                    let (id, incarnation) = (self.id, self.incarnation);
+                    let _ = supervisor.try_send(Failed { id, incarnation, fall });
+                }
+                ctx.stop();
+            }
+        }
+    }
+}
+
+impl<A: Aggregate> Actor for EntityActor<A> {
+    type Context = Context<Self>;
+}
+
+impl<A: Aggregate> Handler<Work<A>> for EntityActor<A> {
+    type Result = ();
+
+    fn handle(&mut self, work: Work<A>, ctx: &mut Context<Self>) {
+        if self.retired {
+            // It raced with the failure: let it wait with the rest.
+            if let (Some(supervisor), Work::Ask(ask)) = (self.supervisor.upgrade(), work) {
+                let _ = supervisor.try_send(Deliver { id: self.id, ask });
+            }
+            return;
+        }
+        match work {
+            Work::Ask(ask) if self.queue.len() >= self.host.queue_max => {
+                ask.answer(Err(AskError::Shed));
+            }
+            work => self.queue.push_back(work),
+        }
+        self.go_on(ctx);
+    }
+}

@@ -1,0 +1,398 @@
+//! One batch of commands for an entity: loads it if need be, decides, commits once, and answers.
+//!
+//! The state travels inside: whatever goes wrong (a panic, an error at load, a stop, no progress)
+//! destroys it, and the next batch reloads. Memory is never trusted after a failure.
+
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
+
+use actix::Message;
+
+use super::{
+    ask::{Ask, AskError, Decided, FaultMode},
+    reads::restore,
+};
+use crate::{
+    actors::{sources::Sources, supervision::guard::guarded},
+    domain::{
+        Aggregate, Correlation, EntityId, Meta, NewEvent, Position, Version, invariants::version_grows,
+    },
+    planted::{self, Bug},
+    store::{Commit, CommitError, CommitId, Journal, StoreError, VaultWrite, codec},
+};
+
+/// How often a conflict is answered by deciding again.
+const CONFLICTS_MAX: usize = 8;
+
+/// What every entity on an arbiter shares.
+pub struct Host {
+    /// Where it is loaded from and committed to.
+    pub journal: Arc<dyn Journal>,
+    /// Time and commit ids.
+    pub sources: Sources,
+    /// After so long without progress, work counts as hung.
+    pub work_timeout: Duration,
+    /// How many commands may wait for one entity.
+    pub queue_max: usize,
+}
+
+/// An entity's state in memory, as of `version`.
+#[derive(Clone, Default)]
+pub(crate) struct Memory<A> {
+    state: Arc<A>,
+    version: Version,
+}
+
+/// Something for an entity to do.
+pub enum Work<A: Aggregate> {
+    /// Decide a command.
+    Ask(Ask<A>),
+    /// Fail, to see what happens; on behalf of what this stands for, if that is one thing.
+    Sabotage(FaultMode, Option<Correlation>),
+}
+
+impl<A: Aggregate> Work<A> {
+    /// What it is part of.
+    pub(crate) const fn correlation(&self) -> Option<Correlation> {
+        match self {
+            Self::Ask(ask) => Some(ask.because.correlation),
+            Self::Sabotage(_, of) => *of,
+        }
+    }
+}
+
+impl<A: Aggregate> Message for Work<A> {
+    type Result = ();
+}
+
+/// How a batch ended.
+pub(crate) enum Finished<A: Aggregate> {
+    Done(Option<Memory<A>>),
+    Failed(Fall<A>),
+}
+
+/// How an entity fell.
+pub struct Fall<A: Aggregate> {
+    /// What went wrong.
+    pub reason: String,
+    /// What it was doing it for.
+    pub correlation: Option<Correlation>,
+    /// What it had not begun.
+    pub unanswered: Vec<Work<A>>,
+}
+
+/// How far a batch got: decides who may be asked again after a failure.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// At this command; nothing is written.
+    Deciding(usize),
+    /// A commit may be on its way.
+    Committing,
+}
+
+/// Works off `batch`, come what may.
+pub(crate) async fn attempt<A: Aggregate>(
+    host: Rc<Host>,
+    id: EntityId,
+    memory: Option<Memory<A>>,
+    batch: Vec<Work<A>>,
+) -> Finished<A> {
+    let stage = Cell::new(Stage::Deciding(0));
+    let work = work_off(&host, id, memory, &batch, &stage);
+    let failure = match tokio::time::timeout(host.work_timeout, guarded(work)).await {
+        Ok(Ok(Ok(WorkedOff { memory, answers }))) => {
+            for (work, answer) in batch.into_iter().zip(answers) {
+                if let Work::Ask(ask) = work {
+                    ask.answer(answer);
+                }
+            }
+            return Finished::Done(memory);
+        }
+        Ok(Ok(Err(failure))) => failure,
+        Ok(Err(panic)) => Failure { reason: panic, answer: AskError::Stopped },
+        Err(_elapsed) => Failure { reason: "no progress".to_owned(), answer: AskError::Timeout },
+    };
+    failed(&host, batch, stage.get(), failure).await
+}
+
+/// Why a batch failed as a whole, and what its callers are told.
+struct Failure {
+    reason: String,
+    answer: AskError,
+}
+
+struct WorkedOff<A> {
+    memory: Option<Memory<A>>,
+    answers: Vec<Result<Decided<A>, AskError>>,
+}
+
+/// Answers those whom the failure hit; the others may be asked again.
+async fn failed<A: Aggregate>(
+    host: &Host,
+    batch: Vec<Work<A>>,
+    stage: Stage,
+    failure: Failure,
+) -> Finished<A> {
+    let (mut unanswered, mut memos) = (Vec::new(), Vec::new());
+    let at_work = match stage {
+        Stage::Deciding(index) => batch.get(index),
+        Stage::Committing => batch.first(),
+    };
+    let correlation = at_work.and_then(Work::correlation);
+    for (index, work) in batch.into_iter().enumerate() {
+        let Work::Ask(mut ask) = work else { continue };
+        match stage {
+            Stage::Deciding(at) if at != index => unanswered.push(Work::Ask(ask)),
+            Stage::Deciding(_) => ask.answer(Err(failure.answer.clone())),
+            Stage::Committing => {
+                memos.extend(ask.memo.take());
+                ask.answer(Err(failure.answer.clone()));
+            }
+        }
+    }
+    if matches!(stage, Stage::Committing) {
+        // A commit may be on its way. Until the store has got past it, these keys are in use, and whoever
+        // comes next would load what it is about to change: every no-op would be decided on that, for good.
+        let _ = host.journal.vault_write(Vec::new()).await;
+        drop(memos);
+    }
+    Finished::Failed(Fall { reason: failure.reason, correlation, unanswered })
+}
+
+/// Loads if need be, decides each command on the state that the ones before it led to, commits once.
+async fn work_off<A: Aggregate>(
+    host: &Host,
+    id: EntityId,
+    memory: Option<Memory<A>>,
+    batch: &[Work<A>],
+    stage: &Cell<Stage>,
+) -> Result<WorkedOff<A>, Failure> {
+    if let [Work::Sabotage(mode, _)] = batch {
+        sabotage(*mode).await?;
+    }
+    let mut memory = match memory {
+        Some(memory) => memory,
+        None => match begin(host, id, batch).await {
+            Ok(memory) => memory,
+            Err(error) => return not_loaded(batch, error),
+        },
+    };
+    for _ in 0..CONFLICTS_MAX {
+        let before = memory.version;
+        let decided = decide(host, id, &memory, batch, stage)?;
+        stage.set(Stage::Committing);
+        if decided.events.is_empty() {
+            return Ok(match decided.write_receipts(host).await {
+                Ok(()) => WorkedOff { answers: decided.answers(id, before, before), memory: Some(memory) },
+                Err(error) => answered(batch, &error),
+            });
+        }
+        let commit = decided.commit(host, id, memory.version)?;
+        let commit_id = commit.commit_id;
+        if planted::is(Bug::AnswerBeforeDurable) {
+            let (version, state) =
+                (Version(before.0 + decided.events.len() as u64), Arc::clone(&decided.state));
+            actix_rt::spawn(host.journal.commit(commit));
+            let answers = decided.answers(id, before, version);
+            return Ok(WorkedOff { memory: Some(Memory { state, version }), answers });
+        }
+        match host.journal.commit(commit).await {
+            Ok(committed) => {
+                let grown = || version_grows(before, decided.events.len(), committed.version);
+                debug_assert_eq!(grown(), Ok(()));
+                memory = Memory { state: Arc::clone(&decided.state), version: committed.version };
+                let answers = decided.answers(id, before, memory.version);
+                return Ok(WorkedOff { memory: Some(memory), answers });
+            }
+            Err(CommitError::Conflict { current }) if planted::is(Bug::SnapshotWithoutVersion) => {
+                memory.version = current;
+            }
+            Err(CommitError::Conflict { .. }) => match load(host, id).await {
+                Ok((newer, _)) => memory = newer,
+                Err(error) => return not_loaded(batch, error),
+            },
+            Err(CommitError::Refused(_)) if batch.len() > 1 => {
+                return one_by_one(host, id, memory, batch, stage).await;
+            }
+            Err(CommitError::Refused(what)) => return Ok(answered(batch, &AskError::Damaged(what))),
+            Err(CommitError::Unavailable(reason)) => return Ok(answered(batch, &AskError::Store(reason))),
+            Err(CommitError::Unknown(reason)) => {
+                return match load(host, id).await {
+                    Ok((reloaded, newest)) if newest == commit_id || planted::is(Bug::UnknownIsDone) => {
+                        let answers = decided.answers(id, before, reloaded.version);
+                        Ok(WorkedOff { memory: Some(reloaded), answers })
+                    }
+                    Ok(_) => Ok(answered(batch, &AskError::Store(reason))),
+                    Err(error) => not_loaded(batch, error),
+                };
+            }
+        }
+    }
+    Err(Failure { reason: "conflicts without end".to_owned(), answer: AskError::Stopped })
+}
+
+async fn sabotage(mode: FaultMode) -> Result<(), Failure> {
+    match mode {
+        FaultMode::Panic => panic!("injected fault"),
+        FaultMode::Stop => {
+            Err(Failure { reason: "stopped by an injected fault".to_owned(), answer: AskError::Stopped })
+        }
+        FaultMode::Hang => std::future::pending().await,
+    }
+}
+
+/// One of them asks for what cannot be stored: the others need not suffer from it.
+async fn one_by_one<A: Aggregate>(
+    host: &Host,
+    id: EntityId,
+    mut memory: Memory<A>,
+    batch: &[Work<A>],
+    stage: &Cell<Stage>,
+) -> Result<WorkedOff<A>, Failure> {
+    let mut answers = Vec::with_capacity(batch.len());
+    for work in batch {
+        let one = std::slice::from_ref(work);
+        let done = Box::pin(work_off(host, id, Some(memory.clone()), one, stage)).await?;
+        answers.extend(done.answers);
+        memory = done.memory.unwrap_or(memory);
+    }
+    Ok(WorkedOff { memory: Some(memory), answers })
+}
+
+/// The entity is not to blame: everybody is told the same, and nobody is restarted.
+fn answered<A: Aggregate>(batch: &[Work<A>], error: &AskError) -> WorkedOff<A> {
+    let answers = batch.iter().map(|_| Err(error.clone())).collect();
+    WorkedOff { memory: None, answers }
+}
+
+fn not_loaded<A: Aggregate>(batch: &[Work<A>], error: StoreError) -> Result<WorkedOff<A>, Failure> {
+    match error {
+        StoreError::Unavailable(reason) => Ok(answered(batch, &AskError::Store(reason))),
+        StoreError::Corrupt(what) => {
+            Err(Failure { reason: format!("cannot be loaded: {what}"), answer: AskError::Damaged(what) })
+        }
+    }
+}
+
+/// What an actor begins with. Before what is most likely the first command, nobody looks into the journal:
+/// its commit conflicts if there is something after all.
+async fn begin<A: Aggregate>(host: &Host, id: EntityId, batch: &[Work<A>]) -> Result<Memory<A>, StoreError> {
+    match batch {
+        [Work::Ask(ask)] if A::is_first(&ask.command) => Ok(Memory::default()),
+        _ => Ok(load(host, id).await?.0),
+    }
+}
+
+async fn load<A: Aggregate>(host: &Host, id: EntityId) -> Result<(Memory<A>, CommitId), StoreError> {
+    let loaded = host.journal.load(id).await?;
+    let state = Arc::new(restore::<A>(&loaded)?);
+    Ok((Memory { state, version: loaded.version }, loaded.last_commit_id))
+}
+
+/// What a batch decided, before it is durable.
+struct Batch<A> {
+    state: Arc<A>,
+    events: Vec<NewEvent>,
+    vault: Vec<VaultWrite>,
+    /// What requests with a key led to.
+    receipts: Vec<VaultWrite>,
+    verdicts: Vec<Result<Verdict<A>, AskError>>,
+}
+
+/// What a command that was not refused led to.
+struct Verdict<A> {
+    state: Arc<A>,
+    /// How many events the batch had by then: a later command's are not in `state`.
+    events: usize,
+    changed: bool,
+}
+
+fn decide<A: Aggregate>(
+    host: &Host,
+    id: EntityId,
+    memory: &Memory<A>,
+    batch: &[Work<A>],
+    stage: &Cell<Stage>,
+) -> Result<Batch<A>, Failure> {
+    let mut decided = Batch {
+        state: Arc::clone(&memory.state),
+        events: Vec::new(),
+        vault: Vec::new(),
+        receipts: Vec::new(),
+        verdicts: Vec::new(),
+    };
+    for (index, work) in batch.iter().enumerate() {
+        stage.set(Stage::Deciding(index));
+        let Work::Ask(ask) = work else { continue };
+        let verdict = decided.decide(host, ask);
+        if let (Ok(verdict), Some(memo)) = (&verdict, &ask.memo) {
+            decided.receipts.push(memo.receipt(id, &*verdict.state).map_err(unwritable)?);
+        }
+        decided.verdicts.push(verdict);
+    }
+    Ok(decided)
+}
+
+fn unwritable(error: StoreError) -> Failure {
+    Failure { reason: format!("its state cannot be written: {error}"), answer: AskError::Stopped }
+}
+
+impl<A: Aggregate> Batch<A> {
+    fn decide(&mut self, host: &Host, ask: &Ask<A>) -> Result<Verdict<A>, AskError> {
+        let events = self.state.decide(ask.command.clone());
+        let events = events.map_err(|error| AskError::Rejected(error.into()))?;
+        let at = host.sources.now();
+        let changed = !events.is_empty();
+        let meta = Meta { at, correlation: ask.because.correlation, causation: ask.because.causation };
+        for event in events {
+            let state = A::clone(&self.state).evolve(&event, at);
+            let event = event.into();
+            debug_assert_eq!(A::step(&self.state, &event, &state), Ok(()), "nothing is written yet");
+            self.state = Arc::new(state);
+            self.events.push(NewEvent { meta, event });
+        }
+        if changed {
+            self.vault.extend(ask.vault.iter().cloned());
+        }
+        Ok(Verdict { state: Arc::clone(&self.state), events: self.events.len(), changed })
+    }
+
+    /// Makes the receipts of commands durable that changed nothing, so that there is no commit.
+    async fn write_receipts(&self, host: &Host) -> Result<(), AskError> {
+        if self.receipts.is_empty() {
+            return Ok(());
+        }
+        host.journal.vault_write(self.receipts.clone()).await.map_err(|error| match error {
+            CommitError::Refused(what) => AskError::Damaged(what),
+            error => AskError::Store(error.to_string()),
+        })
+    }
+
+    fn commit(&self, host: &Host, entity: EntityId, expected: Version) -> Result<Commit, Failure> {
+        let snapshot = codec::encode_snapshot(&*self.state).map_err(unwritable)?;
+        Ok(Commit {
+            entity,
+            expected,
+            commit_id: host.sources.commit_id(),
+            events: self.events.clone(),
+            snapshot: snapshot.into(),
+            vault: [&self.vault[..], &self.receipts].concat(),
+        })
+    }
+
+    /// What each caller is told, now that the batch took the entity from version `before` to `after`.
+    fn answers(
+        &self,
+        entity: EntityId,
+        before: Version,
+        after: Version,
+    ) -> Vec<Result<Decided<A>, AskError>> {
+        let answer = |verdict: &Verdict<A>| {
+            // A commit's events stand one after the other.
+            let later = (self.events.len() - verdict.events) as u64;
+            let version = if verdict.events == 0 { before } else { Version(after.0 - later) };
+            let (state, changed) = (Arc::clone(&verdict.state), verdict.changed);
+            Decided { entity, state, version, position: Position(version.0), changed, replayed: false }
+        };
+        self.verdicts.iter().map(|verdict| verdict.as_ref().map(answer).map_err(Clone::clone)).collect()
+    }
+}

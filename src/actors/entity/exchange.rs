@@ -1,0 +1,307 @@
+//! The exchange: the one seam through which every message to an entity goes.
+//!
+//! It places entities on a fixed set of arbiters by a stable hash, so that one entity is always served
+//! by the same supervisor, and bounds each question in time. A simulation that delays or repeats
+//! messages does so here.
+
+use std::{
+    marker::PhantomData,
+    rc::Rc,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+use tracing::{Instrument as _, debug_span, error};
+
+use super::{
+    ask::{Ask, AskError, Because, Decided, FaultMode},
+    batch::Host,
+    delay::{Route, Transit},
+    supervisor::{Census, Deliver, EntityStatus, Inspect, Keeping, KindStatus, Revive, Sabotage, Supervisor},
+};
+use crate::{
+    actors::{receipts::Memo, sources::Sources},
+    domain::{
+        Aggregate, Correlation, EntityId, EntityKind, account::Account, context::Maintenance,
+        delivery::Delivery, payment::Payment, product::Product, rental::Rental,
+    },
+    store::{Journal, VaultWrite},
+    trace,
+};
+
+/// How an exchange is set up.
+#[derive(Clone, Debug)]
+pub struct ExchangeSettings {
+    /// How long a question may take.
+    pub ask_timeout: Duration,
+    /// How many messages may wait for one supervisor.
+    pub mailbox: usize,
+    /// How entities are kept.
+    pub keeping: Keeping,
+    /// How messages travel, unless they go straight.
+    pub transit: Option<Arc<dyn Transit>>,
+}
+
+/// The way to every entity. Cheap to clone.
+#[derive(Clone)]
+pub struct Exchange {
+    desks: Arc<[Desk]>,
+    settings: ExchangeSettings,
+    journal: Arc<dyn Journal>,
+    sources: Sources,
+    /// For each kind, how many questions are not answered yet.
+    asking: Arc<[AtomicUsize; EntityKind::ALL.len()]>,
+}
+
+/// A question that is not answered yet, counted for as long as it is held.
+struct Asking<'a>(&'a AtomicUsize);
+
+impl<'a> Asking<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One arbiter and its supervisor.
+struct Desk {
+    arbiter: ArbiterHandle,
+    supervisor: RwLock<Addr<Supervisor>>,
+}
+
+impl Exchange {
+    /// An exchange over these arbiters, at least one.
+    #[must_use]
+    pub fn new(
+        arbiters: Vec<ArbiterHandle>,
+        settings: ExchangeSettings,
+        journal: Arc<dyn Journal>,
+        sources: Sources,
+    ) -> Self {
+        let desks = arbiters.into_iter().map(|arbiter| {
+            let supervisor = RwLock::new(start(&arbiter, &settings, &journal, &sources));
+            Desk { arbiter, supervisor }
+        });
+        let desks = desks.collect();
+        Self { desks, settings, journal, sources, asking: Arc::default() }
+    }
+
+    /// Asks an entity, and waits for what it decides, durably.
+    ///
+    /// # Errors
+    /// [`AskError`]; each variant says whether anything may have happened.
+    pub async fn ask<A: Aggregate>(
+        &self,
+        id: impl Into<EntityId>,
+        command: A::Command,
+        because: Because,
+    ) -> Result<Decided<A>, AskError> {
+        self.ask_with(id, command, because, Vec::new()).await
+    }
+
+    /// Like [`Self::ask_with`] for a request that may have come with a key: its receipt, `memo`, is
+    /// durable with what was decided.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub async fn ask_once<A: Aggregate>(
+        &self,
+        id: impl Into<EntityId>,
+        command: A::Command,
+        because: Because,
+        vault: Vec<VaultWrite>,
+        memo: Option<Memo>,
+    ) -> Result<Decided<A>, AskError> {
+        let id = id.into();
+        debug_assert_eq!(id.kind, A::KIND, "a command goes to its own aggregate");
+        let _asking = Asking::begin(&self.asking[id.kind as usize]);
+        let correlation = because.correlation;
+        let span = trace::joined(debug_span!("ask", entity = %id, %correlation), because.trace());
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask { command, because, vault, memo, reply };
+        let asked = async {
+            if let Some(transit) = &self.settings.transit {
+                self.travel(transit.route(id, &because), id, &ask).await;
+            }
+            self.post(id, Deliver { id, ask })?;
+            Ok(answer.await)
+        };
+        match tokio::time::timeout(self.settings.ask_timeout, asked).instrument(span).await {
+            Ok(Ok(Ok(answer))) => answer,
+            Ok(Ok(Err(_dropped))) => Err(AskError::Stopped),
+            Ok(Err(refused)) => Err(refused),
+            Err(_elapsed) => Err(AskError::Timeout),
+        }
+    }
+
+    /// Has a question be under way for a while, and perhaps a copy of it, whose answer nobody waits for.
+    async fn travel<A: Aggregate>(&self, route: Route, id: EntityId, ask: &Ask<A>) {
+        if let Some(copy_ms) = route.copy_ms {
+            let Ask { command, because, vault, .. } = ask;
+            let (command, because, vault) = (command.clone(), *because, vault.clone());
+            let copy = Ask::<A> { command, because, vault, memo: None, reply: oneshot::channel().0 };
+            let exchange = self.clone();
+            actix_rt::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(copy_ms)).await;
+                // Lost on its way, like any copy may be.
+                let _ = exchange.post(id, Deliver { id, ask: copy });
+            });
+        }
+        if route.delay_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(route.delay_ms)).await;
+        }
+    }
+
+    /// Like [`Self::ask`], with personal data that the events will refer to.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub async fn ask_with<A: Aggregate>(
+        &self,
+        id: impl Into<EntityId>,
+        command: A::Command,
+        because: Because,
+        vault: Vec<VaultWrite>,
+    ) -> Result<Decided<A>, AskError> {
+        self.ask_once(id, command, because, vault, None).await
+    }
+
+    /// Puts a message into the mailbox of the supervisor that looks after `id`.
+    fn post<M>(&self, id: EntityId, message: M) -> Result<(), AskError>
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        Supervisor: Handler<M>,
+    {
+        let desk = self.desk(id);
+        let supervisor = desk.supervisor.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match supervisor.try_send(message) {
+            Ok(()) => Ok(()),
+            Err(SendError::Full(_)) => Err(AskError::Shed),
+            Err(SendError::Closed(message)) => {
+                let replaced = self.replace(desk);
+                replaced.try_send(message).map_err(|_| AskError::Stopped)
+            }
+        }
+    }
+
+    /// A supervisor ended, which nothing in it should make it do: start another.
+    fn replace(&self, desk: &Desk) -> Addr<Supervisor> {
+        let mut supervisor = desk.supervisor.write().unwrap_or_else(PoisonError::into_inner);
+        if !supervisor.connected() {
+            error!("a supervisor ended; its entities reload from the journal");
+            *supervisor = start(&desk.arbiter, &self.settings, &self.journal, &self.sources);
+        }
+        supervisor.clone()
+    }
+
+    fn desk(&self, id: EntityId) -> &Desk {
+        let hash = id.id ^ id.id >> 64;
+        let index = (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        &self.desks[index as usize % self.desks.len()]
+    }
+
+    /// Makes an entity fail, which is part of what `of` stands for, if it is part of one such thing.
+    ///
+    /// # Errors
+    /// [`AskError`] when its supervisor cannot be reached.
+    pub fn sabotage(&self, id: EntityId, mode: FaultMode, of: Option<Correlation>) -> Result<(), AskError> {
+        match id.kind {
+            EntityKind::Rental => self.sabotage_one::<Rental>(id, mode, of),
+            EntityKind::Payment => self.sabotage_one::<Payment>(id, mode, of),
+            EntityKind::Delivery => self.sabotage_one::<Delivery>(id, mode, of),
+            EntityKind::Product => self.sabotage_one::<Product>(id, mode, of),
+            EntityKind::Account => self.sabotage_one::<Account>(id, mode, of),
+            EntityKind::Context => self.sabotage_one::<Maintenance>(id, mode, of),
+        }
+    }
+
+    /// Makes an entity of this aggregate fail.
+    ///
+    /// # Errors
+    /// [`AskError`] when its supervisor cannot be reached.
+    pub fn sabotage_one<A: Aggregate>(
+        &self,
+        id: EntityId,
+        mode: FaultMode,
+        of: Option<Correlation>,
+    ) -> Result<(), AskError> {
+        self.post(id, Sabotage { id, mode, of, aggregate: PhantomData::<fn() -> A> })
+    }
+
+    /// Takes an entity out of quarantine; answers whether it was in it.
+    ///
+    /// # Errors
+    /// [`AskError::Stopped`], [`AskError::Timeout`]
+    pub async fn revive(&self, id: EntityId) -> Result<bool, AskError> {
+        let supervisor = self.replace_if_ended(self.desk(id));
+        self.answer(supervisor.send(Revive { id })).await
+    }
+
+    /// How one entity is.
+    ///
+    /// # Errors
+    /// [`AskError::Stopped`], [`AskError::Timeout`]
+    pub async fn inspect(&self, id: EntityId) -> Result<EntityStatus, AskError> {
+        let supervisor = self.replace_if_ended(self.desk(id));
+        self.answer(supervisor.send(Inspect(id))).await
+    }
+
+    /// How the entities of one kind are, over all arbiters.
+    ///
+    /// # Errors
+    /// [`AskError::Stopped`], [`AskError::Timeout`]
+    pub async fn census(&self, kind: EntityKind) -> Result<KindStatus, AskError> {
+        let mut sum = KindStatus::default();
+        for desk in self.desks.iter() {
+            let supervisor = self.replace_if_ended(desk);
+            let part = self.answer(supervisor.send(Census(kind))).await?;
+            sum.live += part.live;
+            sum.restarted += part.restarted;
+            sum.quarantined += part.quarantined;
+            sum.quarantined_ids.extend(part.quarantined_ids);
+        }
+        sum.unanswered = self.asking[kind as usize].load(Ordering::Relaxed);
+        Ok(sum)
+    }
+
+    /// What a supervisor answers, in time: the thread it lives on may hang.
+    async fn answer<T>(&self, asked: impl Future<Output = Result<T, MailboxError>>) -> Result<T, AskError> {
+        match tokio::time::timeout(self.settings.ask_timeout, asked).await {
+            Ok(answer) => answer.map_err(|_| AskError::Stopped),
+            Err(_elapsed) => Err(AskError::Timeout),
+        }
+    }
+
+    fn replace_if_ended(&self, desk: &Desk) -> Addr<Supervisor> {
+        let supervisor = desk.supervisor.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if supervisor.connected() { supervisor } else { self.replace(desk) }
+    }
+}
+
+fn start(
+    arbiter: &ArbiterHandle,
+    settings: &ExchangeSettings,
+    journal: &Arc<dyn Journal>,
+    sources: &Sources,
+) -> Addr<Supervisor> {
+    let (journal, sources) = (Arc::clone(journal), sources.clone());
+    let ExchangeSettings { ask_timeout, mailbox, keeping, .. } = *settings;
+    Supervisor::start_in_arbiter(arbiter, move |ctx| {
+        ctx.set_mailbox_capacity(mailbox);
+        let queue_max = keeping.mailbox;
+        let host = Rc::new(Host { journal, sources, work_timeout: ask_timeout, queue_max });
+        Supervisor::new(host, keeping)
+    })
+}

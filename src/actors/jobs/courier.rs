@@ -1,0 +1,246 @@
+//! The courier: sends messages, oldest first, and notes how far they got.
+//!
+//! Messages that wait in rows are sent before fresh ones (see the notification outbox).
+//!
+//! **What a restart does:** what was under way is sent again, under the same id.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use tracing::{Instrument as _, debug_span, error, field::display, warn};
+
+use crate::{
+    actors::{
+        projection::{
+            after_prefix,
+            notification::{
+                PENDING, outbox::Outbox, pending_key, phones_of, position_of, record::Record, record_key,
+            },
+        },
+        reactor::contexts::Contexts,
+        sources::Sources,
+    },
+    domain::{Position, context::Context, phone::Phone},
+    gateways::sms::{SmsError, SmsGateway, TextMessage},
+    planted::{self, Bug},
+    shop::{MessageFigures, NotificationStatus},
+    store::{Journal, StoreError, ViewRow, ViewWrite, codec},
+    trace::{self, TraceContext},
+};
+
+/// How many messages are sent at once.
+const SEND_MAX: usize = 64;
+/// How often sending a message is tried.
+const ATTEMPTS_MAX: u32 = 10;
+/// The pause after a message could not be sent.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Sends what is to be sent, oldest first.
+#[derive(Clone)]
+pub struct Courier {
+    /// Where messages are read and marked.
+    pub journal: Arc<dyn Journal>,
+    /// Who sends them.
+    pub sms: Arc<dyn SmsGateway>,
+    /// Whether they may be sent.
+    pub contexts: Arc<Contexts>,
+    /// Time.
+    pub sources: Sources,
+    /// What no row tells of yet.
+    pub outbox: Outbox,
+    /// How far messages got.
+    pub figures: Arc<MessageFigures>,
+}
+
+impl Courier {
+    /// Sends for as long as it is let.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn run(self) -> Result<(), String> {
+        self.outbox.courier_begins();
+        loop {
+            self.contexts.running(Context::Notification).await;
+            let sent = self.send_some().await.map_err(|error| error.to_string())?;
+            match sent {
+                Sent::All => self.outbox.news().await,
+                Sent::Some => {}
+                Sent::WithFailures => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// Sends some of what waits: from its rows, as long as there may be any.
+    async fn send_some(&self) -> Result<Sent, StoreError> {
+        // What cannot be noted down would be sent again and again.
+        self.journal.health().map_err(StoreError::Unavailable)?;
+        if !self.outbox.is_open() {
+            return Ok(Sent::All);
+        }
+        if self.outbox.take_rows_wait() {
+            let sent = self.send_from_rows().await;
+            // Whatever became of it, there may be more.
+            if !matches!(sent, Ok(Sent::All)) {
+                self.outbox.rows_still_wait();
+                return sent;
+            }
+        }
+        self.send_fresh().await
+    }
+
+    async fn send_from_rows(&self) -> Result<Sent, StoreError> {
+        let pending = self.journal.view_scan(PENDING.to_vec(), after_prefix(PENDING), SEND_MAX).await?;
+        if pending.is_empty() {
+            return Ok(Sent::All);
+        }
+        let (due, unreadable) = self.with_phones(self.marked(&pending).await?).await?;
+        if planted::is(Bug::MessageNotedBeforeSent) {
+            self.journal.view_apply(pending.into_iter().map(|(key, _)| (key, None)).collect()).await?;
+        }
+        let mut failures = !unreadable.is_empty();
+        let mut writes = Vec::new();
+        for (position, record) in self.send_all(due).await {
+            failures |= record.status == NotificationStatus::Pending;
+            note(&mut writes, position, &record)?;
+        }
+        self.journal.view_apply(writes).await?;
+        Ok(if failures { Sent::WithFailures } else { Sent::Some })
+    }
+
+    /// The messages that marks are about.
+    async fn marked(&self, pending: &[ViewRow]) -> Result<Vec<Marked>, StoreError> {
+        let key = |(mark, customer): &ViewRow| Ok(record_key(codec::decode(customer)?, position_of(mark)));
+        let keys: Vec<Result<Vec<u8>, StoreError>> = pending.iter().map(key).collect();
+        let rows = self.journal.view_get_all(keys.iter().flatten().cloned().collect()).await?;
+        let mut rows = rows.into_iter();
+        let missing = || StoreError::Corrupt("a message is to be sent, but not there".to_owned());
+        let row = |key: Result<_, _>| key.and_then(|_| rows.next().flatten().ok_or_else(missing));
+        let records = keys.into_iter().map(row).map(|row| codec::decode(&row?));
+        Ok(pending.iter().map(|(mark, _)| position_of(mark)).zip(records).collect())
+    }
+
+    /// Sends what no row tells of yet.
+    async fn send_fresh(&self) -> Result<Sent, StoreError> {
+        let fresh = self.outbox.take(SEND_MAX);
+        if fresh.is_empty() {
+            return Ok(Sent::All);
+        }
+        if planted::is(Bug::MessageNotedBeforeSent) {
+            for (position, record) in &fresh {
+                self.outbox.tried(*position, &Record { status: NotificationStatus::Sent, ..record.clone() });
+            }
+        }
+        let records = fresh.iter().map(|(position, record)| (*position, Ok(record.clone())));
+        let (due, unreadable) = self.with_phones(records.collect()).await?;
+        for (position, record) in fresh.iter().filter(|(position, _)| unreadable.contains(position)) {
+            // Its row is to be sent from, once it can be read.
+            self.outbox.tried(*position, record);
+        }
+        let (mut late, mut writes) = (Vec::new(), Vec::new());
+        for (position, record) in self.send_all(due).await {
+            if self.outbox.tried(position, &record) {
+                late.push(position);
+                note(&mut writes, position, &record)?;
+            }
+        }
+        if !late.is_empty() {
+            self.outbox.are_applied(&late).await;
+            self.journal.view_apply(writes).await?;
+        }
+        Ok(Sent::Some)
+    }
+
+    /// Sends messages at once; answers how far they got.
+    async fn send_all(&self, due: Vec<Due>) -> Vec<(Position, Record)> {
+        let sends = due
+            .into_iter()
+            .map(async |(position, record, phone)| (position, self.send(record, phone.as_deref()).await));
+        let sent = futures_util::future::join_all(sends).await;
+        for (_, record) in &sent {
+            match record.status {
+                NotificationStatus::Failed => self.figures.given_up.count(),
+                NotificationStatus::Pending => self.figures.failed.count(),
+                NotificationStatus::Sent | NotificationStatus::Delivered => self.figures.sent.count(),
+            }
+        }
+        sent
+    }
+
+    /// Messages with their customers' numbers; and those that cannot be read: they must not have the others
+    /// sent again.
+    async fn with_phones(&self, records: Vec<Marked>) -> Result<(Vec<Due>, BTreeSet<Position>), StoreError> {
+        let readable = records.iter().filter_map(|(_, record)| record.as_ref().ok());
+        let phones = phones_of(&self.journal, readable.map(|record| record.customer_id)).await?;
+        let (mut due, mut unreadable) = (Vec::new(), BTreeSet::new());
+        for (position, record) in records {
+            let phone = |record: Record| {
+                let phone = phones.get(&record.customer_id).cloned().transpose()?;
+                Ok((position, record, phone))
+            };
+            match record.and_then(phone) {
+                Ok(readable) => due.push(readable),
+                Err(error) => {
+                    error!(%error, "a message cannot be read");
+                    unreadable.insert(position);
+                }
+            }
+        }
+        Ok((due, unreadable))
+    }
+
+    /// Has a message sent, as part of its rental's trace.
+    async fn hand_over(&self, message: TextMessage) -> Result<(), SmsError> {
+        let Some(correlation) = message.correlation else { return self.sms.send(message).await };
+        let (context, provider) = (TraceContext::root(correlation), self.sms.provider());
+        let span = debug_span!("message", notification = %message.id, provider, %correlation);
+        let span = trace::joined(span, context);
+        let sending = async { self.sms.send(message).await };
+        trace::place_of(&span, context).within(sending).instrument(span).await
+    }
+
+    /// Sends one message, and says how far it got.
+    async fn send(&self, mut record: Record, phone: Option<&str>) -> Record {
+        let Some(phone) = phone.map(Phone::parse).and_then(Result::ok) else {
+            // The customer has left, and the number with them.
+            record.status = NotificationStatus::Failed;
+            return record;
+        };
+        record.attempts += 1;
+        let (id, text, correlation) = (record.id, record.text.clone(), record.correlation);
+        let message = TextMessage { id, phone, text, correlation };
+        match self.hand_over(message).await {
+            Ok(()) => {
+                record.status = NotificationStatus::Sent;
+                record.sent_at = Some(self.sources.now());
+            }
+            Err(error) => {
+                let (correlation, attempts) = (correlation.map(display), record.attempts);
+                warn!(notification = %id, correlation, attempts, %error, "a message could not be sent");
+                if record.attempts >= ATTEMPTS_MAX {
+                    record.status = NotificationStatus::Failed;
+                }
+            }
+        }
+        record
+    }
+}
+
+/// A message to be sent, if it can be read.
+type Marked = (Position, Result<Record, StoreError>);
+
+/// A message to be sent, and where to.
+type Due = (Position, Record, Option<String>);
+
+/// The writes that note down how far a message got that has a row.
+fn note(writes: &mut Vec<ViewWrite>, position: Position, record: &Record) -> Result<(), StoreError> {
+    writes.push((record_key(record.customer_id, position), Some(codec::encode(record)?)));
+    if record.status != NotificationStatus::Pending {
+        writes.push((pending_key(position), None));
+    }
+    Ok(())
+}
+
+enum Sent {
+    All,
+    Some,
+    WithFailures,
+}

@@ -1,0 +1,213 @@
+//! The agenda's worker: does errands when they are due, several at a time, until each is done.
+//!
+//! One that keeps failing is tried ever less often; one that the gateway refuses for good holds its
+//! target, for the operator.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tracing::{Instrument as _, debug, debug_span, error};
+
+use super::queue::{Agenda, Errand, Item};
+use crate::{
+    actors::{
+        entity::{
+            ask::{AskError, Because},
+            exchange::Exchange,
+        },
+        payment::{Resolution, Resolve, handle::Payments},
+        reactor::contexts::Contexts,
+        sources::Sources,
+        supervision::watchdog::Pulse,
+    },
+    domain::{
+        Timestamp,
+        context::{Context, ContextCommand, Group, HeldKey, Hold},
+        event::lane_of,
+        rental::{Rental, RentalCommand},
+    },
+    shop::ShopError,
+    store::{Journal, StoreError},
+    trace,
+};
+
+/// How many errands are under way at once.
+const ERRANDS_MAX: usize = 16;
+/// The pause after the first failure, in ms; it doubles with each further one.
+const PAUSE_MS: u64 = 100;
+/// The longest pause, in ms.
+const PAUSE_MAX_MS: u64 = 30_000;
+
+/// When an errand for a paused context is looked at again, in ms.
+const WHILE_PAUSED_MS: u64 = 1_000;
+
+/// What the worker works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Errands {
+    /// What is due.
+    pub agenda: Agenda,
+    /// Who resolves payments.
+    pub payments: Arc<Payments>,
+    /// The way to rentals.
+    pub exchange: Exchange,
+    /// What is paused, and what is held.
+    pub contexts: Arc<Contexts>,
+    /// Where done errands are crossed out.
+    pub journal: Arc<dyn Journal>,
+    /// Time.
+    pub sources: Sources,
+    /// Beats with each turn.
+    pub pulse: Arc<Pulse>,
+}
+
+/// How an errand went.
+enum Done {
+    /// It is over.
+    Over,
+    /// Not yet.
+    Again { due_at: Timestamp, attempts: u32 },
+    /// There is no point in trying on by oneself.
+    Hopeless { reason: String },
+}
+
+impl Errands {
+    /// Works for as long as it is let.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn run(self) -> Result<(), String> {
+        let mut retries = self.contexts.take_retries(Group::Agenda);
+        self.agenda.wind_up();
+        let mut under_way = FuturesUnordered::new();
+        let errands = &self;
+        loop {
+            self.pulse.beat();
+            self.contexts.running(Context::Payment).await;
+            while under_way.len() < ERRANDS_MAX
+                && let Some((errand, item)) = self.agenda.take_due(self.sources.now())
+            {
+                if self.waits(errand) {
+                    let due_at = self.sources.now().plus_ms(WHILE_PAUSED_MS);
+                    self.agenda.reschedule(errand, due_at, item.attempts);
+                } else if self.contexts.hold(held_key(errand)).is_none() {
+                    under_way.push(async move { (errand, item, errands.run_one(errand, item).await) });
+                } else {
+                    // Whoever lets it go says so; unless the answer to that was lost.
+                    let due_at = self.sources.now().plus_ms(PAUSE_MAX_MS);
+                    self.agenda.reschedule(errand, due_at, item.attempts);
+                }
+            }
+            let wait_ms = self.agenda.next_due().map_or(PAUSE_MAX_MS, |due| due.ms_since(self.sources.now()));
+            let has_room = under_way.len() < ERRANDS_MAX;
+            tokio::select! {
+                biased;
+                Some((errand, item, done)) = under_way.next() => self.settle(errand, item, done).await?,
+                Some(key) = retries.recv() => self.retry(key).await,
+                () = self.agenda.changed(), if has_room => {}
+                () = tokio::time::sleep(std::time::Duration::from_millis(wait_ms.max(1))), if has_room => {}
+            }
+        }
+    }
+
+    /// Whether an errand is for a context that is paused, other than payments: these are waited for.
+    fn waits(&self, errand: Errand) -> bool {
+        matches!(errand, Errand::Expire(_)) && self.contexts.paused(Context::Rental)
+    }
+
+    async fn run_one(&self, errand: Errand, item: Item) -> Done {
+        let (because, correlation) = (Because::event(item.correlation, item.position), item.correlation);
+        let span = trace::joined(debug_span!("errand", ?errand, %correlation), because.trace());
+        let because = because.at(trace::place_of(&span, because.trace()));
+        self.run_one_now(errand, item, because).instrument(span).await
+    }
+
+    async fn run_one_now(&self, errand: Errand, item: Item, because: Because) -> Done {
+        let resolved = match errand {
+            Errand::Expire(rental) => {
+                let expired = self.exchange.ask::<Rental>(rental, RentalCommand::Expire, because).await;
+                expired.map(|_| Resolution::Done).map_err(ShopError::from)
+            }
+            Errand::Resolve(..) | Errand::Undo(_) | Errand::GiveBack(..) => {
+                self.payments.converse(Resolve { errand, because }).await
+            }
+        };
+        match resolved {
+            Ok(Resolution::Done) => Done::Over,
+            Ok(Resolution::NotBefore(due_at)) => {
+                let attempts = item.attempts + 1;
+                Done::Again { due_at: due_at.max(self.not_before(attempts)), attempts }
+            }
+            Err(ShopError::GatewayRefused(reason)) => Done::Hopeless { reason },
+            Err(
+                error @ (ShopError::Ask(AskError::Quarantined | AskError::Damaged(_))
+                | ShopError::Store(StoreError::Corrupt(_))),
+            ) => Done::Hopeless { reason: error.to_string() },
+            Err(error) => {
+                let attempts = item.attempts + 1;
+                let correlation = item.correlation;
+                debug!(?errand, %correlation, attempts, %error, "an errand is tried again later");
+                Done::Again { due_at: self.not_before(attempts), attempts }
+            }
+        }
+    }
+
+    /// When it is time for another try, after so many.
+    fn not_before(&self, attempts: u32) -> Timestamp {
+        let pause_ms = (PAUSE_MS << attempts.min(16)).min(PAUSE_MAX_MS);
+        self.sources.now().plus_ms(pause_ms)
+    }
+
+    async fn settle(&self, errand: Errand, item: Item, done: Done) -> Result<(), String> {
+        match done {
+            Done::Over => self.agenda.done(&self.journal, errand).await.map_err(|error| error.to_string()),
+            Done::Again { due_at, attempts } => {
+                self.agenda.reschedule(errand, due_at, attempts);
+                Ok(())
+            }
+            Done::Hopeless { reason } => {
+                let (correlation, attempts) = (item.correlation, item.attempts + 1);
+                if self.contexts.full(Context::Payment) {
+                    debug!(?errand, %correlation, reason, "too much is held already; tried again later");
+                } else {
+                    let key = held_key(errand);
+                    error!(held = %key, ?errand, %correlation, reason, "a payment is held for the operator");
+                    let hold = Hold::new(item.position, event_of(errand), reason, attempts);
+                    let command = ContextCommand::Hold { key, hold };
+                    let because = Because::scheduled(correlation);
+                    // If it is not held now, it will be the next time.
+                    let _ = self.contexts.command(Context::Payment, command, because).await;
+                }
+                // Held or not, it stays on the clock: it may be let go without a word.
+                self.agenda.reschedule(errand, self.sources.now().plus_ms(PAUSE_MAX_MS), attempts);
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets a held payment go, and puts what waits for it back on the clock.
+    async fn retry(&self, key: HeldKey) {
+        if self.contexts.hold(key).is_none() {
+            return;
+        }
+        let because = Because::scheduled(crate::domain::Correlation::default());
+        let released =
+            self.contexts.command(Context::Payment, ContextCommand::Release { key }, because).await;
+        if released.is_ok() {
+            self.agenda.hurry(key.target, self.sources.now());
+        }
+    }
+}
+
+fn held_key(errand: Errand) -> HeldKey {
+    HeldKey { group: Group::Agenda, lane: lane_of(errand.rental().0), target: errand.target() }
+}
+
+const fn event_of(errand: Errand) -> &'static str {
+    match errand {
+        Errand::Resolve(_, 1) => "RentalPlaced",
+        Errand::Resolve(..) => "PaymentRequested",
+        Errand::Undo(_) => "PaymentCancelRequested",
+        Errand::GiveBack(..) => "StrayCaptureFound",
+        Errand::Expire(_) => "PaymentDeferred",
+    }
+}

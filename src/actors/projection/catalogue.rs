@@ -1,0 +1,152 @@
+//! The catalogue: every product as customers see it, in memory.
+//!
+//! Placing a rental reads it, and never asks a product: so ordering goes on while products are down.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use super::{Projection, Rows, after_prefix, key};
+use crate::{
+    domain::{
+        Event, ProductId, Recorded, Timestamp,
+        image::Image,
+        product::{Offer, ProductEvent},
+    },
+    shop::views::ProductView,
+    store::{Journal, StoreError, codec},
+};
+
+/// A product, as it is stored: offer, stock, withdrawn, created, updated.
+type Stored = (Offer, u32, bool, Timestamp, Timestamp);
+/// One that has a picture: rows without are as they were before there were any.
+type Pictured = (Offer, u32, bool, Timestamp, Timestamp, Image);
+
+/// Every product. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Catalogue {
+    products: Arc<RwLock<BTreeMap<ProductId, ProductView>>>,
+}
+
+impl Catalogue {
+    /// A product.
+    #[must_use]
+    pub fn product(&self, id: ProductId) -> Option<ProductView> {
+        self.products.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// Up to `limit` products that `wanted` lets through, newest first, from before `before` on.
+    pub fn products(
+        &self,
+        before: Option<ProductId>,
+        limit: usize,
+        wanted: impl Fn(&ProductView) -> bool,
+    ) -> Vec<ProductView> {
+        let products = self.products.read().unwrap_or_else(PoisonError::into_inner);
+        // Product ids sort by time.
+        let before = before.unwrap_or(ProductId(u128::MAX));
+        products
+            .range(..before)
+            .rev()
+            .map(|(_, product)| product)
+            .filter(|p| wanted(p))
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+}
+
+impl Projection for Catalogue {
+    const NAME: &'static str = "catalogue";
+    const FORMAT: u8 = 1;
+    const PREFIX: &'static [u8] = b"k/";
+    const IN_MEMORY: bool = true;
+
+    async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
+        let rows = journal.view_scan(Self::PREFIX.to_vec(), after_prefix(Self::PREFIX), usize::MAX).await?;
+        let mut products = BTreeMap::new();
+        for (row_key, row) in rows {
+            let product = read_row(&row_key, &row)?;
+            products.insert(product.id, product);
+        }
+        *self.products.write().unwrap_or_else(PoisonError::into_inner) = products;
+        Ok(())
+    }
+
+    async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<(), StoreError> {
+        let Event::Product(event) = &recorded.event else { return Ok(()) };
+        let id = ProductId(recorded.entity.id);
+        let mut products = self.products.write().unwrap_or_else(PoisonError::into_inner);
+        let product = folded(products.remove(&id), id, event, recorded.meta.at)
+            .ok_or_else(|| StoreError::Corrupt(format!("{id} has events before it was registered")))?;
+        rows.put_encoded(key(Self::PREFIX, &[&id.0.to_be_bytes()]), stored(&product)?);
+        products.insert(id, product);
+        Ok(())
+    }
+}
+
+/// A product as customers see it, after one more of its events; none before it was registered.
+#[must_use]
+pub fn folded(
+    product: Option<ProductView>,
+    id: ProductId,
+    event: &ProductEvent,
+    at: Timestamp,
+) -> Option<ProductView> {
+    if let ProductEvent::ProductRegistered { offer, stock } = event {
+        let (offer, stock) = (offer.clone(), *stock);
+        let (withdrawn, image) = (false, None);
+        return Some(ProductView { id, offer, image, stock, withdrawn, created_at: at, updated_at: at });
+    }
+    let mut product = product?;
+    match event {
+        ProductEvent::ProductRegistered { .. } | ProductEvent::StockShort { .. } => {}
+        ProductEvent::ProductChanged { offer } => {
+            product.offer = offer.clone();
+            product.updated_at = at;
+        }
+        ProductEvent::ProductRestocked { quantity } => {
+            product.stock += quantity;
+            product.updated_at = at;
+        }
+        ProductEvent::ProductWithdrawn => {
+            product.withdrawn = true;
+            product.updated_at = at;
+        }
+        ProductEvent::ProductImageChanged { image } => {
+            product.image = Some(*image);
+            product.updated_at = at;
+        }
+        ProductEvent::ProductDecreased { .. } => product.stock -= 1,
+        ProductEvent::ProductIncreased { .. } => product.stock += 1,
+    }
+    Some(product)
+}
+
+fn stored(product: &ProductView) -> Result<Vec<u8>, StoreError> {
+    let ProductView { offer, image, stock, withdrawn, created_at, updated_at, .. } = product;
+    match image {
+        None => codec::encode(&(offer, stock, withdrawn, created_at, updated_at)),
+        Some(image) => codec::encode(&(offer, stock, withdrawn, created_at, updated_at, image)),
+    }
+}
+
+/// A product of a stored row, whose key ends with its id.
+///
+/// # Errors
+/// [`StoreError::Corrupt`]
+pub fn read_row(row_key: &[u8], row: &[u8]) -> Result<ProductView, StoreError> {
+    let id = row_key.last_chunk::<16>().expect("a product's key ends with its id");
+    let id = ProductId(u128::from_be_bytes(*id));
+    // Neither reads as the other: all of a row's bytes must be its own.
+    let (stored, image) = match codec::decode::<Stored>(row) {
+        Ok(stored) => (stored, None),
+        Err(_) => {
+            let (offer, stock, withdrawn, created_at, updated_at, image) = codec::decode::<Pictured>(row)?;
+            ((offer, stock, withdrawn, created_at, updated_at), Some(image))
+        }
+    };
+    let (offer, stock, withdrawn, created_at, updated_at) = stored;
+    Ok(ProductView { id, offer, image, stock, withdrawn, created_at, updated_at })
+}

@@ -1,0 +1,250 @@
+//! Changes of My Page's rows, told as they happen to whoever watches.
+//!
+//! One service reads the journal for all watchers, so that a stream costs a queue and not a reader of its
+//! own. A change of a row is the fold of one event: the rows of customers who are watched are kept in memory
+//! and folded on, as the projection does it. While nobody watches, nothing is read.
+//!
+//! A watcher joins with the rows that the projection has stored; what happened since is read from the
+//! journal once, for all who join together. Whoever does not take what there is for them is dropped, and
+//! comes back with the position that they have got to. So does everybody after a failure: memory is never
+//! trusted then.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::mypage::folded;
+use crate::{
+    domain::{CustomerId, Event, Position, Recorded, RentalId, rental::RentalEvent},
+    shop::views::Row,
+    store::{Follower, Journal, StoreError},
+};
+
+/// How many events are read at once.
+const BATCH_MAX: usize = 512;
+/// How many changes may wait for one watcher.
+pub const WAITING_MAX: usize = 64;
+/// How many may wait to join.
+const JOINING_MAX: usize = 1_024;
+
+/// How often it is asked who has gone without anything having been told to them.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Somebody who wants to watch.
+pub(crate) struct Join {
+    pub customer: CustomerId,
+    /// The customer's rows, each at least as of `as_of`.
+    pub rows: Vec<Row>,
+    /// How far the projection had got before the rows were read.
+    pub as_of: Position,
+    /// What the watcher knows; if it says so, it is told which rows changed after that.
+    pub after: Option<Position>,
+    pub joined: oneshot::Sender<Joined>,
+}
+
+/// What a new watcher is told.
+pub struct Joined {
+    /// All later changes are told.
+    pub position: Position,
+    /// Which rows changed up to `position`, but after what the watcher knows.
+    pub missed: Vec<RentalId>,
+    /// The changes to come. It ends when the watcher does not keep up, or the service fails.
+    pub changes: mpsc::Receiver<Arc<Row>>,
+}
+
+/// The way to the service. Cheap to clone.
+#[derive(Clone)]
+pub struct Live {
+    joining: mpsc::Sender<Join>,
+    joins: Arc<Mutex<mpsc::Receiver<Join>>>,
+    watchers: Arc<AtomicUsize>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        let (joining, joins) = mpsc::channel(JOINING_MAX);
+        Self { joining, joins: Arc::new(Mutex::new(joins)), watchers: Arc::default() }
+    }
+}
+
+impl Live {
+    /// Joins; none if the service fails meanwhile.
+    pub(crate) async fn join(
+        &self,
+        customer: CustomerId,
+        (rows, as_of): (Vec<Row>, Position),
+        after: Option<Position>,
+    ) -> Option<Joined> {
+        let (joined, answer) = oneshot::channel();
+        self.joining.send(Join { customer, rows, as_of, after, joined }).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// How many watch now, as far as the service has noticed.
+    #[must_use]
+    pub fn watchers(&self) -> usize {
+        self.watchers.load(Ordering::Relaxed)
+    }
+
+    /// Tells, for as long as the journal is open.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn run(self, journal: Arc<dyn Journal>) -> Result<(), String> {
+        let mut joins = self.joins.lock().await;
+        loop {
+            self.count(0);
+            let Some(first) = joins.recv().await else { return Ok(()) };
+            let mut telling = Telling::from(&journal);
+            telling.join(first, &mut joins, &journal).await.map_err(|error| error.to_string())?;
+            let mut sweeps = tokio::time::interval(SWEEP_EVERY);
+            while telling.watched() {
+                self.count(telling.watchers());
+                let step = tokio::select! {
+                    biased;
+                    _ = sweeps.tick() => {
+                        telling.let_go();
+                        Ok(())
+                    }
+                    Some(join) = joins.recv() => telling.join(join, &mut joins, &journal).await,
+                    events = telling.follower.next(BATCH_MAX) => events.map(|events| telling.tell(&events)),
+                };
+                step.map_err(|error| error.to_string())?;
+            }
+        }
+    }
+
+    fn count(&self, watchers: usize) {
+        self.watchers.store(watchers, Ordering::Relaxed);
+    }
+}
+
+/// A customer who is watched.
+#[derive(Default)]
+struct Watched {
+    rows: HashMap<RentalId, Row>,
+    watchers: Vec<mpsc::Sender<Arc<Row>>>,
+}
+
+/// What the service knows while somebody watches.
+struct Telling {
+    follower: Follower,
+    customers: HashMap<CustomerId, Watched>,
+    rentals: HashMap<RentalId, CustomerId>,
+}
+
+impl Telling {
+    fn from(journal: &Arc<dyn Journal>) -> Self {
+        let head = *journal.head().borrow();
+        let follower = Follower::new(Arc::clone(journal), head);
+        Self { follower, customers: HashMap::new(), rentals: HashMap::new() }
+    }
+
+    fn watched(&self) -> bool {
+        !self.customers.is_empty()
+    }
+
+    fn watchers(&self) -> usize {
+        self.customers.values().map(|watched| watched.watchers.len()).sum()
+    }
+
+    /// Takes in whoever waits to join, after what happened since their rows were read.
+    async fn join(
+        &mut self,
+        first: Join,
+        joins: &mut mpsc::Receiver<Join>,
+        journal: &Arc<dyn Journal>,
+    ) -> Result<(), StoreError> {
+        let mut joining = vec![first];
+        while let Ok(join) = joins.try_recv() {
+            joining.push(join);
+        }
+        // The projection may be ahead: what their rows hold is told first to whoever watches already.
+        let newest = joining.iter().flat_map(|join| &join.rows).map(|row| row.version).max();
+        while newest.is_some_and(|newest| self.follower.position().0 < newest) {
+            let events = self.follower.next(BATCH_MAX).await?;
+            self.tell(&events);
+        }
+        let here = self.follower.position();
+        let mut after = joining.iter().map(|join| join.as_of).min().unwrap_or(here);
+        for join in &mut joining {
+            let watched = self.customers.entry(join.customer).or_default();
+            for row in std::mem::take(&mut join.rows) {
+                self.rentals.insert(row.rental_id, join.customer);
+                watched.rows.entry(row.rental_id).or_insert(row);
+            }
+        }
+        while after < here {
+            let events = journal.read(after, BATCH_MAX).await?;
+            let Some(last) = events.last() else { break };
+            after = last.position;
+            let missed = events.iter().filter(|recorded| recorded.position <= here);
+            missed.for_each(|recorded| drop(self.fold(recorded)));
+        }
+        for Join { customer, after, joined, .. } in joining {
+            let watched = self.customers.entry(customer).or_default();
+            let newer = |row: &&Row| after.is_some_and(|after| row.version > after.0);
+            let missed = watched.rows.values().filter(newer).map(|row| row.rental_id).collect();
+            let (watcher, changes) = mpsc::channel(WAITING_MAX);
+            if joined.send(Joined { position: here, missed, changes }).is_ok() {
+                watched.watchers.push(watcher);
+            }
+        }
+        self.let_go();
+        Ok(())
+    }
+
+    /// Folds an event into the row that it changes, if that is watched and does not hold it yet.
+    fn fold(&mut self, recorded: &Recorded) -> Option<(CustomerId, Arc<Row>)> {
+        let rental = recorded.rental()?;
+        let customer = match &recorded.event {
+            Event::Rental(RentalEvent::RentalPlaced(terms)) => terms.customer_id,
+            _ => *self.rentals.get(&rental)?,
+        };
+        let watched = self.customers.get_mut(&customer)?;
+        if watched.rows.get(&rental).is_some_and(|row| row.version >= recorded.position.0) {
+            return None;
+        }
+        let row = folded(watched.rows.remove(&rental), rental, recorded)?;
+        self.rentals.insert(rental, customer);
+        watched.rows.insert(rental, row.clone());
+        Some((customer, Arc::new(row)))
+    }
+
+    /// Tells of what happened.
+    fn tell(&mut self, events: &[Arc<Recorded>]) {
+        let mut dropped = false;
+        for recorded in events {
+            let Some((customer, row)) = self.fold(recorded) else { continue };
+            let Some(watched) = self.customers.get_mut(&customer) else { continue };
+            let before = watched.watchers.len();
+            watched.watchers.retain(|watcher| watcher.try_send(Arc::clone(&row)).is_ok());
+            dropped |= watched.watchers.len() < before;
+        }
+        if dropped {
+            self.let_go();
+        }
+    }
+
+    /// Forgets customers whom nobody watches any more.
+    fn let_go(&mut self) {
+        self.customers.values_mut().for_each(|watched| watched.watchers.retain(|w| !w.is_closed()));
+        let Self { customers, rentals, .. } = self;
+        customers.retain(|_, watched| {
+            let stays = !watched.watchers.is_empty();
+            if !stays {
+                for rental in watched.rows.keys() {
+                    rentals.remove(rental);
+                }
+            }
+            stays
+        });
+    }
+}

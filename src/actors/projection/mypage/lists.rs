@@ -1,0 +1,128 @@
+//! Lists of rows: one for each customer, with a key for each rental, and one of all.
+
+use std::sync::Arc;
+
+use super::{ROW, row_key};
+use crate::{
+    actors::projection::{after_prefix, key, lists::List},
+    domain::{CustomerId, Position, RentalId, Timestamp},
+    shop::{
+        ShopError,
+        views::{RentalFilter, Row},
+    },
+    store::{Journal, StoreError, codec},
+};
+
+/// What the keys of customers' lists begin with.
+pub const BY_CUSTOMER: &[u8] = b"m/c";
+/// Rentals, by when they were placed.
+pub const ALL: List = List(b"m/a");
+/// Where in a listing's key the rental's id stands, from the end.
+const ID_LEN: usize = 16;
+/// A page looks at no more rows than this, even if it finds too few that match.
+const SCAN_MAX: usize = 2_000;
+
+/// Where a row is listed for its customer.
+#[must_use]
+pub fn listing(row: &Row) -> Vec<u8> {
+    customer_key(row.customer_id, Some((row.placed_at, row.rental_id)))
+}
+
+fn customer_key(customer: CustomerId, placing: Option<(Timestamp, RentalId)>) -> Vec<u8> {
+    let prefix = key(BY_CUSTOMER, &[&customer.0.to_be_bytes()]);
+    let Some((at, rental)) = placing else { return prefix };
+    let newest_first = !at.0.cast_unsigned();
+    key(&prefix, &[&newest_first.to_be_bytes(), &rental.0.to_be_bytes()])
+}
+
+/// Up to `limit` rows that `filter` lets through, newest first, from after what the `cursor` stands for; and
+/// the cursor to go on with, if there may be more.
+///
+/// # Errors
+/// [`ShopError::BadCursor`], [`ShopError::Store`]
+pub async fn rows(
+    journal: &Arc<dyn Journal>,
+    filter: RentalFilter,
+    cursor: Option<Vec<u8>>,
+    limit: usize,
+) -> Result<(Vec<Row>, Option<Vec<u8>>), ShopError> {
+    let mut list = Listing::open(filter.customer_id, cursor)?;
+    let (mut found, mut scanned) = (Vec::new(), 0);
+    loop {
+        let (listed, more) = list.next(journal, limit + 1).await?;
+        scanned += listed.len();
+        for (cursor, row) in listed {
+            if found.len() == limit {
+                return Ok((found, list.after));
+            }
+            list.after = Some(cursor);
+            let row = row.map(|row| codec::decode::<Row>(&row)).transpose()?;
+            found.extend(row.filter(|row| matches(row, filter)));
+        }
+        if !more {
+            return Ok((found, None));
+        }
+        if scanned >= SCAN_MAX {
+            return Ok((found, list.after));
+        }
+    }
+}
+
+/// A list, read from behind `after` on: cursors are keys of it.
+struct Listing {
+    /// What a customer's begins with; none for the list of all.
+    customer: Option<Vec<u8>>,
+    after: Option<Vec<u8>>,
+}
+
+/// Items of a list: what stands for them as a cursor, and their rows.
+type Listed = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+impl Listing {
+    /// Cursors come from outside: one from another list must not reach into this one.
+    fn open(customer: Option<CustomerId>, after: Option<Vec<u8>>) -> Result<Self, ShopError> {
+        let customer = customer.map(|customer| customer_key(customer, None));
+        let known = after.as_ref().is_none_or(|after| match &customer {
+            Some(prefix) => after.starts_with(prefix),
+            None => ALL.position_of(after).is_some(),
+        });
+        if known { Ok(Self { customer, after }) } else { Err(ShopError::BadCursor) }
+    }
+
+    /// The next items, about `wanted`; and whether there may be more.
+    async fn next(&self, journal: &Arc<dyn Journal>, wanted: usize) -> Result<(Listed, bool), StoreError> {
+        let Some(prefix) = &self.customer else {
+            let after = self.after.as_deref().and_then(|after| ALL.position_of(after));
+            return placed_before(journal, after.unwrap_or(Position(u64::MAX)), wanted).await;
+        };
+        let from = self.after.as_ref().map_or_else(|| prefix.clone(), |after| key(after, &[&[0]]));
+        let listed = journal.view_list(from, after_prefix(prefix), wanted, listed_row).await?;
+        let more = listed.len() == wanted;
+        Ok((listed, more))
+    }
+}
+
+async fn placed_before(
+    journal: &Arc<dyn Journal>,
+    before: Position,
+    wanted: usize,
+) -> Result<(Listed, bool), StoreError> {
+    let (placed, more) = ALL.before::<RentalId>(journal, before, wanted).await?;
+    let rows = journal.view_get_all(placed.iter().map(|(_, rental)| row_key(*rental)).collect()).await?;
+    Ok((placed.into_iter().map(|(position, _)| ALL.key(position)).zip(rows).collect(), more))
+}
+
+/// The key of the row that a listing's key leads to.
+fn listed_row(listed: &[u8]) -> Vec<u8> {
+    let id = listed.last_chunk::<ID_LEN>().expect("a listing's key ends with the rental's id");
+    key(ROW, &[id])
+}
+
+fn matches(row: &Row, filter: RentalFilter) -> bool {
+    let RentalFilter { customer_id, status, product_id, correlation, delivery_status } = filter;
+    customer_id.is_none_or(|wanted| wanted == row.customer_id)
+        && status.is_none_or(|wanted| wanted == row.rental_status)
+        && product_id.is_none_or(|wanted| wanted == row.product_id)
+        && correlation.is_none_or(|wanted| wanted == row.correlation)
+        && delivery_status.is_none_or(|wanted| Some(wanted) == row.delivery_status)
+}

@@ -1,0 +1,243 @@
+//! Messages: one record for each change that a customer hears of, and the courier that sends them.
+//!
+//! | key | row |
+//! | --- | --- |
+//! | `n/m` customer, position (newest first) | the record, with how far it got |
+//! | `n/a` | customers, see [`lists`](super::lists) |
+//! | `n/p` position | the customer: it is still to be sent, and not in the outbox |
+//!
+//! Records are made from the journal, but how far they got is not in it: so a rebuild only adds what is
+//! missing, and nobody gets a message again.
+
+pub(crate) mod outbox;
+pub(crate) mod record;
+mod upgrade;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use tracing::error;
+
+pub use self::{outbox::Outbox, record::Record};
+use super::{
+    Projection, Rows, after_prefix, key,
+    lists::{Items, List},
+};
+pub use crate::actors::jobs::courier::Courier;
+use crate::{
+    actors::entity::reads,
+    domain::{
+        CustomerId, Position, Recorded, RentalId,
+        notice::{self, Facts, Locale},
+        rental::Rental,
+    },
+    shop::{NotificationStatus, Person, ShopError, person_key},
+    store::{Journal, StoreError, codec},
+};
+
+/// What the keys of all records begin with.
+pub const RECORDS: &[u8] = b"n/m";
+/// Customers, by the messages that they got.
+pub const ALL: List = List(b"n/a");
+pub(crate) const PENDING: &[u8] = b"n/p";
+
+/// The projection that writes messages.
+pub struct Messages {
+    locale: Locale,
+    outbox: Outbox,
+    /// Up to here there may be records from before; none behind it.
+    recorded: Position,
+    /// What is to be listed with the batch at hand.
+    listed: Items<CustomerId>,
+    /// Rentals of the batch at hand.
+    rentals: HashMap<RentalId, Rental>,
+    /// Its messages.
+    new: BTreeMap<Position, Record>,
+    /// Whether some of them are still to be sent when their rows are applied.
+    rows_wait: bool,
+}
+
+impl Messages {
+    /// Writes messages in this language, and has the courier find them in `outbox`.
+    #[must_use]
+    pub fn new(locale: Locale, outbox: Outbox) -> Self {
+        let (rentals, new, listed) = (HashMap::new(), BTreeMap::new(), Items::new());
+        Self { locale, outbox, recorded: Position::default(), listed, rentals, new, rows_wait: false }
+    }
+}
+
+impl Projection for Messages {
+    const NAME: &'static str = "notification";
+    const FORMAT: u8 = 2;
+    /// Only the list of all messages is derived.
+    const PREFIX: &'static [u8] = ALL.0;
+
+    async fn upgrade(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
+        upgrade::upgrade(journal).await
+    }
+
+    async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
+        let stand = super::stand_of::<Self>(journal).await?;
+        // Rows and stand are applied together. When they are made anew, any record may be there already.
+        self.recorded = stand.unwrap_or_else(|| *journal.head().borrow());
+        self.outbox.opened(stand.unwrap_or_default());
+        Ok(())
+    }
+
+    async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<(), StoreError> {
+        let Some(notice) = notice::notice(&recorded.event) else { return Ok(()) };
+        let Some(rental_id) = recorded.rental() else { return Ok(()) };
+        let rental = match self.rentals.get(&rental_id) {
+            Some(rental) => rental,
+            None => {
+                let rental = match reads::read::<Rental>(rows.journal(), rental_id).await {
+                    Ok(rental) => rental,
+                    Err(StoreError::Corrupt(what)) => {
+                        let correlation = recorded.meta.correlation;
+                        error!(rental = %rental_id, %correlation, what, "a damaged rental sends no messages");
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error),
+                };
+                self.rentals.entry(rental_id).or_insert(rental)
+            }
+        };
+        let terms =
+            rental.terms().map_err(|_| StoreError::Corrupt(format!("{rental_id} was never placed")))?;
+        self.listed.push((recorded.position, terms.customer_id));
+        let known = recorded.position <= self.recorded;
+        let key = record_key(terms.customer_id, recorded.position);
+        if known && rows.get::<Record>(&key).await?.is_some() {
+            return Ok(());
+        }
+        let facts = Facts::of(&recorded.event, &terms.product_name, terms.fee);
+        let record = Record {
+            id: notice::id(recorded.position, rental_id),
+            rental_id,
+            customer_id: terms.customer_id,
+            event: notice.name().to_owned(),
+            text: notice::text(notice, self.locale, &facts),
+            status: NotificationStatus::Pending,
+            attempts: 0,
+            created_at: recorded.meta.at,
+            sent_at: None,
+            correlation: Some(recorded.meta.correlation),
+        };
+        self.outbox.add(recorded.position, &record);
+        self.new.insert(recorded.position, record);
+        Ok(())
+    }
+
+    fn amend(&mut self, rows: &mut Rows) -> Result<(), StoreError> {
+        for (position, record) in std::mem::take(&mut self.new) {
+            let record = self.outbox.settle(position).unwrap_or(record);
+            if record.status == NotificationStatus::Pending {
+                rows.put(pending_key(position), &record.customer_id)?;
+                self.rows_wait = true;
+            }
+            rows.put(record_key(record.customer_id, position), &record)?;
+        }
+        ALL.put(&std::mem::take(&mut self.listed), rows)
+    }
+
+    fn applied(&mut self) {
+        self.rentals.clear();
+        self.outbox.applied(std::mem::take(&mut self.rows_wait));
+    }
+}
+
+/// Where a customer's message about the event at `position` is.
+#[must_use]
+pub fn record_key(customer: CustomerId, position: Position) -> Vec<u8> {
+    let newest_first = !position.0;
+    key(RECORDS, &[&customer.0.to_be_bytes(), &newest_first.to_be_bytes()])
+}
+
+pub(crate) fn pending_key(position: Position) -> Vec<u8> {
+    key(PENDING, &[&position.0.to_be_bytes()])
+}
+
+/// Which message a pending key is about.
+pub(crate) fn position_of(pending_key: &[u8]) -> Position {
+    let position = pending_key.last_chunk::<8>().expect("a pending key ends with a position");
+    Position(u64::from_be_bytes(*position))
+}
+
+/// The numbers of those customers who have not left, as far as they can be read.
+pub(crate) async fn phones_of(
+    journal: &Arc<dyn Journal>,
+    customers: impl Iterator<Item = CustomerId>,
+) -> Result<BTreeMap<CustomerId, Result<String, StoreError>>, StoreError> {
+    let customers: BTreeSet<CustomerId> = customers.collect();
+    let people = journal.vault_get_all(customers.iter().copied().map(person_key).collect()).await?;
+    let phone = |person: Vec<u8>| codec::decode::<Person>(&person).map(|person| person.phone);
+    let known = customers.into_iter().zip(people);
+    Ok(known.filter_map(|(customer, person)| Some((customer, phone(person?)))).collect())
+}
+
+/// Up to `limit` messages with the numbers they go to, newest first, of one customer or of all, from
+/// after the key `cursor` on; and the key to go on after, if there are more.
+///
+/// # Errors
+/// [`ShopError::BadCursor`], [`ShopError::Store`]
+pub async fn records(
+    journal: &Arc<dyn Journal>,
+    customer: Option<CustomerId>,
+    cursor: Option<Vec<u8>>,
+    limit: usize,
+) -> Result<(Vec<(Record, Option<String>)>, Option<Vec<u8>>), ShopError> {
+    let (rows, more) = match customer {
+        Some(customer) => rows_of(journal, customer, cursor, limit).await?,
+        None => rows_of_all(journal, cursor, limit).await?,
+    };
+    let next = rows.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
+    let records = rows.into_iter().filter_map(|(_, row)| row).map(|row| codec::decode(&row));
+    let records = records.collect::<Result<Vec<Record>, StoreError>>()?;
+    let phones = phones_of(journal, records.iter().map(|record| record.customer_id)).await?;
+    let with_phone = |record: Record| {
+        let phone = phones.get(&record.customer_id).cloned().transpose()?;
+        Ok((record, phone))
+    };
+    Ok((records.into_iter().map(with_phone).collect::<Result<_, StoreError>>()?, next))
+}
+
+/// Rows, each behind what stands for it as a cursor; and whether there are more.
+type Listed = (Vec<(Vec<u8>, Option<Vec<u8>>)>, bool);
+
+/// One customer's. A cursor is a key of theirs: one from another list must not reach into this one.
+async fn rows_of(
+    journal: &Arc<dyn Journal>,
+    customer: CustomerId,
+    cursor: Option<Vec<u8>>,
+    limit: usize,
+) -> Result<Listed, ShopError> {
+    let prefix = key(RECORDS, &[&customer.0.to_be_bytes()]);
+    let end = after_prefix(&prefix);
+    let from = match cursor {
+        Some(cursor) if cursor.starts_with(&prefix) => key(&cursor, &[&[0]]),
+        Some(_) => return Err(ShopError::BadCursor),
+        None => prefix,
+    };
+    let mut rows = journal.view_scan(from, end, limit + 1).await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    Ok((rows.into_iter().map(|(key, row)| (key, Some(row))).collect(), more))
+}
+
+/// Everybody's. A cursor is a key of the list of all.
+async fn rows_of_all(
+    journal: &Arc<dyn Journal>,
+    cursor: Option<Vec<u8>>,
+    limit: usize,
+) -> Result<Listed, ShopError> {
+    let before = match cursor {
+        Some(cursor) => ALL.position_of(&cursor).ok_or(ShopError::BadCursor)?,
+        None => Position(u64::MAX),
+    };
+    let (listed, more) = ALL.before::<CustomerId>(journal, before, limit).await?;
+    let keys = listed.iter().map(|(position, customer)| record_key(*customer, *position));
+    let rows = journal.view_get_all(keys.collect()).await?;
+    Ok((listed.into_iter().map(|(position, _)| ALL.key(position)).zip(rows).collect(), more))
+}

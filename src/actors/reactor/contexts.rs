@@ -1,0 +1,245 @@
+//! Which contexts are paused and which targets are held, as every reactor sees it at once.
+//!
+//! The truth is journaled ([`Maintenance`] is an aggregate like any other); this is its mirror in
+//! memory, watched, so that a reaction can wait without asking.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{Notify, mpsc};
+use tracing::error;
+
+use crate::actors::waiting::found;
+use crate::{
+    actors::{
+        entity::{
+            ask::{AskError, Because, Decided},
+            exchange::Exchange,
+            reads,
+        },
+        receipts::Memo,
+    },
+    domain::{
+        EntityId, Recorded, Version,
+        context::{Context, ContextCommand, Group, HELD_MAX, HeldKey, Hold, Maintenance},
+    },
+    store::{Journal, StoreError},
+};
+
+/// A context's state in memory.
+#[derive(Default)]
+struct Mirror {
+    /// As of which version.
+    state: Mutex<(Version, Arc<Maintenance>)>,
+    changed: Notify,
+}
+
+impl Mirror {
+    fn lock(&self) -> MutexGuard<'_, (Version, Arc<Maintenance>)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self) -> Arc<Maintenance> {
+        Arc::clone(&self.lock().1)
+    }
+
+    fn show(&self, version: Version, state: &Arc<Maintenance>) {
+        let mut shown = self.lock();
+        if version > shown.0 {
+            *shown = (version, Arc::clone(state));
+            drop(shown);
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Returns once the context is not paused.
+    async fn running(&self) {
+        found(&self.changed, || (!self.lock().1.paused).then_some(())).await;
+    }
+}
+
+/// The maintenance state of every context.
+pub struct Contexts {
+    exchange: Exchange,
+    journal: Arc<dyn Journal>,
+    mirrors: [Mirror; Context::ALL.len()],
+    retries: Mutex<HashMap<Group, mpsc::UnboundedSender<HeldKey>>>,
+}
+
+impl Contexts {
+    /// The contexts as the journal knows them.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn open(exchange: Exchange, journal: &Arc<dyn Journal>) -> Result<Self, StoreError> {
+        let (mirrors, retries) = Default::default();
+        let contexts = Self { exchange, journal: Arc::clone(journal), mirrors, retries };
+        for context in Context::ALL {
+            contexts.refresh(context).await?;
+        }
+        Ok(contexts)
+    }
+
+    /// Shows a context as the journal has it.
+    async fn refresh(&self, context: Context) -> Result<(), StoreError> {
+        let loaded = self.journal.load(EntityId::from(context)).await?;
+        let state = reads::restore::<Maintenance>(&loaded)?;
+        self.show(context, loaded.version, &Arc::new(state));
+        Ok(())
+    }
+
+    /// Whoever follows the journal tells what they see: a command whose answer came too late, or never, may
+    /// have changed a context, and nobody else would notice.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn noticed(&self, recorded: &Recorded) -> Result<(), StoreError> {
+        let context = Context::ALL.into_iter().find(|context| EntityId::from(*context) == recorded.entity);
+        match context {
+            Some(context) if self.mirrors[context as usize].lock().0.0 < recorded.position.0 => {
+                match self.refresh(context).await {
+                    Err(StoreError::Corrupt(what)) => {
+                        error!(context = context.as_str(), what, "a context is damaged; it stays as it was");
+                        Ok(())
+                    }
+                    refreshed => refreshed,
+                }
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Has a context decide, and shows what it decided.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub async fn command(
+        &self,
+        context: Context,
+        command: ContextCommand,
+        because: Because,
+    ) -> Result<Arc<Maintenance>, AskError> {
+        Ok(self.command_once(context, command, because, None).await?.state)
+    }
+
+    /// Like [`Self::command`] for a request that may have come with a key.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub async fn command_once(
+        &self,
+        context: Context,
+        command: ContextCommand,
+        because: Because,
+        memo: Option<Memo>,
+    ) -> Result<Decided<Maintenance>, AskError> {
+        match self.exchange.ask_once::<Maintenance>(context, command, because, Vec::new(), memo).await {
+            Ok(decided) => {
+                self.show(context, decided.version, &decided.state);
+                Ok(decided)
+            }
+            Err(error) => {
+                // It may have happened all the same; if it only will, the journal tells.
+                let _ = self.refresh(context).await;
+                Err(error)
+            }
+        }
+    }
+
+    fn show(&self, context: Context, version: Version, state: &Arc<Maintenance>) {
+        self.mirrors[context as usize].show(version, state);
+    }
+
+    /// The state of a context.
+    #[must_use]
+    pub fn state(&self, context: Context) -> Arc<Maintenance> {
+        self.mirrors[context as usize].get()
+    }
+
+    /// Whether no more targets of a context can be held.
+    #[must_use]
+    pub fn full(&self, context: Context) -> bool {
+        self.state(context).held.len() >= HELD_MAX
+    }
+
+    /// Whether a context's reactions wait.
+    #[must_use]
+    pub fn paused(&self, context: Context) -> bool {
+        self.state(context).paused
+    }
+
+    /// Returns once the context is not paused.
+    pub async fn running(&self, context: Context) {
+        self.mirrors[context as usize].running().await;
+    }
+
+    /// Why a target is held, if it is.
+    #[must_use]
+    pub fn hold(&self, key: HeldKey) -> Option<Hold> {
+        self.state(key.group.context()).held.get(&key).cloned()
+    }
+
+    /// Everything that is held.
+    #[must_use]
+    pub fn held(&self) -> Vec<(HeldKey, Hold)> {
+        let states = Context::ALL.map(|context| self.state(context));
+        states.iter().flat_map(|state| state.held.iter().map(|(key, hold)| (*key, hold.clone()))).collect()
+    }
+
+    /// Takes over the retries of a group, from now on; everything held is retried at once, since what
+    /// stood in its way may have gone with the last process.
+    pub fn take_retries(&self, group: Group) -> mpsc::UnboundedReceiver<HeldKey> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        for (key, _) in self.held().into_iter().filter(|(key, _)| key.group == group) {
+            let _ = sender.send(key);
+        }
+        self.retries.lock().unwrap_or_else(PoisonError::into_inner).insert(group, sender);
+        receiver
+    }
+
+    /// Has what waits for a held target tried again, in order; answers whether it is held.
+    pub fn retry(&self, key: HeldKey) -> bool {
+        let held = self.hold(key).is_some();
+        if held
+            && let Some(sender) = self.retries.lock().unwrap_or_else(PoisonError::into_inner).get(&key.group)
+        {
+            // A reactor that is being restarted retries everything that is held anyway.
+            let _ = sender.send(key);
+        }
+        held
+    }
+
+    /// Has everything that waits for `target` tried again: it has been revived.
+    pub fn retry_target(&self, target: EntityId) {
+        // An errand about a payment may wait for its rental: these share an id.
+        let waits = |key: &HeldKey| {
+            key.target == target || (key.group == Group::Agenda && key.target.id == target.id)
+        };
+        for (key, _) in self.held().into_iter().filter(|(key, _)| waits(key)) {
+            self.retry(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{Position, id::ProductId},
+        store::{SNAPSHOT_BYTES_MAX, codec},
+    };
+
+    #[test]
+    fn as_many_targets_as_may_be_held_fit_into_a_snapshot() {
+        let hold = Hold::new(Position(u64::MAX), "PaymentCancelRequested", "이유".repeat(100), u32::MAX);
+        let held = (0..HELD_MAX).map(|n| {
+            let target = ProductId(u128::MAX - n as u128).into();
+            (HeldKey { group: Group::Agenda, lane: 63, target }, hold.clone())
+        });
+        let state = Maintenance { paused: true, held: held.collect() };
+        let snapshot = codec::encode_snapshot(&state).unwrap();
+        assert!(snapshot.len() <= SNAPSHOT_BYTES_MAX, "{}", snapshot.len());
+    }
+}

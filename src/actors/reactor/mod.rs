@@ -1,0 +1,219 @@
+//! The reactor of one group: reads the journal and sends the commands that its policies ask for.
+//!
+//! Events are handled in 64 lanes. Within a lane strictly one after the other, so that one rental's
+//! saga is totally ordered; lanes go on side by side. A lane's queue is bounded, and whoever lags reads
+//! the journal, so memory is bounded too.
+//!
+//! **What a restart does:** the reactor begins anew at its cursor, which is stored now and then. What
+//! it had handled since is handled again, and changes nothing: targets know what they have done.
+
+pub mod contexts;
+pub mod lane;
+
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tokio::sync::mpsc;
+use tracing::{Instrument as _, debug_span};
+
+use self::{
+    contexts::Contexts,
+    lane::{Lane, Task},
+};
+use super::{
+    entity::{
+        ask::{AskError, Because},
+        exchange::Exchange,
+    },
+    projection::progress::{Cursor, Progress},
+};
+use crate::{
+    domain::{
+        Command, LANES, Position, Recorded,
+        context::Group,
+        delivery::Delivery,
+        payment::Payment,
+        policies::{Reaction, react},
+        product::Product,
+        rental::Rental,
+    },
+    planted::{self, Bug},
+    store::{Follower, Journal, StoreError},
+    trace::{self, TraceContext},
+};
+
+/// How many events may wait in one lane.
+const LANE_QUEUE: usize = 256;
+/// How many events are read at once.
+const READ_MAX: usize = 512;
+/// How long after it moved the cursor is stored.
+const STORE_CURSOR_AFTER: Duration = Duration::from_secs(1);
+
+/// What a reactor works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Reactor {
+    /// Which group.
+    pub group: Group,
+    /// What it reads.
+    pub journal: Arc<dyn Journal>,
+    /// Through which it sends.
+    pub exchange: Exchange,
+    /// What is paused, and what is held.
+    pub contexts: Arc<Contexts>,
+    /// How far it got, for all to see.
+    pub progress: Arc<Progress>,
+}
+
+impl Reactor {
+    /// Reacts for as long as the journal is open.
+    ///
+    /// # Errors
+    /// What the store says when it cannot be read.
+    pub async fn run(self) -> Result<(), String> {
+        let cursor = Cursor::new(Arc::clone(&self.journal), self.group.as_str());
+        let start = cursor.load().await.map_err(|error| error.to_string())?.unwrap_or_default();
+        // If it comes to something that cannot be read, it fails again and again, but does not hang: a new
+        // process would not help, and all the others go on.
+        self.progress.reached(start);
+        let marks = Rc::new(Marks::new(start));
+        let reactor = Rc::new(self);
+        let (senders, mut lanes): (Vec<_>, FuturesUnordered<_>) = (0..LANES)
+            .map(|index| {
+                let (sender, tasks) = mpsc::channel(LANE_QUEUE);
+                let lane = Lane::new(index, Rc::clone(&reactor), Rc::clone(&marks), start);
+                (sender, lane.run(tasks))
+            })
+            .unzip();
+        tokio::select! {
+            biased;
+            read = pump(&reactor, &marks, start, &senders) => read,
+            ended = pump_retries(&reactor, &senders) => ended,
+            () = store_cursor(&reactor, &marks, &cursor) => Ok(()),
+            // A lane ends with its queue, which this function holds.
+            _ = lanes.next() => Err("a lane ended".to_owned()),
+        }
+    }
+
+    /// Sends a reaction to its target.
+    pub(crate) async fn send(&self, reaction: Reaction, cause: &Recorded) -> Result<(), AskError> {
+        let (group, event) = (self.group.as_str(), cause.event.name());
+        let (correlation, target) = (cause.meta.correlation, reaction.target);
+        let span = debug_span!("reaction", group, event, %target, %correlation);
+        let span = trace::joined(span, TraceContext::root(correlation));
+        self.send_now(reaction, cause).instrument(span).await
+    }
+
+    async fn send_now(&self, reaction: Reaction, cause: &Recorded) -> Result<(), AskError> {
+        let reaction = if reaction.needs_timeline {
+            let rental = cause.rental().expect("policies that need a timeline react to a rental's events");
+            let timeline = self.journal.timeline(rental).await.map_err(|error| match error {
+                StoreError::Unavailable(reason) => AskError::Store(reason),
+                StoreError::Corrupt(what) => AskError::Damaged(what),
+            })?;
+            reaction.with_evidence(&timeline)
+        } else {
+            reaction
+        };
+        let because = Because::event(cause.meta.correlation, cause.position);
+        let (exchange, target) = (&self.exchange, reaction.target);
+        match reaction.command {
+            Command::Rental(command) => exchange.ask::<Rental>(target, command, because).await.map(drop),
+            Command::Payment(command) => exchange.ask::<Payment>(target, command, because).await.map(drop),
+            Command::Delivery(command) => exchange.ask::<Delivery>(target, command, because).await.map(drop),
+            Command::Product(command) => exchange.ask::<Product>(target, command, because).await.map(drop),
+        }
+    }
+}
+
+/// Hands events to their lanes, in order.
+async fn pump(
+    reactor: &Reactor,
+    marks: &Marks,
+    start: Position,
+    lanes: &[mpsc::Sender<Task>],
+) -> Result<(), String> {
+    let context = reactor.group.context();
+    let mut follower = Follower::new(Arc::clone(&reactor.journal), start);
+    loop {
+        for recorded in follower.next(READ_MAX).await.map_err(|error| error.to_string())? {
+            let position = recorded.position;
+            if !planted::is(Bug::PauseNotNoticed) {
+                reactor.contexts.noticed(&recorded).await.map_err(|error| error.to_string())?;
+            }
+            if let Some(reaction) = react(reactor.group, &recorded) {
+                reactor.contexts.running(context).await;
+                let lane = usize::from(recorded.lane());
+                marks.dispatched(lane, position);
+                let _ = lanes[lane].send(Task::React(reaction, recorded)).await;
+            }
+            marks.read.set(position);
+        }
+        reactor.progress.reached(marks.settled());
+    }
+}
+
+/// Hands retries to their lanes: apart from events, since these wait when one lane is full.
+async fn pump_retries(reactor: &Reactor, lanes: &[mpsc::Sender<Task>]) -> Result<(), String> {
+    let mut retries = reactor.contexts.take_retries(reactor.group);
+    while let Some(key) = retries.recv().await {
+        reactor.contexts.running(reactor.group.context()).await;
+        if let Some(lane) = lanes.get(usize::from(key.lane)) {
+            let _ = lane.send(Task::Retry(key)).await;
+        }
+    }
+    Err("another reactor of this group has taken over its retries".to_owned())
+}
+
+async fn store_cursor(reactor: &Reactor, marks: &Marks, cursor: &Cursor) {
+    let mut stored = marks.settled();
+    loop {
+        reactor.progress.at(Position(stored.0 + 1)).await;
+        tokio::time::sleep(STORE_CURSOR_AFTER).await;
+        let settled = marks.settled();
+        // Storing late is harmless, and so is failing to: the next time tells.
+        if settled > stored && cursor.store(settled).await.is_ok() {
+            stored = settled;
+        }
+    }
+}
+
+/// How far each lane got: up to [`Marks::settled`], every event is handled, or held.
+pub(crate) struct Marks {
+    read: Cell<Position>,
+    lanes: Vec<Cell<LaneMark>>,
+}
+
+#[derive(Clone, Copy)]
+struct LaneMark {
+    dispatched: Position,
+    done: Position,
+}
+
+impl Marks {
+    fn new(start: Position) -> Self {
+        let mark = LaneMark { dispatched: start, done: start };
+        Self { read: Cell::new(start), lanes: vec![Cell::new(mark); usize::from(LANES)] }
+    }
+
+    fn dispatched(&self, lane: usize, position: Position) {
+        let mark = &self.lanes[lane];
+        let LaneMark { dispatched, done } = mark.get();
+        // A lane with nothing to do has done all there was for it, up to here.
+        let done = if done < dispatched { done } else { Position(position.0 - 1) };
+        mark.set(LaneMark { dispatched: position, done });
+    }
+
+    /// The lane has handled the event at `position`.
+    pub(crate) fn done(&self, lane: usize, position: Position) {
+        let mark = &self.lanes[lane];
+        mark.set(LaneMark { done: position, ..mark.get() });
+    }
+
+    pub(crate) fn settled(&self) -> Position {
+        if planted::is(Bug::CursorAheadOfEffect) {
+            return self.read.get();
+        }
+        let busy = self.lanes.iter().map(Cell::get).filter(|mark| mark.done < mark.dispatched);
+        busy.map(|mark| mark.done).min().unwrap_or(self.read.get()).min(self.read.get())
+    }
+}

@@ -1,0 +1,167 @@
+//! Supervision of the actors that are always there: reactors, projections, the agenda, the courier.
+//!
+//! Each is one future on an arbiter, made anew by a factory whenever it fails; since all of them begin
+//! with a durable cursor, that is all a restart takes. Unlike an entity, such an actor is never put in
+//! quarantine: nobody else does its work. One that fails too often waits longer before each restart.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::ArbiterHandle;
+use tokio::sync::{mpsc, watch};
+use tracing::{error, warn};
+
+use super::{
+    guard::guarded,
+    restart::{FailureLog, RestartLimits, Verdict},
+};
+use crate::actors::{entity::ask::FaultMode, sources::Sources};
+
+/// The pause before a restart of an actor that fails too often.
+const PAUSE_WHEN_FAILING: Duration = Duration::from_secs(5);
+
+/// The kind and the name of a service, such as `reactor` and `product`.
+pub type ServiceName = (&'static str, &'static str);
+
+/// The actors that are always there.
+pub struct Services {
+    sources: Sources,
+    limits: RestartLimits,
+    stopping: watch::Sender<bool>,
+    entries: Mutex<BTreeMap<ServiceName, Arc<Entry>>>,
+}
+
+/// How one of them is.
+#[derive(Debug)]
+struct Entry {
+    live: AtomicBool,
+    restarts: AtomicU64,
+    sabotage: mpsc::UnboundedSender<FaultMode>,
+}
+
+/// How one of them is, as told.
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceStatus {
+    /// Whether it runs now.
+    pub live: bool,
+    /// How often it was restarted.
+    pub restarts: u64,
+}
+
+impl Services {
+    /// No services yet.
+    #[must_use]
+    pub fn new(sources: Sources, limits: RestartLimits) -> Self {
+        Self { sources, limits, stopping: watch::Sender::new(false), entries: Mutex::default() }
+    }
+
+    /// Starts a service on `arbiter`: `make` gives its work, now and after each failure. Work that ends
+    /// with `Ok` is over for good.
+    pub fn start<Make, Work>(&self, arbiter: &ArbiterHandle, name: ServiceName, make: Make)
+    where
+        Make: Fn() -> Work + Send + 'static,
+        Work: Future<Output = Result<(), String>> + 'static,
+    {
+        let (sabotage, faults) = mpsc::unbounded_channel();
+        let entry = Arc::new(Entry { live: AtomicBool::new(true), restarts: AtomicU64::new(0), sabotage });
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::clone(&entry));
+        let (sources, limits, stopping) = (self.sources.clone(), self.limits, self.stopping.subscribe());
+        arbiter.spawn_fn(move || {
+            actix_rt::spawn(supervise(Supervised { name, entry, sources, limits, stopping }, faults, make));
+        });
+    }
+
+    /// Makes a service fail; answers whether there is one of this name.
+    pub fn sabotage(&self, kind: &str, name: &str, mode: FaultMode) -> bool {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.iter().find(|((k, n), _)| *k == kind && *n == name);
+        entry.is_some_and(|(_, entry)| entry.sabotage.send(mode).is_ok())
+    }
+
+    /// How each of them is.
+    #[must_use]
+    pub fn census(&self) -> Vec<(ServiceName, ServiceStatus)> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = |entry: &Entry| ServiceStatus {
+            live: entry.live.load(Ordering::Relaxed),
+            restarts: entry.restarts.load(Ordering::Relaxed),
+        };
+        entries.iter().map(|(name, entry)| (*name, status(entry))).collect()
+    }
+
+    /// Ends them all.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+}
+
+struct Supervised {
+    name: ServiceName,
+    entry: Arc<Entry>,
+    sources: Sources,
+    limits: RestartLimits,
+    stopping: watch::Receiver<bool>,
+}
+
+async fn supervise<Make, Work>(
+    mut service: Supervised,
+    mut faults: mpsc::UnboundedReceiver<FaultMode>,
+    make: Make,
+) where
+    Make: Fn() -> Work,
+    Work: Future<Output = Result<(), String>>,
+{
+    let (kind, name) = service.name;
+    let mut failures = FailureLog::default();
+    loop {
+        let work = guarded(with_faults(make(), &mut faults));
+        let ended = tokio::select! {
+            biased;
+            _ = service.stopping.wait_for(|stopping| *stopping) => break,
+            ended = work => ended,
+        };
+        let reason = match ended {
+            Ok(Ok(())) => break,
+            Ok(Err(reason)) | Err(reason) => reason,
+        };
+        service.entry.live.store(false, Ordering::Relaxed);
+        warn!(kind, name, reason, "an actor failed");
+        let pause = match failures.failed(service.sources.now(), reason, service.limits) {
+            Verdict::RestartAfter(pause_ms) => Duration::from_millis(pause_ms),
+            Verdict::Quarantine => {
+                error!(kind, name, "an actor fails again and again; it is tried every few seconds");
+                PAUSE_WHEN_FAILING
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = service.stopping.wait_for(|stopping| *stopping) => break,
+            () = tokio::time::sleep(pause) => {}
+        }
+        service.entry.restarts.fetch_add(1, Ordering::Relaxed);
+        service.entry.live.store(true, Ordering::Relaxed);
+    }
+    service.entry.live.store(false, Ordering::Relaxed);
+}
+
+async fn with_faults(
+    work: impl Future<Output = Result<(), String>>,
+    faults: &mut mpsc::UnboundedReceiver<FaultMode>,
+) -> Result<(), String> {
+    tokio::select! {
+        biased;
+        Some(mode) = faults.recv() => match mode {
+            FaultMode::Panic => panic!("injected fault"),
+            FaultMode::Stop => Err("stopped by an injected fault".to_owned()),
+            FaultMode::Hang => std::future::pending().await,
+        },
+        ended = work => ended,
+    }
+}

@@ -1,0 +1,74 @@
+//! `Idempotency-Key`: the same request again gets the same answer, and happens once.
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::HeaderName};
+
+use super::extract::Digest;
+use crate::{
+    actors::entity::ask::RequestKey,
+    http::problem::Problem,
+    shop::{Principal, Shop},
+};
+
+/// Tells that an answer is an earlier one, again.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const RULE: &str = "must have 1 to 255 printable ASCII characters";
+
+/// The key of a request, if it came with one, with the method and the path it is for.
+pub struct IdempotencyKey {
+    key: Option<String>,
+    scope: String,
+}
+
+impl FromRequest for IdempotencyKey {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let scope = format!("{} {}", request.method(), request.path());
+        let mut values = request.headers().get_all(KEY);
+        let first = values.next();
+        let more = values.next().is_some();
+        let key = first.map(|value| {
+            let key = value.to_str().ok().and_then(parse).filter(|_| !more);
+            key.ok_or_else(|| Problem::invalid_field("/headers/Idempotency-Key", RULE))
+        });
+        std::future::ready(key.transpose().map(|key| Self { key, scope }))
+    }
+}
+
+/// Quoted (as a structured field) or bare.
+fn parse(text: &str) -> Option<String> {
+    let text = text.trim();
+    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let printable = bare.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    (printable && (1..=255).contains(&bare.len())).then(|| bare.to_owned())
+}
+
+impl IdempotencyKey {
+    /// Whether the request came with one.
+    #[must_use]
+    pub const fn is_given(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// The key in its scope (this principal, method and path), and what it is used for.
+    #[must_use]
+    pub fn of(&self, shop: &Shop, principal: Option<Principal>, digest: Digest) -> Option<RequestKey> {
+        Some(shop.request_key(principal, &self.scope, self.key.as_deref()?, digest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_and_bare_are_one_key() {
+        assert_eq!(parse("\"abc 1\""), Some("abc 1".to_owned()));
+        assert_eq!(parse("abc 1"), Some("abc 1".to_owned()));
+        for bad in ["", "\"\"", "정수기", "a\u{7f}", &"x".repeat(256)] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+}

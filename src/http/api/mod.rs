@@ -1,0 +1,13 @@
+//! The REST API: the route table, its handlers, the resources they answer with, and the OpenAPI document.
+
+pub mod body;
+pub mod docs;
+pub mod extract;
+pub mod idempotency;
+pub mod openapi;
+pub mod posted;
+pub mod repeats;
+pub mod resources;
+pub mod routes;
+pub mod schema;
+pub mod table;

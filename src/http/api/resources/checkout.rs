@@ -1,0 +1,52 @@
+//! A checkout: what a provider's payment window is to be told.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{CheckoutId, Money, PaymentId},
+    http::api::schema::{Currency, Time},
+    shop::CheckoutView,
+};
+
+/// What a provider's payment window is to be told.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "checkoutId": "checkout_01kb3q5v8rf7k9x2m4n6p8q0st",
+    "paymentId": "payment_01kb3q5v8rf7k9x2m4n6p8q0st",
+    "orderId": "payment_01kb3q5v8rf7k9x2m4n6p8q0st-1",
+    "fee": 29900,
+    "currency": "KRW",
+    "expiresAt": "2026-11-24T10:00:00.000Z",
+}))]
+pub struct Checkout {
+    /// Send it back with what the window gave.
+    checkout_id: CheckoutId,
+    /// The payment that it will be.
+    payment_id: PaymentId,
+    /// What the window is to call the order.
+    #[schema(
+        pattern = "^payment_[0-7][0-9a-hjkmnp-tv-z]{25}-[0-9]+$",
+        example = "payment_01kb3q5v8rf7k9x2m4n6p8q0st-1"
+    )]
+    order_id: String,
+    /// The amount that the window is to be opened with: with another one, the payment fails.
+    fee: Money,
+    currency: Currency,
+    /// Until when it can be used.
+    expires_at: Time,
+}
+
+impl From<&CheckoutView> for Checkout {
+    fn from(view: &CheckoutView) -> Self {
+        Self {
+            checkout_id: view.id,
+            payment_id: view.payment,
+            order_id: view.order.to_string(),
+            fee: view.fee,
+            currency: Currency,
+            expires_at: Time(view.expires_at),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A customer, and a session.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::CustomerId,
+    http::api::schema::Time,
+    shop::{CustomerView, Principal, SessionView},
+};
+
+/// A customer.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Customer {
+    /// Their id.
+    id: CustomerId,
+    /// Their name.
+    #[schema(example = "홍길동")]
+    name: String,
+    /// Their mobile number, in E.164.
+    #[schema(example = "+821012345678")]
+    phone: String,
+    /// When they signed up.
+    created_at: Time,
+}
+
+impl From<&CustomerView> for Customer {
+    fn from(view: &CustomerView) -> Self {
+        Self {
+            id: view.id,
+            name: view.name.clone(),
+            phone: view.phone.clone(),
+            created_at: Time(view.created_at),
+        }
+    }
+}
+
+/// Who a token stands for.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Role {
+    /// Rents.
+    Customer,
+    /// Registers products, handles deliveries, operates.
+    Operator,
+}
+
+/// A session, with its token: shown this once.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// Send it as `Authorization: Bearer …`.
+    #[schema(example = "5f0c6c1e0d7a4a1b9c3e2f1d0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b")]
+    token: String,
+    role: Role,
+    /// When it ends by itself.
+    expires_at: Time,
+}
+
+impl From<&SessionView> for Session {
+    fn from(view: &SessionView) -> Self {
+        let role = match view.principal {
+            Principal::Customer(_) => Role::Customer,
+            Principal::Operator => Role::Operator,
+        };
+        Self { token: view.token.clone(), role, expires_at: Time(view.expires_at) }
+    }
+}

@@ -1,0 +1,61 @@
+//! A purifier on offer.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{Money, ProductId},
+    http::api::schema::{Currency, Time},
+    shop::ProductView,
+};
+
+/// A purifier on offer.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Product {
+    /// Its id.
+    id: ProductId,
+    /// Its name.
+    #[schema(example = "맑은샘 정수기")]
+    name: String,
+    /// Its model.
+    #[schema(example = "MS-100")]
+    model: String,
+    /// More about it; may be empty.
+    #[schema(example = "냉온정 직수형, 필터 6개월")]
+    description: String,
+    /// Its picture, if it has one: another picture has another address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/images/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.png")]
+    image_url: Option<String>,
+    /// The fee of a rental.
+    fee: Money,
+    currency: Currency,
+    /// Units at hand.
+    #[schema(minimum = 0, example = 12)]
+    stock: u32,
+    /// Whether it can be rented: in stock, and not withdrawn.
+    available: bool,
+    /// When it was registered.
+    created_at: Time,
+    /// When it was last edited or restocked.
+    updated_at: Time,
+}
+
+impl From<&ProductView> for Product {
+    fn from(product: &ProductView) -> Self {
+        Self {
+            id: product.id,
+            name: product.offer.name.clone(),
+            model: product.offer.model.clone(),
+            description: product.offer.description.clone(),
+            image_url: product.image.map(|image| format!("/images/{image}")),
+            fee: product.offer.fee,
+            currency: Currency,
+            stock: product.stock,
+            available: product.available(),
+            created_at: Time(product.created_at),
+            updated_at: Time(product.updated_at),
+        }
+    }
+}

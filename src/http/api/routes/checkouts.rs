@@ -1,0 +1,114 @@
+//! `POST /v1/checkouts`: order and amount, fixed before a customer pays in a provider's window.
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::rentals::visible;
+use crate::{
+    domain::ProductId,
+    http::{
+        App,
+        api::{
+            extract::{Json, Rules},
+            posted::{Posted, once},
+            resources,
+        },
+        auth::{AnyRole, Customer},
+        problem::{Problem, kinds::Kind},
+    },
+    shop::{Principal, Purchase},
+};
+
+/// What is read as either [`Checkout`]: an untagged enum could not say which field is at fault.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OpenCheckout {
+    product_id: Option<String>,
+    rental_id: Option<String>,
+}
+
+/// What is to be paid: a product that is to be rented, or a rental that was deferred.
+#[derive(ToSchema)]
+#[schema(as = OpenCheckout, example = json!({"productId": "product_01kb3q5v8rf7k9x2m4n6p8q0st"}))]
+#[serde(untagged)]
+#[expect(dead_code, reason = "tells the document what `OpenCheckout` reads")]
+enum Checkout {
+    #[schema(title = "product")]
+    Product(ProductCheckout),
+    #[schema(title = "rental")]
+    Rental(RentalCheckout),
+}
+
+/// For placing a rental.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "tells the document what `OpenCheckout` reads")]
+struct ProductCheckout {
+    /// Of this product.
+    #[schema(example = "product_01kb3q5v8rf7k9x2m4n6p8q0st")]
+    product_id: String,
+}
+
+/// For paying later.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "tells the document what `OpenCheckout` reads")]
+struct RentalCheckout {
+    /// This rental, which is `PAYMENT_DEFERRED`.
+    #[schema(example = "rental_01kb3q5v8rf7k9x2m4n6p8q0st")]
+    rental_id: String,
+}
+
+/// Fixes order and amount, for a payment provider whose own window needs them first.
+///
+/// Open the window of Toss Payments with `orderId` and `fee`, then send the `paymentKey` that it hands back
+/// as `paymentMethod`, with this `checkoutId`, to `POST /v1/rentals` or `POST /v1/rentals/{id}/payment`.
+/// Nothing is charged before that. One window, one checkout: ask for another one if the window was closed.
+#[utoipa::path(
+    post, path = "/v1/checkouts", tag = "rentals", operation_id = "openCheckout",
+    security(("bearer" = ["CUSTOMER"])),
+    request_body = Checkout,
+    responses((status = 201, description = "Fixed, for 30 minutes", body = resources::Checkout,
+        headers(("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!([
+        "product-not-found", "product-withdrawn", "out-of-stock", "not-found", "rental-not-payable",
+        "checkout-unavailable",
+    ]))),
+)]
+pub async fn open(
+    app: web::Data<App>,
+    Posted { by: Customer(customer), because, body: Json(body) }: Posted<Customer, Json<OpenCheckout>>,
+) -> Result<HttpResponse, Problem> {
+    let named = match (body.product_id, body.rental_id) {
+        (Some(product), None) => Named::Product(product),
+        (None, Some(rental)) => Named::Rental(rental),
+        (Some(_), Some(_)) => return Err(Problem::invalid_field("/rentalId", "stands alone")),
+        (None, None) => {
+            let mut rules = Rules::default();
+            let missing = |pointer| rules.broken(pointer, "is required: productId or rentalId");
+            ["/productId", "/rentalId"].into_iter().for_each(missing);
+            return rules.all(None);
+        }
+    };
+    let work = async {
+        let what = match named {
+            Named::Product(id) => Purchase::Product(
+                ProductId::parse(&id)
+                    .map_err(|_| Problem::new(Kind::ProductNotFound, "there is no such product"))?,
+            ),
+            Named::Rental(id) => {
+                let rental = visible(&app, AnyRole(Principal::Customer(customer)), &id).await?;
+                Purchase::Rental(rental.id)
+            }
+        };
+        Ok(resources::Checkout::from(&app.shop.check_out(customer, what).await?))
+    };
+    once(&app, because, HttpResponse::Created(), work).await
+}
+
+/// What the body names, before it is known whether there is such a thing.
+enum Named {
+    Product(String),
+    Rental(String),
+}

@@ -1,0 +1,142 @@
+//! `/v1/operations/contexts` and `/v1/operations/held`: maintenance, and what waits for the operator.
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::context::{Context, HeldKey},
+    http::{
+        App,
+        api::{
+            extract::{Json, PageParameters, Query, Rules},
+            posted::{Posted, done, once},
+            resources::{ContextState, HeldTarget, Items, List, Touched},
+        },
+        auth::Operator,
+        problem::Problem,
+    },
+};
+
+/// Shows every context.
+#[utoipa::path(
+    get, path = "/v1/operations/contexts", tag = "operations", operation_id = "listContexts",
+    security(("bearer" = ["OPERATOR"])),
+    responses((status = 200, description = "All of them", body = Items<ContextState>)),
+)]
+pub async fn list(app: web::Data<App>, _: Operator) -> HttpResponse {
+    let items = app.shop.contexts().iter().map(ContextState::from).collect();
+    HttpResponse::Ok().json(Items { items })
+}
+
+fn context(name: &str) -> Result<Context, Problem> {
+    Context::parse(name).ok_or_else(|| Problem::not_found("context"))
+}
+
+/// Pauses a context: its reactions wait, durably, also across restarts.
+#[utoipa::path(
+    post, path = "/v1/operations/contexts/{context}/pause", tag = "operations", operation_id = "pauseContext",
+    security(("bearer" = ["OPERATOR"])),
+    params(("context" = Context, Path)),
+    responses((status = 200, description = "Paused", body = ContextState,
+        headers(("Saem-Position"), ("Idempotency-Replayed")))),
+)]
+pub async fn pause(
+    app: web::Data<App>,
+    name: web::Path<String>,
+    Posted { because, .. }: Posted<Operator>,
+) -> Result<HttpResponse, Problem> {
+    let paused = app.shop.pause(context(&name)?, because).await?;
+    Ok(done::<ContextState, _>(HttpResponse::Ok(), &paused))
+}
+
+/// Resumes a context: what waited is done, in order.
+#[utoipa::path(
+    post, path = "/v1/operations/contexts/{context}/resume", tag = "operations",
+    operation_id = "resumeContext",
+    security(("bearer" = ["OPERATOR"])),
+    params(("context" = Context, Path)),
+    responses((status = 200, description = "Resumed", body = ContextState,
+        headers(("Saem-Position"), ("Idempotency-Replayed")))),
+)]
+pub async fn resume(
+    app: web::Data<App>,
+    name: web::Path<String>,
+    Posted { because, .. }: Posted<Operator>,
+) -> Result<HttpResponse, Problem> {
+    let resumed = app.shop.resume(context(&name)?, because).await?;
+    Ok(done::<ContextState, _>(HttpResponse::Ok(), &resumed))
+}
+
+/// Lists the targets that are held after reactions that kept failing.
+#[utoipa::path(
+    get, path = "/v1/operations/held", tag = "operations", operation_id = "listHeld",
+    security(("bearer" = ["OPERATOR"])),
+    params(PageParameters),
+    responses((status = 200, description = "A part of the list", body = List<HeldTarget>)),
+)]
+pub async fn held(app: web::Data<App>, _: Operator, mut query: Query) -> Result<HttpResponse, Problem> {
+    let after = query.get("cursor", "must be one that this list gave", HeldKey::parse);
+    let limit = query.page().limit;
+    query.end()?;
+    let held = app.shop.held();
+    let mut held = held.iter().filter(|held| after.is_none_or(|after| held.key > after));
+    let part: Vec<_> = held.by_ref().take(limit).collect();
+    let next_cursor = held.next().and(part.last()).map(|last| last.key.to_string());
+    let items = part.into_iter().map(HeldTarget::from).collect();
+    Ok(HttpResponse::Ok().json(List { items, next_cursor }))
+}
+
+fn held_key(id: &str) -> Result<HeldKey, Problem> {
+    HeldKey::parse(id).ok_or_else(|| Problem::not_found("held target"))
+}
+
+/// Tries what waits for a held target again, in order.
+#[utoipa::path(
+    post, path = "/v1/operations/held/{id}/retry", tag = "operations", operation_id = "retryHeld",
+    security(("bearer" = ["OPERATOR"])),
+    params(("id" = String, Path, example = "product.17.product_01kb3q5v8rf7k9x2m4n6p8q0st")),
+    responses((status = 202, description = "On its way", body = Touched, headers(("Idempotency-Replayed")))),
+)]
+pub async fn retry(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    Posted { because, .. }: Posted<Operator>,
+) -> Result<HttpResponse, Problem> {
+    let work = async {
+        app.shop.retry_held(held_key(&id)?)?;
+        Ok(Touched { id: id.to_string() })
+    };
+    once(&app, because, HttpResponse::Accepted(), work).await
+}
+
+/// Why something is given up.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dismiss {
+    /// One line, for the journal: no personal data.
+    #[schema(min_length = 1, max_length = 200, example = "counted by hand and corrected")]
+    reason: String,
+}
+
+/// Gives up what waits for a held target.
+#[utoipa::path(
+    post, path = "/v1/operations/held/{id}/dismiss", tag = "operations", operation_id = "dismissHeld",
+    security(("bearer" = ["OPERATOR"])),
+    params(("id" = String, Path, example = "product.17.product_01kb3q5v8rf7k9x2m4n6p8q0st")),
+    request_body = Dismiss,
+    responses((status = 200, description = "Given up", body = Touched, headers(("Idempotency-Replayed")))),
+)]
+pub async fn dismiss(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    Posted { because, body: Json(body), .. }: Posted<Operator, Json<Dismiss>>,
+) -> Result<HttpResponse, Problem> {
+    let mut rules = Rules::default();
+    let reason = rules.line("/reason", &body.reason, 1, 200);
+    let work = async {
+        app.shop.dismiss_held(held_key(&id)?, rules.all(reason)?, because).await?;
+        Ok(Touched { id: id.to_string() })
+    };
+    once(&app, because, HttpResponse::Ok(), work).await
+}

@@ -1,0 +1,236 @@
+//! `/v1/customers`, `/v1/sessions`: signing up, logging in, being somebody, leaving.
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::phone::Phone,
+    http::{
+        App,
+        api::{
+            extract::{Json, Rules},
+            idempotency::REPLAYED,
+            posted::{Posted, done, tell},
+            resources,
+            schema::PHONE_CHARS_MAX,
+        },
+        auth::{AnyRole, Anyone, Customer, Token},
+        correlation::Cause,
+        problem::Problem,
+    },
+};
+
+/// A customer to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SignUp {
+    /// Their name, one line.
+    #[schema(min_length = 1, max_length = 100, example = "홍길동")]
+    name: String,
+    /// A Korean mobile number, as people type it.
+    #[schema(value_type = Phone)]
+    phone: String,
+    #[schema(min_length = 8, max_length = 128, example = "correct horse")]
+    password: String,
+}
+
+impl SignUp {
+    fn checked(self) -> Result<(String, Phone, String), Problem> {
+        let mut rules = Rules::default();
+        let name = rules.line("/name", &self.name, 1, 100);
+        let phone = phone(&mut rules, &self.phone);
+        let password = password(&mut rules, self.password);
+        rules.all(name.zip(phone).zip(password).map(|((name, phone), password)| (name, phone, password)))
+    }
+}
+
+fn phone(rules: &mut Rules, typed: &str) -> Option<Phone> {
+    let short = typed.chars().count() <= PHONE_CHARS_MAX;
+    let short = rules.check("/phone", if short { Ok(()) } else { Err("must have at most 32 characters") });
+    short.and_then(|()| rules.check("/phone", Phone::parse(typed)))
+}
+
+fn password(rules: &mut Rules, password: String) -> Option<String> {
+    let fits = (8..=128).contains(&password.chars().count());
+    rules.check("/password", if fits { Ok(password) } else { Err("must have 8 to 128 characters") })
+}
+
+/// Signs a customer up.
+///
+/// A mobile number has one account at a time. Log in next, by `POST /v1/sessions`.
+#[utoipa::path(
+    post, path = "/v1/customers", tag = "customers", operation_id = "signUp",
+    request_body = SignUp,
+    responses((status = 201, description = "Signed up", body = resources::Customer,
+        headers(("Location"), ("Saem-Position"), ("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!(["phone-taken"]))),
+)]
+pub async fn sign_up(
+    app: web::Data<App>,
+    Posted { because, body: Json(body), .. }: Posted<Anyone, Json<SignUp>>,
+) -> Result<HttpResponse, Problem> {
+    let (name, phone, password) = body.checked()?;
+    let signed_up = app.shop.sign_up(name, phone, password, because).await?;
+    let mut response = HttpResponse::Created();
+    response.insert_header(("Location", "/v1/customers/me"));
+    Ok(done::<resources::Customer, _>(response, &signed_up))
+}
+
+/// Shows the customer who asks.
+#[utoipa::path(
+    get, path = "/v1/customers/me", tag = "customers", operation_id = "showMe",
+    security(("bearer" = ["CUSTOMER"])),
+    responses((status = 200, description = "This customer", body = resources::Customer)),
+)]
+pub async fn me(app: web::Data<App>, Customer(id): Customer) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(resources::Customer::from(&app.shop.customer(id).await?)))
+}
+
+/// What to change; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangeCustomer {
+    /// Their name, one line.
+    #[schema(min_length = 1, max_length = 100, example = "홍길순")]
+    name: Option<String>,
+    #[schema(min_length = 8, max_length = 128, example = "battery staple")]
+    password: Option<String>,
+}
+
+/// Changes name or password, or both.
+#[utoipa::path(
+    patch, path = "/v1/customers/me", tag = "customers", operation_id = "changeMe",
+    security(("bearer" = ["CUSTOMER"])),
+    request_body = ChangeCustomer,
+    responses((status = 200, description = "Changed", body = resources::Customer,
+        headers(("Saem-Position")))),
+)]
+pub async fn change(
+    app: web::Data<App>,
+    Customer(id): Customer,
+    Cause(because): Cause,
+    Json(change): Json<ChangeCustomer>,
+) -> Result<HttpResponse, Problem> {
+    let mut rules = Rules::default();
+    let name = change.name.and_then(|name| rules.line("/name", &name, 1, 100));
+    let new_password = change.password.and_then(|new| password(&mut rules, new));
+    rules.all(Some(()))?;
+    let changed = app.shop.change_customer(id, name, new_password, because).await?;
+    Ok(done::<resources::Customer, _>(HttpResponse::Ok(), &changed))
+}
+
+/// Leaves.
+///
+/// Name, phone number, password, addresses and sessions are erased. Rentals must be finished first, and
+/// refunded where they are canceled.
+#[utoipa::path(
+    delete, path = "/v1/customers/me", tag = "customers", operation_id = "leave",
+    security(("bearer" = ["CUSTOMER"])),
+    responses((status = 204, description = "Left", headers(("Saem-Position")))),
+    extensions(("x-problems" = json!(["rentals-open"]))),
+)]
+pub async fn leave(
+    app: web::Data<App>,
+    Customer(id): Customer,
+    Cause(because): Cause,
+) -> Result<HttpResponse, Problem> {
+    let left = app.shop.leave(id, because).await?;
+    let mut response = HttpResponse::NoContent();
+    tell(&mut response, left.position, left.replayed);
+    Ok(response.finish())
+}
+
+/// What is read as either of [`Credentials`]: an untagged enum could not say which field is at fault.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LogIn {
+    phone: Option<String>,
+    password: Option<String>,
+    operator_key: Option<String>,
+}
+
+/// Credentials: a customer's `phone` and `password`, or the `operatorKey` alone.
+#[derive(ToSchema)]
+#[schema(example = json!({"phone": "010-1234-5678", "password": "correct horse"}))]
+#[serde(untagged)]
+#[expect(dead_code, reason = "tells the document what `LogIn` reads")]
+enum Credentials {
+    #[schema(title = "customer")]
+    Customer(CustomerCredentials),
+    #[schema(title = "operator")]
+    Operator(OperatorCredentials),
+}
+
+/// A customer's.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "tells the document what `LogIn` reads")]
+struct CustomerCredentials {
+    /// The mobile number, as people type it.
+    #[schema(value_type = Phone)]
+    phone: String,
+    /// The password.
+    #[schema(example = "correct horse")]
+    password: String,
+}
+
+/// The operator's.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "tells the document what `LogIn` reads")]
+struct OperatorCredentials {
+    /// The key.
+    #[schema(example = "the operator's key, 32 characters or more")]
+    operator_key: String,
+}
+
+/// Logs in.
+///
+/// Send the answer's `token` as `Authorization: Bearer …`. After several failures of one account it has
+/// to wait, even with the right password.
+#[utoipa::path(
+    post, path = "/v1/sessions", tag = "customers", operation_id = "logIn",
+    request_body = Credentials,
+    responses((status = 201, description = "Logged in", body = resources::Session,
+        headers(("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!(["unauthorized"]))),
+)]
+pub async fn log_in(
+    app: web::Data<App>,
+    Posted { because, body: Json(body), .. }: Posted<Anyone, Json<LogIn>>,
+) -> Result<HttpResponse, Problem> {
+    let LogIn { phone, password, operator_key } = body;
+    let mut rules = Rules::default();
+    let session = match (operator_key, phone, password) {
+        (Some(key), None, None) => app.shop.log_in_operator(&key, because.key).await?,
+        (None, Some(phone), Some(password)) => {
+            let phone = self::phone(&mut rules, &phone);
+            app.shop.log_in(rules.all(phone)?, password, because.key).await?
+        }
+        (Some(_), _, _) => return Err(Problem::invalid_field("/operatorKey", "stands alone")),
+        (None, None, None) => {
+            let missing = |pointer| rules.broken(pointer, "is required: phone and password, or operatorKey");
+            ["/phone", "/password", "/operatorKey"].into_iter().for_each(missing);
+            return rules.all(None);
+        }
+        (None, None, Some(_)) => return Err(Problem::invalid_field("/phone", "is required")),
+        (None, Some(_), None) => return Err(Problem::invalid_field("/password", "is required")),
+    };
+    let mut response = HttpResponse::Created();
+    if session.replayed {
+        response.insert_header((REPLAYED, "true"));
+    }
+    Ok(response.json(resources::Session::from(&session)))
+}
+
+/// Logs out: ends the session whose token asks.
+#[utoipa::path(
+    delete, path = "/v1/sessions/current", tag = "customers", operation_id = "logOut",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    responses((status = 204, description = "Logged out")),
+)]
+pub async fn log_out(app: web::Data<App>, _: AnyRole, Token(token): Token) -> Result<HttpResponse, Problem> {
+    app.shop.log_out(&token).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,99 @@
+//! Products' pictures: the operator's upload, and what browsers show.
+//!
+//! A picture's address is its content's, so that whoever has it keeps it. What it is, its first bytes say: a
+//! page in a picture's clothes is refused, and would not be run.
+
+use std::pin::Pin;
+
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::header, web};
+
+use super::products::{find, shown};
+use crate::{
+    domain::{
+        ProductId,
+        image::{IMAGE_BYTES_MAX, Image, ImageFormat},
+    },
+    http::{
+        App,
+        api::{body::Body, resources},
+        auth::Operator,
+        correlation::Cause,
+        limits::Limits,
+        problem::{Problem, kinds::Kind},
+    },
+};
+
+/// A body that is a picture.
+const BODY: Body = Body { name: "picture", max: (IMAGE_BYTES_MAX, "1 MiB"), broken: Kind::RequestTimeout };
+
+/// A picture that was sent.
+pub struct Picture {
+    format: ImageFormat,
+    bytes: Vec<u8>,
+}
+
+impl FromRequest for Picture {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let encoded =
+            request.headers().get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
+        let (within, payload) = (Limits::body_timeout(request), payload.take());
+        Box::pin(async move {
+            let unknown = || Problem::new(Kind::UnsupportedMediaType, "a picture must be PNG, JPEG or WebP");
+            if encoded {
+                return Err(unknown());
+            }
+            let bytes = BODY.read(payload, within).await?;
+            let format = ImageFormat::of(&bytes).ok_or_else(unknown)?;
+            Ok(Self { format, bytes: bytes.into() })
+        })
+    }
+}
+
+/// Gives a product a picture.
+///
+/// PNG, JPEG or WebP, up to 1 MiB, as the body. `imageUrl` of the product is its address from then on. The
+/// same picture again changes nothing.
+#[utoipa::path(
+    put, path = "/v1/products/{id}/image", tag = "products", operation_id = "changeProductImage",
+    security(("bearer" = ["OPERATOR"])),
+    params(("id" = ProductId, Path)),
+    request_body(content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"))),
+    responses((status = 200, description = "Changed", body = resources::Product,
+        headers(("ETag"), ("Saem-Position")))),
+    extensions(("x-problems" = json!(["product-not-found", "context-paused"]))),
+)]
+pub async fn change(
+    app: web::Data<App>,
+    _: Operator,
+    Cause(because): Cause,
+    id: web::Path<String>,
+    Picture { format, bytes }: Picture,
+) -> Result<HttpResponse, Problem> {
+    let product = find(&app, &id)?;
+    let changed = app.shop.change_image(product.id, format, bytes, because).await?;
+    Ok(shown(HttpResponse::Ok(), &changed))
+}
+
+/// Shows a picture; it may be kept for ever.
+#[utoipa::path(
+    get, path = "/images/{file}", tag = "products", operation_id = "showImage",
+    params(("file" = String, Path,
+        example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.png")),
+    responses((status = 200, description = "The picture", content(
+        (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"),
+    ))),
+)]
+pub async fn show(app: web::Data<App>, file: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let missing = || Problem::not_found("picture");
+    let image = Image::parse(&file).ok_or_else(missing)?;
+    let bytes = app.shop.image(image).await?.ok_or_else(missing)?;
+    Ok(HttpResponse::Ok()
+        .content_type(image.format.media_type())
+        .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
+        .body(bytes))
+}

@@ -1,0 +1,123 @@
+//! What a rental is paid with, as it comes in: a card's token, or a payment authorized in a window.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{domain::CheckoutId, gateways, http::api::extract::Rules};
+
+/// What is read as either [`PaymentMethod`]: a tagged enum could not say which field is at fault.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Method {
+    r#type: MethodType,
+    #[serde(default, deserialize_with = "said")]
+    token: Option<String>,
+    #[serde(default, deserialize_with = "said")]
+    payment_key: Option<String>,
+    #[serde(default, deserialize_with = "said")]
+    checkout_id: Option<String>,
+}
+
+/// A field that may be left out, and is not null.
+fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum MethodType {
+    Card,
+    Toss,
+}
+
+/// What a rental is paid with: which of these fits follows from the server's payment provider.
+#[derive(ToSchema)]
+#[schema(example = json!({"type": "CARD", "token": "tok_ok"}))]
+#[serde(untagged)]
+#[expect(dead_code, reason = "tells the document what `Method` reads")]
+pub(crate) enum PaymentMethod {
+    #[schema(title = "card")]
+    Card(CardPayment),
+    #[schema(title = "toss")]
+    Toss(TossPayment),
+}
+
+/// A card, by its token.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "tells the document what `Method` reads")]
+pub(crate) struct CardPayment {
+    r#type: Card,
+    /// What the gateway knows the card by. The simulator's: `tok_ok`, `tok_decline`, `tok_slow`,
+    /// `tok_timeout`, `tok_error`, `tok_lost_response`. Stripe's: `pm_…` or `tok_…`.
+    #[schema(min_length = 1, max_length = 255, example = "tok_ok")]
+    token: String,
+}
+
+/// A payment that the customer has authorized in the window of Toss Payments.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "type": "TOSS",
+    "paymentKey": "tgen_20261125093000abcd1",
+    "checkoutId": "checkout_01kb3q5v8rf7k9x2m4n6p8q0st",
+}))]
+#[expect(dead_code, reason = "tells the document what `Method` reads")]
+pub(crate) struct TossPayment {
+    r#type: Toss,
+    /// As the window hands it to the page that it leads back to.
+    #[schema(min_length = 1, max_length = 200, example = "tgen_20261125093000abcd1")]
+    payment_key: String,
+    /// The checkout that the window was opened for.
+    #[schema(value_type = CheckoutId)]
+    checkout_id: String,
+}
+
+#[derive(ToSchema)]
+#[schema(as = CardType)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(dead_code, reason = "tells the document what `Method` reads")]
+enum Card {
+    Card,
+}
+
+#[derive(ToSchema)]
+#[schema(as = TossType)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(dead_code, reason = "tells the document what `Method` reads")]
+enum Toss {
+    Toss,
+}
+
+impl Method {
+    pub(crate) fn checked(self, rules: &mut Rules) -> Option<gateways::PaymentMethod> {
+        let Self { r#type, token, payment_key, checkout_id } = self;
+        let mut alien = |field: &str, value: &Option<String>| {
+            if value.is_some() {
+                rules.broken(&format!("/paymentMethod/{field}"), "is no field of this type");
+            }
+        };
+        match r#type {
+            MethodType::Card => {
+                alien("paymentKey", &payment_key);
+                alien("checkoutId", &checkout_id);
+                let token = required(rules, "/paymentMethod/token", token)?;
+                let token = rules.line("/paymentMethod/token", &token, 1, 255)?;
+                Some(gateways::PaymentMethod::Card { token })
+            }
+            MethodType::Toss => {
+                alien("token", &token);
+                let key = required(rules, "/paymentMethod/paymentKey", payment_key);
+                let id = required(rules, "/paymentMethod/checkoutId", checkout_id);
+                let key = key.and_then(|key| rules.line("/paymentMethod/paymentKey", &key, 1, 200));
+                let id = id.and_then(|id| rules.check("/paymentMethod/checkoutId", CheckoutId::parse(&id)));
+                let (payment_key, checkout_id) = key.zip(id)?;
+                Some(gateways::PaymentMethod::Toss { payment_key, checkout_id })
+            }
+        }
+    }
+}
+
+fn required(rules: &mut Rules, pointer: &str, value: Option<String>) -> Option<String> {
+    rules.check(pointer, value.ok_or("is required"))
+}

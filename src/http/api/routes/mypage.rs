@@ -1,0 +1,75 @@
+//! `/v1/mypage` and `/v1/notifications`: what a customer watches.
+
+use actix_web::{HttpResponse, web};
+
+use crate::{
+    domain::RentalId,
+    http::{
+        App,
+        api::{
+            extract::{PageParameters, Query, ReadAfter},
+            resources::{self, List},
+        },
+        auth::{AnyRole, Customer},
+        problem::Problem,
+    },
+    shop::Principal,
+};
+
+/// Lists the rows of My Page, newest rental first.
+#[utoipa::path(
+    get, path = "/v1/mypage", tag = "my page", operation_id = "listMyPage",
+    security(("bearer" = ["CUSTOMER"])),
+    params(PageParameters, ReadAfter),
+    responses((status = 200, description = "A part of the list", body = List<resources::MyPageRow>)),
+)]
+pub async fn list(
+    app: web::Data<App>,
+    Customer(customer): Customer,
+    after: ReadAfter,
+    mut query: Query,
+) -> Result<HttpResponse, Problem> {
+    let page = query.page();
+    query.end()?;
+    app.caught_up(after.position).await;
+    let rows = app.shop.my_page(customer, &page).await?;
+    Ok(HttpResponse::Ok().json(List::<resources::MyPageRow>::of(&rows)))
+}
+
+/// Shows one rental's row of My Page.
+#[utoipa::path(
+    get, path = "/v1/mypage/{rentalId}", tag = "my page", operation_id = "showMyPageRow",
+    security(("bearer" = ["CUSTOMER"])),
+    params(("rentalId" = RentalId, Path), ReadAfter),
+    responses((status = 200, description = "The row", body = resources::MyPageRow)),
+)]
+pub async fn get(
+    app: web::Data<App>,
+    Customer(customer): Customer,
+    after: ReadAfter,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let id = RentalId::parse(&id).map_err(|_| Problem::not_found("rental"))?;
+    app.caught_up(after.position).await;
+    let row = app.shop.my_page_row(id).await?;
+    AnyRole(Principal::Customer(customer)).may_see(row.customer_id, "rental")?;
+    Ok(HttpResponse::Ok().json(resources::MyPageRow::from(&row)))
+}
+
+/// Lists text messages, newest first: a customer's own, or all.
+#[utoipa::path(
+    get, path = "/v1/notifications", tag = "my page", operation_id = "listNotifications",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    params(PageParameters),
+    responses((status = 200, description = "A part of the list", body = List<resources::Notification>)),
+)]
+pub async fn notifications(
+    app: web::Data<App>,
+    role: AnyRole,
+    mut query: Query,
+) -> Result<HttpResponse, Problem> {
+    let page = query.page();
+    query.end()?;
+    let messages = app.shop.notifications(role.customer(), &page).await?;
+    Ok(HttpResponse::Ok().json(List::<resources::Notification>::of(&messages)))
+}

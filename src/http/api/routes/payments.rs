@@ -1,0 +1,59 @@
+//! `/v1/payments`: looked at by their owners and the operator.
+
+use actix_web::{HttpResponse, web};
+
+use crate::{
+    domain::{PaymentId, RentalId},
+    http::{
+        App,
+        api::{
+            extract::{PageParameters, Query},
+            resources::{self, List},
+        },
+        auth::AnyRole,
+        problem::Problem,
+    },
+    shop::{Page, RentalFilter, ShopError},
+};
+
+/// Shows a payment.
+#[utoipa::path(
+    get, path = "/v1/payments/{id}", tag = "payments", operation_id = "showPayment",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    params(("id" = PaymentId, Path)),
+    responses((status = 200, description = "The payment", body = resources::Payment)),
+)]
+pub async fn get(app: web::Data<App>, role: AnyRole, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let id = PaymentId::parse(&id).map_err(|_| Problem::not_found("payment"))?;
+    let payment = app.shop.payment(id).await?;
+    role.may_see(payment.customer_id, "payment")?;
+    Ok(HttpResponse::Ok().json(resources::Payment::from(&payment)))
+}
+
+/// Lists payments, newest first: a customer's own, or all; or the one of a rental.
+#[utoipa::path(
+    get, path = "/v1/payments", tag = "payments", operation_id = "listPayments",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    params(("rentalId" = Option<RentalId>, Query, description = "Only this rental's"), PageParameters),
+    responses((status = 200, description = "A part of the list", body = List<resources::Payment>)),
+)]
+pub async fn list(app: web::Data<App>, role: AnyRole, mut query: Query) -> Result<HttpResponse, Problem> {
+    let rental = query.get("rentalId", "must be a rental's id", |text| RentalId::parse(text).ok());
+    let page = query.page();
+    query.end()?;
+    let payments = match rental {
+        Some(rental) => {
+            let payment = match app.shop.payment(rental.payment()).await {
+                Err(ShopError::NotFound(_)) => None,
+                payment => Some(payment?),
+            };
+            let seen = payment.filter(|payment| role.may_see(payment.customer_id, "payment").is_ok());
+            Page { items: seen.into_iter().collect(), next_cursor: None }
+        }
+        None => {
+            let filter = RentalFilter { customer_id: role.customer(), ..RentalFilter::default() };
+            app.shop.payments(filter, &page).await?
+        }
+    };
+    Ok(HttpResponse::Ok().json(List::<resources::Payment>::of(&payments)))
+}

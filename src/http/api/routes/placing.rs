@@ -1,0 +1,190 @@
+//! `POST /v1/rentals` and `POST /v1/rentals/{id}/payment`: placing, paying, and how that ends.
+
+use actix_web::{HttpResponse, HttpResponseBuilder, http::header, web};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    method::{Method, PaymentMethod},
+    rentals::visible,
+};
+use crate::{
+    domain::{Money, ProductId, RentalId, address::Address},
+    gateways::AUTHENTICATION_REQUIRED,
+    http::{
+        App,
+        api::{
+            extract::{Json, Rules, position_header},
+            idempotency::REPLAYED,
+            posted::{Posted, tell},
+            resources,
+        },
+        auth::{AnyRole, Customer},
+        problem::{Problem, kinds::Kind, seconds},
+    },
+    shop::{Order, PayOutcome, Placed, Principal},
+};
+
+/// Where a purifier is to be delivered.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeliverTo {
+    /// Who receives it, one line.
+    #[schema(min_length = 1, max_length = 100, example = "홍길동")]
+    recipient: String,
+    /// Five digits.
+    #[schema(pattern = "^[0-9]{5}$", example = "04524")]
+    postal_code: String,
+    /// Street and number, one line.
+    #[schema(min_length = 1, max_length = 200, example = "서울 중구 세종대로 110")]
+    line1: String,
+    /// Flat or floor, one line.
+    #[schema(max_length = 200, example = "3층")]
+    line2: Option<String>,
+}
+
+impl DeliverTo {
+    fn checked(self, rules: &mut Rules) -> Option<Address> {
+        let Self { recipient, postal_code, line1, line2 } = self;
+        let checked = Address { recipient, postal_code, line1, line2 }.checked();
+        let mut note = |(field, rule): (&str, String)| rules.broken(&format!("/address/{field}"), rule);
+        checked.map_err(|wrong| wrong.into_iter().for_each(&mut note)).ok()
+    }
+}
+
+/// An order.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlaceRental {
+    /// Which product.
+    #[schema(example = "product_01kb3q5v8rf7k9x2m4n6p8q0st")]
+    product_id: String,
+    address: DeliverTo,
+    #[schema(inline = false, value_type = PaymentMethod)]
+    payment_method: Method,
+    /// The fee that the customer was shown: with another one, nothing is placed (409 `fee-changed`).
+    #[schema(minimum = 0, maximum = 100_000_000, example = 29_900)]
+    expected_fee: Option<u64>,
+}
+
+/// Places a rental and pays its fee, in this one call.
+///
+/// 201 is a rental that is paid. 202 is one that waits: show `paymentRetryAt` of its row of My Page, and
+/// pay by `POST /v1/rentals/{id}/payment` then. Send an `Idempotency-Key` of your own, and the same call
+/// again after a broken connection neither places nor charges twice.
+#[utoipa::path(
+    post, path = "/v1/rentals", tag = "rentals", operation_id = "placeRental",
+    security(("bearer" = ["CUSTOMER"])),
+    request_body = PlaceRental,
+    responses(
+        (status = 201, description = "Placed and paid", body = resources::Rental,
+            headers(("Location"), ("Saem-Position"), ("Idempotency-Replayed"))),
+        (status = 202, description = "Placed; to be paid a little later", body = resources::Rental,
+            headers(("Location"), ("Saem-Position"), ("Retry-After"), ("Idempotency-Replayed"))),
+    ),
+    extensions(("x-problems" = json!([
+        "payment-declined", "authentication-required", "product-not-found", "out-of-stock", "fee-changed",
+        "product-withdrawn", "rental-canceled", "checkout-expired", "payment-in-progress",
+        "payment-overloaded", "payment-unavailable",
+    ]))),
+)]
+pub async fn place(
+    app: web::Data<App>,
+    Posted { by: Customer(customer_id), because, body: Json(body) }: Posted<Customer, Json<PlaceRental>>,
+) -> Result<HttpResponse, Problem> {
+    let PlaceRental { product_id, address, payment_method, expected_fee } = body;
+    let mut rules = Rules::default();
+    let (address, method) = (address.checked(&mut rules), payment_method.checked(&mut rules));
+    let expected_fee =
+        expected_fee.and_then(|fee| rules.number("/expectedFee", fee, 0..=Money::MAX_FEE.as_won()));
+    let (address, method) = rules.all(address.zip(method))?;
+    let product_id = ProductId::parse(&product_id)
+        .map_err(|_| Problem::new(Kind::ProductNotFound, "there is no such product"))?;
+    let expected_fee = expected_fee.map(Money::won);
+    let order = Order { customer_id, product_id, address, method, expected_fee };
+    answer(&app.shop.place_rental(order, because).await?, HttpResponse::Created())
+}
+
+/// How placing or paying ended, as an answer; `confirmed` is the one for success.
+fn answer(placed: &Placed, confirmed: HttpResponseBuilder) -> Result<HttpResponse, Problem> {
+    let mut response = match &placed.outcome {
+        PayOutcome::Confirmed => confirmed,
+        PayOutcome::Deferred { retry_after_ms } => {
+            let mut accepted = HttpResponse::Accepted();
+            accepted.insert_header((header::RETRY_AFTER, seconds(*retry_after_ms)));
+            accepted
+        }
+        PayOutcome::Declined { code } if code.as_deref() == Some(AUTHENTICATION_REQUIRED) => {
+            let detail = "the card's owner would have to confirm this payment with their bank";
+            return failed(placed, Kind::AuthenticationRequired, detail);
+        }
+        PayOutcome::Declined { .. } => {
+            return failed(placed, Kind::PaymentDeclined, "the payment was declined");
+        }
+        PayOutcome::Canceled => {
+            let detail = "the rental was canceled while it was being paid; the payment is refunded";
+            return failed(placed, Kind::RentalCanceled, detail);
+        }
+        PayOutcome::Unavailable { .. } => {
+            let detail =
+                "the payment's outcome is unknown; the rental is canceled, and refunded if it was charged";
+            return failed(placed, Kind::PaymentUnavailable, detail);
+        }
+    };
+    response.insert_header((header::LOCATION, location(placed.rental.id)));
+    tell(&mut response, placed.position, placed.replayed);
+    Ok(response.json(resources::Rental::from(&placed.rental)))
+}
+
+/// Where a rental is found.
+fn location(id: RentalId) -> String {
+    format!("/v1/rentals/{id}")
+}
+
+fn failed(placed: &Placed, kind: Kind, detail: &str) -> Result<HttpResponse, Problem> {
+    let mut problem = Problem::new(kind, detail).at(location(placed.rental.id));
+    problem.headers.push(position_header(placed.position));
+    if let PayOutcome::Unavailable { retry_after_ms } = placed.outcome {
+        problem = problem.retry_after(retry_after_ms);
+    }
+    if placed.replayed {
+        problem.headers.push((REPLAYED, "true".to_owned()));
+    }
+    Err(problem)
+}
+
+/// How to pay a rental that waits for it.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PayRental {
+    #[schema(inline = false, value_type = PaymentMethod)]
+    payment_method: Method,
+}
+
+/// Pays a rental that was deferred.
+#[utoipa::path(
+    post, path = "/v1/rentals/{id}/payment", tag = "rentals", operation_id = "payRental",
+    security(("bearer" = ["CUSTOMER"])),
+    params(("id" = RentalId, Path)),
+    request_body = PayRental,
+    responses(
+        (status = 200, description = "Paid", body = resources::Rental,
+            headers(("Location"), ("Saem-Position"), ("Idempotency-Replayed"))),
+        (status = 202, description = "Still to be paid later", body = resources::Rental,
+            headers(("Location"), ("Saem-Position"), ("Retry-After"), ("Idempotency-Replayed"))),
+    ),
+    extensions(("x-problems" = json!([
+        "payment-declined", "authentication-required", "rental-not-payable", "payment-in-progress",
+        "rental-canceled", "checkout-expired", "payment-overloaded", "payment-unavailable",
+    ]))),
+)]
+pub async fn pay(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    Posted { by: Customer(customer), because, body: Json(body) }: Posted<Customer, Json<PayRental>>,
+) -> Result<HttpResponse, Problem> {
+    let rental = visible(&app, AnyRole(Principal::Customer(customer)), &id).await?;
+    let mut rules = Rules::default();
+    let method = body.payment_method.checked(&mut rules);
+    answer(&app.shop.pay_rental(rental.id, rules.all(method)?, because).await?, HttpResponse::Ok())
+}

@@ -1,0 +1,128 @@
+//! `/v1/rentals`: looking at them, and canceling.
+
+use actix_web::{HttpResponse, web};
+use serde_json::json as value;
+
+use crate::{
+    domain::{
+        Correlation, CustomerId, ProductId, RentalId,
+        rental::{CancelReason, RentalStatus},
+    },
+    http::{
+        App,
+        api::{
+            extract::{PageParameters, Query},
+            posted::{Posted, done},
+            resources::{self, List},
+        },
+        auth::AnyRole,
+        problem::{Problem, kinds::Kind},
+    },
+    shop::{Principal, RentalFilter, RentalView},
+};
+
+/// A rental that this client may see.
+pub(crate) async fn visible(app: &App, role: AnyRole, id: &str) -> Result<RentalView, Problem> {
+    let id = RentalId::parse(id).map_err(|_| Problem::not_found("rental"))?;
+    let rental = app.shop.rental(id).await?;
+    let owner = rental.rental.terms.as_ref().map(|terms| terms.customer_id);
+    role.may_see(owner.ok_or_else(|| Problem::not_found("rental"))?, "rental")?;
+    Ok(rental)
+}
+
+/// Shows a rental.
+#[utoipa::path(
+    get, path = "/v1/rentals/{id}", tag = "rentals", operation_id = "showRental",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    params(("id" = RentalId, Path)),
+    responses((status = 200, description = "The rental", body = resources::Rental)),
+)]
+pub async fn get(app: web::Data<App>, role: AnyRole, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(resources::Rental::from(&visible(&app, role, &id).await?)))
+}
+
+/// Lists rentals, newest first: a customer's own, or all.
+#[utoipa::path(
+    get, path = "/v1/rentals", tag = "rentals", operation_id = "listRentals",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    params(
+        ("status" = Option<RentalStatus>, Query, description = "Only those in it"),
+        ("customerId" = Option<CustomerId>, Query, description = "Only theirs: the operator may ask"),
+        ("productId" = Option<ProductId>, Query, description = "Only those of this product"),
+        ("correlationId" = Option<Correlation>, Query, description = "Only the one that carries it"),
+        PageParameters,
+    ),
+    responses((status = 200, description = "A part of the list", body = List<resources::Rental>)),
+    extensions(("x-problems" = json!(["forbidden"]))),
+)]
+pub async fn list(
+    app: web::Data<App>,
+    AnyRole(principal): AnyRole,
+    mut query: Query,
+) -> Result<HttpResponse, Problem> {
+    let status = query.get("status", "must be a rental's status", |text| {
+        serde_json::from_value(value!(text)).ok().filter(|status| *status != RentalStatus::Absent)
+    });
+    let customer = query.get("customerId", "must be a customer's id", |text| CustomerId::parse(text).ok());
+    let product_id = query.get("productId", "must be a product's id", |text| ProductId::parse(text).ok());
+    let correlation = query.get("correlationId", "must be 32 hexadecimal digits", Correlation::parse);
+    let page = query.page();
+    query.end()?;
+    let customer_id = match principal {
+        Principal::Customer(own) if customer.is_none_or(|wanted| wanted == own) => Some(own),
+        Principal::Customer(_) => {
+            return Err(Problem::new(Kind::Forbidden, "these are another customer's rentals"));
+        }
+        Principal::Operator => customer,
+    };
+    let filter = RentalFilter { customer_id, status, product_id, correlation, delivery_status: None };
+    let rentals = app.shop.rentals(filter, &page).await?;
+    Ok(HttpResponse::Ok().json(List::<resources::Rental>::of(&rentals)))
+}
+
+/// Cancels a rental; safe to repeat.
+///
+/// A captured payment is refunded, the delivery is called off and the stock put back.
+#[utoipa::path(
+    post, path = "/v1/rentals/{id}/cancel", tag = "rentals", operation_id = "cancelRental",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    params(("id" = RentalId, Path)),
+    responses((status = 200, description = "Canceled", body = resources::Rental,
+        headers(("Saem-Position"), ("Idempotency-Replayed")))),
+    extensions(("x-problems" = json!(["rental-not-cancelable"]))),
+)]
+pub async fn cancel(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    Posted { by, because, .. }: Posted<AnyRole>,
+) -> Result<HttpResponse, Problem> {
+    let rental = visible(&app, by, &id).await?;
+    let reason = if by.customer().is_some() { CancelReason::Customer } else { CancelReason::Operator };
+    let canceled = app.shop.cancel_rental(rental.id, reason, because).await?;
+    Ok(done::<resources::Rental, _>(HttpResponse::Ok(), &canceled))
+}
+
+/// Lists every event of a rental, over all contexts, oldest first.
+#[utoipa::path(
+    get, path = "/v1/rentals/{id}/timeline", tag = "rentals", operation_id = "showTimeline",
+    security(("bearer" = ["CUSTOMER", "OPERATOR"])),
+    params(("id" = RentalId, Path), PageParameters),
+    responses((status = 200, description = "A part of the list", body = List<resources::TimelineEvent>)),
+)]
+pub async fn timeline(
+    app: web::Data<App>,
+    role: AnyRole,
+    id: web::Path<String>,
+    mut query: Query,
+) -> Result<HttpResponse, Problem> {
+    let rental = visible(&app, role, &id).await?;
+    let after = query.get("cursor", "must be one that this list gave", |text| text.parse::<u64>().ok());
+    let limit = query.page().limit;
+    query.end()?;
+    let events = app.shop.timeline(rental.id).await?;
+    let mut events = events.iter().filter(|event| after.is_none_or(|after| event.position.0 > after));
+    let part: Vec<_> = events.by_ref().take(limit).collect();
+    let next_cursor = events.next().and(part.last()).map(|last| last.position.0.to_string());
+    let items = part.into_iter().map(|event| resources::TimelineEvent::from(&**event)).collect();
+    Ok(HttpResponse::Ok().json(List { items, next_cursor }))
+}

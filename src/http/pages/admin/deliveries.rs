@@ -1,0 +1,188 @@
+//! `/admin`, continued: deliveries that leave and arrive.
+
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+
+use super::{
+    Column, Tab, list, more,
+    orders::{Wanted, saga_link},
+    page, pills,
+};
+use crate::{
+    domain::{DeliveryId, delivery::DeliveryStatus, text::line},
+    http::pages::admin,
+    http::{
+        App,
+        pages::{
+            layout::{Instead, OrPage as _, hidden, see_other, when},
+            shop::account::encoded,
+        },
+        problem::Problem,
+        session::{Filled, Visitor},
+    },
+    shop::{DeliveryView, RentalFilter, Row},
+};
+
+const DELIVERIES: [(&str, Option<DeliveryStatus>); 5] = [
+    ("STARTED", Some(DeliveryStatus::Started)),
+    ("IN_TRANSIT", Some(DeliveryStatus::InTransit)),
+    ("DELIVERED", Some(DeliveryStatus::Delivered)),
+    ("CANCELED", Some(DeliveryStatus::Canceled)),
+    ("ALL", None),
+];
+
+/// Deliveries: those that wait to leave, unless others are asked for.
+pub async fn index(
+    app: web::Data<App>,
+    visitor: Visitor,
+    wanted: web::Query<Wanted>,
+) -> Result<HttpResponse, Instead> {
+    visitor.operator()?;
+    let chosen = DELIVERIES.iter().find(|(name, _)| *name == wanted.status).unwrap_or(&DELIVERIES[0]);
+    let filter = RentalFilter { delivery_status: chosen.1, ..RentalFilter::default() };
+    let deliveries = app.shop.deliveries(filter, &wanted.page()).await.or_page(&visitor)?;
+    let name = |status: Option<DeliveryStatus>| match status {
+        None => visitor.t("전체", "All"),
+        Some(status) => visitor.lang.delivery(status),
+    };
+    let mut rows = Vec::with_capacity(deliveries.items.len());
+    for delivery in &deliveries.items {
+        // What is to be sent stands in the rental's row, by the name that it was rented under.
+        let rented = app.shop.my_page_row(delivery.id.rental()).await.or_page(&visitor)?;
+        rows.push(delivery_row(&app, &visitor, delivery, &rented, chosen.0));
+    }
+    let choices = DELIVERIES.map(|(status, of)| (status, name(of)));
+    let title = visitor.t("배송", "Deliveries");
+    let columns = [
+        Column::wide(visitor.t("제품", "Purifier")),
+        Column::wide(visitor.t("받는 분", "To")),
+        Column::short(visitor.t("상태", "State")),
+        Column::short(visitor.t("시작", "Begun")),
+        Column::wide(visitor.t("할 일", "To do")),
+    ];
+    let content = html! {
+        div class="stack" {
+            h1 { (title) }
+            (admin::done(&visitor))
+            (pills(&visitor, "/admin/deliveries", chosen.0, &choices))
+            (list(title, &columns, rows, visitor.t("해당하는 배송이 없습니다.", "There are none.")))
+            (more(&visitor, "/admin/deliveries", chosen.0, deliveries.next_cursor.as_deref()))
+        }
+    };
+    Ok(page(&visitor, Tab::Deliveries, title, content).show())
+}
+
+fn delivery_row(
+    app: &App,
+    visitor: &Visitor,
+    view: &DeliveryView,
+    rented: &Row,
+    listed: &str,
+) -> Vec<Markup> {
+    let DeliveryView { delivery, address, .. } = view;
+    let what = html! {
+        b { (rented.product_name) } br;
+        span class="mono soft" { (rented.rental_id) } br;
+        span class="small" { (saga_link(visitor, rented.correlation, &rented.product_name)) }
+    };
+    let to = html! {
+        b { (recipient(view)) }
+        @if let Some(to) = address {
+            br; span class="small soft" {
+                "(" (to.postal_code) ") " (to.line1) " " (to.line2.as_deref().unwrap_or_default())
+            }
+        }
+    };
+    let state = html! {
+        (visitor.lang.delivery(delivery.status))
+        @if delivery.carrier.is_some() || delivery.tracking_number.is_some() {
+            br; span class="small soft" {
+                (delivery.carrier.as_deref().unwrap_or_default()) " "
+                (delivery.tracking_number.as_deref().unwrap_or_default())
+            }
+        }
+    };
+    vec![what, to, state, when(visitor, delivery.started_at), next_step(app, visitor, view, listed)]
+}
+
+fn recipient(view: &DeliveryView) -> &str {
+    view.address.as_ref().map_or("–", |to| to.recipient.as_str())
+}
+
+/// The form for what comes next.
+fn next_step(app: &App, visitor: &Visitor, view: &DeliveryView, listed: &str) -> Markup {
+    let (at, recipient) = (format!("/admin/deliveries/{}", view.id), recipient(view));
+    let (carrier, number) = (visitor.t("택배사", "Carrier"), visitor.t("송장 번호", "Tracking number"));
+    let ours = html! {
+        (hidden(visitor))
+        input type="hidden" name="key" value=(app.shop.nonce());
+        input type="hidden" name="listed" value=(listed);
+    };
+    html! {
+        @match view.delivery.status {
+            DeliveryStatus::Started => form class="inline" method="post" data-once
+                action={ (at) "/dispatch" } {
+                (ours)
+                div class="field" { input type="text" name="carrier" maxlength="100" placeholder=(carrier)
+                    aria-label={ (carrier) ": " (recipient) }; }
+                div class="field" { input type="text" name="trackingNumber" maxlength="100"
+                    placeholder=(number) aria-label={ (number) ": " (recipient) }; }
+                button class="button small" { (visitor.t("출발", "Send out"))
+                    span class="unseen" { ": " (recipient) } }
+            },
+            DeliveryStatus::InTransit => form method="post" action={ (at) "/complete" } data-once {
+                (ours)
+                button class="button small" { (visitor.t("설치 완료", "Installed"))
+                    span class="unseen" { ": " (recipient) } }
+            },
+            DeliveryStatus::Delivered | DeliveryStatus::Canceled | DeliveryStatus::Absent => {
+                span class="soft" { "–" }
+            }
+        }
+    }
+}
+
+fn delivery_id(visitor: &Visitor, id: &str) -> Result<DeliveryId, Instead> {
+    visitor.operator()?;
+    DeliveryId::parse(id).map_err(|_| Problem::not_found("delivery")).or_page(visitor)
+}
+
+fn back(filled: &Filled, done: &str) -> HttpResponse {
+    let listed = format!("/admin/deliveries?status={}", encoded(filled.fields.get("listed")));
+    see_other(&admin::having(&listed, done))
+}
+
+/// A field that may be left empty.
+fn optional(filled: &Filled, name: &str) -> Result<Option<String>, Problem> {
+    match filled.fields.get(name).trim() {
+        "" => Ok(None),
+        text => match line(text, 1, 100) {
+            Ok(text) => Ok(Some(text)),
+            Err(rule) => Err(Problem::invalid_field(&format!("/{name}"), rule.to_string())),
+        },
+    }
+}
+
+/// The courier leaves.
+pub async fn dispatch(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    filled: Filled,
+) -> Result<HttpResponse, Instead> {
+    let id = delivery_id(&filled.visitor, &id)?;
+    let text = |name: &str| optional(&filled, name).or_page(&filled.visitor);
+    let (carrier, number) = (text("carrier")?, text("trackingNumber")?);
+    app.shop.dispatch_delivery(id, carrier, number, filled.because).await.or_page(&filled.visitor)?;
+    Ok(back(&filled, "dispatched"))
+}
+
+/// The purifier is installed.
+pub async fn complete(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    filled: Filled,
+) -> Result<HttpResponse, Instead> {
+    let id = delivery_id(&filled.visitor, &id)?;
+    app.shop.complete_delivery(id, filled.because).await.or_page(&filled.visitor)?;
+    Ok(back(&filled, "completed"))
+}

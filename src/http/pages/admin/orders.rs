@@ -1,0 +1,231 @@
+//! `/admin`, continued: rentals by state, and messages that could not be sent.
+
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{Column, Tab, list, more, page, pills, wording::reason};
+use crate::{
+    domain::{
+        Correlation, RentalId,
+        rental::{CancelReason, RentalStatus},
+    },
+    http::pages::admin,
+    http::{
+        App,
+        pages::layout::{Instead, OrPage as _, Page, see_other, when},
+        problem::{Problem, kinds::Kind},
+        session::{Filled, Visitor},
+    },
+    shop::{NotificationStatus, PageRequest, RentalFilter, RentalView},
+};
+
+/// Which part of a list is wanted.
+#[derive(Default, Deserialize)]
+pub struct Wanted {
+    #[serde(default)]
+    pub(crate) status: String,
+    cursor: Option<String>,
+}
+
+impl Wanted {
+    pub(crate) fn page(&self) -> PageRequest {
+        PageRequest { cursor: self.cursor.clone(), limit: 25 }
+    }
+}
+
+const RENTALS: [(&str, Option<RentalStatus>); 6] = [
+    ("", None),
+    ("PLACED", Some(RentalStatus::Placed)),
+    ("PAYMENT_DEFERRED", Some(RentalStatus::PaymentDeferred)),
+    ("CONFIRMED", Some(RentalStatus::Confirmed)),
+    ("DELIVERED", Some(RentalStatus::Delivered)),
+    ("CANCELED", Some(RentalStatus::Canceled)),
+];
+
+/// Rentals, by state.
+pub async fn rentals(
+    app: web::Data<App>,
+    visitor: Visitor,
+    wanted: web::Query<Wanted>,
+) -> Result<HttpResponse, Instead> {
+    visitor.operator()?;
+    let chosen = RENTALS.iter().find(|(name, _)| *name == wanted.status).unwrap_or(&RENTALS[0]);
+    let filter = RentalFilter { status: chosen.1, ..RentalFilter::default() };
+    let rentals = app.shop.rentals(filter, &wanted.page()).await.or_page(&visitor)?;
+    let name = |status: Option<RentalStatus>| match status {
+        None => visitor.t("전체", "All"),
+        Some(status) => visitor.lang.rental(status),
+    };
+    let rows: Vec<_> = rentals.items.iter().map(|rental| rental_row(&visitor, rental)).collect();
+    let choices = RENTALS.map(|(status, of)| (status, name(of)));
+    let title = visitor.t("렌탈", "Rentals");
+    let columns = [
+        Column::wide(visitor.t("렌탈", "Rental")),
+        Column::short(visitor.t("상태", "State")),
+        Column::number(visitor.t("렌탈료", "Fee")),
+        Column::short(visitor.t("신청", "Ordered")),
+        Column::short(visitor.t("할 일", "To do")),
+    ];
+    let content = html! {
+        div class="stack" {
+            h1 { (title) }
+            (admin::done(&visitor))
+            (pills(&visitor, "/admin/rentals", chosen.0, &choices))
+            (list(title, &columns, rows, visitor.t("해당하는 렌탈이 없습니다.", "There are none.")))
+            (more(&visitor, "/admin/rentals", chosen.0, rentals.next_cursor.as_deref()))
+        }
+    };
+    Ok(page(&visitor, Tab::Rentals, title, content).show())
+}
+
+const fn may_cancel(status: RentalStatus) -> bool {
+    matches!(status, RentalStatus::Placed | RentalStatus::PaymentDeferred | RentalStatus::Confirmed)
+}
+
+fn name_of(rental: &RentalView) -> &str {
+    rental.rental.terms.as_ref().map(|terms| terms.product_name.as_str()).unwrap_or_default()
+}
+
+fn rental_row(visitor: &Visitor, view: &RentalView) -> Vec<Markup> {
+    let RentalView { id, rental, address } = view;
+    let (name, terms) = (name_of(view), rental.terms.as_ref());
+    let what = html! {
+        b { (name) } br;
+        span class="small soft" { (address.as_ref().map(|to| to.recipient.as_str()).unwrap_or_default()) }
+        br; span class="mono soft" { (id) }
+    };
+    let state = html! {
+        (visitor.lang.rental(rental.status))
+        @if let Some(because) = rental.cancel_reason {
+            br; span class="small soft" { (reason(visitor.lang, because)) }
+        }
+    };
+    let acts = html! {
+        div class="row" {
+            @if let Some(terms) = terms { (saga_link(visitor, terms.correlation, name)) }
+            @if may_cancel(rental.status) {
+                a class="button quiet small" href={ "/admin/rentals/" (id) "/cancel" } {
+                    (visitor.t("취소", "Cancel")) span class="unseen" { ": " (name) }
+                }
+            }
+        }
+    };
+    let fee = html! { @if let Some(terms) = terms { (visitor.lang.won(terms.fee)) } };
+    vec![what, state, fee, when(visitor, rental.placed_at), acts]
+}
+
+pub(crate) fn saga_link(visitor: &Visitor, correlation: Correlation, name: &str) -> Markup {
+    html! {
+        a href={ "/console/saga?correlation=" (correlation) } {
+            (visitor.t("흐름 보기", "Its saga")) span class="unseen" { ": " (name) }
+        }
+    }
+}
+
+fn rental_id(visitor: &Visitor, id: &str) -> Result<RentalId, Instead> {
+    visitor.operator()?;
+    RentalId::parse(id).map_err(|_| Problem::not_found("rental")).or_page(visitor)
+}
+
+/// Asks whether a rental is really to be canceled.
+pub async fn ask_cancel(
+    app: web::Data<App>,
+    visitor: Visitor,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Instead> {
+    let rental = app.shop.rental(rental_id(&visitor, &id)?).await.or_page(&visitor)?;
+    if !may_cancel(rental.rental.status) {
+        return Err(Problem::new(Kind::RentalNotCancelable, "")).or_page(&visitor);
+    }
+    let recipient = rental.address.as_ref().map_or("–", |to| to.recipient.as_str());
+    let question = admin::Question {
+        title: visitor.t("이 렌탈을 취소할까요?", "Cancel this rental?"),
+        about: &format!("{} · {recipient}", name_of(&rental)),
+        told: &[visitor.t(
+            "배송이 중단되고 결제된 금액은 모두 환불됩니다. 되돌릴 수 없습니다.",
+            "The delivery stops, and whatever was paid is refunded in full. This cannot be undone.",
+        )],
+        to: &format!("/admin/rentals/{}/cancel", rental.id),
+        yes: visitor.t("네, 취소합니다", "Yes, cancel it"),
+        no: visitor.t("아니요, 그대로 둘게요", "No, keep it"),
+        back: "/admin/rentals",
+    };
+    Ok(question.page(&visitor, Tab::Rentals).show())
+}
+
+/// Cancels a rental.
+pub async fn cancel(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    filled: Filled,
+) -> Result<HttpResponse, Instead> {
+    let Filled { visitor, because, .. } = filled;
+    let id = rental_id(&visitor, &id)?;
+    app.shop.cancel_rental(id, CancelReason::Operator, because).await.or_page(&visitor)?;
+    Ok(see_other(&admin::having("/admin/rentals", "canceled")))
+}
+
+/// Messages: those that could not be sent, or all.
+pub async fn messages(
+    app: web::Data<App>,
+    visitor: Visitor,
+    wanted: web::Query<Wanted>,
+) -> Result<HttpResponse, Instead> {
+    visitor.operator()?;
+    Ok(messages_page(&app, &visitor, &wanted).await?.show())
+}
+
+async fn messages_page<'a>(app: &App, visitor: &'a Visitor, wanted: &Wanted) -> Result<Page<'a>, Instead> {
+    let failed_only = wanted.status != "ALL";
+    // Failures are few, and stand among all: a page looks at this many.
+    let limit = if failed_only { 100 } else { 25 };
+    let part = PageRequest { limit, ..wanted.page() };
+    let messages = app.shop.notifications(None, &part).await.or_page(visitor)?;
+    let status = |status| match status {
+        NotificationStatus::Pending => visitor.t("보내는 중", "Being sent"),
+        NotificationStatus::Sent => visitor.t("발송 완료", "Sent"),
+        NotificationStatus::Delivered => visitor.t("도착", "Delivered"),
+        NotificationStatus::Failed => visitor.t("실패", "Failed"),
+    };
+    let shown = messages.items.iter().filter(|message| {
+        let tried_in_vain = message.status == NotificationStatus::Pending && message.attempts > 0;
+        !failed_only || message.status == NotificationStatus::Failed || tried_in_vain
+    });
+    let rows: Vec<_> = shown
+        .map(|message| {
+            let tries = html! {
+                (status(message.status)) br;
+                span class="small soft num" { (message.attempts) (visitor.t("회 시도", " tries")) }
+            };
+            vec![
+                html! { (message.text) br; span class="mono soft" { (message.rental_id) } },
+                html! { (message.phone.as_deref().unwrap_or("–")) },
+                tries,
+                when(visitor, message.created_at),
+            ]
+        })
+        .collect();
+    let title = visitor.t("문자", "Messages");
+    let columns = [
+        Column::wide(title),
+        Column::short(visitor.t("번호", "Number")),
+        Column::short(visitor.t("상태", "State")),
+        Column::short(visitor.t("작성", "Written")),
+    ];
+    let (listed, none) = if failed_only {
+        ("FAILED", visitor.t("보내지 못한 문자가 없습니다.", "None has failed."))
+    } else {
+        ("ALL", visitor.t("보낸 문자가 없습니다.", "There are none."))
+    };
+    let choices = [("FAILED", visitor.t("실패", "Failed")), ("ALL", visitor.t("전체", "All"))];
+    let content = html! {
+        div class="stack" {
+            h1 { (title) }
+            (pills(visitor, "/admin/messages", listed, &choices))
+            (list(title, &columns, rows, none))
+            (more(visitor, "/admin/messages", listed, messages.next_cursor.as_deref()))
+        }
+    };
+    Ok(page(visitor, Tab::Messages, title, content))
+}

@@ -1,0 +1,354 @@
+//! `/admin`: the operator's purifiers. What becomes of rentals stands in `orders`.
+
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+
+use super::{Column, Tab, Table, alert, page, stock};
+use crate::{
+    domain::{
+        Money, ProductId,
+        product::{MAX_STOCK, Offer},
+        text::{bounded, line},
+    },
+    http::pages::admin,
+    http::{
+        App,
+        api::routes::products,
+        pages::{
+            layout::{Field, Instead, OrPage as _, Page, hidden, see_other},
+            shop::{self, image},
+            text::problems::{Told, told},
+        },
+        problem::{Problem, kinds::Kind},
+        session::{Fields, Filled, Visitor},
+    },
+    shop::{PageRequest, ProductView},
+};
+
+/// What stands in a form for a purifier, and what is wrong with it.
+#[derive(Default)]
+struct Draft {
+    fields: Fields,
+    wrong: Vec<&'static str>,
+    told: Option<Told>,
+}
+
+/// All purifiers, and the form for a new one.
+pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, Instead> {
+    visitor.operator()?;
+    Ok(index_page(&app, &visitor, &Draft::default()).or_page(&visitor)?.show())
+}
+
+/// The same by its address with a slash.
+pub async fn without_slash() -> HttpResponse {
+    see_other("/admin")
+}
+
+fn index_page<'a>(app: &App, visitor: &'a Visitor, draft: &Draft) -> Result<Page<'a>, Problem> {
+    let products = app.shop.products(None, &PageRequest { cursor: None, limit: 100 })?;
+    let columns = [
+        Column::wide(visitor.t("제품", "Purifier")),
+        Column::number(visitor.t("렌탈료", "Fee")),
+        Column::short(visitor.t("재고", "Stock")),
+        Column::short(visitor.t("입고", "Restock")),
+    ];
+    let rows = products.items.iter().map(|product| product_row(app, visitor, product)).collect();
+    let content = html! {
+        div class="stack" {
+            h1 { (visitor.t("정수기 관리", "Purifiers")) }
+            @if draft.told.is_none() { (admin::done(visitor)) }
+            (alert(draft.told))
+            details class="card" open[draft.told.is_some() || products.items.is_empty()] {
+                summary { (visitor.t("새 정수기 등록", "Register a purifier")) }
+                form class="stack more" method="post" action="/admin/products" data-once {
+                    (hidden(visitor))
+                    input type="hidden" name="key" value=(app.shop.nonce());
+                    (offer_fields(visitor, &draft.fields, &draft.wrong))
+                    (Field { kind: "number", wrong: wrong(visitor, &draft.wrong, "stock"),
+                        ..Field::new("stock", visitor.t(
+                            "재고 (대)",
+                            "Units in stock",
+                        ), draft.fields.get("stock")) })
+                    p { button class="button" { (visitor.t("등록", "Register")) } }
+                }
+            }
+            (Table { label: visitor.t("정수기 목록", "Purifiers"), dense: false, columns: &columns, rows })
+        }
+    };
+    Ok(page(visitor, Tab::Products, visitor.t("정수기 관리", "Purifiers"), content))
+}
+
+fn product_row(app: &App, visitor: &Visitor, product: &ProductView) -> Vec<Markup> {
+    let at = address(product.id);
+    let label = visitor.t("입고 수량", "How many");
+    let name = html! {
+        a href=(at) { b { (product.offer.name) } } br;
+        span class="small soft" { (product.offer.model) }
+    };
+    let restock = html! {
+        // Nobody can rent what would be added.
+        @if product.withdrawn { span class="soft" { "–" } } @else {
+            form class="row" method="post" action={ (at) "/restock" } data-once {
+                (hidden(visitor))
+                input type="hidden" name="key" value=(app.shop.nonce());
+                input type="number" name="quantity" value="1" min="1" max="100000" required
+                    aria-label={ (label) ": " (product.offer.name) };
+                button class="button quiet small" { (visitor.t("입고", "Add"))
+                    span class="unseen" { ": " (product.offer.name) } }
+            }
+        }
+    };
+    vec![name, html! { (visitor.lang.won(product.offer.fee)) }, stock(visitor, product), restock]
+}
+
+fn wrong(visitor: &Visitor, wrong: &[&str], field: &str) -> Option<&'static str> {
+    let rule = match field {
+        "fee" => visitor.t("1원부터 1억 원까지 적어 주세요.", "1 to 100,000,000 won."),
+        "stock" => visitor.t("0부터 1,000,000까지 적어 주세요.", "0 to 1,000,000."),
+        "description" => visitor.t("2,000자까지 적을 수 있습니다.", "Up to 2,000 characters."),
+        _ => visitor.t("1자부터 100자까지 적어 주세요.", "1 to 100 characters."),
+    };
+    wrong.contains(&field).then_some(rule)
+}
+
+fn offer_fields(visitor: &Visitor, fields: &Fields, wrongs: &[&'static str]) -> Markup {
+    let wrong = |field| wrong(visitor, wrongs, field);
+    html! {
+        div class="fields" {
+            div class="pair" {
+                (Field { max: Some(100), wrong: wrong("name"), ..Field::new("name", visitor.t(
+                    "이름",
+                    "Name",
+                ), fields.get("name")) })
+                (Field { max: Some(100), wrong: wrong("model"), ..Field::new("model", visitor.t(
+                    "모델",
+                    "Model",
+                ), fields.get("model")) })
+            }
+            div class="field" {
+                label for="description" { (visitor.t("설명 (선택)", "Description (optional)")) }
+                textarea id="description" name="description" maxlength="2000" { (fields.get("description")) }
+                @if let Some(wrong) = wrong("description") { span class="wrong" { (wrong) } }
+            }
+            (Field { kind: "number", wrong: wrong("fee"), ..Field::new("fee", visitor.t(
+                "렌탈료 (원)",
+                "Fee (won)",
+            ), fields.get("fee")) })
+        }
+    }
+}
+
+/// The offer, or the fields that break its rules.
+fn offer_of(fields: &Fields) -> Result<Offer, Vec<&'static str>> {
+    let name = line(fields.get("name"), 1, 100).map_err(|_| "name");
+    let model = line(fields.get("model"), 1, 100).map_err(|_| "model");
+    // A browser sends line breaks as mail does.
+    let description = fields.get("description").replace("\r\n", "\n");
+    let description = bounded(&description, 0, 2_000).map_err(|_| "description");
+    let fee = fields.get("fee").trim().parse().ok().filter(|fee| (1..=Money::MAX_FEE.as_won()).contains(fee));
+    let fee = fee.map(Money::won).ok_or("fee");
+    match (name, model, description, fee) {
+        (Ok(name), Ok(model), Ok(description), Ok(fee)) => Ok(Offer { name, model, description, fee }),
+        (name, model, description, fee) => {
+            let wrong = [name.err(), model.err(), description.err(), fee.err()];
+            Err(wrong.into_iter().flatten().collect())
+        }
+    }
+}
+
+/// Registers a purifier.
+pub async fn register(app: web::Data<App>, filled: Filled) -> Result<HttpResponse, Instead> {
+    let Filled { visitor, because, fields } = filled;
+    visitor.operator()?;
+    let offer = offer_of(&fields);
+    let stock = fields.get("stock").trim().parse().ok().filter(|stock| *stock <= MAX_STOCK);
+    let registered = match (offer, stock) {
+        (Ok(offer), Some(stock)) => app.shop.register_product(offer, stock, because).await,
+        (offer, stock) => {
+            let mut wrong = offer.err().unwrap_or_default();
+            wrong.extend(stock.is_none().then_some("stock"));
+            let told = Some(told(visitor.lang, &Problem::new(Kind::InvalidRequest, "")));
+            let page = index_page(&app, &visitor, &Draft { fields, wrong, told }).or_page(&visitor)?;
+            return Ok(page.show_as(Kind::InvalidRequest.status()));
+        }
+    };
+    let registered = registered.or_page(&visitor)?;
+    let at = address(registered.value.id);
+    Ok(see_other(&admin::having(&at, "registered")))
+}
+
+/// Where a purifier is edited.
+fn address(id: ProductId) -> String {
+    format!("/admin/products/{id}")
+}
+
+fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, Instead> {
+    visitor.operator()?;
+    shop::find(app, visitor, id)
+}
+
+/// One purifier, to be edited.
+pub async fn product(
+    app: web::Data<App>,
+    visitor: Visitor,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Instead> {
+    let product = find(&app, &visitor, &id)?;
+    Ok(edit_page(&visitor, &product, &drafted(&product)).show())
+}
+
+fn drafted(product: &ProductView) -> Draft {
+    let Offer { name, model, description, fee } = &product.offer;
+    let fee = fee.as_won().to_string();
+    let fields = [("name", name), ("model", model), ("description", description), ("fee", &fee)];
+    Draft { fields: Fields::of(&fields), ..Draft::default() }
+}
+
+/// What an edit starts from.
+fn version(product: &ProductView) -> String {
+    products::etag(product).trim_matches('"').to_owned()
+}
+
+fn edit_page<'a>(visitor: &'a Visitor, product: &'a ProductView, draft: &Draft) -> Page<'a> {
+    let at = address(product.id);
+    let content = html! {
+        div class="stack" {
+            div class="row apart" { h1 { (product.offer.name) } (stock(visitor, product)) }
+            @if draft.told.is_none() { (admin::done(visitor)) }
+            (alert(draft.told))
+            div class="two even" {
+                form class="card stack" method="post" action=(at) data-once {
+                    h2 { (visitor.t("정보 수정", "Edit")) }
+                    (hidden(visitor))
+                    // Somebody else's change in between is not overwritten.
+                    input type="hidden" name="version" value=(version(product));
+                    (offer_fields(visitor, &draft.fields, &draft.wrong))
+                    p { button class="button" { (visitor.t("저장", "Save")) } }
+                }
+                div class="stack" {
+                    div class="card stack" {
+                        h2 { (visitor.t("사진", "Picture")) }
+                        div class="big-face" { (image::of(product)) }
+                        (upload(visitor, product))
+                    }
+                    @if !product.withdrawn {
+                        div class="card stack" {
+                            h2 { (visitor.t("신규 렌탈 중단", "Withdraw")) }
+                            p class="soft" { (withdrawing(visitor)) }
+                            p { a class="button danger small" href={ (at) "/withdraw" } { (visitor.t(
+                                "신규 렌탈 중단하기",
+                                "Withdraw this purifier",
+                            )) } }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    page(visitor, Tab::Products, &product.offer.name, content)
+}
+
+fn upload(visitor: &Visitor, product: &ProductView) -> Markup {
+    html! {
+        div class="drop field" {
+            label for="picture" { (visitor.t("사진 올리기", "Upload a picture")) }
+            input id="picture" type="file" accept="image/png,image/jpeg,image/webp"
+                data-to={ "/v1/products/" (product.id) "/image" }
+                data-done=(admin::having(&address(product.id), "pictured"))
+                data-failed=(visitor.t(
+                    "올리지 못했습니다. 1 MiB 이하의 PNG, JPEG, WebP 사진인지 확인해 주세요.",
+                    "It could not be uploaded: PNG, JPEG or WebP, up to 1 MiB.",
+                ))
+                aria-describedby="picture-hint";
+            span class="hint" id="picture-hint" { (visitor.t(
+                "PNG, JPEG, WebP · 1 MiB 이하",
+                "PNG, JPEG or WebP, up to 1 MiB",
+            )) }
+            span class="wrong" id="picture-wrong" role="alert" {}
+        }
+    }
+}
+
+/// Saves what was edited.
+pub async fn edit(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    filled: Filled,
+) -> Result<HttpResponse, Instead> {
+    let Filled { visitor, because, fields } = filled;
+    let product = find(&app, &visitor, &id)?;
+    let edited = match offer_of(&fields) {
+        Err(wrong) => Err((Problem::new(Kind::InvalidRequest, ""), wrong)),
+        Ok(_) if fields.get("version") != version(&product) => {
+            Err((Problem::new(Kind::PreconditionFailed, ""), Vec::new()))
+        }
+        Ok(offer) => {
+            let changed = app.shop.change_product(product.id, offer, product.offer.clone(), because).await;
+            changed.map_err(|error| (error.into(), Vec::new()))
+        }
+    };
+    let Err((problem, wrong)) = edited else {
+        return Ok(see_other(&admin::having(&address(product.id), "saved")));
+    };
+    let (told, product) = (told(visitor.lang, &problem), find(&app, &visitor, &id)?);
+    let fields = if problem.kind == Kind::PreconditionFailed { drafted(&product).fields } else { fields };
+    let draft = Draft { fields, wrong, told: Some(told) };
+    Ok(edit_page(&visitor, &product, &draft).show_as(problem.kind.status()))
+}
+
+/// Adds units.
+pub async fn restock(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    filled: Filled,
+) -> Result<HttpResponse, Instead> {
+    let Filled { visitor, because, fields } = filled;
+    let product = find(&app, &visitor, &id)?;
+    let quantity = fields.get("quantity").trim().parse().ok();
+    let quantity = quantity.filter(|quantity| (1..=100_000).contains(quantity));
+    let quantity = quantity.ok_or_else(|| Problem::invalid_field("/quantity", "must be 1 to 100000"));
+    app.shop.restock_product(product.id, quantity.or_page(&visitor)?, because).await.or_page(&visitor)?;
+    Ok(see_other(&admin::having("/admin", "restocked")))
+}
+
+const fn withdrawing(visitor: &Visitor) -> &'static str {
+    visitor.lang.t(
+        "새 렌탈을 받지 않습니다. 진행 중인 렌탈은 그대로 이어집니다.",
+        "It takes no more new rentals. Those under way go on.",
+    )
+}
+
+/// Asks whether a purifier is really to be withdrawn.
+pub async fn ask_withdraw(
+    app: web::Data<App>,
+    visitor: Visitor,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Instead> {
+    let product = find(&app, &visitor, &id)?;
+    let at = address(product.id);
+    if product.withdrawn {
+        return Ok(see_other(&at));
+    }
+    let question = admin::Question {
+        title: visitor.t("신규 렌탈을 중단할까요?", "Withdraw this purifier?"),
+        about: &product.offer.name,
+        told: &[withdrawing(&visitor), visitor.t("되돌릴 수 없습니다.", "This cannot be undone.")],
+        to: &format!("{at}/withdraw"),
+        yes: visitor.t("네, 중단합니다", "Yes, withdraw it"),
+        no: visitor.t("아니요, 계속 렌탈합니다", "No, keep it for rent"),
+        back: &at,
+    };
+    Ok(question.page(&visitor, Tab::Products).show())
+}
+
+/// Takes no more new rentals of it.
+pub async fn withdraw(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    filled: Filled,
+) -> Result<HttpResponse, Instead> {
+    let Filled { visitor, because, .. } = filled;
+    let product = find(&app, &visitor, &id)?;
+    app.shop.withdraw_product(product.id, because).await.or_page(&visitor)?;
+    Ok(see_other(&admin::having(&address(product.id), "withdrawn")))
+}

@@ -1,0 +1,322 @@
+//! What the operator is told: what was done, what went wrong and by which rule, why rentals were canceled,
+//! and what never happens once a held target is dismissed. Customers are told in other words.
+
+use crate::{
+    actors::entity::ask::AskError,
+    domain::{
+        context::{Context, Group, Hold},
+        rental::CancelReason,
+    },
+    http::{
+        pages::text::{
+            Lang,
+            problems::{self, Told},
+        },
+        problem::{Problem, kinds::Kind},
+    },
+};
+
+/// What a page is led to with, and what it then says.
+const DONE: [(&str, [&str; 2]); 11] = [
+    ("registered", ["정수기를 등록했습니다.", "The purifier is registered."]),
+    ("saved", ["저장했습니다.", "Saved."]),
+    ("restocked", ["입고했습니다.", "The units are added to the stock."]),
+    ("pictured", ["사진을 올렸습니다.", "The picture is uploaded."]),
+    ("withdrawn", ["신규 렌탈을 중단했습니다.", "The purifier is withdrawn."]),
+    ("canceled", ["렌탈을 취소했습니다.", "The rental is canceled."]),
+    ("dispatched", ["배송을 출발시켰습니다.", "The delivery is on its way."]),
+    ("completed", ["설치를 완료했습니다.", "The installation is recorded."]),
+    ("retried", ["다시 시도하도록 했습니다.", "It is being tried again."]),
+    ("dismissed", ["보류된 대상을 포기했습니다.", "The held target is dismissed."]),
+    ("revived", ["격리를 풀었습니다.", "It is out of quarantine."]),
+];
+
+/// That it was done.
+#[must_use]
+pub fn done(lang: Lang, done: &str) -> Option<&'static str> {
+    let (_, [ko, en]) = DONE.iter().find(|(name, _)| *name == done)?;
+    Some(lang.t(ko, en))
+}
+
+/// Tells the operator of a problem: in words of their own where the customers' do not fit.
+#[must_use]
+pub fn told(lang: Lang, problem: &Problem) -> Told {
+    let pointer = problem.errors.first().map_or("", |error| error.pointer.as_str());
+    let rule = RULES.iter().find(|(of, _)| *of == pointer).map(|(_, texts)| texts);
+    let own = TOLD.iter().find(|(kind, _)| *kind == problem.kind).map(|(_, texts)| texts);
+    let [ko_title, ko, en_title, en] = match (rule, own) {
+        (Some([ko, en]), _) => &["입력 내용을 확인해 주세요", *ko, "Please check what you entered", *en],
+        (None, Some(own)) => own,
+        (None, None) => return problems::told(lang, problem),
+    };
+    Told { title: lang.t(ko_title, en_title), text: lang.t(ko, en) }
+}
+
+/// The rule of a field that is sent from a row of a list, where there is no room to mark it.
+const RULES: [(&str, [&str; 2]); 5] = [
+    (
+        "/quantity",
+        [
+            "입고 수량은 1대부터 100,000대까지이고, 입고한 뒤의 재고는 1,000,000대를 넘을 수 없습니다.",
+            "A restock is of 1 to 100,000 units, and the stock is at most 1,000,000 after it.",
+        ],
+    ),
+    (
+        "/carrier",
+        [
+            "택배사는 100자까지 적을 수 있고, 제어 문자는 쓸 수 없습니다.",
+            "A carrier has up to 100 characters, and no control characters.",
+        ],
+    ),
+    (
+        "/trackingNumber",
+        [
+            "송장 번호는 100자까지 적을 수 있고, 제어 문자는 쓸 수 없습니다.",
+            "A tracking number has up to 100 characters, and no control characters.",
+        ],
+    ),
+    (
+        "/reason",
+        [
+            "포기하는 이유를 1자부터 200자까지 적어 주세요. 제어 문자는 쓸 수 없습니다.",
+            "Say why it is given up, in 1 to 200 characters and no control characters.",
+        ],
+    ),
+    (
+        "/query/cursor",
+        [
+            "목록에 없는 위치입니다. 목록을 처음부터 다시 열어 주세요.",
+            "The list has no such place. Please open it from its start.",
+        ],
+    ),
+];
+
+/// Title and text in Korean, then in English.
+const TOLD: [(Kind, [&str; 4]); 7] = [
+    (
+        Kind::Unauthorized,
+        [
+            "운영자 키가 맞지 않습니다",
+            "operator.key 파일의 내용을 그대로 붙여 넣었는지 확인해 주세요.",
+            "That is not the operator key",
+            "Please check that it is what the file operator.key holds.",
+        ],
+    ),
+    (
+        Kind::RentalCanceled,
+        [
+            "이미 취소된 렌탈입니다",
+            "그사이 취소되어 배송할 수 없습니다. 정수기를 보내지 마세요.",
+            "The rental was canceled",
+            "It was canceled meanwhile and cannot be delivered: do not send the purifier.",
+        ],
+    ),
+    (
+        Kind::RentalNotCancelable,
+        [
+            "설치가 끝나 취소할 수 없습니다",
+            "설치가 완료된 렌탈은 여기에서 취소할 수 없습니다.",
+            "It cannot be canceled any more",
+            "The purifier is installed: that rental cannot be canceled here.",
+        ],
+    ),
+    (
+        Kind::DeliveryNotReady,
+        [
+            "아직 재고에서 출고되지 않았습니다",
+            "잠시 후 다시 시도해 주세요. 계속 그렇다면 콘솔에서 제품 컨텍스트가 멈췄거나 이 제품이 보류되었는지 \
+             확인해 주세요. 보류를 포기했다면 출고할 수 없으니 렌탈을 취소해 주세요.",
+            "Its unit is not taken from stock yet",
+            "Please try again in a moment. If it stays so, see on the console whether the product context is \
+             paused or this product held. If the hold was dismissed, it can never be sent out: cancel the \
+             rental.",
+        ],
+    ),
+    (
+        Kind::ContextPaused,
+        [
+            "멈춰 둔 컨텍스트입니다",
+            "콘솔에서 재개한 다음 다시 시도해 주세요.",
+            "The context is paused",
+            "Resume it on the console, and try again.",
+        ],
+    ),
+    (
+        Kind::NotFound,
+        [
+            "찾을 수 없습니다",
+            "주소가 잘못되었거나, 그사이 이미 처리된 항목입니다.",
+            "There is nothing here",
+            "The address is wrong, or it was dealt with meanwhile.",
+        ],
+    ),
+    (
+        Kind::Forbidden,
+        [
+            "요청을 확인할 수 없습니다",
+            "다시 로그인하기 전의 오래된 화면입니다. 돌아가서 새로 고친 뒤 다시 시도해 주세요.",
+            "We could not be sure it was you",
+            "The page is from before you logged in again. Go back, load it anew, and try once more.",
+        ],
+    ),
+];
+
+/// Why a rental was canceled.
+#[must_use]
+pub const fn reason(lang: Lang, reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::Customer => lang.t("고객이 취소했습니다", "Canceled by the customer"),
+        _ => lang.reason(reason),
+    }
+}
+
+/// What a context is called.
+#[must_use]
+pub const fn context(lang: Lang, context: Context) -> &'static str {
+    match context {
+        Context::Rental => lang.t("렌탈", "Rentals"),
+        Context::Payment => lang.t("결제", "Payments"),
+        Context::Delivery => lang.t("배송", "Deliveries"),
+        Context::Product => lang.t("제품·재고", "Products and stock"),
+        Context::Notification => lang.t("문자", "Messages"),
+    }
+}
+
+/// Why a target is held, if it is one of our own words; a gateway's are told as they are.
+#[must_use]
+pub fn held_because(lang: Lang, hold: &Hold) -> String {
+    let known = [
+        (AskError::Quarantined, "격리된 대상입니다"),
+        (AskError::Timeout, "제때 응답하지 않았습니다"),
+        (AskError::Shed, "기다리는 일이 너무 많습니다"),
+        (AskError::Stopped, "액터가 실패해 재시작하고 있습니다"),
+    ];
+    let known = known.into_iter().find(|(error, _)| error.to_string() == hold.reason);
+    match known {
+        Some((_, korean)) => lang.t(korean, &hold.reason).to_owned(),
+        None => hold.reason.clone(),
+    }
+}
+
+/// What never happens once a target is dismissed that waits since this event: the other side of the table in
+/// `policies`, and of the agenda's errands.
+const NEVER: [(&str, [&str; 2]); 12] = [
+    (
+        "DeliveryStarted",
+        [
+            "재고에서 정수기가 빠지지 않습니다. 그 렌탈은 영영 출고할 수 없으니 직접 취소해야 합니다.",
+            "The unit is never taken from stock. Its rental can then never be sent out: you must cancel it.",
+        ],
+    ),
+    (
+        "DeliveryCanceled",
+        [
+            "취소된 렌탈의 정수기가 재고로 돌아오지 않습니다. 실제 수량을 확인해 직접 입고해 주세요.",
+            "The unit of a canceled rental never goes back into stock: count, and restock it by hand.",
+        ],
+    ),
+    (
+        "RentalConfirmed",
+        [
+            "결제는 끝났지만 배송이 시작되지 않습니다. 고객이 기다리지 않도록 렌탈을 취소해 환불해 주세요.",
+            "The rental is paid, but its delivery never starts: cancel it, so that the customer is refunded.",
+        ],
+    ),
+    (
+        "PaymentCanceled",
+        [
+            "환불은 끝났지만 배송이 취소되지 않고, 정수기도 재고로 돌아오지 않습니다.",
+            "The refund is made, but the delivery is never canceled, nor the unit put back into stock.",
+        ],
+    ),
+    (
+        "RentalDelivered",
+        [
+            "설치는 끝났지만 배송은 계속 배송 중으로 남습니다.",
+            "The purifier is installed, but its delivery stays on its way for ever.",
+        ],
+    ),
+    (
+        "PaymentApproved",
+        [
+            "결제는 승인되었지만 렌탈이 확정되지 않고 배송도 시작되지 않습니다. 렌탈을 취소해 환불해 주세요.",
+            "The payment was approved, but the rental is never confirmed nor delivered: cancel it, so that \
+             the customer is refunded.",
+        ],
+    ),
+    (
+        "PaymentDeclined",
+        [
+            "카드 승인이 거절된 렌탈이 취소되지 않고 결제 확인 중으로 남습니다.",
+            "The card was declined, but the rental is never canceled: it stays as if being confirmed.",
+        ],
+    ),
+    (
+        "StockShort",
+        [
+            "재고가 모자라는데도 렌탈이 취소되지 않고 환불도 되지 않습니다. 직접 취소해 주세요.",
+            "There was no unit left, but the rental is never canceled nor refunded: cancel it by hand.",
+        ],
+    ),
+    (
+        "RentalCanceled",
+        [
+            "취소된 렌탈의 결제가 환불되지 않고, 배송도 취소되지 않으며, 정수기가 재고로 돌아오지 않습니다.",
+            "The canceled rental's payment is never refunded, its delivery never canceled, and its unit \
+             never put back into stock.",
+        ],
+    ),
+    (
+        "PaymentCancelRequested",
+        [
+            "환불이 이루어지지 않습니다. 배송은 시작된 채, 재고는 빠진 채 남고, 고객은 탈퇴할 수 없습니다.",
+            "The refund is never made. The delivery stays started and its unit taken, and the customer \
+             cannot leave.",
+        ],
+    ),
+    (
+        "StrayCaptureFound",
+        [
+            "중복으로 승인된 금액이 고객에게 돌아가지 않습니다. 결제 대행사에서 직접 환불해 주세요.",
+            "What was charged twice is never given back: refund it at the payment provider by hand.",
+        ],
+    ),
+    (
+        "PaymentDeferred",
+        [
+            "결제 기한이 지나도 렌탈이 취소되지 않고 결제 대기로 남습니다.",
+            "The rental is never canceled for want of its payment: it waits for ever.",
+        ],
+    ),
+];
+
+/// The same of what the agenda asks about, and of whatever else there may be.
+const NEVER_OTHERWISE: [(Group, [&str; 2]); 2] = [
+    (
+        Group::Agenda,
+        [
+            "결제 결과를 다시 확인하지 않습니다. 렌탈은 결제를 기다리는 채로 남고, 승인된 금액이 있어도 알 수 없습니다.",
+            "The payment's outcome is never asked for again: the rental stays as it waits, and whatever was \
+             charged stays unknown.",
+        ],
+    ),
+    (
+        Group::Product,
+        [
+            "이 제품의 재고가 바뀌지 않습니다. 실제 수량을 확인해 주세요.",
+            "The stock of this product is not changed: please count it.",
+        ],
+    ),
+];
+
+/// What never happens once it is dismissed.
+#[must_use]
+pub fn never(lang: Lang, group: Group, event: &str) -> &'static str {
+    let of_event = NEVER.iter().find(|(of, _)| *of == event).map(|(_, texts)| texts);
+    let of_group = || NEVER_OTHERWISE.iter().find(|(of, _)| *of == group).map(|(_, texts)| texts);
+    let [ko, en] = of_event.or_else(of_group).unwrap_or(&[
+        "여기에서 이어질 일이 일어나지 않습니다. 직접 마무리해야 합니다.",
+        "What would follow from it never happens: you must see to it by hand.",
+    ]);
+    lang.t(ko, en)
+}

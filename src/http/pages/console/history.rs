@@ -1,0 +1,219 @@
+//! `/console/saga`: what happened to one rental, as a sequence diagram: a life line a context, an event a
+//! dot, and an arrow from what led to it.
+
+use std::{cmp::Ordering, collections::HashMap, sync::Arc};
+
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::saga_form;
+use crate::{
+    domain::{Causation, Correlation, EntityKind, Position, Recorded},
+    http::{
+        App,
+        pages::{
+            admin::{Column, Table},
+            layout::{Instead, OrPage as _, Page, Place},
+            text::exact,
+        },
+        problem::Problem,
+        session::Visitor,
+    },
+    shop::{PageRequest, RentalFilter, RentalView},
+};
+
+/// Which life line a context has, from the left; the first is the outside's.
+const LINES: [(&str, &str, Option<EntityKind>); 5] = [
+    ("고객·운영자", "outside", None),
+    ("렌탈", "rental", Some(EntityKind::Rental)),
+    ("결제", "payment", Some(EntityKind::Payment)),
+    ("배송", "delivery", Some(EntityKind::Delivery)),
+    ("제품", "product", Some(EntityKind::Product)),
+];
+/// How far life lines are apart, and events below one another.
+const APART: usize = 190;
+const BELOW: usize = 44;
+/// Where the first life line and the first event are.
+const LEFT: usize = 90;
+const TOP: usize = 84;
+
+/// Which rental.
+#[derive(Deserialize)]
+pub struct Wanted {
+    #[serde(default)]
+    correlation: String,
+}
+
+/// Shows it.
+pub async fn show(
+    app: web::Data<App>,
+    visitor: Visitor,
+    wanted: web::Query<Wanted>,
+) -> Result<HttpResponse, Instead> {
+    visitor.operator()?;
+    let found = match Correlation::parse(wanted.correlation.trim()) {
+        Some(correlation) => find(&app, correlation).await.or_page(&visitor)?,
+        None => None,
+    };
+    let title = visitor.t("한 렌탈의 흐름", "One rental's saga");
+    let content = html! {
+        div class="wide console stack" {
+            p class="small" { a href="/console" { "← " (visitor.t("운영 콘솔", "Console")) } }
+            h1 { (title) }
+            (saga_form(&visitor, &wanted.correlation))
+            @match &found {
+                None => p class="notice wait" role="status" {
+                    (visitor.t("이 ID의 렌탈이 없습니다.", "No rental has this id."))
+                },
+                Some((rental, events)) => {
+                    p class="soft" {
+                        @if let Some(terms) = &rental.rental.terms { (terms.product_name) " · " }
+                        (visitor.lang.rental(rental.rental.status)) " · "
+                        span class="mono" { (rental.id) }
+                    }
+                    div class="stack" {
+                        div class="scroll" tabindex="0" role="region" aria-label=(title) {
+                            (diagram(&visitor, events))
+                        }
+                        p class="small soft" { (visitor.t("시각은 한국 시간입니다.", "Times are Korea's.")) }
+                    }
+                    h2 { (visitor.t("이벤트", "Events")) }
+                    (listed(&visitor, events))
+                }
+            }
+        }
+    };
+    Ok(Page { visitor: &visitor, place: Place::Console, title, script: None, content }.show())
+}
+
+type Saga = (RentalView, Vec<Arc<Recorded>>);
+
+async fn find(app: &App, correlation: Correlation) -> Result<Option<Saga>, Problem> {
+    let filter = RentalFilter { correlation: Some(correlation), ..RentalFilter::default() };
+    let mut page = PageRequest { cursor: None, limit: 1 };
+    loop {
+        let part = app.shop.rentals(filter, &page).await?;
+        if let Some(rental) = part.items.into_iter().next() {
+            let events = app.shop.timeline(rental.id).await?;
+            return Ok(Some((rental, events)));
+        }
+        match part.next_cursor {
+            Some(next) => page.cursor = Some(next),
+            None => return Ok(None),
+        }
+    }
+}
+
+fn line_of(kind: EntityKind) -> usize {
+    LINES.iter().position(|(_, _, of)| *of == Some(kind)).unwrap_or_default()
+}
+
+fn class_of(name: &str) -> &'static str {
+    match name {
+        "PaymentDeclined" | "RentalCanceled" | "StockShort" | "DeliveryCanceled" => "event bad",
+        "PaymentApproved" | "RentalConfirmed" | "RentalDelivered" | "DeliveryCompleted" => "event good",
+        _ => "event",
+    }
+}
+
+fn diagram(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
+    let x = |line: usize| LEFT + line * APART;
+    let y = |row: usize| TOP + row * BELOW;
+    let (width, height) = (x(LINES.len() - 1) + LEFT + 110, y(events.len()) + 10);
+    let places: HashMap<u64, (usize, usize)> =
+        events.iter().enumerate().map(|(row, e)| (e.position.0, (line_of(e.event.kind()), row))).collect();
+    html! {
+        svg class="saga" width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) }
+            aria-hidden="true" {
+            defs {
+                marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"
+                    orient="auto" { path d="M0 0l8 4-8 4z" fill="#54707c" {} }
+            }
+            @for (line, (korean, english, _)) in LINES.iter().enumerate() {
+                line class="life" x1=(x(line)) y1="46" x2=(x(line)) y2=(height - 6) {}
+                rect class="box" x=(x(line) - 62) y="12" width="124" height="34" rx="9" {}
+                text class="head" x=(x(line)) y="34" text-anchor="middle" { (visitor.t(korean, english)) }
+            }
+            @for (row, recorded) in events.iter().enumerate() {
+                @let line = line_of(recorded.event.kind());
+                (arrow(&recorded.meta.causation, &places, (line, row), &x, &y))
+            }
+            // Above the arrows, and on the side that no arrow comes from.
+            @for (row, recorded) in events.iter().enumerate() {
+                @let line = line_of(recorded.event.kind());
+                @let (from, _) = cause_of(&recorded.meta.causation, &places, row);
+                @let (beside, anchor) = beside(x(line), from > line);
+                circle class=(class_of(recorded.event.name())) cx=(x(line)) cy=(y(row)) r="6" {}
+                text x=(beside) y=(y(row) - 3) text-anchor=(anchor) { (recorded.event.name()) }
+                text class="soft" x=(beside) y=(y(row) + 12) text-anchor=(anchor) {
+                    (exact(recorded.meta.at))
+                }
+            }
+        }
+    }
+}
+
+/// Where the words of a dot at `x` stand, to its left or to its right.
+const fn beside(x: usize, is_left: bool) -> (usize, &'static str) {
+    if is_left { (x - 13, "end") } else { (x + 13, "start") }
+}
+
+/// On which life line, and in which row, is what led to an event in this row.
+fn cause_of(cause: &Causation, places: &HashMap<u64, (usize, usize)>, row: usize) -> (usize, usize) {
+    match cause {
+        Causation::Event(position) => places.get(&position.0).copied().unwrap_or((0, row)),
+        Causation::Request(_) | Causation::Schedule => (0, row),
+    }
+}
+
+/// Down the life line of the cause, and across to the event: it crosses no words.
+fn arrow(
+    cause: &Causation,
+    places: &HashMap<u64, (usize, usize)>,
+    (line, row): (usize, usize),
+    x: &impl Fn(usize) -> usize,
+    y: &impl Fn(usize) -> usize,
+) -> Markup {
+    let (from_line, from_row) = cause_of(cause, places, row);
+    let (x1, y1, y2) = (x(from_line), y(from_row), y(row));
+    // Up to the dot's edge.
+    let to = match from_line.cmp(&line) {
+        Ordering::Less => format!("V{y2} H{}", x(line) - 8),
+        Ordering::Equal => format!("V{}", y2 - 8),
+        Ordering::Greater => format!("V{y2} H{}", x(line) + 8),
+    };
+    html! { path class="arrow" marker-end="url(#tip)" d={ "M" (x1) " " (y1) (to) } {} }
+}
+
+/// The same in words, for whoever does not see the picture, or has no room for it.
+fn listed(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
+    let label = visitor.t("이벤트 표", "Events");
+    let columns = [
+        Column::head(visitor.t("이벤트", "Event")),
+        Column::short(visitor.t("어디에서", "Where")),
+        Column::wide(visitor.t("원인", "Because of")),
+        Column::short(visitor.t("시각 (한국 시간)", "At (Korea's time)")),
+    ];
+    let names: HashMap<u64, &str> = events.iter().map(|e| (e.position.0, e.event.name())).collect();
+    let row = |recorded: &Arc<Recorded>| {
+        let (korean, english, _) = LINES[line_of(recorded.event.kind())];
+        let cause = html! {
+            @match recorded.meta.causation {
+                Causation::Event(Position(at)) => {
+                    (names.get(&at).copied().unwrap_or_default()) " "
+                    span class="soft num" { "#" (at) }
+                }
+                Causation::Request(_) => (visitor.t("요청", "A request")),
+                Causation::Schedule => (visitor.t("예약된 일", "A schedule")),
+            }
+        };
+        vec![
+            html! { (recorded.event.name()) " " span class="soft num" { "#" (recorded.position.0) } },
+            html! { (visitor.t(korean, english)) },
+            cause,
+            html! { span class="num" { (exact(recorded.meta.at)) } },
+        ]
+    };
+    html! { (Table { label, dense: true, columns: &columns, rows: events.iter().map(row).collect() }) }
+}

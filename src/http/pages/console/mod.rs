@@ -1,0 +1,341 @@
+//! `/console`: how the server does, live, and what an operator may do about it. A script gets the same parts
+//! again and again; every button is a plain form.
+
+pub mod history;
+pub mod parked;
+
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+
+use super::{
+    admin::{self, Column, Table, wording},
+    layout::{Instead, OrPage as _, Page, Place, hidden, piece, see_other},
+};
+use crate::{
+    domain::{EntityId, context::Context},
+    http::{
+        App,
+        problem::Problem,
+        session::{Filled, Visitor},
+    },
+    shop::{ActorKind, BreakerMode, ContextView, PaymentDeskView},
+};
+
+/// The console.
+pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, Instead> {
+    visitor.operator()?;
+    let parts = parts(&app, &visitor).await?;
+    let content = html! {
+        div class="wide console stack" {
+            div class="row apart" {
+                h1 { (visitor.t("운영 콘솔", "Console")) }
+                // Only a script that runs knows whether the page is live.
+                span class="live" id="live-state" role="status" hidden
+                    data-on=(visitor.t("실시간", "Live"))
+                    data-off=(visitor.t("연결이 끊겨 다시 연결하고 있습니다", "Disconnected; trying again")) {}
+                noscript { span class="small soft" {
+                    (visitor.t("저절로 갱신되지 않습니다. ", "This page does not move by itself. "))
+                    a href="/console" { (visitor.t("새로 고침", "Load it again")) }
+                } }
+            }
+            (admin::done(&visitor))
+            (plots(&visitor))
+            div id="parts" class="stack" { (parts) }
+            (saga_form(&visitor, ""))
+        }
+    };
+    let title = visitor.t("운영 콘솔", "Console");
+    Ok(Page { visitor: &visitor, place: Place::Console, title, script: Some("console.js"), content }.show())
+}
+
+/// The same by its address with a slash.
+pub async fn without_slash() -> HttpResponse {
+    see_other("/console")
+}
+
+/// A plot: its name, its title, its values, each with what it is called if there are several, and their unit.
+type Plot<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
+/// The plots, which the script draws: each with the values of now, and its scale.
+fn plots(visitor: &Visitor) -> Markup {
+    let (slow, failed) = (visitor.t("느림", "Slow"), visitor.t("실패", "Failed"));
+    let plots: [Plot<'_>; 4] = [
+        (
+            "requests",
+            visitor.t("처리량", "Throughput"),
+            &[("requests", "")],
+            visitor.t("요청/초", "requests/s"),
+        ),
+        ("latency", visitor.t("응답 시간 (95%)", "Latency (95 %)"), &[("latency", "")], "ms"),
+        (
+            "window",
+            visitor.t("결제 호출의 느림·실패", "Payment calls, slow and failed"),
+            &[("slow", slow), ("failed", failed)],
+            "%",
+        ),
+        ("backlog", visitor.t("밀린 이벤트", "Backlog"), &[("backlog", "")], visitor.t("건", "events")),
+    ];
+    html! {
+        section class="gauges" aria-label=(visitor.t("그래프", "Plots")) {
+            @for (name, title, values, unit) in plots {
+                div class="card gauge" {
+                    h2 class="small soft" { (title) }
+                    p class="values" { @for (of, called) in values {
+                        span {
+                            @if !called.is_empty() { span class={ "key " (of) } { (called) } " " }
+                            b id={ "value-" (of) } { "–" } " " small class="soft" { (unit) }
+                        }
+                    } }
+                    div class="frame" {
+                        svg class="plot" id={ "plot-" (name) } viewBox="0 0 120 100"
+                            preserveAspectRatio="none" role="img" aria-label={ (title) ", " (unit) } {}
+                        span class="most" { span id={ "most-" (name) } {} " " (unit) }
+                        span class="least" { "0" }
+                    }
+                    p class="span small soft" {
+                        span { (visitor.t("2분 전", "2 min ago")) } span { (visitor.t("지금", "now")) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The form to look a rental's saga up by.
+#[must_use]
+pub fn saga_form(visitor: &Visitor, correlation: &str) -> Markup {
+    html! {
+        section class="card stack" {
+            h2 { (visitor.t("렌탈 흐름 찾기", "Look up a rental's saga")) }
+            form class="inline" action="/console/saga" {
+                div class="field" {
+                    label for="correlation" { (visitor.t("상관관계 ID", "Correlation id")) }
+                    input type="text" id="correlation" name="correlation" value=(correlation) required
+                        pattern="[0-9a-f]{32}" autocomplete="off" class="mono";
+                }
+                button class="button" { (visitor.t("흐름 보기", "Show")) }
+            }
+            p class="small" { a href="/admin/rentals" { (visitor.t(
+                "렌탈 목록에서 고르기",
+                "Choose from the rentals",
+            )) } }
+        }
+    }
+}
+
+/// What changes, for the script.
+pub async fn live(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, Instead> {
+    visitor.operator()?;
+    Ok(piece(parts(&app, &visitor).await?))
+}
+
+async fn parts(app: &App, visitor: &Visitor) -> Result<Markup, Instead> {
+    let (contexts, desk) = (app.shop.contexts(), app.shop.payment_desk().await);
+    let tree = app.shop.actors().await.or_page(visitor)?;
+    let backlog: u64 = contexts.iter().map(|context| context.backlog).sum();
+    let window = desk.breaker.window;
+    Ok(html! {
+        div hidden id="figures" data-backlog=(backlog) data-slow=(window.slow_call_rate())
+            data-failed=(window.failure_rate()) {}
+        div class="two even" { (breaker(visitor, &desk)) (contexts_table(app, visitor, &contexts)) }
+        (parked::section(app, visitor, &app.shop.held()))
+        (actors(visitor, &tree.items))
+    })
+}
+
+/// The breaker's state: its color, and what it is called.
+fn breaker_state<'a>(visitor: &Visitor, state: &str) -> (&'static str, &'a str) {
+    match state {
+        "CLOSED" => ("good", visitor.lang.t("닫힘 · 정상", "Closed: calls pass")),
+        "OPEN" => ("bad", visitor.lang.t("열림 · 차단 중", "Open: calls are refused")),
+        _ => ("wait", visitor.lang.t("반열림 · 시험 중", "Half-open: trying")),
+    }
+}
+
+fn breaker(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
+    let (class, state) = breaker_state(visitor, desk.breaker.state.as_str());
+    let modes = [
+        (BreakerMode::Auto, "AUTO", visitor.t("자동", "Automatic")),
+        (BreakerMode::ForcedOpen, "FORCED_OPEN", visitor.t("강제 차단", "Force it open")),
+        (BreakerMode::Disabled, "DISABLED", visitor.t("차단기 끄기", "Turn it off")),
+    ];
+    html! {
+        section class="card stack" aria-labelledby="breaker-title" {
+            div class="row apart" {
+                h2 id="breaker-title" { (visitor.t("결제 차단기", "Payment breaker")) }
+                span class={ "tag " (class) } { (state) }
+            }
+            (breaker_facts(visitor, desk))
+            form class="row" method="post" action="/console/breaker" {
+                (hidden(visitor))
+                @for (mode, value, name) in modes {
+                    button id={ "mode-" (value) } class="button quiet small" name="mode" value=(value)
+                        aria-pressed=(if desk.breaker.mode == mode { "true" } else { "false" }) { (name) }
+                }
+            }
+        }
+    }
+}
+
+fn breaker_facts(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
+    let PaymentDeskView { breaker, permits, permits_in_use, queue_depth, queue_capacity, shed, .. } = desk;
+    html! {
+        dl class="facts num" {
+            dt { (visitor.t("최근 호출", "Recent calls")) }
+            dd { (breaker.window.calls) " · " (visitor.t("느림 ", "slow ")) (breaker.window.slow)
+                " · " (visitor.t("실패 ", "failed ")) (breaker.window.failed) }
+            dt { (visitor.t("진행 중인 호출", "Calls under way")) }
+            dd { (permits_in_use) " / " (permits) }
+            dt { (visitor.t("대기열", "Queue")) } dd { (queue_depth) " / " (queue_capacity) }
+            dt { (visitor.t("밀려서 거절", "Turned away, too busy")) } dd { (shed) }
+            dt { (visitor.t("차단기가 거절", "Refused by the breaker")) } dd { (breaker.not_permitted) }
+            dt { (visitor.t("차단 횟수", "Times opened")) } dd { (breaker.openings) }
+            @if let Some(ms) = breaker.retry_after_ms {
+                dt { (visitor.t("다음 시도까지", "Tries again in")) }
+                dd { (ms.div_ceil(1_000)) (visitor.t("초", " s")) }
+            }
+        }
+    }
+}
+
+fn contexts_table(app: &App, visitor: &Visitor, contexts: &[ContextView]) -> Markup {
+    let label = visitor.t("컨텍스트", "Contexts");
+    let columns = [
+        Column::head(label),
+        Column::number(visitor.t("밀림", "Backlog")),
+        Column::number(visitor.t("보류", "Held")),
+        Column::short(visitor.t("상태", "State")),
+    ];
+    let rows = contexts.iter().map(|context| context_row(visitor, context)).collect();
+    html! {
+        section class="card stack" {
+            div class="row apart" {
+                h2 id="contexts-title" { (label) }
+                span class="small soft num" { (visitor.t("실시간 화면 ", "Live pages ")) (app.shop.watchers()) }
+            }
+            (Table { label, dense: true, columns: &columns, rows })
+        }
+    }
+}
+
+fn context_row(visitor: &Visitor, view: &ContextView) -> Vec<Markup> {
+    let (name, called) = (view.context.as_str(), wording::context(visitor.lang, view.context));
+    let (class, state, verb, act) = if view.paused {
+        ("wait", visitor.t("멈춤", "Paused"), "resume", visitor.t("재개", "Resume"))
+    } else {
+        ("good", visitor.t("작동", "Running"), "pause", visitor.t("멈추기", "Pause"))
+    };
+    let form = html! {
+        form class="row" method="post" action={ "/console/contexts/" (name) "/" (verb) } {
+            (hidden(visitor))
+            span class={ "tag " (class) } { (state) }
+            button id={ "context-" (name) } class="button quiet small" { (act)
+                span class="unseen" { ": " (called) } }
+        }
+    };
+    let head = html! { (called) " " span class="small soft" { (name) } };
+    vec![head, html! { (view.backlog) }, html! { (view.held) }, form]
+}
+
+fn actors(visitor: &Visitor, kinds: &[ActorKind]) -> Markup {
+    let label = visitor.t("감독 트리", "Supervision tree");
+    let columns = [
+        Column::head(visitor.t("액터", "Actor")),
+        Column::number(visitor.t("활성", "Live")),
+        Column::number(visitor.t("재시작", "Restarts")),
+        Column::number(visitor.t("대기", "Queue")),
+        Column::number(visitor.t("격리", "Quarantine")),
+    ];
+    let mut rows = Vec::new();
+    for children in kinds.chunk_by(|one, next| one.supervisor == next.supervisor) {
+        rows.push(supervisor_row(children));
+        rows.extend(children.iter().map(|kind| actor_row(visitor, kind)));
+    }
+    html! {
+        section class="card stack" {
+            h2 id="actors-title" { (label) }
+            (Table { label, dense: true, columns: &columns, rows })
+        }
+    }
+}
+
+/// A branch of the tree: what its actors come to.
+fn supervisor_row(children: &[ActorKind]) -> Vec<Markup> {
+    let sum = |count: fn(&ActorKind) -> u64| {
+        let sum: u64 = children.iter().map(count).sum();
+        html! { (sum) }
+    };
+    vec![
+        html! { (children[0].supervisor) },
+        sum(|kind| kind.status.live as u64),
+        sum(|kind| kind.status.restarted),
+        sum(|kind| kind.mailbox_depth as u64),
+        sum(|kind| kind.status.quarantined as u64),
+    ]
+}
+
+fn actor_row(visitor: &Visitor, kind: &ActorKind) -> Vec<Markup> {
+    let capacity = kind.mailbox_capacity.map(|capacity| format!(" / {capacity}")).unwrap_or_default();
+    let head = html! {
+        span class="leaf" { (kind.kind) @if let Some(name) = &kind.name { " · " (name) } }
+    };
+    let quarantine = html! {
+        @if kind.status.quarantined == 0 { "0" } @else {
+            @for id in &kind.status.quarantined_ids {
+                form class="row" method="post" action={ "/console/revive/" (id) } {
+                    (hidden(visitor))
+                    span class="mono" { (id) }
+                    button id={ "revive-" (id) } class="button small" { (visitor.t("되살리기", "Revive"))
+                        span class="unseen" { ": " (id) } }
+                }
+            }
+        }
+    };
+    let numbers = [html! { (kind.status.live) }, html! { (kind.status.restarted) }];
+    let queue = html! { (kind.mailbox_depth) (capacity) };
+    [head].into_iter().chain(numbers).chain([queue, quarantine]).collect()
+}
+
+/// Pauses or resumes a context.
+pub async fn maintain(
+    app: web::Data<App>,
+    path: web::Path<(String, String)>,
+    filled: Filled,
+) -> Result<HttpResponse, Instead> {
+    let (name, verb) = path.into_inner();
+    let Filled { visitor, because, .. } = filled;
+    visitor.operator()?;
+    let context = Context::ALL.into_iter().find(|context| context.as_str() == name);
+    let context = context.ok_or_else(|| Problem::not_found("context")).or_page(&visitor)?;
+    match verb.as_str() {
+        "pause" => app.shop.pause(context, because).await.map(drop),
+        "resume" => app.shop.resume(context, because).await.map(drop),
+        _ => return Err(Problem::not_found("page")).or_page(&visitor),
+    }
+    .or_page(&visitor)?;
+    Ok(see_other("/console"))
+}
+
+/// Takes an actor out of quarantine.
+pub async fn revive(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    filled: Filled,
+) -> Result<HttpResponse, Instead> {
+    filled.visitor.operator()?;
+    let id = EntityId::parse(&id).map_err(|_| Problem::not_found("actor")).or_page(&filled.visitor)?;
+    app.shop.revive(id).await.or_page(&filled.visitor)?;
+    Ok(see_other(&admin::having("/console", "revived")))
+}
+
+/// Decides who decides whether the breaker is open.
+pub async fn set_breaker(app: web::Data<App>, filled: Filled) -> Result<HttpResponse, Instead> {
+    filled.visitor.operator()?;
+    app.shop.set_breaker(match filled.fields.get("mode") {
+        "AUTO" => BreakerMode::Auto,
+        "FORCED_OPEN" => BreakerMode::ForcedOpen,
+        "DISABLED" => BreakerMode::Disabled,
+        _ => return Err(Problem::invalid_field("/mode", "is none of the modes")).or_page(&filled.visitor),
+    });
+    Ok(see_other("/console"))
+}

@@ -1,0 +1,167 @@
+//! `/console`, continued: targets that are held, to be tried again, or given up after a question that says
+//! what will then never happen.
+
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+
+use crate::{
+    domain::{EntityKind, ProductId, context::HeldKey, text::line},
+    http::{
+        App,
+        pages::{
+            admin::{self, Column, Table, wording},
+            layout::{Field, Instead, OrPage as _, Page, Place, hidden, see_other},
+        },
+        problem::Problem,
+        session::{Filled, Visitor},
+    },
+    shop::HeldView,
+};
+
+/// The targets that are held.
+#[must_use]
+pub fn section(app: &App, visitor: &Visitor, held: &[HeldView]) -> Markup {
+    let label = visitor.t("보류된 대상", "Held targets");
+    let columns = [
+        Column::head(visitor.t("대상", "Target")),
+        Column::wide(visitor.t("이유", "Because")),
+        Column::wide(visitor.t("할 일", "To do")),
+    ];
+    html! {
+        section class="card stack" {
+            h2 id="held-title" { (label) " " span class="num" { "(" (held.len()) ")" } }
+            @if held.is_empty() {
+                p class="soft" { (visitor.t(
+                    "보류된 대상이 없습니다. 모든 일이 제대로 진행되고 있습니다.",
+                    "Nothing is held: everything is going as it should.",
+                )) }
+            } @else {
+                @let rows = held.iter().map(|held| row(app, visitor, held)).collect();
+                (Table { label, dense: false, columns: &columns, rows })
+            }
+        }
+    }
+}
+
+fn row(app: &App, visitor: &Visitor, held: &HeldView) -> Vec<Markup> {
+    let key = held.key;
+    let acts = html! {
+        div class="row" {
+            form method="post" action={ "/console/held/" (key) "/retry" } {
+                (hidden(visitor))
+                button id={ "retry-" (key) } class="button small" { (visitor.t("다시 시도", "Retry"))
+                    span class="unseen" { ": " (key) } }
+            }
+            a id={ "dismiss-" (key) } class="button quiet small" href={ "/console/held/" (key) "/dismiss" } {
+                (visitor.t("포기하기", "Dismiss")) span class="unseen" { ": " (key) }
+            }
+        }
+    };
+    vec![target(app, visitor, held), because(visitor, held), acts]
+}
+
+/// Whose reaction waits for whom, in words and by its name.
+fn target(app: &App, visitor: &Visitor, held: &HeldView) -> Markup {
+    let HeldKey { group, target, .. } = held.key;
+    let product = (target.kind == EntityKind::Product).then(|| app.shop.product(ProductId(target.id)));
+    html! {
+        (wording::context(visitor.lang, group.context()))
+        @if let Some(product) = product.flatten() { " · " (product.offer.name) }
+        br; span class="mono soft" { (held.key) }
+    }
+}
+
+fn because(visitor: &Visitor, HeldView { hold, .. }: &HeldView) -> Markup {
+    html! {
+        (wording::held_because(visitor.lang, hold)) br;
+        span class="small soft num" {
+            (hold.event) " · " (hold.attempts) (visitor.t("번 시도함", " tries"))
+        }
+    }
+}
+
+fn find(app: &App, visitor: &Visitor, id: &str) -> Result<HeldView, Instead> {
+    visitor.operator()?;
+    let key = HeldKey::parse(id);
+    let found = app.shop.held().into_iter().find(|held| Some(held.key) == key);
+    found.ok_or_else(|| Problem::not_found("held target")).or_page(visitor)
+}
+
+/// Asks whether what waits for a target is really to be given up.
+pub async fn ask(
+    app: web::Data<App>,
+    visitor: Visitor,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Instead> {
+    let held = find(&app, &visitor, &id)?;
+    Ok(question(&app, &visitor, &held, None).show())
+}
+
+fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<(&str, &str)>) -> Page<'a> {
+    let HeldView { key, hold } = held;
+    let label = visitor.t("포기하는 이유", "Why it is given up");
+    let hint = visitor
+        .t("나중에 알아볼 수 있도록 기록에 남습니다.", "It is kept in the journal, for whoever looks later.");
+    let content = html! {
+        div class="wide narrow stack" {
+            h1 { (visitor.t("보류된 대상을 포기할까요?", "Dismiss this held target?")) }
+            div class="card stack" {
+                p { (target(app, visitor, held)) }
+                p { (because(visitor, held)) }
+                div class="notice wait" {
+                    b { (visitor.t("포기하면 다시는 일어나지 않습니다", "It will then never happen")) }
+                    p { (wording::never(visitor.lang, key.group, &hold.event)) }
+                    p { (visitor.t(
+                        "같은 대상에서 뒤이어 기다리는 일도 모두 함께 포기하며, 되돌릴 수 없습니다. \
+                         원인을 해결할 수 있다면 다시 시도하세요.",
+                        "Whatever else waits for the same target is given up with it, and this cannot be \
+                         undone. If the cause can be mended, retry instead.",
+                    )) }
+                }
+                form class="stack" method="post" action={ "/console/held/" (key) "/dismiss" } data-once {
+                    (hidden(visitor))
+                    (Field { max: Some(200), hint: Some(hint), wrong: wrong.map(|(_, rule)| rule),
+                        ..Field::new("reason", label, wrong.map_or("", |(typed, _)| typed)) })
+                    div class="row" {
+                        button class="button danger" { (visitor.t("네, 포기합니다", "Yes, dismiss it")) }
+                        a class="button quiet" href="/console" { (visitor.t(
+                            "아니요, 그대로 둘게요",
+                            "No, keep it held",
+                        )) }
+                    }
+                }
+            }
+        }
+    };
+    let title = visitor.t("보류된 대상 포기", "Dismiss a held target");
+    Page { visitor, place: Place::Console, title, script: Some("form.js"), content }
+}
+
+/// Gives up what waits for a target.
+pub async fn dismiss(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    filled: Filled,
+) -> Result<HttpResponse, Instead> {
+    let Filled { visitor, because, fields } = filled;
+    let held = find(&app, &visitor, &id)?;
+    let Ok(reason) = line(fields.get("reason"), 1, 200) else {
+        let problem = Problem::invalid_field("/reason", "1 to 200 characters");
+        let rule = wording::told(visitor.lang, &problem).text;
+        let page = question(&app, &visitor, &held, Some((fields.get("reason"), rule)));
+        return Ok(page.show_as(problem.kind.status()));
+    };
+    app.shop.dismiss_held(held.key, reason, because).await.or_page(&visitor)?;
+    Ok(see_other(&admin::having("/console", "dismissed")))
+}
+
+/// Has what waits for a target tried again.
+pub async fn retry(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    filled: Filled,
+) -> Result<HttpResponse, Instead> {
+    let held = find(&app, &filled.visitor, &id)?;
+    app.shop.retry_held(held.key).or_page(&filled.visitor)?;
+    Ok(see_other(&admin::having("/console", "retried")))
+}

@@ -1,0 +1,377 @@
+//! `/my`: a customer's rentals, each with its way, and what they were told; canceling and paying later.
+
+pub mod actions;
+pub mod steps;
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use maud::{Markup, html};
+
+use self::actions::pay_form;
+use super::{
+    layout::{Instead, OrPage as _, Page, Place, piece, see_other, when},
+    shop::image,
+    text::problems::Told,
+};
+use crate::{
+    domain::{CustomerId, Recorded, RentalId, delivery::DeliveryStatus, rental::RentalStatus},
+    http::{App, auth::AnyRole, problem::Problem, session::Visitor},
+    shop::{NotificationStatus, NotificationView, PageRequest, Principal, Row},
+};
+
+/// How many rentals, and how many messages, one page shows.
+const SHOWN_MAX: usize = 20;
+
+fn shown() -> PageRequest {
+    PageRequest { cursor: None, limit: SHOWN_MAX }
+}
+
+/// All of a customer's rentals.
+pub async fn index(
+    app: web::Data<App>,
+    request: HttpRequest,
+    visitor: Visitor,
+) -> Result<HttpResponse, Instead> {
+    let customer = visitor.customer()?;
+    let cursor = web::Query::<Vec<(String, String)>>::from_query(request.query_string()).ok();
+    let cursor = cursor.into_iter().flat_map(|query| query.into_inner());
+    let cursor = cursor.into_iter().find(|(name, _)| name == "cursor").map(|(_, cursor)| cursor);
+    // Changes after this are told to the script, so that none is missed between page and stream.
+    let position = app.shop.head();
+    app.shop.my_page_at(position).await;
+    let rows =
+        app.shop.my_page(customer, &PageRequest { cursor, limit: SHOWN_MAX }).await.or_page(&visitor)?;
+    let mut rentals = Vec::with_capacity(rows.items.len());
+    for row in &rows.items {
+        rentals.push(card(&app, &visitor, row, &events(&app, row).await.or_page(&visitor)?));
+    }
+    let name = app.shop.customer(customer).await.or_page(&visitor)?.name;
+    let content = html! {
+        div class="wide reading stack" data-stream=(position.0) data-at=(visitor.path) {
+            div class="row apart" {
+                h1 {
+                    @match visitor.t("ko", "en") {
+                        "ko" => { (name) "님의 렌탈" }
+                        _ => { "Rentals of " (name) }
+                    }
+                }
+                (live(&visitor))
+            }
+            p id="told" class="unseen" role="status" {}
+            section id="rentals" class="stack" aria-label=(visitor.t("렌탈", "Rentals")) {
+                @if rentals.is_empty() {
+                    div class="card stack" id="none" {
+                        p { (visitor.t("아직 렌탈한 정수기가 없습니다.", "You have no rentals yet.")) }
+                        p { a class="button" href="/" { (visitor.t("정수기 보러 가기", "See the purifiers")) } }
+                    }
+                }
+                @for rental in &rentals { (rental) }
+            }
+            @if let Some(next) = &rows.next_cursor {
+                p { a class="button quiet" href={ "/my?cursor=" (next) } { (visitor.t(
+                    "이전 렌탈 더 보기",
+                    "Earlier rentals",
+                )) } }
+            }
+            section class="stack section" aria-labelledby="messages-title" {
+                h2 id="messages-title" { (visitor.t("받은 문자", "Messages")) }
+                div id="messages" { (messages_of(&app, &visitor, customer).await?) }
+            }
+        }
+    };
+    let title = visitor.t("마이페이지", "My Page");
+    Ok(Page { visitor: &visitor, place: Place::MyPage, title, script: Some("my.js"), content }.show())
+}
+
+/// People type a slash at the end.
+pub async fn without_slash() -> HttpResponse {
+    see_other("/my")
+}
+
+/// Whether the page moves by itself: a script says so, as only then it does.
+fn live(visitor: &Visitor) -> Markup {
+    html! {
+        span class="live" id="live" hidden data-on=(visitor.t("실시간", "Live"))
+            data-off=(visitor.t("연결이 끊겨 다시 연결하는 중", "Disconnected; trying again")) {}
+    }
+}
+
+async fn events(app: &App, row: &Row) -> Result<Vec<Arc<Recorded>>, Problem> {
+    Ok(app.shop.timeline(row.rental_id).await?)
+}
+
+/// A customer's own row; another's is not shown.
+pub(crate) async fn find(app: &App, visitor: &Visitor, id: &str) -> Result<Row, Instead> {
+    let customer = visitor.customer()?;
+    let found = async {
+        let id = RentalId::parse(id).map_err(|_| Problem::not_found("rental"))?;
+        app.caught_up(Some(app.shop.head())).await;
+        let row = app.shop.my_page_row(id).await?;
+        AnyRole(Principal::Customer(customer)).may_see(row.customer_id, "rental")?;
+        Ok::<_, Problem>(row)
+    };
+    found.await.or_page(visitor)
+}
+
+fn badge(visitor: &Visitor, row: &Row) -> Markup {
+    let (class, word) = match (row.rental_status, row.delivery_status) {
+        (RentalStatus::Confirmed, Some(DeliveryStatus::InTransit)) => {
+            ("good", visitor.t("배송 중", "On its way"))
+        }
+        (RentalStatus::Confirmed, _) => ("good", visitor.t("배송 준비", "Being prepared")),
+        (RentalStatus::Delivered, _) => ("good", visitor.t("이용 중", "In use")),
+        (RentalStatus::PaymentDeferred, _) => ("wait", visitor.t("결제 대기", "To be paid")),
+        (RentalStatus::Canceled, _) => ("off", visitor.t("취소", "Canceled")),
+        (RentalStatus::Placed | RentalStatus::Absent, _) => ("wait", visitor.lang.rental(row.rental_status)),
+    };
+    html! { span class={ "tag " (class) } { (word) } }
+}
+
+pub(crate) const fn may_cancel(row: &Row) -> bool {
+    use RentalStatus::{Confirmed, PaymentDeferred, Placed};
+    matches!(row.rental_status, Placed | PaymentDeferred | Confirmed)
+}
+
+/// What a script says when it has changed.
+fn said(visitor: &Visitor, row: &Row, events: &[Arc<Recorded>]) -> String {
+    format!("{}: {}", row.product_name, steps::told(visitor.lang, row, events))
+}
+
+/// A rental, as `/my` lists it.
+fn card(app: &App, visitor: &Visitor, row: &Row, events: &[Arc<Recorded>]) -> Markup {
+    let at = format!("/my/rentals/{}", row.rental_id);
+    html! {
+        article class="card rental" id=(row.rental_id) data-version=(row.version)
+            data-told=(said(visitor, row, events)) {
+            header {
+                div class="thumb" { (image::rented(app, row.product_id, &row.product_name)) }
+                div class="tight" {
+                    h2 { a href=(at) { (row.product_name) } }
+                    p class="small soft num" {
+                        (visitor.lang.won(row.fee)) " · "
+                        (when(visitor, row.placed_at))
+                    }
+                }
+                (badge(visitor, row))
+            }
+            (steps::of(visitor, row, events))
+            @if row.rental_status == RentalStatus::PaymentDeferred { (waiting(app, visitor, row, true)) }
+            div class="row" {
+                a class="button quiet small" href=(at) { (visitor.t("자세히", "Details"))
+                    span class="unseen" { ": " (row.product_name) } }
+                @if may_cancel(row) {
+                    a class="button quiet small" href={ (at) "/cancel" } { (visitor.t("취소하기", "Cancel"))
+                        span class="unseen" { ": " (row.product_name) } }
+                }
+            }
+        }
+    }
+}
+
+/// That a rental waits for its payment: since when it may be tried, and until when.
+fn waiting(app: &App, visitor: &Visitor, row: &Row, with_link: bool) -> Markup {
+    let (retry, due) = (row.payment_retry_at, row.payment_due_at);
+    let now = visitor.t("지금 결제할 수 있습니다", "You can pay now");
+    html! {
+        div class="notice wait" {
+            b { (visitor.t("결제를 기다리고 있습니다", "Waiting for your payment")) }
+            p { (visitor.t(
+                "카드사와 연결이 원활하지 않아 결제를 미뤄 두었습니다. 신청은 그대로 남아 있고, 두 번 청구되지 않습니다. \
+                 다만 정수기는 결제한 순서대로 배정합니다. 그사이 품절되면 렌탈이 취소되고 결제하신 금액은 모두 환불됩니다.",
+                "The bank could not be reached, so your payment was put off. Your order is kept, \
+                 and you are never charged twice. Units go to those who have paid: should they run out \
+                 first, it is canceled and refunded in full.",
+            )) }
+            @if let Some(retry) = retry {
+                p class="countdown num" data-left=(retry.ms_since(app.shop.now())) data-after=(now)
+                    data-before=(visitor.t("{}초 뒤에 결제할 수 있습니다", "You can pay in {} s")) {
+                    @if retry <= app.shop.now() { (now) } @else {
+                        (visitor.t("결제 가능: ", "From ")) (when(visitor, retry))
+                    }
+                }
+            }
+            @if let Some(due) = due {
+                p class="small" { (visitor.t(
+                    "결제 기한: ",
+                    "Pay by ",
+                )) (when(visitor, due)) }
+            }
+            @if with_link {
+                p class="act" data-payable {
+                    a class="button small" href={ "/my/rentals/" (row.rental_id) "#pay" } { (visitor.t(
+                        "지금 결제하기",
+                        "Pay now",
+                    )) }
+                }
+            }
+        }
+    }
+}
+
+/// One rental.
+pub async fn rental(
+    app: web::Data<App>,
+    request: HttpRequest,
+    visitor: Visitor,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Instead> {
+    let row = find(&app, &visitor, &id).await?;
+    let above = if request.query_string() == "new" { Above::New } else { Above::Nothing };
+    Ok(show(&app, &visitor, &row, above).await?.show())
+}
+
+/// What stands above a rental: how that ended which led here.
+pub(crate) enum Above {
+    /// Nothing.
+    Nothing,
+    /// It has just been rented, or paid.
+    New,
+    /// Nothing came of it yet.
+    NotYet(Told),
+    /// It went wrong.
+    Wrong(Told),
+}
+
+pub(crate) async fn show<'a>(
+    app: &App,
+    visitor: &'a Visitor,
+    row: &'a Row,
+    above: Above,
+) -> Result<Page<'a>, Instead> {
+    let position = row.version;
+    let detail = detail(app, visitor, row).await?;
+    let content = html! {
+        div class="wide reading stack" data-stream=(position) data-at={ "/my/rentals/" (row.rental_id) } {
+            div class="row apart" {
+                p class="small" { a href="/my" { "← " (visitor.t("내 렌탈", "My rentals")) } }
+                (live(visitor))
+            }
+            h1 { (row.product_name) }
+            p id="told" class="unseen" role="status" {}
+            @match above {
+                Above::Wrong(told) => div class="notice bad" role="alert" {
+                    b { (told.title) } p { (told.text) }
+                },
+                Above::NotYet(told) => div class="notice wait" role="alert" {
+                    b { (told.title) } p { (told.text) }
+                },
+                // The script takes it away when it has left, or is canceled.
+                Above::New if steps::just_confirmed(row) => div id="new" class="notice good" role="status" {
+                    b { (visitor.t("렌탈이 확정되었습니다", "Your rental is confirmed")) }
+                    p { (visitor.t(
+                        "결제가 완료되었습니다. 배송 준비가 되면 문자로 알려 드립니다.",
+                        "The payment went through. We will text you as your delivery moves.",
+                    )) }
+                },
+                Above::New | Above::Nothing => {}
+            }
+            div id="rentals" class="stack" { (detail) }
+            @if row.rental_status == RentalStatus::PaymentDeferred { (pay_form(app, visitor, row)) }
+        }
+    };
+    Ok(Page { visitor, place: Place::MyPage, title: &row.product_name, script: Some("my.js"), content })
+}
+
+async fn detail(app: &App, visitor: &Visitor, row: &Row) -> Result<Markup, Instead> {
+    let events = events(app, row).await.or_page(visitor)?;
+    let rental = app.shop.rental(row.rental_id).await.or_page(visitor)?;
+    let delivery = match row.delivery_status {
+        Some(_) => Some(app.shop.delivery(row.rental_id.delivery()).await.or_page(visitor)?),
+        None => None,
+    };
+    let carrier = delivery.as_ref().and_then(|delivery| {
+        let (carrier, number) = (&delivery.delivery.carrier, &delivery.delivery.tracking_number);
+        let parts = [carrier.as_deref(), number.as_deref()];
+        Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" ")).filter(|told| !told.is_empty())
+    });
+    Ok(html! {
+        article class="card rental" id=(row.rental_id) data-version=(row.version) data-whole
+            data-told=(said(visitor, row, &events)) data-new[steps::just_confirmed(row)] {
+            div class="row apart" {
+                h2 { (visitor.t("진행 상황", "Progress")) } (badge(visitor, row))
+            }
+            (steps::of(visitor, row, &events))
+            @if row.rental_status == RentalStatus::PaymentDeferred { (waiting(app, visitor, row, false)) }
+            dl class="facts" {
+                dt { (visitor.t("렌탈료", "Fee")) }
+                dd class="num" {
+                    (visitor.lang.won(row.fee)) " · " (steps::fee(visitor.lang, row, &events))
+                }
+                @if let Some(address) = &rental.address {
+                    dt { (visitor.t("배송지", "Deliver to")) }
+                    dd {
+                        (address.recipient) ", (" (address.postal_code) ") " (address.line1) " "
+                        (address.line2.as_deref().unwrap_or_default())
+                    }
+                }
+                @if let Some(status) = row.delivery_status {
+                    // A canceled rental is not delivered, though its delivery may learn of that later.
+                    @let canceled = row.rental_status == RentalStatus::Canceled;
+                    @let status = if canceled { DeliveryStatus::Canceled } else { status };
+                    dt { (visitor.t("배송", "Delivery")) } dd { (visitor.lang.delivery(status)) }
+                }
+                @if let Some(carrier) = carrier { dt { (visitor.t("택배·송장", "Carrier")) } dd { (carrier) } }
+                dt { (visitor.t("렌탈 번호", "Number")) } dd { span class="mono" { (row.rental_id) } }
+            }
+            @if may_cancel(row) {
+                p {
+                    a class="button quiet small" href={ "/my/rentals/" (row.rental_id) "/cancel" } {
+                        (visitor.t("렌탈 취소하기", "Cancel this rental"))
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// A rental, for the script that puts it into its place: as it is listed, or by itself.
+pub async fn rental_piece(
+    app: web::Data<App>,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Instead> {
+    let (id, form) = path.into_inner();
+    let row = find(&app, &visitor, &id).await?;
+    let content = match form.as_str() {
+        "card" => card(&app, &visitor, &row, &events(&app, &row).await.or_page(&visitor)?),
+        "whole" => detail(&app, &visitor, &row).await?,
+        _ => return Err(Problem::not_found("page")).or_page(&visitor),
+    };
+    Ok(piece(content))
+}
+
+async fn messages_of(app: &App, visitor: &Visitor, customer: CustomerId) -> Result<Markup, Instead> {
+    let messages = app.shop.notifications(Some(customer), &shown()).await.or_page(visitor)?.items;
+    let status = |status| match status {
+        NotificationStatus::Pending => visitor.t("보내는 중", "Being sent"),
+        NotificationStatus::Sent => visitor.t("발송 완료", "Sent"),
+        NotificationStatus::Delivered => visitor.t("도착", "Delivered"),
+        NotificationStatus::Failed => visitor.t("전송 실패", "Not sent"),
+    };
+    let under_way = |message: &NotificationView| message.status == NotificationStatus::Pending;
+    Ok(html! {
+        @if messages.is_empty() {
+            p class="soft" { (visitor.t("아직 보내 드린 문자가 없습니다.", "Nothing was sent to you yet.")) }
+        } @else {
+            // The script looks again for as long as some are on their way: no event tells of that.
+            ul class="messages" data-sending[messages.iter().any(under_way)] {
+                @for message in &messages {
+                    li {
+                        p lang="ko" { (message.text) }
+                        p class="small soft" {
+                            (when(visitor, message.created_at))
+                            span { (status(message.status)) }
+                        }
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// What a customer was told, for the script.
+pub async fn messages(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, Instead> {
+    let customer = visitor.customer()?;
+    Ok(piece(messages_of(&app, &visitor, customer).await?))
+}

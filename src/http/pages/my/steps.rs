@@ -1,0 +1,213 @@
+//! A rental's way from the order to the kitchen, as steps: what is done, what is under way, what comes; and
+//! the same in a sentence, for whoever hears the page.
+
+use maud::{Markup, html};
+
+use crate::{
+    domain::{
+        Event, Recorded, Timestamp,
+        delivery::DeliveryStatus,
+        payment::PaymentEvent,
+        rental::{CancelReason, RentalStatus},
+    },
+    http::{api::schema::Time, pages::text::Lang, session::Visitor},
+    shop::{PaymentStatus, Row},
+};
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Done,
+    Now,
+    Ahead,
+    Stop,
+}
+
+impl Stage {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Now => "now",
+            Self::Ahead => "ahead",
+            Self::Stop => "stop",
+        }
+    }
+
+    const fn said(self, lang: Lang) -> &'static str {
+        match self {
+            Self::Done => lang.t("완료", "done"),
+            Self::Now => lang.t("진행 중", "under way"),
+            Self::Ahead => lang.t("예정", "to come"),
+            Self::Stop => lang.t("중단", "stopped"),
+        }
+    }
+}
+
+/// A step.
+struct Step {
+    stage: Stage,
+    name: &'static str,
+    note: Option<&'static str>,
+    at: Option<Timestamp>,
+}
+
+/// When things happened, by the type of event.
+struct Moments<'a>(&'a [std::sync::Arc<Recorded>]);
+
+impl Moments<'_> {
+    fn of(&self, name: &str) -> Option<Timestamp> {
+        self.0.iter().rev().find(|recorded| recorded.event.name() == name).map(|recorded| recorded.meta.at)
+    }
+
+    /// Whether money was taken: when it was asked for, or as it was found out only afterwards.
+    fn captured(&self) -> bool {
+        self.0.iter().any(|recorded| match &recorded.event {
+            Event::Payment(PaymentEvent::PaymentApproved { .. }) => true,
+            Event::Payment(PaymentEvent::PaymentCancelRequested { late_capture, .. }) => {
+                late_capture.is_some()
+            }
+            _ => false,
+        })
+    }
+}
+
+/// Whether the purifier has left, and whether it is where it belongs.
+fn gone(row: &Row) -> (bool, bool) {
+    let installed = row.rental_status == RentalStatus::Delivered
+        || row.delivery_status == Some(DeliveryStatus::Delivered);
+    (installed || row.delivery_status == Some(DeliveryStatus::InTransit), installed)
+}
+
+/// Whether it is as it was when it had just been ordered and paid.
+#[must_use]
+pub fn just_confirmed(row: &Row) -> bool {
+    row.rental_status == RentalStatus::Confirmed && !gone(row).0
+}
+
+/// What has happened, in a sentence: the same for as long as nothing happens that a customer cares for.
+#[must_use]
+pub fn told(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) -> &'static str {
+    match (row.rental_status, gone(row)) {
+        (RentalStatus::Absent | RentalStatus::Placed, _) => {
+            lang.t("결제를 확인하고 있습니다.", "The payment is being confirmed.")
+        }
+        (RentalStatus::PaymentDeferred, _) => lang.t("결제를 기다립니다.", "It waits for your payment."),
+        (RentalStatus::Canceled, _) => match row.payment_status {
+            PaymentStatus::Approved => {
+                lang.t("취소되었습니다. 환불을 진행합니다.", "It is canceled, and being refunded.")
+            }
+            PaymentStatus::Canceled if Moments(events).captured() => {
+                lang.t("취소되었고, 환불을 마쳤습니다.", "It is canceled and refunded.")
+            }
+            _ => lang.t("취소되었습니다.", "It is canceled."),
+        },
+        (_, (_, true)) => lang.t("설치를 마쳤습니다.", "It is installed."),
+        (_, (true, _)) => lang.t("배송이 출발했습니다.", "It is on its way."),
+        (_, _) => lang.t("결제되었습니다. 배송을 준비합니다.", "It is paid, and being prepared."),
+    }
+}
+
+/// What became of the fee.
+#[must_use]
+pub fn fee(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) -> &'static str {
+    match (row.rental_status, row.payment_status) {
+        // Whatever may still come of the last try: it is the customer's turn.
+        (RentalStatus::PaymentDeferred, PaymentStatus::Requested | PaymentStatus::Unresolved) => {
+            lang.t("결제 대기", "To be paid")
+        }
+        (_, PaymentStatus::Requested | PaymentStatus::Unresolved) => lang.rental(RentalStatus::Placed),
+        (RentalStatus::Canceled, PaymentStatus::Approved) => lang.t("환불 진행 중", "Being refunded"),
+        (_, PaymentStatus::Canceled) if Moments(events).captured() => lang.t("환불 완료", "Refunded"),
+        (_, PaymentStatus::Canceled) => lang.t("청구 없음", "Not charged"),
+        (_, status) => lang.payment(status),
+    }
+}
+
+/// The steps of a rental, with the moments of its events.
+#[must_use]
+pub fn of(visitor: &Visitor, row: &Row, events: &[std::sync::Arc<Recorded>]) -> Markup {
+    let moments = Moments(events);
+    let steps = if row.rental_status == RentalStatus::Canceled {
+        canceled(visitor.lang, row, &moments)
+    } else {
+        on_its_way(visitor.lang, row, &moments)
+    };
+    html! {
+        ol class="steps across" {
+            @for Step { stage, name, note, at } in steps {
+                li class=(stage.class()) aria-current=[(stage == Stage::Now).then_some("step")] {
+                    b { (name) } span class="unseen" { " (" (stage.said(visitor.lang)) ")" }
+                    @if let Some(at) = at { time datetime=(Time(at)) { (visitor.lang.moment(at)) } }
+                    @if let Some(note) = note { span class="note" { (note) } }
+                }
+            }
+        }
+    }
+}
+
+/// The step under way is called by what is true now, the others by what is reached with them.
+fn on_its_way(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
+    let paid = matches!(row.rental_status, RentalStatus::Confirmed | RentalStatus::Delivered);
+    let (left, installed) = gone(row);
+    let stage = |done: bool, now: bool| match (done, now) {
+        (true, _) => Stage::Done,
+        (false, true) => Stage::Now,
+        (false, false) => Stage::Ahead,
+    };
+    let paying = match row.rental_status {
+        RentalStatus::PaymentDeferred => Some(lang.t("결제를 기다립니다", "Waiting for your payment")),
+        RentalStatus::Placed => Some(lang.t("확인하고 있습니다", "Being confirmed")),
+        _ => None,
+    };
+    let payment = if paid { lang.t("결제 완료", "Paid") } else { lang.t("결제", "Payment") };
+    let preparing = if paid && !left {
+        lang.t("배송 준비 중", "Being prepared")
+    } else {
+        lang.t("배송 준비", "Prepared")
+    };
+    let on_its_way = left && !installed;
+    let sent =
+        if on_its_way { lang.t("배송 중", "On its way") } else { lang.t("배송 출발", "Sent out") };
+    let coming = on_its_way.then(|| lang.t("기사님이 가고 있습니다", "The fitter is on the way"));
+    let step = |stage, name, note, at| Step { stage, name, note, at };
+    vec![
+        step(Stage::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at)),
+        step(stage(paid, true), payment, paying, moments.of("PaymentApproved").filter(|_| paid)),
+        step(stage(left, paid), preparing, None, moments.of("DeliveryStarted").filter(|_| left)),
+        step(stage(installed, left), sent, coming, moments.of("DeliveryDispatched")),
+        step(
+            stage(installed, false),
+            lang.t("설치 완료", "Installed"),
+            None,
+            moments.of("DeliveryCompleted"),
+        ),
+    ]
+}
+
+fn canceled(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
+    let approved = moments.of("PaymentApproved");
+    let step = |stage, name, note, at| Step { stage, name, note, at };
+    let mut steps = vec![step(Stage::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at))];
+    if approved.is_some() {
+        steps.push(step(Stage::Done, lang.t("결제 완료", "Paid"), None, approved));
+    }
+    let reason = row.cancel_reason.map(|reason| lang.reason(reason));
+    steps.push(step(Stage::Stop, lang.t("취소", "Canceled"), reason, moments.of("RentalCanceled")));
+    let settled = moments.of("PaymentCanceled");
+    steps.push(match row.payment_status {
+        PaymentStatus::Canceled if moments.captured() => {
+            step(Stage::Done, lang.t("환불 완료", "Refunded"), None, settled)
+        }
+        PaymentStatus::Declined | PaymentStatus::Canceled => {
+            step(Stage::Done, lang.t("청구 없음", "Not charged"), None, settled)
+        }
+        _ if row.cancel_reason == Some(CancelReason::PaymentDeclined) => {
+            step(Stage::Done, lang.t("청구 없음", "Not charged"), None, None)
+        }
+        PaymentStatus::Requested | PaymentStatus::Unresolved | PaymentStatus::Approved => {
+            let note = lang.t("처리하고 있습니다", "Under way");
+            step(Stage::Now, lang.t("환불", "Refund"), Some(note), None)
+        }
+    });
+    steps
+}

@@ -1,0 +1,327 @@
+//! Signing up, logging in and out, and choosing a language.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::HeaderName,
+    web::{self, Query},
+};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::{
+    domain::{phone::Phone, text::line},
+    http::{
+        App,
+        pages::{
+            admin::{self, wording},
+            layout::{Field, Instead, OrPage as _, Page, Place, hidden, see_other},
+            text::{
+                LANGUAGE, Lang,
+                problems::{of_line, told, wait},
+            },
+        },
+        problem::{Problem, kinds::Kind},
+        session::{Filled, SESSION, Visitor, set_cookie},
+    },
+};
+
+/// Where to go on to.
+#[derive(Default, Deserialize)]
+pub struct Onward {
+    #[serde(default)]
+    to: String,
+}
+
+impl Onward {
+    /// A path of this site, or else `otherwise`: nobody is led away by a link that looks like ours.
+    fn path(&self, otherwise: &str) -> String {
+        let ours = self.to.starts_with('/')
+            && !self.to.starts_with("//")
+            && self.to.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b'\\');
+        if ours { self.to.clone() } else { otherwise.to_owned() }
+    }
+}
+
+/// Percent-encoded for a query.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+/// Chooses a language.
+pub async fn language(request: HttpRequest, code: web::Path<String>, onward: Query<Onward>) -> HttpResponse {
+    let chosen = Lang::named(&code).map(|lang| set_cookie(&request, LANGUAGE, lang.code(), true));
+    go_on(&onward.path("/"), chosen)
+}
+
+/// What a form says of its last try.
+#[derive(Default)]
+struct Last<'a> {
+    name: &'a str,
+    phone: &'a str,
+    problem: Option<Problem>,
+    /// Which fields, and what is wrong with each.
+    wrong: Vec<(&'static str, String)>,
+}
+
+impl Last<'_> {
+    fn wrong(&self, field: &str) -> Option<&str> {
+        self.wrong.iter().find(|(name, _)| *name == field).map(|(_, text)| text.as_str())
+    }
+}
+
+fn alert(visitor: &Visitor, problem: Option<&Problem>) -> Markup {
+    html! {
+        @if let Some(problem) = problem {
+            @let told = told(visitor.lang, problem);
+            div class="notice bad" role="alert" {
+                b { (told.title) }
+                p { (told.text) }
+                @if let Some(wait) = wait(visitor.lang, problem) { p { (wait) } }
+            }
+        }
+    }
+}
+
+fn phone_field<'a>(visitor: &Visitor, last: &'a Last<'_>) -> Field<'a> {
+    Field {
+        kind: "tel",
+        autocomplete: "username",
+        max: Some(32),
+        wrong: last.wrong("phone"),
+        ..Field::new("phone", visitor.t("휴대폰 번호", "Mobile number"), last.phone)
+    }
+}
+
+fn sign_up_page<'a>(visitor: &'a Visitor, to: &str, last: &Last<'_>) -> Page<'a> {
+    let long = visitor.t("8자 이상", "At least 8 characters");
+    let content = html! {
+        div class="wide narrow stack" {
+            h1 { (visitor.t("회원가입", "Sign up")) }
+            (alert(visitor, last.problem.as_ref()))
+            form class="card stack" method="post" action={ "/sign-up?to=" (encoded(to)) } {
+                (hidden(visitor))
+                div class="fields" {
+                    (Field { autocomplete: "name", max: Some(100), wrong: last.wrong("name"),
+                        ..Field::new("name", visitor.t("이름", "Name"), last.name) })
+                    (phone_field(visitor, last))
+                    (Field { kind: "password", autocomplete: "new-password", hint: Some(long), max: Some(128),
+                        wrong: last.wrong("password"),
+                        ..Field::new("password", visitor.t("비밀번호", "Password"), "") })
+                }
+                button class="button full" { (visitor.t("가입하기", "Sign up")) }
+                p class="small soft" { (visitor.t(
+                    "배송과 결제 소식을 이 번호로 알려 드립니다.",
+                    "We text this number when something happens to your delivery or payment.",
+                )) }
+            }
+            p { (visitor.t("이미 회원이신가요? ", "Have an account? "))
+                a href={ "/log-in?to=" (encoded(to)) } { (visitor.t("로그인", "Log in")) } }
+        }
+    };
+    let title = visitor.t("회원가입", "Sign up");
+    Page { visitor, place: Place::Elsewhere, title, script: Some("form.js"), content }
+}
+
+/// The form to sign up by.
+pub async fn sign_up(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
+    sign_up_page(&visitor, &onward.path("/"), &Last::default()).show()
+}
+
+const fn wrong_phone(visitor: &Visitor) -> &'static str {
+    visitor.t("010으로 시작하는 휴대폰 번호를 적어 주세요.", "A Korean mobile number, such as 010-1234-5678.")
+}
+
+fn wrong_password(visitor: &Visitor, password: &str) -> Option<&'static str> {
+    match password.chars().count() {
+        0 => Some(visitor.t("비밀번호를 정해 주세요.", "Please choose a password.")),
+        1..8 => Some(visitor.t("비밀번호가 너무 짧습니다.", "The password is too short.")),
+        8..=128 => None,
+        _ => Some(visitor.t(
+            "비밀번호가 너무 깁니다. 128자까지 쓸 수 있습니다.",
+            "The password is too long: at most 128 characters.",
+        )),
+    }
+}
+
+/// Signs up, and logs in.
+pub async fn do_sign_up(
+    app: web::Data<App>,
+    request: HttpRequest,
+    onward: Query<Onward>,
+    filled: Filled,
+) -> HttpResponse {
+    let Filled { visitor, because, fields } = filled;
+    let (to, password) = (onward.path("/"), fields.get("password").to_owned());
+    let (name, phone) = (line(fields.get("name"), 1, 100), Phone::parse(fields.get("phone")));
+    let mut last = Last { name: fields.get("name"), phone: fields.get("phone"), ..Last::default() };
+    let rule = name.clone().err().map(|rule| ("name", of_line(visitor.lang, last.name, rule)));
+    last.wrong.extend(rule);
+    last.wrong.extend(phone.is_err().then(|| ("phone", wrong_phone(&visitor).to_owned())));
+    last.wrong.extend(wrong_password(&visitor, &password).map(|text| ("password", text.to_owned())));
+    let (Ok(name), Ok(phone), true) = (name, phone.clone(), last.wrong.is_empty()) else {
+        last.problem = Some(Problem::new(Kind::InvalidRequest, ""));
+        return sign_up_page(&visitor, &to, &last).show_as(Kind::InvalidRequest.status());
+    };
+    let signed_up = app.shop.sign_up(name, phone.clone(), password.clone(), because).await;
+    let opened = match signed_up {
+        Ok(_) => app.shop.log_in(phone, password, None).await,
+        Err(error) => Err(error),
+    };
+    match opened {
+        Ok(session) => begin(&request, &session.token, &to),
+        Err(error) => {
+            let problem = Problem::from(error);
+            let status = problem.kind.status();
+            last.problem = Some(problem);
+            sign_up_page(&visitor, &to, &last).show_as(status)
+        }
+    }
+}
+
+/// Goes on as somebody who is logged in.
+fn begin(request: &HttpRequest, token: &str, to: &str) -> HttpResponse {
+    go_on(to, Some(set_cookie(request, SESSION, token, false)))
+}
+
+/// Goes on, with a cookie.
+fn go_on(to: &str, cookie: Option<(HeaderName, String)>) -> HttpResponse {
+    let mut response = see_other(to);
+    if let Some((name, value)) = cookie
+        && let Ok(value) = value.parse()
+    {
+        response.headers_mut().append(name, value);
+    }
+    response
+}
+
+fn log_in_page<'a>(visitor: &'a Visitor, to: &str, last: &Last<'_>) -> Page<'a> {
+    let content = html! {
+        div class="wide narrow stack" {
+            h1 { (visitor.t("로그인", "Log in")) }
+            (alert(visitor, last.problem.as_ref()))
+            form class="card stack" method="post" action={ "/log-in?to=" (encoded(to)) } {
+                (hidden(visitor))
+                div class="fields" {
+                    (phone_field(visitor, last))
+                    (Field { kind: "password", autocomplete: "current-password", max: Some(128),
+                        ..Field::new("password", visitor.t("비밀번호", "Password"), "") })
+                }
+                button class="button full" { (visitor.t("로그인", "Log in")) }
+            }
+            p { (visitor.t("처음이신가요? ", "New here? "))
+                a href={ "/sign-up?to=" (encoded(to)) } { (visitor.t("회원가입", "Sign up")) } }
+        }
+    };
+    let title = visitor.t("로그인", "Log in");
+    Page { visitor, place: Place::Elsewhere, title, script: Some("form.js"), content }
+}
+
+/// The form to log in by.
+pub async fn log_in(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
+    log_in_page(&visitor, &onward.path("/"), &Last::default()).show()
+}
+
+/// Logs a customer in.
+pub async fn do_log_in(
+    app: web::Data<App>,
+    request: HttpRequest,
+    onward: Query<Onward>,
+    filled: Filled,
+) -> HttpResponse {
+    let Filled { visitor, fields, .. } = filled;
+    let to = onward.path("/");
+    let opened = match Phone::parse(fields.get("phone")) {
+        Ok(phone) => {
+            let password = fields.get("password").to_owned();
+            app.shop.log_in(phone, password, None).await.map_err(Problem::from)
+        }
+        // A number that is none has no account.
+        Err(_) => Err(Problem::new(Kind::Unauthorized, "")),
+    };
+    match opened {
+        Ok(session) => begin(&request, &session.token, &to),
+        Err(problem) => {
+            let status = problem.kind.status();
+            let last = Last { phone: fields.get("phone"), problem: Some(problem), ..Last::default() };
+            log_in_page(&visitor, &to, &last).show_as(status)
+        }
+    }
+}
+
+/// Logs out.
+pub async fn log_out(
+    app: web::Data<App>,
+    request: HttpRequest,
+    filled: Filled,
+) -> Result<HttpResponse, Instead> {
+    if let Some(token) = filled.visitor.token().filter(|_| filled.visitor.principal.is_some()) {
+        app.shop.log_out(token).await.or_page(&filled.visitor)?;
+    }
+    Ok(begin(&request, "", "/"))
+}
+
+fn operator_page<'a>(visitor: &'a Visitor, to: &str, problem: Option<&Problem>) -> Page<'a> {
+    let hint = visitor.t(
+        "서버의 데이터 디렉터리에 있는 operator.key 파일의 내용입니다.",
+        "What the file operator.key in the server's data directory holds.",
+    );
+    let content = html! {
+        div class="wide narrow stack" {
+            h1 { (visitor.t("매장 로그인", "Log in as the shop")) }
+            (admin::alert(problem.map(|problem| wording::told(visitor.lang, problem))))
+            form class="card stack" method="post" action={ "/admin/log-in?to=" (encoded(to)) } {
+                (hidden(visitor))
+                div class="fields" {
+                    (Field { kind: "password", hint: Some(hint), autocomplete: "current-password",
+                        ..Field::new("operatorKey", visitor.t("운영자 키", "Operator key"), "") })
+                }
+                button class="button full" { (visitor.t("로그인", "Log in")) }
+            }
+        }
+    };
+    let title = visitor.t("매장 로그인", "Log in as the shop");
+    Page { visitor, place: Place::Admin, title, script: Some("form.js"), content }
+}
+
+/// The form that the operator logs in by.
+pub async fn operator(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
+    operator_page(&visitor, &onward.path("/admin"), None).show()
+}
+
+/// Logs the operator in.
+pub async fn do_operator(
+    app: web::Data<App>,
+    request: HttpRequest,
+    onward: Query<Onward>,
+    filled: Filled,
+) -> HttpResponse {
+    let Filled { visitor, fields, .. } = filled;
+    let to = onward.path("/admin");
+    match app.shop.log_in_operator(fields.get("operatorKey").trim(), None).await {
+        Ok(session) => begin(&request, &session.token, &to),
+        Err(error) => {
+            let problem = Problem::from(error);
+            operator_page(&visitor, &to, Some(&problem)).show_as(problem.kind.status())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_led_away() {
+        for bad in ["https://evil.example", "//evil.example", "", "my", "/\\evil.example", "/ x", "/\r\nx"] {
+            assert_eq!(Onward { to: bad.to_owned() }.path("/"), "/", "{bad:?}");
+        }
+        assert_eq!(Onward { to: "/my?x=1".to_owned() }.path("/"), "/my?x=1");
+    }
+}

@@ -1,0 +1,143 @@
+//! `/`: the purifiers; what there is of each, and what it costs.
+
+pub mod account;
+pub mod cards;
+pub mod image;
+pub mod renting;
+
+use actix_web::{HttpResponse, web};
+use maud::{Markup, PreEscaped, html};
+
+use super::layout::{Instead, OrPage as _, Page, Place};
+use crate::{
+    domain::{Money, ProductId},
+    http::{
+        App,
+        problem::{Problem, kinds::Kind},
+        session::Visitor,
+    },
+    shop::{PageRequest, ProductView},
+};
+
+/// How many purifiers one page shows.
+const SHOWN_MAX: usize = 60;
+
+/// The shop's first page.
+pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, Instead> {
+    let all = PageRequest { cursor: None, limit: SHOWN_MAX };
+    let products = app.shop.products(None, &all).or_page(&visitor)?;
+    let mut shown: Vec<_> = products.items.iter().filter(|product| !product.withdrawn).collect();
+    // What can be rented comes first.
+    shown.sort_by_key(|product| !product.available());
+    let content = html! {
+        (hero(&visitor))
+        div class="wide section" {
+            section aria-labelledby="all" class="stack" {
+                div class="row apart" {
+                    h2 id="all" { (visitor.t("정수기 고르기", "Choose a purifier")) }
+                    span class="soft small num" {
+                        @match visitor.t("ko", "en") {
+                            "ko" => { (shown.len()) "개 제품" }
+                            _ => { (shown.len()) " models" }
+                        }
+                    }
+                }
+                @if shown.is_empty() {
+                    p class="card" { (visitor.t("곧 새 정수기를 준비하겠습니다.", "New purifiers are coming soon.")) }
+                } @else {
+                    ul class="grid" { @for product in shown { li { (tile(&visitor, product)) } } }
+                }
+            }
+        }
+    };
+    let title = visitor.t("정수기 렌탈", "Rent a water purifier");
+    Ok(Page { visitor: &visitor, place: Place::Shop, title, script: None, content }.show())
+}
+
+fn hero(visitor: &Visitor) -> Markup {
+    let promises = [
+        ("신청과 결제를 한 번에", "Order and pay in one step"),
+        ("설치 전 언제든 취소·환불", "Cancel any time before it is installed"),
+        ("배송 상황을 실시간으로", "Watch your delivery live"),
+    ];
+    html! {
+        div class="hero" {
+            div class="wide" {
+                div class="words" {
+                    h1 {
+                        (visitor.t("매일 마시는 물,", "The water you drink every day,")) br;
+                        (visitor.t("샘처럼 맑게.", "clear as a spring."))
+                    }
+                    p { (visitor.t(
+                        "집에 맞는 정수기를 고르고, 한 번의 결제로 렌탈을 시작하세요. 배송부터 설치까지 마이페이지에서 바로 확인할 수 있습니다.",
+                        "Choose the purifier that suits your home and start with one payment. Follow it \
+                         from our door to your kitchen on My Page.",
+                    )) }
+                    ul class="promise" {
+                        @for (korean, english) in promises { li { (check()) (visitor.t(korean, english)) } }
+                    }
+                }
+            }
+            (PreEscaped(include_str!("../../../../ui/spring.svg")))
+            (PreEscaped(include_str!("../../../../ui/waves.svg")))
+        }
+    }
+}
+
+fn check() -> Markup {
+    html! {
+        svg viewBox="0 0 20 20" aria-hidden="true" focusable="false" {
+            circle cx="10" cy="10" r="9" fill="#0a6a8a" {}
+            path d="M6 10.300l2.700 2.700L14.200 7.500" fill="none" stroke="#fff" stroke-width="2"
+                stroke-linecap="round" stroke-linejoin="round" {}
+        }
+    }
+}
+
+fn tile(visitor: &Visitor, product: &ProductView) -> Markup {
+    let gone = if product.available() { "" } else { " gone" };
+    html! {
+        article class={ "card product" (gone) } {
+            div class="face" { (image::of(product)) }
+            div class="words" {
+                p class="small soft" { (product.offer.model) }
+                h3 { a href={ "/products/" (product.id) } { (product.offer.name) } }
+                @if let Some(first) = product.offer.description.lines().next() {
+                    p class="small soft clamp" { (first) }
+                }
+                div class="row apart" { (price(visitor, product.offer.fee)) (stock(visitor, product)) }
+            }
+        }
+    }
+}
+
+/// What a rental costs, and how often that is paid.
+pub(crate) fn price(visitor: &Visitor, fee: Money) -> Markup {
+    html! { p class="price num" { (visitor.lang.won(fee)) " " small { (visitor.t(
+        "렌탈료 · 1회 결제",
+        "one-time fee",
+    )) } } }
+}
+
+/// What there is of a product, in words.
+pub(crate) fn stock(visitor: &Visitor, product: &ProductView) -> Markup {
+    match product.stock {
+        _ if product.withdrawn => html! { span class="tag off" { (visitor.t(
+            "렌탈 종료",
+            "No longer for rent",
+        )) } },
+        0 => html! { span class="tag bad" { (visitor.t("품절", "Sold out")) } },
+        few @ 1..=3 => html! {
+            span class="tag wait num" { (visitor.t("", "Only ")) (few) (visitor.t("대 남음", " left")) }
+        },
+        many => html! {
+            span class="tag good num" { (visitor.t("재고 ", "")) (many) (visitor.t("대", " in stock")) }
+        },
+    }
+}
+
+/// A purifier that a page is about.
+pub(crate) fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, Instead> {
+    let product = ProductId::parse(id).ok().and_then(|id| app.shop.product(id));
+    product.ok_or_else(|| Problem::new(Kind::ProductNotFound, "there is no such product")).or_page(visitor)
+}

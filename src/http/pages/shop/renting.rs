@@ -1,0 +1,294 @@
+//! `/products/{id}`: one purifier, the form to rent it, and renting it.
+
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+
+use super::{cards, find, image, price, stock};
+use crate::{
+    domain::{Money, address::Address, text::line},
+    gateways::AUTHENTICATION_REQUIRED,
+    http::{
+        App,
+        pages::{
+            layout::{Field, Instead, Page, Place, hidden, see_other},
+            text::problems::{Told, of_line, told},
+        },
+        problem::{Problem, kinds::Kind},
+        session::{Fields, Filled, Typed, Visitor},
+    },
+    shop::{Order, PayOutcome, Principal, ProductView},
+};
+
+/// What stands in the order form, and what is wrong with it.
+#[derive(Default)]
+struct Draft {
+    fields: Fields,
+    wrong: Vec<String>,
+    told: Option<(Kind, Told)>,
+}
+
+impl Draft {
+    fn wrong(&self, visitor: &Visitor, field: &str) -> Option<String> {
+        self.wrong.iter().find(|wrong| *wrong == field)?;
+        let typed = self.fields.get(field);
+        let (min, max) = match field {
+            "recipient" => (1, 100),
+            "line1" => (1, 200),
+            "line2" => (0, 200),
+            "card" => return Some(visitor.t("카드를 골라 주세요.", "Please choose a card.").to_owned()),
+            _ => {
+                let rule = visitor.t("우편번호 다섯 자리를 적어 주세요.", "Five digits, please.");
+                return Some(rule.to_owned());
+            }
+        };
+        line(typed, min, max).err().map(|rule| of_line(visitor.lang, typed, rule))
+    }
+
+    /// Whether it says already that there is none.
+    fn tells_sold_out(&self) -> bool {
+        matches!(self.told, Some((Kind::OutOfStock | Kind::ProductWithdrawn, _)))
+    }
+}
+
+/// One purifier, and the form to rent it.
+pub async fn product(
+    app: web::Data<App>,
+    visitor: Visitor,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Instead> {
+    let product = find(&app, &visitor, &id)?;
+    Ok(show(&app, &visitor, &product, &Draft::default()).await.show())
+}
+
+async fn show<'a>(app: &App, visitor: &'a Visitor, product: &'a ProductView, draft: &Draft) -> Page<'a> {
+    let offer = &product.offer;
+    let ordering = ordering(app, visitor, product, draft).await;
+    let content = html! {
+        div class="wide stack" {
+            p class="small" { a href="/" { "← " (visitor.t("정수기 목록", "All purifiers")) } }
+            div class="two" {
+                div class="stack stays" {
+                    div class="big-face" { (image::of(product)) }
+                }
+                div class="stack" {
+                    div class="tight" {
+                        p class="soft" { (offer.model) }
+                        h1 { (offer.name) }
+                        div class="row" { (price(visitor, offer.fee)) (stock(visitor, product)) }
+                    }
+                    @for line in offer.description.lines() {
+                        @if !line.trim().is_empty() { p { (line) } }
+                    }
+                    (ordering)
+                }
+            }
+        }
+    };
+    Page { visitor, place: Place::Shop, title: &offer.name, script: Some("form.js"), content }
+}
+
+async fn ordering(app: &App, visitor: &Visitor, product: &ProductView, draft: &Draft) -> Markup {
+    let told = draft.told.map(|(_, told)| {
+        html! {
+            div class="notice bad" role="alert" { b { (told.title) } p { (told.text) } }
+        }
+    });
+    let body = match visitor.principal {
+        _ if draft.tells_sold_out() && !product.available() => html! {
+            p { a href="/" { (visitor.t("다른 정수기 보기", "See other purifiers")) } }
+        },
+        _ if product.withdrawn => html! {
+            div class="notice" { b { (visitor.t("더 이상 렌탈하지 않는 제품입니다", "No longer for rent")) }
+                p { a href="/" { (visitor.t("다른 정수기 보기", "See other purifiers")) } } }
+        },
+        _ if product.stock == 0 => html! {
+            div class="notice wait" { b { (visitor.t("지금은 품절입니다", "Sold out for now")) }
+                p { (visitor.t(
+                    "재입고되면 이 페이지에서 바로 렌탈하실 수 있습니다.",
+                    "Once it is restocked you can rent it right here.",
+                )) }
+                p { a href="/" { (visitor.t("다른 정수기 보기", "See other purifiers")) } } }
+        },
+        None if draft.told.is_some() => html! {
+            (log_in_aside(visitor, product))
+            (order_form(app, visitor, product, draft, ""))
+        },
+        None => log_in_first(visitor, product),
+        Some(Principal::Operator) => html! {
+            div class="notice" { p { (visitor.t("매장 계정으로 보고 있습니다. ", "You look at it as the shop. "))
+                a href={ "/admin/products/" (product.id) } { (visitor.t("이 제품 수정", "Edit this product")) } } }
+        },
+        Some(Principal::Customer(customer)) => {
+            let name = app.shop.customer(customer).await.map(|customer| customer.name).unwrap_or_default();
+            order_form(app, visitor, product, draft, &name)
+        }
+    };
+    html! { @if let Some(told) = told { (told) } (body) }
+}
+
+fn log_in_first(visitor: &Visitor, product: &ProductView) -> Markup {
+    let to = super::account::encoded(&format!("/products/{}", product.id));
+    html! {
+        div class="card stack" {
+            p { (visitor.t(
+                "렌탈하려면 로그인이 필요합니다. 가입은 1분이면 됩니다.",
+                "Log in to rent it. Signing up takes a minute.",
+            )) }
+            div class="row" {
+                a class="button" href={ "/sign-up?to=" (to) } { (visitor.t(
+                    "가입하고 렌탈하기",
+                    "Sign up and rent",
+                )) }
+                a class="button quiet" href={ "/log-in?to=" (to) } { (visitor.t("로그인", "Log in")) }
+            }
+        }
+    }
+}
+
+/// The way to log in beside a form that was filled in: it stays open as it is.
+fn log_in_aside(visitor: &Visitor, product: &ProductView) -> Markup {
+    let to = super::account::encoded(&format!("/products/{}", product.id));
+    html! {
+        p {
+            a class="button" href={ "/log-in?to=" (to) } target="_blank" rel="noopener" {
+                (visitor.t("새 창에서 로그인", "Log in (new window)"))
+            }
+        }
+    }
+}
+
+fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &Draft, name: &str) -> Markup {
+    let value = |field: &str| draft.fields.get(field).to_owned();
+    let (recipient, postal_code) = (value("recipient"), value("postalCode"));
+    let (line1, line2) = (value("line1"), value("line2"));
+    // A name that was taken out on purpose is not put back.
+    let recipient = if draft.fields.has("recipient") { &recipient } else { name };
+    let [no_recipient, no_code, no_line1, no_line2, no_card] =
+        ["recipient", "postalCode", "line1", "line2", "card"].map(|field| draft.wrong(visitor, field));
+    html! {
+        form class="card stack" method="post" action={ "/products/" (product.id) "/rent" } data-once {
+            h2 { (visitor.t("렌탈 신청", "Rent it")) }
+            (hidden(visitor))
+            input type="hidden" name="key" value=(app.shop.nonce());
+            input type="hidden" name="fee" value=(product.offer.fee.as_won());
+            div class="fields" {
+                (Field { autocomplete: "name", max: Some(100), wrong: no_recipient.as_deref(),
+                    ..Field::new("recipient", visitor.t("받는 분", "Recipient"), recipient) })
+                div class="pair first-small" {
+                    (Field { autocomplete: "postal-code", pattern: Some("[0-9]{5}"), max: Some(5),
+                        wrong: no_code.as_deref(),
+                        ..Field::new("postalCode", visitor.t("우편번호", "Postal code"), &postal_code) })
+                    (Field { autocomplete: "address-line1", max: Some(200), wrong: no_line1.as_deref(),
+                        ..Field::new("line1", visitor.t("주소", "Address"), &line1) })
+                }
+                (Field { autocomplete: "address-line2", max: Some(200), optional: true,
+                    wrong: no_line2.as_deref(),
+                    ..Field::new("line2", visitor.t("상세 주소 (선택)", "Flat or floor (optional)"), &line2) })
+                (cards::choice(app, visitor, draft.fields.get("card"), no_card.as_deref()))
+            }
+            button class="button full" {
+                span class="num" { (visitor.lang.won(product.offer.fee)) }
+                " " (visitor.t("결제하고 렌탈하기", "· pay and rent"))
+            }
+            p class="small soft" { (visitor.t(
+                "결제가 확인되면 렌탈이 확정되고 배송을 준비합니다. 설치 전에는 언제든 취소하고 전액 환불받을 수 있습니다.",
+                "Once the payment is confirmed we prepare your delivery. Until it is installed you can \
+                 cancel and get all of it back.",
+            )) }
+        }
+    }
+}
+
+/// Rents a purifier, and leads to where it can be watched; or says why not.
+pub async fn rent(app: web::Data<App>, id: web::Path<String>, typed: Typed) -> Result<HttpResponse, Instead> {
+    let Filled { visitor, because, fields } = match typed {
+        // Whoever is logged in no more, or anew, need not type it all again.
+        Typed::Ours(Filled { visitor, fields, .. }) | Typed::Stale(visitor, fields)
+            if visitor.principal.is_none() =>
+        {
+            return kept(&app, &visitor, &id, fields, Kind::Unauthorized).await;
+        }
+        Typed::Stale(visitor, fields) => return kept(&app, &visitor, &id, fields, Kind::Forbidden).await,
+        Typed::Ours(filled) => filled,
+    };
+    let customer_id = visitor.customer()?;
+    let product = find(&app, &visitor, &id)?;
+    let again = async |problem: Problem, fields: Fields, wrong: Vec<String>| {
+        let draft = Draft { fields, wrong, told: Some((problem.kind, told(visitor.lang, &problem))) };
+        // What it is now: the stock may have gone, or the fee have changed.
+        let product = app.shop.product(product.id).unwrap_or_else(|| product.clone());
+        show(&app, &visitor, &product, &draft).await.show_as(problem.kind.status())
+    };
+    let (address, method) = (address_of(&fields), cards::chosen(&fields));
+    let (address, method) = match (address, method) {
+        (Ok(address), Some(method)) => (address, method),
+        (address, method) => {
+            let mut wrong: Vec<_> = address.err().unwrap_or_default();
+            wrong.extend(method.is_none().then(|| "card".to_owned()));
+            let problem = Problem::new(Kind::InvalidRequest, "fields break their rules");
+            return Ok(again(problem, fields, wrong).await);
+        }
+    };
+    let expected_fee = fields.get("fee").parse().ok().map(Money::won);
+    let order = Order { customer_id, product_id: product.id, address, method, expected_fee };
+    let placed = match app.shop.place_rental(order, because).await {
+        Ok(placed) => placed,
+        Err(error) => return Ok(again(error.into(), fields, Vec::new()).await),
+    };
+    let kind = match &placed.outcome {
+        PayOutcome::Confirmed | PayOutcome::Deferred { .. } => {
+            return Ok(see_other(&format!("/my/rentals/{}?new", placed.rental.id)));
+        }
+        PayOutcome::Declined { code } if code.as_deref() == Some(AUTHENTICATION_REQUIRED) => {
+            Kind::AuthenticationRequired
+        }
+        PayOutcome::Declined { .. } => Kind::PaymentDeclined,
+        PayOutcome::Canceled => Kind::RentalCanceled,
+        PayOutcome::Unavailable { .. } => Kind::PaymentUnavailable,
+    };
+    Ok(again(Problem::new(kind, ""), fields, Vec::new()).await)
+}
+
+/// The form as it was filled in, though nothing is done: the session is over, or another one.
+async fn kept(
+    app: &App,
+    visitor: &Visitor,
+    id: &str,
+    fields: Fields,
+    kind: Kind,
+) -> Result<HttpResponse, Instead> {
+    let product = find(app, visitor, id)?;
+    let [title, text] = if kind == Kind::Unauthorized {
+        [
+            visitor.t("로그인이 필요합니다", "Please log in"),
+            visitor.t(
+                "아직 신청되지 않았고 결제되지 않았습니다. 적으신 내용은 아래에 그대로 있습니다. 새 창에서 로그인한 뒤, 이 화면으로 \
+                 돌아와 다시 신청해 주세요.",
+                "Nothing was ordered or charged, and what you typed is still below. Log in in a new window, \
+                 then come back here and send it again.",
+            ),
+        ]
+    } else {
+        [
+            visitor.t("한 번 더 확인해 주세요", "Please confirm once more"),
+            visitor.t(
+                "이 화면을 연 뒤에 로그인 상태가 바뀌었습니다. 아직 신청되지 않았고 결제되지 않았습니다. 적으신 내용을 확인하고 \
+                 다시 신청해 주세요.",
+                "You logged in or out since this page was opened. Nothing was ordered or charged. Look at \
+                 what you typed, and send it again.",
+            ),
+        ]
+    };
+    let draft = Draft { fields, told: Some((kind, Told { title, text })), ..Draft::default() };
+    Ok(show(app, visitor, &product, &draft).await.show_as(kind.status()))
+}
+
+/// The address, or the fields that break its rules.
+fn address_of(fields: &Fields) -> Result<Address, Vec<String>> {
+    let text = |name: &str| fields.get(name).to_owned();
+    let line2 = Some(text("line2")).filter(|line2| !line2.trim().is_empty());
+    let (recipient, postal_code, line1) = (text("recipient"), text("postalCode"), text("line1"));
+    let postal_code = postal_code.trim().to_owned();
+    let address = Address { recipient, postal_code, line1, line2 }.checked();
+    address.map_err(|wrong| wrong.into_iter().map(|(field, _)| field.to_owned()).collect())
+}

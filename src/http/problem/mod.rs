@@ -1,0 +1,321 @@
+//! Failures as RFC 9457 problems: one table of kinds, one match from every error.
+//!
+//! A handler returns a [`Problem`]; the `correlation` middleware writes it out, since only that knows
+//! the request it belongs to. What the framework itself refuses becomes a problem there, too.
+
+pub mod kinds;
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use self::kinds::Kind;
+use crate::{
+    actors::entity::ask::AskError,
+    domain::{
+        Rejection,
+        account::AccountError,
+        context::ContextError,
+        delivery::{DeliveryError, DeliveryStatus},
+        payment::PaymentError,
+        product::ProductError,
+        rental::RentalError,
+    },
+    gateways::Unfit,
+    shop::ShopError,
+    store::{BackUpError, CommitError, StoreError},
+};
+
+/// The media type of a problem.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+/// When to come back after a failure that says nothing of it, in ms.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+/// A field that breaks its rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Where: a JSON Pointer (RFC 6901) into the body, or `/query/…`, `/headers/…`.
+    pub pointer: String,
+    /// The rule.
+    pub detail: String,
+}
+
+/// A failure (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Problem)]
+pub struct Written<'a> {
+    /// What kind: a page of this server that says what to do.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/out-of-stock")]
+    kind: String,
+    /// What kind, in a few words.
+    title: &'static str,
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// In words, about this occurrence.
+    detail: &'a str,
+    /// The path of the call.
+    instance: &'a str,
+    /// Tell it to whoever helps you.
+    correlation_id: &'a str,
+    /// The fields at fault.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
+    errors: &'a [FieldError],
+}
+
+/// A failure, as the client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What kind.
+    pub kind: Kind,
+    /// In words, about this occurrence.
+    pub detail: String,
+    /// The fields at fault.
+    pub errors: Vec<FieldError>,
+    /// When to come back, in ms; every 429 and 503 has one.
+    pub retry_after_ms: Option<u64>,
+    /// Where what did happen can be seen.
+    pub location: Option<String>,
+    /// Headers beside these.
+    pub headers: Vec<(HeaderName, String)>,
+    /// What stands in the log, and never in the answer.
+    pub internal: Option<String>,
+}
+
+impl Problem {
+    /// A problem of this kind.
+    #[must_use]
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let back_off =
+            matches!(kind.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_ms: back_off.then_some(RETRY_AFTER_MS),
+            location: None,
+            headers: Vec::new(),
+            internal: None,
+        }
+    }
+
+    /// There is no such thing here, or not for this client.
+    #[must_use]
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Kind::NotFound, format!("there is no such {what}"))
+    }
+
+    /// Fields break their rules.
+    #[must_use]
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        Self { errors, ..Self::new(Kind::InvalidRequest, "fields break their rules") }
+    }
+
+    /// One field breaks its rule.
+    #[must_use]
+    pub fn invalid_field(pointer: &str, detail: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError { pointer: pointer.to_owned(), detail: detail.into() }])
+    }
+
+    /// The same, with the moment to come back.
+    #[must_use]
+    pub fn retry_after(mut self, ms: u64) -> Self {
+        self.retry_after_ms = Some(ms);
+        self
+    }
+
+    /// The same, with the place to look.
+    #[must_use]
+    pub fn at(mut self, location: String) -> Self {
+        self.location = Some(location);
+        self
+    }
+
+    /// The body of the answer, for the request to `instance`.
+    #[must_use]
+    pub fn body(&self, instance: &str, correlation: &str) -> Value {
+        json!(Written {
+            kind: self.kind.type_uri(),
+            title: self.kind.title(),
+            status: self.kind.status().as_u16(),
+            detail: &self.detail,
+            instance,
+            correlation_id: correlation,
+            errors: &self.errors,
+        })
+    }
+
+    /// A problem whose reason stands in the log only.
+    pub fn hidden(kind: Kind, detail: &str, internal: &impl std::fmt::Display) -> Self {
+        Self { internal: Some(internal.to_string()), ..Self::new(kind, detail) }
+    }
+
+    /// The answer, for the request to `instance`.
+    #[must_use]
+    pub fn render(&self, instance: &str, correlation: &str) -> HttpResponse {
+        let mut response = HttpResponse::build(self.kind.status());
+        if let Some(ms) = self.retry_after_ms {
+            response.insert_header((header::RETRY_AFTER, seconds(ms)));
+        }
+        if let Some(location) = &self.location {
+            response.insert_header((header::LOCATION, location.as_str()));
+        }
+        for (name, value) in &self.headers {
+            response.insert_header((name, value.as_str()));
+        }
+        if self.kind == Kind::Unauthorized {
+            response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        }
+        response.content_type(PROBLEM_JSON).body(self.body(instance, correlation).to_string())
+    }
+}
+
+/// Whole seconds, rounded up, at least one: what `Retry-After` takes.
+#[must_use]
+pub fn seconds(ms: u64) -> String {
+    ms.div_ceil(1_000).max(1).to_string()
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.kind.slug(), self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::new(self.kind.status());
+        // Written out by the middleware, which knows the request.
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}
+
+impl From<ShopError> for Problem {
+    fn from(error: ShopError) -> Self {
+        let told = error.to_string();
+        match error {
+            ShopError::Ask(error) => error.into(),
+            ShopError::Store(StoreError::Unavailable(reason))
+            | ShopError::Commit(CommitError::Unavailable(reason) | CommitError::Unknown(reason)) => {
+                Self::hidden(Kind::StoreUnavailable, "the store is unavailable", &reason)
+            }
+            ShopError::Commit(CommitError::Refused(reason)) => {
+                Self::hidden(Kind::Internal, "the store refused a record", &reason)
+            }
+            ShopError::Commit(CommitError::Conflict { .. }) => {
+                Self::hidden(Kind::Internal, "something went wrong on our side", &told)
+            }
+            ShopError::Store(StoreError::Corrupt(reason)) | ShopError::Internal(reason) => {
+                Self::hidden(Kind::Internal, "something went wrong on our side", &reason)
+            }
+            ShopError::Images(reason) => {
+                Self::hidden(Kind::StoreUnavailable, "the pictures cannot be read or written", &reason)
+            }
+            ShopError::GatewayRefused(reason) => {
+                Self::hidden(Kind::Internal, "something went wrong on our side", &reason)
+            }
+            ShopError::NotFound("product") => Self::new(Kind::ProductNotFound, told),
+            ShopError::NotFound(_) | ShopError::NotHeld => Self::new(Kind::NotFound, told),
+            ShopError::ContextPaused(_) => Self::new(Kind::ContextPaused, told),
+            ShopError::BadCursor => Self::invalid_field("/query/cursor", told),
+            ShopError::OutOfStock => Self::new(Kind::OutOfStock, told),
+            ShopError::FeeChanged { .. } => Self::new(Kind::FeeChanged, told),
+            ShopError::ProductWithdrawn => Self::new(Kind::ProductWithdrawn, told),
+            ShopError::PaymentMethod(Unfit { field, rule }) => {
+                Self::invalid_field(&format!("/paymentMethod/{field}"), rule)
+            }
+            ShopError::CheckoutUnavailable => Self::new(Kind::CheckoutUnavailable, told),
+            ShopError::CheckoutExpired => Self::new(Kind::CheckoutExpired, told),
+            ShopError::PaymentOverloaded { retry_after_ms } => {
+                Self::new(Kind::PaymentOverloaded, told).retry_after(retry_after_ms)
+            }
+            ShopError::PaymentInProgress { retry_after_ms } => {
+                Self::new(Kind::PaymentInProgress, told).retry_after(retry_after_ms)
+            }
+            ShopError::RentalNotPayable => Self::new(Kind::RentalNotPayable, told),
+            ShopError::KeyReused => Self::new(Kind::IdempotencyKeyReused, told),
+            ShopError::KeyInProgress => Self::new(Kind::IdempotencyInProgress, told),
+            ShopError::TooManyTries { retry_after_ms } => {
+                Self::new(Kind::TooManyRequests, told).retry_after(retry_after_ms)
+            }
+            ShopError::BackUp(BackUpError::Refused(_) | BackUpError::Running) => {
+                Self::new(Kind::BackupRefused, told)
+            }
+            ShopError::BackUp(BackUpError::Failed(reason)) => Self::hidden(
+                Kind::BackupFailed,
+                "the backup failed, and was removed; the log says why",
+                &reason,
+            ),
+            ShopError::BadCredentials => Self::new(Kind::Unauthorized, told),
+            ShopError::DeliveryOutOfOrder => Self::new(Kind::DeliveryOutOfOrder, told),
+        }
+    }
+}
+
+impl From<AskError> for Problem {
+    fn from(error: AskError) -> Self {
+        let told = error.to_string();
+        match error {
+            AskError::Rejected(rejection) => rejection.into(),
+            AskError::Shed => Self::new(Kind::Overloaded, told),
+            AskError::Timeout => Self::new(Kind::Timeout, told),
+            AskError::Stopped => Self::new(Kind::ActorRestarting, told),
+            AskError::Quarantined => Self::new(Kind::ActorQuarantined, told),
+            AskError::Damaged(reason) => Self::hidden(Kind::Internal, "a record is damaged", &reason),
+            AskError::Store(reason) => {
+                Self::hidden(Kind::StoreUnavailable, "the store is unavailable", &reason)
+            }
+        }
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        let kind = match &rejection {
+            Rejection::Rental(RentalError::NotFound) => Kind::NotFound,
+            Rejection::Rental(RentalError::NotCancelable) => Kind::RentalNotCancelable,
+            Rejection::Rental(RentalError::NotDeliverable(_)) => Kind::DeliveryOutOfOrder,
+            Rejection::Rental(RentalError::Canceled) => Kind::RentalCanceled,
+            Rejection::Payment(PaymentError::NotRequestable(_) | PaymentError::TooManyAttempts) => {
+                Kind::RentalNotPayable
+            }
+            Rejection::Payment(PaymentError::Unsettled(_)) => Kind::PaymentInProgress,
+            Rejection::Delivery(DeliveryError::NotFound) => Kind::NotFound,
+            Rejection::Delivery(DeliveryError::OutOfOrder(DeliveryStatus::Canceled)) => Kind::RentalCanceled,
+            Rejection::Delivery(DeliveryError::OutOfOrder(_)) => Kind::DeliveryOutOfOrder,
+            Rejection::Delivery(DeliveryError::NotReady) => Kind::DeliveryNotReady,
+            Rejection::Product(ProductError::NotFound) => Kind::ProductNotFound,
+            Rejection::Product(ProductError::Exists) => Kind::Internal,
+            Rejection::Product(ProductError::Stale) => Kind::PreconditionFailed,
+            Rejection::Product(ProductError::StockLimit) => {
+                return Self::invalid_field("/quantity", rejection.to_string());
+            }
+            Rejection::Account(AccountError::NotFound) => Kind::NotFound,
+            // Their session has ended with them; this call was under way.
+            Rejection::Account(AccountError::Left) => Kind::Unauthorized,
+            Rejection::Account(AccountError::PhoneTaken) => Kind::PhoneTaken,
+            Rejection::Account(AccountError::OpenRentals(_)) => Kind::RentalsOpen,
+            Rejection::Context(ContextError::NotHeld) => Kind::NotFound,
+            Rejection::Context(ContextError::TooManyHeld) => Kind::Overloaded,
+        };
+        Self::new(kind, rejection.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests;

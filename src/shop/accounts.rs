@@ -1,0 +1,330 @@
+//! Customers and sessions: who somebody is, and how they prove it.
+//!
+//! Name, phone number and password (as an Argon2id hash) live in the vault under the customer's id,
+//! which is a keyed hash of the phone number. Session tokens are random, or derived from the key of the
+//! request that asked for one; only their hashes are stored.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+};
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+
+use super::{
+    error::ShopError,
+    lockout::Lockout,
+    secrets::Secrets,
+    views::{Principal, SessionView},
+};
+use crate::{
+    actors::{
+        entity::ask::RequestKey,
+        receipts::{Begun, Outcome, Receipt, Receipts, Turn},
+        sources::Sources,
+    },
+    domain::{CustomerId, RentalId, Timestamp, id::uuid_v8, phone::Phone},
+    store::{Journal, StoreError, VaultWrite, codec},
+};
+
+/// How long a session lasts, in ms: a day.
+const SESSION_TTL_MS: u64 = 24 * 60 * 60 * 1_000;
+/// How many passwords are hashed at once: each takes a core, and 19 MiB.
+const HASHING_MAX: usize = 2;
+
+/// What the vault knows of a customer.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Person {
+    pub name: String,
+    pub phone: String,
+    pub password_hash: String,
+}
+
+/// A session, as the vault keeps it under its token's hash.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Session {
+    principal: Principal,
+    expires_at: Timestamp,
+}
+
+type TokenHash = [u8; 32];
+
+/// Customers' secrets and sessions.
+pub(crate) struct Accounts {
+    journal: Arc<dyn Journal>,
+    sources: Sources,
+    receipts: Arc<Receipts>,
+    operator_key: TokenHash,
+    pub(crate) secrets: Secrets,
+    sessions: RwLock<HashMap<TokenHash, Session>>,
+    hashing: Semaphore,
+    lockout: Mutex<Lockout>,
+    /// Held while a person's record is read, changed and written.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    nobody: &'static str,
+}
+
+pub(crate) fn person_key(customer: CustomerId) -> String {
+    format!("person/{customer}")
+}
+
+pub(crate) fn address_key(rental: RentalId) -> String {
+    format!("address/{rental}")
+}
+
+const SESSIONS: &str = "session/";
+
+impl Accounts {
+    pub(crate) async fn open(
+        journal: Arc<dyn Journal>,
+        sources: Sources,
+        receipts: Arc<Receipts>,
+        operator_key: &str,
+    ) -> Result<Self, ShopError> {
+        let secrets = Secrets::open(&journal, &sources).await?;
+        let mut sessions = HashMap::new();
+        for (key, value) in journal.vault_scan(SESSIONS.to_owned()).await? {
+            let hash = key.strip_prefix(SESSIONS).and_then(from_hex);
+            let hash = hash.ok_or_else(|| StoreError::Corrupt("a session's key".to_owned()))?;
+            sessions.insert(hash, codec::decode::<Session>(&value)?);
+        }
+        let nobody = nobody()?;
+        Ok(Self {
+            journal,
+            sources,
+            receipts,
+            operator_key: Sha256::digest(operator_key).into(),
+            secrets,
+            sessions: RwLock::new(sessions),
+            hashing: Semaphore::new(HASHING_MAX),
+            lockout: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
+            nobody,
+        })
+    }
+
+    /// The id a number's customer has; `generation` counts those who had the number and left.
+    pub(crate) fn customer_id(&self, phone: &Phone, generation: u32) -> CustomerId {
+        let bits = self.secrets.phone.mac_16(&[phone.as_e164().as_bytes(), &generation.to_be_bytes()]);
+        CustomerId(uuid_v8(u128::from_be_bytes(bits)))
+    }
+
+    pub(crate) async fn person(&self, customer: CustomerId) -> Result<Option<Person>, StoreError> {
+        let value = self.journal.vault_get(person_key(customer)).await?;
+        value.map(|value| codec::decode(&value)).transpose()
+    }
+
+    pub(crate) fn person_write(customer: CustomerId, person: &Person) -> Result<VaultWrite, StoreError> {
+        Ok(VaultWrite { key: person_key(customer), value: Some(codec::encode(person)?) })
+    }
+
+    /// Hashes a password off the arbiters.
+    pub(crate) async fn hash(&self, password: String) -> Result<String, ShopError> {
+        let _turn = self.hashing.acquire().await.map_err(internal)?;
+        tokio::task::spawn_blocking(move || hash_password(password.as_bytes())).await.map_err(internal)?
+    }
+
+    /// Whether a password is this person's; takes as long when there is no such person.
+    pub(crate) async fn verify(&self, person: Option<&Person>, password: String) -> Result<bool, ShopError> {
+        let hash = person.map_or(self.nobody, |person| &person.password_hash).to_owned();
+        let known = person.is_some();
+        let _turn = self.hashing.acquire().await.map_err(internal)?;
+        let verified = tokio::task::spawn_blocking(move || {
+            let hash = PasswordHash::new(&hash).map_err(internal)?;
+            Ok::<_, ShopError>(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        });
+        Ok(verified.await.map_err(internal)?? && known)
+    }
+
+    /// Begins a try to log in.
+    pub(crate) fn begin_try(&self, account: CustomerId) -> Result<(), ShopError> {
+        let mut lockout = self.lockout.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = lockout.begin(account, self.sources.now());
+        begun.map_err(|retry_after_ms| ShopError::TooManyTries { retry_after_ms })
+    }
+
+    /// A try to log in has succeeded.
+    pub(crate) fn try_succeeded(&self, account: CustomerId) {
+        self.lockout.lock().unwrap_or_else(PoisonError::into_inner).succeeded(account);
+    }
+
+    /// Opens a session, durably. The same key again gives the same session, for as long as it lasts.
+    pub(crate) async fn open_session(
+        &self,
+        principal: Principal,
+        key: Option<RequestKey>,
+    ) -> Result<SessionView, ShopError> {
+        let turn = match self.receipts.begin(key).await? {
+            Begun::First(turn) => turn,
+            Begun::Again(receipt) => match self.session_of(key, &receipt)? {
+                Some(earlier) if earlier.principal == principal => return Ok(earlier),
+                // It is over, and its token must not come to life again.
+                _ => self.receipts.begin_anew(key)?,
+            },
+        };
+        let mut nonce = [0; 16];
+        self.sources.fill(&mut nonce);
+        let token = match key {
+            Some(key) => self.token_of(key, nonce),
+            None => {
+                let mut token = [0; 32];
+                self.sources.fill(&mut token);
+                to_hex(&token)
+            }
+        };
+        self.open_with(turn, nonce, token, principal).await
+    }
+
+    async fn open_with(
+        &self,
+        turn: Turn,
+        nonce: [u8; 16],
+        token: String,
+        principal: Principal,
+    ) -> Result<SessionView, ShopError> {
+        let expires_at = self.sources.now().plus_ms(SESSION_TTL_MS);
+        let (hash, session) = (token_hash(&token), Session { principal, expires_at });
+        let mut writes = vec![VaultWrite { key: session_key(&hash), value: Some(codec::encode(&session)?) }];
+        writes.extend(turn.receipt(Outcome::Session { nonce })?);
+        writes.extend(self.forget_expired());
+        self.journal.vault_write(writes).await?;
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).insert(hash, session);
+        Ok(SessionView { token, principal, expires_at, replayed: false })
+    }
+
+    fn token_of(&self, key: RequestKey, nonce: [u8; 16]) -> String {
+        to_hex(&self.secrets.session.mac(&[&nonce, &key.hash.to_be_bytes()]))
+    }
+
+    /// The session that a receipt is about, unless it is over.
+    fn session_of(
+        &self,
+        key: Option<RequestKey>,
+        receipt: &Receipt,
+    ) -> Result<Option<SessionView>, ShopError> {
+        let (Some(key), Outcome::Session { nonce }) = (key, &receipt.outcome) else {
+            return Err(Receipt::of_something_else().into());
+        };
+        let token = self.token_of(key, *nonce);
+        let live = self.session(&token_hash(&token));
+        Ok(live.map(|Session { principal, expires_at }| SessionView {
+            token,
+            principal,
+            expires_at,
+            replayed: true,
+        }))
+    }
+
+    /// How to drop all sessions of a customer from the vault.
+    pub(crate) fn sessions_of(&self, customer: CustomerId) -> Vec<VaultWrite> {
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        let theirs =
+            sessions.iter().filter(|(_, session)| session.principal == Principal::Customer(customer));
+        theirs.map(|(hash, _)| VaultWrite { key: session_key(hash), value: None }).collect()
+    }
+
+    /// Drops all sessions of a customer, and what is known of their tries to log in, from memory.
+    pub(crate) fn forget(&self, customer: CustomerId) {
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|_, session| session.principal != Principal::Customer(customer));
+        self.try_succeeded(customer);
+    }
+
+    /// Drops sessions that are over from memory, and says how to drop them from the vault.
+    fn forget_expired(&self) -> Vec<VaultWrite> {
+        let now = self.sources.now();
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        let expired = sessions.extract_if(|_, session| session.expires_at <= now);
+        expired.map(|(hash, _)| VaultWrite { key: session_key(&hash), value: None }).collect()
+    }
+
+    pub(crate) async fn close_session(&self, token: &str) -> Result<(), ShopError> {
+        let hash = token_hash(token);
+        self.journal.vault_write(vec![VaultWrite { key: session_key(&hash), value: None }]).await?;
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).remove(&hash);
+        Ok(())
+    }
+
+    pub(crate) fn is_operator_key(&self, key: &str) -> bool {
+        // Digests are compared, so that the time taken tells nothing of the key.
+        token_hash(key) == self.operator_key
+    }
+
+    pub(crate) fn authenticate(&self, token: &str) -> Option<Principal> {
+        let hash = token_hash(token);
+        if hash == self.operator_key {
+            return Some(Principal::Operator);
+        }
+        self.session(&hash).map(|session| session.principal)
+    }
+
+    /// A session that is not over.
+    fn session(&self, hash: &TokenHash) -> Option<Session> {
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        sessions.get(hash).copied().filter(|session| session.expires_at > self.sources.now())
+    }
+}
+
+fn internal(error: impl std::fmt::Display) -> ShopError {
+    ShopError::Internal(error.to_string())
+}
+
+/// The hash of no password, so that an unknown number takes as long as a wrong password. Made once a process:
+/// it keeps no secret, and hashing is slow on purpose.
+fn nobody() -> Result<&'static str, ShopError> {
+    static NOBODY: OnceLock<String> = OnceLock::new();
+    if let Some(made) = NOBODY.get() {
+        return Ok(made);
+    }
+    let made = hash_password(b"nobody")?;
+    Ok(NOBODY.get_or_init(|| made))
+}
+
+fn hash_password(password: &[u8]) -> Result<String, ShopError> {
+    Ok(Argon2::default().hash_password(password).map_err(internal)?.to_string())
+}
+
+fn token_hash(token: &str) -> TokenHash {
+    Sha256::digest(token).into()
+}
+
+fn session_key(hash: &TokenHash) -> String {
+    format!("{SESSIONS}{}", to_hex(hash))
+}
+
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<TokenHash> {
+    let mut bytes = [0; 32];
+    hex_into(text, &mut bytes).then_some(bytes)
+}
+
+fn hex_into(text: &str, bytes: &mut [u8]) -> bool {
+    text.len() == 2 * bytes.len()
+        && text.is_ascii()
+        && bytes.iter_mut().zip(text.as_bytes().chunks(2)).all(|(byte, digits)| {
+            let digits = std::str::from_utf8(digits).ok();
+            let parsed = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            parsed.is_some_and(|parsed| {
+                *byte = parsed;
+                true
+            })
+        })
+}
+
+/// Reads what [`to_hex`] wrote.
+#[must_use]
+pub(crate) fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; text.len() / 2];
+    hex_into(text, &mut bytes).then_some(bytes)
+}

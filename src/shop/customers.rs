@@ -1,0 +1,172 @@
+//! Signing up, logging in, and being somebody.
+
+use super::{
+    Because, Done, Shop, ShopError,
+    accounts::{Accounts, Person},
+    views::{CustomerView, Principal, SessionView},
+};
+use crate::{
+    actors::entity::{
+        ask::{AskError, Decided, RequestKey},
+        reads,
+    },
+    domain::{
+        CustomerId, Rejection,
+        account::{Account, AccountCommand, AccountError, AccountStatus},
+        phone::Phone,
+    },
+};
+
+/// So many customers may have had one number, one after the other.
+const GENERATIONS_MAX: u32 = 1_000;
+
+impl Shop {
+    /// Signs a customer up.
+    ///
+    /// # Errors
+    /// `AskError::Rejected` with [`AccountError::PhoneTaken`] when the number has an account.
+    pub async fn sign_up(
+        &self,
+        name: String,
+        phone: Phone,
+        password: String,
+        because: Because,
+    ) -> Result<Done<CustomerView>, ShopError> {
+        let e164 = phone.as_e164().to_owned();
+        let person = Person { name: name.clone(), phone: e164.clone(), password_hash: String::new() };
+        let asked = self.asked_once::<Account>(because, async |turn| {
+            // Cheap before dear: a number that is taken costs no hash.
+            let (id, account) = self.newest_account(&phone).await?;
+            if account.status == AccountStatus::Active {
+                return Err(AccountError::PhoneTaken.into());
+            }
+            let password_hash = self.accounts.hash(password).await?;
+            let vault = vec![Accounts::person_write(id, &Person { password_hash, ..person })?];
+            let memo = turn.of_state();
+            Ok(self.exchange.ask_once(id, AccountCommand::SignUp, because, vault, memo).await?)
+        });
+        let Decided { entity, state, position, replayed, .. } = asked.await?;
+        // A receipt holds no personal data; the same key stands for the same name and number.
+        let value =
+            CustomerView { id: CustomerId(entity.id), name, phone: e164, created_at: state.created_at };
+        Ok(Done { value, position, replayed })
+    }
+
+    /// The account a number has, or would have: the first whose customer has not left.
+    async fn newest_account(&self, phone: &Phone) -> Result<(CustomerId, Account), ShopError> {
+        for generation in 0..GENERATIONS_MAX {
+            let id = self.accounts.customer_id(phone, generation);
+            let account = reads::read::<Account>(&self.journal, id).await?;
+            if account.status != AccountStatus::Left {
+                return Ok((id, account));
+            }
+        }
+        Err(ShopError::Internal("a number was left behind too often".to_owned()))
+    }
+
+    /// A customer.
+    ///
+    /// # Errors
+    /// [`ShopError::NotFound`]
+    pub async fn customer(&self, id: CustomerId) -> Result<CustomerView, ShopError> {
+        let (person, account) = self.person(id).await?;
+        let Person { name, phone, .. } = person;
+        Ok(CustomerView { id, name, phone, created_at: account.created_at })
+    }
+
+    async fn person(&self, id: CustomerId) -> Result<(Person, Account), ShopError> {
+        let person = self.accounts.person(id).await?.ok_or(ShopError::NotFound("customer"))?;
+        Ok((person, reads::read::<Account>(&self.journal, id).await?))
+    }
+
+    /// Changes a customer's name or password, or both.
+    ///
+    /// # Errors
+    /// [`ShopError::NotFound`]
+    pub async fn change_customer(
+        &self,
+        id: CustomerId,
+        name: Option<String>,
+        password: Option<String>,
+        because: Because,
+    ) -> Result<Done<CustomerView>, ShopError> {
+        let password_hash = match password {
+            Some(password) => Some(self.accounts.hash(password).await?),
+            None => None,
+        };
+        let _changing = self.accounts.changing.lock().await;
+        let (mut person, account) = self.person(id).await?;
+        person.name = name.unwrap_or(person.name);
+        person.password_hash = password_hash.unwrap_or(person.password_hash);
+        let vault = vec![Accounts::person_write(id, &person)?];
+        let decided = self.exchange.ask_with::<Account>(id, AccountCommand::Change, because, vault).await?;
+        let Person { name, phone, .. } = person;
+        let value = CustomerView { id, name, phone, created_at: account.created_at };
+        Ok(Done { value, position: decided.position, replayed: false })
+    }
+
+    /// Opens a session for a customer. The same key again gives the same token, for as long as the
+    /// session lasts; the credentials are checked each time.
+    ///
+    /// # Errors
+    /// [`ShopError::BadCredentials`], whichever of the two is wrong; [`ShopError::TooManyTries`] after
+    /// several of these, for a while, even with the right ones.
+    pub async fn log_in(
+        &self,
+        phone: Phone,
+        password: String,
+        key: Option<RequestKey>,
+    ) -> Result<SessionView, ShopError> {
+        let (id, account) = self.newest_account(&phone).await?;
+        self.accounts.begin_try(id)?;
+        let person = match account.status {
+            AccountStatus::Active => self.accounts.person(id).await?,
+            AccountStatus::Absent | AccountStatus::Left => None,
+        };
+        if !self.accounts.verify(person.as_ref(), password).await? {
+            return Err(ShopError::BadCredentials);
+        }
+        let _present = self.enter(id).await.map_err(|error| match error {
+            ShopError::Ask(AskError::Rejected(_)) => ShopError::BadCredentials,
+            error => error,
+        })?;
+        self.accounts.try_succeeded(id);
+        self.accounts.open_session(Principal::Customer(id), key).await
+    }
+
+    /// Opens a session for the operator. Failures are not counted: a key of 32 characters is not guessed,
+    /// and a count would let anybody lock the operator out.
+    ///
+    /// # Errors
+    /// [`ShopError::BadCredentials`]
+    pub async fn log_in_operator(
+        &self,
+        operator_key: &str,
+        key: Option<RequestKey>,
+    ) -> Result<SessionView, ShopError> {
+        if !self.accounts.is_operator_key(operator_key) {
+            return Err(ShopError::BadCredentials);
+        }
+        self.accounts.open_session(Principal::Operator, key).await
+    }
+
+    /// Whom a bearer token stands for: a session's, or the operator key itself.
+    #[must_use]
+    pub fn authenticate(&self, token: &str) -> Option<Principal> {
+        self.accounts.authenticate(token)
+    }
+
+    /// Ends a session; one that is not open is ended already.
+    ///
+    /// # Errors
+    /// [`ShopError::Commit`]
+    pub async fn log_out(&self, token: &str) -> Result<(), ShopError> {
+        self.accounts.close_session(token).await
+    }
+}
+
+impl From<AccountError> for ShopError {
+    fn from(error: AccountError) -> Self {
+        AskError::Rejected(Rejection::Account(error)).into()
+    }
+}

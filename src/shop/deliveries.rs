@@ -1,0 +1,212 @@
+//! Payments and deliveries, looked at; deliveries, handled.
+
+use std::sync::Arc;
+
+use super::{
+    Because, DeliveryView, Done, Page, PageRequest, PaymentStatus, PaymentView, RentalFilter, Shop,
+    ShopError,
+    rentals::{on_behalf, unless_damaged},
+};
+use crate::{
+    actors::entity::{
+        ask::{AskError, Decided},
+        reads,
+    },
+    domain::{
+        DeliveryId, Event, PaymentId, RentalId,
+        context::Context,
+        delivery::{Delivery, DeliveryCommand, DeliveryError, DeliveryStatus},
+        payment::{Payment, PaymentPhase},
+        policies::unit_is_out,
+        rental::{Rental, RentalCommand, RentalError, RentalEvent, RentalStatus},
+    },
+};
+
+impl Shop {
+    /// A rental's payment, shown from `RentalPlaced` on.
+    ///
+    /// # Errors
+    /// [`ShopError::NotFound`]
+    pub async fn payment(&self, id: PaymentId) -> Result<PaymentView, ShopError> {
+        let rental = reads::read::<Rental>(&self.journal, id.rental()).await?;
+        let terms = rental.terms().map_err(|_| ShopError::NotFound("payment"))?;
+        let payment = reads::read::<Payment>(&self.journal, id).await?;
+        let never_sent = rental.never_sent && payment.phase == PaymentPhase::New;
+        Ok(PaymentView {
+            id,
+            customer_id: terms.customer_id,
+            amount: terms.fee,
+            status: status_of(&payment, &rental),
+            attempts: if never_sent { 0 } else { payment.current() },
+            provider: if payment.provider.is_empty() { terms.provider.clone() } else { payment.provider },
+            provider_reference: payment.reference,
+            requested_at: rental.placed_at,
+            approved_at: payment.approved_at,
+            declined_at: payment.declined_at,
+            canceled_at: payment.canceled_at,
+        })
+    }
+
+    /// The payments of the rentals that `filter` lets through, newest first.
+    ///
+    /// # Errors
+    /// [`ShopError::BadCursor`]
+    pub async fn payments(
+        &self,
+        filter: RentalFilter,
+        page: &PageRequest,
+    ) -> Result<Page<PaymentView>, ShopError> {
+        let rows = self.current_rows(filter, page).await?;
+        let mut items = Vec::with_capacity(rows.items.len());
+        for row in rows.items {
+            items.extend(unless_damaged(self.payment(row.rental_id.payment()).await)?);
+        }
+        Ok(Page { items, next_cursor: rows.next_cursor })
+    }
+
+    /// A delivery. One that is about to start, its rental being paid, is waited for.
+    ///
+    /// # Errors
+    /// [`ShopError::NotFound`]
+    pub async fn delivery(&self, id: DeliveryId) -> Result<DeliveryView, ShopError> {
+        let rental = reads::read::<Rental>(&self.journal, id.rental()).await?;
+        let terms = rental.terms().map_err(|_| ShopError::NotFound("delivery"))?;
+        let mut delivery = reads::read::<Delivery>(&self.journal, id).await?;
+        if delivery.status == DeliveryStatus::Absent && rental.was_confirmed {
+            let confirmed_by = self.journal.timeline(id.rental()).await?.last().map(|last| last.position);
+            self.within_patience(self.progress.delivery.at(confirmed_by.unwrap_or_default())).await;
+            delivery = reads::read::<Delivery>(&self.journal, id).await?;
+        }
+        if delivery.status == DeliveryStatus::Absent {
+            return Err(ShopError::NotFound("delivery"));
+        }
+        self.delivery_view(id, terms.customer_id, Arc::new(delivery)).await
+    }
+
+    async fn delivery_view(
+        &self,
+        id: DeliveryId,
+        customer_id: crate::domain::CustomerId,
+        delivery: Arc<Delivery>,
+    ) -> Result<DeliveryView, ShopError> {
+        let address = self.address(id.rental()).await?;
+        Ok(DeliveryView { id, customer_id, delivery, address })
+    }
+
+    /// Deliveries of the rentals that `filter` lets through, newest first.
+    ///
+    /// # Errors
+    /// [`ShopError::BadCursor`]
+    pub async fn deliveries(
+        &self,
+        filter: RentalFilter,
+        page: &PageRequest,
+    ) -> Result<Page<DeliveryView>, ShopError> {
+        let rows = self.current_rows(filter, page).await?;
+        let mut items = Vec::with_capacity(rows.items.len());
+        for row in rows.items.iter().filter(|row| row.delivery_status.is_some()) {
+            items.extend(unless_damaged(self.delivery(row.rental_id.delivery()).await)?);
+        }
+        Ok(Page { items, next_cursor: rows.next_cursor })
+    }
+
+    /// The courier left with it.
+    ///
+    /// # Errors
+    /// `AskError::Rejected` with [`DeliveryError::NotReady`] while its stock is not taken, and with
+    /// [`RentalError::Canceled`].
+    pub async fn dispatch_delivery(
+        &self,
+        id: DeliveryId,
+        carrier: Option<String>,
+        tracking_number: Option<String>,
+        because: Because,
+    ) -> Result<Done<DeliveryView>, ShopError> {
+        let asked = self.asked_once::<Delivery>(because, async |turn| {
+            self.not_paused(Context::Delivery)?;
+            self.delivery(id).await?;
+            let because = self.for_delivery(id, because).await?;
+            let timeline = self.journal.timeline(id.rental()).await?;
+            // The delivery hears of it only once the payment is settled, which may take long.
+            let canceled = |event: &Event| matches!(event, Event::Rental(RentalEvent::RentalCanceled { .. }));
+            if timeline.iter().any(|recorded| canceled(&recorded.event)) {
+                return Err(RentalError::Canceled.into());
+            }
+            let stock_taken = unit_is_out(&timeline);
+            let command = DeliveryCommand::Dispatch { carrier, tracking_number, stock_taken };
+            Ok(self.exchange.ask_once(id, command, because, Vec::new(), turn.of_state()).await?)
+        });
+        self.handled(id, asked.await?).await
+    }
+
+    /// The purifier is installed: the rental decides whether it may be.
+    ///
+    /// # Errors
+    /// [`ShopError::DeliveryOutOfOrder`] before it is in transit, and `AskError::Rejected` with
+    /// [`RentalError::Canceled`].
+    pub async fn complete_delivery(
+        &self,
+        id: DeliveryId,
+        because: Because,
+    ) -> Result<Done<DeliveryView>, ShopError> {
+        let asked = self.asked_once::<Delivery>(because, async |turn| {
+            self.not_paused(Context::Delivery)?;
+            match self.delivery(id).await?.delivery.status {
+                DeliveryStatus::InTransit | DeliveryStatus::Delivered => {}
+                DeliveryStatus::Canceled => return Err(RentalError::Canceled.into()),
+                DeliveryStatus::Absent | DeliveryStatus::Started => {
+                    return Err(ShopError::DeliveryOutOfOrder);
+                }
+            }
+            let because = self.for_delivery(id, because).await?;
+            self.exchange.ask::<Rental>(id.rental(), RentalCommand::MarkDelivered, because).await?;
+            // The policy does the same; whoever comes second changes nothing.
+            let (command, memo) = (DeliveryCommand::Complete, turn.of_state());
+            Ok(self.exchange.ask_once(id, command, because, Vec::new(), memo).await?)
+        });
+        self.handled(id, asked.await?).await
+    }
+
+    async fn handled(
+        &self,
+        id: DeliveryId,
+        decided: Decided<Delivery>,
+    ) -> Result<Done<DeliveryView>, ShopError> {
+        let Decided { state, position, replayed, .. } = decided;
+        let rental = reads::read::<Rental>(&self.journal, id.rental()).await?;
+        let customer = rental.terms().map_err(|_| ShopError::NotFound("delivery"))?.customer_id;
+        Ok(Done { value: self.delivery_view(id, customer, state).await?, position, replayed })
+    }
+
+    async fn for_delivery(&self, id: DeliveryId, because: Because) -> Result<Because, ShopError> {
+        let rental: RentalId = id.rental();
+        on_behalf(&reads::read::<Rental>(&self.journal, rental).await?, because)
+    }
+}
+
+fn status_of(payment: &Payment, rental: &Rental) -> PaymentStatus {
+    match payment.phase {
+        // Deferred after a send, or canceled before anything is known: the outcome is open.
+        PaymentPhase::New | PaymentPhase::Requested => match rental.status {
+            RentalStatus::Canceled => PaymentStatus::Unresolved,
+            RentalStatus::PaymentDeferred if !rental.never_sent => PaymentStatus::Unresolved,
+            _ => PaymentStatus::Requested,
+        },
+        PaymentPhase::Canceling => PaymentStatus::Unresolved,
+        PaymentPhase::Approved | PaymentPhase::Refunding => PaymentStatus::Approved,
+        PaymentPhase::Declined => PaymentStatus::Declined,
+        PaymentPhase::Canceled => PaymentStatus::Canceled,
+    }
+}
+
+impl From<RentalError> for ShopError {
+    fn from(error: RentalError) -> Self {
+        AskError::Rejected(error.into()).into()
+    }
+}
+
+impl From<DeliveryError> for ShopError {
+    fn from(error: DeliveryError) -> Self {
+        AskError::Rejected(error.into()).into()
+    }
+}

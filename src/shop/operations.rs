@@ -1,0 +1,316 @@
+//! The operator's view of the works: who lives, what is paused, what is held; and faults on purpose.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use tracing::info;
+
+use super::{
+    Because, BreakerMode, Done, NotificationView, Page, PageRequest, PaymentDeskView, Shop, ShopError,
+    accounts::{bytes_of_hex, to_hex},
+};
+use crate::{
+    actors::{
+        entity::{
+            ask::{Decided, FaultMode},
+            reads,
+            supervisor::{EntityStatus, KindStatus},
+        },
+        projection::notification,
+    },
+    domain::{
+        Correlation, CustomerId, EntityId, EntityKind, RentalId,
+        context::{Context, ContextCommand, Group, HeldKey, Hold, Maintenance},
+        rental::Rental,
+    },
+    gateways::ledger,
+    store::BackedUp,
+};
+
+/// The supervision tree.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ActorTree {
+    /// Entity kinds, the payment actor, reactors, projections and the rest.
+    pub items: Vec<ActorKind>,
+}
+
+/// One kind of actor.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ActorKind {
+    /// `rental`, `payment`, `delivery`, `product`, `customer` (entities), `payment-actor`, `reactor`,
+    /// `projection`, `errands`, `courier`.
+    pub kind: String,
+    /// The name of a single actor, such as a reactor's group.
+    pub name: Option<String>,
+    /// Who looks after it.
+    pub supervisor: &'static str,
+    /// Counts.
+    #[serde(flatten)]
+    pub status: KindStatus,
+    /// What waits for it, as far as it is known.
+    pub mailbox_depth: usize,
+    /// How much may wait for one; none where it reads the journal instead of a mailbox.
+    pub mailbox_capacity: Option<usize>,
+}
+
+/// A context under maintenance, or not.
+#[derive(Clone, Debug)]
+pub struct ContextView {
+    /// Which.
+    pub context: Context,
+    /// Whether its reactions wait.
+    pub paused: bool,
+    /// How many events of the journal its group has not got to.
+    pub backlog: u64,
+    /// How many targets are held.
+    pub held: usize,
+}
+
+/// A held target.
+#[derive(Clone, Debug)]
+pub struct HeldView {
+    /// Group, lane and target.
+    pub key: HeldKey,
+    /// Since which event, and why.
+    pub hold: Hold,
+}
+
+impl Shop {
+    /// The supervision tree.
+    ///
+    /// # Errors
+    /// [`ShopError::Ask`]
+    pub async fn actors(&self) -> Result<ActorTree, ShopError> {
+        let mut items = Vec::new();
+        for kind in EntityKind::ALL.into_iter().filter(|kind| *kind != EntityKind::Context) {
+            let status = self.exchange.census(kind).await?;
+            items.push(ActorKind {
+                kind: kind.as_str().to_owned(),
+                name: None,
+                supervisor: "entities",
+                mailbox_depth: status.unanswered,
+                status,
+                mailbox_capacity: Some(self.settings.entity_mailbox),
+            });
+        }
+        let (restarted, connected) = self.payments.restarts();
+        let desk = self.payments.view().await;
+        items.push(ActorKind {
+            kind: "payment-actor".to_owned(),
+            name: None,
+            supervisor: "payments",
+            status: KindStatus { live: usize::from(connected), restarted, ..KindStatus::default() },
+            mailbox_depth: desk.queue_depth,
+            mailbox_capacity: Some(desk.queue_capacity),
+        });
+        items.extend(self.services.census().into_iter().map(|((kind, name), service)| ActorKind {
+            kind: kind.to_owned(),
+            name: Some(name.to_owned()),
+            supervisor: "services",
+            status: KindStatus {
+                live: usize::from(service.live),
+                restarted: service.restarts,
+                ..KindStatus::default()
+            },
+            mailbox_depth: 0,
+            mailbox_capacity: None,
+        }));
+        Ok(ActorTree { items })
+    }
+
+    /// One entity's actor.
+    ///
+    /// # Errors
+    /// [`ShopError::Ask`]
+    pub async fn actor(&self, id: EntityId) -> Result<EntityStatus, ShopError> {
+        Ok(self.exchange.inspect(id).await?)
+    }
+
+    /// Takes an entity out of quarantine, and has what waits for it tried again.
+    ///
+    /// # Errors
+    /// [`ShopError::NotFound`] when it is not in quarantine.
+    pub async fn revive(&self, id: EntityId) -> Result<EntityStatus, ShopError> {
+        if !self.exchange.revive(id).await? {
+            return Err(ShopError::NotFound("entity in quarantine"));
+        }
+        self.contexts.retry_target(id);
+        self.actor(id).await
+    }
+
+    /// Every context.
+    #[must_use]
+    pub fn contexts(&self) -> Vec<ContextView> {
+        Context::ALL.map(|context| self.context(context)).into()
+    }
+
+    fn context(&self, context: Context) -> ContextView {
+        let state = self.contexts.state(context);
+        let head = self.head().0;
+        let backlog = head.saturating_sub(self.progress.of(context).position().0);
+        ContextView { context, paused: state.paused, backlog, held: state.held.len() }
+    }
+
+    /// Lets a context's reactions wait, durably.
+    ///
+    /// # Errors
+    /// [`ShopError::Ask`]
+    pub async fn pause(&self, context: Context, because: Because) -> Result<Done<ContextView>, ShopError> {
+        self.maintain(context, ContextCommand::Pause, because).await
+    }
+
+    /// Lets them go on, in order.
+    ///
+    /// # Errors
+    /// [`ShopError::Ask`]
+    pub async fn resume(&self, context: Context, because: Because) -> Result<Done<ContextView>, ShopError> {
+        self.maintain(context, ContextCommand::Resume, because).await
+    }
+
+    async fn maintain(
+        &self,
+        context: Context,
+        command: ContextCommand,
+        because: Because,
+    ) -> Result<Done<ContextView>, ShopError> {
+        let asked = self.asked_once::<Maintenance>(because, async |turn| {
+            Ok(self.contexts.command_once(context, command, because, turn.of_state()).await?)
+        });
+        let Decided { state, position, replayed, .. } = asked.await?;
+        // The backlog is a gauge, and always today's.
+        let value = ContextView { paused: state.paused, held: state.held.len(), ..self.context(context) };
+        Ok(Done { value, position, replayed })
+    }
+
+    /// What is held.
+    #[must_use]
+    pub fn held(&self) -> Vec<HeldView> {
+        self.contexts.held().into_iter().map(|(key, hold)| HeldView { key, hold }).collect()
+    }
+
+    /// Has what waits for a held target tried again, in order.
+    ///
+    /// # Errors
+    /// [`ShopError::NotHeld`]
+    pub fn retry_held(&self, key: HeldKey) -> Result<(), ShopError> {
+        if self.contexts.retry(key) { Ok(()) } else { Err(ShopError::NotHeld) }
+    }
+
+    /// Gives up what waits for a held target.
+    ///
+    /// # Errors
+    /// [`ShopError::NotHeld`]
+    pub async fn dismiss_held(
+        &self,
+        key: HeldKey,
+        reason: String,
+        because: Because,
+    ) -> Result<(), ShopError> {
+        if self.contexts.hold(key).is_none() {
+            return Err(ShopError::NotHeld);
+        }
+        let (context, group) = (key.group.context(), key.group);
+        self.contexts.command(context, ContextCommand::Dismiss { key, reason }, because).await?;
+        if group == Group::Agenda {
+            self.agenda.forget(&self.journal, key.target).await?;
+        }
+        Ok(())
+    }
+
+    /// The simulator's own ledger; none with another provider.
+    #[must_use]
+    pub fn ledger(&self) -> Option<Vec<ledger::Entry>> {
+        self.gateways.current().ledger()
+    }
+
+    /// How the payment actor is doing.
+    pub async fn payment_desk(&self) -> PaymentDeskView {
+        self.payments.view().await
+    }
+
+    /// Lets somebody else decide whether the breaker is open.
+    pub fn set_breaker(&self, mode: BreakerMode) {
+        self.payments.set_breaker(mode);
+    }
+
+    /// Makes something fail: an entity by its id, a reactor by its group, an arbiter by its number from 0,
+    /// the payment actor and the store's writer by kind alone.
+    ///
+    /// # Errors
+    /// [`ShopError::NotFound`] unless faults are enabled and there is such an actor.
+    pub async fn inject_fault(
+        &self,
+        kind: &str,
+        name: Option<&str>,
+        mode: FaultMode,
+    ) -> Result<(), ShopError> {
+        if !self.settings.faults_enabled {
+            return Err(ShopError::NotFound("page"));
+        }
+        let missing = ShopError::NotFound("actor");
+        match (kind, name) {
+            ("payment", None) => Ok(self.payments.sabotage(mode)?),
+            ("reactor" | "projection" | "errands" | "courier", Some(name)) => {
+                if self.services.sabotage(kind, name, mode) { Ok(()) } else { Err(missing) }
+            }
+            ("store-writer", _) if self.journal.sabotage(mode) => Ok(()),
+            ("arbiter", Some(index)) => self.sabotage_arbiter(index, mode).ok_or(missing),
+            (kind, Some(id)) => match EntityId::parse(id) {
+                Ok(id) if id.kind.as_str() == kind => {
+                    Ok(self.exchange.sabotage(id, mode, self.correlation_of(id).await)?)
+                }
+                Ok(_) | Err(_) => Err(missing),
+            },
+            (_, None) => Err(missing),
+        }
+    }
+
+    /// The correlation of the rental that an entity is part of, if it is part of one.
+    async fn correlation_of(&self, id: EntityId) -> Option<Correlation> {
+        if !matches!(id.kind, EntityKind::Rental | EntityKind::Payment | EntityKind::Delivery) {
+            return None;
+        }
+        let rental = reads::read::<Rental>(&self.journal, RentalId(id.id)).await.ok()?;
+        rental.terms().ok().map(|terms| terms.correlation)
+    }
+
+    /// Copies all there is, as of one moment, to a directory that is new or empty, while the shop is open.
+    /// It is made whether or not anybody waits for it.
+    ///
+    /// # Errors
+    /// [`ShopError::BackUp`]; then there is none.
+    pub async fn back_up(&self, to: PathBuf) -> Result<BackedUp, ShopError> {
+        info!(directory = %to.display(), "a backup begins");
+        let made = self.journal.back_up(to, self.settings.beside.clone()).await?;
+        info!(position = made.position.0, bytes = made.bytes, "the backup is complete");
+        Ok(made)
+    }
+
+    /// Messages, newest first: of one customer, or all.
+    ///
+    /// # Errors
+    /// [`ShopError::BadCursor`]
+    pub async fn notifications(
+        &self,
+        customer: Option<CustomerId>,
+        page: &PageRequest,
+    ) -> Result<Page<NotificationView>, ShopError> {
+        let cursor = page.cursor.as_deref().map(|cursor| bytes_of_hex(cursor).ok_or(ShopError::BadCursor));
+        let (records, next) =
+            notification::records(&self.journal, customer, cursor.transpose()?, page.limit).await?;
+        let items = records.into_iter().map(|(record, phone)| NotificationView {
+            id: record.id,
+            rental_id: record.rental_id,
+            event: record.event,
+            phone,
+            text: record.text,
+            status: record.status,
+            attempts: record.attempts,
+            created_at: record.created_at,
+            sent_at: record.sent_at,
+        });
+        Ok(Page { items: items.collect(), next_cursor: next.map(|key| to_hex(&key)) })
+    }
+}

@@ -1,0 +1,159 @@
+//! Products: registering and editing them, and browsing.
+
+use super::{Because, Done, Page, PageRequest, ProductView, Shop, ShopError};
+use crate::{
+    actors::entity::ask::Decided,
+    domain::{
+        ProductId,
+        context::Context,
+        image::{Image, ImageFormat},
+        product::{Offer, Product, ProductCommand, ProductError},
+    },
+};
+
+impl Shop {
+    /// Registers a product.
+    ///
+    /// # Errors
+    /// [`ShopError::ContextPaused`]
+    pub async fn register_product(
+        &self,
+        offer: Offer,
+        stock: u32,
+        because: Because,
+    ) -> Result<Done<ProductView>, ShopError> {
+        // Sorts by time; with a key that was used before, the answer names the one that there is.
+        let id = self.sources.product_id();
+        self.tell_product(id, ProductCommand::Register { offer, stock }, because).await
+    }
+
+    /// Changes what customers see, if it is still what the edit started from.
+    ///
+    /// # Errors
+    /// `AskError::Rejected` with [`ProductError::Stale`] when it is not.
+    pub async fn change_product(
+        &self,
+        id: ProductId,
+        offer: Offer,
+        expected: Offer,
+        because: Because,
+    ) -> Result<Done<ProductView>, ShopError> {
+        let command = ProductCommand::Change { offer, expected: Some(expected) };
+        self.tell_product(id, command, because).await
+    }
+
+    /// Adds units to a product's stock.
+    ///
+    /// # Errors
+    /// `AskError::Rejected` with [`ProductError::StockLimit`] beyond what a product may have.
+    pub async fn restock_product(
+        &self,
+        id: ProductId,
+        quantity: u32,
+        because: Because,
+    ) -> Result<Done<ProductView>, ShopError> {
+        self.tell_product(id, ProductCommand::Restock { quantity }, because).await
+    }
+
+    /// Takes no more new rentals of a product; safe to repeat.
+    ///
+    /// # Errors
+    /// `AskError::Rejected` with [`ProductError::NotFound`]
+    pub async fn withdraw_product(
+        &self,
+        id: ProductId,
+        because: Because,
+    ) -> Result<Done<ProductView>, ShopError> {
+        self.tell_product(id, ProductCommand::Withdraw, because).await
+    }
+
+    async fn tell_product(
+        &self,
+        id: ProductId,
+        command: ProductCommand,
+        because: Because,
+    ) -> Result<Done<ProductView>, ShopError> {
+        let asked = self.asked_once::<Product>(because, async |turn| {
+            self.not_paused(Context::Product)?;
+            Ok(self.exchange.ask_once(id, command, because, Vec::new(), turn.of_state()).await?)
+        });
+        let Decided { entity, state, position, replayed, .. } = asked.await?;
+        // Whoever reads the catalogue next sees what was just done.
+        self.within_patience(self.progress.catalogue.at(position)).await;
+        let id = ProductId(entity.id);
+        let image = self.catalogue.product(id).and_then(|product| product.image);
+        Ok(Done { value: product_view(id, &state, image)?, position, replayed })
+    }
+
+    /// Gives a product another picture, whose bytes are on disk before that; the same one again changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`ShopError::Images`], or `AskError::Rejected` with [`ProductError::NotFound`].
+    pub async fn change_image(
+        &self,
+        id: ProductId,
+        format: ImageFormat,
+        bytes: Vec<u8>,
+        because: Because,
+    ) -> Result<Done<ProductView>, ShopError> {
+        self.not_paused(Context::Product)?;
+        let product = self.product(id).ok_or(ProductError::NotFound)?;
+        let images = self.settings.images.clone();
+        let put = tokio::task::spawn_blocking(move || images.put(format, &bytes));
+        let put = put.await.map_err(|error| ShopError::Images(error.to_string()))?;
+        let image = put.map_err(|error| ShopError::Images(error.to_string()))?;
+        if product.image == Some(image) {
+            return Ok(Done { value: product, position: self.head(), replayed: false });
+        }
+        self.tell_product(id, ProductCommand::ChangeImage { image }, because).await
+    }
+
+    /// A picture's bytes; none if there is no such picture.
+    ///
+    /// # Errors
+    /// [`ShopError::Images`]
+    pub async fn image(&self, image: Image) -> Result<Option<Vec<u8>>, ShopError> {
+        let images = self.settings.images.clone();
+        let read = tokio::task::spawn_blocking(move || images.get(image)).await;
+        let read = read.map_err(|error| ShopError::Images(error.to_string()))?;
+        read.map_err(|error| ShopError::Images(error.to_string()))
+    }
+
+    /// A product.
+    #[must_use]
+    pub fn product(&self, id: ProductId) -> Option<ProductView> {
+        self.catalogue.product(id)
+    }
+
+    /// Products, newest first; only those that can, or only those that cannot be rented, if asked for.
+    ///
+    /// # Errors
+    /// [`ShopError::BadCursor`]
+    pub fn products(
+        &self,
+        available: Option<bool>,
+        page: &PageRequest,
+    ) -> Result<Page<ProductView>, ShopError> {
+        let before =
+            page.cursor.as_deref().map(ProductId::parse).transpose().map_err(|_| ShopError::BadCursor)?;
+        let wanted = |product: &ProductView| available.is_none_or(|wanted| wanted == product.available());
+        let mut items = self.catalogue.products(before, page.limit + 1, wanted);
+        let more = items.len() > page.limit;
+        items.truncate(page.limit);
+        let next_cursor = items.last().filter(|_| more).map(|last| last.id.to_string());
+        Ok(Page { items, next_cursor })
+    }
+}
+
+fn product_view(id: ProductId, product: &Product, image: Option<Image>) -> Result<ProductView, ProductError> {
+    let Product { offer, stock, withdrawn, created_at, updated_at, .. } = product.clone();
+    let offer = offer.ok_or(ProductError::NotFound)?;
+    Ok(ProductView { id, offer, image, stock, withdrawn, created_at, updated_at })
+}
+
+impl From<ProductError> for ShopError {
+    fn from(error: ProductError) -> Self {
+        crate::actors::entity::ask::AskError::Rejected(error.into()).into()
+    }
+}
