@@ -187,21 +187,21 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let (product, customer) = furnish(&shop).await?;
 
     println!("A rental is placed, and paid with a card of 50,000 won.");
-    let paid = shop.place_rental(order(customer, product, "card-1"), shop.because()).await?;
+    let paid = shop.place_rental(order(customer, product, "card-1"), shop.new_request()).await?;
     println!("  {:?}; the card has {} won left", paid.outcome, cards.left("card-1"));
 
     println!("Another one, with a card of 100 won.");
-    let unpaid = shop.place_rental(order(customer, product, "card-2"), shop.because()).await?;
+    let unpaid = shop.place_rental(order(customer, product, "card-2"), shop.new_request()).await?;
     println!("  {:?}", unpaid.outcome);
 
     println!("And one with what is no card.");
-    match shop.place_rental(order(customer, product, "cash"), shop.because()).await {
+    match shop.place_rental(order(customer, product, "cash"), shop.new_request()).await {
         Err(ShopError::PaymentMethod(unfit)) => println!("  refused: {} {}", unfit.field, unfit.rule),
         other => return Err(format!("not refused: {other:?}").into()),
     }
 
     println!("The first is canceled. What follows, follows by itself; the journal tells of it all:");
-    shop.cancel_rental(paid.rental.id, CancelReason::Customer, shop.because()).await?;
+    shop.cancel_rental(paid.rental.id, CancelReason::Customer, shop.new_request()).await?;
     let mut follower = Follower::new(journal.clone(), Position::default());
     'following: loop {
         for recorded in follower.next(64).await? {
@@ -228,10 +228,10 @@ async fn furnish(shop: &Shop) -> Result<(ProductId, CustomerId), Box<dyn Error>>
         description: String::new(),
         fee: Money::won(29_900),
     };
-    let product = shop.register_product(offer, 10, shop.because()).await?.value;
+    let product = shop.register_product(offer, 10, shop.new_request()).await?.value;
     let phone = Phone::parse("010-1234-5678")?;
     let signed_up =
-        shop.sign_up("Gildong Hong".to_owned(), phone, "correct horse".to_owned(), shop.because());
+        shop.sign_up("Gildong Hong".to_owned(), phone, "correct horse".to_owned(), shop.new_request());
     Ok((product.id, signed_up.await?.value.id))
 }
 

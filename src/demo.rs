@@ -27,7 +27,7 @@ pub async fn fill(shop: &Shop) -> Result<usize, ShopError> {
             description: description.to_owned(),
             fee: Money::won(fee),
         };
-        shop.register_product(offer, stock, shop.because()).await?;
+        shop.register_product(offer, stock, shop.new_request()).await?;
     }
     Ok(SAMPLES.len())
 }

@@ -81,21 +81,22 @@ fn order(customer_id: CustomerId, product_id: ProductId, token: &str) -> Order {
 
 async fn the_whole_saga(journal: Arc<dyn Journal>) {
     let shop = open(journal).await;
-    let product = shop.register_product(offer(), 1, shop.because()).await.unwrap().value;
+    let product = shop.register_product(offer(), 1, shop.new_request()).await.unwrap().value;
     let phone = Phone::parse("010-1234-5678").unwrap();
     let customer = shop
-        .sign_up("홍길동".to_owned(), phone.clone(), "password".to_owned(), shop.because())
+        .sign_up("홍길동".to_owned(), phone.clone(), "password".to_owned(), shop.new_request())
         .await
         .unwrap()
         .value;
-    let placed = shop.place_rental(order(customer.id, product.id, "tok_ok"), shop.because()).await.unwrap();
+    let placed =
+        shop.place_rental(order(customer.id, product.id, "tok_ok"), shop.new_request()).await.unwrap();
     assert_eq!(placed.outcome, PayOutcome::Confirmed);
     let id = placed.rental.id;
     eventually("the stock goes down", || async { shop.product(product.id).filter(|p| p.stock == 0) }).await;
-    let sold_out = shop.place_rental(order(customer.id, product.id, "tok_ok"), shop.because()).await;
+    let sold_out = shop.place_rental(order(customer.id, product.id, "tok_ok"), shop.new_request()).await;
     assert_eq!(sold_out.unwrap_err(), ShopError::OutOfStock);
     assert_eq!(shop.delivery(id.delivery()).await.unwrap().delivery.status, DeliveryStatus::Started);
-    shop.cancel_rental(id, CancelReason::Customer, shop.because()).await.unwrap();
+    shop.cancel_rental(id, CancelReason::Customer, shop.new_request()).await.unwrap();
     eventually("the stock comes back", || async { shop.product(product.id).filter(|p| p.stock == 1) }).await;
     assert_eq!(shop.payment(id.payment()).await.unwrap().status, PaymentStatus::Canceled);
     let events: Vec<_> = shop.timeline(id).await.unwrap().iter().map(|r| r.event.name()).collect();

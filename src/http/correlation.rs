@@ -26,7 +26,7 @@ use super::{
     problem::{PROBLEM_JSON, Problem, kinds::Kind},
 };
 use crate::{
-    actors::entity::ask::Because,
+    actors::entity::ask::RequestContext,
     trace::{self, TraceContext},
 };
 
@@ -35,7 +35,7 @@ pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id
 
 /// Why a handler does what it does.
 #[derive(Clone, Copy, Debug)]
-pub struct Cause(pub Because);
+pub struct Cause(pub RequestContext);
 
 impl FromRequest for Cause {
     type Error = Problem;
@@ -63,13 +63,13 @@ pub async fn correlate<B: MessageBody + 'static>(
 ) -> Result<Answer<B>, Error> {
     let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     let continued = header.and_then(TraceContext::parse);
-    let because = continued.map_or_else(|| app.shop.because(), Because::request);
-    let correlation = because.correlation.to_string();
+    let context = continued.map_or_else(|| app.shop.new_request(), RequestContext::new);
+    let correlation = context.correlation.to_string();
     let instance = request.path().to_owned();
     let method = request.method();
     let span = info_span!("request", %method, path = instance, correlation, on_behalf_of = field::Empty);
-    let from = trace::begun(&span, because.trace(), continued.is_some());
-    request.extensions_mut().insert(Cause(because.at(from)));
+    let from = trace::begun(&span, context.trace(), continued.is_some());
+    request.extensions_mut().insert(Cause(context.at(from)));
     // A panic leaves no request to answer; it must not leave the client without an answer.
     let call: Pin<Box<dyn Future<Output = _>>> = Box::pin(next.call(request));
     let answered = AssertUnwindSafe(call).catch_unwind().instrument(span.clone()).await;

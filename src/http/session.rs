@@ -25,7 +25,7 @@ use super::{
     },
     problem::{Problem, kinds::Kind},
 };
-use crate::{actors::entity::ask::Because, domain::CustomerId, shop::Principal};
+use crate::{actors::entity::ask::RequestContext, domain::CustomerId, shop::Principal};
 
 /// The cookie of a session.
 pub const SESSION: &str = "saem_session";
@@ -223,7 +223,7 @@ pub struct Filled {
     /// Who.
     pub visitor: Visitor,
     /// Why, and under which key: a form that is sent twice is done once.
-    pub because: Because,
+    pub context: RequestContext,
     /// What.
     pub fields: Fields,
 }
@@ -264,7 +264,7 @@ impl FromRequest for Typed {
             if expected.is_some_and(|expected| !is_same(fields.get("csrf"), &expected)) {
                 return Ok(Self::Stale(visitor, fields));
             }
-            let Cause(because) = Cause::extract(&request).await.or_page(&visitor)?;
+            let Cause(context) = Cause::extract(&request).await.or_page(&visitor)?;
             let app = request.app_data::<web::Data<App>>().expect("the server is configured with its app");
             let scope = format!("{} {}", request.method(), request.path());
             let mut said = fields.0.clone();
@@ -272,7 +272,7 @@ impl FromRequest for Typed {
             let digest = Sha256::digest(format!("{said:?}")).into();
             let key = Some(fields.get("key")).filter(|key| !key.is_empty());
             let key = key.map(|key| app.shop.request_key(visitor.principal, &scope, key, digest));
-            Ok(Self::Ours(Filled { visitor, because: Because { key, ..because }, fields }))
+            Ok(Self::Ours(Filled { visitor, context: RequestContext { key, ..context }, fields }))
         })
     }
 }

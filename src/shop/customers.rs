@@ -1,7 +1,7 @@
 //! Signing up, logging in, and being somebody.
 
 use super::{
-    Because, Done, Shop, ShopError,
+    Done, RequestContext, Shop, ShopError,
     accounts::{Accounts, Person},
     views::{CustomerView, Principal, SessionView},
 };
@@ -30,11 +30,11 @@ impl Shop {
         name: String,
         phone: Phone,
         password: String,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Done<CustomerView>, ShopError> {
         let e164 = phone.as_e164().to_owned();
         let person = Person { name: name.clone(), phone: e164.clone(), password_hash: String::new() };
-        let asked = self.asked_once::<Account>(because, async |turn| {
+        let asked = self.asked_once::<Account>(request, async |turn| {
             // Cheap before dear: a number that is taken costs no hash.
             let (id, account) = self.newest_account(&phone).await?;
             if account.status == AccountStatus::Active {
@@ -43,7 +43,7 @@ impl Shop {
             let password_hash = self.accounts.hash(password).await?;
             let vault = vec![Accounts::person_write(id, &Person { password_hash, ..person })?];
             let memo = turn.of_state();
-            Ok(self.exchange.ask_once(id, AccountCommand::SignUp, because, vault, memo).await?)
+            Ok(self.exchange.ask_once(id, AccountCommand::SignUp, request, vault, memo).await?)
         });
         let Decided { entity, state, position, replayed, .. } = asked.await?;
         // A receipt holds no personal data; the same key stands for the same name and number.
@@ -88,7 +88,7 @@ impl Shop {
         id: CustomerId,
         name: Option<String>,
         password: Option<String>,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Done<CustomerView>, ShopError> {
         let password_hash = match password {
             Some(password) => Some(self.accounts.hash(password).await?),
@@ -99,7 +99,7 @@ impl Shop {
         person.name = name.unwrap_or(person.name);
         person.password_hash = password_hash.unwrap_or(person.password_hash);
         let vault = vec![Accounts::person_write(id, &person)?];
-        let decided = self.exchange.ask_with::<Account>(id, AccountCommand::Change, because, vault).await?;
+        let decided = self.exchange.ask_with::<Account>(id, AccountCommand::Change, request, vault).await?;
         let Person { name, phone, .. } = person;
         let value = CustomerView { id, name, phone, created_at: account.created_at };
         Ok(Done { value, position: decided.position, replayed: false })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Because, DeliveryView, Done, Page, PageRequest, PaymentStatus, PaymentView, RentalFilter, Shop,
+    DeliveryView, Done, Page, PageRequest, PaymentStatus, PaymentView, RentalFilter, RequestContext, Shop,
     ShopError,
     rentals::{on_behalf, unless_damaged},
 };
@@ -120,12 +120,12 @@ impl Shop {
         id: DeliveryId,
         carrier: Option<String>,
         tracking_number: Option<String>,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Done<DeliveryView>, ShopError> {
-        let asked = self.asked_once::<Delivery>(because, async |turn| {
+        let asked = self.asked_once::<Delivery>(request, async |turn| {
             self.not_paused(Context::Delivery)?;
             self.delivery(id).await?;
-            let because = self.for_delivery(id, because).await?;
+            let request = self.for_delivery(id, request).await?;
             let timeline = self.journal.timeline(id.rental()).await?;
             // The delivery hears of it only once the payment is settled, which may take long.
             let canceled = |event: &Event| matches!(event, Event::Rental(RentalEvent::RentalCanceled { .. }));
@@ -134,7 +134,7 @@ impl Shop {
             }
             let stock_taken = unit_is_out(&timeline);
             let command = DeliveryCommand::Dispatch { carrier, tracking_number, stock_taken };
-            Ok(self.exchange.ask_once(id, command, because, Vec::new(), turn.of_state()).await?)
+            Ok(self.exchange.ask_once(id, command, request, Vec::new(), turn.of_state()).await?)
         });
         self.handled(id, asked.await?).await
     }
@@ -147,9 +147,9 @@ impl Shop {
     pub async fn complete_delivery(
         &self,
         id: DeliveryId,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Done<DeliveryView>, ShopError> {
-        let asked = self.asked_once::<Delivery>(because, async |turn| {
+        let asked = self.asked_once::<Delivery>(request, async |turn| {
             self.not_paused(Context::Delivery)?;
             match self.delivery(id).await?.delivery.status {
                 DeliveryStatus::InTransit | DeliveryStatus::Delivered => {}
@@ -158,11 +158,11 @@ impl Shop {
                     return Err(ShopError::DeliveryOutOfOrder);
                 }
             }
-            let because = self.for_delivery(id, because).await?;
-            self.exchange.ask::<Rental>(id.rental(), RentalCommand::MarkDelivered, because).await?;
+            let request = self.for_delivery(id, request).await?;
+            self.exchange.ask::<Rental>(id.rental(), RentalCommand::MarkDelivered, request).await?;
             // The policy does the same; whoever comes second changes nothing.
             let (command, memo) = (DeliveryCommand::Complete, turn.of_state());
-            Ok(self.exchange.ask_once(id, command, because, Vec::new(), memo).await?)
+            Ok(self.exchange.ask_once(id, command, request, Vec::new(), memo).await?)
         });
         self.handled(id, asked.await?).await
     }
@@ -178,9 +178,13 @@ impl Shop {
         Ok(Done { value: self.delivery_view(id, customer, state).await?, position, replayed })
     }
 
-    async fn for_delivery(&self, id: DeliveryId, because: Because) -> Result<Because, ShopError> {
+    async fn for_delivery(
+        &self,
+        id: DeliveryId,
+        request: RequestContext,
+    ) -> Result<RequestContext, ShopError> {
         let rental: RentalId = id.rental();
-        on_behalf(&reads::read::<Rental>(&self.journal, rental).await?, because)
+        on_behalf(&reads::read::<Rental>(&self.journal, rental).await?, request)
     }
 }
 

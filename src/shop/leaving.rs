@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::{
-    Because, Done, PageRequest, Presence, RentalFilter, Shop, ShopError,
+    Done, PageRequest, Presence, RentalFilter, RequestContext, Shop, ShopError,
     accounts::{address_key, person_key},
 };
 use crate::{
@@ -34,7 +34,7 @@ impl Shop {
     /// `AskError::Rejected` with [`AccountError::OpenRentals`] while rentals are not finished or their
     /// money is not settled, or [`AccountError::NotFound`]; [`AskError::Timeout`] while something else of
     /// theirs is going on. Then some addresses may be erased, and leaving can be repeated.
-    pub async fn leave(&self, customer: CustomerId, because: Because) -> Result<Done<()>, ShopError> {
+    pub async fn leave(&self, customer: CustomerId, request: RequestContext) -> Result<Done<()>, ShopError> {
         let patience = Duration::from_millis(self.settings.ask_timeout_ms);
         let too_long = |_| AskError::Timeout;
         let leaving = tokio::time::timeout(patience, self.presences.leave(customer));
@@ -53,7 +53,7 @@ impl Shop {
             self.erase(customer, &rentals).await?;
         }
         let person = vec![VaultWrite { key: person_key(customer), value: None }];
-        let left = self.exchange.ask_with::<Account>(customer, leave, because, person).await?;
+        let left = self.exchange.ask_with::<Account>(customer, leave, request, person).await?;
         self.accounts.forget(customer);
         Ok(Done { value: (), position: left.position, replayed: false })
     }

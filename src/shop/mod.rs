@@ -50,7 +50,7 @@ use crate::{
     actors::{
         checkouts::Checkouts,
         customer_locks::Presences,
-        entity::{ask::Because, exchange::Exchange},
+        entity::{ask::RequestContext, exchange::Exchange},
         jobs::{queue::Agenda, runner::Errands},
         payment::{admission::Admission, handle::Payments},
         projection::{
@@ -363,8 +363,8 @@ impl Shop {
 
     /// A reason for a request that brings none.
     #[must_use]
-    pub fn because(&self) -> Because {
-        Because::request(TraceContext::root(self.sources.correlation()))
+    pub fn new_request(&self) -> RequestContext {
+        RequestContext::new(TraceContext::root(self.sources.correlation()))
     }
 
     fn not_paused(&self, context: Context) -> Result<(), ShopError> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tracing::info;
 
 use super::{
-    Because, BreakerMode, Done, NotificationView, Page, PageRequest, PaymentDeskView, Shop, ShopError,
+    BreakerMode, Done, NotificationView, Page, PageRequest, PaymentDeskView, RequestContext, Shop, ShopError,
     accounts::{bytes_of_hex, to_hex},
 };
 use crate::{
@@ -157,26 +157,34 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::Ask`]
-    pub async fn pause(&self, context: Context, because: Because) -> Result<Done<ContextView>, ShopError> {
-        self.maintain(context, ContextCommand::Pause, because).await
+    pub async fn pause(
+        &self,
+        context: Context,
+        request: RequestContext,
+    ) -> Result<Done<ContextView>, ShopError> {
+        self.maintain(context, ContextCommand::Pause, request).await
     }
 
     /// Lets them go on, in order.
     ///
     /// # Errors
     /// [`ShopError::Ask`]
-    pub async fn resume(&self, context: Context, because: Because) -> Result<Done<ContextView>, ShopError> {
-        self.maintain(context, ContextCommand::Resume, because).await
+    pub async fn resume(
+        &self,
+        context: Context,
+        request: RequestContext,
+    ) -> Result<Done<ContextView>, ShopError> {
+        self.maintain(context, ContextCommand::Resume, request).await
     }
 
     async fn maintain(
         &self,
         context: Context,
         command: ContextCommand,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Done<ContextView>, ShopError> {
-        let asked = self.asked_once::<Maintenance>(because, async |turn| {
-            Ok(self.contexts.command_once(context, command, because, turn.of_state()).await?)
+        let asked = self.asked_once::<Maintenance>(request, async |turn| {
+            Ok(self.contexts.command_once(context, command, request, turn.of_state()).await?)
         });
         let Decided { state, position, replayed, .. } = asked.await?;
         // The backlog is a gauge, and always today's.
@@ -206,13 +214,13 @@ impl Shop {
         &self,
         key: HeldKey,
         reason: String,
-        because: Because,
+        request: RequestContext,
     ) -> Result<(), ShopError> {
         if self.contexts.hold(key).is_none() {
             return Err(ShopError::NotHeld);
         }
         let (context, group) = (key.group.context(), key.group);
-        self.contexts.command(context, ContextCommand::Dismiss { key, reason }, because).await?;
+        self.contexts.command(context, ContextCommand::Dismiss { key, reason }, request).await?;
         if group == Group::Agenda {
             self.agenda.forget(&self.journal, key.target).await?;
         }

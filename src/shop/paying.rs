@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    Because, PayOutcome, Placed, RentalView, Shop, ShopError,
+    PayOutcome, Placed, RentalView, RequestContext, Shop, ShopError,
     rentals::{now, on_behalf},
 };
 use crate::{
@@ -40,11 +40,11 @@ impl Shop {
         &self,
         id: RentalId,
         method: PaymentMethod,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Placed, ShopError> {
         let arrived = now();
-        match self.receipts.begin(because.key).await? {
-            Begun::First(turn) => self.pay_first(id, method, because, turn, arrived).await,
+        match self.receipts.begin(request.key).await? {
+            Begun::First(turn) => self.pay_first(id, method, request, turn, arrived).await,
             Begun::Again(receipt) => self.pay_again(id, &receipt.outcome).await,
         }
     }
@@ -53,7 +53,7 @@ impl Shop {
         &self,
         id: RentalId,
         method: PaymentMethod,
-        because: Because,
+        request: RequestContext,
         turn: Turn,
         arrived: Instant,
     ) -> Result<Placed, ShopError> {
@@ -78,8 +78,8 @@ impl Shop {
         }
         let presence = self.enter(customer).await?;
         let ticket = self.payments.ticket()?;
-        let because = on_behalf(&rental.rental, because)?;
-        let pay = PayLater { rental: id, method, attempt, vault, because, ticket, presence, turn, arrived };
+        let request = on_behalf(&rental.rental, request)?;
+        let pay = PayLater { rental: id, method, attempt, vault, request, ticket, presence, turn, arrived };
         let mut paid: Placed = self.payments.converse(pay).await?;
         paid.rental.address = rental.address;
         if paid.outcome == PayOutcome::Canceled {

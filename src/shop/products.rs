@@ -1,6 +1,6 @@
 //! Products: registering and editing them, and browsing.
 
-use super::{Because, Done, Page, PageRequest, ProductView, Shop, ShopError};
+use super::{Done, Page, PageRequest, ProductView, RequestContext, Shop, ShopError};
 use crate::{
     actors::entity::ask::Decided,
     domain::{
@@ -20,11 +20,11 @@ impl Shop {
         &self,
         offer: Offer,
         stock: u32,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Done<ProductView>, ShopError> {
         // Sorts by time; with a key that was used before, the answer names the one that there is.
         let id = self.sources.product_id();
-        self.tell_product(id, ProductCommand::Register { offer, stock }, because).await
+        self.tell_product(id, ProductCommand::Register { offer, stock }, request).await
     }
 
     /// Changes what customers see, if it is still what the edit started from.
@@ -36,10 +36,10 @@ impl Shop {
         id: ProductId,
         offer: Offer,
         expected: Offer,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Done<ProductView>, ShopError> {
         let command = ProductCommand::Change { offer, expected: Some(expected) };
-        self.tell_product(id, command, because).await
+        self.tell_product(id, command, request).await
     }
 
     /// Adds units to a product's stock.
@@ -50,9 +50,9 @@ impl Shop {
         &self,
         id: ProductId,
         quantity: u32,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Done<ProductView>, ShopError> {
-        self.tell_product(id, ProductCommand::Restock { quantity }, because).await
+        self.tell_product(id, ProductCommand::Restock { quantity }, request).await
     }
 
     /// Takes no more new rentals of a product; safe to repeat.
@@ -62,20 +62,20 @@ impl Shop {
     pub async fn withdraw_product(
         &self,
         id: ProductId,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Done<ProductView>, ShopError> {
-        self.tell_product(id, ProductCommand::Withdraw, because).await
+        self.tell_product(id, ProductCommand::Withdraw, request).await
     }
 
     async fn tell_product(
         &self,
         id: ProductId,
         command: ProductCommand,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Done<ProductView>, ShopError> {
-        let asked = self.asked_once::<Product>(because, async |turn| {
+        let asked = self.asked_once::<Product>(request, async |turn| {
             self.not_paused(Context::Product)?;
-            Ok(self.exchange.ask_once(id, command, because, Vec::new(), turn.of_state()).await?)
+            Ok(self.exchange.ask_once(id, command, request, Vec::new(), turn.of_state()).await?)
         });
         let Decided { entity, state, position, replayed, .. } = asked.await?;
         // Whoever reads the catalogue next sees what was just done.
@@ -95,7 +95,7 @@ impl Shop {
         id: ProductId,
         format: ImageFormat,
         bytes: Vec<u8>,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Done<ProductView>, ShopError> {
         self.not_paused(Context::Product)?;
         let product = self.product(id).ok_or(ProductError::NotFound)?;
@@ -106,7 +106,7 @@ impl Shop {
         if product.image == Some(image) {
             return Ok(Done { value: product, position: self.head(), replayed: false });
         }
-        self.tell_product(id, ProductCommand::ChangeImage { image }, because).await
+        self.tell_product(id, ProductCommand::ChangeImage { image }, request).await
     }
 
     /// A picture's bytes; none if there is no such picture.

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 use tracing::{Span, error, field::display};
 
 use super::{
-    Because, Done, Order, Page, PageRequest, PayOutcome, Placed, ProductView, RentalFilter, RentalView, Shop,
-    ShopError,
+    Done, Order, Page, PageRequest, PayOutcome, Placed, ProductView, RentalFilter, RentalView,
+    RequestContext, Shop, ShopError,
     accounts::{address_key, bytes_of_hex, to_hex},
 };
 use crate::{
@@ -48,16 +48,16 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError`]; nothing is recorded, and nothing was charged, except where it says so.
-    pub async fn place_rental(&self, order: Order, because: Because) -> Result<Placed, ShopError> {
+    pub async fn place_rental(&self, order: Order, request: RequestContext) -> Result<Placed, ShopError> {
         let arrived = now();
         if let Some(checkout) = self.checkout_of(&order.method, order.customer_id).await? {
-            return self.place_checked_out(order, &checkout, because, arrived).await;
+            return self.place_checked_out(order, &checkout, request, arrived).await;
         }
-        let id = match because.key {
+        let id = match request.key {
             Some(key) => RentalId(uuid_v8(key.hash)),
             None => self.sources.rental_id(),
         };
-        if let Some(key) = because.key
+        if let Some(key) = request.key
             && let Some(replay) = self.replay(id, Some(key)).await?
         {
             return Ok(replay);
@@ -67,14 +67,14 @@ impl Shop {
         // The id is what tells a repetition: the vault needs no receipt.
         let turn = Turn::unkeyed();
         let placing = Placing { id, order, product, begins: Vec::new(), turn, arrived };
-        let placed = match self.place(placing, because).await {
-            Err(ShopError::PaymentInProgress { .. }) if because.key.is_some() => {
+        let placed = match self.place(placing, request).await {
+            Err(ShopError::PaymentInProgress { .. }) if request.key.is_some() => {
                 return Err(ShopError::KeyInProgress);
             }
             placed => placed?,
         };
         if placed.replayed
-            && let Some(replay) = self.replay(id, Some(because.key.ok_or(ShopError::KeyInProgress)?)).await?
+            && let Some(replay) = self.replay(id, Some(request.key.ok_or(ShopError::KeyInProgress)?)).await?
         {
             return Ok(replay);
         }
@@ -87,10 +87,10 @@ impl Shop {
         &self,
         order: Order,
         checkout: &Checkout,
-        because: Because,
+        request: RequestContext,
         arrived: Instant,
     ) -> Result<Placed, ShopError> {
-        let turn = match self.receipts.begin(because.key).await? {
+        let turn = match self.receipts.begin(request.key).await? {
             Begun::First(turn) => turn,
             Begun::Again(Receipt { outcome: Outcome::Attempt { rental, .. }, .. }) => {
                 return self.replay(rental, None).await?.ok_or(ShopError::KeyInProgress);
@@ -110,7 +110,7 @@ impl Shop {
             return Err(ShopError::FeeChanged { fee: product.offer.fee });
         }
         let begins = Self::begins(&order.method, Some(checkout))?;
-        let placed = self.place(Placing { id, order, product, begins, turn, arrived }, because).await?;
+        let placed = self.place(Placing { id, order, product, begins, turn, arrived }, request).await?;
         if placed.replayed
             && let Some(replay) = self.replay(id, None).await?
         {
@@ -119,14 +119,14 @@ impl Shop {
         Ok(placed)
     }
 
-    async fn place(&self, placing: Placing, because: Because) -> Result<Placed, ShopError> {
+    async fn place(&self, placing: Placing, request: RequestContext) -> Result<Placed, ShopError> {
         let Placing { id, order, product, begins: mut vault, turn, arrived } = placing;
         let presence = self.enter(order.customer_id).await?;
         let ticket = self.payments.ticket()?;
-        let terms = self.terms(&order, product, because);
+        let terms = self.terms(&order, product, request);
         vault.push(VaultWrite { key: address_key(id), value: Some(codec::encode(&order.address)?) });
         let method = order.method;
-        let place = Place { rental: id, terms, vault, method, because, ticket, presence, turn, arrived };
+        let place = Place { rental: id, terms, vault, method, request, ticket, presence, turn, arrived };
         let mut placed = self.payments.converse(place).await?;
         placed.rental.address = Some(order.address);
         Ok(placed)
@@ -171,15 +171,15 @@ impl Shop {
         Ok(product)
     }
 
-    fn terms(&self, order: &Order, product: ProductView, because: Because) -> Terms {
+    fn terms(&self, order: &Order, product: ProductView, request: RequestContext) -> Terms {
         Terms {
             customer_id: order.customer_id,
             product_id: product.id,
             product_name: product.offer.name,
             fee: product.offer.fee,
             provider: self.gateways.current().provider().to_owned(),
-            fingerprint: because.key.map(|key| key.fingerprint),
-            correlation: because.correlation,
+            fingerprint: request.key.map(|key| key.fingerprint),
+            correlation: request.correlation,
         }
     }
 
@@ -191,12 +191,12 @@ impl Shop {
         &self,
         id: RentalId,
         reason: CancelReason,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Done<RentalView>, ShopError> {
-        let asked = self.asked_once::<Rental>(because, async |turn| {
-            let because = on_behalf(&self.rental(id).await?.rental, because)?;
+        let asked = self.asked_once::<Rental>(request, async |turn| {
+            let request = on_behalf(&self.rental(id).await?.rental, request)?;
             let (command, memo) = (RentalCommand::Cancel(reason), turn.of_state());
-            Ok(self.exchange.ask_once(id, command, because, Vec::new(), memo).await?)
+            Ok(self.exchange.ask_once(id, command, request, Vec::new(), memo).await?)
         });
         let Decided { state, position, replayed, .. } = asked.await?;
         let value = RentalView { id, rental: state, address: self.address(id).await? };
@@ -293,13 +293,13 @@ pub(crate) fn unless_damaged<T>(item: Result<T, ShopError>) -> Result<Option<T>,
 }
 
 /// The rental's own correlation, with the request that touches it as the cause.
-pub(crate) fn on_behalf(rental: &Rental, because: Because) -> Result<Because, ShopError> {
+pub(crate) fn on_behalf(rental: &Rental, request: RequestContext) -> Result<RequestContext, ShopError> {
     let terms = rental.terms().map_err(|_| ShopError::NotFound("rental"))?;
-    if because.correlation != terms.correlation {
+    if request.correlation != terms.correlation {
         // Its log lines then tell both: the request's own, and the one that the rental is followed by.
         Span::current().record("on_behalf_of", display(terms.correlation));
     }
-    Ok(because.on_behalf_of(terms.correlation))
+    Ok(request.on_behalf_of(terms.correlation))
 }
 
 #[expect(clippy::disallowed_methods, reason = "tokio's clock, which deadlines and simulations share")]

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc};
 use super::{Once, Principal, Shop, ShopError};
 use crate::{
     actors::{
-        entity::ask::{Because, Decided, RequestKey},
+        entity::ask::{Decided, RequestContext, RequestKey},
         receipts::{Begun, Outcome, Receipt, Turn},
     },
     domain::{Aggregate, Position},
@@ -59,10 +59,10 @@ impl Shop {
     /// decided.
     pub(crate) async fn asked_once<A: Aggregate>(
         &self,
-        because: Because,
+        request: RequestContext,
         ask: impl AsyncFnOnce(Turn) -> Result<Decided<A>, ShopError>,
     ) -> Result<Decided<A>, ShopError> {
-        match self.receipts.begin(because.key).await? {
+        match self.receipts.begin(request.key).await? {
             Begun::First(turn) => ask(turn).await,
             Begun::Again(receipt) => {
                 let (entity, state) = receipt.state::<A>()?;

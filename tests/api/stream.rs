@@ -255,7 +255,7 @@ async fn shop() -> (std::sync::Arc<Shop>, CustomerId, ProductId) {
     settings.operator.key = Some(saem::config::Secret("x".repeat(32)));
     let shop = open::open(&settings).await.unwrap();
     let phone = Phone::parse("010-1234-5678").unwrap();
-    let signed_up = shop.sign_up("홍길동".to_owned(), phone, "password".to_owned(), shop.because());
+    let signed_up = shop.sign_up("홍길동".to_owned(), phone, "password".to_owned(), shop.new_request());
     let customer = signed_up.await.unwrap().value.id;
     let offer = Offer {
         name: "맑은샘".to_owned(),
@@ -263,7 +263,7 @@ async fn shop() -> (std::sync::Arc<Shop>, CustomerId, ProductId) {
         description: String::new(),
         fee: Money::won(100),
     };
-    let product = shop.register_product(offer, 1_000, shop.because()).await.unwrap().value.id;
+    let product = shop.register_product(offer, 1_000, shop.new_request()).await.unwrap().value.id;
     (shop, customer, product)
 }
 
@@ -276,7 +276,7 @@ async fn rent(shop: &Shop, customer_id: CustomerId, product_id: ProductId) -> u6
     };
     let method = PaymentMethod::Card { token: "tok_ok".to_owned() };
     let order = Order { customer_id, product_id, address, method, expected_fee: None };
-    shop.place_rental(order, shop.because()).await.unwrap().position.0
+    shop.place_rental(order, shop.new_request()).await.unwrap().position.0
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn by(checkout: &CheckoutView, customer: CustomerId, product: ProductId) -> Orde
 }
 
 async fn place(shop: &Shop, order: &Order) -> Result<Placed, ShopError> {
-    shop.place_rental(order.clone(), shop.because()).await
+    shop.place_rental(order.clone(), shop.new_request()).await
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_checkout_is_good_for_half_an_hour_and_what_it_led_to_is_said_for_longer() {
         assert!(again.replayed && again.rental.id == first.rental.id);
         works.put_forward(29 * MINUTE_MS);
         let method = by(&later, customer, product).method;
-        let late = shop.pay_rental(first.rental.id, method, shop.because()).await;
+        let late = shop.pay_rental(first.rental.id, method, shop.new_request()).await;
         assert_eq!(late.unwrap_err(), ShopError::CheckoutExpired);
     });
 }
@@ -80,7 +80,7 @@ fn a_checkout_is_swept_a_day_after_it_expired_and_its_keys_are_still_known() {
             (works.vault("checkout/").await == [format!("checkout/{}", new.id)]).then_some(())
         })
         .await;
-        let gone = shop.place_rental(order, shop.because()).await.unwrap_err();
+        let gone = shop.place_rental(order, shop.new_request()).await.unwrap_err();
         assert!(matches!(gone, ShopError::PaymentMethod(unfit) if unfit.field == "checkoutId"));
         assert!(place(&shop, &by(&new, customer, product)).await.is_ok());
     });

@@ -3,7 +3,7 @@
 use futures_util::{FutureExt as _, future::join_all};
 use saem::{
     actors::{
-        entity::ask::{AskError, Because},
+        entity::ask::{AskError, RequestContext},
         receipts::{Outcome, Receipt},
     },
     domain::{
@@ -65,8 +65,8 @@ fn the_largest_product_has_a_receipt_too() {
         let text = |chars| "𠮷".repeat(chars);
         let fee = Money::won(100_000_000);
         let offer = Offer { name: text(100), model: text(100), description: text(2_000), fee };
-        let because = keyed(&shop, "a", 1);
-        let first = shop.register_product(offer.clone(), MAX_STOCK, because).await.unwrap();
+        let request = keyed(&shop, "a", 1);
+        let first = shop.register_product(offer.clone(), MAX_STOCK, request).await.unwrap();
         let [row] = &works.journal.vault_scan("receipt/".to_owned()).await.unwrap()[..] else {
             panic!("one receipt")
         };
@@ -83,7 +83,7 @@ fn a_command_that_changes_nothing_is_remembered_too() {
         let mut works = Works::new();
         let shop = works.open().await;
         let id = product(&shop, 1).await;
-        shop.withdraw_product(id, shop.because()).await.unwrap();
+        shop.withdraw_product(id, shop.new_request()).await.unwrap();
         assert!(!shop.withdraw_product(id, keyed(&shop, "a", 1)).await.unwrap().replayed);
         let shop = works.crashed().await;
         assert!(shop.withdraw_product(id, keyed(&shop, "a", 1)).await.unwrap().replayed);
@@ -102,13 +102,13 @@ fn what_is_refused_leaves_no_receipt_and_frees_its_key() {
             assert_eq!(refused, ProductError::StockLimit.into());
         }
         assert_eq!(works.vault("receipt/").await, [""; 0]);
-        shop.pause(Context::Product, shop.because()).await.unwrap();
+        shop.pause(Context::Product, shop.new_request()).await.unwrap();
         let paused = shop.restock_product(id, 5, keyed(&shop, "a", 2)).await;
         assert_eq!(paused.unwrap_err(), ShopError::ContextPaused(Context::Product));
-        shop.resume(Context::Product, shop.because()).await.unwrap();
+        shop.resume(Context::Product, shop.new_request()).await.unwrap();
         assert_eq!(shop.restock_product(id, 5, keyed(&shop, "a", 2)).await.unwrap().value.stock, 6);
         // What has happened is told even while nothing can happen.
-        shop.pause(Context::Product, shop.because()).await.unwrap();
+        shop.pause(Context::Product, shop.new_request()).await.unwrap();
         assert!(shop.restock_product(id, 5, keyed(&shop, "a", 2)).await.unwrap().replayed);
     });
 }
@@ -164,11 +164,11 @@ fn signing_up_again_shows_the_request_s_own_name_and_number() {
     run(async {
         let mut works = Works::new();
         let shop = works.open().await;
-        let sign_up = async |shop: &saem::shop::Shop, because: Because| {
-            shop.sign_up("홍길동".to_owned(), phone(), "password".to_owned(), because).await
+        let sign_up = async |shop: &saem::shop::Shop, request: RequestContext| {
+            shop.sign_up("홍길동".to_owned(), phone(), "password".to_owned(), request).await
         };
         let first = sign_up(&shop, keyed(&shop, "a", 1)).await.unwrap();
-        let taken = sign_up(&shop, shop.because()).await.unwrap_err();
+        let taken = sign_up(&shop, shop.new_request()).await.unwrap_err();
         assert_eq!(taken, ShopError::Ask(AskError::Rejected(Rejection::Account(AccountError::PhoneTaken))));
         let shop = works.crashed().await;
         let again = sign_up(&shop, keyed(&shop, "a", 1)).await.unwrap();
@@ -196,14 +196,14 @@ fn a_rental_s_steps_are_answered_as_they_were() {
         let mut shop = shop;
         for round in 0..3 {
             let again = round > 0;
-            let because = keyed(&shop, "dispatch", 1);
-            let sent = shop.dispatch_delivery(kept.delivery(), None, None, because).await.unwrap();
+            let request = keyed(&shop, "dispatch", 1);
+            let sent = shop.dispatch_delivery(kept.delivery(), None, None, request).await.unwrap();
             assert_eq!((sent.value.delivery.status, sent.replayed), (DeliveryStatus::InTransit, again));
             let done = shop.complete_delivery(kept.delivery(), keyed(&shop, "complete", 1)).await.unwrap();
             assert_eq!((done.value.delivery.status, done.replayed), (DeliveryStatus::Delivered, again));
             assert!(done.value.address.is_some());
-            let because = keyed(&shop, "cancel", 1);
-            let canceled = shop.cancel_rental(given_up, CancelReason::Customer, because).await.unwrap();
+            let request = keyed(&shop, "cancel", 1);
+            let canceled = shop.cancel_rental(given_up, CancelReason::Customer, request).await.unwrap();
             assert_eq!((canceled.value.rental.status, canceled.replayed), (RentalStatus::Canceled, again));
             reused(shop.cancel_rental(given_up, CancelReason::Customer, keyed(&shop, "cancel", 2)).await);
             if round == 1 {

@@ -35,8 +35,8 @@ fn a_crash_right_after_the_commit_leaves_the_receipt() {
         let shop = works.open().await;
         let id = product(&shop, 1).await;
         let head = *saem::store::Journal::head(&*works.journal).borrow();
-        let because = keyed(&shop, "a", 1);
-        let mut asked = Box::pin(shop.restock_product(id, 5, because));
+        let request = keyed(&shop, "a", 1);
+        let mut asked = Box::pin(shop.restock_product(id, 5, request));
         let mut committed = saem::store::Journal::head(&*works.journal);
         // The commit is seen before its answer is: the caller is dropped as it stands.
         tokio::select! {

@@ -13,7 +13,7 @@ use crate::works::{
 const PAGE: PageRequest = PageRequest { cursor: None, limit: 100 };
 
 async fn leave(shop: &Shop, who: CustomerId) -> Result<(), ShopError> {
-    shop.leave(who, shop.because()).await.map(|done| done.value)
+    shop.leave(who, shop.new_request()).await.map(|done| done.value)
 }
 
 async fn log_in(shop: &Shop) -> Result<String, ShopError> {
@@ -36,18 +36,22 @@ fn nobody_leaves_while_a_rental_is_not_finished() {
         let delivered = rented(&shop, who, what).await;
         open(2).await;
         // Canceled, but its payment is not: money is still under way.
-        shop.pause(Context::Payment, shop.because()).await.unwrap();
-        shop.cancel_rental(waiting.rental.id, saem::domain::rental::CancelReason::Customer, shop.because())
-            .await
-            .unwrap();
+        shop.pause(Context::Payment, shop.new_request()).await.unwrap();
+        shop.cancel_rental(
+            waiting.rental.id,
+            saem::domain::rental::CancelReason::Customer,
+            shop.new_request(),
+        )
+        .await
+        .unwrap();
         open(2).await;
-        shop.resume(Context::Payment, shop.because()).await.unwrap();
+        shop.resume(Context::Payment, shop.new_request()).await.unwrap();
         happens(&shop, &waiting, "PaymentCanceled").await;
         open(1).await;
         let delivery = delivered.rental.id.delivery();
-        shop.dispatch_delivery(delivery, None, None, shop.because()).await.unwrap();
+        shop.dispatch_delivery(delivery, None, None, shop.new_request()).await.unwrap();
         open(1).await;
-        shop.complete_delivery(delivery, shop.because()).await.unwrap();
+        shop.complete_delivery(delivery, shop.new_request()).await.unwrap();
         leave(&shop, who).await.unwrap();
         leave(&shop, who).await.unwrap();
         assert_eq!(shop.authenticate(&token), None);
@@ -91,9 +95,9 @@ fn of_somebody_who_left_nothing_personal_is_shown_and_all_else_is() {
             assert_eq!(works.vault("session/").await, [""; 0]);
             shop = works.crashed().await;
         }
-        let change = shop.change_customer(who, Some("새이름".to_owned()), None, shop.because()).await;
+        let change = shop.change_customer(who, Some("새이름".to_owned()), None, shop.new_request()).await;
         assert!(change.is_err());
-        let gone = shop.place_rental(order(who, what, "tok_ok"), shop.because()).await;
+        let gone = shop.place_rental(order(who, what, "tok_ok"), shop.new_request()).await;
         assert_eq!(gone.unwrap_err(), AccountError::Left.into());
         let anew = customer(&shop).await;
         assert_ne!(anew, who);
@@ -112,11 +116,11 @@ fn messages_to_somebody_who_left_are_given_up() {
         let works = Works::new();
         let shop = works.open().await;
         let who = customer(&shop).await;
-        shop.pause(Context::Notification, shop.because()).await.unwrap();
+        shop.pause(Context::Notification, shop.new_request()).await.unwrap();
         let placed = rented(&shop, who, product(&shop, 9).await).await;
         canceled(&shop, &placed).await;
         leave(&shop, who).await.unwrap();
-        shop.resume(Context::Notification, shop.because()).await.unwrap();
+        shop.resume(Context::Notification, shop.new_request()).await.unwrap();
         eventually("no message is pending", || async {
             let messages = shop.notifications(None, &PAGE).await.unwrap().items;
             let failed = messages.iter().all(|message| message.status == NotificationStatus::Failed);
@@ -135,10 +139,11 @@ fn many_addresses_are_erased_and_only_theirs() {
         let (who, what) = (customer(&shop).await, product(&shop, 1_000_000).await);
         let other = saem::domain::phone::Phone::parse("010-8765-4321").unwrap();
         let (name, password) = ("성춘향".to_owned(), "password".to_owned());
-        let other = shop.sign_up(name, other, password, shop.because()).await.unwrap().value.id;
+        let other = shop.sign_up(name, other, password, shop.new_request()).await.unwrap().value.id;
         let kept = rented(&shop, other, what).await;
         for _ in 0..RENTALS {
-            let declined = shop.place_rental(order(who, what, "tok_decline"), shop.because()).await.unwrap();
+            let declined =
+                shop.place_rental(order(who, what, "tok_decline"), shop.new_request()).await.unwrap();
             assert!(matches!(declined.outcome, PayOutcome::Declined { .. }));
         }
         assert_eq!(works.vault("address/").await.len(), RENTALS + 1);
@@ -154,7 +159,7 @@ fn leaving_waits_for_a_rental_that_is_just_being_placed_or_paid() {
         let works = Works::on_one_thread();
         let shop = works.open().await;
         let (who, what) = (customer(&shop).await, product(&shop, 9).await);
-        let mut placing = Box::pin(shop.place_rental(order(who, what, "tok_ok"), shop.because()));
+        let mut placing = Box::pin(shop.place_rental(order(who, what, "tok_ok"), shop.new_request()));
         assert!(placing.as_mut().now_or_never().is_none(), "it is on its way");
         let (placed, left) = futures_util::join!(placing, leave(&shop, who));
         let placed = placed.unwrap();
@@ -165,7 +170,7 @@ fn leaving_waits_for_a_rental_that_is_just_being_placed_or_paid() {
         let mut leaving = Box::pin(leave(&shop, who));
         assert!(leaving.as_mut().now_or_never().is_none());
         let (late, entering, left) = futures_util::join!(
-            shop.place_rental(order(who, what, "tok_ok"), shop.because()),
+            shop.place_rental(order(who, what, "tok_ok"), shop.new_request()),
             log_in(&shop),
             leaving
         );
@@ -185,7 +190,7 @@ fn paying_keeps_from_leaving_even_if_nobody_waits_for_it() {
         let who = customer(&shop).await;
         let placed = deferred(&shop, who, product(&shop, 9).await).await;
         shop.set_breaker(BreakerMode::Disabled);
-        let mut paying = Box::pin(shop.pay_rental(placed.rental.id, card("tok_slow"), shop.because()));
+        let mut paying = Box::pin(shop.pay_rental(placed.rental.id, card("tok_slow"), shop.new_request()));
         assert!(paying.as_mut().now_or_never().is_none());
         drop(paying);
         assert_eq!(leave(&shop, who).await.unwrap_err(), AccountError::OpenRentals(1).into());

@@ -26,7 +26,7 @@ fn a_payment_is_confirmed_once_and_stays_so_in_its_replay() {
         assert_eq!((first.outcome.clone(), first.replayed), (PayOutcome::Confirmed, false));
         reused(shop.pay_rental(placed.rental.id, card("tok_ok"), keyed(&shop, "a", 2)).await);
         happens(&shop, &placed, "ProductDecreased").await;
-        shop.cancel_rental(placed.rental.id, CancelReason::Customer, shop.because()).await.unwrap();
+        shop.cancel_rental(placed.rental.id, CancelReason::Customer, shop.new_request()).await.unwrap();
         happens(&shop, &placed, "PaymentCanceled").await;
         let shop = works.crashed().await;
         let again = pay(&shop, &placed, "tok_ok", "a").await.unwrap();

@@ -103,7 +103,7 @@ fn nothing_tells_who_has_left(backend: Backend) {
         for part in [NAME, &phone.as_e164()[1..], ADDRESS[0], ADDRESS[1], ADDRESS[2], ADDRESS[3]] {
             assert!(there.iter().any(|text| text == part), "{part} is not there while they are");
         }
-        shop.leave(who, shop.because()).await.unwrap();
+        shop.leave(who, shop.new_request()).await.unwrap();
         shop.close().await;
         drop(shop);
         let compacted = loop {
@@ -124,7 +124,7 @@ fn nothing_tells_who_has_left(backend: Backend) {
         assert_eq!(shop.notifications(Some(who), &PAGE).await.unwrap().items.len(), 5);
         assert_eq!(shop.product(what).unwrap().stock, 8);
         assert_eq!(shop.ledger().unwrap().len(), 2);
-        let anew = shop.sign_up("새이름".to_owned(), phone, password, shop.because()).await.unwrap();
+        let anew = shop.sign_up("새이름".to_owned(), phone, password, shop.new_request()).await.unwrap();
         assert_ne!(anew.value.id, who);
         shop.close().await;
     });

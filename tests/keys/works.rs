@@ -12,7 +12,7 @@ use std::{
 
 use saem::{
     actors::{
-        entity::ask::{Because, RequestKey},
+        entity::ask::{RequestContext, RequestKey},
         sources::{Clock, Sources, SystemClock},
     },
     config::Settings,
@@ -133,8 +133,8 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask
 }
 
 /// A request with this key and this body.
-pub(crate) fn keyed(shop: &Shop, key: &str, body: u8) -> Because {
-    Because { key: Some(request_key(shop, key, body)), ..shop.because() }
+pub(crate) fn keyed(shop: &Shop, key: &str, body: u8) -> RequestContext {
+    RequestContext { key: Some(request_key(shop, key, body)), ..shop.new_request() }
 }
 
 pub(crate) fn request_key(shop: &Shop, key: &str, body: u8) -> RequestKey {
@@ -151,7 +151,7 @@ pub(crate) fn offer() -> Offer {
 }
 
 pub(crate) async fn product(shop: &Shop, stock: u32) -> ProductId {
-    shop.register_product(offer(), stock, shop.because()).await.unwrap().value.id
+    shop.register_product(offer(), stock, shop.new_request()).await.unwrap().value.id
 }
 
 pub(crate) fn phone() -> Phone {
@@ -160,7 +160,7 @@ pub(crate) fn phone() -> Phone {
 
 pub(crate) async fn customer(shop: &Shop) -> CustomerId {
     let (name, password) = ("홍길동".to_owned(), "password".to_owned());
-    shop.sign_up(name, phone(), password, shop.because()).await.unwrap().value.id
+    shop.sign_up(name, phone(), password, shop.new_request()).await.unwrap().value.id
 }
 
 pub(crate) fn card(token: &str) -> PaymentMethod {
@@ -180,7 +180,7 @@ pub(crate) fn order(customer_id: CustomerId, product_id: ProductId, token: &str)
 /// A rental that waits to be paid, and was not charged.
 pub(crate) async fn deferred(shop: &Shop, customer: CustomerId, product: ProductId) -> Placed {
     shop.set_breaker(BreakerMode::ForcedOpen);
-    let placed = shop.place_rental(order(customer, product, "tok_ok"), shop.because()).await.unwrap();
+    let placed = shop.place_rental(order(customer, product, "tok_ok"), shop.new_request()).await.unwrap();
     assert!(matches!(placed.outcome, PayOutcome::Deferred { .. }), "{:?}", placed.outcome);
     shop.set_breaker(BreakerMode::Disabled);
     placed
@@ -188,14 +188,14 @@ pub(crate) async fn deferred(shop: &Shop, customer: CustomerId, product: Product
 
 /// A rental that is paid, with its delivery started and its unit taken.
 pub(crate) async fn rented(shop: &Shop, customer: CustomerId, product: ProductId) -> Placed {
-    let placed = shop.place_rental(order(customer, product, "tok_ok"), shop.because()).await.unwrap();
+    let placed = shop.place_rental(order(customer, product, "tok_ok"), shop.new_request()).await.unwrap();
     assert_eq!(placed.outcome, PayOutcome::Confirmed);
     happens(shop, &placed, "ProductDecreased").await;
     placed
 }
 
 pub(crate) async fn canceled(shop: &Shop, placed: &Placed) {
-    shop.cancel_rental(placed.rental.id, CancelReason::Customer, shop.because()).await.unwrap();
+    shop.cancel_rental(placed.rental.id, CancelReason::Customer, shop.new_request()).await.unwrap();
     happens(shop, placed, "DeliveryCanceled").await;
 }
 

@@ -4,7 +4,7 @@ use std::{hash::Hasher as _, sync::Arc};
 
 use saem::{
     actors::entity::{
-        ask::{Because, RequestKey},
+        ask::{RequestContext, RequestKey},
         reads,
     },
     domain::{
@@ -53,7 +53,7 @@ pub enum Ask {
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub ask: Ask,
-    pub because: Because,
+    pub request: RequestContext,
 }
 
 /// What a command led to, as whoever asked can tell.
@@ -154,42 +154,42 @@ fn new(done: Done) -> Answered {
 }
 
 pub async fn ask(shop: Arc<Shop>, asked: Asked) -> Answer {
-    let Asked { ask, because } = asked;
+    let Asked { ask, request } = asked;
     Ok(match ask {
-        Ask::Place(_, order) => placed(shop.place_rental(*order, because).await?),
-        Ask::Pay(id, token) => placed(shop.pay_rental(id, method(token), because).await?),
+        Ask::Place(_, order) => placed(shop.place_rental(*order, request).await?),
+        Ask::Pay(id, token) => placed(shop.pay_rental(id, method(token), request).await?),
         Ask::Cancel(id, reason) => {
-            let done = shop.cancel_rental(id, reason, because).await?;
+            let done = shop.cancel_rental(id, reason, request).await?;
             let rental = &done.value.rental;
             let replayed = done.replayed;
             Answered { done: Done::Rental(rental.status, rental.cancel_reason), replayed }
         }
         Ask::Dispatch(id) => {
-            let done = shop.dispatch_delivery(id.delivery(), None, None, because).await?;
+            let done = shop.dispatch_delivery(id.delivery(), None, None, request).await?;
             Answered { done: Done::Delivery(done.value.delivery.status), replayed: done.replayed }
         }
         Ask::Complete(id) => {
-            let done = shop.complete_delivery(id.delivery(), because).await?;
+            let done = shop.complete_delivery(id.delivery(), request).await?;
             Answered { done: Done::Delivery(done.value.delivery.status), replayed: done.replayed }
         }
-        Ask::Register { offer, stock } => product(shop.register_product(offer, stock, because).await?),
+        Ask::Register { offer, stock } => product(shop.register_product(offer, stock, request).await?),
         Ask::Edit { product: id, offer, expected } => {
-            product(shop.change_product(id, offer, expected, because).await?)
+            product(shop.change_product(id, offer, expected, request).await?)
         }
-        Ask::Restock { product: id, quantity } => product(shop.restock_product(id, quantity, because).await?),
-        Ask::Withdraw(id) => product(shop.withdraw_product(id, because).await?),
+        Ask::Restock { product: id, quantity } => product(shop.restock_product(id, quantity, request).await?),
+        Ask::Withdraw(id) => product(shop.withdraw_product(id, request).await?),
         Ask::SignUp { number, phone } => {
             let (name, password) = (format!("{NAME}{number}"), PASSWORD.to_owned());
-            let done = shop.sign_up(name, phone, password, because).await?;
+            let done = shop.sign_up(name, phone, password, request).await?;
             let (id, name, phone) = (done.value.id, done.value.name, done.value.phone);
             Answered { done: Done::Customer { id, name, phone }, replayed: done.replayed }
         }
         Ask::Leave { id, .. } => {
-            shop.leave(id, because).await?;
+            shop.leave(id, request).await?;
             new(Done::Nothing)
         }
         Ask::Rename { id, name, password, .. } => {
-            let value = shop.change_customer(id, Some(name), password, because).await?.value;
+            let value = shop.change_customer(id, Some(name), password, request).await?.value;
             new(Done::Customer { id: value.id, name: value.name, phone: value.phone })
         }
         Ask::LogIn { phone, password, times, .. } => {
@@ -204,8 +204,8 @@ pub async fn ask(shop: Arc<Shop>, asked: Asked) -> Answer {
         }
         Ask::Maintain { context, pause } => {
             let done = match pause {
-                true => shop.pause(context, because).await?,
-                false => shop.resume(context, because).await?,
+                true => shop.pause(context, request).await?,
+                false => shop.resume(context, request).await?,
             };
             Answered { done: Done::Context { paused: done.value.paused }, replayed: done.replayed }
         }
@@ -214,7 +214,7 @@ pub async fn ask(shop: Arc<Shop>, asked: Asked) -> Answer {
             new(Done::Nothing)
         }
         Ask::Dismiss(key) => {
-            shop.dismiss_held(key, "given up".to_owned(), because).await?;
+            shop.dismiss_held(key, "given up".to_owned(), request).await?;
             new(Done::Nothing)
         }
         Ask::Revive(id) => {
@@ -233,7 +233,7 @@ impl World {
     pub async fn resolve(&self, request: Request) -> Option<Asked> {
         let ask = self.ask_of(request.command).await?;
         let key = request.key.and_then(|key| ask.key(&self.shop, key));
-        Some(Asked { ask, because: Because { key, ..self.shop.because() } })
+        Some(Asked { ask, request: RequestContext { key, ..self.shop.new_request() } })
     }
 
     async fn ask_of(&self, command: Command) -> Option<Ask> {

@@ -109,7 +109,7 @@ impl World {
     pub async fn comes_to_rest(&mut self) {
         self.set_breaker(false);
         for context in Context::ALL {
-            self.shop.resume(context, self.shop.because()).await.unwrap();
+            self.shop.resume(context, self.shop.new_request()).await.unwrap();
         }
         self.drain().await;
         let (head, rows) = (self.history().await.len(), self.rows().await);

@@ -150,7 +150,7 @@ impl World {
         self.remember_person(&asked.ask, answer);
         if let Ask::Restock { product, quantity } = asked.ask {
             let done = answer.map(|answer| answer.as_ref().map(|answered| answered.replayed));
-            self.restocked.remember(asked.because, product, quantity, matches!(done, Some(Ok(_))));
+            self.restocked.remember(asked.request, product, quantity, matches!(done, Some(Ok(_))));
         }
         let Some(Ok(answered)) = answer else { return };
         if let Done::Placed { id, outcome, .. } = &answered.done {

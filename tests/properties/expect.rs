@@ -5,7 +5,7 @@
 
 use saem::{
     actors::entity::{
-        ask::{AskError, Because},
+        ask::{AskError, RequestContext},
         reads,
     },
     domain::{
@@ -82,7 +82,7 @@ fn is_canceled(answer: &Answer) -> bool {
 impl World {
     pub async fn before(&self, asked: &Asked) -> Before {
         let journal = self.as_journal();
-        let id = match (&asked.ask, asked.because.key) {
+        let id = match (&asked.ask, asked.request.key) {
             (Ask::Place(..), Some(key)) => RentalId(uuid_v8(key.hash)),
             (Ask::Pay(id, _) | Ask::Cancel(id, _) | Ask::Dispatch(id) | Ask::Complete(id), _) => *id,
             _ => RentalId(0),
@@ -125,7 +125,7 @@ impl World {
         answer: &Answer,
         circumstances: &Circumstances,
     ) -> Expected {
-        let Asked { ask, because } = asked;
+        let Asked { ask, request } = asked;
         if self.excused(ask, answer, circumstances) {
             return Ok(());
         }
@@ -152,7 +152,7 @@ impl World {
         let paused = |context| before.paused.contains(&context);
         let waits = |context| expect(refuses(answer, &ShopError::ContextPaused(context)), "it is paused");
         match ask {
-            Ask::Place(placing, _) => self.placing(placing, *because, before, answer, model),
+            Ask::Place(placing, _) => self.placing(placing, *request, before, answer, model),
             Ask::Pay(_, token) => paying(*token, before, answer, model),
             Ask::Cancel(..) => canceling(before, answer),
             Ask::Dispatch(_) | Ask::Complete(_) if paused(Context::Delivery) => waits(Context::Delivery),
@@ -219,13 +219,13 @@ impl World {
     fn placing(
         &self,
         placing: &Placing,
-        because: Because,
+        request: RequestContext,
         before: &Before,
         answer: &Answer,
         model: &Model,
     ) -> Expected {
         if let Some(terms) = &before.rental.terms {
-            let same = terms.fingerprint == because.key.map(|key| key.fingerprint);
+            let same = terms.fingerprint == request.key.map(|key| key.fingerprint);
             if !same {
                 return expect(refuses(answer, &ShopError::KeyReused), "the key was used for something else");
             }

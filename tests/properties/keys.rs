@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use saem::{
-    actors::entity::ask::{AskError, Because},
+    actors::entity::ask::{AskError, RequestContext},
     domain::{Causation, invariants},
     shop::ShopError,
 };
@@ -35,8 +35,8 @@ pub struct Keys {
     idle: Vec<u64>,
 }
 
-fn span(because: Because) -> u64 {
-    match because.causation {
+fn span(request: RequestContext) -> u64 {
+    match request.causation {
         Causation::Request(span) => span,
         Causation::Event(_) | Causation::Schedule => unreachable!("a request is a request's"),
     }
@@ -70,14 +70,14 @@ impl Keys {
             return Some(Ok(()));
         }
         let replayed = answer.as_ref().is_ok_and(|answered| answered.replayed);
-        let kept = asked.because.key.and_then(|key| Some((key, self.kept.get(&key.hash)?)));
+        let kept = asked.request.key.and_then(|key| Some((key, self.kept.get(&key.hash)?)));
         let Some((key, kept)) = kept else {
             return (!crossed)
                 .then(|| expect(!replayed, "there is nothing to replay"))
                 .filter(Result::is_err);
         };
         if let Some((first, done)) = &kept.first {
-            if first.because.key != Some(key) {
+            if first.request.key != Some(key) {
                 return Some(expect(refuses(answer, &ShopError::KeyReused), "INV-7: it was used before"));
             }
             let same = answer.as_ref().is_ok_and(|answered| answered.replayed && answered.done == *done);
@@ -94,7 +94,7 @@ impl Keys {
 
     /// Takes note of an answer; of none, when nobody will ever know.
     pub fn remember(&mut self, asked: &Asked, answer: Option<&Answer>) {
-        let span = span(asked.because);
+        let span = span(asked.request);
         let in_doubt = match answer {
             Some(Ok(answered)) => {
                 self.idle.extend(answered.replayed.then_some(span));
@@ -106,7 +106,7 @@ impl Keys {
             }
             Some(Err(_)) | None => true,
         };
-        let (Some(key), Some(effect)) = (asked.because.key, asked.ask.effect()) else { return };
+        let (Some(key), Some(effect)) = (asked.request.key, asked.ask.effect()) else { return };
         let kept = self.kept.entry(key.hash).or_default();
         kept.effect = effect;
         kept.spans.push(span);
@@ -134,8 +134,8 @@ impl World {
     pub async fn keys_are_answered_alike(&self) {
         for Kept { first, .. } in self.keys.kept.values() {
             let Some((asked, done)) = first else { continue };
-            let because = Because { key: asked.because.key, ..self.shop.because() };
-            let again = ask(self.shop.clone(), Asked { because, ..asked.clone() }).await;
+            let request = RequestContext { key: asked.request.key, ..self.shop.new_request() };
+            let again = ask(self.shop.clone(), Asked { request, ..asked.clone() }).await;
             let same = again.as_ref().is_ok_and(|again| again.replayed && again.done == *done);
             assert!(same, "INV-7: {asked:?} was answered {done:?}, and then {again:?}");
         }

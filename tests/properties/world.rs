@@ -9,7 +9,7 @@ use std::{
 
 use saem::{
     actors::{
-        entity::{ask::Because, reads},
+        entity::{ask::RequestContext, reads},
         payment::Rules,
         sources::{Sources, TokioClock},
         supervision::restart::RestartLimits,
@@ -67,14 +67,15 @@ async fn make_template() -> Template {
     let mut products = Vec::new();
     for (index, stock) in STOCK.into_iter().enumerate() {
         let (name, password) = (format!("{NAME}{index}"), PASSWORD.to_owned());
-        customers.push(shop.sign_up(name, phone(index), password, shop.because()).await.unwrap().value.id);
+        customers
+            .push(shop.sign_up(name, phone(index), password, shop.new_request()).await.unwrap().value.id);
         let offer = Offer {
             name: format!("샘 {index}"),
             model: format!("MS-{index}"),
             description: String::new(),
             fee: Money::won(29_900 + 10_000 * index as u64),
         };
-        let registered = shop.register_product(offer, stock, shop.because()).await.unwrap();
+        let registered = shop.register_product(offer, stock, shop.new_request()).await.unwrap();
         products.push(registered.value.id);
     }
     journal.sync();
@@ -119,9 +120,9 @@ pub type Acknowledged = (EntityId, &'static str);
 pub struct Restocked(BTreeMap<(u128, u32), (ProductId, bool)>);
 
 impl Restocked {
-    pub fn remember(&mut self, because: Because, product: ProductId, quantity: u32, surely: bool) {
-        let unkeyed = || because.correlation.0;
-        let hash = because.key.map_or_else(unkeyed, |key| key.hash);
+    pub fn remember(&mut self, request: RequestContext, product: ProductId, quantity: u32, surely: bool) {
+        let unkeyed = || request.correlation.0;
+        let hash = request.key.map_or_else(unkeyed, |key| key.hash);
         self.0.entry((hash, quantity)).or_insert((product, surely)).1 |= surely;
     }
 

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use saem::{
-    actors::entity::ask::Because,
+    actors::entity::ask::RequestContext,
     domain::{
         CustomerId, EntityId, ProductId, RentalId,
         address::Address,
@@ -48,19 +48,19 @@ type Answer = Result<(Told, Option<(EntityId, &'static str)>), ShopError>;
 
 impl Request {
     /// Why it is asked; with its key, if it has one: the same each time.
-    fn because(&self, shop: &Shop) -> Because {
+    fn context(&self, shop: &Shop) -> RequestContext {
         let principal = match self.ask {
             Ask::Place { customer, .. } => Principal::Customer(customer),
             _ => Principal::Operator,
         };
         let key = || shop.request_key(Some(principal), "simulated", &self.step.to_string(), [0; 32]);
-        Because { key: self.keyed.then(key), ..shop.because() }
+        RequestContext { key: self.keyed.then(key), ..shop.new_request() }
     }
 
     /// The rental that it places, if that is known beforehand.
     pub fn rental(&self, shop: &Shop) -> Option<RentalId> {
         let places = matches!(self.ask, Ask::Place { .. });
-        let key = self.because(shop).key.filter(|_| places)?;
+        let key = self.context(shop).key.filter(|_| places)?;
         Some(RentalId(uuid_v8(key.hash)))
     }
 }
@@ -76,39 +76,39 @@ fn order(customer_id: CustomerId, product_id: ProductId, card: Card) -> Order {
     Order { customer_id, product_id, address, method: method(card), expected_fee: None }
 }
 
-async fn answer(shop: &Shop, ask: Ask, because: Because) -> Answer {
+async fn answer(shop: &Shop, ask: Ask, request: RequestContext) -> Answer {
     Ok(match ask {
         Ask::Place { customer, product, card } => {
-            let placed = shop.place_rental(order(customer, product, card), because).await?;
+            let placed = shop.place_rental(order(customer, product, card), request).await?;
             let (told, promise) = book::placed(&placed);
             (told, Some(promise))
         }
         Ask::Pay { rental, card } => {
-            let (_, promise) = book::placed(&shop.pay_rental(rental, method(card), because).await?);
+            let (_, promise) = book::placed(&shop.pay_rental(rental, method(card), request).await?);
             // Said again, it may have found out more: only the event counts. Of a rental that was canceled
             // meanwhile, the payment says so, and not that it was declined.
             (Told::Done, Some(promise).filter(|(_, event)| *event != "PaymentDeclined"))
         }
         Ask::Cancel { rental, reason } => {
-            let (told, promise) = book::canceled(&shop.cancel_rental(rental, reason, because).await?);
+            let (told, promise) = book::canceled(&shop.cancel_rental(rental, reason, request).await?);
             (told, Some(promise))
         }
         Ask::Dispatch(rental) => {
-            shop.dispatch_delivery(rental.delivery(), None, None, because).await?;
+            shop.dispatch_delivery(rental.delivery(), None, None, request).await?;
             (Told::Done, Some((rental.delivery().into(), "DeliveryDispatched")))
         }
         Ask::Complete(rental) => {
-            shop.complete_delivery(rental.delivery(), because).await?;
+            shop.complete_delivery(rental.delivery(), request).await?;
             (Told::Done, Some((rental.into(), "RentalDelivered")))
         }
         Ask::Restock { product, quantity } => {
-            shop.restock_product(product, quantity, because).await?;
+            shop.restock_product(product, quantity, request).await?;
             (Told::Done, Some((product.into(), "ProductRestocked")))
         }
         Ask::Maintain { context, pause } => {
             match pause {
-                true => shop.pause(context, because).await?,
-                false => shop.resume(context, because).await?,
+                true => shop.pause(context, request).await?,
+                false => shop.resume(context, request).await?,
             };
             (Told::Done, None)
         }
@@ -123,8 +123,8 @@ pub async fn send(
     watch: Arc<Watch>,
     book: Rc<RefCell<Book>>,
 ) {
-    let because = request.because(&shop);
-    let answer = answer(&shop, request.ask.clone(), because).await;
+    let context = request.context(&shop);
+    let answer = answer(&shop, request.ask.clone(), context).await;
     let durable_now = match &answer {
         Ok((_, Some((entity, event)))) => is_durable(&durable, *entity, event).await,
         _ => Ok(()),

@@ -206,7 +206,7 @@ impl World {
     async fn mend(&self) -> Verdict {
         for view in self.shop.contexts().into_iter().filter(|view| view.paused) {
             // What is still on its way to the disk may keep it waiting: then it is tried again.
-            let _ = self.shop.resume(view.context, self.shop.because()).await;
+            let _ = self.shop.resume(view.context, self.shop.new_request()).await;
         }
         let unreachable = |error: &dyn std::fmt::Display| Violation {
             invariant: "INV-11",

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use saem::{
     actors::entity::{
-        ask::Because,
+        ask::RequestContext,
         delay::{Route, Transit, bears_repetition},
     },
     domain::EntityId,
@@ -26,11 +26,11 @@ impl Roads {
 }
 
 impl Transit for Roads {
-    fn route(&self, to: EntityId, because: &Because) -> Route {
+    fn route(&self, to: EntityId, request: &RequestContext) -> Route {
         let mut dice = self.dice.lock().unwrap();
         let mut delay_ms = || if self.delay_ms == 0 { 0 } else { dice.random_range(0..=self.delay_ms) };
         let (straight, copy) = (delay_ms(), delay_ms());
-        let twice = dice.random_range(0..100) < self.copies_percent && bears_repetition(to, because);
+        let twice = dice.random_range(0..100) < self.copies_percent && bears_repetition(to, request);
         Route { delay_ms: straight, copy_ms: twice.then_some(copy) }
     }
 }

@@ -75,12 +75,13 @@ async fn make_template() -> Template {
     let (mut customers, mut products) = (Vec::new(), Vec::new());
     for (index, stock) in STOCK.into_iter().enumerate() {
         let phone = Phone::parse(&format!("010-1234-567{index}")).unwrap();
-        let signed_up = shop.sign_up("홍길동".to_owned(), phone, "correct-horse".to_owned(), shop.because());
+        let signed_up =
+            shop.sign_up("홍길동".to_owned(), phone, "correct-horse".to_owned(), shop.new_request());
         customers.push(signed_up.await.unwrap().value.id);
         let fee = Money::won(29_900 + 10_000 * index as u64);
         let (name, model) = (format!("샘 {index}"), format!("MS-{index}"));
         let offer = Offer { name, model, description: String::new(), fee };
-        products.push(shop.register_product(offer, stock, shop.because()).await.unwrap().value.id);
+        products.push(shop.register_product(offer, stock, shop.new_request()).await.unwrap().value.id);
     }
     journal.sync();
     let journal = journal.crash();

@@ -13,7 +13,7 @@ use actix::Arbiter;
 use saem::{
     actors::{
         entity::{
-            ask::{AskError, Because, FaultMode},
+            ask::{AskError, FaultMode, RequestContext},
             exchange::{Exchange, ExchangeSettings},
             supervisor::{EntityStatus, Keeping},
         },
@@ -123,8 +123,8 @@ impl Works {
     }
 
     async fn tell(&self, id: ProductId, command: CounterCommand) -> Result<u32, AskError> {
-        let because = Because::request(TraceContext::root(Correlation(1)));
-        Ok(self.exchange.ask::<Counter>(id, command, because).await?.state.count)
+        let request = RequestContext::new(TraceContext::root(Correlation(1)));
+        Ok(self.exchange.ask::<Counter>(id, command, request).await?.state.count)
     }
 
     async fn add(&self, id: ProductId) -> Result<u32, AskError> {

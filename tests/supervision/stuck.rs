@@ -37,7 +37,7 @@ fn a_reactor_that_waits_for_what_never_comes_is_stuck_though_its_timers_tick() {
         let rental = rented(&shop).await;
         // A unit is put back only where the rental's timeline says that one was taken.
         journal.timelines_hang.store(true, Ordering::Relaxed);
-        shop.cancel_rental(rental, CancelReason::Customer, shop.because()).await.unwrap();
+        shop.cancel_rental(rental, CancelReason::Customer, shop.new_request()).await.unwrap();
         let noticed = async {
             while shop.alive() != Err("reactor product".to_owned()) {
                 tokio::task::yield_now().await;
@@ -51,10 +51,13 @@ fn a_reactor_that_waits_for_what_never_comes_is_stuck_though_its_timers_tick() {
 async fn rented(shop: &Arc<Shop>) -> saem::domain::RentalId {
     let (name, model) = ("맑은샘 정수기".to_owned(), "MS-100".to_owned());
     let offer = Offer { name, model, description: String::new(), fee: Money::won(29_900) };
-    let product = shop.register_product(offer, 1, shop.because()).await.unwrap().value;
+    let product = shop.register_product(offer, 1, shop.new_request()).await.unwrap().value;
     let phone = Phone::parse("010-1234-5678").unwrap();
-    let customer =
-        shop.sign_up("홍길동".to_owned(), phone, "password".to_owned(), shop.because()).await.unwrap().value;
+    let customer = shop
+        .sign_up("홍길동".to_owned(), phone, "password".to_owned(), shop.new_request())
+        .await
+        .unwrap()
+        .value;
     let address = Address {
         recipient: "홍길동".to_owned(),
         postal_code: "04524".to_owned(),
@@ -64,7 +67,7 @@ async fn rented(shop: &Arc<Shop>) -> saem::domain::RentalId {
     let method = PaymentMethod::Card { token: "tok_ok".to_owned() };
     let (customer_id, product_id) = (customer.id, product.id);
     let order = Order { customer_id, product_id, address, method, expected_fee: None };
-    let placed = shop.place_rental(order, shop.because()).await.unwrap();
+    let placed = shop.place_rental(order, shop.new_request()).await.unwrap();
     assert_eq!(placed.outcome, PayOutcome::Confirmed);
     placed.rental.id
 }

@@ -15,7 +15,7 @@ use crate::{
 
 /// Why something is asked: goes into the metadata of the events that follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Because {
+pub struct RequestContext {
     /// Shared by all that follows from one request.
     pub correlation: Correlation,
     /// The request or the event right before.
@@ -28,16 +28,16 @@ pub struct Because {
     pub sampled: Option<bool>,
 }
 
-impl Because {
+impl RequestContext {
     /// A request that brings no key, sent from this place.
     #[must_use]
-    pub const fn request(from: TraceContext) -> Self {
+    pub const fn new(from: TraceContext) -> Self {
         Self::of(from, Causation::Request(from.span))
     }
 
     /// What an event leads to.
     #[must_use]
-    pub const fn event(correlation: Correlation, position: Position) -> Self {
+    pub const fn after_event(correlation: Correlation, position: Position) -> Self {
         Self::of(TraceContext::root(correlation), Causation::Event(position))
     }
 
@@ -132,7 +132,7 @@ pub struct Ask<A: Aggregate> {
     /// What.
     pub command: A::Command,
     /// Why.
-    pub because: Because,
+    pub request: RequestContext,
     /// Personal data that the events will refer to.
     pub vault: Vec<VaultWrite>,
     /// A receipt to be written with the commit.

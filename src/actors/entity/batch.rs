@@ -54,7 +54,7 @@ impl<A: Aggregate> Work<A> {
     /// What it is part of.
     pub(crate) const fn correlation(&self) -> Option<Correlation> {
         match self {
-            Self::Ask(ask) => Some(ask.because.correlation),
+            Self::Ask(ask) => Some(ask.request.correlation),
             Self::Sabotage(_, of) => *of,
         }
     }
@@ -342,7 +342,7 @@ impl<A: Aggregate> Batch<A> {
         let events = events.map_err(|error| AskError::Rejected(error.into()))?;
         let at = host.sources.now();
         let changed = !events.is_empty();
-        let meta = Meta { at, correlation: ask.because.correlation, causation: ask.because.causation };
+        let meta = Meta { at, correlation: ask.request.correlation, causation: ask.request.causation };
         for event in events {
             let state = A::clone(&self.state).evolve(&event, at);
             let event = event.into();

@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use super::ask::Because;
+use super::ask::RequestContext;
 use crate::domain::{Causation, EntityId, EntityKind};
 
 /// The way of one message.
@@ -18,13 +18,13 @@ pub struct Route {
 /// Decides how messages travel.
 pub trait Transit: Debug + Send + Sync + 'static {
     /// The way of a message to `to`, sent because of `because`.
-    fn route(&self, to: EntityId, because: &Because) -> Route;
+    fn route(&self, to: EntityId, request: &RequestContext) -> Route;
 }
 
 /// Whether an entity takes the same message twice as if it had come once. What an event leads to is safe to
 /// repeat, by phase or by fence; a restock that a person asks for is not, unless it has a key.
 #[must_use]
-pub fn bears_repetition(to: EntityId, because: &Because) -> bool {
+pub fn bears_repetition(to: EntityId, request: &RequestContext) -> bool {
     let by_phase = matches!(to.kind, EntityKind::Rental | EntityKind::Payment | EntityKind::Delivery);
-    by_phase || matches!(because.causation, Causation::Event(_))
+    by_phase || matches!(request.causation, Causation::Event(_))
 }

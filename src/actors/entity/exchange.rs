@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tracing::{Instrument as _, debug_span, error};
 
 use super::{
-    ask::{Ask, AskError, Because, Decided, FaultMode},
+    ask::{Ask, AskError, Decided, FaultMode, RequestContext},
     batch::Host,
     delay::{Route, Transit},
     supervisor::{Census, Deliver, EntityStatus, Inspect, Keeping, KindStatus, Revive, Sabotage, Supervisor},
@@ -105,9 +105,9 @@ impl Exchange {
         &self,
         id: impl Into<EntityId>,
         command: A::Command,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Decided<A>, AskError> {
-        self.ask_with(id, command, because, Vec::new()).await
+        self.ask_with(id, command, request, Vec::new()).await
     }
 
     /// Like [`Self::ask_with`] for a request that may have come with a key: its receipt, `memo`, is
@@ -119,20 +119,20 @@ impl Exchange {
         &self,
         id: impl Into<EntityId>,
         command: A::Command,
-        because: Because,
+        request: RequestContext,
         vault: Vec<VaultWrite>,
         memo: Option<Memo>,
     ) -> Result<Decided<A>, AskError> {
         let id = id.into();
         debug_assert_eq!(id.kind, A::KIND, "a command goes to its own aggregate");
         let _asking = Asking::begin(&self.asking[id.kind as usize]);
-        let correlation = because.correlation;
-        let span = trace::joined(debug_span!("ask", entity = %id, %correlation), because.trace());
+        let correlation = request.correlation;
+        let span = trace::joined(debug_span!("ask", entity = %id, %correlation), request.trace());
         let (reply, answer) = oneshot::channel();
-        let ask = Ask { command, because, vault, memo, reply };
+        let ask = Ask { command, request, vault, memo, reply };
         let asked = async {
             if let Some(transit) = &self.settings.transit {
-                self.travel(transit.route(id, &because), id, &ask).await;
+                self.travel(transit.route(id, &request), id, &ask).await;
             }
             self.post(id, Deliver { id, ask })?;
             Ok(answer.await)
@@ -148,9 +148,9 @@ impl Exchange {
     /// Has a question be under way for a while, and perhaps a copy of it, whose answer nobody waits for.
     async fn travel<A: Aggregate>(&self, route: Route, id: EntityId, ask: &Ask<A>) {
         if let Some(copy_ms) = route.copy_ms {
-            let Ask { command, because, vault, .. } = ask;
-            let (command, because, vault) = (command.clone(), *because, vault.clone());
-            let copy = Ask::<A> { command, because, vault, memo: None, reply: oneshot::channel().0 };
+            let Ask { command, request, vault, .. } = ask;
+            let (command, request, vault) = (command.clone(), *request, vault.clone());
+            let copy = Ask::<A> { command, request, vault, memo: None, reply: oneshot::channel().0 };
             let exchange = self.clone();
             actix_rt::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(copy_ms)).await;
@@ -171,10 +171,10 @@ impl Exchange {
         &self,
         id: impl Into<EntityId>,
         command: A::Command,
-        because: Because,
+        request: RequestContext,
         vault: Vec<VaultWrite>,
     ) -> Result<Decided<A>, AskError> {
-        self.ask_once(id, command, because, vault, None).await
+        self.ask_once(id, command, request, vault, None).await
     }
 
     /// Puts a message into the mailbox of the supervisor that looks after `id`.

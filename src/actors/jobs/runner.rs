@@ -12,7 +12,7 @@ use super::queue::{Agenda, Errand, Item};
 use crate::{
     actors::{
         entity::{
-            ask::{AskError, Because},
+            ask::{AskError, RequestContext},
             exchange::Exchange,
         },
         payment::{Resolution, Resolve, handle::Payments},
@@ -115,20 +115,21 @@ impl Errands {
     }
 
     async fn run_one(&self, errand: Errand, item: Item) -> Done {
-        let (because, correlation) = (Because::event(item.correlation, item.position), item.correlation);
-        let span = trace::joined(debug_span!("errand", ?errand, %correlation), because.trace());
-        let because = because.at(trace::place_of(&span, because.trace()));
-        self.run_one_now(errand, item, because).instrument(span).await
+        let (request, correlation) =
+            (RequestContext::after_event(item.correlation, item.position), item.correlation);
+        let span = trace::joined(debug_span!("errand", ?errand, %correlation), request.trace());
+        let request = request.at(trace::place_of(&span, request.trace()));
+        self.run_one_now(errand, item, request).instrument(span).await
     }
 
-    async fn run_one_now(&self, errand: Errand, item: Item, because: Because) -> Done {
+    async fn run_one_now(&self, errand: Errand, item: Item, request: RequestContext) -> Done {
         let resolved = match errand {
             Errand::Expire(rental) => {
-                let expired = self.exchange.ask::<Rental>(rental, RentalCommand::Expire, because).await;
+                let expired = self.exchange.ask::<Rental>(rental, RentalCommand::Expire, request).await;
                 expired.map(|_| Resolution::Done).map_err(ShopError::from)
             }
             Errand::Resolve(..) | Errand::Undo(_) | Errand::GiveBack(..) => {
-                self.payments.converse(Resolve { errand, because }).await
+                self.payments.converse(Resolve { errand, request }).await
             }
         };
         match resolved {
@@ -173,9 +174,9 @@ impl Errands {
                     error!(held = %key, ?errand, %correlation, reason, "a payment is held for the operator");
                     let hold = Hold::new(item.position, event_of(errand), reason, attempts);
                     let command = ContextCommand::Hold { key, hold };
-                    let because = Because::scheduled(correlation);
+                    let request = RequestContext::scheduled(correlation);
                     // If it is not held now, it will be the next time.
-                    let _ = self.contexts.command(Context::Payment, command, because).await;
+                    let _ = self.contexts.command(Context::Payment, command, request).await;
                 }
                 // Held or not, it stays on the clock: it may be let go without a word.
                 self.agenda.reschedule(errand, self.sources.now().plus_ms(PAUSE_MAX_MS), attempts);
@@ -189,9 +190,9 @@ impl Errands {
         if self.contexts.hold(key).is_none() {
             return;
         }
-        let because = Because::scheduled(crate::domain::Correlation::default());
+        let request = RequestContext::scheduled(crate::domain::Correlation::default());
         let released =
-            self.contexts.command(Context::Payment, ContextCommand::Release { key }, because).await;
+            self.contexts.command(Context::Payment, ContextCommand::Release { key }, request).await;
         if released.is_ok() {
             self.agenda.hurry(key.target, self.sources.now());
         }

@@ -12,7 +12,7 @@ use tracing::warn;
 use super::{Desk, admission::Admission, breaker::Breaker};
 use crate::{
     actors::entity::{
-        ask::{AskError, Because, Decided},
+        ask::{AskError, Decided, RequestContext},
         reads,
     },
     domain::{
@@ -142,7 +142,7 @@ impl Desk {
         &self,
         provider: &str,
         limit_ms: u64,
-        because: Because,
+        request: RequestContext,
         call: impl FnOnce(&dyn PaymentGateway) -> Call<T>,
     ) -> Result<T, GatewayError> {
         if self.retired() {
@@ -150,7 +150,7 @@ impl Desk {
         }
         let gateway = self.parts.gateways.of(provider)?;
         // What it sends says to which trace it belongs.
-        let call = because.trace().within(async { call(gateway).await });
+        let call = request.trace().within(async { call(gateway).await });
         let limit = Duration::from_millis(limit_ms);
         let answer = tokio::time::timeout(limit, call).await;
         answer.unwrap_or_else(|_elapsed| Err(GatewayError::Unknown("no answer in time".to_owned())))
@@ -163,15 +163,15 @@ impl Desk {
         charge: &Charge,
         method: &PaymentMethod,
         limit_ms: u64,
-        because: Because,
+        request: RequestContext,
     ) -> Answer {
         let key = ChargeKey { payment, attempt: charge.attempt };
         let call = |gateway: &dyn PaymentGateway| gateway.charge(key, charge.amount, method);
-        match self.call(&charge.provider, limit_ms, because, call).await {
+        match self.call(&charge.provider, limit_ms, request, call).await {
             Ok(Charged::Approved { reference }) => Answer::Approved { reference },
             Ok(Charged::Declined { code }) | Err(GatewayError::Refused(code)) => Answer::Declined { code },
             Err(GatewayError::Unknown(reason)) => {
-                let (attempt, correlation) = (charge.attempt, because.correlation);
+                let (attempt, correlation) = (charge.attempt, request.correlation);
                 warn!(%payment, attempt, %correlation, reason, "a charge's outcome is unknown");
                 Answer::Unknown
             }
@@ -182,18 +182,18 @@ impl Desk {
         &self,
         payment: PaymentId,
         command: PaymentCommand,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Decided<Payment>, AskError> {
-        self.parts.exchange.ask::<Payment>(payment, command, because).await
+        self.parts.exchange.ask::<Payment>(payment, command, request).await
     }
 
     pub(crate) async fn tell_rental(
         &self,
         rental: RentalId,
         command: RentalCommand,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Decided<Rental>, AskError> {
-        self.parts.exchange.ask::<Rental>(rental, command, because).await
+        self.parts.exchange.ask::<Rental>(rental, command, request).await
     }
 
     /// The payment is captured: tell it, tell the rental, and say how that leaves the rental.
@@ -202,11 +202,11 @@ impl Desk {
         rental: RentalId,
         charge: Charge,
         reference: String,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Told, ConversationError> {
         let command = PaymentCommand::Approve { charge, reference };
-        let approved = self.tell_payment(rental.payment(), command, because).await?;
-        let decided = self.tell_rental(rental, RentalCommand::Confirm, following(because, &approved)).await?;
+        let approved = self.tell_payment(rental.payment(), command, request).await?;
+        let decided = self.tell_rental(rental, RentalCommand::Confirm, following(request, &approved)).await?;
         Ok(Told::of(decided))
     }
 
@@ -216,12 +216,12 @@ impl Desk {
         rental: RentalId,
         charge: Charge,
         code: String,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Told, ConversationError> {
         let command = PaymentCommand::Decline { charge, code };
-        let declined = self.tell_payment(rental.payment(), command, because).await?;
+        let declined = self.tell_payment(rental.payment(), command, request).await?;
         let decided =
-            self.tell_rental(rental, RentalCommand::Declined, following(because, &declined)).await?;
+            self.tell_rental(rental, RentalCommand::Declined, following(request, &declined)).await?;
         Ok(Told::of(decided))
     }
 
@@ -229,14 +229,14 @@ impl Desk {
     pub(crate) async fn unknown(
         &self,
         rental: RentalId,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Told, ConversationError> {
         let command = if self.parts.rules.defer {
             RentalCommand::Defer(self.deferral())
         } else {
             RentalCommand::Cancel(CancelReason::PaymentUnavailable)
         };
-        Ok(Told::of(self.tell_rental(rental, command, because).await?))
+        Ok(Told::of(self.tell_rental(rental, command, request).await?))
     }
 
     /// When it is worth trying again, in ms: once the breaker lets calls through, or the queue is worked off.
@@ -291,8 +291,8 @@ pub(crate) fn retry_after_ms(breaker: &Breaker, admission: &Admission) -> u64 {
 }
 
 /// What follows from what a payment has just decided.
-const fn following(because: Because, decided: &Decided<Payment>) -> Because {
-    Because { causation: Causation::Event(decided.position), ..because }
+const fn following(request: RequestContext, decided: &Decided<Payment>) -> RequestContext {
+    RequestContext { causation: Causation::Event(decided.position), ..request }
 }
 
 /// A rental that was told something, and where that stands.

@@ -42,7 +42,7 @@ pub use self::{
     resolving::{Resolution, Resolve},
 };
 use super::{
-    entity::{ask::Because, exchange::Exchange},
+    entity::{ask::RequestContext, exchange::Exchange},
     sources::Sources,
     supervision::guard::guarded,
 };
@@ -104,7 +104,7 @@ impl PaymentActor {
     fn converse<T: 'static>(
         &self,
         ctx: &mut Context<Self>,
-        (about, payment, because): (&'static str, PaymentId, Because),
+        (about, payment, request): (&'static str, PaymentId, RequestContext),
         reply: oneshot::Sender<Result<T, ConversationError>>,
         conversation: impl Future<Output = Result<T, ConversationError>> + 'static,
     ) {
@@ -114,7 +114,7 @@ impl PaymentActor {
         }
         // In a box from the start: each step to its place would copy it.
         let conversation = Box::pin(conversation);
-        let correlation = because.correlation;
+        let correlation = request.correlation;
         let span = debug_span!("payment conversation", about, %payment, %correlation);
         let run = async move {
             let answer = guarded(conversation).await.unwrap_or_else(|panic| {
@@ -124,7 +124,7 @@ impl PaymentActor {
             // A caller that went away changes nothing: the conversation had its effects.
             let _ = reply.send(answer);
         };
-        let run = run.instrument(trace::joined(span, because.trace()));
+        let run = run.instrument(trace::joined(span, request.trace()));
         ctx.spawn(run.into_actor(self));
     }
 }
@@ -150,7 +150,7 @@ impl Handler<Converse<Place, Placed>> for PaymentActor {
 
     fn handle(&mut self, Converse { question, reply }: Converse<Place, Placed>, ctx: &mut Context<Self>) {
         let desk = Rc::clone(&self.desk);
-        let about = ("place", question.rental.payment(), question.because);
+        let about = ("place", question.rental.payment(), question.request);
         self.converse(ctx, about, reply, async move { placing::place(&desk, question).await });
     }
 }
@@ -160,7 +160,7 @@ impl Handler<Converse<PayLater, Placed>> for PaymentActor {
 
     fn handle(&mut self, Converse { question, reply }: Converse<PayLater, Placed>, ctx: &mut Context<Self>) {
         let desk = Rc::clone(&self.desk);
-        let about = ("pay later", question.rental.payment(), question.because);
+        let about = ("pay later", question.rental.payment(), question.request);
         self.converse(ctx, about, reply, async move { placing::pay_later(&desk, question).await });
     }
 }
@@ -174,7 +174,7 @@ impl Handler<Converse<Resolve, Resolution>> for PaymentActor {
         ctx: &mut Context<Self>,
     ) {
         let desk = Rc::clone(&self.desk);
-        let about = ("resolve", question.errand.rental().payment(), question.because);
+        let about = ("resolve", question.errand.rental().payment(), question.request);
         self.converse(ctx, about, reply, async move { resolving::resolve(&desk, question).await });
     }
 }

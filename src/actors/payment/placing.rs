@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     actors::{
-        entity::ask::{Because, Decided},
+        entity::ask::{Decided, RequestContext},
         receipts::{Outcome, Turn},
     },
     domain::{
@@ -44,7 +44,7 @@ pub struct Place {
     /// What it is paid with.
     pub method: PaymentMethod,
     /// Why.
-    pub because: Because,
+    pub request: RequestContext,
     /// The right to be here.
     pub ticket: Ticket,
     /// The customer does not leave meanwhile.
@@ -66,7 +66,7 @@ pub struct PayLater {
     /// For the vault, with the commit that begins the attempt.
     pub vault: Vec<VaultWrite>,
     /// Why.
-    pub because: Because,
+    pub request: RequestContext,
     /// The right to be here.
     pub ticket: Ticket,
     /// The customer does not leave meanwhile.
@@ -78,12 +78,12 @@ pub struct PayLater {
 }
 
 pub(crate) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, ConversationError> {
-    let Place { rental, terms, vault, method, because, turn, arrived, ticket: _ticket, presence: _present } =
+    let Place { rental, terms, vault, method, request, turn, arrived, ticket: _ticket, presence: _present } =
         place;
     let _floor = desk.take_floor(rental.payment())?;
     let fee = Charge { attempt: 1, amount: terms.fee, provider: terms.provider.clone() };
     let (terms, memo) = (Box::new(terms), turn.of_attempt(rental, fee.attempt));
-    let ask = |command| desk.parts.exchange.ask_once::<Rental>(rental, command, because, vault, memo);
+    let ask = |command| desk.parts.exchange.ask_once::<Rental>(rental, command, request, vault, memo);
     // Another call of this key may have placed it: that is answered from the state, never by charging.
     let as_it_was = |decided: Decided<Rental>| {
         let replayed = !decided.changed;
@@ -99,20 +99,20 @@ pub(crate) async fn place(desk: &Rc<Desk>, place: Place) -> Result<Placed, Conve
     };
     desk.begin(rental, fee.attempt);
     if planted::is(Bug::ChargeBeforeIntent) {
-        desk.charge(rental.payment(), &fee, &method, desk.parts.rules.timeout_ms, because).await;
+        desk.charge(rental.payment(), &fee, &method, desk.parts.rules.timeout_ms, request).await;
     }
     let command = RentalCommand::Place { terms, deferral: None };
     let decided = ask(command).await?;
     if !decided.changed {
         return Ok(as_it_was(decided));
     }
-    let told = match charge_in_time(desk, &mut go, (rental, &fee, because), &method, arrived).await {
-        Answer::Approved { reference } => desk.approved(rental, fee, reference, because).await?,
+    let told = match charge_in_time(desk, &mut go, (rental, &fee, request), &method, arrived).await {
+        Answer::Approved { reference } => desk.approved(rental, fee, reference, request).await?,
         Answer::Declined { code } => {
-            let declined = desk.declined(rental, fee, code.clone(), because).await?.when_placed();
+            let declined = desk.declined(rental, fee, code.clone(), request).await?.when_placed();
             return Ok(declined.placed(rental, desk).because_of(code));
         }
-        Answer::Unknown => desk.unknown(rental, because).await?,
+        Answer::Unknown => desk.unknown(rental, request).await?,
     };
     Ok(told.when_placed().placed(rental, desk))
 }
@@ -123,7 +123,7 @@ pub(crate) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
         method,
         attempt,
         vault,
-        because,
+        request,
         turn,
         arrived,
         ticket: _ticket,
@@ -138,9 +138,9 @@ pub(crate) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
         return still_deferred(desk, rental, &turn).await;
     };
     let payment = desk.read_payment(rental.payment()).await?;
-    let settled = match settle_last(desk, rental, &state, &payment, because).await? {
+    let settled = match settle_last(desk, rental, &state, &payment, request).await? {
         Settling::Settled | Settling::Declined { .. } => payment.current(),
-        Settling::Captured => return confirmed_before(desk, rental, because, &turn).await,
+        Settling::Captured => return confirmed_before(desk, rental, request, &turn).await,
         Settling::Open { retry_at } => {
             let retry_after_ms = retry_at.ms_since(desk.parts.sources.now()).max(1);
             return Err(ConversationError::InProgress { retry_after_ms });
@@ -151,15 +151,15 @@ pub(crate) async fn pay_later(desk: &Rc<Desk>, pay: PayLater) -> Result<Placed, 
         return Err(ConversationError::CheckoutExpired);
     }
     desk.begin(rental, charge.attempt);
-    let request = PaymentCommand::Request { charge: charge.clone(), settled };
+    let command = PaymentCommand::Request { charge: charge.clone(), settled };
     // From here on, what came of this request is what came of this attempt.
     let memo = turn.of_attempt(rental, charge.attempt);
     let exchange = &desk.parts.exchange;
-    exchange.ask_once::<Payment>(rental.payment(), request, because, vault, memo).await?;
-    let told = match charge_in_time(desk, &mut go, (rental, &charge, because), &method, arrived).await {
-        Answer::Approved { reference } => desk.approved(rental, charge, reference, because).await?,
+    exchange.ask_once::<Payment>(rental.payment(), command, request, vault, memo).await?;
+    let told = match charge_in_time(desk, &mut go, (rental, &charge, request), &method, arrived).await {
+        Answer::Approved { reference } => desk.approved(rental, charge, reference, request).await?,
         Answer::Declined { code } => {
-            let declined = desk.declined(rental, charge, code.clone(), because).await?;
+            let declined = desk.declined(rental, charge, code.clone(), request).await?;
             let outcome = PayOutcome::Declined { code: Some(code) };
             return Ok(Placed { outcome, ..declined.placed(rental, desk) });
         }
@@ -175,7 +175,7 @@ async fn settle_last(
     rental: RentalId,
     state: &Rental,
     payment: &Payment,
-    because: Because,
+    request: RequestContext,
 ) -> Result<Settling, ConversationError> {
     match payment.phase {
         PaymentPhase::New | PaymentPhase::Requested if planted::is(Bug::NewKeyWithoutSettling) => {
@@ -183,7 +183,7 @@ async fn settle_last(
         }
         PaymentPhase::Declined => Ok(Settling::Settled),
         PaymentPhase::New if state.never_sent => Ok(Settling::Settled),
-        PaymentPhase::New | PaymentPhase::Requested => settle(desk, rental, state, payment, because).await,
+        PaymentPhase::New | PaymentPhase::Requested => settle(desk, rental, state, payment, request).await,
         PaymentPhase::Approved => Ok(Settling::Captured),
         PaymentPhase::Canceling | PaymentPhase::Refunding | PaymentPhase::Canceled => {
             Err(ConversationError::NotPayable)
@@ -195,11 +195,11 @@ async fn settle_last(
 async fn confirmed_before(
     desk: &Rc<Desk>,
     rental: RentalId,
-    because: Because,
+    request: RequestContext,
     turn: &Turn,
 ) -> Result<Placed, ConversationError> {
     let (command, memo) = (RentalCommand::Confirm, turn.of_state());
-    let decided = desk.parts.exchange.ask_once::<Rental>(rental, command, because, Vec::new(), memo).await?;
+    let decided = desk.parts.exchange.ask_once::<Rental>(rental, command, request, Vec::new(), memo).await?;
     Ok(Told::of(decided).placed(rental, desk))
 }
 
@@ -258,7 +258,7 @@ fn overloaded(desk: &Desk) -> ConversationError {
 async fn charge_in_time(
     desk: &Rc<Desk>,
     go: &mut Go,
-    (rental, charge, because): (RentalId, &Charge, Because),
+    (rental, charge, request): (RentalId, &Charge, RequestContext),
     method: &PaymentMethod,
     arrived: Instant,
 ) -> Answer {
@@ -268,7 +268,7 @@ async fn charge_in_time(
         return Answer::Unknown;
     }
     let limit_ms = left_ms.min(desk.parts.rules.timeout_ms);
-    let answer = desk.charge(rental.payment(), charge, method, limit_ms, because).await;
+    let answer = desk.charge(rental.payment(), charge, method, limit_ms, request).await;
     let took_ms = ms(arrived.elapsed()).saturating_sub(spent_ms);
     let failed = matches!(answer, Answer::Unknown);
     go.permit.called(took_ms, failed);

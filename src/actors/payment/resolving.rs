@@ -7,7 +7,7 @@ use super::{
     conversation::{ConversationError, charge_of},
 };
 use crate::{
-    actors::{checkouts::what_was_sent, entity::ask::Because, jobs::queue::Errand},
+    actors::{checkouts::what_was_sent, entity::ask::RequestContext, jobs::queue::Errand},
     domain::{
         Causation, PaymentId, RentalId, Timestamp,
         payment::{Attempt, Payment, PaymentCommand, PaymentPhase},
@@ -22,7 +22,7 @@ pub struct Resolve {
     /// Which.
     pub errand: Errand,
     /// Why.
-    pub because: Because,
+    pub request: RequestContext,
 }
 
 /// How an errand went.
@@ -47,14 +47,14 @@ pub(crate) enum Settling {
 }
 
 pub(crate) async fn resolve(desk: &Rc<Desk>, question: Resolve) -> Result<Resolution, ConversationError> {
-    let Resolve { errand, because } = question;
+    let Resolve { errand, request } = question;
     let rental = errand.rental();
     let payment = rental.payment();
     let _floor = desk.take_floor(payment)?;
     let _permit = desk.resolving.acquire().await.map_err(|_closed| ConversationError::Failed)?;
     match errand {
-        Errand::Resolve(..) | Errand::Undo(_) => settle_and_refund(desk, rental, because).await,
-        Errand::GiveBack(_, attempt) => give_back(desk, payment, attempt, because).await,
+        Errand::Resolve(..) | Errand::Undo(_) => settle_and_refund(desk, rental, request).await,
+        Errand::GiveBack(_, attempt) => give_back(desk, payment, attempt, request).await,
         Errand::Expire(_) => Err(ConversationError::Failed),
     }
 }
@@ -62,27 +62,27 @@ pub(crate) async fn resolve(desk: &Rc<Desk>, question: Resolve) -> Result<Resolu
 async fn settle_and_refund(
     desk: &Rc<Desk>,
     rental: RentalId,
-    because: Because,
+    request: RequestContext,
 ) -> Result<Resolution, ConversationError> {
     let state = desk.read_rental(rental).await?;
     let payment = desk.read_payment(rental.payment()).await?;
     match payment.phase {
         PaymentPhase::New | PaymentPhase::Requested | PaymentPhase::Canceling => {
-            match settle(desk, rental, &state, &payment, because).await? {
+            match settle(desk, rental, &state, &payment, request).await? {
                 Settling::Open { retry_at } => return Ok(Resolution::NotBefore(retry_at)),
                 Settling::Captured => {}
                 // The rental's reactor tells it too; what matters is that it is not told to defer.
                 Settling::Declined { by } => {
-                    let because = Because { causation: by, ..because };
-                    desk.tell_rental(rental, RentalCommand::Declined, because).await?;
+                    let request = RequestContext { causation: by, ..request };
+                    desk.tell_rental(rental, RentalCommand::Declined, request).await?;
                 }
                 Settling::Settled if payment.phase == PaymentPhase::Canceling => {
                     let void = PaymentCommand::Void { attempt: payment.current() };
-                    desk.tell_payment(rental.payment(), void, because).await?;
+                    desk.tell_payment(rental.payment(), void, request).await?;
                 }
                 // It waits to be paid, or is told to wait for that.
                 Settling::Settled if state.status == RentalStatus::Placed => {
-                    desk.unknown(rental, because).await?;
+                    desk.unknown(rental, request).await?;
                 }
                 Settling::Settled => {}
             }
@@ -94,8 +94,8 @@ async fn settle_and_refund(
     }
     let payment = desk.read_payment(rental.payment()).await?;
     if payment.phase == PaymentPhase::Refunding {
-        refund(desk, rental.payment(), &payment, payment.current(), because).await?;
-        desk.tell_payment(rental.payment(), PaymentCommand::Refunded, because).await?;
+        refund(desk, rental.payment(), &payment, payment.current(), request).await?;
+        desk.tell_payment(rental.payment(), PaymentCommand::Refunded, request).await?;
     }
     Ok(Resolution::Done)
 }
@@ -106,7 +106,7 @@ pub(crate) async fn settle(
     rental: RentalId,
     state: &Rental,
     payment: &Payment,
-    because: Because,
+    request: RequestContext,
 ) -> Result<Settling, ConversationError> {
     let provider = if payment.provider.is_empty() { state.provider() } else { &payment.provider };
     let charge = charge_of(state, payment.current(), provider)?;
@@ -119,17 +119,17 @@ pub(crate) async fn settle(
     let later = desk.parts.sources.now().plus_ms(desk.parts.rules.timeout_ms);
     let timeout_ms = desk.parts.rules.timeout_ms;
     let reference =
-        match desk.call(&charge.provider, timeout_ms, because, |gateway| gateway.find(&sought)).await {
+        match desk.call(&charge.provider, timeout_ms, request, |gateway| gateway.find(&sought)).await {
             Ok(Found::Captured { reference, .. }) => reference,
             Ok(Found::Declined { code }) => {
                 let command = PaymentCommand::Decline { charge, code };
-                let declined = desk.tell_payment(rental.payment(), command, because).await?;
+                let declined = desk.tell_payment(rental.payment(), command, request).await?;
                 return Ok(Settling::Declined { by: Causation::Event(declined.position) });
             }
             // "Not found" is no answer by itself: have the gateway refuse it for ever, or wait it out.
             Ok(Found::Nothing) if planted::is(Bug::FindTakenAsFinal) => return Ok(Settling::Settled),
             Ok(Found::Nothing) => {
-                match desk.call(&charge.provider, timeout_ms, because, |gateway| gateway.void(&sought)).await
+                match desk.call(&charge.provider, timeout_ms, request, |gateway| gateway.void(&sought)).await
                 {
                     Ok(Voided::Settled) => return Ok(Settling::Settled),
                     Ok(Voided::Captured { reference }) => reference,
@@ -143,7 +143,7 @@ pub(crate) async fn settle(
             Err(error) => return unanswered(error, later),
         };
     let approve = PaymentCommand::Approve { charge, reference };
-    desk.tell_payment(rental.payment(), approve, because).await?;
+    desk.tell_payment(rental.payment(), approve, request).await?;
     Ok(Settling::Captured)
 }
 
@@ -159,12 +159,12 @@ async fn give_back(
     desk: &Rc<Desk>,
     payment: PaymentId,
     attempt: Attempt,
-    because: Because,
+    request: RequestContext,
 ) -> Result<Resolution, ConversationError> {
     let state = desk.read_payment(payment).await?;
     if state.strays.iter().any(|stray| stray.attempt == attempt) {
-        refund(desk, payment, &state, attempt, because).await?;
-        desk.tell_payment(payment, PaymentCommand::StrayRefunded { attempt }, because).await?;
+        refund(desk, payment, &state, attempt, request).await?;
+        desk.tell_payment(payment, PaymentCommand::StrayRefunded { attempt }, request).await?;
     }
     Ok(Resolution::Done)
 }
@@ -175,7 +175,7 @@ async fn refund(
     payment: PaymentId,
     state: &Payment,
     attempt: Attempt,
-    because: Because,
+    request: RequestContext,
 ) -> Result<(), ConversationError> {
     let key = ChargeKey { payment, attempt };
     let timeout_ms = desk.parts.rules.timeout_ms;
@@ -191,7 +191,7 @@ async fn refund(
     };
     let sought = Sought { key, amount, reference };
     let found =
-        desk.call(provider, timeout_ms, because, |gateway| gateway.find(&sought)).await.map_err(failed)?;
+        desk.call(provider, timeout_ms, request, |gateway| gateway.find(&sought)).await.map_err(failed)?;
     let sought = match found {
         Found::Captured { reference, .. } if planted::is(Bug::RefundTwice) => {
             let again = desk.parts.sources.bits();
@@ -201,5 +201,5 @@ async fn refund(
         Found::Captured { reference, .. } => Sought { reference: Some(reference), ..sought },
         Found::Declined { .. } | Found::Nothing => sought,
     };
-    desk.call(provider, timeout_ms, because, |gateway| gateway.refund(&sought)).await.map_err(failed)
+    desk.call(provider, timeout_ms, request, |gateway| gateway.refund(&sought)).await.map_err(failed)
 }

@@ -15,7 +15,7 @@ use crate::actors::waiting::found;
 use crate::{
     actors::{
         entity::{
-            ask::{AskError, Because, Decided},
+            ask::{AskError, Decided, RequestContext},
             exchange::Exchange,
             reads,
         },
@@ -119,9 +119,9 @@ impl Contexts {
         &self,
         context: Context,
         command: ContextCommand,
-        because: Because,
+        request: RequestContext,
     ) -> Result<Arc<Maintenance>, AskError> {
-        Ok(self.command_once(context, command, because, None).await?.state)
+        Ok(self.command_once(context, command, request, None).await?.state)
     }
 
     /// Like [`Self::command`] for a request that may have come with a key.
@@ -132,10 +132,10 @@ impl Contexts {
         &self,
         context: Context,
         command: ContextCommand,
-        because: Because,
+        request: RequestContext,
         memo: Option<Memo>,
     ) -> Result<Decided<Maintenance>, AskError> {
-        match self.exchange.ask_once::<Maintenance>(context, command, because, Vec::new(), memo).await {
+        match self.exchange.ask_once::<Maintenance>(context, command, request, Vec::new(), memo).await {
             Ok(decided) => {
                 self.show(context, decided.version, &decided.state);
                 Ok(decided)

@@ -8,7 +8,7 @@ use tracing::{debug, error, warn};
 use super::{Marks, Reactor};
 use crate::{
     actors::{
-        entity::ask::{AskError, Because},
+        entity::ask::{AskError, RequestContext},
         supervision::guard::guarded,
     },
     domain::{
@@ -120,8 +120,8 @@ impl Lane {
     async fn record(&self, key: HeldKey, correlation: Correlation, command: ContextCommand) {
         let mut attempts = 0;
         while let Err(error) = {
-            let because = Because::scheduled(correlation);
-            self.reactor.contexts.command(key.group.context(), command.clone(), because).await
+            let request = RequestContext::scheduled(correlation);
+            self.reactor.contexts.command(key.group.context(), command.clone(), request).await
         } {
             attempts += 1;
             self.reactor.progress.pulse().beat();

@@ -22,7 +22,7 @@ use self::{
 };
 use super::{
     entity::{
-        ask::{AskError, Because},
+        ask::{AskError, RequestContext},
         exchange::Exchange,
     },
     projection::progress::{Cursor, Progress},
@@ -114,13 +114,13 @@ impl Reactor {
         } else {
             reaction
         };
-        let because = Because::event(cause.meta.correlation, cause.position);
+        let request = RequestContext::after_event(cause.meta.correlation, cause.position);
         let (exchange, target) = (&self.exchange, reaction.target);
         match reaction.command {
-            Command::Rental(command) => exchange.ask::<Rental>(target, command, because).await.map(drop),
-            Command::Payment(command) => exchange.ask::<Payment>(target, command, because).await.map(drop),
-            Command::Delivery(command) => exchange.ask::<Delivery>(target, command, because).await.map(drop),
-            Command::Product(command) => exchange.ask::<Product>(target, command, because).await.map(drop),
+            Command::Rental(command) => exchange.ask::<Rental>(target, command, request).await.map(drop),
+            Command::Payment(command) => exchange.ask::<Payment>(target, command, request).await.map(drop),
+            Command::Delivery(command) => exchange.ask::<Delivery>(target, command, request).await.map(drop),
+            Command::Product(command) => exchange.ask::<Product>(target, command, request).await.map(drop),
         }
     }
 }

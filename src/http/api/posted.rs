@@ -16,7 +16,7 @@ use super::{
     idempotency::{IdempotencyKey, REPLAYED},
 };
 use crate::{
-    actors::entity::ask::Because,
+    actors::entity::ask::RequestContext,
     domain::Position,
     http::{
         App,
@@ -32,7 +32,7 @@ pub struct Posted<W, B = ()> {
     /// Who asks.
     pub by: W,
     /// Why, and under which key.
-    pub because: Because,
+    pub context: RequestContext,
     /// What.
     pub body: B,
 }
@@ -108,12 +108,12 @@ impl<W: Caller, B: Input> FromRequest for Posted<W, B> {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let by = W::extract(&request).await?;
-            let Cause(because) = Cause::extract(&request).await?;
+            let Cause(context) = Cause::extract(&request).await?;
             let key = IdempotencyKey::extract(&request).await?;
             let (body, digest) = B::read(&request, &mut payload, key.is_given()).await?;
             let app = request.app_data::<web::Data<App>>().expect("the server is configured with its app");
             let key = key.of(&app.shop, by.principal(), digest);
-            Ok(Self { by, because: Because { key, ..because }, body })
+            Ok(Self { by, context: RequestContext { key, ..context }, body })
         })
     }
 }
@@ -133,12 +133,12 @@ pub fn done<'a, R: Serialize + From<&'a T>, T>(
 /// What the work says, and what keys have: [`Shop::once`](crate::shop::Shop::once).
 pub async fn once<R: Serialize>(
     app: &App,
-    because: Because,
+    context: RequestContext,
     mut response: HttpResponseBuilder,
     work: impl Future<Output = Result<R, Problem>>,
 ) -> Result<HttpResponse, Problem> {
     let work = async { Ok::<_, Problem>(json!(work.await?).to_string().into_bytes()) };
-    let Once { answer, replayed } = app.shop.once(because.key, work).await?;
+    let Once { answer, replayed } = app.shop.once(context.key, work).await?;
     if replayed {
         response.insert_header((REPLAYED, "true"));
     }

@@ -78,7 +78,7 @@ struct RentalCheckout {
 )]
 pub async fn open(
     app: web::Data<App>,
-    Posted { by: Customer(customer), because, body: Json(body) }: Posted<Customer, Json<OpenCheckout>>,
+    Posted { by: Customer(customer), context, body: Json(body) }: Posted<Customer, Json<OpenCheckout>>,
 ) -> Result<HttpResponse, Problem> {
     let named = match (body.product_id, body.rental_id) {
         (Some(product), None) => Named::Product(product),
@@ -104,7 +104,7 @@ pub async fn open(
         };
         Ok(resources::Checkout::from(&app.shop.check_out(customer, what).await?))
     };
-    once(&app, because, HttpResponse::Created(), work).await
+    once(&app, context, HttpResponse::Created(), work).await
 }
 
 /// What the body names, before it is known whether there is such a thing.

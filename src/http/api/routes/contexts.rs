@@ -29,7 +29,7 @@ pub async fn list(app: web::Data<App>, _: Operator) -> HttpResponse {
     HttpResponse::Ok().json(Items { items })
 }
 
-fn context(name: &str) -> Result<Context, Problem> {
+fn named(name: &str) -> Result<Context, Problem> {
     Context::parse(name).ok_or_else(|| Problem::not_found("context"))
 }
 
@@ -44,9 +44,9 @@ fn context(name: &str) -> Result<Context, Problem> {
 pub async fn pause(
     app: web::Data<App>,
     name: web::Path<String>,
-    Posted { because, .. }: Posted<Operator>,
+    Posted { context, .. }: Posted<Operator>,
 ) -> Result<HttpResponse, Problem> {
-    let paused = app.shop.pause(context(&name)?, because).await?;
+    let paused = app.shop.pause(named(&name)?, context).await?;
     Ok(done::<ContextState, _>(HttpResponse::Ok(), &paused))
 }
 
@@ -62,9 +62,9 @@ pub async fn pause(
 pub async fn resume(
     app: web::Data<App>,
     name: web::Path<String>,
-    Posted { because, .. }: Posted<Operator>,
+    Posted { context, .. }: Posted<Operator>,
 ) -> Result<HttpResponse, Problem> {
-    let resumed = app.shop.resume(context(&name)?, because).await?;
+    let resumed = app.shop.resume(named(&name)?, context).await?;
     Ok(done::<ContextState, _>(HttpResponse::Ok(), &resumed))
 }
 
@@ -101,13 +101,13 @@ fn held_key(id: &str) -> Result<HeldKey, Problem> {
 pub async fn retry(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { because, .. }: Posted<Operator>,
+    Posted { context, .. }: Posted<Operator>,
 ) -> Result<HttpResponse, Problem> {
     let work = async {
         app.shop.retry_held(held_key(&id)?)?;
         Ok(Touched { id: id.to_string() })
     };
-    once(&app, because, HttpResponse::Accepted(), work).await
+    once(&app, context, HttpResponse::Accepted(), work).await
 }
 
 /// Why something is given up.
@@ -130,13 +130,13 @@ pub struct Dismiss {
 pub async fn dismiss(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { because, body: Json(body), .. }: Posted<Operator, Json<Dismiss>>,
+    Posted { context, body: Json(body), .. }: Posted<Operator, Json<Dismiss>>,
 ) -> Result<HttpResponse, Problem> {
     let mut rules = Rules::default();
     let reason = rules.line("/reason", &body.reason, 1, 200);
     let work = async {
-        app.shop.dismiss_held(held_key(&id)?, rules.all(reason)?, because).await?;
+        app.shop.dismiss_held(held_key(&id)?, rules.all(reason)?, context).await?;
         Ok(Touched { id: id.to_string() })
     };
-    once(&app, because, HttpResponse::Ok(), work).await
+    once(&app, context, HttpResponse::Ok(), work).await
 }

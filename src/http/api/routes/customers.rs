@@ -68,10 +68,10 @@ fn password(rules: &mut Rules, password: String) -> Option<String> {
 )]
 pub async fn sign_up(
     app: web::Data<App>,
-    Posted { because, body: Json(body), .. }: Posted<Anyone, Json<SignUp>>,
+    Posted { context, body: Json(body), .. }: Posted<Anyone, Json<SignUp>>,
 ) -> Result<HttpResponse, Problem> {
     let (name, phone, password) = body.checked()?;
-    let signed_up = app.shop.sign_up(name, phone, password, because).await?;
+    let signed_up = app.shop.sign_up(name, phone, password, context).await?;
     let mut response = HttpResponse::Created();
     response.insert_header(("Location", "/v1/customers/me"));
     Ok(done::<resources::Customer, _>(response, &signed_up))
@@ -109,14 +109,14 @@ pub struct ChangeCustomer {
 pub async fn change(
     app: web::Data<App>,
     Customer(id): Customer,
-    Cause(because): Cause,
+    Cause(context): Cause,
     Json(change): Json<ChangeCustomer>,
 ) -> Result<HttpResponse, Problem> {
     let mut rules = Rules::default();
     let name = change.name.and_then(|name| rules.line("/name", &name, 1, 100));
     let new_password = change.password.and_then(|new| password(&mut rules, new));
     rules.all(Some(()))?;
-    let changed = app.shop.change_customer(id, name, new_password, because).await?;
+    let changed = app.shop.change_customer(id, name, new_password, context).await?;
     Ok(done::<resources::Customer, _>(HttpResponse::Ok(), &changed))
 }
 
@@ -133,9 +133,9 @@ pub async fn change(
 pub async fn leave(
     app: web::Data<App>,
     Customer(id): Customer,
-    Cause(because): Cause,
+    Cause(context): Cause,
 ) -> Result<HttpResponse, Problem> {
-    let left = app.shop.leave(id, because).await?;
+    let left = app.shop.leave(id, context).await?;
     let mut response = HttpResponse::NoContent();
     tell(&mut response, left.position, left.replayed);
     Ok(response.finish())
@@ -198,15 +198,15 @@ struct OperatorCredentials {
 )]
 pub async fn log_in(
     app: web::Data<App>,
-    Posted { because, body: Json(body), .. }: Posted<Anyone, Json<LogIn>>,
+    Posted { context, body: Json(body), .. }: Posted<Anyone, Json<LogIn>>,
 ) -> Result<HttpResponse, Problem> {
     let LogIn { phone, password, operator_key } = body;
     let mut rules = Rules::default();
     let session = match (operator_key, phone, password) {
-        (Some(key), None, None) => app.shop.log_in_operator(&key, because.key).await?,
+        (Some(key), None, None) => app.shop.log_in_operator(&key, context.key).await?,
         (None, Some(phone), Some(password)) => {
             let phone = self::phone(&mut rules, &phone);
-            app.shop.log_in(rules.all(phone)?, password, because.key).await?
+            app.shop.log_in(rules.all(phone)?, password, context.key).await?
         }
         (Some(_), _, _) => return Err(Problem::invalid_field("/operatorKey", "stands alone")),
         (None, None, None) => {

@@ -82,14 +82,14 @@ pub struct Dispatch {
 pub async fn dispatch(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { because, body, .. }: Posted<Operator, Option<Json<Dispatch>>>,
+    Posted { context, body, .. }: Posted<Operator, Option<Json<Dispatch>>>,
 ) -> Result<HttpResponse, Problem> {
     let Dispatch { carrier, tracking_number } = body.map(|Json(body)| body).unwrap_or_default();
     let mut rules = Rules::default();
     let carrier = carrier.and_then(|carrier| rules.line("/carrier", &carrier, 1, 100));
     let number = tracking_number.and_then(|number| rules.line("/trackingNumber", &number, 1, 100));
     rules.all(Some(()))?;
-    let dispatched = app.shop.dispatch_delivery(delivery_id(&id)?, carrier, number, because).await?;
+    let dispatched = app.shop.dispatch_delivery(delivery_id(&id)?, carrier, number, context).await?;
     Ok(done::<resources::Delivery, _>(HttpResponse::Ok(), &dispatched))
 }
 
@@ -105,8 +105,8 @@ pub async fn dispatch(
 pub async fn complete(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { because, .. }: Posted<Operator>,
+    Posted { context, .. }: Posted<Operator>,
 ) -> Result<HttpResponse, Problem> {
-    let completed = app.shop.complete_delivery(delivery_id(&id)?, because).await?;
+    let completed = app.shop.complete_delivery(delivery_id(&id)?, context).await?;
     Ok(done::<resources::Delivery, _>(HttpResponse::Ok(), &completed))
 }

@@ -68,12 +68,12 @@ impl FromRequest for Picture {
 pub async fn change(
     app: web::Data<App>,
     _: Operator,
-    Cause(because): Cause,
+    Cause(context): Cause,
     id: web::Path<String>,
     Picture { format, bytes }: Picture,
 ) -> Result<HttpResponse, Problem> {
     let product = find(&app, &id)?;
-    let changed = app.shop.change_image(product.id, format, bytes, because).await?;
+    let changed = app.shop.change_image(product.id, format, bytes, context).await?;
     Ok(shown(HttpResponse::Ok(), &changed))
 }
 

@@ -83,11 +83,11 @@ fn entity(kind: Option<&str>, id: &str) -> Result<EntityId, Problem> {
 pub async fn revive(
     app: web::Data<App>,
     path: web::Path<(String, String)>,
-    Posted { because, .. }: Posted<Operator>,
+    Posted { context, .. }: Posted<Operator>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, id) = path.into_inner();
     let work = async { Ok(Actor::from(&app.shop.revive(entity(Some(&kind), &id)?).await?)) };
-    once(&app, because, HttpResponse::Ok(), work).await
+    once(&app, context, HttpResponse::Ok(), work).await
 }
 
 /// Shows the simulator's own ledger; there is none with another provider.
@@ -155,7 +155,7 @@ pub struct BackUp {
 )]
 pub async fn back_up(
     app: web::Data<App>,
-    Posted { because, body: Json(BackUp { directory }), .. }: Posted<Operator, Json<BackUp>>,
+    Posted { context, body: Json(BackUp { directory }), .. }: Posted<Operator, Json<BackUp>>,
 ) -> Result<HttpResponse, Problem> {
     let mut rules = Rules::default();
     let directory = rules.line("/directory", &directory, 1, 1_000);
@@ -170,7 +170,7 @@ pub async fn back_up(
             let BackedUp { position, bytes } = app.shop.back_up(to).await?;
             Ok(Backup { directory, position: position.0, bytes })
         };
-        once(&app, because, HttpResponse::Ok(), work).await
+        once(&app, context, HttpResponse::Ok(), work).await
     };
     let made = actix_web::rt::spawn(made.in_current_span());
     made.await.map_err(|_| Problem::new(Kind::BackupFailed, "the backup failed"))?
@@ -194,11 +194,11 @@ pub struct Fault {
 )]
 pub async fn fault(
     app: web::Data<App>,
-    Posted { because, body: Json(Fault { target, mode }), .. }: Posted<Operator, Json<Fault>>,
+    Posted { context, body: Json(Fault { target, mode }), .. }: Posted<Operator, Json<Fault>>,
 ) -> Result<HttpResponse, Problem> {
     let work = async {
         app.shop.inject_fault(&target.kind, target.id.as_deref(), mode).await?;
         Ok(Faulted { target, mode })
     };
-    once(&app, because, HttpResponse::Accepted(), work).await
+    once(&app, context, HttpResponse::Accepted(), work).await
 }

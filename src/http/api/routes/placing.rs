@@ -90,7 +90,7 @@ pub struct PlaceRental {
 )]
 pub async fn place(
     app: web::Data<App>,
-    Posted { by: Customer(customer_id), because, body: Json(body) }: Posted<Customer, Json<PlaceRental>>,
+    Posted { by: Customer(customer_id), context, body: Json(body) }: Posted<Customer, Json<PlaceRental>>,
 ) -> Result<HttpResponse, Problem> {
     let PlaceRental { product_id, address, payment_method, expected_fee } = body;
     let mut rules = Rules::default();
@@ -102,7 +102,7 @@ pub async fn place(
         .map_err(|_| Problem::new(Kind::ProductNotFound, "there is no such product"))?;
     let expected_fee = expected_fee.map(Money::won);
     let order = Order { customer_id, product_id, address, method, expected_fee };
-    answer(&app.shop.place_rental(order, because).await?, HttpResponse::Created())
+    answer(&app.shop.place_rental(order, context).await?, HttpResponse::Created())
 }
 
 /// How placing or paying ended, as an answer; `confirmed` is the one for success.
@@ -181,10 +181,10 @@ pub struct PayRental {
 pub async fn pay(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { by: Customer(customer), because, body: Json(body) }: Posted<Customer, Json<PayRental>>,
+    Posted { by: Customer(customer), context, body: Json(body) }: Posted<Customer, Json<PayRental>>,
 ) -> Result<HttpResponse, Problem> {
     let rental = visible(&app, AnyRole(Principal::Customer(customer)), &id).await?;
     let mut rules = Rules::default();
     let method = body.payment_method.checked(&mut rules);
-    answer(&app.shop.pay_rental(rental.id, rules.all(method)?, because).await?, HttpResponse::Ok())
+    answer(&app.shop.pay_rental(rental.id, rules.all(method)?, context).await?, HttpResponse::Ok())
 }

@@ -169,7 +169,7 @@ fn offer(rules: &mut Rules, name: &str, model: &str, description: &str, fee: u64
 )]
 pub async fn register(
     app: web::Data<App>,
-    Posted { because, body: Json(body), .. }: Posted<Operator, Json<RegisterProduct>>,
+    Posted { context, body: Json(body), .. }: Posted<Operator, Json<RegisterProduct>>,
 ) -> Result<HttpResponse, Problem> {
     let RegisterProduct { name, model, description, fee, stock } = body;
     let mut rules = Rules::default();
@@ -177,7 +177,7 @@ pub async fn register(
     let stock =
         rules.number("/stock", stock, 0..=u64::from(MAX_STOCK)).and_then(|stock| u32::try_from(stock).ok());
     let (offer, stock) = rules.all(offer.zip(stock))?;
-    let registered = app.shop.register_product(offer, stock, because).await?;
+    let registered = app.shop.register_product(offer, stock, context).await?;
     let mut response = HttpResponse::Created();
     response.insert_header((header::LOCATION, format!("/v1/products/{}", registered.value.id)));
     Ok(shown(response, &registered))
@@ -221,7 +221,7 @@ pub struct ChangeProduct {
 pub async fn change(
     app: web::Data<App>,
     _: Operator,
-    Cause(because): Cause,
+    Cause(context): Cause,
     id: web::Path<String>,
     request: HttpRequest,
     Json(change): Json<ChangeProduct>,
@@ -239,7 +239,7 @@ pub async fn change(
         fee.unwrap_or(current.fee.as_won()),
     );
     let changed = rules.all(changed)?;
-    Ok(shown(HttpResponse::Ok(), &app.shop.change_product(product.id, changed, current, because).await?))
+    Ok(shown(HttpResponse::Ok(), &app.shop.change_product(product.id, changed, current, context).await?))
 }
 
 fn expect_match(request: &HttpRequest, product: &ProductView) -> Result<(), Problem> {
@@ -277,13 +277,13 @@ pub struct Restock {
 pub async fn restock(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { because, body: Json(body), .. }: Posted<Operator, Json<Restock>>,
+    Posted { context, body: Json(body), .. }: Posted<Operator, Json<Restock>>,
 ) -> Result<HttpResponse, Problem> {
     let product = find(&app, &id)?;
     let mut rules = Rules::default();
     let quantity = rules.number("/quantity", body.quantity, 1..=100_000);
     let quantity = rules.all(quantity.and_then(|quantity| u32::try_from(quantity).ok()))?;
-    Ok(shown(HttpResponse::Ok(), &app.shop.restock_product(product.id, quantity, because).await?))
+    Ok(shown(HttpResponse::Ok(), &app.shop.restock_product(product.id, quantity, context).await?))
 }
 
 /// Takes no more new rentals of a product; safe to repeat.
@@ -298,8 +298,8 @@ pub async fn restock(
 pub async fn withdraw(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { because, .. }: Posted<Operator>,
+    Posted { context, .. }: Posted<Operator>,
 ) -> Result<HttpResponse, Problem> {
     let product = find(&app, &id)?;
-    Ok(shown(HttpResponse::Ok(), &app.shop.withdraw_product(product.id, because).await?))
+    Ok(shown(HttpResponse::Ok(), &app.shop.withdraw_product(product.id, context).await?))
 }

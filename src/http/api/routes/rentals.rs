@@ -94,11 +94,11 @@ pub async fn list(
 pub async fn cancel(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { by, because, .. }: Posted<AnyRole>,
+    Posted { by, context, .. }: Posted<AnyRole>,
 ) -> Result<HttpResponse, Problem> {
     let rental = visible(&app, by, &id).await?;
     let reason = if by.customer().is_some() { CancelReason::Customer } else { CancelReason::Operator };
-    let canceled = app.shop.cancel_rental(rental.id, reason, because).await?;
+    let canceled = app.shop.cancel_rental(rental.id, reason, context).await?;
     Ok(done::<resources::Rental, _>(HttpResponse::Ok(), &canceled))
 }
 

@@ -172,7 +172,7 @@ pub async fn dispatch(
     let id = delivery_id(&filled.visitor, &id)?;
     let text = |name: &str| optional(&filled, name).or_page(&filled.visitor);
     let (carrier, number) = (text("carrier")?, text("trackingNumber")?);
-    app.shop.dispatch_delivery(id, carrier, number, filled.because).await.or_page(&filled.visitor)?;
+    app.shop.dispatch_delivery(id, carrier, number, filled.context).await.or_page(&filled.visitor)?;
     Ok(back(&filled, "dispatched"))
 }
 
@@ -183,6 +183,6 @@ pub async fn complete(
     filled: Filled,
 ) -> Result<HttpResponse, Instead> {
     let id = delivery_id(&filled.visitor, &id)?;
-    app.shop.complete_delivery(id, filled.because).await.or_page(&filled.visitor)?;
+    app.shop.complete_delivery(id, filled.context).await.or_page(&filled.visitor)?;
     Ok(back(&filled, "completed"))
 }

@@ -97,8 +97,8 @@ fn rental_row(visitor: &Visitor, view: &RentalView) -> Vec<Markup> {
     };
     let state = html! {
         (visitor.lang.rental(rental.status))
-        @if let Some(because) = rental.cancel_reason {
-            br; span class="small soft" { (reason(visitor.lang, because)) }
+        @if let Some(context) = rental.cancel_reason {
+            br; span class="small soft" { (reason(visitor.lang, context)) }
         }
     };
     let acts = html! {
@@ -160,9 +160,9 @@ pub async fn cancel(
     id: web::Path<String>,
     filled: Filled,
 ) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, because, .. } = filled;
+    let Filled { visitor, context, .. } = filled;
     let id = rental_id(&visitor, &id)?;
-    app.shop.cancel_rental(id, CancelReason::Operator, because).await.or_page(&visitor)?;
+    app.shop.cancel_rental(id, CancelReason::Operator, context).await.or_page(&visitor)?;
     Ok(see_other(&admin::having("/admin/rentals", "canceled")))
 }
 

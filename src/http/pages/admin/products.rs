@@ -158,12 +158,12 @@ fn offer_of(fields: &Fields) -> Result<Offer, Vec<&'static str>> {
 
 /// Registers a purifier.
 pub async fn register(app: web::Data<App>, filled: Filled) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, because, fields } = filled;
+    let Filled { visitor, context, fields } = filled;
     visitor.operator()?;
     let offer = offer_of(&fields);
     let stock = fields.get("stock").trim().parse().ok().filter(|stock| *stock <= MAX_STOCK);
     let registered = match (offer, stock) {
-        (Ok(offer), Some(stock)) => app.shop.register_product(offer, stock, because).await,
+        (Ok(offer), Some(stock)) => app.shop.register_product(offer, stock, context).await,
         (offer, stock) => {
             let mut wrong = offer.err().unwrap_or_default();
             wrong.extend(stock.is_none().then_some("stock"));
@@ -275,7 +275,7 @@ pub async fn edit(
     id: web::Path<String>,
     filled: Filled,
 ) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, because, fields } = filled;
+    let Filled { visitor, context, fields } = filled;
     let product = find(&app, &visitor, &id)?;
     let edited = match offer_of(&fields) {
         Err(wrong) => Err((Problem::new(Kind::InvalidRequest, ""), wrong)),
@@ -283,7 +283,7 @@ pub async fn edit(
             Err((Problem::new(Kind::PreconditionFailed, ""), Vec::new()))
         }
         Ok(offer) => {
-            let changed = app.shop.change_product(product.id, offer, product.offer.clone(), because).await;
+            let changed = app.shop.change_product(product.id, offer, product.offer.clone(), context).await;
             changed.map_err(|error| (error.into(), Vec::new()))
         }
     };
@@ -302,12 +302,12 @@ pub async fn restock(
     id: web::Path<String>,
     filled: Filled,
 ) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, because, fields } = filled;
+    let Filled { visitor, context, fields } = filled;
     let product = find(&app, &visitor, &id)?;
     let quantity = fields.get("quantity").trim().parse().ok();
     let quantity = quantity.filter(|quantity| (1..=100_000).contains(quantity));
     let quantity = quantity.ok_or_else(|| Problem::invalid_field("/quantity", "must be 1 to 100000"));
-    app.shop.restock_product(product.id, quantity.or_page(&visitor)?, because).await.or_page(&visitor)?;
+    app.shop.restock_product(product.id, quantity.or_page(&visitor)?, context).await.or_page(&visitor)?;
     Ok(see_other(&admin::having("/admin", "restocked")))
 }
 
@@ -347,8 +347,8 @@ pub async fn withdraw(
     id: web::Path<String>,
     filled: Filled,
 ) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, because, .. } = filled;
+    let Filled { visitor, context, .. } = filled;
     let product = find(&app, &visitor, &id)?;
-    app.shop.withdraw_product(product.id, because).await.or_page(&visitor)?;
+    app.shop.withdraw_product(product.id, context).await.or_page(&visitor)?;
     Ok(see_other(&admin::having(&address(product.id), "withdrawn")))
 }

@@ -184,7 +184,7 @@ pub const fn context(lang: Lang, context: Context) -> &'static str {
 
 /// Why a target is held, if it is one of our own words; a gateway's are told as they are.
 #[must_use]
-pub fn held_because(lang: Lang, hold: &Hold) -> String {
+pub fn reason_held(lang: Lang, hold: &Hold) -> String {
     let known = [
         (AskError::Quarantined, "격리된 대상입니다"),
         (AskError::Timeout, "제때 응답하지 않았습니다"),

@@ -303,13 +303,13 @@ pub async fn maintain(
     filled: Filled,
 ) -> Result<HttpResponse, Instead> {
     let (name, verb) = path.into_inner();
-    let Filled { visitor, because, .. } = filled;
+    let Filled { visitor, context, .. } = filled;
     visitor.operator()?;
-    let context = Context::ALL.into_iter().find(|context| context.as_str() == name);
-    let context = context.ok_or_else(|| Problem::not_found("context")).or_page(&visitor)?;
+    let paused = Context::parse(&name);
+    let paused = paused.ok_or_else(|| Problem::not_found("context")).or_page(&visitor)?;
     match verb.as_str() {
-        "pause" => app.shop.pause(context, because).await.map(drop),
-        "resume" => app.shop.resume(context, because).await.map(drop),
+        "pause" => app.shop.pause(paused, context).await.map(drop),
+        "resume" => app.shop.resume(paused, context).await.map(drop),
         _ => return Err(Problem::not_found("page")).or_page(&visitor),
     }
     .or_page(&visitor)?;

@@ -57,7 +57,7 @@ fn row(app: &App, visitor: &Visitor, held: &HeldView) -> Vec<Markup> {
             }
         }
     };
-    vec![target(app, visitor, held), because(visitor, held), acts]
+    vec![target(app, visitor, held), reason_of(visitor, held), acts]
 }
 
 /// Whose reaction waits for whom, in words and by its name.
@@ -71,9 +71,9 @@ fn target(app: &App, visitor: &Visitor, held: &HeldView) -> Markup {
     }
 }
 
-fn because(visitor: &Visitor, HeldView { hold, .. }: &HeldView) -> Markup {
+fn reason_of(visitor: &Visitor, HeldView { hold, .. }: &HeldView) -> Markup {
     html! {
-        (wording::held_because(visitor.lang, hold)) br;
+        (wording::reason_held(visitor.lang, hold)) br;
         span class="small soft num" {
             (hold.event) " · " (hold.attempts) (visitor.t("번 시도함", " tries"))
         }
@@ -107,7 +107,7 @@ fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<
             h1 { (visitor.t("보류된 대상을 포기할까요?", "Dismiss this held target?")) }
             div class="card stack" {
                 p { (target(app, visitor, held)) }
-                p { (because(visitor, held)) }
+                p { (reason_of(visitor, held)) }
                 div class="notice wait" {
                     b { (visitor.t("포기하면 다시는 일어나지 않습니다", "It will then never happen")) }
                     p { (wording::never(visitor.lang, key.group, &hold.event)) }
@@ -143,7 +143,7 @@ pub async fn dismiss(
     id: web::Path<String>,
     filled: Filled,
 ) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, because, fields } = filled;
+    let Filled { visitor, context, fields } = filled;
     let held = find(&app, &visitor, &id)?;
     let Ok(reason) = line(fields.get("reason"), 1, 200) else {
         let problem = Problem::invalid_field("/reason", "1 to 200 characters");
@@ -151,7 +151,7 @@ pub async fn dismiss(
         let page = question(&app, &visitor, &held, Some((fields.get("reason"), rule)));
         return Ok(page.show_as(problem.kind.status()));
     };
-    app.shop.dismiss_held(held.key, reason, because).await.or_page(&visitor)?;
+    app.shop.dismiss_held(held.key, reason, context).await.or_page(&visitor)?;
     Ok(see_other(&admin::having("/console", "dismissed")))
 }
 

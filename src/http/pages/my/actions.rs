@@ -65,9 +65,9 @@ pub async fn cancel(
     id: web::Path<String>,
     filled: Filled,
 ) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, because, .. } = filled;
+    let Filled { visitor, context, .. } = filled;
     let row = find(&app, &visitor, &id).await?;
-    let canceled = app.shop.cancel_rental(row.rental_id, CancelReason::Customer, because).await;
+    let canceled = app.shop.cancel_rental(row.rental_id, CancelReason::Customer, context).await;
     let Err(error) = canceled else {
         return Ok(see_other(&format!("/my/rentals/{}", row.rental_id)));
     };
@@ -123,10 +123,10 @@ pub async fn pay(
     id: web::Path<String>,
     filled: Filled,
 ) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, because, fields } = filled;
+    let Filled { visitor, context, fields } = filled;
     let row = find(&app, &visitor, &id).await?;
     let paid = match cards::chosen(&fields) {
-        Some(method) => app.shop.pay_rental(row.rental_id, method, because).await.map_err(Problem::from),
+        Some(method) => app.shop.pay_rental(row.rental_id, method, context).await.map_err(Problem::from),
         None => Err(Problem::new(Kind::InvalidRequest, "no card was chosen")),
     };
     let problem = match paid.map(|placed| placed.outcome) {

@@ -157,7 +157,7 @@ pub async fn do_sign_up(
     onward: Query<Onward>,
     filled: Filled,
 ) -> HttpResponse {
-    let Filled { visitor, because, fields } = filled;
+    let Filled { visitor, context, fields } = filled;
     let (to, password) = (onward.path("/"), fields.get("password").to_owned());
     let (name, phone) = (line(fields.get("name"), 1, 100), Phone::parse(fields.get("phone")));
     let mut last = Last { name: fields.get("name"), phone: fields.get("phone"), ..Last::default() };
@@ -169,7 +169,7 @@ pub async fn do_sign_up(
         last.problem = Some(Problem::new(Kind::InvalidRequest, ""));
         return sign_up_page(&visitor, &to, &last).show_as(Kind::InvalidRequest.status());
     };
-    let signed_up = app.shop.sign_up(name, phone.clone(), password.clone(), because).await;
+    let signed_up = app.shop.sign_up(name, phone.clone(), password.clone(), context).await;
     let opened = match signed_up {
         Ok(_) => app.shop.log_in(phone, password, None).await,
         Err(error) => Err(error),

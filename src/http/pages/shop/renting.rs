@@ -201,7 +201,7 @@ fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &Draft
 
 /// Rents a purifier, and leads to where it can be watched; or says why not.
 pub async fn rent(app: web::Data<App>, id: web::Path<String>, typed: Typed) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, because, fields } = match typed {
+    let Filled { visitor, context, fields } = match typed {
         // Whoever is logged in no more, or anew, need not type it all again.
         Typed::Ours(Filled { visitor, fields, .. }) | Typed::Stale(visitor, fields)
             if visitor.principal.is_none() =>
@@ -231,7 +231,7 @@ pub async fn rent(app: web::Data<App>, id: web::Path<String>, typed: Typed) -> R
     };
     let expected_fee = fields.get("fee").parse().ok().map(Money::won);
     let order = Order { customer_id, product_id: product.id, address, method, expected_fee };
-    let placed = match app.shop.place_rental(order, because).await {
+    let placed = match app.shop.place_rental(order, context).await {
         Ok(placed) => placed,
         Err(error) => return Ok(again(error.into(), fields, Vec::new()).await),
     };
