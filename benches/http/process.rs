@@ -94,7 +94,7 @@ impl Server {
 
     /// Ends it in order, and waits until it has.
     pub fn terminate(mut self) -> std::io::Result<()> {
-        Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
+        Command::new("sh").args(["-c", &format!("kill {}", self.pid())]).status()?;
         let status = self.process.wait()?;
         if status.success() {
             Ok(())

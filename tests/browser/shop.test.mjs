@@ -174,14 +174,14 @@ test("the console pauses the products while the shop goes on, and the stock is r
   const began = await stock("샘 정수기 패밀리");
   await page.click("#context-product");
   await page.waitForSelector("tr:has-text('product') .tag:text-is('멈춤')");
-  await page.waitForFunction(() => document.activeElement.id === "context-product");
+  await page.waitForSelector("#context-product:focus");
   await signUp(shop, "정계속");
   for (const _ of [1, 2]) {
     await rent(shop, "샘 정수기 패밀리");
     await shop.waitForSelector("text=렌탈이 확정되었습니다");
   }
   assert.equal(await stock("샘 정수기 패밀리"), began, "nothing is taken while the products rest");
-  await page.waitForFunction(() => Number(document.getElementById("value-backlog").textContent) > 0);
+  await eventually("the backlog is shown", async () => Number(await page.textContent("#value-backlog")) > 0);
   await page.waitForSelector("#plot-requests .line", { state: "attached" });
   await keep(page, "console-desktop");
   await accessible(page);

@@ -81,7 +81,7 @@ impl Server {
     /// SIGTERM, and what it does before it ends.
     pub async fn end(mut self) {
         let id = self.process.id().expect("it runs").to_string();
-        assert!(Command::new("kill").arg(id).status().await.unwrap().success());
+        assert!(Command::new("sh").args(["-c", &format!("kill {id}")]).status().await.unwrap().success());
         assert!(self.process.wait().await.unwrap().success());
     }
 
