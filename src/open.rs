@@ -24,7 +24,11 @@ use crate::{
     },
     http::tls::{Tls, TlsError},
     shop::{Shop, ShopError, ShopParts, ShopSettings},
-    store::{Backend, Journal, OpenError as StoreOpenError, images::Images, memory::MemoryJournal},
+    store::{
+        Backend, Journal, OpenError as StoreOpenError,
+        images::{self, Images, archive},
+        memory::MemoryJournal,
+    },
 };
 
 /// Why a shop cannot be opened: one clear line each.
@@ -36,12 +40,12 @@ pub enum OpenError {
     /// The simulator's ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// Products' pictures.
-    #[error("the pictures {path} cannot be used: {error}")]
+    /// Product images.
+    #[error("the images in {path} cannot be used: {error}")]
     Images {
-        /// Where.
+        /// Their directory.
         path: PathBuf,
-        /// Why.
+        /// I/O error.
         error: std::io::Error,
     },
     /// The operator's key.
@@ -71,7 +75,7 @@ pub async fn open(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
         None => (MemoryJournal::new(), Ledger::in_memory(), Images::default()),
         Some(backend) => {
             let journal = backend.open(directory, settings.store.options())?;
-            (journal, Ledger::open(&ledger_path(directory))?, images(directory)?)
+            (journal, Ledger::open(&ledger_path(directory))?, open_images(directory)?)
         }
     };
     let operator_key = match &settings.operator.key {
@@ -138,13 +142,21 @@ pub fn ledger_path(directory: &Path) -> PathBuf {
     directory.join("simulator.ledger")
 }
 
-/// Where products' pictures are kept.
+/// The directory of product images.
 #[must_use]
 pub fn images_path(directory: &Path) -> PathBuf {
-    directory.join("product.images")
+    directory.join(images::DIRECTORY)
 }
 
-fn images(directory: &Path) -> Result<Images, OpenError> {
+/// Names of the files that an export may have.
+#[must_use]
+pub fn exported_names(directory: &Path) -> Vec<String> {
+    let files = [operator_key_path(directory), ledger_path(directory)];
+    let names = files.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
+    names.chain([archive::NAME.to_owned()]).collect()
+}
+
+fn open_images(directory: &Path) -> Result<Images, OpenError> {
     let path = images_path(directory);
     Images::open(&path).map_err(|error| OpenError::Images { path, error })
 }

@@ -141,8 +141,8 @@ pub(crate) struct Import {
 impl Import {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (Settings { store, .. }, backend) = self.data.settings()?;
-        let beside = open::beside(&store.path);
-        let names: Vec<&str> = beside.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+        let names = open::exported_names(&store.path);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut input = BufReader::with_capacity(BUFFER_BYTES, io::stdin().lock());
         let open = |directory: &Path| backend.open(directory, store.options());
         let mut tell = tell;

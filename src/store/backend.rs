@@ -45,13 +45,13 @@ impl Backend {
         }
     }
 
-    /// The newest format of its data that this version reads, and the one it writes: the number in the
-    /// `FORMAT` file.
+    /// Number of the data format that this version reads and writes, as the `FORMAT` file has it.
     pub(super) const fn format(self) -> u32 {
         match self {
-            // 2: what is known of a rental, its payment and its delivery has one key.
-            Self::Sled => 2,
-            Self::Redb => 1,
+            // 3: one file per image. 2: one key for a rental, its payment and its delivery.
+            Self::Sled => 3,
+            // 2: one file per image.
+            Self::Redb => 2,
         }
     }
 
@@ -74,7 +74,7 @@ impl Backend {
     /// # Errors
     /// [`OpenError`] if that cannot be told.
     pub fn of(directory: &Path) -> Result<Option<Self>, OpenError> {
-        Ok(directory::format(directory)?.map(|format| format.backend))
+        directory::backend(directory)
     }
 
     /// Opens the store in `directory`, or begins one.

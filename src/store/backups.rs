@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    BackUpError, BackedUp, Backend, OpenError, Pending, directory, files, pool::start_thread,
+    BackUpError, BackedUp, Backend, OpenError, Pending, directory, files, images, pool::start_thread,
     room::free_bytes,
 };
 
@@ -56,11 +56,7 @@ pub(super) fn apart(
 fn discard(to: &Path, store: &str, beside: &[PathBuf]) {
     let removed = files::remove(&to.join("FORMAT")).and(files::remove(&to.join(store)));
     let names = beside.iter().filter_map(|file| file.file_name());
-    let removed = names
-        .map(|name| to.join(name))
-        .filter(|file| file.exists())
-        .map(fs::remove_file)
-        .fold(removed, Result::and);
+    let removed = names.map(|name| files::remove(&to.join(name))).fold(removed, Result::and);
     if let Err(error) = removed {
         tracing::warn!(directory = %to.display(), %error, "what was made of a backup could not be removed");
     }
@@ -94,22 +90,41 @@ fn prepare(own: &Path, to: &Path) -> Result<(), BackUpError> {
     Ok(())
 }
 
-/// The files that are there, and how long each is.
+/// The files that exist, each with its length. Directories are left out.
 pub(super) fn lengths(beside: &[PathBuf]) -> Vec<(PathBuf, u64)> {
-    let length = |file: &PathBuf| Some((file.clone(), fs::metadata(file).ok()?.len()));
+    let length = |path: &PathBuf| {
+        let file = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        Some((path.clone(), file.len()))
+    };
     beside.iter().filter_map(length).collect()
 }
 
-/// Copies the first bytes of files into a directory, each for the same eyes only.
-pub(super) fn copy_files(lengths: &[(PathBuf, u64)], to: &Path) -> io::Result<()> {
-    for (file, length) in lengths {
-        let from = File::open(file)?;
-        let copy = to.join(file.file_name().ok_or(io::ErrorKind::InvalidInput)?);
-        let mut copied = File::create(&copy)?;
-        fs::set_permissions(&copy, from.metadata()?.permissions())?;
-        io::copy(&mut from.take(*length), &mut copied)?;
+/// Copies into a backup what stands beside the store: of each file the first bytes, as many as it had at the
+/// moment of the backup; of each directory all files, since these are written once and never changed.
+pub(super) fn copy_beside(beside: &[PathBuf], lengths: &[(PathBuf, u64)], to: &Path) -> io::Result<()> {
+    for (path, length) in lengths {
+        copy_file(path, *length, to)?;
+    }
+    for directory in beside.iter().filter(|path| path.is_dir()) {
+        let copy = to.join(directory.file_name().ok_or(io::ErrorKind::InvalidInput)?);
+        directory::make(&copy)?;
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            if !images::is_unfinished(&path) {
+                copy_file(&path, u64::MAX, &copy)?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Copies the first bytes of a file into a directory, with its permissions.
+fn copy_file(path: &Path, length: u64, to: &Path) -> io::Result<()> {
+    let from = File::open(path)?;
+    let copy = to.join(path.file_name().ok_or(io::ErrorKind::InvalidInput)?);
+    let mut copied = File::create(&copy)?;
+    fs::set_permissions(&copy, from.metadata()?.permissions())?;
+    io::copy(&mut from.take(length), &mut copied).map(drop)
 }
 
 /// What is in a part of a store: how many rows, and a checksum over all of them.
@@ -159,8 +174,8 @@ pub fn restore(from: &Path, to: &Path) -> Result<Backend, OpenError> {
         return Err(foreign());
     }
     let _lock = directory::lock(from)?;
-    let format = directory::format(from)?.ok_or_else(foreign)?;
-    directory::holds(from, &from.join(format.backend.file()))?;
+    let backend = directory::backend(from)?.ok_or_else(foreign)?;
+    directory::holds(from, &from.join(backend.file()))?;
     directory::make(to).map_err(unusable(to))?;
     let _lock = directory::lock(to)?;
     if !is_empty(to).map_err(unusable(to))? {
@@ -172,13 +187,13 @@ pub fn restore(from: &Path, to: &Path) -> Result<Backend, OpenError> {
         return Err(unusable(to)(io::Error::other("it is inside the backup")));
     }
     let restored = copy_all(from, to).and_then(|()| {
-        let whole = files::sync_all(to).and_then(|()| directory::write_format(to, format));
+        let whole = files::sync_all(to).and_then(|()| directory::write_format(to, backend));
         whole.and_then(|()| files::sync_above(to)).map_err(unusable(to))
     });
     if restored.is_err() {
         clear(to);
     }
-    restored.map(|()| format.backend)
+    restored.map(|()| backend)
 }
 
 /// Copies all files of a backup but its `FORMAT`, each for the same eyes only.

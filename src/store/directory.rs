@@ -1,59 +1,44 @@
-//! The data directory, whatever backend keeps its data there: its lock, and its `FORMAT` file.
+//! The data directory, for every backend: its lock and its `FORMAT` file.
 //!
-//! | in the directory | is |
+//! | in the directory | meaning |
 //! | --- | --- |
-//! | nothing, or an operator's key | a place for a new store |
-//! | `FORMAT.new`, perhaps files of a store | a new store that a crash was in the way of: never used |
+//! | nothing, or an operator's key | a new store may be created |
+//! | `FORMAT.new`, perhaps files of a store | creating a store was interrupted; it was never used |
 //! | `FORMAT` and a store | a data directory |
-//! | `FORMAT` alone | a data directory that has lost its store: refused, or it would look like a new shop |
+//! | `FORMAT` alone | a data directory without its store: refused, since a new one would hide the loss |
 //!
-//! The number in `FORMAT` is each backend's own, and a version refuses a larger one than it knows. Whoever
-//! brings a store to a newer format raises it once all of that is on disk: until then an older version finds
-//! what it left (see `sled/migrating.rs`). Whoever copies a store copies its number, too.
+//! `FORMAT` names the backend and the number of its data format. This version reads one format per backend:
+//! data of another one is moved by `saem export` and `saem import`.
 //!
-//! **Invariant:** whoever opens, copies or compacts a store holds the lock of its directory.
+//! **Invariant:** a store is opened, copied or compacted only with the lock of its directory held.
 
 use std::{
+    cmp::Ordering,
     fs::{self, DirBuilder, File, TryLockError},
     io::{self, Write as _},
     os::unix::fs::DirBuilderExt as _,
     path::Path,
 };
 
-use super::{Backend, OpenError};
+use super::{Backend, OpenError, files};
 
-/// The form of what the vault and the views hold, whatever backend keeps them: the newest that this version
-/// reads, and the one it writes. An export says so.
+/// Format of the values in the vault and in rows of views, the same for every backend: the newest that this
+/// version reads, and the one that it writes. The header of an export has this number.
 pub const FORMAT: u32 = 1;
-/// What the `FORMAT` file says before the number.
+/// First word of the `FORMAT` file.
 const FORMAT_PREFIX: &str = "saem ";
-/// The backend that the file does not name: there was only this one when the format was made.
+/// The backend of a `FORMAT` file that names none: the first backend.
 const UNNAMED: Backend = Backend::Sled;
-/// The newest number that any backend has.
+/// The largest format number of any backend.
 const NEWEST: u32 = Backend::Sled.format();
 
-/// What a `FORMAT` file says: whose data it is, and how that keeps them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Format {
-    pub backend: Backend,
-    pub number: u32,
-}
-
-impl Format {
-    /// The newest that this version reads, and the one it writes.
-    pub(super) const fn newest(backend: Backend) -> Self {
-        Self { backend, number: backend.format() }
-    }
-}
-
-/// Makes a data directory, if there is none. Whose data it is, nobody else reads: what is in it are
-/// customers' addresses.
+/// Creates a directory, if it is missing, that only its owner can read: it holds customers' addresses.
 pub(super) fn make(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
-/// The lock of a data directory: until it is closed, nobody else has it. A backend's own lock moves away
-/// with its file when a store is compacted.
+/// Locks a data directory until the file is dropped. A backend's own lock would not do: it moves away with
+/// the backend's file when a store is compacted.
 pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
     let path = directory.display().to_string();
     let lock = match File::open(directory) {
@@ -67,41 +52,44 @@ pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// What the `FORMAT` file of a data directory says; none if there is none.
-pub(super) fn format(directory: &Path) -> Result<Option<Format>, OpenError> {
+/// The backend that the `FORMAT` file names; none without such a file.
+///
+/// # Errors
+/// [`OpenError::Older`] or [`OpenError::Newer`] if this version does not read that format.
+pub(super) fn backend(directory: &Path) -> Result<Option<Backend>, OpenError> {
     let path = directory.display().to_string();
     let text = match fs::read_to_string(directory.join("FORMAT")) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(OpenError::Unusable { path, error }),
     };
-    let said = text.strip_prefix(FORMAT_PREFIX).map(str::trim_end).unwrap_or_default();
-    let (number, name) = said.split_once(' ').map_or((said, None), |(number, name)| (number, Some(name)));
-    let Ok(number) = number.parse() else { return Err(OpenError::Foreign(path)) };
+    let text = text.strip_prefix(FORMAT_PREFIX).map(str::trim_end).unwrap_or_default();
+    let (number, name) = text.split_once(' ').map_or((text, None), |(number, name)| (number, Some(name)));
+    let Ok(found) = number.parse::<u32>() else { return Err(OpenError::Foreign(path)) };
     let backend = name.map_or(Some(UNNAMED), Backend::named);
     // A newer version may have a backend that this one does not know.
     let supported = backend.map_or(NEWEST, Backend::format);
-    if number > supported {
-        return Err(OpenError::Newer { path, found: number, supported });
+    match (backend, found.cmp(&supported)) {
+        (_, Ordering::Greater) => Err(OpenError::Newer { path, found, supported }),
+        (None, _) => Err(OpenError::Foreign(path)),
+        (Some(_), Ordering::Less) => Err(OpenError::Older { path, found, supported }),
+        (Some(backend), Ordering::Equal) => Ok(Some(backend)),
     }
-    backend.map(|backend| Some(Format { backend, number })).ok_or(OpenError::Foreign(path))
 }
 
-/// Sees that a data directory is `backend`'s, in a format that this version reads; nothing is touched.
-/// Answers the format of the store that must be in it: if none, one may be [begun](begin).
-pub(super) fn check_format(directory: &Path, backend: Backend) -> Result<Option<u32>, OpenError> {
+/// Checks that a data directory belongs to `backend`, in the format that this version reads, and changes
+/// nothing. Returns false if the directory has no store, so that one may be [created](begin).
+pub(super) fn check_format(directory: &Path, backend: Backend) -> Result<bool, OpenError> {
     let path = directory.display().to_string();
-    match format(directory)? {
-        Some(Format { backend: holds, .. }) if holds != backend => {
-            Err(OpenError::OtherBackend { path, holds, configured: backend })
-        }
-        Some(format) => Ok(Some(format.number)),
+    match self::backend(directory)? {
+        Some(holds) if holds != backend => Err(OpenError::OtherBackend { path, holds, configured: backend }),
+        Some(_) => Ok(true),
         None if holds_other_things(directory) => Err(OpenError::Foreign(path)),
-        None => Ok(None),
+        None => Ok(false),
     }
 }
 
-/// Sees that the file is there without which there is no store.
+/// Checks that the file exists without which there is no store.
 pub(super) fn holds(directory: &Path, store: &Path) -> Result<(), OpenError> {
     match fs::metadata(store) {
         Ok(file) if file.len() > 0 => Ok(()),
@@ -112,11 +100,11 @@ pub(super) fn holds(directory: &Path, store: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// What a new store's `FORMAT` file is called until the store is there.
+/// Name of the `FORMAT` file of a new store until the store exists.
 const BEGUN: &str = "FORMAT.new";
 
-/// Whether a directory without a `FORMAT` file is somebody else's. An operator may have put a key there;
-/// and a store that was begun may have files.
+/// True if a directory without a `FORMAT` file has files that are not Saem's. An operator may have put a key
+/// there, and creating a store may have been interrupted.
 fn holds_other_things(directory: &Path) -> bool {
     let mut ours = vec!["operator.key", BEGUN, "lost+found"];
     if directory.join(BEGUN).exists() {
@@ -127,24 +115,24 @@ fn holds_other_things(directory: &Path) -> bool {
     })
 }
 
-/// A new store is about to be made.
-pub(super) fn begin(directory: &Path, Format { backend, number }: Format) -> io::Result<()> {
-    let mut handle = File::create(directory.join(BEGUN))?;
+/// Notes on disk that a new store is about to be created.
+pub(super) fn begin(directory: &Path, backend: Backend) -> io::Result<()> {
+    let mut file = File::create(directory.join(BEGUN))?;
     let name = if backend == UNNAMED { String::new() } else { format!(" {backend}") };
-    writeln!(handle, "{FORMAT_PREFIX}{number}{name}")?;
-    handle.sync_all()?;
-    File::open(directory)?.sync_all()
+    writeln!(file, "{FORMAT_PREFIX}{}{name}", backend.format())?;
+    file.sync_all()?;
+    files::sync(directory)
 }
 
-/// The store that was begun is there, and on disk. Written whole or not at all: a crash must not leave half a
-/// `FORMAT` file.
+/// Makes the directory a data directory: the new store is on disk. A rename, so that a crash does not leave
+/// half a `FORMAT` file.
 pub(super) fn begun(directory: &Path) -> io::Result<()> {
     fs::rename(directory.join(BEGUN), directory.join("FORMAT"))?;
-    File::open(directory)?.sync_all()
+    files::sync(directory)
 }
 
-/// All that belongs to a store of this format is there, and on disk: from now on it is a data directory.
-pub(super) fn write_format(directory: &Path, format: Format) -> io::Result<()> {
-    begin(directory, format)?;
+/// Makes a complete copy of a store a data directory.
+pub(super) fn write_format(directory: &Path, backend: Backend) -> io::Result<()> {
+    begin(directory, backend)?;
     begun(directory)
 }

@@ -30,6 +30,19 @@ pub enum OpenError {
         /// The newest this version knows.
         supported: u32,
     },
+    /// It was written by an older version.
+    #[error(
+        "the data in {path} has format {found}; this version reads format {supported}: run `saem export` of \
+         the version that wrote it, then `saem import` of this one; nothing was touched"
+    )]
+    Older {
+        /// The data directory.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The format that this version reads.
+        supported: u32,
+    },
     /// Another backend keeps its data there.
     #[error(
         "the data directory {path} holds a store of {holds}, but store.backend is {configured}: set \

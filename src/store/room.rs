@@ -27,11 +27,6 @@ pub(super) fn free_bytes(directory: &Path) -> io::Result<u64> {
     Ok(disk.f_bavail * disk.f_frsize)
 }
 
-/// Whether the disk of a directory has next to nothing left; not where the system does not tell.
-pub(super) fn is_full(directory: &Path) -> bool {
-    free_bytes(directory).is_ok_and(|free_bytes| free_bytes < FULL_BYTES)
-}
-
 impl Room {
     pub(super) const fn new(directory: PathBuf, min_free_bytes: u64) -> Self {
         let (short, full) = (AtomicBool::new(false), AtomicBool::new(false));

@@ -4,7 +4,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     domain::Position,
-    store::{FORMAT, Journal, StoreError},
+    store::{
+        FORMAT, Journal, StoreError,
+        images::archive::{self, Archive},
+    },
 };
 
 /// How many commits, records or rows are asked for at once.
@@ -60,7 +63,8 @@ pub enum ExportError {
     Lossy(Position),
 }
 
-/// Writes all that is in `journal`, and the files `beside` that are there, as lines.
+/// Writes all that is in `journal`, and the files `beside` that are there, as lines. A directory among them
+/// has images: they become one [archive].
 ///
 /// # Errors
 /// [`ExportError`]
@@ -74,7 +78,7 @@ pub async fn export(
     let version = env!("CARGO_PKG_VERSION").to_owned();
     lines.write(&Header { saem: EXPORT_FORMAT, format: FORMAT, version })?;
     for path in beside.iter().filter(|path| path.exists()) {
-        lines.file(path)?;
+        lines.beside(path)?;
     }
     progress.begin("events written");
     let mut last = Position::default();
@@ -158,10 +162,19 @@ impl Lines<'_> {
         Ok(self.put(&bytes)?)
     }
 
-    fn file(&mut self, path: &Path) -> Result<(), ExportError> {
+    fn beside(&mut self, path: &Path) -> Result<(), ExportError> {
         let unreadable = |error| ExportError::File { path: path.to_owned(), error };
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        let mut file = File::open(path).map_err(unreadable)?;
+        if path.is_dir() {
+            let archive = Archive::of(path).map_err(unreadable)?;
+            return archive.map_or(Ok(()), |mut archive| self.file(path, archive::NAME, &mut archive));
+        }
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        self.file(path, name, &mut File::open(path).map_err(unreadable)?)
+    }
+
+    /// Writes a file as pieces; `path` is named in errors.
+    fn file(&mut self, path: &Path, name: &str, mut file: &mut dyn Read) -> Result<(), ExportError> {
+        let unreadable = |error| ExportError::File { path: path.to_owned(), error };
         let mut offset = 0;
         loop {
             let mut bytes = Vec::new();
@@ -172,7 +185,7 @@ impl Lines<'_> {
             self.counts.files += 1;
             let next = offset + bytes.len() as u64;
             let whole = bytes.is_empty();
-            self.write(&Line::File(FileLine { name: name.clone(), offset, bytes: Hex(bytes) }))?;
+            self.write(&Line::File(FileLine { name: name.to_owned(), offset, bytes: Hex(bytes) }))?;
             if whole {
                 return Ok(());
             }

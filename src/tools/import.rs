@@ -6,8 +6,8 @@
 //! **Invariant:** the directory is locked meanwhile, as a server would lock it.
 
 use std::{
-    fs::OpenOptions,
-    io::{self, BufRead, Read as _, Write as _},
+    fs::{self, File, OpenOptions},
+    io::{self, BufRead, BufReader, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
     sync::Arc,
@@ -22,7 +22,10 @@ use super::{
     lines::{Counts, EXPORT_FORMAT, FileLine, Header, Hex, Line, Trailer},
     verify::beside,
 };
-use crate::store::{CommitError, FORMAT, Journal, OpenError, StoreError};
+use crate::store::{
+    CommitError, FORMAT, Journal, OpenError, StoreError,
+    images::{self, archive},
+};
 
 pub(super) mod filling;
 mod place;
@@ -75,6 +78,7 @@ pub async fn import(
     let mut lines = Lines { input, number: 0, sha256: Sha256::new() };
     let filled = fill(&mut lines, &journal, place.importing(), names, progress).await;
     journal.close().await;
+    let filled = filled.and_then(|counts| Ok(unpack_images(place.importing()).map(|()| counts)?));
     match filled {
         Ok(counts) => place.finish().map(|()| counts),
         Err(error) => {
@@ -133,6 +137,16 @@ async fn fill(
             }
         }
     }
+}
+
+/// Replaces the archive of images by a directory of images.
+fn unpack_images(directory: &Path) -> io::Result<()> {
+    let path = directory.join(archive::NAME);
+    if !path.exists() {
+        return Ok(());
+    }
+    archive::unpack(&mut BufReader::new(File::open(&path)?), &directory.join(images::DIRECTORY))?;
+    fs::remove_file(&path)
 }
 
 /// Appends a piece to its file.

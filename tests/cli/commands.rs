@@ -97,13 +97,37 @@ fn a_directory_that_cannot_be_used_is_named() {
 fn a_newer_format_is_refused_naming_both() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("FORMAT"), "saem 7\n").unwrap();
-    fails_with(saem(directory.path()).output().unwrap(), &["format 7", "up to format 2"]);
+    fails_with(saem(directory.path()).output().unwrap(), &["format 7", "up to format 3"]);
     fs::write(directory.path().join("FORMAT"), "postgres 7\n").unwrap();
     fails_with(saem(directory.path()).output().unwrap(), &["no FORMAT file of Saem's"]);
     fs::remove_file(directory.path().join("FORMAT")).unwrap();
     fs::write(directory.path().join("holiday.jpg"), "").unwrap();
     fails_with(saem(directory.path()).output().unwrap(), &["no FORMAT file of Saem's"]);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing was put there");
+}
+
+#[test]
+fn an_older_format_is_refused_with_the_way_to_move_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let [data, to] = ["data", "to"].map(|name| directory.path().join(name));
+    fs::create_dir(&data).unwrap();
+    let run = |backend: &str, arguments: &[&str], path: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
+        command.env("SAEM_STORE__BACKEND", backend).env("SAEM_HTTP__LISTEN", "127.0.0.1:1");
+        command.args(arguments).arg("--data").arg(path).output().unwrap()
+    };
+    let (from, to_name) = (data.to_str().unwrap(), to.to_str().unwrap());
+    for (backend, format, found, reads) in [("sled", "saem 2\n", 2, 3), ("redb", "saem 1 redb\n", 1, 2)] {
+        fs::write(data.join("FORMAT"), format).unwrap();
+        let words =
+            [&format!("format {found}"), &format!("reads format {reads}"), "`saem export`", "`saem import`"];
+        for arguments in [&["serve"][..], &["verify"], &["export"], &["compact"], &["backup", to_name]] {
+            fails_with(run(backend, arguments, &data), &words);
+        }
+        fails_with(run(backend, &["restore", from], &to), &words);
+        assert_eq!(fs::read_to_string(data.join("FORMAT")).unwrap(), format);
+        assert!(fs::read_dir(&data).unwrap().count() == 1 && !to.exists(), "nothing was touched");
+    }
 }
 
 #[test]

@@ -1,10 +1,6 @@
-//! What earlier versions left is opened, verified and served by this one: `tests/fixtures/README.md`.
+//! Exports of earlier versions are imported, verified and served: `tests/fixtures/README.md`.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -16,65 +12,32 @@ use crate::{
 };
 
 const OPERATOR_KEY: &str = "fixture-fixture-fixture-fixture-fixture";
-/// sled's file is a whole number of these.
-const SEGMENT_BYTES: u64 = 2 * 1_024 * 1_024;
-
-/// Fixtures whose names begin and end so.
-fn fixtures(begin: &str, end: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let mut found: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    found.retain(|path| {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        name.starts_with(begin) && name.ends_with(end)
-    });
-    found.sort();
-    assert!(!found.is_empty());
-    found
-}
-
-/// A copy to work with, as it was.
-pub fn copy(fixture: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(fixture).unwrap() {
-        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-        if from.is_dir() {
-            copy(&from, &to);
-        } else {
-            fs::copy(&from, &to).unwrap();
-            if from.ends_with("journal/db") {
-                let file = File::options().write(true).open(&to).unwrap();
-                file.set_len(from.metadata().unwrap().len().next_multiple_of(SEGMENT_BYTES)).unwrap();
-            }
-        }
-    }
+#[tokio::test]
+async fn an_export_with_messages_in_the_old_layout_is_imported_and_served() {
+    is_imported_and_served("export-2026-11-26.jsonl", 0).await;
 }
 
 #[tokio::test]
-async fn a_data_directory_of_each_version_is_opened_verified_and_served() {
-    for fixture in fixtures("data-", "") {
-        let directory = tempfile::tempdir().unwrap();
-        let data = directory.path().join("data");
-        copy(&fixture, &data);
-        is_that_shop(&data).await;
-    }
+async fn an_export_with_images_and_unsent_messages_is_imported_and_served() {
+    // A product's current image, and those before it.
+    is_imported_and_served("export-2026-11-30.jsonl", 3).await;
 }
 
-#[tokio::test]
-async fn an_export_of_each_version_is_imported_verified_and_served() {
-    for fixture in fixtures("export-", ".jsonl") {
-        let directory = tempfile::tempdir().unwrap();
-        let data = directory.path().join("data");
-        imported(&fs::read_to_string(&fixture).unwrap(), &data);
-        is_that_shop(&data).await;
-    }
-}
-
-/// The shop that `scripts/fixture` made is in this directory, and goes on.
-async fn is_that_shop(data: &Path) {
+/// Imports a fixture, which `scripts/fixture` made, and checks that its shop is whole and goes on.
+async fn is_imported_and_served(name: &str, images: usize) {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    let directory = tempfile::tempdir().unwrap();
+    let data = &directory.path().join("data");
+    imported(&fs::read_to_string(fixture).unwrap(), data);
+    assert_eq!(fs::read_dir(data.join("images")).map_or(0, Iterator::count), images);
+    assert!(!data.join("product.images").exists());
     assert!(says(&mut tool("verify", data)).ends_with("all is well\n"));
     assert_eq!(holds(data), [1, 0]);
     let (running, said) = Running::start(&mut saem(data));
     let (url, operator) = (url(&said), Client::of(url(&said), Some(OPERATOR_KEY.to_owned())));
+    if images > 0 {
+        shows_its_images(&operator).await;
+    }
     shows_its_rentals(&log_in(url, "010-1000-0001").await.unwrap()).await;
     assert!(log_in(url, "010-1000-0003").await.is_none(), "who has left is not known any more");
     repeats_itself(&log_in(url, "010-1000-0002").await.unwrap()).await;
@@ -97,6 +60,20 @@ async fn log_in(url: &str, phone: &str) -> Option<Client> {
 
 async fn items(client: &Client, path: &str) -> Vec<Value> {
     client.get(path).await.expect(200)["items"].as_array().unwrap().clone()
+}
+
+/// Two products have an image: a PNG of 49 KB, and the first bytes of a JPEG.
+async fn shows_its_images(operator: &Client) {
+    let mut shown = BTreeMap::new();
+    for product in items(operator, "/v1/products").await {
+        if let Some(url) = product["imageUrl"].as_str() {
+            let answer = operator.request(Method::GET, url).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{url}");
+            let media_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
+            shown.insert(media_type, answer.bytes().await.unwrap().len());
+        }
+    }
+    assert_eq!(shown, [("image/jpeg".to_owned(), 43), ("image/png".to_owned(), 49_363)].into());
 }
 
 async fn shows_its_rentals(hong: &Client) {

@@ -6,11 +6,22 @@ use std::{
 };
 
 use crate::{
-    fixtures::copy,
     running::{Running, fails_with, saem, url},
     support::{Client, operator_key},
     tools::tool,
 };
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(&from, &to).unwrap();
+        }
+    }
+}
 
 /// A server, until it is ended in order, with so many products more.
 async fn served(data: &Path, products: usize) {

@@ -8,7 +8,6 @@ mod fixtures;
 mod importing;
 mod listeners;
 mod lost;
-mod migrating;
 mod redeploy;
 mod running;
 mod saying;

@@ -9,11 +9,12 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     running::{Running, fails_with, saem, url},
-    support::{Client, eventually, id, operator_key, order},
+    support::{Answer, Client, eventually, id, operator_key, order},
 };
 
 /// `saem TOOL --data DATA`.
@@ -70,6 +71,8 @@ pub async fn shop(data: &Path) -> (Client, String, Vec<Value>) {
     let (running, said) = Running::start(saem(data).arg("--demo"));
     let (operator, customer) = (operator(data, url(&said)), Client::sign_up(url(&said), 1).await);
     let product = operator.product(29_900, 5).await;
+    let image = operator.request(Method::PUT, &format!("/v1/products/{product}/image")).body(PNG);
+    Answer::of(image).await.expect(200);
     let kept = customer.rent_keyed(&product, "tok_ok", "a key").await.expect(201);
     operator.timeline_holds(&kept, "ProductDecreased").await;
     let canceled = customer.rented(&product).await;
@@ -99,6 +102,8 @@ async fn settled(operator: &Client, customer: &Client, rental: &Value) {
     })
     .await;
 }
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\na small image";
 
 /// Two of a rental that is on its way, five of one that was canceled then.
 const MESSAGES: usize = 2 + 5;
@@ -151,7 +156,7 @@ async fn a_shop_that_was_moved_from_sled_to_redb_and_back_is_the_same_shop() {
     let [data, moved, back] = ["data", "moved", "back"].map(|name| directory.path().join(name));
     let (customer, product, before) = shop(&data).await;
     let exported = says(&mut tool("export", &data));
-    for (backend, data, format) in [("redb", &moved, "saem 1 redb\n"), ("sled", &back, "saem 2\n")] {
+    for (backend, data, format) in [("redb", &moved, "saem 2 redb\n"), ("sled", &back, "saem 3\n")] {
         imported_on(backend, &exported, data);
         assert_eq!(fs::read_to_string(data.join("FORMAT")).unwrap(), format);
         assert!(!data.join("importing").exists());
@@ -160,7 +165,10 @@ async fn a_shop_that_was_moved_from_sled_to_redb_and_back_is_the_same_shop() {
     }
     let files = fs::read_dir(&moved).unwrap().map(|entry| entry.unwrap().file_name());
     let files: BTreeSet<_> = files.map(|name| name.into_string().unwrap()).collect();
-    assert!(files.iter().eq(["FORMAT", "journal.redb", "operator.key", "simulator.ledger"]), "{files:?}");
+    assert!(
+        files.iter().eq(["FORMAT", "images", "journal.redb", "operator.key", "simulator.ledger"]),
+        "{files:?}"
+    );
     for (configured, data, holds) in [("sled", &moved, "redb"), ("redb", &back, "sled")] {
         let other = format!("a store of {holds}, but store.backend is {configured}");
         for name in ["verify", "export"] {
@@ -182,6 +190,9 @@ async fn is_the_same_shop(moved: &Path, backend: &str, customer: &Client, produc
     assert_eq!(again.header("idempotency-replayed"), "true");
     let after = seen(&operator, &customer, &paths(&again.expect(201))).await;
     assert!(after[..] == *before, "{after:#?}\nnot\n{before:#?}");
+    let product_view = operator.get(&format!("/v1/products/{product}")).await.expect(200);
+    let image = operator.request(Method::GET, product_view["imageUrl"].as_str().unwrap()).send().await;
+    assert_eq!(image.unwrap().bytes().await.unwrap(), PNG);
     // What is new goes on behind it, and the messages of old were not sent again.
     customer.post("/v1/rentals", order(product, "tok_ok")).await.expect(201);
     let old = before[3]["items"].as_array().unwrap();

@@ -64,37 +64,38 @@ async fn a_ledger_that_is_not_the_journals_is_found_and_only_read() {
 }
 
 #[tokio::test]
-async fn a_picture_that_is_not_there_or_damaged_is_found_and_only_read() {
+async fn missing_and_damaged_images_are_found_and_only_read() {
     let directory = tempfile::tempdir().unwrap();
     let (running, said) = Running::start(saem(directory.path()).arg("--demo"));
     let operator = operator(directory.path(), url(&said));
     let product = operator.product(29_900, 5).await;
-    for picture in ["first", "second"] {
+    for image in ["first", "second"] {
         let request = operator.request(Method::PUT, &format!("/v1/products/{product}/image"));
-        let bytes = format!("a {picture} picture").into_bytes();
-        let png = [&b"\x89PNG\r\n\x1a\n"[..], &bytes].concat();
+        let png = [&b"\x89PNG\r\n\x1a\n"[..], image.as_bytes()].concat();
         Answer::of(request.body(png)).await.expect(200);
     }
     running.end();
-    let path = directory.path().join("product.images");
-    let whole = fs::read(&path).unwrap();
-    let flipped = |at: usize| whole.iter().enumerate().map(|(i, byte)| byte ^ u8::from(i == at)).collect();
-    let there = "is not there, or damaged";
-    for (bytes, words) in [
-        (flipped(40), &["picture at 0 is damaged", there][..]),
-        // What may be a crash's is set aside by the next start.
-        (whole[..whole.len() - 1].to_vec(), &["bytes at its end are no picture", there]),
-        (Vec::new(), &[there, there]),
-    ] {
-        fs::write(&path, &bytes).unwrap();
+    let images = directory.path().join("images");
+    for image in fs::read_dir(&images).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = image.file_name().unwrap().to_str().unwrap();
+        let whole = fs::read(&image).unwrap();
+        for damaged in [&b""[..], &whole[1..], b"\x89PNG\r\n\x1a\nanother"] {
+            fs::write(&image, damaged).unwrap();
+            let found = found(directory.path());
+            finds(&found, &["images", name, "is damaged"]);
+            finds(&found, &[&product, name, "is damaged"]);
+            assert_eq!(found.len(), 2, "{found:?}");
+            assert_eq!(fs::read(&image).unwrap(), damaged, "it is only read");
+        }
+        fs::remove_file(&image).unwrap();
         let found = found(directory.path());
-        words.iter().for_each(|words| finds(&found, &[words]));
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert_eq!(fs::read(&path).unwrap(), bytes, "it is only read");
+        finds(&found, &[&product, name, "is missing"]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        fs::write(&image, whole).unwrap();
     }
-    fs::write(&path, [&whole[..], &whole[..whole.len() / 2 - 1]].concat()).unwrap();
+    fs::write(images.join("unfinished.tmp"), "half of an ima").unwrap();
     let said = says(&mut tool("verify", directory.path()));
-    assert!(said.contains("bytes at its end") && said.ends_with("all is well\n"), "{said}");
+    assert!(said.contains("1 unfinished files") && said.ends_with("all is well\n"), "{said}");
 }
 
 #[tokio::test]

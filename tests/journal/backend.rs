@@ -78,7 +78,7 @@ pub(crate) type Redb = Kept<RedbJournal>;
 pub(crate) trait Keeper: Journal + Sized {
     type Options: Default + From<StoreOptions> + Copy;
     const KIND: Kind;
-    /// The number of its newest format.
+    /// The number of its format.
     const FORMAT: u32;
     /// Where its files are, in the data directory.
     const STORE: &'static str;
@@ -94,7 +94,7 @@ pub(crate) trait Keeper: Journal + Sized {
 impl Keeper for SledJournal {
     type Options = SledOptions;
     const KIND: Kind = Kind::Sled;
-    const FORMAT: u32 = 2;
+    const FORMAT: u32 = 3;
     const STORE: &'static str = "journal";
 
     fn open(directory: &Path, options: SledOptions) -> Result<Arc<Self>, OpenError> {
@@ -113,7 +113,7 @@ impl Keeper for SledJournal {
 impl Keeper for RedbJournal {
     type Options = RedbOptions;
     const KIND: Kind = Kind::Redb;
-    const FORMAT: u32 = 1;
+    const FORMAT: u32 = 2;
     const STORE: &'static str = "journal.redb";
 
     fn open(directory: &Path, options: RedbOptions) -> Result<Arc<Self>, OpenError> {

@@ -106,13 +106,18 @@ pub(crate) async fn a_backup_takes_files_along_and_is_restored_into_an_empty_pla
     let [file, missing, to, target] =
         ["a.key", "no.key", "new/copy", "new/target"].map(|name| elsewhere.path().join(name));
     fs::write(&file, "secret").unwrap();
-    let made = kept.journal().back_up(to.clone(), vec![file, missing]).await.unwrap();
+    let images = elsewhere.path().join("images");
+    fs::create_dir(&images).unwrap();
+    fs::write(images.join("image"), "an image").unwrap();
+    fs::write(images.join("image.tmp"), "an unfinished one").unwrap();
+    let made = kept.journal().back_up(to.clone(), vec![file, missing, images]).await.unwrap();
     assert_eq!(made.position, said.head);
     assert_eq!(fs::read_to_string(to.join("a.key")).unwrap(), "secret");
-    assert!(!to.join("no.key").exists());
+    assert!(!to.join("no.key").exists() && !to.join("images/image.tmp").exists());
     fs::create_dir_all(target.join("lost+found")).unwrap();
     assert_eq!(store::restore(&to, &target).unwrap(), J::KIND);
     assert_eq!(fs::read_to_string(target.join("a.key")).unwrap(), "secret");
+    assert_eq!(fs::read_to_string(target.join("images/image")).unwrap(), "an image");
     for directory in [&target, &to] {
         let journal = backend::open::<J>(directory, J::Options::default()).await.unwrap();
         assert_eq!(Said::by(&(Arc::clone(&journal) as _)).await, said);

@@ -197,8 +197,13 @@ pub(crate) async fn another_format_is_refused_and_left_alone<J: Keeper>() {
         let known = format!("format {}", J::FORMAT);
         assert!(line.contains(&format!("format {newer}")) && line.contains(&known), "{line}");
     }
+    for older in 0..J::FORMAT {
+        let refused = open(&format!("saem {older}{name}\n"));
+        let OpenError::Older { found, supported, .. } = refused else { panic!("{refused}") };
+        assert_eq!((found, supported), (older, J::FORMAT));
+    }
     assert!(matches!(open("saem 7 postgres\n"), OpenError::Newer { found: 7, .. }));
-    for foreign in ["", "saem", "saem one", "1", "postgres 16\n", "saem 1 2", "saem -1"] {
+    for foreign in ["", "saem", "saem one", "3", "postgres 16\n", "saem 3 2", "saem -1"] {
         let refused = open(foreign);
         assert!(matches!(refused, OpenError::Foreign(_)), "{foreign:?}: {refused}");
     }

@@ -20,7 +20,6 @@ mod golden_store;
 mod grouped;
 mod killed;
 mod lacking;
-mod migrating;
 mod reading;
 mod redb_file;
 mod room;

@@ -205,7 +205,7 @@ fn a_redb_store_is_written_as_ever() {
         journal.vault_write(vec![put("customer/1", "홍길동")]).await.unwrap();
         journal.view_apply(vec![(b"row".to_vec(), Some(b"shown".to_vec()))]).await.unwrap();
         let directory = redb.closed().await;
-        assert_eq!(fs::read_to_string(directory.path().join("FORMAT")).unwrap(), "saem 1 redb\n");
+        assert_eq!(fs::read_to_string(directory.path().join("FORMAT")).unwrap(), "saem 2 redb\n");
         let db = raw(&directory);
         let store = db.begin_read().unwrap();
         let mut today = Golden::new();

@@ -121,7 +121,7 @@ fn whatever_bit_is_flipped_a_store_is_refused_or_told_of_or_says_the_same() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << (flip % 8);
             let directory = tempfile::tempdir().unwrap();
-            fs::write(directory.path().join("FORMAT"), "saem 1 redb\n").unwrap();
+            fs::write(directory.path().join("FORMAT"), "saem 2 redb\n").unwrap();
             fs::write(directory.path().join("journal.redb"), bytes).unwrap();
             let opened = backend::open::<RedbJournal>(directory.path(), RedbOptions::default()).await;
             let Ok(opened) = opened else {

@@ -21,7 +21,7 @@ use super::{
 use crate::store::{
     BackUpError, BackedUp, Backend, Compacted, StoreError,
     backups::{self, Sum, Told, failed},
-    directory::{self, Format},
+    directory,
     expected::caught,
     files,
 };
@@ -50,9 +50,9 @@ pub(super) fn back_up(
         let copied = copy(&store, &shared.status.directory, &to.join(STORE));
         copied.map_err(|error| BackUpError::Failed(error.to_string()))?;
         let position = reads::last(&store)?;
-        backups::copy_files(&lengths, to).map_err(failed)?;
+        backups::copy_beside(beside, &lengths, to).map_err(failed)?;
         files::sync_all(to).map_err(failed)?;
-        directory::write_format(to, Format::newest(Backend::Redb)).map_err(failed)?;
+        directory::write_format(to, Backend::Redb).map_err(failed)?;
         files::sync_above(to).map_err(failed)?;
         Ok(BackedUp { position, bytes: files::size(to).map_err(failed)? })
     })

@@ -15,13 +15,7 @@ use super::{
 };
 use crate::{
     domain::EntityId,
-    store::{
-        Backend, StoreError,
-        directory::{self, Format},
-        expected::caught,
-        files,
-        held::Held,
-    },
+    store::{Backend, StoreError, directory, expected::caught, files, held::Held},
 };
 
 /// redb's file, in the data directory.
@@ -77,12 +71,12 @@ pub(super) fn open(directory: &Path, options: RedbOptions) -> Result<Opened, Ope
     let unusable = |error: io::Error| OpenError::Unusable { path: directory.display().to_string(), error };
     directory::make(directory).map_err(unusable)?;
     let lock = directory::lock(directory)?;
-    let there = directory::check_format(directory, Backend::Redb)?.is_some();
+    let there = directory::check_format(directory, Backend::Redb)?;
     let (store, new) = (directory.join(STORE), directory.join(NEW));
     if there {
         directory::holds(directory, &store)?;
     } else {
-        directory::begin(directory, Format::newest(Backend::Redb)).map_err(unusable)?;
+        directory::begin(directory, Backend::Redb).map_err(unusable)?;
     }
     files::remove(&new).map_err(unusable)?;
     if !store.exists() {

@@ -20,7 +20,7 @@ use super::{
 use crate::store::{
     BackUpError, BackedUp, Backend,
     backups::{self, Told, failed},
-    directory::{self, Format},
+    directory,
     files::{size, sync_above, sync_all},
 };
 
@@ -99,7 +99,6 @@ fn copy(
     batches: Batches<'_>,
     beside: &[PathBuf],
 ) -> Result<BackedUp, BackUpError> {
-    let number = shared.files.with(|opened| Ok(opened.format))?;
     let store = to.join(STORE);
     let options = SledOptions { cache_bytes: CACHE_BYTES, ..SledOptions::default() };
     let (sums, lengths) = {
@@ -108,7 +107,7 @@ fn copy(
         let lengths = copy_rows(shared, &copy, &trees, batches, beside)?;
         (trees.each_ref().map(sum_of), lengths)
     };
-    backups::copy_files(&lengths, to).map_err(failed)?;
+    backups::copy_beside(beside, &lengths, to).map_err(failed)?;
     sync_all(to).map_err(failed)?;
     // What counts is what is read back: that is what a restore will find.
     let position = {
@@ -123,7 +122,7 @@ fn copy(
         reads::last(&journal)?
     };
     sync_all(to).map_err(failed)?;
-    directory::write_format(to, Format { backend: Backend::Sled, number }).map_err(failed)?;
+    directory::write_format(to, Backend::Sled).map_err(failed)?;
     sync_above(to).map_err(failed)?;
     Ok(BackedUp { position, bytes: size(to).map_err(failed)? })
 }

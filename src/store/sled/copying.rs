@@ -6,8 +6,8 @@ use super::{SledOptions, format};
 use crate::store::backups::Sum;
 
 /// So many rows, or so many bytes, are made durable at once: sled is slow with more.
-pub(super) const ROWS_MAX: usize = 1_000;
-pub(super) const BYTES_MAX: usize = 1_024 * 1_024;
+const ROWS_MAX: usize = 1_000;
+const BYTES_MAX: usize = 1_024 * 1_024;
 
 /// So often a store is opened that was just closed.
 const REOPEN_MAX: usize = 10_000;

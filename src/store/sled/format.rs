@@ -12,20 +12,12 @@ use tracing::warn;
 use super::{OpenError, SledOptions, aside, compacting};
 use crate::{
     domain::{EntityId, Position},
-    store::{
-        Backend, StoreError,
-        directory::{self, Format},
-        files,
-        held::Held,
-    },
+    store::{Backend, StoreError, directory, files, held::Held},
 };
 
 /// sled puts a page that is larger than a quarter of a segment into a file of its own, which it never
 /// syncs. A page of ours has up to 16 values of up to 27 KiB while it splits: it must stay below.
 pub(super) const SEGMENT_BYTES: usize = 2 * 1_024 * 1_024;
-
-/// From this format on, a rental, its payment and its delivery have one key.
-const GROUPED_FROM: u32 = 2;
 
 /// Where sled's files are, in the data directory.
 pub(super) const STORE: &str = "journal";
@@ -63,8 +55,6 @@ pub(super) struct Opened {
     pub db: sled::Db,
     pub tree: sled::Tree,
     pub views: sled::Tree,
-    /// The number of its format.
-    pub format: u32,
     /// Keeps others from opening or compacting the store.
     _lock: File,
     /// A descriptor of our own, to sync sled's file: its `flush` does not reach the disk by itself.
@@ -77,11 +67,6 @@ impl Opened {
             Tree::Journal => &self.tree,
             Tree::Views => &self.views,
         }
-    }
-
-    /// Whether a rental, its payment and its delivery have one key (see `row`).
-    pub(super) const fn is_grouped(&self) -> bool {
-        self.format >= GROUPED_FROM
     }
 
     /// Waits until all that was applied is on disk.
@@ -104,14 +89,13 @@ pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, Ope
     let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
     directory::make(directory).map_err(unusable)?;
     let lock = directory::lock(directory)?;
-    let newest = Format::newest(Backend::Sled);
-    let found = directory::check_format(directory, Backend::Sled)?;
+    let there = directory::check_format(directory, Backend::Sled)?;
     compacting::settle(directory).map_err(unusable)?;
     let store = directory.join(STORE);
-    if found.is_some() {
+    if there {
         directory::holds(directory, &directory.join(Backend::Sled.file()))?;
     } else {
-        directory::begin(directory, newest).map_err(unusable)?;
+        directory::begin(directory, Backend::Sled).map_err(unusable)?;
     }
     let db = open_db(&store, options).map_err(|error| opening(&path, error))?;
     let [tree, views] = TREES.map(|tree| db.open_tree(tree.name()).map_err(|error| opening(&path, error)));
@@ -121,11 +105,10 @@ pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, Ope
     for directory in [&store, directory] {
         files::sync(directory).map_err(unusable)?;
     }
-    if found.is_none() {
+    if !there {
         directory::begun(directory).map_err(unusable)?;
     }
-    let format = found.unwrap_or(newest.number);
-    Ok(Opened { db, tree, views, format, _lock: lock, db_file })
+    Ok(Opened { db, tree, views, _lock: lock, db_file })
 }
 
 pub(super) fn open_db(store: &Path, options: SledOptions) -> sled::Result<sled::Db> {

@@ -27,7 +27,6 @@ mod index;
 mod log;
 mod mark;
 mod message;
-mod migrating;
 mod reads;
 mod row;
 mod snapshot;
@@ -103,11 +102,7 @@ impl SledJournal {
     }
 
     fn opened(directory: &Path, options: SledOptions) -> Result<Arc<Self>, OpenError> {
-        let mut opened = format::open(directory, options)?;
-        // At rest, a store keeps the format that it has.
-        if options.write_behind || opened.is_grouped() {
-            migrating::migrate(directory, &mut opened)?;
-        }
+        let opened = format::open(directory, options)?;
         let damaged = |error: StoreError| OpenError::Damaged {
             path: directory.display().to_string(),
             error: error.to_string(),

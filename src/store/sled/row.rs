@@ -105,16 +105,8 @@ const fn place(kind: EntityKind) -> usize {
 impl Row {
     /// The row in the store, empty if there is none.
     pub(super) fn stored(opened: &Opened, id: RowId) -> Result<Self, StoreError> {
-        match id {
-            RowId::Group(group) if !opened.is_grouped() => {
-                let frames = apart(&opened.tree, group)?;
-                Ok(Self { members: frames.map(|frame| frame.map(|frame| member(&frame))) })
-            }
-            id => {
-                let stored = opened.tree.get(id.key()).map_err(unavailable)?;
-                stored.map_or_else(|| Ok(Self::default()), |stored| Self::read(id, &stored))
-            }
-        }
+        let stored = opened.tree.get(id.key()).map_err(unavailable)?;
+        stored.map_or_else(|| Ok(Self::default()), |stored| Self::read(id, &stored))
     }
 
     /// Reads the value of a row.
@@ -186,18 +178,8 @@ impl Row {
     }
 }
 
-/// The frames of a rental, its payment and its delivery as format 1 has them: under three keys.
-pub(super) fn apart(
-    tree: &sled::Tree,
-    group: u128,
-) -> Result<[Option<sled::IVec>; GROUPED.len()], StoreError> {
-    let frame = |kind| tree.get(entity_key(EntityId { kind, id: group })).map_err(unavailable);
-    let [rental, payment, delivery] = GROUPED;
-    Ok([frame(rental)?, frame(payment)?, frame(delivery)?])
-}
-
 /// The value of a group of these frames; an empty one is of an entity that does not exist.
-pub(super) fn joined(frames: [&[u8]; GROUPED.len()]) -> Vec<u8> {
+fn joined(frames: [&[u8]; GROUPED.len()]) -> Vec<u8> {
     let mut value = Vec::new();
     for frame in frames {
         codec::append(&mut value, frame);

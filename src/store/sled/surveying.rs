@@ -69,8 +69,7 @@ fn stored_entities(
     max: usize,
 ) -> Result<Vec<KnownEntity>, StoreError> {
     let mut found = Vec::new();
-    let grouped = if opened.is_grouped() { &GROUPED[..] } else { &[] };
-    for kind in grouped.iter().copied().filter(|kind| after.is_none_or(|after| *kind >= after.kind)) {
+    for kind in GROUPED.into_iter().filter(|kind| after.is_none_or(|after| *kind >= after.kind)) {
         for known in groups_with(opened, kind, after.filter(|after| after.kind == kind)) {
             if found.len() >= max {
                 return Ok(found);
@@ -78,10 +77,9 @@ fn stored_entities(
             found.push(known?);
         }
     }
-    // Behind those, or all, each in a row of its own. What an old format left of the others is not read.
-    let first = [ENTITIES, if grouped.is_empty() { &[] } else { &[EntityKind::Product as u8] }].concat();
-    let alone = after.filter(|after| !grouped.contains(&after.kind)).map(|after| entity_key(after).to_vec());
-    let from = alone.map_or(Bound::Included(first), Bound::Excluded);
+    // The other kinds come after those, each entity in a row of its own.
+    let alone = after.filter(|after| !GROUPED.contains(&after.kind)).map(|after| entity_key(after).to_vec());
+    let from = alone.map_or_else(|| Bound::Included(ENTITIES.to_vec()), Bound::Excluded);
     let to = Bound::Excluded(vec![ENTITIES[0] + 1]);
     for row in opened.tree.range::<Vec<u8>, _>((from, to)).take(max - found.len()) {
         let (key, value) = row.map_err(unavailable)?;

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Findings, PAGE, Progress, Verified, Whole, agreed, pictures::Named};
+use super::{Findings, PAGE, Progress, Verified, Whole, agreed, images::Named};
 use crate::{
     actors::projection::catalogue,
     domain::{
@@ -109,7 +109,7 @@ pub(super) struct Folding {
     pub entities: HashMap<EntityId, Entity>,
     pub timelines: HashMap<RentalId, Vec<Recorded>>,
     products: BTreeMap<ProductId, ProductView>,
-    pictures: Named,
+    images: Named,
     head: Position,
     catalogue: Option<Position>,
 }
@@ -117,7 +117,7 @@ pub(super) struct Folding {
 impl Folding {
     pub(super) fn new(part: Part, head: Position, catalogue: Option<Position>) -> Self {
         let (entities, timelines, products) = (HashMap::new(), HashMap::new(), BTreeMap::new());
-        Self { part, entities, timelines, products, pictures: Named::default(), head, catalogue }
+        Self { part, entities, timelines, products, images: Named::default(), head, catalogue }
     }
 
     /// Reads all of the journal; answers whether all of it could be read.
@@ -197,7 +197,7 @@ impl Folding {
         let mut verdict = version_grows(entity.version, events.len(), version);
         (entity.version, entity.last_commit_id) = (version, commit_id);
         for (new, position) in events.iter().zip(first.0..) {
-            self.pictures.note(ProductId(id.id), new);
+            self.images.note(ProductId(id.id), new);
             if !entity.broken {
                 verdict =
                     verdict.and_then(|()| whole(id, &new.event)).and_then(|()| entity.state.step(id, new));
@@ -240,7 +240,7 @@ impl Folding {
             }
         }
         whole.catalogue.append(&mut self.products);
-        whole.pictures.append(std::mem::take(&mut self.pictures));
+        whole.images.append(std::mem::take(&mut self.images));
         for (id, entity) in &self.entities {
             if let State::Product(stock) = &entity.state {
                 whole.units.insert(ProductId(id.id), Some(stock.clone()).filter(|_| !entity.broken));

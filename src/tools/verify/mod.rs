@@ -5,7 +5,7 @@
 //! stays bounded by [`EVENTS_A_READING`], not by the store ([`folding`]). Each is compared with what the
 //! index holds ([`index`]), with its row of My Page ([`page`]) and with its messages ([`messages`]); what is
 //! in the vault, and in the views' other rows, is looked at once ([`beside`]). Events are held against what
-//! was agreed ([`agreed`]), and the simulator's ledger ([`money`]) and the pictures ([`pictures`]) against
+//! was agreed ([`agreed`]), and the simulator's ledger ([`money`]) and the images ([`images`]) against
 //! them.
 //!
 //! Findings name entities, positions and rules, and no personal data.
@@ -13,11 +13,11 @@
 mod agreed;
 pub(super) mod beside;
 mod folding;
+mod images;
 mod index;
 mod messages;
 mod money;
 mod page;
-mod pictures;
 
 #[cfg(test)]
 #[path = "verify_tests.rs"]
@@ -27,9 +27,9 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 use self::{
     folding::{Folding, Part},
+    images::Named,
     money::Book,
     page::Pages,
-    pictures::Named,
 };
 use super::Progress;
 use crate::{
@@ -116,7 +116,7 @@ pub async fn verify(journal: &Arc<dyn Journal>, progress: &mut Progress<'_>) -> 
 pub struct Files {
     /// The simulator's ledger.
     pub ledger: PathBuf,
-    /// Products' pictures.
+    /// Directory of product images.
     pub images: PathBuf,
 }
 
@@ -178,7 +178,7 @@ async fn verify_by(
             book.judge(&mut verified.findings);
         }
         if let Some(files) = files {
-            whole.pictures.compare(&files.images, &mut verified.findings, &mut verified.notes);
+            whole.images.compare(&files.images, &mut verified.findings, &mut verified.notes);
         }
         if let Some(stand) = stands.page {
             page::count_listings(journal, verified.rows, stand, &mut verified.findings).await?;
@@ -207,8 +207,8 @@ struct Whole {
     out: BTreeMap<ProductId, i64>,
     /// As the catalogue should show them.
     catalogue: BTreeMap<ProductId, ProductView>,
-    /// The pictures that they ever had.
-    pictures: Named,
+    /// All images that they ever had.
+    images: Named,
 }
 
 impl Whole {
