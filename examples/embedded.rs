@@ -17,8 +17,10 @@ use saem::{
         product::Offer, rental::CancelReason,
     },
     gateways::{
-        Call, ChargeKey, Charged, Found, GatewayError, Gateways, PaymentGateway, PaymentMethod, Sought,
-        Unfit, Voided, ledger,
+        payment::{
+            Call, ChargeKey, Charged, Found, GatewayError, Gateways, InvalidMethod, PaymentGateway,
+            PaymentMethod, PriorCharge, Voided, ledger,
+        },
         sms::{Sending, SmsError, SmsGateway, TextMessage},
     },
     shop::{Order, Shop, ShopError, ShopParts, ShopSettings},
@@ -74,13 +76,13 @@ impl PaymentGateway for PrepaidCards {
         "prepaid"
     }
 
-    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit> {
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), InvalidMethod> {
         match method {
             PaymentMethod::Card { token } if token.starts_with("card-") => Ok(()),
             PaymentMethod::Card { .. } => {
-                Err(Unfit { field: "token", rule: "must be a card's, such as card-1" })
+                Err(InvalidMethod { field: "token", rule: "must be a card's, such as card-1" })
             }
-            _ => Err(Unfit { field: "type", rule: "must be CARD" }),
+            _ => Err(InvalidMethod { field: "type", rule: "must be CARD" }),
         }
     }
 
@@ -109,7 +111,7 @@ impl PaymentGateway for PrepaidCards {
         })
     }
 
-    fn find(&self, sought: &Sought) -> Call<Found> {
+    fn find(&self, sought: &PriorCharge) -> Call<Found> {
         let key = sought.key;
         self.answer(|accounts| {
             Ok(match accounts.charges.get(&key) {
@@ -123,7 +125,7 @@ impl PaymentGateway for PrepaidCards {
         })
     }
 
-    fn refund(&self, sought: &Sought) -> Call<()> {
+    fn refund(&self, sought: &PriorCharge) -> Call<()> {
         let key = sought.key;
         self.answer(|Accounts { cards, charges }| match charges.get_mut(&key) {
             Some(Charge::Captured { card, amount, refunded }) => {
@@ -136,7 +138,7 @@ impl PaymentGateway for PrepaidCards {
         })
     }
 
-    fn void(&self, sought: &Sought) -> Call<Voided> {
+    fn void(&self, sought: &PriorCharge) -> Call<Voided> {
         let key = sought.key;
         self.answer(|accounts| {
             Ok(match accounts.charges.entry(key).or_insert(Charge::Voided) {

@@ -15,9 +15,11 @@ use saem::{
         rental::{CancelReason, RentalStatus},
     },
     gateways::{
-        PaymentMethod,
-        ledger::{EntryStatus, Ledger},
-        simulator::{Behaviour, Simulator},
+        payment::{
+            PaymentMethod,
+            ledger::{EntryStatus, Ledger},
+            simulator::{Behaviour, Simulator},
+        },
         sms::LogSms,
     },
     shop::{Order, PageRequest, PayOutcome, PaymentStatus, RentalFilter, Shop, ShopError, ShopParts},

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{receipts, sources::Sources};
 use crate::{
     domain::{CheckoutId, CustomerId, Money, ProductId, RentalId, Timestamp, id::uuid_v7, payment::Attempt},
-    gateways::ChargeKey,
+    gateways::payment::ChargeKey,
     shop::ShopError,
     store::{Journal, StoreError, VaultWrite, codec},
 };

@@ -96,7 +96,7 @@ async fn asked(url: &str, settings: &Settings, to: &Path) -> Result<Option<Backe
             key.map_err(|error| unreadable_key(&settings.store.path, &path, &error))?.trim().to_owned()
         }
     };
-    let call = gateways::http::client()?
+    let call = gateways::payment::http::client()?
         .post(format!("{}/v1/operations/backup", url.trim_end_matches('/')))
         .timeout(PATIENCE)
         .bearer_auth(key)

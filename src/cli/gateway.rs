@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use saem::{actors::sources::Sources, config::Settings, gateways::ledger::Ledger, open};
+use saem::{actors::sources::Sources, config::Settings, gateways::payment::ledger::Ledger, open};
 
 use super::{Failure, Signals, listen, say::say};
 
@@ -28,7 +28,7 @@ impl Gateway {
         let ledger = Ledger::open(&self.ledger)?;
         let simulator = open::simulator(&payment.simulator, ledger, &Sources::system());
         let address = listener.local_addr()?;
-        let server = saem::http::gateway::serve(simulator, listener, payment.key.map(|key| key.0))?;
+        let server = saem::http::simulator_server::serve(simulator, listener, payment.key.map(|key| key.0))?;
         let ledger = self.ledger.display();
         say(format_args!(
             "Saem's payment simulator listens on http://{address}\n  ledger        {ledger}\n"

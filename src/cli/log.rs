@@ -49,7 +49,7 @@ fn start_with(filter: EnvFilter) -> Result<Log, Failure> {
 
 #[cfg(feature = "otlp")]
 fn start_with(filter: EnvFilter) -> Result<Log, Failure> {
-    let spans = Recording::start(saem::gateways::http::client()?)?;
+    let spans = Recording::start(saem::gateways::payment::http::client()?)?;
     let registry = tracing_subscriber::registry();
     match spans.as_ref().map(Recording::layer) {
         // What is recorded does not depend on what is logged.

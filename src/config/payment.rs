@@ -49,7 +49,7 @@ sections! {
         /// The file that holds that key, instead.
         secret_key_file: Option<PathBuf> = None,
         /// Where Stripe is.
-        url: String = gateways::stripe::URL.to_owned(),
+        url: String = gateways::payment::stripe::URL.to_owned(),
     }
 
     /// Toss Payments (`docs/toss.md`).
@@ -59,7 +59,7 @@ sections! {
         /// The file that holds it, instead.
         secret_key_file: Option<PathBuf> = None,
         /// Where it is.
-        url: String = gateways::toss::URL.to_owned(),
+        url: String = gateways::payment::toss::URL.to_owned(),
     }
 
     /// The payment simulator.
@@ -87,7 +87,7 @@ fn check_needed(checks: &mut Checks, key: &'static str, secret: Option<&Secret>,
 }
 
 fn check_url(checks: &mut Checks, key: &'static str, url: &str) {
-    let rule = gateways::http::base_url(url).err();
+    let rule = gateways::payment::http::base_url(url).err();
     // What does not belong into it may be a secret.
     let shown = if url.contains(['@', '?', '#']) { "***" } else { url };
     checks.that(rule.is_none(), key, shown, rule.unwrap_or_default());

@@ -6,12 +6,12 @@ pub mod clients;
 pub mod connection;
 pub mod correlation;
 pub mod cors;
-pub mod gateway;
 pub mod limits;
 pub mod metrics;
 pub mod pages;
 pub mod problem;
 pub mod session;
+pub mod simulator_server;
 pub mod tls;
 
 use std::{net::TcpListener, sync::Arc, time::Duration};

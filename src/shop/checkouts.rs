@@ -19,7 +19,7 @@ use crate::{
         payment::{ATTEMPTS_MAX, Attempt, Payment, PaymentPhase},
         rental::{Rental, RentalStatus},
     },
-    gateways::{ChargeKey, PaymentMethod, Unfit},
+    gateways::payment::{ChargeKey, InvalidMethod, PaymentMethod},
     store::VaultWrite,
 };
 
@@ -186,5 +186,5 @@ const FIRST: Attempt = 1;
 
 /// A rule of the checkout's own.
 const fn wrong(rule: &'static str) -> ShopError {
-    ShopError::PaymentMethod(Unfit { field: "checkoutId", rule })
+    ShopError::PaymentMethod(InvalidMethod { field: "checkoutId", rule })
 }

@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::{
     actors::entity::ask::AskError,
     domain::{Money, context::Context},
-    gateways::Unfit,
+    gateways::payment::InvalidMethod,
     store::{BackUpError, CommitError, StoreError},
 };
 
@@ -44,7 +44,7 @@ pub enum ShopError {
     ProductWithdrawn,
     /// The payment method breaks a rule.
     #[error("the payment method's {} {}", .0.field, .0.rule)]
-    PaymentMethod(Unfit),
+    PaymentMethod(InvalidMethod),
     /// The payment provider has no window that a checkout could be for.
     #[error("payments are made without a checkout here")]
     CheckoutUnavailable,

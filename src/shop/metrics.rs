@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Progress, Shop};
 use crate::{
     figures::Counter,
-    gateways::counted::CallFigures,
+    gateways::payment::metered::CallMetrics,
     store::{StoreError, StoreFigures},
 };
 
@@ -60,8 +60,8 @@ impl Shop {
 
     /// Calls of the payment gateways, by provider and operation.
     #[must_use]
-    pub fn gateway_figures(&self) -> Vec<CallFigures> {
-        self.gateways.figures()
+    pub fn gateway_figures(&self) -> Vec<CallMetrics> {
+        self.gateways.metrics()
     }
 
     /// How far behind each consumer of the journal is.

@@ -73,7 +73,7 @@ use crate::{
         Position, Timestamp,
         context::{Context, Group},
     },
-    gateways::{Gateways, sms::SmsGateway},
+    gateways::{payment::Gateways, sms::SmsGateway},
     store::Journal,
     trace::TraceContext,
 };
@@ -157,9 +157,11 @@ impl Shop {
     ///         sources::Sources,
     ///     },
     ///     gateways::{
-    ///         Gateways,
-    ///         ledger::Ledger,
-    ///         simulator::{Behaviour, Simulator},
+    ///         payment::{
+    ///             Gateways,
+    ///             ledger::Ledger,
+    ///             simulator::{Behaviour, Simulator},
+    ///         },
     ///         sms::LogSms,
     ///     },
     ///     store::memory::MemoryJournal,

@@ -23,7 +23,7 @@ use crate::{
         context::{Context, ContextCommand, Group, HeldKey, Hold, Maintenance},
         rental::Rental,
     },
-    gateways::ledger,
+    gateways::payment::ledger,
     store::BackedUp,
 };
 

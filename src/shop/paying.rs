@@ -28,7 +28,7 @@ use crate::{
         payment::{Attempt, PaymentEvent},
         rental::{Rental, RentalEvent, RentalStatus},
     },
-    gateways::PaymentMethod,
+    gateways::payment::PaymentMethod,
 };
 
 impl Shop {

@@ -18,7 +18,7 @@ use crate::{
         supervision::restart::RestartLimits,
     },
     domain::notice::Locale,
-    gateways::Gateways,
+    gateways::payment::Gateways,
     store::{Journal, images::Images},
 };
 

@@ -14,7 +14,7 @@ use crate::{
         product::Offer,
         rental::{CancelReason, Rental, RentalStatus},
     },
-    gateways::PaymentMethod,
+    gateways::payment::PaymentMethod,
 };
 
 /// The result of a command, and where its newest event stands.

@@ -55,7 +55,7 @@ impl Shown {
 
 impl Browser {
     fn at(app: &TestApp, language: &'static str) -> Self {
-        let http = saem::gateways::http::client().unwrap();
+        let http = saem::gateways::payment::http::client().unwrap();
         Self { http, url: app.url(), language, cookies: BTreeMap::new() }
     }
 

@@ -6,7 +6,7 @@ use reqwest::{Method, Response};
 use saem::{
     config::Settings,
     domain::{CustomerId, Money, Position, ProductId, address::Address, phone::Phone, product::Offer},
-    gateways::PaymentMethod,
+    gateways::payment::PaymentMethod,
     open,
     shop::{Missed, Order, Shop},
 };

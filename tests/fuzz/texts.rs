@@ -6,7 +6,7 @@ use saem::{
         Correlation, CustomerId, DeliveryId, EntityId, PaymentId, ProductId, RentalId, context::HeldKey,
         phone::Phone,
     },
-    gateways::ChargeKey,
+    gateways::payment::ChargeKey,
     trace::TraceContext,
 };
 

@@ -4,8 +4,8 @@ use std::{path::Path, process::Stdio};
 
 use saem::{
     domain::{Money, PaymentId},
-    gateways::{
-        ChargeKey, PaymentMethod, Sought,
+    gateways::payment::{
+        ChargeKey, PaymentMethod, PriorCharge,
         http::{self, HttpGateway},
     },
 };
@@ -21,8 +21,8 @@ pub const fn key(payment: u128, attempt: u32) -> ChargeKey {
     ChargeKey { payment: PaymentId(payment), attempt }
 }
 
-pub const fn sought(payment: u128, attempt: u32) -> Sought {
-    Sought { key: key(payment, attempt), amount: FEE, reference: None }
+pub const fn sought(payment: u128, attempt: u32) -> PriorCharge {
+    PriorCharge { key: key(payment, attempt), amount: FEE, reference: None }
 }
 
 pub fn card(token: &str) -> PaymentMethod {

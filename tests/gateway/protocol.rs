@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use saem::{
     domain::Money,
-    gateways::{Call, Charged, Found, GatewayError, PaymentGateway as _, Sought, Voided},
+    gateways::payment::{Call, Charged, Found, GatewayError, PaymentGateway as _, PriorCharge, Voided},
 };
 use serde_json::json;
 
@@ -53,7 +53,7 @@ async fn a_refund_is_made_once_and_a_void_is_for_ever() {
     let gateway = client(&peer.url, None);
     let payment = json!(key(1, 1).payment.to_string());
     gateway.charge(key(1, 1), FEE, &card("tok_ok")).await.unwrap();
-    let wrong = gateway.refund(&Sought { amount: Money::won(1), ..sought(1, 1) }).await;
+    let wrong = gateway.refund(&PriorCharge { amount: Money::won(1), ..sought(1, 1) }).await;
     assert_eq!(wrong, Err(GatewayError::Refused("amount_mismatch".to_owned())));
     for _ in 0..2 {
         assert_eq!(gateway.refund(&sought(1, 1)).await, Ok(()));

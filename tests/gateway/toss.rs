@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use saem::{
     domain::{CheckoutId, Money},
-    gateways::{
-        Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway as _, PaymentMethod, Sought, Voided,
-        http, toss::TossGateway,
+    gateways::payment::{
+        Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway as _, PaymentMethod, PriorCharge,
+        Voided, http, toss::TossGateway,
     },
 };
 
@@ -34,8 +34,8 @@ fn authorized(toss: &Toss, key: ChargeKey, ends: Ends) -> PaymentMethod {
     method(&toss.pay(&key.to_string(), FEE.as_won(), ends))
 }
 
-fn about(key: ChargeKey) -> Sought {
-    Sought { key, amount: FEE, reference: None }
+fn about(key: ChargeKey) -> PriorCharge {
+    PriorCharge { key, amount: FEE, reference: None }
 }
 
 fn unknown<T>(answer: &Result<T, GatewayError>) -> bool {
@@ -193,7 +193,7 @@ async fn a_refund_that_is_refused_for_good_says_why_and_can_be_tried_again() {
     toss.books().cancels = vec![Ends::Refused(403, "EXCEED_MAX_REFUND_DUE")];
     assert_eq!(gateway.refund(&about(key(1, 1))).await, refused("EXCEED_MAX_REFUND_DUE"));
     assert_eq!(
-        gateway.refund(&Sought { amount: Money::won(1), ..about(key(1, 1)) }).await,
+        gateway.refund(&PriorCharge { amount: Money::won(1), ..about(key(1, 1)) }).await,
         refused("amount_mismatch")
     );
     assert_eq!(gateway.refund(&about(key(1, 1))).await, Ok(()), "once somebody has seen to it");

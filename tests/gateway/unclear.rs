@@ -1,6 +1,6 @@
 //! Answers that say nothing of money are never taken for one that does.
 
-use saem::gateways::{GatewayError, PaymentGateway as _};
+use saem::gateways::payment::{GatewayError, PaymentGateway as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use saem::{
     domain::{CustomerId, ProductId},
-    gateways::{
+    gateways::payment::{
         Gateways, PaymentMethod,
         http::{base_url, client},
         toss::TossGateway,

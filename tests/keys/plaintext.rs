@@ -7,8 +7,10 @@ use saem::{
     config::Settings,
     domain::{address::Address, phone::Phone, rental::RentalStatus},
     gateways::{
-        ledger::Ledger,
-        simulator::{Behaviour, Simulator},
+        payment::{
+            ledger::Ledger,
+            simulator::{Behaviour, Simulator},
+        },
         sms::LogSms,
     },
     shop::{NotificationStatus, Order, PageRequest, PayOutcome, Shop, ShopParts},

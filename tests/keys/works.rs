@@ -21,9 +21,11 @@ use saem::{
         rental::CancelReason,
     },
     gateways::{
-        Gateways, PaymentMethod,
-        ledger::Ledger,
-        simulator::{Behaviour, Simulator},
+        payment::{
+            Gateways, PaymentMethod,
+            ledger::Ledger,
+            simulator::{Behaviour, Simulator},
+        },
         sms::LogSms,
     },
     shop::{BreakerMode, Order, PayOutcome, Placed, Principal, Shop, ShopError, ShopParts},

@@ -13,7 +13,7 @@ use actix_web::{
     web::{self, Bytes, Data},
 };
 use reqwest::{Client, RequestBuilder};
-use saem::gateways::http;
+use saem::gateways::payment::http;
 use serde_json::{Value, json};
 
 /// A secret key such as `localstripe` takes: any that begins like one.

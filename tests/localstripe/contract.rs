@@ -2,9 +2,9 @@
 
 use saem::{
     domain::{Money, PaymentId},
-    gateways::{
-        ChargeKey, Charged, Found, GatewayError, PaymentGateway as _, PaymentMethod, Sought, Voided, http,
-        stripe::StripeGateway,
+    gateways::payment::{
+        ChargeKey, Charged, Found, GatewayError, PaymentGateway as _, PaymentMethod, PriorCharge, Voided,
+        http, stripe::StripeGateway,
     },
 };
 use serde_json::Value;
@@ -22,8 +22,8 @@ fn key(payment: u128) -> ChargeKey {
     ChargeKey { payment: PaymentId(payment), attempt: 1 }
 }
 
-fn sought(payment: u128) -> Sought {
-    Sought { key: key(payment), amount: FEE, reference: None }
+fn sought(payment: u128) -> PriorCharge {
+    PriorCharge { key: key(payment), amount: FEE, reference: None }
 }
 
 fn card(token: &str) -> PaymentMethod {
@@ -65,7 +65,7 @@ async fn a_charge_is_made_found_and_given_back_once() {
     assert_eq!(charged, Ok(Charged::Approved { reference: reference.clone() }));
     assert_eq!((&paid["amount"], &paid["currency"]), (&29_900.into(), &"krw".into()));
     let captured = |refunded| Ok(Found::Captured { reference: reference.clone(), refunded });
-    let known = Sought { reference: Some(reference.clone()), ..sought(1) };
+    let known = PriorCharge { reference: Some(reference.clone()), ..sought(1) };
     for sought in [&sought(1), &known] {
         assert_eq!(gateway.find(sought).await, captured(Money::ZERO));
         assert_eq!(gateway.void(sought).await, Ok(Voided::Captured { reference: reference.clone() }));
@@ -126,7 +126,7 @@ async fn a_wrong_key_is_unknown() {
     let stranger = gateway(&bridge, "not-a-secret-key");
     let unknown = |error| matches!(error, Some(GatewayError::Unknown(_)));
     assert!(unknown(stranger.charge(key(6), FEE, &card("pm_card_visa")).await.err()));
-    let known = Sought { reference: Some("pi_any".to_owned()), ..sought(6) };
+    let known = PriorCharge { reference: Some("pi_any".to_owned()), ..sought(6) };
     assert!(unknown(stranger.find(&known).await.err()));
     assert!(unknown(stranger.refund(&known).await.err()));
     assert!(unknown(stranger.void(&known).await.err()));

@@ -14,7 +14,7 @@ use actix_web::{
 };
 use saem::{
     domain::{CheckoutId, Correlation, Money},
-    gateways::{
+    gateways::payment::{
         PaymentGateway, PaymentMethod,
         http::{self, HttpGateway},
         stripe::StripeGateway,

@@ -16,7 +16,7 @@ use saem::{
         product::{Offer, Product},
         rental::{CancelReason, RentalStatus},
     },
-    gateways::PaymentMethod,
+    gateways::payment::PaymentMethod,
     shop::{Order, PayOutcome, Placed, Principal, ProductView, Shop, ShopError},
 };
 

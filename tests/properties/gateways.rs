@@ -5,8 +5,10 @@ use std::sync::Mutex;
 use saem::{
     domain::NotificationId,
     gateways::{
-        ledger::Ledger,
-        simulator::{Behaviour, Simulator},
+        payment::{
+            ledger::Ledger,
+            simulator::{Behaviour, Simulator},
+        },
         sms::{Sending, SmsError, SmsGateway, TextMessage},
     },
 };

@@ -22,7 +22,7 @@ use saem::{
         product::{Offer, ProductEvent},
         rental::RentalEvent,
     },
-    gateways::simulator::Simulator,
+    gateways::payment::simulator::Simulator,
     shop::{BreakerMode, Shop, ShopParts, ShopSettings},
     store::{Journal, images::Images, memory::MemoryJournal},
 };

@@ -12,7 +12,7 @@ use saem::{
         invariants::{self, Violation},
         rental::CancelReason,
     },
-    gateways::PaymentMethod,
+    gateways::payment::PaymentMethod,
     shop::{Order, Principal, Shop, ShopError},
     store::{Journal as _, memory::MemoryJournal},
 };

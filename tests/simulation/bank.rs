@@ -14,8 +14,9 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use saem::{
     domain::Money,
-    gateways::{
-        Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Sought, Unfit, Voided,
+    gateways::payment::{
+        Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway, PaymentMethod,
+        PriorCharge, Voided,
         ledger::{Entry, EntryStatus},
     },
 };
@@ -162,7 +163,7 @@ impl Inner {
         }
     }
 
-    fn refund(&self, sought: &Sought) -> Result<(), GatewayError> {
+    fn refund(&self, sought: &PriorCharge) -> Result<(), GatewayError> {
         let refused = |why: &str| Err(GatewayError::Refused(why.to_owned()));
         if self.mood.lock().unwrap().refuses_refunds {
             return refused("refund_refused");
@@ -208,7 +209,7 @@ impl PaymentGateway for Bank {
         "bank"
     }
 
-    fn accepts(&self, _: &PaymentMethod) -> Result<(), Unfit> {
+    fn accepts(&self, _: &PaymentMethod) -> Result<(), InvalidMethod> {
         Ok(())
     }
 
@@ -222,17 +223,17 @@ impl PaymentGateway for Bank {
         self.serve(self.inner.charge_fate(card), move |inner| Ok(inner.charge(key, amount, card)))
     }
 
-    fn find(&self, sought: &Sought) -> Call<Found> {
+    fn find(&self, sought: &PriorCharge) -> Call<Found> {
         let key = sought.key;
         self.serve(self.inner.fate(), move |inner| Ok(inner.found(key)))
     }
 
-    fn refund(&self, sought: &Sought) -> Call<()> {
+    fn refund(&self, sought: &PriorCharge) -> Call<()> {
         let sought = sought.clone();
         self.serve(self.inner.fate(), move |inner| inner.refund(&sought))
     }
 
-    fn void(&self, sought: &Sought) -> Call<Voided> {
+    fn void(&self, sought: &PriorCharge) -> Call<Voided> {
         let key = sought.key;
         self.serve(self.inner.fate(), move |inner| Ok(inner.void(key)))
     }

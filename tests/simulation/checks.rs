@@ -95,7 +95,8 @@ impl World {
             }
             seen.history.push(recorded);
         }
-        let ledger = saem::gateways::PaymentGateway::ledger(&self.bank).map(lines).unwrap_or_default();
+        let ledger =
+            saem::gateways::payment::PaymentGateway::ledger(&self.bank).map(lines).unwrap_or_default();
         changed.rentals.extend(
             ledger
                 .iter()

@@ -76,7 +76,7 @@ fn told(world: &World, wrong: Option<String>) -> Told {
     for (at_ms, step, answer) in &book.log {
         let _ = writeln!(text, "{at_ms:>8} ms  step {step:>4}  {answer}");
     }
-    for entry in saem::gateways::PaymentGateway::ledger(&world.bank).unwrap_or_default() {
+    for entry in saem::gateways::payment::PaymentGateway::ledger(&world.bank).unwrap_or_default() {
         let _ = writeln!(text, "{entry:?}");
     }
     let mut hasher = DefaultHasher::new();

@@ -9,9 +9,11 @@ use saem::{
     actors::sources::Sources,
     domain::{Money, address::Address, phone::Phone, product::Offer, rental::CancelReason},
     gateways::{
-        PaymentMethod,
-        ledger::Ledger,
-        simulator::{Behaviour, Simulator},
+        payment::{
+            PaymentMethod,
+            ledger::Ledger,
+            simulator::{Behaviour, Simulator},
+        },
         sms::LogSms,
     },
     shop::{Order, PayOutcome, Shop, ShopParts, ShopSettings},

@@ -12,7 +12,7 @@ use saem::{
         product::Product,
         rental::RentalEvent,
     },
-    gateways::ledger::Entry,
+    gateways::payment::ledger::Entry,
     shop::{NotificationStatus, PageRequest, Row, Shop},
     store::Journal,
 };

@@ -41,7 +41,7 @@ pub struct Client {
 impl Client {
     pub fn of(url: &str, token: Option<String>) -> Self {
         // It follows no redirect: where an answer leads is part of it.
-        let http = saem::gateways::http::client().expect("a client needs nothing");
+        let http = saem::gateways::payment::http::client().expect("a client needs nothing");
         Self { http, url: url.to_owned(), token, id: String::new() }
     }
 

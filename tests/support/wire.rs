@@ -7,8 +7,9 @@ use std::sync::{
 
 use saem::{
     domain::Money,
-    gateways::{
-        Call, ChargeKey, Charged, Found, PaymentGateway, PaymentMethod, Sought, Unfit, Voided, ledger::Entry,
+    gateways::payment::{
+        Call, ChargeKey, Charged, Found, InvalidMethod, PaymentGateway, PaymentMethod, PriorCharge, Voided,
+        ledger::Entry,
     },
 };
 
@@ -40,7 +41,7 @@ impl<G: PaymentGateway> PaymentGateway for Wire<G> {
         self.gateway.provider()
     }
 
-    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit> {
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), InvalidMethod> {
         self.gateway.accepts(method)
     }
 
@@ -52,15 +53,15 @@ impl<G: PaymentGateway> PaymentGateway for Wire<G> {
         self.call(|gateway| gateway.charge(key, amount, method))
     }
 
-    fn find(&self, sought: &Sought) -> Call<Found> {
+    fn find(&self, sought: &PriorCharge) -> Call<Found> {
         self.call(|gateway| gateway.find(sought))
     }
 
-    fn refund(&self, sought: &Sought) -> Call<()> {
+    fn refund(&self, sought: &PriorCharge) -> Call<()> {
         self.call(|gateway| gateway.refund(sought))
     }
 
-    fn void(&self, sought: &Sought) -> Call<Voided> {
+    fn void(&self, sought: &PriorCharge) -> Call<Voided> {
         self.call(|gateway| gateway.void(sought))
     }
 

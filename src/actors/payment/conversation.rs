@@ -20,7 +20,7 @@ use crate::{
         payment::{Attempt, Charge, Payment, PaymentCommand},
         rental::{CancelReason, Deferral, Rental, RentalCommand, RentalStatus},
     },
-    gateways::{Call, ChargeKey, Charged, GatewayError, PaymentGateway, PaymentMethod},
+    gateways::payment::{Call, ChargeKey, Charged, GatewayError, PaymentGateway, PaymentMethod},
     shop::views::{PayOutcome, Placed, RentalView},
     store::{CommitError, StoreError},
 };

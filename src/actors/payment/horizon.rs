@@ -15,7 +15,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    gateways::ChargeKey,
+    gateways::payment::ChargeKey,
     planted::{self, Bug},
 };
 

@@ -46,7 +46,7 @@ use super::{
     sources::Sources,
     supervision::guard::guarded,
 };
-use crate::{domain::PaymentId, gateways::Gateways, shop::views::Placed, store::Journal, trace};
+use crate::{domain::PaymentId, gateways::payment::Gateways, shop::views::Placed, store::Journal, trace};
 
 /// How many payments are resolved or refunded at once.
 const RESOLVING_MAX: usize = 16;

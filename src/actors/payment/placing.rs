@@ -24,7 +24,7 @@ use crate::{
         payment::{Attempt, Charge, Payment, PaymentCommand, PaymentPhase},
         rental::{Rental, RentalCommand, RentalStatus, Terms},
     },
-    gateways::PaymentMethod,
+    gateways::payment::PaymentMethod,
     planted::{self, Bug},
     shop::{
         Presence,

@@ -13,7 +13,7 @@ use crate::{
         payment::{Attempt, Payment, PaymentCommand, PaymentPhase},
         rental::{Rental, RentalCommand, RentalStatus},
     },
-    gateways::{ChargeKey, Found, GatewayError, Sought, Voided},
+    gateways::payment::{ChargeKey, Found, GatewayError, PriorCharge, Voided},
     planted::{self, Bug},
 };
 
@@ -115,7 +115,7 @@ pub(crate) async fn settle(
         return Ok(Settling::Open { retry_at });
     }
     let reference = what_was_sent(&desk.parts.journal, key).await?;
-    let sought = Sought { key, amount: charge.amount, reference };
+    let sought = PriorCharge { key, amount: charge.amount, reference };
     let later = desk.parts.sources.now().plus_ms(desk.parts.rules.timeout_ms);
     let timeout_ms = desk.parts.rules.timeout_ms;
     let reference =
@@ -189,16 +189,16 @@ async fn refund(
         Some(stray) => (stray.amount, &stray.provider, what_was_sent(&desk.parts.journal, key).await?),
         None => (state.amount, &state.provider, state.reference.clone()),
     };
-    let sought = Sought { key, amount, reference };
+    let sought = PriorCharge { key, amount, reference };
     let found =
         desk.call(provider, timeout_ms, request, |gateway| gateway.find(&sought)).await.map_err(failed)?;
     let sought = match found {
         Found::Captured { reference, .. } if planted::is(Bug::RefundTwice) => {
             let again = desk.parts.sources.bits();
-            Sought { reference: Some(format!("{reference}-{again}")), ..sought }
+            PriorCharge { reference: Some(format!("{reference}-{again}")), ..sought }
         }
         Found::Captured { refunded, .. } if refunded >= amount => return Ok(()),
-        Found::Captured { reference, .. } => Sought { reference: Some(reference), ..sought },
+        Found::Captured { reference, .. } => PriorCharge { reference: Some(reference), ..sought },
         Found::Declined { .. } | Found::Nothing => sought,
     };
     desk.call(provider, timeout_ms, request, |gateway| gateway.refund(&sought)).await.map_err(failed)

@@ -23,7 +23,7 @@ use crate::{
         phone::Phone,
         rental::{CancelReason, RentalStatus},
     },
-    gateways::ledger::EntryStatus,
+    gateways::payment::ledger::EntryStatus,
     shop::{BreakerMode, NotificationStatus, PaymentStatus},
 };
 

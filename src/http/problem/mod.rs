@@ -28,7 +28,7 @@ use crate::{
         product::ProductError,
         rental::RentalError,
     },
-    gateways::Unfit,
+    gateways::payment::InvalidMethod,
     shop::ShopError,
     store::{BackUpError, CommitError, StoreError},
 };
@@ -236,7 +236,7 @@ impl From<ShopError> for Problem {
             ShopError::OutOfStock => Self::new(Kind::OutOfStock, told),
             ShopError::FeeChanged { .. } => Self::new(Kind::FeeChanged, told),
             ShopError::ProductWithdrawn => Self::new(Kind::ProductWithdrawn, told),
-            ShopError::PaymentMethod(Unfit { field, rule }) => {
+            ShopError::PaymentMethod(InvalidMethod { field, rule }) => {
                 Self::invalid_field(&format!("/paymentMethod/{field}"), rule)
             }
             ShopError::CheckoutUnavailable => Self::new(Kind::CheckoutUnavailable, told),

@@ -30,7 +30,7 @@ fn every_refusal_of_the_shop_is_pinned() {
         (ShopError::OutOfStock, (409, "out-of-stock")),
         (ShopError::FeeChanged { fee: Money::won(1) }, (409, "fee-changed")),
         (ShopError::ProductWithdrawn, (409, "product-withdrawn")),
-        (ShopError::PaymentMethod(Unfit { field: "token", rule: "x" }), (400, "invalid-request")),
+        (ShopError::PaymentMethod(InvalidMethod { field: "token", rule: "x" }), (400, "invalid-request")),
         (ShopError::CheckoutUnavailable, (409, "checkout-unavailable")),
         (ShopError::CheckoutExpired, (409, "checkout-expired")),
         (ShopError::PaymentOverloaded { retry_after_ms: 1 }, (503, "payment-overloaded")),

@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     domain::{Event, Money, PaymentId, Recorded, RentalId, payment::PaymentEvent},
-    gateways::{
+    gateways::payment::{
         ChargeKey,
-        ledger::{Ledger, Standing, Survey},
+        ledger::{KeyState, Ledger, LedgerScan},
     },
 };
 
@@ -26,7 +26,7 @@ const PROVIDER: &str = "simulator";
 /// A ledger that was read.
 pub(super) struct Book {
     path: PathBuf,
-    survey: Option<Survey>,
+    survey: Option<LedgerScan>,
     /// How many captures a ledger that is not there does not hold.
     missed: u64,
 }
@@ -41,9 +41,9 @@ struct Told {
 impl Book {
     /// Reads it, and says what in it is none of its lines.
     pub(super) fn read(path: &Path, findings: &mut Findings, notes: &mut Vec<String>) -> Self {
-        let survey = Ledger::survey(path).unwrap_or_else(|error| {
+        let survey = Ledger::scan(path).unwrap_or_else(|error| {
             findings.add(SUBJECT, format!("it cannot be read: {error}"));
-            Some(Survey::unreadable())
+            Some(LedgerScan::unreadable())
         });
         if let Some(survey) = &survey {
             for line in &survey.malformed {
@@ -69,7 +69,7 @@ impl Book {
             return;
         }
         for told in told {
-            if let Some(what) = differs(&told, survey.ledger.standing(told.key)) {
+            if let Some(what) = differs(&told, survey.ledger.state(told.key)) {
                 findings.add(SUBJECT, what);
             }
         }
@@ -119,10 +119,10 @@ fn told(rental: RentalId, timeline: &[Recorded]) -> Vec<Told> {
 }
 
 /// How the ledger differs from what the journal tells.
-fn differs(told: &Told, standing: Option<Standing>) -> Option<String> {
+fn differs(told: &Told, standing: Option<KeyState>) -> Option<String> {
     let ChargeKey { payment, attempt } = told.key;
     let whose = format!("attempt {attempt} of {payment}");
-    let Some(Standing::Captured { amount, refunded }) = standing else {
+    let Some(KeyState::Captured { amount, refunded }) = standing else {
         return Some(format!("the journal says that {whose} was captured, the ledger does not"));
     };
     if amount != told.amount {

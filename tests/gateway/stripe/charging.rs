@@ -2,7 +2,7 @@
 
 use saem::{
     domain::Money,
-    gateways::{GatewayError, PaymentGateway as _},
+    gateways::payment::{GatewayError, PaymentGateway as _},
 };
 
 use super::{
@@ -123,9 +123,9 @@ async fn a_charge_that_was_given_up_at_its_first_call_is_never_confirmed() {
 
 #[test]
 fn tokens_of_others_are_refused_before_they_are_sent() {
-    let gateway = saem::gateways::stripe::StripeGateway::new(
-        saem::gateways::http::client().unwrap(),
-        saem::gateways::http::base_url("http://127.0.0.1:1/").unwrap(),
+    let gateway = saem::gateways::payment::stripe::StripeGateway::new(
+        saem::gateways::payment::http::client().unwrap(),
+        saem::gateways::payment::http::base_url("http://127.0.0.1:1/").unwrap(),
         "sk_test_x".to_owned(),
     );
     for good in ["pm_1Pgc76B7LkdIwHu7", "tok_visa"] {

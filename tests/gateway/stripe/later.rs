@@ -2,7 +2,9 @@
 
 use saem::{
     domain::Money,
-    gateways::{Found, GatewayError, PaymentGateway as _, Sought, Voided, stripe::StripeGateway},
+    gateways::payment::{
+        Found, GatewayError, PaymentGateway as _, PriorCharge, Voided, stripe::StripeGateway,
+    },
 };
 
 use super::{
@@ -154,7 +156,7 @@ async fn what_is_in_the_way_of_looking_is_unknown() {
     let double = Double::start();
     let gateway = gateway(&double);
     gateway.charge(key(1, 1), FEE, &card("pm_card_visa")).await.unwrap();
-    assert!(unknown(&gateway.find(&Sought { amount: Money::won(1), ..sought(1, 1) }).await));
+    assert!(unknown(&gateway.find(&PriorCharge { amount: Money::won(1), ..sought(1, 1) }).await));
 }
 
 #[tokio::test]
@@ -179,11 +181,11 @@ async fn a_known_capture_is_given_back_without_a_search() {
     gateway.charge(key(1, 1), FEE, &card("pm_card_visa")).await.unwrap();
     double.a_day_passes();
     double.state().search_lags = true;
-    let known = Sought { reference: Some("pi_1".to_owned()), ..sought(1, 1) };
+    let known = PriorCharge { reference: Some("pi_1".to_owned()), ..sought(1, 1) };
     assert_eq!(gateway.find(&known).await, captured("pi_1", Money::ZERO));
     assert_eq!(gateway.refund(&known).await, Ok(()));
     assert_eq!((double.ledger("payment_"), double.count(Place::Search)), ((1, 1), 0));
-    let elsewhere = Sought { reference: Some("pi_1/../x".to_owned()), ..sought(1, 1) };
+    let elsewhere = PriorCharge { reference: Some("pi_1/../x".to_owned()), ..sought(1, 1) };
     assert!(unknown(&gateway.find(&elsewhere).await));
 }
 

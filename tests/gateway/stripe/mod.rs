@@ -6,7 +6,7 @@ mod later;
 mod secrets;
 mod shop;
 
-use saem::gateways::{
+use saem::gateways::payment::{
     Charged, GatewayError,
     http::{self, client},
     stripe::StripeGateway,
@@ -32,6 +32,6 @@ fn unknown<T>(answer: &Result<T, GatewayError>) -> bool {
 }
 
 /// Gives up, as the payment actor does.
-async fn given_up<T>(call: saem::gateways::Call<T>) -> bool {
+async fn given_up<T>(call: saem::gateways::payment::Call<T>) -> bool {
     tokio::time::timeout(std::time::Duration::from_millis(300), call).await.is_err()
 }

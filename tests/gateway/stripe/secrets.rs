@@ -1,6 +1,6 @@
 //! The key goes to Stripe, and nowhere else.
 
-use saem::gateways::{GatewayError, PaymentGateway as _, http, stripe::StripeGateway};
+use saem::gateways::payment::{GatewayError, PaymentGateway as _, http, stripe::StripeGateway};
 
 use super::double::{Double, Fault, Place, SECRET};
 use crate::peer::{FEE, card, key, sought};

@@ -9,7 +9,7 @@ use crate::{
         Money, PaymentId,
         context::{Context, Group},
     },
-    gateways::ledger::{Entry, EntryStatus},
+    gateways::payment::ledger::{Entry, EntryStatus},
     shop::{self, BreakerMode, BreakerView, ContextView, HeldView, PaymentDeskView},
 };
 

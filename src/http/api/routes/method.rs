@@ -90,7 +90,7 @@ enum Toss {
 }
 
 impl Method {
-    pub(crate) fn checked(self, rules: &mut Rules) -> Option<gateways::PaymentMethod> {
+    pub(crate) fn checked(self, rules: &mut Rules) -> Option<gateways::payment::PaymentMethod> {
         let Self { r#type, token, payment_key, checkout_id } = self;
         let mut alien = |field: &str, value: &Option<String>| {
             if value.is_some() {
@@ -103,7 +103,7 @@ impl Method {
                 alien("checkoutId", &checkout_id);
                 let token = required(rules, "/paymentMethod/token", token)?;
                 let token = rules.line("/paymentMethod/token", &token, 1, 255)?;
-                Some(gateways::PaymentMethod::Card { token })
+                Some(gateways::payment::PaymentMethod::Card { token })
             }
             MethodType::Toss => {
                 alien("token", &token);
@@ -112,7 +112,7 @@ impl Method {
                 let key = key.and_then(|key| rules.line("/paymentMethod/paymentKey", &key, 1, 200));
                 let id = id.and_then(|id| rules.check("/paymentMethod/checkoutId", CheckoutId::parse(&id)));
                 let (payment_key, checkout_id) = key.zip(id)?;
-                Some(gateways::PaymentMethod::Toss { payment_key, checkout_id })
+                Some(gateways::payment::PaymentMethod::Toss { payment_key, checkout_id })
             }
         }
     }

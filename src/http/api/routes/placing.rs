@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{Money, ProductId, RentalId, address::Address},
-    gateways::AUTHENTICATION_REQUIRED,
+    gateways::payment::AUTHENTICATION_REQUIRED,
     http::{
         App,
         api::{

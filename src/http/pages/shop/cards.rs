@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::{
-    gateways::PaymentMethod,
+    gateways::payment::PaymentMethod,
     http::{
         App,
         pages::layout::Field,

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::{cards, find, image, price, stock};
 use crate::{
     domain::{Money, address::Address, text::line},
-    gateways::AUTHENTICATION_REQUIRED,
+    gateways::payment::AUTHENTICATION_REQUIRED,
     http::{
         App,
         pages::{

@@ -1,9 +1,10 @@
-//! The simulator's ledger: what it captured, refunded, declined and voided; an oracle outside the store.
+//! The simulator's ledger: its own record of captures, refunds, declines and voids. Tests and `saem verify`
+//! compare it with the journal.
 //!
-//! An append-only text file, one line an operation, such as `captured payment_… 1 29900`. Each line is
-//! one `write` before the operation is answered, so it survives `kill -9`. It is not synced: it stands
-//! for somebody else's machine, whose power does not fail with ours. A line torn by a crash was never
-//! answered, and is cut off when the file is opened.
+//! An append-only text file with one line per operation, such as `captured payment_… 1 29900`. Each line is
+//! one `write`, made before the operation is answered, so it survives `kill -9`. The file is not synced: it
+//! stands for a provider's machine, which does not lose power with ours. A line torn by a crash belongs to
+//! an operation that was never answered; opening the file truncates it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,77 +19,77 @@ use thiserror::Error;
 use super::ChargeKey;
 use crate::domain::{Money, PaymentId};
 
-/// What became of a key.
+/// State of a charge key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Captured, and perhaps refunded since.
+pub enum KeyState {
+    /// Captured, and possibly refunded since.
     Captured {
-        /// How much.
+        /// Captured amount in KRW.
         amount: Money,
-        /// Whether it was given back, in full.
+        /// True if the amount was refunded in full.
         refunded: bool,
     },
     /// Declined for good.
     Declined {
-        /// Why.
+        /// Decline code.
         code: String,
     },
-    /// Never to be charged.
+    /// Voided: never to be charged.
     Voided,
 }
 
-/// Everything that was charged to one payment.
+/// All charges of one payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// Which payment.
+    /// Id of the payment.
     pub payment_id: PaymentId,
-    /// How much its first capture took.
+    /// Amount of its first capture, in KRW.
     pub amount: Money,
-    /// How often it was captured, by whatever attempt.
+    /// Number of captures over all attempts.
     pub captures: u32,
-    /// How often a capture was given back.
+    /// Number of refunds over all attempts.
     pub refunds: u32,
-    /// `REFUNDED` once every capture is given back.
+    /// `REFUNDED` once every capture is refunded.
     pub status: EntryStatus,
 }
 
-/// Whether the gateway still has the money.
+/// Status of a payment's money at the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum EntryStatus {
-    /// It has.
+    /// At least one capture is not refunded.
     Captured,
-    /// It gave all of it back.
+    /// Every capture is refunded.
     Refunded,
 }
 
-/// Why a ledger cannot be opened or written.
+/// A ledger that cannot be opened or written.
 #[derive(Debug, Error)]
 pub enum LedgerError {
-    /// The file.
+    /// The file cannot be read or written.
     #[error("the simulator's ledger: {0}")]
     Io(#[from] io::Error),
-    /// A line in its middle.
+    /// A complete line cannot be parsed.
     #[error("the simulator's ledger, line {line}: not an operation")]
     Malformed {
-        /// Which, from 1 on.
+        /// Line number, from 1.
         line: usize,
     },
 }
 
-/// The ledger.
+/// The ledger, with its whole content in memory.
 pub struct Ledger {
     file: Option<File>,
-    /// What was taken: a million of them count, so each is small.
+    /// Amounts of captured keys. Compact keys, since a large shop has a million of them.
     captured: BTreeMap<Slot, Money>,
-    /// Which of it was given back.
+    /// Captured keys that were refunded.
     refunded: BTreeSet<Slot>,
-    /// What was declined or voided.
-    refused: BTreeMap<ChargeKey, Standing>,
+    /// Declined and voided keys.
+    refused: BTreeMap<ChargeKey, KeyState>,
 }
 
-/// A key, in the same order, without the padding that a `u128` brings along: 20 bytes instead of 32.
+/// A [`ChargeKey`] of 20 bytes instead of 32, without the padding of a `u128`. It sorts like the key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Slot {
     payment: [u8; 16],
@@ -108,20 +109,20 @@ impl From<Slot> for ChargeKey {
     }
 }
 
-/// A ledger as it was found.
-pub struct Survey {
-    /// What its lines come to that can be read.
+/// Result of reading a possibly damaged ledger.
+pub struct LedgerScan {
+    /// Ledger made of the lines that can be parsed.
     pub ledger: Ledger,
-    /// Lines that are none, from 1 on.
+    /// Numbers of the lines that cannot be parsed, from 1.
     pub malformed: Vec<usize>,
-    /// The last one, if it is cut off.
+    /// Number of the last line if it is torn.
     pub torn: Option<usize>,
-    /// Nothing of it can be read.
+    /// True if the file exists and cannot be read at all.
     pub unreadable: bool,
 }
 
-impl Survey {
-    /// Of a ledger that is there, and cannot be read.
+impl LedgerScan {
+    /// Returns the result for a file that exists and cannot be read.
     #[must_use]
     pub const fn unreadable() -> Self {
         Self { ledger: Ledger::in_memory(), malformed: Vec::new(), torn: None, unreadable: true }
@@ -129,11 +130,11 @@ impl Survey {
 }
 
 impl Ledger {
-    /// Reads the ledger at `path`, all that can be read of it, and changes nothing; none if there is none.
+    /// Reads all parsable lines of the file at `path` without changing it; `None` if there is no file.
     ///
     /// # Errors
-    /// The file's.
-    pub fn survey(path: &Path) -> io::Result<Option<Survey>> {
+    /// I/O errors of the file.
+    pub fn scan(path: &Path) -> io::Result<Option<LedgerScan>> {
         let bytes = match std::fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes?,
@@ -149,24 +150,24 @@ impl Ledger {
             }
         }
         let torn = (whole < text.len()).then_some(lines + 1);
-        Ok(Some(Survey { ledger, malformed, torn, unreadable: false }))
+        Ok(Some(LedgerScan { ledger, malformed, torn, unreadable: false }))
     }
 
-    /// Which keys were captured, in their order.
+    /// Returns all captured keys in order.
     pub fn captured(&self) -> impl Iterator<Item = ChargeKey> {
         self.captured.keys().map(|slot| ChargeKey::from(*slot))
     }
 
-    /// A ledger that nothing outlives, for tests.
+    /// Creates an empty ledger without a file.
     #[must_use]
     pub const fn in_memory() -> Self {
         Self { file: None, captured: BTreeMap::new(), refunded: BTreeSet::new(), refused: BTreeMap::new() }
     }
 
-    /// Opens the ledger at `path`, or begins one.
+    /// Opens the ledger at `path`, creates it if missing, and truncates a torn last line.
     ///
     /// # Errors
-    /// [`LedgerError`]
+    /// [`LedgerError::Io`], or [`LedgerError::Malformed`] for a complete line that cannot be parsed.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let mut text = String::new();
@@ -183,25 +184,25 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// What became of a key.
+    /// Returns the state of a key; `None` if it was never used.
     #[must_use]
-    pub fn standing(&self, key: ChargeKey) -> Option<Standing> {
+    pub fn state(&self, key: ChargeKey) -> Option<KeyState> {
         let slot = Slot::from(key);
         match self.captured.get(&slot) {
-            Some(&amount) => Some(Standing::Captured { amount, refunded: self.refunded.contains(&slot) }),
+            Some(&amount) => Some(KeyState::Captured { amount, refunded: self.refunded.contains(&slot) }),
             None => self.refused.get(&key).cloned(),
         }
     }
 
-    /// Writes an operation down.
+    /// Appends an operation to the file and applies it.
     ///
     /// # Errors
-    /// [`LedgerError::Io`]; then it did not happen.
+    /// [`LedgerError::Io`]; the operation then has no effect.
     pub fn record(&mut self, key: ChargeKey, operation: &Operation) -> Result<(), LedgerError> {
         if let Some(file) = &mut self.file {
             let whole = file.stream_position()?;
             if let Err(error) = file.write_all(line(key, operation).as_bytes()) {
-                // Half a line would swallow the next one.
+                // A partial line would corrupt the next one.
                 file.set_len(whole)?;
                 file.seek(SeekFrom::Start(whole))?;
                 return Err(error.into());
@@ -222,17 +223,17 @@ impl Ledger {
                 self.refunded.insert(slot);
             }
             Operation::Refunded => {}
-            Operation::Declined { code } => self.refuse(key, Standing::Declined { code: code.clone() }),
-            Operation::Voided => self.refuse(key, Standing::Voided),
+            Operation::Declined { code } => self.refuse(key, KeyState::Declined { code: code.clone() }),
+            Operation::Voided => self.refuse(key, KeyState::Voided),
         }
     }
 
-    fn refuse(&mut self, key: ChargeKey, standing: Standing) {
+    fn refuse(&mut self, key: ChargeKey, state: KeyState) {
         self.captured.remove(&key.into());
-        self.refused.insert(key, standing);
+        self.refused.insert(key, state);
     }
 
-    /// Every payment that was ever captured.
+    /// Returns the totals of every payment with at least one capture.
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries: BTreeMap<PaymentId, Entry> = BTreeMap::new();
@@ -255,22 +256,22 @@ impl Ledger {
     }
 }
 
-/// Something the simulator did.
+/// One line of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// It took the money.
+    /// A capture.
     Captured {
-        /// How much.
+        /// Captured amount in KRW.
         amount: Money,
     },
-    /// It gave it back.
+    /// A refund in full.
     Refunded,
-    /// It declined.
+    /// A decline.
     Declined {
-        /// Why.
+        /// Decline code.
         code: String,
     },
-    /// It will never charge this key.
+    /// A void.
     Voided,
 }
 
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_and_a_torn_line_is_cut_off() {
+    fn written_operations_are_read_and_a_torn_line_is_cut() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("simulator.ledger");
         let mut ledger = Ledger::open(&path).unwrap();
@@ -319,20 +320,20 @@ mod tests {
         ledger.record(key(1, 1), &Operation::Refunded).unwrap();
         ledger.record(key(2, 1), &Operation::Declined { code: "card_declined".to_owned() }).unwrap();
         ledger.record(key(3, 1), &Operation::Voided).unwrap();
-        let standings = |ledger: &Ledger| [1, 2, 3].map(|payment| ledger.standing(key(payment, 1)));
-        let before = standings(&ledger);
+        let states = |ledger: &Ledger| [1, 2, 3].map(|payment| ledger.state(key(payment, 1)));
+        let before = states(&ledger);
         assert!(before.iter().all(Option::is_some));
         drop(ledger);
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, [&whole[..], b"captured payment_0000"].concat()).unwrap();
         let ledger = Ledger::open(&path).unwrap();
-        assert_eq!(standings(&ledger), before);
+        assert_eq!(states(&ledger), before);
         assert_eq!(ledger.captured().collect::<Vec<_>>(), [key(1, 1)]);
         assert_eq!(std::fs::read(&path).unwrap(), whole);
     }
 
     #[test]
-    fn a_malformed_line_is_named() {
+    fn a_malformed_line_is_reported_by_number() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("simulator.ledger");
         std::fs::write(&path, format!("voided {} 1\nnonsense\n", PaymentId(1))).unwrap();
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn captures_of_different_attempts_are_counted_honestly() {
+    fn captures_of_all_attempts_are_counted() {
         let mut ledger = Ledger::in_memory();
         for attempt in [1, 2] {
             ledger.record(key(1, attempt), &captured(100)).unwrap();

@@ -9,9 +9,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     domain::Money,
-    gateways::{
+    gateways::payment::{
         AUTHENTICATION_REQUIRED, ChargeKey, GatewayError,
-        http::{broken_off, send, unreadable},
+        http::{no_response, send, unreadable},
     },
 };
 
@@ -146,7 +146,7 @@ impl Answer {
         let answer = send(request).await?;
         let status = answer.status();
         let replayed = answer.headers().get("idempotent-replayed").is_some_and(|value| value == "true");
-        Ok(Self { status, replayed, body: answer.bytes().await.map_err(broken_off)?.to_vec() })
+        Ok(Self { status, replayed, body: answer.bytes().await.map_err(no_response)?.to_vec() })
     }
 
     /// What it says, or why it was refused, if either is clear.

@@ -13,8 +13,8 @@ use reqwest::{Client, Url};
 
 use self::api::{Api, Created, Intent, Refusal, Status, checked, unclear};
 use super::{
-    AUTHENTICATION_REQUIRED, Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod,
-    Sought, Unfit, Voided, ledger, unknown_method,
+    AUTHENTICATION_REQUIRED, Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway,
+    PaymentMethod, PriorCharge, Voided, ledger, unknown_method,
 };
 use crate::domain::Money;
 
@@ -103,7 +103,7 @@ async fn closed(api: &Api, id: &str) -> Result<bool, GatewayError> {
 
 /// The intents of an attempt. The search knows those of any time but the last minute; repeating the first
 /// call knows those of the last day. Where there is none yet, that makes one: it is never confirmed.
-async fn intents(api: &Api, sought: &Sought) -> Result<Vec<String>, GatewayError> {
+async fn intents(api: &Api, sought: &PriorCharge) -> Result<Vec<String>, GatewayError> {
     if let Some(reference) = &sought.reference {
         return Ok(vec![checked(reference.clone())?]);
     }
@@ -140,7 +140,7 @@ async fn charge(api: Api, key: ChargeKey, amount: Money, token: String) -> Resul
     }
 }
 
-async fn find(api: Api, sought: Sought) -> Result<Found, GatewayError> {
+async fn find(api: Api, sought: PriorCharge) -> Result<Found, GatewayError> {
     let mut found = Found::Nothing;
     for id in intents(&api, &sought).await? {
         let intent = api.look_up(&id).await?;
@@ -158,7 +158,7 @@ async fn find(api: Api, sought: Sought) -> Result<Found, GatewayError> {
     Ok(found)
 }
 
-async fn void(api: Api, sought: Sought) -> Result<Voided, GatewayError> {
+async fn void(api: Api, sought: PriorCharge) -> Result<Voided, GatewayError> {
     for id in intents(&api, &sought).await? {
         if closed(&api, &id).await? {
             return Ok(Voided::Captured { reference: id });
@@ -167,7 +167,7 @@ async fn void(api: Api, sought: Sought) -> Result<Voided, GatewayError> {
     Ok(Voided::Settled)
 }
 
-async fn refund(api: Api, sought: Sought) -> Result<(), GatewayError> {
+async fn refund(api: Api, sought: PriorCharge) -> Result<(), GatewayError> {
     let refused = |code: &str| Err(GatewayError::Refused(code.to_owned()));
     for id in intents(&api, &sought).await? {
         let intent = api.look_up(&id).await?;
@@ -199,13 +199,13 @@ impl PaymentGateway for StripeGateway {
         "stripe"
     }
 
-    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit> {
-        let PaymentMethod::Card { token } = method else { return Err(Unfit::NO_CARD) };
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), InvalidMethod> {
+        let PaymentMethod::Card { token } = method else { return Err(InvalidMethod::NOT_A_CARD) };
         let plain = token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let kind = token.strip_prefix("pm_").or_else(|| token.strip_prefix("tok_"));
         let fits = kind.is_some_and(|rest| !rest.is_empty()) && plain && token.len() <= TOKEN_MAX;
         let rule = "must be one of Stripe's: pm_… or tok_…, at most 255 characters";
-        fits.then_some(()).ok_or(Unfit { field: "token", rule })
+        fits.then_some(()).ok_or(InvalidMethod { field: "token", rule })
     }
 
     fn needs_checkout(&self) -> bool {
@@ -218,17 +218,17 @@ impl PaymentGateway for StripeGateway {
         self.call(|api| charge(api, key, amount, token))
     }
 
-    fn find(&self, sought: &Sought) -> Call<Found> {
+    fn find(&self, sought: &PriorCharge) -> Call<Found> {
         let sought = sought.clone();
         self.call(|api| find(api, sought))
     }
 
-    fn refund(&self, sought: &Sought) -> Call<()> {
+    fn refund(&self, sought: &PriorCharge) -> Call<()> {
         let sought = sought.clone();
         self.call(|api| refund(api, sought))
     }
 
-    fn void(&self, sought: &Sought) -> Call<Voided> {
+    fn void(&self, sought: &PriorCharge) -> Call<Voided> {
         let sought = sought.clone();
         self.call(|api| void(api, sought))
     }

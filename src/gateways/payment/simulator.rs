@@ -1,7 +1,7 @@
-//! The payment simulator: a gateway in the process, with a ledger of its own.
+//! The payment simulator: an in-process gateway with its own ledger.
 //!
-//! What it does follows from the card's token, as with Stripe's test cards. A call that was sent is
-//! carried out even if the caller no longer waits, as with any real gateway: so each runs as a task.
+//! The card token selects its behaviour, as with Stripe's test cards. Each call runs as a task: like a real
+//! gateway, it carries out a request even if the caller no longer waits.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,30 +12,31 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{
-    Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Sought, Unfit, Voided,
-    ledger::{Entry, Ledger, LedgerError, Operation, Standing},
+    Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway, PaymentMethod, PriorCharge,
+    Voided,
+    ledger::{Entry, KeyState, Ledger, LedgerError, Operation},
     unknown_method,
 };
 use crate::domain::Money;
 
-/// How the simulator behaves.
+/// Simulator settings for latency, capacity and faults.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Behaviour {
-    /// How long a call takes.
+    /// Mean duration of a call, in ms.
     pub latency_ms: u64,
-    /// By how much that varies, up and down.
+    /// Maximum deviation from the mean in both directions, in ms.
     pub jitter_ms: u64,
-    /// How many calls it serves at once; 0 is no bound. The others wait inside.
+    /// Maximum number of concurrent calls; further calls wait. 0 means no limit.
     pub capacity: usize,
-    /// How many charges of 0 ..= 1 fail without being carried out.
+    /// Share of charges that fail without being carried out, 0 to 1.
     pub error_rate: f64,
-    /// How many are declined.
+    /// Share of charges that are declined, 0 to 1.
     pub decline_rate: f64,
-    /// How many are carried out, and never answered.
+    /// Share of charges that are carried out and never answered, 0 to 1.
     pub drop_rate: f64,
-    /// Refuse every refund for good.
+    /// True if every refund is refused for good.
     pub refuse_refunds: bool,
-    /// Answer nothing at all.
+    /// True if no call is answered or carried out.
     pub hang: bool,
 }
 
@@ -54,10 +55,10 @@ impl Default for Behaviour {
     }
 }
 
-/// At least so long takes `tok_slow`, in ms.
+/// Minimum duration of a charge with `tok_slow`, in ms.
 const SLOW_MIN_MS: u64 = 700;
 
-/// What a token stands for.
+/// Scripted result of a card token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Script {
     Approve,
@@ -82,7 +83,7 @@ impl Script {
     }
 }
 
-/// The simulator. Cheap to clone.
+/// The payment simulator. Cheap to clone.
 #[derive(Clone)]
 pub struct Simulator {
     inner: Arc<Inner>,
@@ -95,7 +96,7 @@ struct Inner {
 }
 
 impl Simulator {
-    /// A simulator with this ledger and this behaviour; `seed` decides its jitter and its rates.
+    /// Creates a simulator. `seed` determines jitter and random faults.
     #[must_use]
     pub fn new(ledger: Ledger, behaviour: Behaviour, seed: u64) -> Self {
         let inner = Inner {
@@ -108,30 +109,30 @@ impl Simulator {
         simulator
     }
 
-    /// Behaves like this from the next call on.
+    /// Changes the behaviour, from the next call on.
     pub fn set_behaviour(&self, behaviour: Behaviour) {
         let bound = (behaviour.capacity > 0).then(|| Arc::new(Semaphore::new(behaviour.capacity)));
         *lock(&self.inner.behaviour) = (behaviour, bound);
     }
 
-    /// How it behaves.
+    /// Returns the current behaviour.
     #[must_use]
     pub fn behaviour(&self) -> Behaviour {
         lock(&self.inner.behaviour).0
     }
 
-    /// Runs `work` when it is its turn and its time has passed, whether or not anybody still waits.
-    /// `None` means that it is carried out, and never answered.
+    /// Runs `work` after waiting for capacity and latency, even if the caller no longer waits. `None` from
+    /// `work` leaves the call unanswered.
     fn serve<T: Send + 'static>(
         &self,
         latency_ms: impl FnOnce(u64) -> u64 + Send + 'static,
         work: impl FnOnce(&Inner, Behaviour) -> Option<Result<T, GatewayError>> + Send + 'static,
     ) -> Call<T> {
         let inner = Arc::clone(&self.inner);
-        let (mut answer, answered) = oneshot::channel();
+        let (mut sender, receiver) = oneshot::channel();
         tokio::spawn(async move {
             let (behaviour, bound) = lock(&inner.behaviour).clone();
-            let _turn = match &bound {
+            let _permit = match &bound {
                 Some(bound) => Some(bound.acquire().await),
                 None => None,
             };
@@ -141,13 +142,13 @@ impl Simulator {
             }
             let result = if behaviour.hang { None } else { work(&inner, behaviour) };
             match result {
-                Some(result) => drop(answer.send(result)),
-                None => answer.closed().await,
+                Some(result) => drop(sender.send(result)),
+                None => sender.closed().await,
             }
         });
         Box::pin(async move {
-            let dropped = || GatewayError::Unknown("the simulator ended".to_owned());
-            answered.await.unwrap_or_else(|_| Err(dropped()))
+            let dropped = || GatewayError::Unknown("the simulator stopped".to_owned());
+            receiver.await.unwrap_or_else(|_| Err(dropped()))
         })
     }
 }
@@ -156,7 +157,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn unwritten(error: LedgerError) -> GatewayError {
+fn not_recorded(error: LedgerError) -> GatewayError {
     GatewayError::Unknown(error.to_string())
 }
 
@@ -175,18 +176,18 @@ impl Inner {
 
     fn charge(&self, key: ChargeKey, amount: Money, script: Script) -> Result<Charged, GatewayError> {
         let mut ledger = lock(&self.ledger);
-        match ledger.standing(key) {
-            Some(Standing::Captured { .. }) => return Ok(approved(key)),
-            Some(Standing::Declined { code }) => return Ok(Charged::Declined { code }),
-            Some(Standing::Voided) => return Ok(Charged::Declined { code: "voided".to_owned() }),
+        match ledger.state(key) {
+            Some(KeyState::Captured { .. }) => return Ok(approved(key)),
+            Some(KeyState::Declined { code }) => return Ok(Charged::Declined { code }),
+            Some(KeyState::Voided) => return Ok(Charged::Declined { code: "voided".to_owned() }),
             None => {}
         }
         if script == Script::Decline {
             let code = "card_declined".to_owned();
-            ledger.record(key, &Operation::Declined { code: code.clone() }).map_err(unwritten)?;
+            ledger.record(key, &Operation::Declined { code: code.clone() }).map_err(not_recorded)?;
             return Ok(Charged::Declined { code });
         }
-        ledger.record(key, &Operation::Captured { amount }).map_err(unwritten)?;
+        ledger.record(key, &Operation::Captured { amount }).map_err(not_recorded)?;
         Ok(approved(key))
     }
 }
@@ -199,41 +200,41 @@ fn approved(key: ChargeKey) -> Charged {
     Charged::Approved { reference: reference(key) }
 }
 
-/// A key alone is enough for it.
+/// Calls that need no [`PriorCharge`], since the simulator knows charges by key alone.
 impl Simulator {
-    /// What became of a charge under this key.
-    pub fn found(&self, key: ChargeKey) -> Call<Found> {
+    /// Looks up the charge with this key.
+    pub fn find_key(&self, key: ChargeKey) -> Call<Found> {
         self.serve(
             |ms| ms,
             move |inner, _| {
-                Some(Ok(match lock(&inner.ledger).standing(key) {
-                    Some(Standing::Captured { amount, refunded }) => Found::Captured {
+                Some(Ok(match lock(&inner.ledger).state(key) {
+                    Some(KeyState::Captured { amount, refunded }) => Found::Captured {
                         reference: reference(key),
                         refunded: if refunded { amount } else { Money::ZERO },
                     },
-                    Some(Standing::Declined { code }) => Found::Declined { code },
-                    Some(Standing::Voided) | None => Found::Nothing,
+                    Some(KeyState::Declined { code }) => Found::Declined { code },
+                    Some(KeyState::Voided) | None => Found::Nothing,
                 }))
             },
         )
     }
 
-    /// Gives back the capture under this key.
-    pub fn refunded(&self, key: ChargeKey, amount: Money) -> Call<()> {
+    /// Refunds the capture with this key.
+    pub fn refund_key(&self, key: ChargeKey, amount: Money) -> Call<()> {
         self.serve(
             |ms| ms,
             move |inner, behaviour| {
                 let mut ledger = lock(&inner.ledger);
-                Some(match ledger.standing(key) {
+                Some(match ledger.state(key) {
                     _ if behaviour.refuse_refunds => Err(GatewayError::Refused("refund_refused".to_owned())),
-                    Some(Standing::Captured { refunded: true, .. }) => Ok(()),
-                    Some(Standing::Captured { amount: captured, refunded: false }) if captured == amount => {
-                        ledger.record(key, &Operation::Refunded).map_err(unwritten)
+                    Some(KeyState::Captured { refunded: true, .. }) => Ok(()),
+                    Some(KeyState::Captured { amount: captured, refunded: false }) if captured == amount => {
+                        ledger.record(key, &Operation::Refunded).map_err(not_recorded)
                     }
-                    Some(Standing::Captured { .. }) => {
+                    Some(KeyState::Captured { .. }) => {
                         Err(GatewayError::Refused("amount_mismatch".to_owned()))
                     }
-                    Some(Standing::Declined { .. } | Standing::Voided) | None => {
+                    Some(KeyState::Declined { .. } | KeyState::Voided) | None => {
                         Err(GatewayError::Refused("not_captured".to_owned()))
                     }
                 })
@@ -241,17 +242,17 @@ impl Simulator {
         )
     }
 
-    /// Makes sure that this key will never be charged.
-    pub fn voided(&self, key: ChargeKey) -> Call<Voided> {
+    /// Makes sure that this key is never charged.
+    pub fn void_key(&self, key: ChargeKey) -> Call<Voided> {
         self.serve(
             |ms| ms,
             move |inner, _| {
                 let mut ledger = lock(&inner.ledger);
-                Some(match ledger.standing(key) {
-                    Some(Standing::Captured { .. }) => Ok(Voided::Captured { reference: reference(key) }),
-                    Some(Standing::Declined { .. } | Standing::Voided) => Ok(Voided::Settled),
+                Some(match ledger.state(key) {
+                    Some(KeyState::Captured { .. }) => Ok(Voided::Captured { reference: reference(key) }),
+                    Some(KeyState::Declined { .. } | KeyState::Voided) => Ok(Voided::Settled),
                     None => {
-                        ledger.record(key, &Operation::Voided).map(|()| Voided::Settled).map_err(unwritten)
+                        ledger.record(key, &Operation::Voided).map(|()| Voided::Settled).map_err(not_recorded)
                     }
                 })
             },
@@ -264,10 +265,10 @@ impl PaymentGateway for Simulator {
         "simulator"
     }
 
-    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit> {
-        let PaymentMethod::Card { token } = method else { return Err(Unfit::NO_CARD) };
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), InvalidMethod> {
+        let PaymentMethod::Card { token } = method else { return Err(InvalidMethod::NOT_A_CARD) };
         let rule = "must be tok_ok, tok_decline, tok_slow, tok_timeout, tok_error or tok_lost_response";
-        Script::of(token).map(drop).ok_or(Unfit { field: "token", rule })
+        Script::of(token).map(drop).ok_or(InvalidMethod { field: "token", rule })
     }
 
     fn needs_checkout(&self) -> bool {
@@ -295,16 +296,16 @@ impl PaymentGateway for Simulator {
         })
     }
 
-    fn find(&self, sought: &Sought) -> Call<Found> {
-        self.found(sought.key)
+    fn find(&self, charge: &PriorCharge) -> Call<Found> {
+        self.find_key(charge.key)
     }
 
-    fn refund(&self, sought: &Sought) -> Call<()> {
-        self.refunded(sought.key, sought.amount)
+    fn refund(&self, charge: &PriorCharge) -> Call<()> {
+        self.refund_key(charge.key, charge.amount)
     }
 
-    fn void(&self, sought: &Sought) -> Call<Voided> {
-        self.voided(sought.key)
+    fn void(&self, charge: &PriorCharge) -> Call<Voided> {
+        self.void_key(charge.key)
     }
 
     fn ledger(&self) -> Option<Vec<Entry>> {

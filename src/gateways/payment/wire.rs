@@ -1,25 +1,25 @@
-//! The protocol of provider `http`, as both sides write it: `docs/gateway.md` tells it to operators.
+//! Messages of the protocol of provider `http` (`docs/gateway.md`), shared by client and simulator server.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ChargeKey, PaymentMethod};
 use crate::domain::{Money, PaymentId};
 
-/// What a charge is paid with.
+/// Payment method of a charge.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "UPPERCASE", deny_unknown_fields)]
-pub enum Method {
+pub enum MethodBody {
     /// A card.
     Card {
-        /// The gateway's token.
+        /// Card token issued by the gateway.
         token: String,
     },
 }
 
-impl TryFrom<&PaymentMethod> for Method {
+impl TryFrom<&PaymentMethod> for MethodBody {
     type Error = ();
 
-    /// Other methods have a provider of their own.
+    /// Fails for methods that belong to another provider.
     fn try_from(method: &PaymentMethod) -> Result<Self, ()> {
         match method {
             PaymentMethod::Card { token } => Ok(Self::Card { token: token.clone() }),
@@ -28,77 +28,77 @@ impl TryFrom<&PaymentMethod> for Method {
     }
 }
 
-impl From<Method> for PaymentMethod {
-    fn from(method: Method) -> Self {
-        let Method::Card { token } = method;
+impl From<MethodBody> for PaymentMethod {
+    fn from(method: MethodBody) -> Self {
+        let MethodBody::Card { token } = method;
         Self::Card { token }
     }
 }
 
-/// The only currency there is.
+/// Currency code; only won is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Currency {
-    /// Korean won; it has no smaller unit.
+    /// Korean won, which has no minor unit.
     #[serde(rename = "KRW")]
     Krw,
 }
 
-/// `PUT /charges/{key}`
+/// Body of `PUT /charges/{key}`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ChargeOrder {
-    /// In won.
+pub struct ChargeRequest {
+    /// Amount in KRW.
     pub amount: Money,
-    /// Which won.
+    /// Currency of the amount.
     pub currency: Currency,
-    /// What it is paid with.
-    pub payment_method: Method,
+    /// Payment method to charge.
+    pub payment_method: MethodBody,
 }
 
-/// `POST /charges/{key}/refund`
+/// Body of `POST /charges/{key}/refund`.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RefundOrder {
-    /// In won.
+pub struct RefundRequest {
+    /// Amount in KRW.
     pub amount: Money,
-    /// Which won.
+    /// Currency of the amount.
     pub currency: Currency,
 }
 
-/// What became of a charge.
+/// Body of a response about a charge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "UPPERCASE", rename_all_fields = "camelCase")]
-pub enum Charge {
+pub enum ChargeBody {
     /// The money was captured.
     Captured {
-        /// The gateway's own name for the capture.
+        /// Gateway's id of the capture.
         reference: String,
-        /// How much of it was given back since, in won.
+        /// Amount refunded since, in KRW.
         refunded: Money,
     },
-    /// It was declined, for good.
+    /// The charge was declined for good.
     Declined {
-        /// Why.
+        /// Decline code.
         code: String,
     },
-    /// It was voided: it never was, and never will be captured.
+    /// The charge was voided: it was not captured and never will be.
     Voided,
 }
 
-/// Why something was refused.
+/// Body of an error response.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Refusal {
-    /// As a word, such as `not_found`.
+pub struct ErrorBody {
+    /// Error code, such as `not_found`.
     pub code: String,
 }
 
-/// The code of a refusal because nothing is known under this key.
+/// Error code of a look-up of an unknown charge key.
 pub const NOT_FOUND: &str = "not_found";
 
 impl std::str::FromStr for ChargeKey {
     type Err = ();
 
-    /// Reads what `Display` writes, and nothing else: the payment's id, a hyphen, the attempt.
+    /// Parses exactly what `Display` writes: payment id, hyphen, attempt.
     fn from_str(text: &str) -> Result<Self, ()> {
         let (payment, attempt) = text.rsplit_once('-').ok_or(())?;
         let payment = PaymentId::parse(payment).map_err(|_| ())?;
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_as_it_is_written_and_no_other_way() {
+    fn only_the_displayed_form_of_a_key_is_parsed() {
         let key = ChargeKey { payment: PaymentId(1), attempt: 12 };
         assert_eq!(key.to_string().parse(), Ok(key));
         for attempt in ["", "+1", "-1", "01", " 1", "1 ", "4294967296"] {

@@ -19,10 +19,10 @@ use serde_json::json;
 
 use self::payment::{Payment, Refusal, Stage};
 use super::{
-    Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Sought, Unfit, Voided,
-    ledger, unknown_method,
+    Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway, PaymentMethod, PriorCharge,
+    Voided, ledger, unknown_method,
 };
-use crate::{domain::Money, gateways::http::sent};
+use crate::{domain::Money, gateways::payment::http::fetch};
 
 /// Where Toss Payments is.
 pub const URL: &str = "https://api.tosspayments.com";
@@ -102,7 +102,7 @@ impl Inner {
     /// What the provider knows of the payment that an attempt was sent for; without its name, of the order.
     /// Whoever closes a window and opens another one has two payments for one order, and which of them a look
     /// at the order shows is not said.
-    async fn look(&self, sought: &Sought) -> Result<Option<Payment>, GatewayError> {
+    async fn look(&self, sought: &PriorCharge) -> Result<Option<Payment>, GatewayError> {
         let order = sought.key.to_string();
         let path = match &sought.reference {
             Some(payment_key) => vec![payment_key.as_str()],
@@ -148,8 +148,8 @@ impl Inner {
         answered(self.post(&[&payment.payment_key, "cancel"], key, &body)).await
     }
 
-    async fn refund(&self, sought: &Sought) -> Result<(), GatewayError> {
-        let Sought { key, amount, .. } = *sought;
+    async fn refund(&self, sought: &PriorCharge) -> Result<(), GatewayError> {
+        let PriorCharge { key, amount, .. } = *sought;
         let Some(payment) = self.look(sought).await? else {
             return Err(GatewayError::Refused(codes::NO_PAYMENT.to_owned()));
         };
@@ -197,7 +197,7 @@ impl Inner {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn void(&self, sought: &Sought) -> Result<Voided, GatewayError> {
+    async fn void(&self, sought: &PriorCharge) -> Result<Voided, GatewayError> {
         let Some(payment) = self.look(sought).await? else { return Ok(Voided::Unsupported) };
         match payment.stage() {
             Stage::Captured { .. } => Ok(Voided::Captured { reference: payment.payment_key }),
@@ -219,7 +219,7 @@ impl Inner {
 
 /// Sends a request, and reads the payment that it is answered with.
 async fn answered(request: RequestBuilder) -> Result<Payment, Failed> {
-    let (status, body) = sent(request).await.map_err(|error| Failed::unclear(error.to_string()))?;
+    let (status, body) = fetch(request).await.map_err(|error| Failed::unclear(error.to_string()))?;
     // What cannot be read is not told: it may hold what must not be logged.
     let unread = || Failed::unclear(format!("status {status}, and nothing clear"));
     if status == StatusCode::OK {
@@ -245,15 +245,15 @@ impl PaymentGateway for TossGateway {
         "toss"
     }
 
-    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit> {
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), InvalidMethod> {
         let PaymentMethod::Toss { payment_key, .. } = method else {
             let rule = "must be TOSS, with the payment provider of this server";
-            return Err(Unfit { field: "type", rule });
+            return Err(InvalidMethod { field: "type", rule });
         };
         let printable = payment_key.bytes().all(|byte| byte.is_ascii_graphic());
         let fits = (1..=PAYMENT_KEY_MAX).contains(&payment_key.len()) && printable;
         let rule = "must have 1 to 200 printable ASCII characters";
-        fits.then_some(()).ok_or(Unfit { field: "paymentKey", rule })
+        fits.then_some(()).ok_or(InvalidMethod { field: "paymentKey", rule })
     }
 
     fn needs_checkout(&self) -> bool {
@@ -266,7 +266,7 @@ impl PaymentGateway for TossGateway {
         self.call(|inner| async move { inner.confirm(key, amount, payment_key).await })
     }
 
-    fn find(&self, sought: &Sought) -> Call<Found> {
+    fn find(&self, sought: &PriorCharge) -> Call<Found> {
         let sought = sought.clone();
         self.call(|inner| async move {
             let Some(payment) = inner.look(&sought).await? else { return Ok(Found::Nothing) };
@@ -281,12 +281,12 @@ impl PaymentGateway for TossGateway {
         })
     }
 
-    fn refund(&self, sought: &Sought) -> Call<()> {
+    fn refund(&self, sought: &PriorCharge) -> Call<()> {
         let sought = sought.clone();
         self.call(|inner| async move { inner.refund(&sought).await })
     }
 
-    fn void(&self, sought: &Sought) -> Call<Voided> {
+    fn void(&self, sought: &PriorCharge) -> Call<Voided> {
         let sought = sought.clone();
         self.call(|inner| async move { inner.void(&sought).await })
     }

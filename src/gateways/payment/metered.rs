@@ -1,12 +1,12 @@
-//! A payment gateway whose calls are counted: which, how each ended, how long it took.
+//! Wraps a payment gateway and records metrics and a trace span for each call.
 
 use std::{sync::Arc, time::Instant};
 
 use tracing::{Instrument as _, Span, debug_span, field};
 
 use super::{
-    Call, ChargeKey, Charged, Found, GatewayError, PaymentGateway, PaymentMethod, Sought, Unfit, Voided,
-    ledger,
+    Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway, PaymentMethod, PriorCharge,
+    Voided, ledger,
 };
 use crate::{
     domain::Money,
@@ -14,21 +14,20 @@ use crate::{
     trace::{self, TraceContext},
 };
 
-/// The bounds of a call's duration, in s. A call is slow from 0.61 on, unless told otherwise.
+/// Histogram bounds of call duration, in seconds. Slow from 0.61 s on (default `slow_call_ms`).
 const BOUNDS_S: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.61, 0.8, 2.0, 10.0];
 
-/// What a gateway is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operation {
+enum CallKind {
     Charge,
     Find,
     Refund,
     Void,
 }
 
-/// How a call ended.
+/// Value of the metric label `outcome`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum CallOutcome {
     Approved,
     Declined,
     Captured,
@@ -40,7 +39,7 @@ enum Outcome {
     Unknown,
 }
 
-impl Operation {
+impl CallKind {
     const ALL: [Self; 4] = [Self::Charge, Self::Find, Self::Refund, Self::Void];
 
     const fn as_str(self) -> &'static str {
@@ -53,7 +52,7 @@ impl Operation {
     }
 }
 
-impl Outcome {
+impl CallOutcome {
     const ALL: [Self; 9] = [
         Self::Approved,
         Self::Declined,
@@ -81,51 +80,49 @@ impl Outcome {
     }
 }
 
-/// What was counted of one operation.
-struct Calls {
-    outcomes: [Counter; Outcome::ALL.len()],
+struct CallCounts {
+    outcomes: [Counter; CallOutcome::ALL.len()],
     took: Histogram,
 }
 
-impl Default for Calls {
+impl Default for CallCounts {
     fn default() -> Self {
         Self { outcomes: Default::default(), took: Histogram::new(&BOUNDS_S) }
     }
 }
 
-/// Calls of one operation at one provider.
+/// Metrics of one operation at one provider.
 #[derive(Clone, Debug)]
-pub struct CallFigures {
-    /// The provider.
+pub struct CallMetrics {
+    /// Name of the provider.
     pub provider: &'static str,
     /// `charge`, `find`, `refund` or `void`.
     pub operation: &'static str,
-    /// How often each outcome came, if it did.
+    /// Calls by outcome; outcomes that never occurred are left out.
     pub outcomes: Vec<(&'static str, u64)>,
-    /// How long they took, in s.
+    /// Distribution of call duration, in seconds.
     pub took: Observed,
 }
 
-/// A gateway whose calls are counted.
-pub(super) struct Counted {
+pub(super) struct MeteredGateway {
     gateway: Arc<dyn PaymentGateway>,
-    calls: Arc<[Calls; Operation::ALL.len()]>,
+    calls: Arc<[CallCounts; CallKind::ALL.len()]>,
 }
 
-impl Counted {
+impl MeteredGateway {
     pub(super) fn new(gateway: Arc<dyn PaymentGateway>) -> Self {
         Self { gateway, calls: Arc::default() }
     }
 
-    /// What was counted of each operation that was asked for.
-    pub(super) fn figures(&self) -> impl Iterator<Item = CallFigures> {
-        Operation::ALL.into_iter().filter_map(|operation| {
+    /// Returns metrics of the operations that were called at least once.
+    pub(super) fn metrics(&self) -> impl Iterator<Item = CallMetrics> {
+        CallKind::ALL.into_iter().filter_map(|operation| {
             let calls = &self.calls[operation as usize];
             let outcomes =
-                Outcome::ALL.map(|outcome| (outcome.as_str(), calls.outcomes[outcome as usize].so_far()));
+                CallOutcome::ALL.map(|outcome| (outcome.as_str(), calls.outcomes[outcome as usize].so_far()));
             let outcomes: Vec<_> = outcomes.into_iter().filter(|(_, count)| *count > 0).collect();
             let (provider, operation) = (self.gateway.provider(), operation.as_str());
-            (!outcomes.is_empty()).then(|| CallFigures {
+            (!outcomes.is_empty()).then(|| CallMetrics {
                 provider,
                 operation,
                 outcomes,
@@ -134,33 +131,34 @@ impl Counted {
         })
     }
 
-    fn counted<T: Send + 'static>(
+    fn measured<T: Send + 'static>(
         &self,
-        operation: Operation,
+        operation: CallKind,
         call: Call<T>,
-        told: fn(&T) -> Outcome,
+        outcome_of: fn(&T) -> CallOutcome,
     ) -> Call<T> {
         let calls = Arc::clone(&self.calls);
-        let running = Running { calls, operation, began: figures::now(), ended: Outcome::Unknown };
-        let counted = async move {
-            let answer = call.await;
-            let ended = match &answer {
-                Ok(answer) => told(answer),
-                Err(GatewayError::Refused(_)) => Outcome::Refused,
-                Err(GatewayError::Unknown(_)) => Outcome::Unknown,
+        let measurement =
+            Measurement { calls, operation, began: figures::now(), ended: CallOutcome::Unknown };
+        let measured = async move {
+            let result = call.await;
+            let ended = match &result {
+                Ok(value) => outcome_of(value),
+                Err(GatewayError::Refused(_)) => CallOutcome::Refused,
+                Err(GatewayError::Unknown(_)) => CallOutcome::Unknown,
             };
             Span::current().record("outcome", ended.as_str());
-            running.end(ended);
-            answer
+            measurement.end(ended);
+            result
         };
-        let Some(context) = TraceContext::current() else { return Box::pin(counted) };
+        let Some(context) = TraceContext::current() else { return Box::pin(measured) };
         let span = self.span(operation, context);
-        // What it sends says that it comes from here.
+        // Requests sent by the call carry this span as their parent.
         let context = trace::place_of(&span, context);
-        Box::pin(context.within(counted).instrument(span))
+        Box::pin(context.within(measured).instrument(span))
     }
 
-    fn span(&self, operation: Operation, context: TraceContext) -> Span {
+    fn span(&self, operation: CallKind, context: TraceContext) -> Span {
         let (provider, operation, correlation) =
             (self.gateway.provider(), operation.as_str(), context.correlation);
         let outcome = field::Empty;
@@ -170,21 +168,21 @@ impl Counted {
     }
 }
 
-/// A call under way. Dropped before it has an answer, it ended unknown: whoever waited has given up.
-struct Running {
-    calls: Arc<[Calls; Operation::ALL.len()]>,
-    operation: Operation,
+/// Measures one call. If the caller drops it before the result, it counts as `unknown`.
+struct Measurement {
+    calls: Arc<[CallCounts; CallKind::ALL.len()]>,
+    operation: CallKind,
     began: Instant,
-    ended: Outcome,
+    ended: CallOutcome,
 }
 
-impl Running {
-    fn end(mut self, ended: Outcome) {
+impl Measurement {
+    fn end(mut self, ended: CallOutcome) {
         self.ended = ended;
     }
 }
 
-impl Drop for Running {
+impl Drop for Measurement {
     fn drop(&mut self) {
         let calls = &self.calls[self.operation as usize];
         calls.outcomes[self.ended as usize].count();
@@ -192,12 +190,12 @@ impl Drop for Running {
     }
 }
 
-impl PaymentGateway for Counted {
+impl PaymentGateway for MeteredGateway {
     fn provider(&self) -> &'static str {
         self.gateway.provider()
     }
 
-    fn accepts(&self, method: &PaymentMethod) -> Result<(), Unfit> {
+    fn accepts(&self, method: &PaymentMethod) -> Result<(), InvalidMethod> {
         self.gateway.accepts(method)
     }
 
@@ -206,29 +204,29 @@ impl PaymentGateway for Counted {
     }
 
     fn charge(&self, key: ChargeKey, amount: Money, method: &PaymentMethod) -> Call<Charged> {
-        self.counted(Operation::Charge, self.gateway.charge(key, amount, method), |charged| match charged {
-            Charged::Approved { .. } => Outcome::Approved,
-            Charged::Declined { .. } => Outcome::Declined,
+        self.measured(CallKind::Charge, self.gateway.charge(key, amount, method), |charged| match charged {
+            Charged::Approved { .. } => CallOutcome::Approved,
+            Charged::Declined { .. } => CallOutcome::Declined,
         })
     }
 
-    fn find(&self, sought: &Sought) -> Call<Found> {
-        self.counted(Operation::Find, self.gateway.find(sought), |found| match found {
-            Found::Captured { .. } => Outcome::Captured,
-            Found::Declined { .. } => Outcome::Declined,
-            Found::Nothing => Outcome::Nothing,
+    fn find(&self, charge: &PriorCharge) -> Call<Found> {
+        self.measured(CallKind::Find, self.gateway.find(charge), |found| match found {
+            Found::Captured { .. } => CallOutcome::Captured,
+            Found::Declined { .. } => CallOutcome::Declined,
+            Found::Nothing => CallOutcome::Nothing,
         })
     }
 
-    fn refund(&self, sought: &Sought) -> Call<()> {
-        self.counted(Operation::Refund, self.gateway.refund(sought), |()| Outcome::Done)
+    fn refund(&self, charge: &PriorCharge) -> Call<()> {
+        self.measured(CallKind::Refund, self.gateway.refund(charge), |()| CallOutcome::Done)
     }
 
-    fn void(&self, sought: &Sought) -> Call<Voided> {
-        self.counted(Operation::Void, self.gateway.void(sought), |voided| match voided {
-            Voided::Settled => Outcome::Settled,
-            Voided::Captured { .. } => Outcome::Captured,
-            Voided::Unsupported => Outcome::Unsupported,
+    fn void(&self, charge: &PriorCharge) -> Call<Voided> {
+        self.measured(CallKind::Void, self.gateway.void(charge), |voided| match voided {
+            Voided::Settled => CallOutcome::Settled,
+            Voided::Captured { .. } => CallOutcome::Captured,
+            Voided::Unsupported => CallOutcome::Unsupported,
         })
     }
 

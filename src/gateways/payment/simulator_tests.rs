@@ -1,4 +1,4 @@
-//! What the simulator promises, token by token.
+//! Tests of the payment simulator: tokens, idempotency, capacity.
 
 use super::*;
 use crate::domain::PaymentId;
@@ -18,7 +18,7 @@ fn captures(simulator: &Simulator) -> u32 {
     simulator.ledger().unwrap().iter().map(|entry| entry.captures).sum()
 }
 
-async fn waits_in_vain<T>(call: Call<T>) -> bool {
+async fn is_never_answered<T>(call: Call<T>) -> bool {
     tokio::time::timeout(Duration::from_secs(3_600), call).await.is_err()
 }
 
@@ -31,9 +31,9 @@ async fn each_token_does_what_it_stands_for() {
     assert_eq!(gateway.charge(key(2), FEE, &card("tok_decline")).await, Ok(declined));
     let error = GatewayError::Unknown("500".to_owned());
     assert_eq!(gateway.charge(key(3), FEE, &card("tok_error")).await, Err(error));
-    assert!(waits_in_vain(gateway.charge(key(4), FEE, &card("tok_timeout"))).await);
+    assert!(is_never_answered(gateway.charge(key(4), FEE, &card("tok_timeout"))).await);
     assert_eq!(captures(&gateway), 1);
-    assert!(waits_in_vain(gateway.charge(key(5), FEE, &card("tok_lost_response"))).await);
+    assert!(is_never_answered(gateway.charge(key(5), FEE, &card("tok_lost_response"))).await);
     assert_eq!(captures(&gateway), 2);
 }
 
@@ -55,45 +55,45 @@ async fn a_key_is_charged_once_and_refunded_once() {
         assert_eq!(gateway.charge(KEY, FEE, &card("tok_ok")).await, Ok(approved(KEY)));
     }
     for _ in 0..2 {
-        assert_eq!(gateway.refunded(KEY, FEE).await, Ok(()));
+        assert_eq!(gateway.refund_key(KEY, FEE).await, Ok(()));
     }
     let [entry] = &gateway.ledger().unwrap()[..] else { panic!("one payment") };
     assert_eq!((entry.captures, entry.refunds), (1, 1));
-    assert!(matches!(gateway.found(KEY).await, Ok(Found::Captured { refunded: FEE, .. })));
+    assert!(matches!(gateway.find_key(KEY).await, Ok(Found::Captured { refunded: FEE, .. })));
 }
 
 #[tokio::test]
 async fn a_voided_key_is_never_charged() {
     let gateway = simulator(Behaviour::default());
-    assert_eq!(gateway.found(KEY).await, Ok(Found::Nothing));
-    assert_eq!(gateway.voided(KEY).await, Ok(Voided::Settled));
+    assert_eq!(gateway.find_key(KEY).await, Ok(Found::Nothing));
+    assert_eq!(gateway.void_key(KEY).await, Ok(Voided::Settled));
     let declined = Charged::Declined { code: "voided".to_owned() };
     assert_eq!(gateway.charge(KEY, FEE, &card("tok_ok")).await, Ok(declined));
     assert_eq!(captures(&gateway), 0);
 }
 
 #[tokio::test]
-async fn what_was_captured_cannot_be_voided_and_what_was_not_cannot_be_refunded() {
+async fn captured_keys_cannot_be_voided_and_others_not_refunded() {
     let gateway = simulator(Behaviour::default());
-    assert!(matches!(gateway.refunded(KEY, FEE).await, Err(GatewayError::Refused(_))));
+    assert!(matches!(gateway.refund_key(KEY, FEE).await, Err(GatewayError::Refused(_))));
     gateway.charge(KEY, FEE, &card("tok_ok")).await.unwrap();
-    assert_eq!(gateway.voided(KEY).await, Ok(Voided::Captured { reference: reference(KEY) }));
-    assert!(matches!(gateway.refunded(KEY, Money::won(1)).await, Err(GatewayError::Refused(_))));
+    assert_eq!(gateway.void_key(KEY).await, Ok(Voided::Captured { reference: reference(KEY) }));
+    assert!(matches!(gateway.refund_key(KEY, Money::won(1)).await, Err(GatewayError::Refused(_))));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_charge_goes_on_when_nobody_waits_for_it_any_more() {
+async fn an_abandoned_charge_is_carried_out() {
     let gateway = simulator(Behaviour { latency_ms: 100, ..Behaviour::default() });
     drop(gateway.charge(KEY, FEE, &card("tok_ok")));
     tokio::time::advance(Duration::from_millis(50)).await;
     // The next call through the same latency ends after the first one has.
-    gateway.found(ChargeKey { attempt: 9, ..KEY }).await.unwrap();
+    gateway.find_key(ChargeKey { attempt: 9, ..KEY }).await.unwrap();
     assert_eq!(captures(&gateway), 1);
 }
 
 #[tokio::test(start_paused = true)]
 #[expect(clippy::disallowed_methods, reason = "tokio's clock, paused")]
-async fn calls_beyond_its_capacity_wait_inside() {
+async fn calls_beyond_capacity_wait() {
     let gateway = simulator(Behaviour { latency_ms: 100, capacity: 1, ..Behaviour::default() });
     let began = tokio::time::Instant::now();
     let calls = (1..=3).map(|attempt| gateway.charge(ChargeKey { attempt, ..KEY }, FEE, &card("tok_ok")));
