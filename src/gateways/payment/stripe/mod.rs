@@ -1,41 +1,41 @@
-//! Provider `stripe`: PaymentIntents, in won (`docs/stripe.md`, ADR 0017).
+//! Provider `stripe`: PaymentIntents in KRW (`docs/stripe.md`, ADR 0017).
 //!
-//! A charge is two calls. The first creates an intent without saying what it is paid with; the second
-//! confirms it, and moves the money. The first can be repeated by anybody who knows the charge's key: so
-//! an intent is found again when an answer was lost, and canceling it is a void that Stripe keeps to.
+//! A charge is two calls. The first creates an intent without a payment method; the second confirms it and
+//! moves the money. The first can be repeated from the charge key alone, so an intent is found again after a
+//! lost response. Canceling the intent is a void that Stripe enforces.
 //!
-//! **Invariant:** a decline is told only when the intent cannot be paid any more, or its one confirmation
-//! has failed for good. What an error says is not enough: the intent itself is looked at.
+//! **Invariant:** a charge is reported as declined only if the intent can no longer be paid, or if its single
+//! confirmation failed for good. An error response is not enough: the intent itself is fetched.
 
 mod api;
 
 use reqwest::{Client, Url};
 
-use self::api::{Api, Created, Intent, Refusal, Status, checked, unclear};
+use self::api::{Api, Created, Intent, IntentStatus, StripeError, checked, unclear};
 use super::{
     AUTHENTICATION_REQUIRED, Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway,
     PaymentMethod, PriorCharge, Voided, ledger, unknown_method,
 };
 use crate::domain::Money;
 
-/// Where Stripe is.
+/// Default base URL of the Stripe API.
 pub const URL: &str = "https://api.stripe.com";
-/// The most characters a token may have.
+/// Maximum token length in characters.
 const TOKEN_MAX: usize = 255;
 
-/// The gateway.
+/// Client of provider `stripe`.
 pub struct StripeGateway {
     api: Api,
 }
 
 impl StripeGateway {
-    /// Stripe, or what speaks like it, at `base`, as the account of `secret_key`.
+    /// Creates a client of the Stripe API at `base` for the account of `secret_key`.
     #[must_use]
     pub const fn new(client: Client, base: Url, secret_key: String) -> Self {
         Self { api: Api { client, base, secret_key } }
     }
 
-    /// Runs `flow` with an API of its own: calls outlive the gateway's borrow.
+    /// Runs `flow` with a clone of the API client, since calls outlive the borrow of the gateway.
     fn call<T, F>(&self, flow: impl FnOnce(Api) -> F) -> Call<T>
     where
         F: Future<Output = Result<T, GatewayError>> + Send + 'static,
@@ -44,76 +44,81 @@ impl StripeGateway {
     }
 }
 
-/// How an intent stands.
-enum Standing {
-    /// It is paid.
+/// State of an intent with regard to the money.
+enum IntentState {
     Captured,
-    /// Its one confirmation failed for good.
-    Declined { code: String },
-    /// It was canceled, and cannot be paid any more.
+    /// The single confirmation failed for good.
+    Declined {
+        code: String,
+    },
+    /// Canceled without a failed confirmation; it can no longer be paid.
     Canceled,
-    /// It is not paid, and could still be.
+    /// Not paid, and still payable.
     Open,
 }
 
-/// How an intent of ours stands. One that waits for the card's owner is canceled first: whoever went
-/// through with that later would pay for what the shop has given up.
-async fn standing(api: &Api, intent: &Intent, amount: Money) -> Result<Standing, GatewayError> {
+/// Returns the state of an intent. An intent that waits for cardholder authentication is canceled first:
+/// otherwise the cardholder could pay later for an order that the shop has given up.
+async fn state_of(api: &Api, intent: &Intent, amount: Money) -> Result<IntentState, GatewayError> {
     if intent.amount != amount || intent.currency != "krw" {
-        return Err(unclear("the intent is about another amount"));
+        return Err(unclear("the intent has another amount or currency"));
     }
-    let error = intent.last_payment_error.as_ref().map(Refusal::code);
+    let error = intent.last_payment_error.as_ref().map(StripeError::code);
     match (intent.status, error) {
-        (Status::Succeeded, _) => Ok(Standing::Captured),
-        (Status::Canceled, None) => Ok(Standing::Canceled),
-        (Status::RequiresAction, _) => declined(api, intent, AUTHENTICATION_REQUIRED.to_owned()).await,
-        (Status::RequiresPaymentMethod, Some(code)) if code == AUTHENTICATION_REQUIRED => {
-            declined(api, intent, code).await
+        (IntentStatus::Succeeded, _) => Ok(IntentState::Captured),
+        (IntentStatus::Canceled, None) => Ok(IntentState::Canceled),
+        (IntentStatus::RequiresAction, _) => decline(api, intent, AUTHENTICATION_REQUIRED.to_owned()).await,
+        (IntentStatus::RequiresPaymentMethod, Some(code)) if code == AUTHENTICATION_REQUIRED => {
+            decline(api, intent, code).await
         }
-        (Status::RequiresPaymentMethod | Status::Canceled, Some(code)) => Ok(Standing::Declined { code }),
-        (Status::RequiresPaymentMethod, None)
-        | (Status::RequiresConfirmation | Status::RequiresCapture, _) => Ok(Standing::Open),
-        (Status::Processing | Status::Other, _) => Err(unclear("the intent is still being processed")),
+        (IntentStatus::RequiresPaymentMethod | IntentStatus::Canceled, Some(code)) => {
+            Ok(IntentState::Declined { code })
+        }
+        (IntentStatus::RequiresPaymentMethod, None)
+        | (IntentStatus::RequiresConfirmation | IntentStatus::RequiresCapture, _) => Ok(IntentState::Open),
+        (IntentStatus::Processing | IntentStatus::Other, _) => {
+            Err(unclear("the intent is still being processed"))
+        }
     }
 }
 
-/// Cancels an intent, so that it is declined for good; unless it is paid already.
-async fn declined(api: &Api, intent: &Intent, code: String) -> Result<Standing, GatewayError> {
-    let paid = closed(api, &intent.id).await?;
-    Ok(if paid { Standing::Captured } else { Standing::Declined { code } })
+/// Cancels an intent so that the decline is final. Returns `Captured` if it is already paid.
+async fn decline(api: &Api, intent: &Intent, code: String) -> Result<IntentState, GatewayError> {
+    let paid = close(api, &intent.id).await?;
+    Ok(if paid { IntentState::Captured } else { IntentState::Declined { code } })
 }
 
-/// Cancels an intent, if it is not at its end yet; answers whether it is paid.
-async fn closed(api: &Api, id: &str) -> Result<bool, GatewayError> {
+/// Cancels an intent unless it is final. Returns true if it is paid.
+async fn close(api: &Api, id: &str) -> Result<bool, GatewayError> {
     let intent = match api.cancel(id).await? {
         Ok(canceled) => canceled,
         Err(_) => api.look_up(id).await?,
     };
     match intent.status {
-        Status::Canceled => Ok(false),
-        Status::Succeeded => Ok(true),
-        Status::RequiresPaymentMethod
-        | Status::RequiresConfirmation
-        | Status::RequiresAction
-        | Status::Processing
-        | Status::RequiresCapture
-        | Status::Other => Err(unclear("the intent cannot be canceled now")),
+        IntentStatus::Canceled => Ok(false),
+        IntentStatus::Succeeded => Ok(true),
+        IntentStatus::RequiresPaymentMethod
+        | IntentStatus::RequiresConfirmation
+        | IntentStatus::RequiresAction
+        | IntentStatus::Processing
+        | IntentStatus::RequiresCapture
+        | IntentStatus::Other => Err(unclear("the intent cannot be canceled now")),
     }
 }
 
-/// The intents of an attempt. The search knows those of any time but the last minute; repeating the first
-/// call knows those of the last day. Where there is none yet, that makes one: it is never confirmed.
-async fn intents(api: &Api, sought: &PriorCharge) -> Result<Vec<String>, GatewayError> {
-    if let Some(reference) = &sought.reference {
+/// Finds the intents of a charge. The search covers everything but the last minute; repeating the first
+/// call covers the last day. Without an earlier intent, that call creates one, which is never confirmed.
+async fn intents(api: &Api, charge: &PriorCharge) -> Result<Vec<String>, GatewayError> {
+    if let Some(reference) = &charge.reference {
         return Ok(vec![checked(reference.clone())?]);
     }
-    let found = api.search(sought.key).await?;
+    let found = api.search(charge.key).await?;
     if !found.is_empty() {
         return Ok(found);
     }
-    match api.create(sought.key, sought.amount).await? {
+    match api.create(charge.key, charge.amount).await? {
         Created::Intent { id } => Ok(vec![id]),
-        Created::ForNobody => Ok(Vec::new()),
+        Created::NeverConfirmed => Ok(Vec::new()),
         Created::Refused(refusal) => Err(GatewayError::Refused(refusal.code())),
     }
 }
@@ -121,72 +126,72 @@ async fn intents(api: &Api, sought: &PriorCharge) -> Result<Vec<String>, Gateway
 async fn charge(api: Api, key: ChargeKey, amount: Money, token: String) -> Result<Charged, GatewayError> {
     let id = match api.create(key, amount).await? {
         Created::Intent { id } => id,
-        Created::ForNobody => return Err(unclear("Stripe failed, and says so again")),
+        Created::NeverConfirmed => return Err(unclear("Stripe repeats an earlier server error")),
         Created::Refused(refusal) => return Err(GatewayError::Refused(refusal.code())),
     };
     let (intent, refusal) = match api.confirm(key, &id, &token).await? {
         Ok(intent) => (intent, None),
         Err(refusal) => (api.look_up(&id).await?, Some(refusal.code())),
     };
-    let standing = match (standing(&api, &intent, amount).await?, refusal) {
-        (Standing::Open, Some(code)) => declined(&api, &intent, code).await?,
-        (standing, _) => standing,
+    let state = match (state_of(&api, &intent, amount).await?, refusal) {
+        (IntentState::Open, Some(code)) => decline(&api, &intent, code).await?,
+        (state, _) => state,
     };
-    match standing {
-        Standing::Captured => Ok(Charged::Approved { reference: id }),
-        Standing::Declined { code } => Ok(Charged::Declined { code }),
-        Standing::Canceled => Ok(Charged::Declined { code: "canceled".to_owned() }),
-        Standing::Open => Err(unclear("the intent was confirmed, and is not paid")),
+    match state {
+        IntentState::Captured => Ok(Charged::Approved { reference: id }),
+        IntentState::Declined { code } => Ok(Charged::Declined { code }),
+        IntentState::Canceled => Ok(Charged::Declined { code: "canceled".to_owned() }),
+        IntentState::Open => Err(unclear("the intent was confirmed and is not paid")),
     }
 }
 
-async fn find(api: Api, sought: PriorCharge) -> Result<Found, GatewayError> {
+async fn find(api: Api, charge: PriorCharge) -> Result<Found, GatewayError> {
     let mut found = Found::Nothing;
-    for id in intents(&api, &sought).await? {
+    for id in intents(&api, &charge).await? {
         let intent = api.look_up(&id).await?;
-        match standing(&api, &intent, sought.amount).await? {
-            Standing::Captured => {
-                // If it was paid only after it was looked at, nothing is refunded yet.
-                let paid_then = intent.status == Status::Succeeded;
-                let refunded = if paid_then { intent.refunded()? } else { Money::ZERO };
+        match state_of(&api, &intent, charge.amount).await? {
+            IntentState::Captured => {
+                // Paid between the fetch and the cancellation: nothing is refunded yet.
+                let paid_when_fetched = intent.status == IntentStatus::Succeeded;
+                let refunded = if paid_when_fetched { intent.refunded()? } else { Money::ZERO };
                 return Ok(Found::Captured { reference: id, refunded });
             }
-            Standing::Declined { code } => found = Found::Declined { code },
-            Standing::Canceled | Standing::Open => {}
+            IntentState::Declined { code } => found = Found::Declined { code },
+            IntentState::Canceled | IntentState::Open => {}
         }
     }
     Ok(found)
 }
 
-async fn void(api: Api, sought: PriorCharge) -> Result<Voided, GatewayError> {
-    for id in intents(&api, &sought).await? {
-        if closed(&api, &id).await? {
+async fn void(api: Api, charge: PriorCharge) -> Result<Voided, GatewayError> {
+    for id in intents(&api, &charge).await? {
+        if close(&api, &id).await? {
             return Ok(Voided::Captured { reference: id });
         }
     }
     Ok(Voided::Settled)
 }
 
-async fn refund(api: Api, sought: PriorCharge) -> Result<(), GatewayError> {
+async fn refund(api: Api, charge: PriorCharge) -> Result<(), GatewayError> {
     let refused = |code: &str| Err(GatewayError::Refused(code.to_owned()));
-    for id in intents(&api, &sought).await? {
+    for id in intents(&api, &charge).await? {
         let intent = api.look_up(&id).await?;
-        let Standing::Captured = standing(&api, &intent, sought.amount).await? else { continue };
-        // Keys are forgotten after a day: this is what keeps a refund from being made twice later.
+        let IntentState::Captured = state_of(&api, &intent, charge.amount).await? else { continue };
+        // Idempotency keys expire after a day. This check prevents a second refund after that.
         let refunded = intent.refunded()?;
-        if refunded >= sought.amount {
+        if refunded >= charge.amount {
             return Ok(());
         }
         if refunded > Money::ZERO {
             return refused("partially_refunded");
         }
-        return match api.refund(sought.key, &id, sought.amount).await? {
+        return match api.refund(charge.key, &id, charge.amount).await? {
             Ok(refund) => match refund.status.as_deref() {
                 Some("succeeded" | "pending") => Ok(()),
                 Some("failed" | "canceled") => refused("refund_failed"),
-                _ => Err(unclear("a refund that is neither made nor failed")),
+                _ => Err(unclear("a refund with an unknown status")),
             },
-            // By somebody else, since it was looked at.
+            // Refunded by somebody else since the intent was fetched.
             Err(refusal) if refusal.code() == "charge_already_refunded" => Ok(()),
             Err(refusal) => Err(GatewayError::Refused(refusal.code())),
         };
@@ -204,7 +209,7 @@ impl PaymentGateway for StripeGateway {
         let plain = token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let kind = token.strip_prefix("pm_").or_else(|| token.strip_prefix("tok_"));
         let fits = kind.is_some_and(|rest| !rest.is_empty()) && plain && token.len() <= TOKEN_MAX;
-        let rule = "must be one of Stripe's: pm_… or tok_…, at most 255 characters";
+        let rule = "must be a Stripe token: pm_… or tok_…, at most 255 characters";
         fits.then_some(()).ok_or(InvalidMethod { field: "token", rule })
     }
 
@@ -218,19 +223,19 @@ impl PaymentGateway for StripeGateway {
         self.call(|api| charge(api, key, amount, token))
     }
 
-    fn find(&self, sought: &PriorCharge) -> Call<Found> {
-        let sought = sought.clone();
-        self.call(|api| find(api, sought))
+    fn find(&self, charge: &PriorCharge) -> Call<Found> {
+        let charge = charge.clone();
+        self.call(|api| find(api, charge))
     }
 
-    fn refund(&self, sought: &PriorCharge) -> Call<()> {
-        let sought = sought.clone();
-        self.call(|api| refund(api, sought))
+    fn refund(&self, charge: &PriorCharge) -> Call<()> {
+        let charge = charge.clone();
+        self.call(|api| refund(api, charge))
     }
 
-    fn void(&self, sought: &PriorCharge) -> Call<Voided> {
-        let sought = sought.clone();
-        self.call(|api| void(api, sought))
+    fn void(&self, charge: &PriorCharge) -> Call<Voided> {
+        let charge = charge.clone();
+        self.call(|api| void(api, charge))
     }
 
     fn ledger(&self) -> Option<Vec<ledger::Entry>> {

@@ -1,24 +1,24 @@
-//! What Toss Payments refuses with, and what that says of the money.
+//! Error codes of Toss Payments, and what they mean for the money.
 //!
-//! The status alone says nothing: among its 400s are declines, payments that went through long ago
-//! (`ALREADY_PROCESSED_PAYMENT`), and failures somewhere behind it (`PROVIDER_ERROR`, which a capture may
-//! have come before). So codes are listed, and what is not listed is unknown and looked up. A decline that
-//! is missing here costs time; an unknown that is listed would cost money.
+//! The HTTP status is not enough: status 400 covers declines, payments that were captured earlier
+//! (`ALREADY_PROCESSED_PAYMENT`), and failures behind the provider, possibly after a capture
+//! (`PROVIDER_ERROR`). A code that is not listed is unknown, and the order is looked up. A missing decline
+//! costs time; a wrongly listed code would cost money.
 
-/// Nothing has this order id, or this payment key.
+/// No payment has this order id or payment key.
 pub(super) const NO_PAYMENT: &str = "NOT_FOUND_PAYMENT";
 
-/// Definite declines of a confirmation. The order is captured by nothing but a confirmation, only one is ever
-/// sent, and this was its answer: so it never will be.
+/// Definite declines of a confirmation. Only a confirmation captures an order, and only one is ever sent, so
+/// an order declined with one of these codes is never captured.
 const DECLINES: &[&str] = &[
-    // The issuer or the bank said no: it was asked, and nothing was taken.
+    // Declined by issuer or bank.
     "REJECT_CARD_PAYMENT",
     "REJECT_CARD_COMPANY",
     "REJECT_ACCOUNT_PAYMENT",
     "REJECT_TOSSPAY_INVALID_ACCOUNT",
     "INVALID_REJECT_CARD",
     "FDS_ERROR",
-    // The card or the account cannot be used: it was not even asked.
+    // Unusable card or account; the issuer was not asked.
     "INVALID_CARD_NUMBER",
     "INVALID_CARD_EXPIRATION",
     "INVALID_STOPPED_CARD",
@@ -29,7 +29,7 @@ const DECLINES: &[&str] = &[
     "NOT_ALLOWED_POINT_USE",
     "NOT_AVAILABLE_BANK",
     "NOT_AVAILABLE_PAYMENT",
-    // Too much, too little, or too often.
+    // Limits of amount or count.
     "BELOW_MINIMUM_AMOUNT",
     "EXCEED_MAX_AMOUNT",
     "EXCEED_MAX_PAYMENT_AMOUNT",
@@ -39,17 +39,17 @@ const DECLINES: &[&str] = &[
     "EXCEED_MAX_ONE_TIME_WITHDRAW_AMOUNT",
     "EXCEED_MAX_DAILY_PAYMENT_COUNT",
     "EXCEED_MAX_AUTH_COUNT",
-    // Not in these instalments.
+    // Instalment plan not available.
     "EXCEED_MAX_CARD_INSTALLMENT_PLAN",
     "INVALID_CARD_INSTALLMENT_PLAN",
     "NOT_SUPPORTED_INSTALLMENT_PLAN_CARD_OR_MERCHANT",
     "NOT_SUPPORTED_MONTHLY_INSTALLMENT_PLAN",
-    // There is nothing to confirm: the customer authorized nothing for this order, or ten minutes are over.
+    // Nothing to confirm: not authorized, or the ten minutes have passed.
     NO_PAYMENT,
     "NOT_FOUND_PAYMENT_SESSION",
 ];
 
-/// Refunds that no other try will bring about: they are for the operator.
+/// Permanent refusals of a refund, which need an operator.
 const REFUND_REFUSALS: &[&str] = &[
     "NOT_CANCELABLE_PAYMENT",
     "NOT_CANCELABLE_PAYMENT_FOR_DORMANT_USER",
@@ -66,7 +66,7 @@ const REFUND_REFUSALS: &[&str] = &[
     "INVALID_BANK",
 ];
 
-/// The code, if it is a definite decline.
+/// Returns the code if it is a definite decline.
 pub(super) fn decline(code: &str) -> Option<&'static str> {
     DECLINES.iter().copied().find(|decline| *decline == code)
 }

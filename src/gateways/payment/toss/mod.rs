@@ -1,9 +1,9 @@
-//! Provider `toss`: Toss Payments, where the customer authorizes a payment in the provider's own window and
-//! the server confirms it (`docs/toss.md`).
+//! Provider `toss`: Toss Payments. The customer authorizes a payment in the provider's window, and the server
+//! confirms it (`docs/toss.md`).
 //!
-//! An attempt is an *order* there: its id is the attempt's key. Money moves only when this side confirms an
-//! order, and it does so once an attempt; all that is said here of declines rests on that. An answer that is
-//! not in [`codes`] is `Unknown`: of money, only what is known counts.
+//! An attempt is an *order* at Toss; the order id is the charge key. Money moves only when this server
+//! confirms an order, at most once per attempt. The treatment of declines relies on that. An error code that
+//! [`codes`] does not list is `Unknown`.
 
 mod codes;
 mod payment;
@@ -17,19 +17,19 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde::Serialize;
 use serde_json::json;
 
-use self::payment::{Payment, Refusal, Stage};
+use self::payment::{Payment, TossError, TossState};
 use super::{
     Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway, PaymentMethod, PriorCharge,
     Voided, ledger, unknown_method,
 };
 use crate::{domain::Money, gateways::payment::http::fetch};
 
-/// Where Toss Payments is.
+/// Default base URL of the Toss Payments API.
 pub const URL: &str = "https://api.tosspayments.com";
-/// The most characters the provider's name for a payment has.
+/// Maximum length of a `paymentKey` in characters.
 const PAYMENT_KEY_MAX: usize = 200;
 
-/// The gateway. Cheap to clone.
+/// Client of provider `toss`. Cheap to clone.
 #[derive(Clone)]
 pub struct TossGateway {
     inner: Arc<Inner>,
@@ -39,39 +39,39 @@ struct Inner {
     client: Client,
     base: Url,
     secret: String,
-    /// How often a refund was refused, by its key: see [`Inner::refund_key`].
+    /// Number of refused refunds by charge key: see [`Inner::refund_key`].
     refused: Mutex<HashMap<ChargeKey, u32>>,
 }
 
-/// An answer that is not the one hoped for.
-struct Failed {
-    /// Status and the provider's code, if it is an answer that can be read.
-    refusal: Option<(StatusCode, String)>,
-    /// What goes into the log.
+/// A failed call.
+struct TossFailure {
+    /// Status and error code, if the response contained a code.
+    error: Option<(StatusCode, String)>,
+    /// Text for the log.
     reason: String,
 }
 
-impl Failed {
+impl TossFailure {
     fn unclear(reason: String) -> Self {
-        Self { refusal: None, reason }
+        Self { error: None, reason }
     }
 
-    /// The code, if the request itself is refused, and not its sender, its moment or its pace.
-    fn of_request(&self) -> Option<&str> {
-        let (status, code) = self.refusal.as_ref()?;
+    /// Returns the error code if it is about the request itself, not about credentials, conflicts or rate.
+    fn request_error(&self) -> Option<&str> {
+        let (status, code) = self.error.as_ref()?;
         matches!(*status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
             .then_some(code)
     }
 
-    /// Whether the provider has dealt with the request, and so answers its idempotency key alike from now on.
-    fn kept(&self) -> bool {
-        self.of_request().is_some()
-            || self.refusal.as_ref().is_some_and(|(status, _)| status.is_server_error())
+    /// True if the provider stored this failure as the response to the idempotency key.
+    fn is_stored(&self) -> bool {
+        self.request_error().is_some()
+            || self.error.as_ref().is_some_and(|(status, _)| status.is_server_error())
     }
 }
 
 impl TossGateway {
-    /// The gateway at `base`, for whoever this secret key belongs to.
+    /// Creates a client of the API at `base` for the account of `secret`.
     #[must_use]
     pub fn new(client: Client, base: Url, secret: String) -> Self {
         Self { inner: Arc::new(Inner { client, base, secret, refused: Mutex::default() }) }
@@ -88,10 +88,10 @@ impl TossGateway {
 impl Inner {
     fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.base.clone();
-        let mut segments = url.path_segments_mut().expect("the base is a URL that can have a path");
+        let mut segments = url.path_segments_mut().expect("base_url accepts only URLs with a path");
         segments.pop_if_empty().extend(["v1", "payments"]).extend(path);
         drop(segments);
-        // The secret is the user; there is no password.
+        // Basic authentication with the secret as user name and no password.
         self.client.request(method, url).basic_auth(&self.secret, Some(""))
     }
 
@@ -99,23 +99,24 @@ impl Inner {
         self.request(Method::POST, path).header("Idempotency-Key", key).json(body)
     }
 
-    /// What the provider knows of the payment that an attempt was sent for; without its name, of the order.
-    /// Whoever closes a window and opens another one has two payments for one order, and which of them a look
-    /// at the order shows is not said.
-    async fn look(&self, sought: &PriorCharge) -> Result<Option<Payment>, GatewayError> {
-        let order = sought.key.to_string();
-        let path = match &sought.reference {
+    /// Fetches the payment of a charge by payment key, or by order id if the key is unknown.
+    ///
+    /// A customer who closes a window and opens another has two payments for one order. The API does not
+    /// specify which of them a look-up by order id returns.
+    async fn look_up(&self, charge: &PriorCharge) -> Result<Option<Payment>, GatewayError> {
+        let order = charge.key.to_string();
+        let path = match &charge.reference {
             Some(payment_key) => vec![payment_key.as_str()],
             None => vec!["orders", &order],
         };
-        let this =
-            |payment: &Payment| sought.reference.as_ref().is_none_or(|key| *key == payment.payment_key);
-        match answered(self.request(Method::GET, &path)).await {
-            Ok(payment) if payment.order_id == order && this(&payment) => Ok(Some(payment)),
-            Ok(_) => Err(GatewayError::Unknown("an answer about another payment".to_owned())),
-            // Somebody else's 404 says nothing of an order.
-            Err(failed) if failed.of_request() == Some(codes::NO_PAYMENT) => Ok(None),
-            Err(failed) => Err(failed.into()),
+        let matches_key =
+            |payment: &Payment| charge.reference.as_ref().is_none_or(|key| *key == payment.payment_key);
+        match payment_response(self.request(Method::GET, &path)).await {
+            Ok(payment) if payment.order_id == order && matches_key(&payment) => Ok(Some(payment)),
+            Ok(_) => Err(GatewayError::Unknown("the response is about another payment".to_owned())),
+            // A 404 without this code comes from something else, such as a proxy.
+            Err(failure) if failure.request_error() == Some(codes::NO_PAYMENT) => Ok(None),
+            Err(failure) => Err(failure.into()),
         }
     }
 
@@ -127,65 +128,70 @@ impl Inner {
     ) -> Result<Charged, GatewayError> {
         let order = key.to_string();
         let body = json!({"paymentKey": payment_key, "orderId": order, "amount": amount});
-        match answered(self.post(&["confirm"], &order, &body)).await {
+        match payment_response(self.post(&["confirm"], &order, &body)).await {
             Ok(payment) => {
                 let same = (&payment.payment_key, &payment.order_id, payment.total_amount)
                     == (&payment_key, &order, amount);
-                match payment.stage() {
-                    Stage::Captured { .. } if same => Ok(Charged::Approved { reference: payment_key }),
-                    _ => Err(GatewayError::Unknown("confirmed, but not as it was asked for".to_owned())),
+                match payment.state() {
+                    TossState::Captured { .. } if same => Ok(Charged::Approved { reference: payment_key }),
+                    _ => Err(GatewayError::Unknown("confirmed with another key, order or amount".to_owned())),
                 }
             }
-            Err(failed) => match failed.of_request().and_then(codes::decline) {
+            Err(failure) => match failure.request_error().and_then(codes::decline) {
                 Some(code) => Ok(Charged::Declined { code: code.to_owned() }),
-                None => Err(failed.into()),
+                None => Err(failure.into()),
             },
         }
     }
 
-    async fn cancel(&self, payment: &Payment, key: &str, reason: &str) -> Result<Payment, Failed> {
+    async fn cancel(&self, payment: &Payment, key: &str, reason: &str) -> Result<Payment, TossFailure> {
         let body = json!({"cancelReason": reason, "cancelAmount": payment.balance_amount});
-        answered(self.post(&[&payment.payment_key, "cancel"], key, &body)).await
+        payment_response(self.post(&[&payment.payment_key, "cancel"], key, &body)).await
     }
 
-    async fn refund(&self, sought: &PriorCharge) -> Result<(), GatewayError> {
-        let PriorCharge { key, amount, .. } = *sought;
-        let Some(payment) = self.look(sought).await? else {
+    async fn refund(&self, charge: &PriorCharge) -> Result<(), GatewayError> {
+        let PriorCharge { key, amount, .. } = *charge;
+        let Some(payment) = self.look_up(charge).await? else {
             return Err(GatewayError::Refused(codes::NO_PAYMENT.to_owned()));
         };
-        match payment.stage() {
-            Stage::Captured { refunded } if refunded >= amount => return Ok(()),
-            // What is left is given back, so that the provider's own balance keeps it from being given twice.
-            Stage::Captured { .. } if payment.total_amount == amount => {}
-            Stage::Captured { .. } => return Err(GatewayError::Refused("amount_mismatch".to_owned())),
-            Stage::Declined { .. } | Stage::Untouched | Stage::Deposit => {
+        match payment.state() {
+            TossState::Captured { refunded } if refunded >= amount => return Ok(()),
+            // Refunds the remaining balance, so that the provider's balance check prevents a double refund.
+            TossState::Captured { .. } if payment.total_amount == amount => {}
+            TossState::Captured { .. } => return Err(GatewayError::Refused("amount_mismatch".to_owned())),
+            TossState::Declined { .. } | TossState::NotAuthorized | TossState::AwaitingDeposit => {
                 return Err(GatewayError::Refused("not_captured".to_owned()));
             }
-            Stage::Open => return Err(open()),
+            TossState::Open => return Err(open()),
         }
-        let failed = match self.cancel(&payment, &self.refund_key(key), "the rental was canceled").await {
+        let failure = match self.cancel(&payment, &self.refund_key(key), "the rental was canceled").await {
             Ok(after) if after.refunded() >= amount => {
                 self.refused().remove(&key);
                 return Ok(());
             }
-            Ok(_) => return Err(GatewayError::Unknown("canceled, but not enough".to_owned())),
-            Err(failed) => failed,
+            Ok(_) => {
+                return Err(GatewayError::Unknown(
+                    "canceled, and less than the amount is refunded".to_owned(),
+                ));
+            }
+            Err(failure) => failure,
         };
-        // "Already canceled", or a failure after it was carried out: what counts is what there is now.
-        if self.look(sought).await?.is_some_and(|after| after.refunded() >= amount) {
+        // The cancellation may have been carried out, now or earlier: check the current state.
+        if self.look_up(charge).await?.is_some_and(|after| after.refunded() >= amount) {
             return Ok(());
         }
-        if failed.kept() {
+        if failure.is_stored() {
             *self.refused().entry(key).or_default() += 1;
         }
-        match failed.of_request().filter(|code| codes::refuses_refund(code)) {
+        match failure.request_error().filter(|code| codes::refuses_refund(code)) {
             Some(code) => Err(GatewayError::Refused(code.to_owned())),
-            None => Err(failed.into()),
+            None => Err(failure.into()),
         }
     }
 
-    /// The provider answers a key as it did first, failures too, for 15 days. So a refund that was refused
-    /// takes another key the next time. That refunds nothing twice: it is the whole balance, or nothing.
+    /// Returns the idempotency key of a refund. The provider repeats the first response to a key for 15 days,
+    /// failures included, so a refused refund is retried with a new key. A double refund is impossible, since
+    /// each request refunds the whole balance.
     fn refund_key(&self, key: ChargeKey) -> String {
         match self.refused().get(&key) {
             None => format!("{key}-refund"),
@@ -197,45 +203,49 @@ impl Inner {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn void(&self, sought: &PriorCharge) -> Result<Voided, GatewayError> {
-        let Some(payment) = self.look(sought).await? else { return Ok(Voided::Unsupported) };
-        match payment.stage() {
-            Stage::Captured { .. } => Ok(Voided::Captured { reference: payment.payment_key }),
-            Stage::Declined { .. } => Ok(Voided::Settled),
-            // There is no call that has an order refused from now on.
-            Stage::Untouched => Ok(Voided::Unsupported),
-            // An account that waits for money takes none any more once it is canceled.
-            Stage::Deposit => {
-                let (key, reason) = (format!("{}-void", sought.key), "the payment was called off");
-                match self.cancel(&payment, &key, reason).await?.stage() {
-                    Stage::Declined { .. } => Ok(Voided::Settled),
-                    _ => Err(GatewayError::Unknown("called off, but not closed".to_owned())),
+    async fn void(&self, charge: &PriorCharge) -> Result<Voided, GatewayError> {
+        let Some(payment) = self.look_up(charge).await? else { return Ok(Voided::Unsupported) };
+        match payment.state() {
+            TossState::Captured { .. } => Ok(Voided::Captured { reference: payment.payment_key }),
+            TossState::Declined { .. } => Ok(Voided::Settled),
+            // The API has no call that blocks an order.
+            TossState::NotAuthorized => Ok(Voided::Unsupported),
+            // A canceled virtual account accepts no more deposits.
+            TossState::AwaitingDeposit => {
+                let (key, reason) = (format!("{}-void", charge.key), "the payment was canceled");
+                match self.cancel(&payment, &key, reason).await?.state() {
+                    TossState::Declined { .. } => Ok(Voided::Settled),
+                    _ => Err(GatewayError::Unknown("canceled, and not closed".to_owned())),
                 }
             }
-            Stage::Open => Err(open()),
+            TossState::Open => Err(open()),
         }
     }
 }
 
-/// Sends a request, and reads the payment that it is answered with.
-async fn answered(request: RequestBuilder) -> Result<Payment, Failed> {
-    let (status, body) = fetch(request).await.map_err(|error| Failed::unclear(error.to_string()))?;
-    // What cannot be read is not told: it may hold what must not be logged.
-    let unread = || Failed::unclear(format!("status {status}, and nothing clear"));
+/// Sends a request and parses the payment of the response.
+async fn payment_response(request: RequestBuilder) -> Result<Payment, TossFailure> {
+    let (status, body) = fetch(request).await.map_err(|error| TossFailure::unclear(error.to_string()))?;
+    // The body is not quoted: it may contain personal data.
+    let unreadable = || TossFailure::unclear(format!("unreadable response with status {status}"));
     if status == StatusCode::OK {
-        return serde_json::from_slice(&body).map_err(|_| unread());
+        return serde_json::from_slice(&body).map_err(|_| unreadable());
     }
-    let code = serde_json::from_slice::<Refusal>(&body).ok().and_then(Refusal::known).ok_or_else(unread)?;
-    Err(Failed { reason: format!("status {status}, {code}"), refusal: Some((status, code)) })
+    let code = serde_json::from_slice::<TossError>(&body)
+        .ok()
+        .and_then(TossError::into_code)
+        .ok_or_else(unreadable)?;
+    Err(TossFailure { reason: format!("status {status}, {code}"), error: Some((status, code)) })
 }
 
-impl From<Failed> for GatewayError {
-    fn from(failed: Failed) -> Self {
-        Self::Unknown(failed.reason)
+impl From<TossFailure> for GatewayError {
+    fn from(failure: TossFailure) -> Self {
+        Self::Unknown(failure.reason)
     }
 }
 
-/// Authorized, and perhaps being confirmed at this moment: the provider ends that within ten minutes.
+/// Error for an authorized order, which may be in confirmation. The provider ends this state within ten
+/// minutes.
 fn open() -> GatewayError {
     GatewayError::Unknown("neither confirmed nor expired yet".to_owned())
 }
@@ -266,29 +276,29 @@ impl PaymentGateway for TossGateway {
         self.call(|inner| async move { inner.confirm(key, amount, payment_key).await })
     }
 
-    fn find(&self, sought: &PriorCharge) -> Call<Found> {
-        let sought = sought.clone();
+    fn find(&self, charge: &PriorCharge) -> Call<Found> {
+        let charge = charge.clone();
         self.call(|inner| async move {
-            let Some(payment) = inner.look(&sought).await? else { return Ok(Found::Nothing) };
-            match payment.stage() {
-                Stage::Captured { refunded } => {
+            let Some(payment) = inner.look_up(&charge).await? else { return Ok(Found::Nothing) };
+            match payment.state() {
+                TossState::Captured { refunded } => {
                     Ok(Found::Captured { reference: payment.payment_key, refunded })
                 }
-                Stage::Declined { code } => Ok(Found::Declined { code }),
-                Stage::Untouched | Stage::Deposit => Ok(Found::Nothing),
-                Stage::Open => Err(open()),
+                TossState::Declined { code } => Ok(Found::Declined { code }),
+                TossState::NotAuthorized | TossState::AwaitingDeposit => Ok(Found::Nothing),
+                TossState::Open => Err(open()),
             }
         })
     }
 
-    fn refund(&self, sought: &PriorCharge) -> Call<()> {
-        let sought = sought.clone();
-        self.call(|inner| async move { inner.refund(&sought).await })
+    fn refund(&self, charge: &PriorCharge) -> Call<()> {
+        let charge = charge.clone();
+        self.call(|inner| async move { inner.refund(&charge).await })
     }
 
-    fn void(&self, sought: &PriorCharge) -> Call<Voided> {
-        let sought = sought.clone();
-        self.call(|inner| async move { inner.void(&sought).await })
+    fn void(&self, charge: &PriorCharge) -> Call<Voided> {
+        let charge = charge.clone();
+        self.call(|inner| async move { inner.void(&charge).await })
     }
 
     fn ledger(&self) -> Option<Vec<ledger::Entry>> {
