@@ -10,35 +10,29 @@
 //! | [`gateways`] | payment and SMS providers behind traits | domain |
 //! | [`actors`] | who does it, in which order, and what if it fails; the shop | all above |
 //! | `http` | the REST API | actors |
-//! | [`figures`] | counters and histograms, for whoever looks | nothing |
-//! | [`trace`] | which trace something belongs to; its spans, where feature `otlp` is built in | domain |
+//! | [`telemetry`] | counters, histograms, trace contexts; spans with feature `otlp` | domain |
 //! | `planted` | bugs on purpose, which tests alone can switch on | nothing |
 //! | `tools` | verifying, exporting and importing a store as a whole | actors |
-//! | `config`, `open`, `demo` | settings, opening a shop from them, sample products | actors |
+//! | `config` | settings, and opening a shop from them | http |
 //!
 //! An embedder opens a [`Shop`](actors::shop::Shop) over a journal and calls it: `examples/embedded.rs`
 //! shows how, `docs/embedding.md` explains it.
 //!
 //! Features: `server` (the default) is HTTP, metrics, settings and the command line: the modules `http`,
-//! `config`, `open`, `demo` and `tools`. `gateway-http`, which it includes, are payment gateways over HTTP.
+//! `config` and `tools`. `gateway-http`, which it includes, are payment gateways over HTTP.
 //! An embedder needs neither.
 
 pub mod actors;
 #[cfg(feature = "server")]
 pub mod config;
-#[cfg(feature = "server")]
-pub mod demo;
 pub mod domain;
-pub mod figures;
 pub mod gateways;
 #[cfg(feature = "server")]
 pub mod http;
-#[cfg(feature = "server")]
-pub mod open;
 #[doc(hidden)]
 pub mod planted;
 pub mod shop;
 pub mod store;
+pub mod telemetry;
 #[cfg(feature = "server")]
 pub mod tools;
-pub mod trace;

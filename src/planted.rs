@@ -1,46 +1,46 @@
-//! Bugs on purpose: the simulation must find each of them, or it would not find others like them.
+//! Planted bugs: faults that the simulation must find, as proof that it would find others like them.
 //!
-//! They exist with feature `planted` alone, which no build that serves anybody has: without it, [`is`] is a
-//! constant, and what depends on it is not compiled in.
+//! They exist only with feature `planted`, which no production build has. Without it [`is`] is constantly
+//! false, and the faulty branches are compiled out.
 
-/// A bug, by what it leaves out.
+/// Planted bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// A product acts on the same event of a rental twice.
+    /// A product applies the same rental event twice.
     SkipFence,
-    /// Whoever asked is told before it is on disk.
+    /// A command is answered before its commit is durable.
     AnswerBeforeDurable,
-    /// A commit that may or may not be on disk counts as done.
+    /// A commit of unknown outcome counts as committed.
     UnknownIsDone,
-    /// After a conflict, the state in memory is taken for the newer version's.
+    /// After a version conflict, the state in memory is taken for that of the newer version.
     SnapshotWithoutVersion,
-    /// The gateway is charged before anything says so durably.
+    /// The gateway is charged before the charge request is durable.
     ChargeBeforeIntent,
-    /// Paying later begins a new attempt while the last one is open.
+    /// Paying later starts a new attempt while the last one is unresolved.
     NewKeyWithoutSettling,
-    /// "Not found" is taken for an answer.
+    /// "Not found" from the gateway counts as a final answer.
     FindTakenAsFinal,
-    /// Calls that others sent are not waited out.
+    /// The settle horizon is ignored: calls sent earlier are not waited for.
     HorizonIgnored,
-    /// Each try of a refund is a refund of its own.
+    /// Each retry of a refund uses a new key.
     RefundTwice,
-    /// Only the event that failed is held, and later ones of its target pass.
+    /// Only the failed event is parked, and later events of its target are processed.
     HoldByEvent,
-    /// A reactor's cursor counts what was read, not what was done.
+    /// A reactor's cursor advances past events that were read and not yet processed.
     CursorAheadOfEffect,
     /// A projection's cursor is written before its rows.
     CursorBeforeRows,
-    /// A canceled delivery puts a unit back, whether or not one was taken.
+    /// A canceled delivery returns a unit to stock even if none was taken.
     EvidenceIgnored,
-    /// A message is crossed out before it is sent.
+    /// A message is marked as sent before it is sent.
     MessageNotedBeforeSent,
-    /// The same key again is told how the rental is now.
+    /// A repeated idempotency key is answered with the rental's current state.
     FirstAnswerForgotten,
-    /// A pause whose answer was lost is not noticed.
+    /// A pause whose answer was lost goes unnoticed.
     PauseNotNoticed,
 }
 
-/// All of them.
+/// All planted bugs.
 pub const BUGS: [Bug; 16] = [
     Bug::SkipFence,
     Bug::AnswerBeforeDurable,
@@ -65,20 +65,20 @@ thread_local! {
     static PLANTED: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
 }
 
-/// Plants a bug in whatever runs on this thread, or none.
+/// Activates `bug` on this thread, or none.
 #[cfg(feature = "planted")]
 pub fn plant(bug: Option<Bug>) {
     PLANTED.set(bug);
 }
 
-/// Whether this bug is planted here.
+/// Returns true if `bug` is active on this thread.
 #[cfg(feature = "planted")]
 #[must_use]
 pub fn is(bug: Bug) -> bool {
     PLANTED.get() == Some(bug)
 }
 
-/// Whether this bug is planted here: never.
+/// Returns false: this build has no planted bugs.
 #[cfg(not(feature = "planted"))]
 #[must_use]
 pub const fn is(_bug: Bug) -> bool {

@@ -9,8 +9,8 @@ use std::{
 use clap::Args;
 use reqwest::Response;
 use saem::{
-    config::{Settings, Store},
-    gateways, open,
+    config::{Settings, Store, open},
+    gateways,
     store::{self, BackedUp, Backend, Compacted, OpenError},
 };
 use serde_json::{Value, json};

@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use saem::{actors::sources::Sources, config::Settings, gateways::payment::ledger::Ledger, open};
+use saem::{
+    actors::sources::Sources,
+    config::{Settings, open},
+    gateways::payment::ledger::Ledger,
+};
 
 use super::{Failure, Signals, listen, say::say};
 

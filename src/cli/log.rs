@@ -8,7 +8,7 @@ use std::{
 
 use saem::store::panic_is_expected;
 #[cfg(feature = "otlp")]
-use saem::trace::otlp::Recording;
+use saem::telemetry::otlp::Recording;
 use tracing::{Subscriber, debug, error, field::display};
 use tracing_subscriber::{
     EnvFilter, Layer, filter::ParseError, layer::SubscriberExt as _, registry::LookupSpan,

@@ -2,6 +2,7 @@
 
 mod config;
 mod data;
+mod demo;
 mod gateway;
 pub(crate) mod log;
 pub(crate) mod say;

@@ -6,16 +6,14 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use saem::{
-    config::{Http, Settings},
-    demo,
+    config::{Http, Settings, open},
     http::{Listeners, limits::ServerSettings, tls::Tls},
-    open,
     shop::Shop,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::{Failure, Signals, data_flag, listen, say::say, systemd};
+use super::{Failure, Signals, data_flag, demo, listen, say::say, systemd};
 
 #[derive(Args)]
 pub(crate) struct Serve {
@@ -53,7 +51,7 @@ impl Serve {
             let (wanted, served) = (settings.http.connections, server.connections);
             warn!(descriptors, wanted, served, "too few descriptors (ulimit -n) for http.connections");
         }
-        let shop = open::open(&settings).await?;
+        let shop = open::open_shop(&settings).await?;
         let samples = if self.demo { demo::fill(&shop).await? } else { 0 };
         if let Err(unsaid) = welcome(&settings, &listeners, samples) {
             shop.close().await;

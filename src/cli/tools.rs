@@ -12,8 +12,7 @@ use std::{
 
 use clap::Args;
 use saem::{
-    config::Settings,
-    open,
+    config::{Settings, open},
     store::{Journal, StoreError},
     tools::{
         Progress,

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     actors::entity::ask::RequestContext,
-    trace::{self, TraceContext},
+    telemetry::trace::{self, TraceContext},
 };
 
 /// The header that tells the correlation id.
@@ -68,7 +68,7 @@ pub async fn correlate<B: MessageBody + 'static>(
     let instance = request.path().to_owned();
     let method = request.method();
     let span = info_span!("request", %method, path = instance, correlation, on_behalf_of = field::Empty);
-    let from = trace::begun(&span, context.trace(), continued.is_some());
+    let from = trace::start_request(&span, context.trace(), continued.is_some());
     request.extensions_mut().insert(Cause(context.at(from)));
     // A panic leaves no request to answer; it must not leave the client without an answer.
     let call: Pin<Box<dyn Future<Output = _>>> = Box::pin(next.call(request));
@@ -81,7 +81,7 @@ pub async fn correlate<B: MessageBody + 'static>(
             return Err(Panicked { instance, correlation }.into());
         }
     };
-    trace::answered(&span, response.status().as_u16(), || response.request().match_pattern());
+    trace::record_response(&span, response.status().as_u16(), || response.request().match_pattern());
     if let Ok(value) = HeaderValue::from_str(&correlation) {
         response.headers_mut().insert(CORRELATION_ID, value);
     }

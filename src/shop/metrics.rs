@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{Progress, Shop};
 use crate::{
-    figures::Counter,
     gateways::payment::metered::CallMetrics,
     store::{StoreError, StoreFigures},
+    telemetry::metrics::Counter,
 };
 
 /// How far messages got, since the shop was opened.

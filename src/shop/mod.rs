@@ -75,7 +75,7 @@ use crate::{
     },
     gateways::{payment::Gateways, sms::SmsGateway},
     store::Journal,
-    trace::TraceContext,
+    telemetry::trace::TraceContext,
 };
 
 /// How long a reader waits for a projection to get to what it has seen elsewhere.

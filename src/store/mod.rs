@@ -50,7 +50,7 @@ pub use self::{
 };
 use crate::{
     domain::{EntityId, NewEvent, Position, Recorded, RentalId, Version},
-    figures::Observed,
+    telemetry::metrics::HistogramSnapshot,
 };
 
 /// Something under way in a store.
@@ -162,9 +162,9 @@ pub struct StoreFigures {
     /// Commits that are on disk.
     pub commits: u64,
     /// How many commits were made durable together.
-    pub batches: Observed,
+    pub batches: HistogramSnapshot,
     /// How long making a batch durable took, in s.
-    pub syncs: Observed,
+    pub syncs: HistogramSnapshot,
     /// How many bytes the store has on disk.
     pub bytes: Option<u64>,
     /// How many bytes its disk has left.

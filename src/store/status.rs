@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::{StoreFigures, files, room::Room, tail::Tail};
 use crate::{
     domain::Position,
-    figures::{Counter, Histogram},
+    telemetry::metrics::{Counter, Histogram},
 };
 
 /// How a store fares.
@@ -98,12 +98,12 @@ impl Done {
     pub(super) fn synced(&self, commits: u64, within: Duration) {
         self.commits.add(commits);
         self.batches.observe(commits as f64);
-        self.syncs.took(within);
+        self.syncs.observe_duration(within);
     }
 
     fn so_far(&self) -> StoreFigures {
         let Self { commits, batches, syncs } = self;
-        let (commits, batches, syncs) = (commits.so_far(), batches.so_far(), syncs.so_far());
+        let (commits, batches, syncs) = (commits.get(), batches.snapshot(), syncs.snapshot());
         StoreFigures { commits, batches, syncs, ..StoreFigures::default() }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{net::TcpListener, path::PathBuf, sync::mpsc, thread::JoinHandle};
 
-use saem::{config::Settings, http, open};
+use saem::{
+    config::{Settings, open},
+    http,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -30,7 +33,7 @@ impl Running {
         let (started, ready) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let shop = open::open(&settings).await.unwrap();
+                let shop = open::open_shop(&settings).await.unwrap();
                 let serving = http::serve(shop.clone(), listener, &settings.server()).unwrap();
                 let (handle, draining) = (serving.server.handle(), serving.draining());
                 started.send(()).unwrap();
@@ -117,7 +120,7 @@ impl TestApp {
     pub fn restart_refused(&self) -> String {
         let settings = self.settings.clone();
         let opening = std::thread::spawn(move || {
-            let opened = actix_web::rt::System::new().block_on(open::open(&settings));
+            let opened = actix_web::rt::System::new().block_on(open::open_shop(&settings));
             opened.map(drop).expect_err("it is not to start").to_string()
         });
         opening.join().unwrap()

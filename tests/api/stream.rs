@@ -4,10 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use reqwest::{Method, Response};
 use saem::{
-    config::Settings,
+    config::{Settings, open},
     domain::{CustomerId, Money, Position, ProductId, address::Address, phone::Phone, product::Offer},
     gateways::payment::PaymentMethod,
-    open,
     shop::{Missed, Order, Shop},
 };
 use serde_json::Value;
@@ -253,7 +252,7 @@ async fn shop() -> (std::sync::Arc<Shop>, CustomerId, ProductId) {
     let mut settings = Settings::default();
     "memory".clone_into(&mut settings.store.backend);
     settings.operator.key = Some(saem::config::Secret("x".repeat(32)));
-    let shop = open::open(&settings).await.unwrap();
+    let shop = open::open_shop(&settings).await.unwrap();
     let phone = Phone::parse("010-1234-5678").unwrap();
     let signed_up = shop.sign_up("홍길동".to_owned(), phone, "password".to_owned(), shop.new_request());
     let customer = signed_up.await.unwrap().value.id;

@@ -7,7 +7,7 @@ use saem::{
         phone::Phone,
     },
     gateways::payment::ChargeKey,
-    trace::TraceContext,
+    telemetry::trace::TraceContext,
 };
 
 const CASES: u32 = 8_192;

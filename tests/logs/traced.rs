@@ -20,7 +20,7 @@ use saem::{
         stripe::StripeGateway,
         toss::TossGateway,
     },
-    trace::TraceContext,
+    telemetry::trace::TraceContext,
 };
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;

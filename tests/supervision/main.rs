@@ -29,7 +29,7 @@ use saem::{
         Journal as _,
         memory::{Failure, FaultPlan, MemoryJournal},
     },
-    trace::TraceContext,
+    telemetry::trace::TraceContext,
 };
 use serde::{Deserialize, Serialize};
 

@@ -6,19 +6,17 @@ use crate::{Finding, source::Source};
 /// feature of that name, asking for one is a constant.
 const LAYERS: [(&str, &[&str]); 7] = [
     ("src/domain/", &["domain", "planted"]),
-    ("src/store/", &["domain", "figures", "store"]),
-    ("src/trace/", &["domain", "trace"]),
-    ("src/gateways/", &["domain", "figures", "gateways", "trace"]),
-    ("src/actors/", &["domain", "figures", "store", "gateways", "actors", "shop", "trace", "planted"]),
-    ("src/shop/", &["domain", "figures", "store", "gateways", "actors", "shop", "trace", "planted"]),
+    ("src/store/", &["domain", "store", "telemetry"]),
+    ("src/telemetry/", &["domain", "telemetry"]),
+    ("src/gateways/", &["domain", "gateways", "telemetry"]),
+    ("src/actors/", &["domain", "store", "gateways", "actors", "shop", "telemetry", "planted"]),
+    ("src/shop/", &["domain", "store", "gateways", "actors", "shop", "telemetry", "planted"]),
     ("src/tools/", &["domain", "store", "gateways", "actors", "shop", "tools"]),
 ];
 
 /// The modules of the crate that `super::super::…` may lead to.
-const MODULES: [&str; 13] = [
-    "actors", "config", "demo", "domain", "figures", "gateways", "http", "open", "planted", "shop", "store",
-    "tools", "trace",
-];
+const MODULES: [&str; 10] =
+    ["actors", "config", "domain", "gateways", "http", "planted", "shop", "store", "telemetry", "tools"];
 
 /// Where a framework may be named.
 const HOMES: [(&str, &[&str]); 6] = [

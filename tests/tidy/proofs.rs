@@ -81,12 +81,15 @@ fn the_actors_know_neither_http_nor_the_settings() {
 
 #[test]
 fn each_framework_has_one_home() {
-    fires("src/open.rs", "fn f() { sled::open() }", 2, "only src/store/ may name sled");
+    fires("src/config/open.rs", "fn f() { sled::open() }", 2, "only src/store/ may name sled");
     fires("src/cli/data.rs", "use redb::Database;", 2, "only src/store/ may name redb");
     fires("src/actors/x.rs", "use actix_web::web;", 2, "only src/http/ and src/cli/ may name actix_web");
     fires("src/http/x.rs", "#[derive(actix::Message)]\nstruct A;", 2, "may name actix");
     fires("src/http/x.rs", "use actix_rt::System;", 2, "may name actix_rt");
-    quiet("src/open.rs", "use crate::store::{\n    memory::A,\n    sled::{OpenError, SledJournal},\n};\n");
+    quiet(
+        "src/config/open.rs",
+        "use crate::store::{\n    memory::A,\n    sled::{OpenError, SledJournal},\n};\n",
+    );
     quiet("src/store/x.rs", "use sled::Db;\n");
     quiet(
         "src/cli/mod.rs",

@@ -10,7 +10,7 @@ use crate::{
     actors::receipts::Memo,
     domain::{Aggregate, Causation, Correlation, EntityId, Position, Rejection, Version},
     store::VaultWrite,
-    trace::TraceContext,
+    telemetry::trace::TraceContext,
 };
 
 /// Why something is asked: goes into the metadata of the events that follow.

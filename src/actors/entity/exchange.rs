@@ -31,7 +31,7 @@ use crate::{
         delivery::Delivery, payment::Payment, product::Product, rental::Rental,
     },
     store::{Journal, VaultWrite},
-    trace,
+    telemetry::trace,
 };
 
 /// How an exchange is set up.
@@ -127,7 +127,7 @@ impl Exchange {
         debug_assert_eq!(id.kind, A::KIND, "a command goes to its own aggregate");
         let _asking = Asking::begin(&self.asking[id.kind as usize]);
         let correlation = request.correlation;
-        let span = trace::joined(debug_span!("ask", entity = %id, %correlation), request.trace());
+        let span = trace::join(debug_span!("ask", entity = %id, %correlation), request.trace());
         let (reply, answer) = oneshot::channel();
         let ask = Ask { command, request, vault, memo, reply };
         let asked = async {

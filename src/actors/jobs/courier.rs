@@ -24,7 +24,7 @@ use crate::{
     planted::{self, Bug},
     shop::{MessageFigures, NotificationStatus},
     store::{Journal, StoreError, ViewRow, ViewWrite, codec},
-    trace::{self, TraceContext},
+    telemetry::trace::{self, TraceContext},
 };
 
 /// How many messages are sent at once.
@@ -157,9 +157,9 @@ impl Courier {
         let sent = futures_util::future::join_all(sends).await;
         for (_, record) in &sent {
             match record.status {
-                NotificationStatus::Failed => self.figures.given_up.count(),
-                NotificationStatus::Pending => self.figures.failed.count(),
-                NotificationStatus::Sent | NotificationStatus::Delivered => self.figures.sent.count(),
+                NotificationStatus::Failed => self.figures.given_up.increment(),
+                NotificationStatus::Pending => self.figures.failed.increment(),
+                NotificationStatus::Sent | NotificationStatus::Delivered => self.figures.sent.increment(),
             }
         }
         sent
@@ -192,9 +192,9 @@ impl Courier {
         let Some(correlation) = message.correlation else { return self.sms.send(message).await };
         let (context, provider) = (TraceContext::root(correlation), self.sms.provider());
         let span = debug_span!("message", notification = %message.id, provider, %correlation);
-        let span = trace::joined(span, context);
+        let span = trace::join(span, context);
         let sending = async { self.sms.send(message).await };
-        trace::place_of(&span, context).within(sending).instrument(span).await
+        trace::context_of(&span, context).within(sending).instrument(span).await
     }
 
     /// Sends one message, and says how far it got.

@@ -28,7 +28,7 @@ use crate::{
     },
     shop::ShopError,
     store::{Journal, StoreError},
-    trace,
+    telemetry::trace,
 };
 
 /// How many errands are under way at once.
@@ -117,8 +117,8 @@ impl Errands {
     async fn run_one(&self, errand: Errand, item: Item) -> Done {
         let (request, correlation) =
             (RequestContext::after_event(item.correlation, item.position), item.correlation);
-        let span = trace::joined(debug_span!("errand", ?errand, %correlation), request.trace());
-        let request = request.at(trace::place_of(&span, request.trace()));
+        let span = trace::join(debug_span!("errand", ?errand, %correlation), request.trace());
+        let request = request.at(trace::context_of(&span, request.trace()));
         self.run_one_now(errand, item, request).instrument(span).await
     }
 

@@ -46,7 +46,9 @@ use super::{
     sources::Sources,
     supervision::guard::guarded,
 };
-use crate::{domain::PaymentId, gateways::payment::Gateways, shop::views::Placed, store::Journal, trace};
+use crate::{
+    domain::PaymentId, gateways::payment::Gateways, shop::views::Placed, store::Journal, telemetry::trace,
+};
 
 /// How many payments are resolved or refunded at once.
 const RESOLVING_MAX: usize = 16;
@@ -124,7 +126,7 @@ impl PaymentActor {
             // A caller that went away changes nothing: the conversation had its effects.
             let _ = reply.send(answer);
         };
-        let run = run.instrument(trace::joined(span, request.trace()));
+        let run = run.instrument(trace::join(span, request.trace()));
         ctx.spawn(run.into_actor(self));
     }
 }

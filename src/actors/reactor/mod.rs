@@ -39,7 +39,7 @@ use crate::{
     },
     planted::{self, Bug},
     store::{Follower, Journal, StoreError},
-    trace::{self, TraceContext},
+    telemetry::trace::{self, TraceContext},
 };
 
 /// How many events may wait in one lane.
@@ -99,7 +99,7 @@ impl Reactor {
         let (group, event) = (self.group.as_str(), cause.event.name());
         let (correlation, target) = (cause.meta.correlation, reaction.target);
         let span = debug_span!("reaction", group, event, %target, %correlation);
-        let span = trace::joined(span, TraceContext::root(correlation));
+        let span = trace::join(span, TraceContext::root(correlation));
         self.send_now(reaction, cause).instrument(span).await
     }
 

@@ -15,7 +15,7 @@ use super::{
     Voided, ledger, unknown_method,
     wire::{ChargeBody, ChargeRequest, Currency, ErrorBody, NOT_FOUND, RefundRequest},
 };
-use crate::{domain::Money, trace::TraceContext};
+use crate::{domain::Money, telemetry::trace::TraceContext};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Upper limit of a call; the payment actor's own timeout is much shorter.

@@ -10,8 +10,10 @@ use super::{
 };
 use crate::{
     domain::Money,
-    figures::{self, Counter, Histogram, Observed},
-    trace::{self, TraceContext},
+    telemetry::{
+        metrics::{self, Counter, Histogram, HistogramSnapshot},
+        trace::{self, TraceContext},
+    },
 };
 
 /// Histogram bounds of call duration, in seconds. Slow from 0.61 s on (default `slow_call_ms`).
@@ -101,7 +103,7 @@ pub struct CallMetrics {
     /// Calls by outcome; outcomes that never occurred are left out.
     pub outcomes: Vec<(&'static str, u64)>,
     /// Distribution of call duration, in seconds.
-    pub took: Observed,
+    pub took: HistogramSnapshot,
 }
 
 pub(super) struct MeteredGateway {
@@ -119,14 +121,14 @@ impl MeteredGateway {
         CallKind::ALL.into_iter().filter_map(|operation| {
             let calls = &self.calls[operation as usize];
             let outcomes =
-                CallOutcome::ALL.map(|outcome| (outcome.as_str(), calls.outcomes[outcome as usize].so_far()));
+                CallOutcome::ALL.map(|outcome| (outcome.as_str(), calls.outcomes[outcome as usize].get()));
             let outcomes: Vec<_> = outcomes.into_iter().filter(|(_, count)| *count > 0).collect();
             let (provider, operation) = (self.gateway.provider(), operation.as_str());
             (!outcomes.is_empty()).then(|| CallMetrics {
                 provider,
                 operation,
                 outcomes,
-                took: calls.took.so_far(),
+                took: calls.took.snapshot(),
             })
         })
     }
@@ -139,7 +141,7 @@ impl MeteredGateway {
     ) -> Call<T> {
         let calls = Arc::clone(&self.calls);
         let measurement =
-            Measurement { calls, operation, began: figures::now(), ended: CallOutcome::Unknown };
+            Measurement { calls, operation, began: metrics::now(), ended: CallOutcome::Unknown };
         let measured = async move {
             let result = call.await;
             let ended = match &result {
@@ -154,7 +156,7 @@ impl MeteredGateway {
         let Some(context) = TraceContext::current() else { return Box::pin(measured) };
         let span = self.span(operation, context);
         // Requests sent by the call carry this span as their parent.
-        let context = trace::place_of(&span, context);
+        let context = trace::context_of(&span, context);
         Box::pin(context.within(measured).instrument(span))
     }
 
@@ -164,7 +166,7 @@ impl MeteredGateway {
         let outcome = field::Empty;
         let span =
             debug_span!("gateway call", otel.kind = "client", provider, operation, outcome, %correlation);
-        trace::joined(span, context)
+        trace::join(span, context)
     }
 }
 
@@ -185,8 +187,8 @@ impl Measurement {
 impl Drop for Measurement {
     fn drop(&mut self) {
         let calls = &self.calls[self.operation as usize];
-        calls.outcomes[self.ended as usize].count();
-        calls.took.took(self.began.elapsed());
+        calls.outcomes[self.ended as usize].increment();
+        calls.took.observe_duration(self.began.elapsed());
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     App,
     problem::{Problem, kinds::Kind},
 };
-use crate::figures;
+use crate::telemetry::metrics;
 
 /// The bounds of a request's duration, in seconds. A payment's deadline is 0.9.
 const DURATION_BOUNDS_S: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -58,7 +58,7 @@ pub async fn count<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    let began = figures::now();
+    let began = metrics::now();
     let method = known(request.method());
     let answered = next.call(request).await;
     let (route, status) = match &answered {

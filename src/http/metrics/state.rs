@@ -6,9 +6,9 @@ use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, Me
 use tokio::time::timeout;
 
 use crate::{
-    figures::Observed,
     http::{App, problem::Problem},
     shop::{ActorKind, ContextView, Shop, ShopError},
+    telemetry::metrics::HistogramSnapshot,
 };
 
 /// How long actors may take to tell of themselves.
@@ -72,7 +72,13 @@ impl Families {
         self.counters(name, help, &[], vec![(Vec::new(), value as f64)]);
     }
 
-    fn histograms(&mut self, name: &str, help: &str, labels: &[&str], samples: Vec<(Vec<&str>, Observed)>) {
+    fn histograms(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        samples: Vec<(Vec<&str>, HistogramSnapshot)>,
+    ) {
         let metrics = samples.into_iter().map(|(values, observed)| {
             let mut metric = Metric::from_label(labelled(labels, &values));
             metric.set_histogram(histogram(&observed));
@@ -82,8 +88,8 @@ impl Families {
     }
 }
 
-fn histogram(observed: &Observed) -> Histogram {
-    let Observed { bounds, counts, sum } = observed;
+fn histogram(observed: &HistogramSnapshot) -> Histogram {
+    let HistogramSnapshot { bounds, counts, sum } = observed;
     let cumulated = counts.iter().scan(0, |total, count| {
         *total += count;
         Some(*total)
@@ -235,7 +241,7 @@ fn add_calls(families: &mut Families, shop: &Shop) {
 fn add_messages(families: &mut Families, shop: &Shop) {
     let messages = shop.message_figures();
     let outcomes = [("sent", &messages.sent), ("failed", &messages.failed), ("given_up", &messages.given_up)];
-    let samples = outcomes.map(|(outcome, count)| (vec![outcome], count.so_far() as f64));
+    let samples = outcomes.map(|(outcome, count)| (vec![outcome], count.get() as f64));
     let help = "Text messages handed to the SMS gateway, and tries that failed";
     families.counters("saem_messages_total", help, &["outcome"], samples.into());
 }

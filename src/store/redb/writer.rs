@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     domain::EntityId,
-    figures::now,
     store::{
         CommitError, StoreError, VaultWrite, ViewWrite, backups, codec,
         expected::caught,
@@ -25,6 +24,7 @@ use crate::{
         status::Status,
         writer::{Answer, Batch, Engine, Pace},
     },
+    telemetry::metrics::now,
 };
 
 /// What only redb's writer is asked for.

@@ -23,8 +23,8 @@ use tracing::warn;
 use super::{OpenError, format::unavailable};
 use crate::{
     domain::Position,
-    figures::now,
     store::{Aside, StoreError, codec, files::sync},
+    telemetry::metrics::now,
 };
 
 /// Its name in the data directory.

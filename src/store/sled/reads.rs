@@ -12,11 +12,11 @@ use super::{
 };
 use crate::{
     domain::{EntityId, Position, Recorded, Version},
-    figures::now,
     store::{
         StoreError, ViewRow, codec,
         record::{CommitRecord, IndexRecord, fold_snapshot},
     },
+    telemetry::metrics::now,
 };
 
 /// At most `limit` rows of a range, by key.

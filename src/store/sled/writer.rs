@@ -19,13 +19,13 @@ use super::{
 };
 use crate::{
     domain::{EntityId, Position},
-    figures::now,
     store::{
         StoreError, VaultWrite, codec,
         record::IndexRecord,
         status::Status,
         writer::{Batch, Engine, Pace},
     },
+    telemetry::metrics::now,
 };
 
 /// How large a journal value may get: a page holds several, and must not become too large (see `format`).

@@ -20,7 +20,6 @@ mod money;
 mod page;
 
 #[cfg(test)]
-#[path = "verify_tests.rs"]
 mod tests;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};

@@ -10,9 +10,9 @@ use std::{
 
 use thiserror::Error;
 
+use super::{Http, Payment, Settings, SimulatorSettings};
 use crate::{
     actors::sources::Sources,
-    config::{Http, Payment, Settings, SimulatorSettings},
     gateways::{
         payment::{
             Gateways, PaymentGateway,
@@ -70,7 +70,7 @@ pub enum OpenError {
 ///
 /// # Errors
 /// [`OpenError`]
-pub async fn open(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
+pub async fn open_shop(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
     let sources = Sources::system();
     let directory = &settings.store.path;
     let (journal, ledger, images): (Arc<dyn Journal>, _, _) = match Backend::named(&settings.store.backend) {

@@ -1,53 +1,56 @@
-//! Figures: what is counted while the work is done, for an atomic's price, and told when somebody looks.
+//! Counters and histograms: an atomic update per measurement, read when somebody asks.
 //!
-//! Nothing here knows who looks: `http` writes it for Prometheus, an embedder may do otherwise.
+//! This module knows no format: `http` renders the values for Prometheus, and an embedder can read them.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-/// The moment, for how long something takes: it is told, and nothing is decided by it.
-#[expect(clippy::disallowed_methods, reason = "how long something took is no part of what is decided")]
+/// Monotonic clock for measuring durations. Decisions never read it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measured duration is reported, and nothing is decided by it"
+)]
 #[must_use]
 pub fn now() -> Instant {
     Instant::now()
 }
 
-/// Counts up.
+/// Monotonic counter.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// One more.
-    pub fn count(&self) {
+    /// Adds one.
+    pub fn increment(&self) {
         self.add(1);
     }
 
-    /// So many more.
-    pub fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
     }
 
-    /// How many so far.
+    /// Current value.
     #[must_use]
-    pub fn so_far(&self) -> u64 {
+    pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Counts values by how large they are.
+/// Histogram with fixed bucket bounds.
 #[derive(Debug)]
 pub struct Histogram {
     bounds: &'static [f64],
-    /// One for each bound, and one for what is larger than all.
+    /// One count per bound, and a last one for values above all bounds.
     counts: Box<[AtomicU64]>,
-    /// In millionths, so that it can be added to.
+    /// Sum of all values, in millionths, because there is no atomic float.
     sum_millionths: AtomicU64,
 }
 
 impl Histogram {
-    /// One that tells apart values up to each of `bounds`, which rise.
+    /// Creates an empty histogram with these upper bounds, in ascending order.
     #[must_use]
     pub fn new(bounds: &'static [f64]) -> Self {
         debug_assert!(bounds.is_sorted());
@@ -55,35 +58,35 @@ impl Histogram {
         Self { bounds, counts, sum_millionths: AtomicU64::new(0) }
     }
 
-    /// Counts a value that is not negative.
+    /// Records a value, which must not be negative.
     pub fn observe(&self, value: f64) {
         let at = self.bounds.partition_point(|bound| *bound < value);
         self.counts[at].fetch_add(1, Ordering::Relaxed);
         self.sum_millionths.fetch_add((value * 1e6) as u64, Ordering::Relaxed);
     }
 
-    /// Counts how long something took, in seconds.
-    pub fn took(&self, time: Duration) {
-        self.observe(time.as_secs_f64());
+    /// Records a duration, in seconds.
+    pub fn observe_duration(&self, duration: Duration) {
+        self.observe(duration.as_secs_f64());
     }
 
-    /// What was counted so far.
+    /// Copies the current values. Values recorded meanwhile may be in the counts and not yet in the sum.
     #[must_use]
-    pub fn so_far(&self) -> Observed {
+    pub fn snapshot(&self) -> HistogramSnapshot {
         let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         let sum = self.sum_millionths.load(Ordering::Relaxed) as f64 / 1e6;
-        Observed { bounds: self.bounds, counts, sum }
+        HistogramSnapshot { bounds: self.bounds, counts, sum }
     }
 }
 
-/// What a histogram has counted.
+/// Values of a [`Histogram`] at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Observed {
-    /// The upper bounds, each included.
+pub struct HistogramSnapshot {
+    /// Upper bounds of the buckets, inclusive.
     pub bounds: &'static [f64],
-    /// How many values there were up to each bound and above the one before; at last, above all.
+    /// Number of values in each bucket, not cumulative. The last bucket has no upper bound.
     pub counts: Vec<u64>,
-    /// All values together.
+    /// Sum of all values.
     pub sum: f64,
 }
 
@@ -97,7 +100,7 @@ mod tests {
         for value in [0.0, 1.0, 1.5, 2.0, 5.0, 5.1, 100.0] {
             histogram.observe(value);
         }
-        let Observed { counts, sum, .. } = histogram.so_far();
+        let HistogramSnapshot { counts, sum, .. } = histogram.snapshot();
         assert_eq!(counts, [2, 2, 1, 2]);
         assert!((sum - 114.6).abs() < 1e-3);
     }

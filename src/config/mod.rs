@@ -7,6 +7,7 @@
 mod described;
 mod breaker;
 mod error;
+pub mod open;
 mod payment;
 pub mod reference;
 mod values;
@@ -393,5 +394,4 @@ impl Checks {
 }
 
 #[cfg(test)]
-#[path = "config_tests.rs"]
 mod tests;

@@ -77,7 +77,7 @@ fn unknown_keys_wrong_types_and_broken_rules_are_told_at_once() {
 
 #[test]
 fn the_reference_is_what_the_documentation_says() {
-    let written = include_str!("../docs/configuration.md");
+    let written = include_str!("../../docs/configuration.md");
     assert!(written == reference::markdown(), "run: saem config reference > docs/configuration.md");
     for setting in Settings::default().settings() {
         assert!(!setting.words.is_empty(), "{}", setting.key);

@@ -1,33 +1,28 @@
-//! W3C Trace Context: what is handed from caller to callee, so that one trace shows a whole rental.
+//! W3C Trace Context, passed from caller to callee, so that one trace shows a whole rental.
 //!
-//! The id of a trace *is* the correlation id. A trace that begins here has its first span named after the
-//! last eight bytes of that: so whatever comes later, after a restart too, knows where it belongs, though
-//! events keep the correlation alone.
-
-#[cfg(feature = "otlp")]
-pub mod otlp;
-#[cfg(not(feature = "otlp"))]
-mod unrecorded;
+//! The trace id is the correlation id. In a trace that begins here, the id of the first span is the last
+//! eight bytes of the correlation id. Events store only the correlation, and yet work that resumes after a
+//! restart can name its parent span.
 
 use std::future::Future;
 
 use tokio::task::futures::TaskLocalFuture;
 use tracing::Span;
 
-#[cfg(feature = "otlp")]
-use self::otlp as spans;
 #[cfg(not(feature = "otlp"))]
-use self::unrecorded as spans;
+use super::no_otlp as spans;
+#[cfg(feature = "otlp")]
+use super::otlp as spans;
 use crate::domain::Correlation;
 
-/// A place in a trace: what is called from here belongs below it.
+/// Parent of new spans: a span of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceContext {
-    /// Which trace.
+    /// Trace id.
     pub correlation: Correlation,
-    /// Which of its spans.
+    /// Span id within the trace.
     pub span: u64,
-    /// Whether the caller records the trace, as far as that is known.
+    /// True if the caller records the trace; none if that is unknown.
     pub sampled: Option<bool>,
 }
 
@@ -36,14 +31,14 @@ tokio::task_local! {
 }
 
 impl TraceContext {
-    /// The beginning of a trace: where all belongs of which only the correlation is known.
+    /// First span of a trace of which only the correlation is known.
     #[must_use]
     pub const fn root(correlation: Correlation) -> Self {
         let span = correlation.0 as u64;
         Self { correlation, span: if span == 0 { 1 } else { span }, sampled: None }
     }
 
-    /// Reads `version-traceid-parentid-flags`, as a `traceparent` header has it.
+    /// Parses a `traceparent` header: `version-traceid-parentid-flags`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.trim().split('-');
@@ -62,42 +57,43 @@ impl TraceContext {
         Some(Self { correlation: Correlation::parse(trace)?, span, sampled: Some(flags & 1 == 1) })
     }
 
-    /// The place that the work at hand was called from, if it was called [`Self::within`] one.
+    /// Context of the current task, if it runs [`Self::within`] one.
     #[must_use]
     pub fn current() -> Option<Self> {
         CURRENT.try_with(|context| *context).ok()
     }
 
-    /// Does `work` on behalf of this place.
+    /// Runs `work` with this context as the current one.
     pub fn within<F: Future>(self, work: F) -> TaskLocalFuture<Self, F> {
         CURRENT.scope(self, work)
     }
 }
 
-/// `span`, as part of this trace. It stays where it is if that is in the same one.
+/// Makes `span` a child of `parent`, unless the surrounding span is in the same trace already.
 #[must_use]
-pub fn joined(span: Span, to: TraceContext) -> Span {
-    spans::join(&span, to);
+pub fn join(span: Span, parent: TraceContext) -> Span {
+    spans::join(&span, parent);
     span
 }
 
-/// Has a request's span continue the caller's trace, or begin the trace. Answers its place in it.
-pub fn begun(span: &Span, from: TraceContext, continued: bool) -> TraceContext {
-    spans::begin(span, from, continued)
+/// Starts a request's span and returns its context. With `continued`, `from` is the caller's span and
+/// becomes the parent; otherwise `from` is the context of the span itself, which begins the trace.
+pub fn start_request(span: &Span, from: TraceContext, continued: bool) -> TraceContext {
+    spans::start_request(span, from, continued)
 }
 
-/// The place of a span, if it is recorded: what it calls belongs below it.
+/// Context of `span` if it is recorded, else `fallback`.
 #[must_use]
-pub fn place_of(span: &Span, otherwise: TraceContext) -> TraceContext {
-    spans::place_of(span, otherwise)
+pub fn context_of(span: &Span, fallback: TraceContext) -> TraceContext {
+    spans::context_of(span, fallback)
 }
 
-/// Has a request's span tell how it was answered.
-pub fn answered(span: &Span, status: u16, route: impl FnOnce() -> Option<String>) {
-    spans::answered(span, status, route);
+/// Adds the response's status and route to a request's span.
+pub fn record_response(span: &Span, status: u16, route: impl FnOnce() -> Option<String>) {
+    spans::record_response(span, status, route);
 }
 
-/// A `traceparent`. Where nobody knows whether the trace is recorded, it may well be.
+/// A `traceparent` header. The sampled flag is set unless the caller is known not to record the trace.
 impl std::fmt::Display for TraceContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let flags = u8::from(self.sampled.unwrap_or(true));
@@ -110,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_well_formed_trace_contexts_are_continued() {
+    fn malformed_trace_contexts_are_ignored() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let context = TraceContext::parse(good).unwrap();
         assert_eq!(context.correlation.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
@@ -130,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_does_not_record_is_believed_and_one_that_says_nothing_may_do_so() {
+    fn sampled_flag_of_the_caller_is_kept_and_defaults_to_set() {
         let unrecorded = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
         let context = TraceContext::parse(unrecorded).unwrap();
         assert_eq!((context.sampled, context.to_string().as_str()), (Some(false), unrecorded));

@@ -1,8 +1,8 @@
-//! Spans, recorded by OpenTelemetry and sent to a collector by OTLP over HTTP, as the standard environment
-//! variables say (`docs/logging.md`).
+//! Spans for OpenTelemetry, sent to a collector by OTLP over HTTP, configured by the standard environment
+//! variables (`docs/logging.md`).
 //!
-//! Spans only: what is logged stays in the log. The rest of the code names none of this. Its spans join a
-//! trace by their correlation, on whatever thread, however much later.
+//! Only spans are sent, no log lines. Code elsewhere uses [`super::trace`] and no OpenTelemetry types. A span
+//! joins its trace by the correlation, on any thread, however much later.
 
 use std::{
     cell::Cell,
@@ -30,22 +30,22 @@ use tracing::{Span, level_filters::LevelFilter, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::Registry};
 
-use super::TraceContext;
+use super::trace::TraceContext;
 use crate::domain::Correlation;
 
-/// Where spans are sent, if anywhere: without one of these, none are recorded.
+/// Variables that name the collector. Spans are recorded only if one of them is set.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 
-/// Recording, until it is ended.
+/// Running span exporter.
 pub struct Recording {
     provider: SdkTracerProvider,
 }
 
 impl Recording {
-    /// Starts it, if the environment asks for it. What is recorded is sent by `client`.
+    /// Starts recording if the environment names a collector. `client` sends the spans.
     ///
     /// # Errors
-    /// What is wrong with the environment.
+    /// One line that names the variable that cannot be used.
     pub fn start(client: reqwest::Client) -> Result<Option<Self>, String> {
         let is = |name: &str, value: &str| env::var(name).is_ok_and(|set| set.eq_ignore_ascii_case(value));
         let asked_for = ENDPOINTS.iter().any(|name| env::var(name).is_ok_and(|set| !set.is_empty()));
@@ -53,8 +53,8 @@ impl Recording {
             return Ok(None);
         }
         let wrong = |error: &dyn fmt::Display| format!("bad setting: {}: {error}", ENDPOINTS[0]);
-        let post = Post::by(client).map_err(|error| wrong(&error))?;
-        let exporter = SpanExporter::builder().with_http().with_http_client(post).build();
+        let client = SpanClient::new(client).map_err(|error| wrong(&error))?;
+        let exporter = SpanExporter::builder().with_http().with_http_client(client).build();
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter.map_err(|error| wrong(&error))?)
             .with_id_generator(Ids(RandomIdGenerator::default()))
@@ -64,19 +64,19 @@ impl Recording {
         Ok(Some(Self { provider }))
     }
 
-    /// What makes spans of this crate's spans.
+    /// Subscriber layer that records the spans of this crate.
     #[must_use]
     pub fn layer(&self) -> impl Layer<Registry> + Send + Sync + use<> {
-        let spans_of_ours = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("saem"));
+        let saem_spans = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("saem"));
         tracing_opentelemetry::layer()
             .with_tracer(self.provider.tracer("saem"))
             .with_location(false)
             .with_threads(false)
             .with_tracked_inactivity(false)
-            .with_filter(spans_of_ours.with_max_level_hint(LevelFilter::DEBUG))
+            .with_filter(saem_spans.with_max_level_hint(LevelFilter::DEBUG))
     }
 
-    /// Sends what was recorded last, and ends.
+    /// Sends the remaining spans and stops recording.
     pub fn end(self) {
         if let Err(error) = self.provider.shutdown() {
             warn!(%error, "the last spans could not be sent");
@@ -84,7 +84,7 @@ impl Recording {
     }
 }
 
-/// Who says all this. What the environment says of it counts more.
+/// Resource attributes. The environment overrides the service name.
 fn resource() -> Resource {
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let resource = Resource::builder().with_attribute(version);
@@ -94,48 +94,48 @@ fn resource() -> Resource {
 }
 
 thread_local! {
-    /// How the span that is being started on this thread begins.
-    static BEGINNING: Cell<Option<Beginning>> = const { Cell::new(None) };
+    /// Passes the kind of the span being started to [`Ids`] and [`Sampler`], which get no span.
+    static STARTING: Cell<Option<SpanStart>> = const { Cell::new(None) };
 }
 
 #[derive(Clone, Copy)]
-enum Beginning {
-    /// With it, a trace begins: these are their ids.
-    Trace(TraceContext),
-    /// It joins a trace of which nobody knows here whether it is recorded.
-    Later,
+enum SpanStart {
+    /// First span of a trace, with the ids that it must get.
+    Root(TraceContext),
+    /// Span that joins a trace of which the sampling decision is unknown.
+    Resumed,
 }
 
-/// Starts a span, so that it has its id, and whether it is recorded is decided.
-fn start(span: &Span, beginning: Option<Beginning>) -> SpanContext {
-    BEGINNING.set(beginning);
+/// Starts a span: this assigns its id and decides whether it is sampled.
+fn start(span: &Span, kind: Option<SpanStart>) -> SpanContext {
+    STARTING.set(kind);
     let context = span.context().span().span_context().clone();
-    BEGINNING.set(None);
+    STARTING.set(None);
     context
 }
 
-/// Ids from the correlation where a trace begins, random ones elsewhere.
+/// Generates ids: from the correlation for the first span of a trace, random ones for all others.
 #[derive(Debug)]
 struct Ids(RandomIdGenerator);
 
 impl IdGenerator for Ids {
     fn new_trace_id(&self) -> TraceId {
-        match BEGINNING.get() {
-            Some(Beginning::Trace(context)) => TraceId::from(context.correlation.0),
+        match STARTING.get() {
+            Some(SpanStart::Root(context)) => TraceId::from(context.correlation.0),
             _ => self.0.new_trace_id(),
         }
     }
 
     fn new_span_id(&self) -> SpanId {
-        match BEGINNING.get() {
-            Some(Beginning::Trace(context)) => SpanId::from(context.span),
+        match STARTING.get() {
+            Some(SpanStart::Root(context)) => SpanId::from(context.span),
             _ => self.0.new_span_id(),
         }
     }
 }
 
-/// Decides as the environment says. What joins its trace later is judged as the beginning of the trace was:
-/// by the trace's id, which both know.
+/// Samples as configured in the environment. A resumed span is sampled without a parent, by its trace id,
+/// and so gets the same decision as the first span of its trace.
 #[derive(Clone, Debug)]
 struct Sampler(Box<dyn ShouldSample>);
 
@@ -149,14 +149,14 @@ impl ShouldSample for Sampler {
         attributes: &[KeyValue],
         links: &[Link],
     ) -> SamplingResult {
-        let parent = if matches!(BEGINNING.get(), Some(Beginning::Later)) { None } else { parent };
-        self.0.should_sample(parent, evened(trace), name, kind, attributes, links)
+        let parent = if matches!(STARTING.get(), Some(SpanStart::Resumed)) { None } else { parent };
+        self.0.should_sample(parent, with_random_low_bits(trace), name, kind, attributes, links)
     }
 }
 
-/// An id by whose last eight bytes a share of all can be told. A correlation that was made here is a UUID
-/// of version 8: two bits of these bytes are always the same, the ones that count most.
-fn evened(trace: TraceId) -> TraceId {
+/// Trace id for ratio sampling, which compares the last eight bytes with a threshold. A correlation id made
+/// here is a UUID of version 8, whose variant fixes the two highest bits of these bytes: rotate them away.
+fn with_random_low_bits(trace: TraceId) -> TraceId {
     let bits = u128::from_be_bytes(trace.to_bytes());
     let (high, low) = ((bits >> 64) as u64, bits as u64);
     let made_here = high >> 12 & 0xf == 8 && low >> 62 == 0b10;
@@ -169,48 +169,45 @@ fn remote(context: TraceContext) -> Context {
     Context::new().with_remote_span_context(SpanContext::new(trace, span, flags, true, TraceState::NONE))
 }
 
-/// Has `span` belong to this place, unless it is in the same trace already. What it is then taken out of is
-/// linked to it: a cancel's request has a trace of its own, what comes of it is the rental's.
-pub(super) fn join(span: &Span, to: TraceContext) {
+/// See [`super::trace::join`]. The surrounding span is linked if its trace is another one: a cancel request
+/// has its own trace, and the work that follows from it belongs to the rental's trace.
+pub(super) fn join(span: &Span, parent: TraceContext) {
     if span.is_disabled() {
         return;
     }
-    let around = Span::current().context().span().span_context().clone();
-    if around.trace_id() == TraceId::from(to.correlation.0) {
+    let surrounding = Span::current().context().span().span_context().clone();
+    if surrounding.trace_id() == TraceId::from(parent.correlation.0) {
         return;
     }
-    // It fails where nothing is recorded: then it does not matter.
-    let _ = span.set_parent(remote(to));
-    if around.is_valid() {
-        span.add_link(around);
+    // Fails only for spans that are not recorded.
+    let _ = span.set_parent(remote(parent));
+    if surrounding.is_valid() {
+        span.add_link(surrounding);
     }
-    start(span, to.sampled.is_none().then_some(Beginning::Later));
+    start(span, parent.sampled.is_none().then_some(SpanStart::Resumed));
 }
 
-/// Has a request's span continue the caller's trace, or begin one. Answers its place.
-pub(super) fn begin(span: &Span, from: TraceContext, continued: bool) -> TraceContext {
+pub(super) fn start_request(span: &Span, from: TraceContext, continued: bool) -> TraceContext {
     if continued {
         let _ = span.set_parent(remote(from));
         start(span, None);
     } else {
-        start(span, Some(Beginning::Trace(from)));
+        start(span, Some(SpanStart::Root(from)));
     }
-    place_of(span, from)
+    context_of(span, from)
 }
 
-/// The place of `span`, if it is recorded.
-pub(super) fn place_of(span: &Span, otherwise: TraceContext) -> TraceContext {
+pub(super) fn context_of(span: &Span, fallback: TraceContext) -> TraceContext {
     let context = span.context().span().span_context().clone();
     let correlation = Correlation(u128::from_be_bytes(context.trace_id().to_bytes()));
-    if correlation != otherwise.correlation {
-        return otherwise;
+    if correlation != fallback.correlation {
+        return fallback;
     }
     let span = u64::from_be_bytes(context.span_id().to_bytes());
     TraceContext { correlation, span, sampled: Some(context.is_sampled()) }
 }
 
-/// Says how a request was answered, by which route.
-pub(super) fn answered(span: &Span, status: u16, route: impl FnOnce() -> Option<String>) {
+pub(super) fn record_response(span: &Span, status: u16, route: impl FnOnce() -> Option<String>) {
     let context = span.context();
     let recorded = context.span();
     if !recorded.is_recording() {
@@ -226,22 +223,22 @@ pub(super) fn answered(span: &Span, status: u16, route: impl FnOnce() -> Option<
     }
 }
 
-/// Sends batches: on the thread of whoever batches them, with a runtime of its own, so that the last one is
-/// sent when all else has ended.
-struct Post {
+/// HTTP client of the exporter. It has its own runtime and runs on the thread of the batch processor, so that
+/// the last batch can be sent after the server's runtime has ended.
+struct SpanClient {
     client: reqwest::Client,
     runtime: Runtime,
-    /// Whether the last one arrived: that it does not is said once.
-    arriving: AtomicBool,
+    /// True if the last batch was sent. Only changes are logged.
+    sending: AtomicBool,
 }
 
-impl Post {
-    fn by(client: reqwest::Client) -> std::io::Result<Self> {
+impl SpanClient {
+    fn new(client: reqwest::Client) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { client, runtime, arriving: AtomicBool::new(true) })
+        Ok(Self { client, runtime, sending: AtomicBool::new(true) })
     }
 
-    fn post(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let request = reqwest::Request::try_from(request)?;
         let (status, body) = self.runtime.block_on(async {
             let answer = self.client.execute(request).await.map_err(reqwest::Error::without_url)?;
@@ -252,13 +249,13 @@ impl Post {
     }
 }
 
-impl fmt::Debug for Post {
+impl fmt::Debug for SpanClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Post")
+        f.write_str("SpanClient")
     }
 }
 
-impl HttpClient for Post {
+impl HttpClient for SpanClient {
     fn send_bytes<'a, 'sending>(
         &'a self,
         request: Request<Bytes>,
@@ -268,15 +265,15 @@ impl HttpClient for Post {
         Self: 'sending,
     {
         Box::pin(async move {
-            let answer = self.post(request);
-            let arrived = answer.is_ok();
-            if self.arriving.swap(arrived, Ordering::Relaxed) != arrived {
-                match &answer {
-                    Ok(_) => tracing::info!("spans arrive at the collector again"),
-                    Err(error) => warn!(%error, "spans do not arrive at the collector, and are lost"),
+            let response = self.send(request);
+            let sent = response.is_ok();
+            if self.sending.swap(sent, Ordering::Relaxed) != sent {
+                match &response {
+                    Ok(_) => tracing::info!("spans are sent to the collector again"),
+                    Err(error) => warn!(%error, "spans cannot be sent to the collector and are dropped"),
                 }
             }
-            answer
+            response
         })
     }
 }
@@ -288,9 +285,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tenth_of_the_traces_that_begin_here_is_a_tenth() {
+    fn ratio_sampling_keeps_its_ratio_for_local_correlation_ids() {
         let sampler = Sampler(Box::new(Ratio::ParentBased(Box::new(Ratio::TraceIdRatioBased(0.1)))));
-        // Random bits as good as any, in the form of a UUID of version 8.
+        // Well-mixed bits, in the form of a UUID of version 8.
         let made_here = |n: u128| {
             let bits = n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
             bits & !(0xf << 76 | 3 << 62) | 8 << 76 | 2 << 62
