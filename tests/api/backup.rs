@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::app::{Answer, Client, TestApp, eventually, id};
+use crate::kit::{Answer, Client, TestApp, eventually, id};
 
 async fn back_up(app: &TestApp, directory: &str) -> Answer {
     app.operator().post("/v1/operations/backup", json!({"directory": directory})).await
@@ -71,7 +71,7 @@ async fn is_a_shop_of_its_own(backend: &str) {
         settings.store.backend = backend.to_owned();
         settings.store.path.clone_from(&copy);
     });
-    let operator = Client::of(&copied.url(), Some(crate::app::operator_key(&app.data())));
+    let operator = Client::of(&copied.url(), Some(crate::kit::operator_key(&app.data())));
     customer.move_to(&copied.url());
     assert_eq!(shown(&operator, &customer).await, then, "the same key and the same session see the same");
     assert_eq!(

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, Client, TestApp, eventually},
+    kit::{Answer, Client, TestApp, eventually},
     metrics::sample,
     payments::pay,
 };

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::TestApp;
+use crate::kit::TestApp;
 
 fn credentials(phone: &str) -> Value {
     json!({"phone": phone, "password": "password"})
@@ -87,7 +87,7 @@ async fn guessing_has_to_wait_and_keeps_nobody_else_out() {
 #[tokio::test]
 async fn the_operators_key_and_its_session_are_both_the_operator() {
     let app = TestApp::start();
-    let key = crate::app::operator_key(&app.data());
+    let key = crate::kit::operator_key(&app.data());
     let session = app.anyone().post("/v1/sessions", json!({"operatorKey": key})).await.expect(201);
     assert_eq!(session["role"], "OPERATOR");
     let request = app.anyone().request(Method::GET, "/v1/operations/contexts");

@@ -7,7 +7,7 @@ use saem::domain::EntityId;
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Client, TestApp, eventually, id},
+    kit::{Client, TestApp, eventually, id},
     raw::Raw,
 };
 

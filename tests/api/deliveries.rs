@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, Client, TestApp, eventually};
+use crate::kit::{Answer, Client, TestApp, eventually};
 
 async fn step(operator: &Client, rental: &Value, step: &str) -> Answer {
     let delivery = rental["deliveryId"].as_str().unwrap();

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Client, TestApp, eventually},
+    kit::{Client, TestApp, eventually},
     metrics::sample,
 };
 

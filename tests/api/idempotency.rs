@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::{TestApp, id};
+use crate::kit::{TestApp, id};
 
 #[tokio::test]
 async fn the_same_request_again_gets_the_first_answer() {

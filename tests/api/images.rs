@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, Client, TestApp, operator_key};
+use crate::kit::{Answer, Client, TestApp, operator_key};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\na small picture";
 

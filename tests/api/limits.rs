@@ -3,7 +3,7 @@
 use reqwest::{Method, RequestBuilder};
 use saem::config::{List, Settings};
 
-use crate::app::{Answer, TestApp, eventually};
+use crate::kit::{Answer, TestApp, eventually};
 
 const PRODUCTS: &str = "/v1/products";
 

@@ -1,16 +1,20 @@
 //! The HTTP contract, on a real port and a real store: sled, and where the store matters, each of them.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod app;
 mod backup;
 mod breaker;
+mod contract;
 mod customers;
 mod damage;
 mod deliveries;
+mod embedded;
 mod healing;
 mod idempotency;
 mod images;
+mod keys;
+#[path = "../kit/mod.rs"]
+mod kit;
 mod limits;
 mod metrics;
 mod mypage;
@@ -25,5 +29,3 @@ mod rush;
 mod saga;
 mod slow_clients;
 mod stream;
-#[path = "../support/mod.rs"]
-mod support;

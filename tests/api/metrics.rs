@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::app::{TestApp, eventually};
+use crate::kit::{TestApp, eventually};
 
 /// The value of a sample, by its name and labels as they are written.
 pub async fn sample(app: &TestApp, name: &str) -> Option<f64> {

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use serde_json::{Value, json};
 
-use crate::app::{Client, TestApp, eventually, id};
+use crate::kit::{Client, TestApp, eventually, id};
 
 async fn row_with(customer: &Client, rental: &Value, field: &str, value: &str) -> Value {
     let path = format!("/v1/mypage/{}", id(rental));

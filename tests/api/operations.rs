@@ -3,10 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    app::{Answer, Client, TestApp, eventually},
-    support::services::SERVICES,
-};
+use crate::kit::{Answer, Client, TestApp, eventually, services::SERVICES};
 
 async fn fault(app: &TestApp, kind: &str, id: &str, mode: &str) -> Answer {
     app.operator()

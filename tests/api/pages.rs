@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use reqwest::{Method, Response, header::HeaderMap};
 use serde_json::json;
 
-use crate::app::{TestApp, eventually};
+use crate::kit::{TestApp, eventually};
 
 mod office;
 
@@ -101,7 +101,7 @@ impl Browser {
 
     async fn log_in_as_operator(&mut self, app: &TestApp) {
         let page = self.get("/admin/log-in").await;
-        let key = crate::app::operator_key(&app.data());
+        let key = crate::kit::operator_key(&app.data());
         let sent = self.fill(&page, "/admin/log-in?to=/admin", &[("operatorKey", &key)]).await;
         assert_eq!(sent.location(), "/admin");
     }
@@ -258,7 +258,7 @@ async fn every_page_keeps_its_policy_and_loads_nothing_from_elsewhere() {
     let shop = json!({"name": "<script>alert(1)</script>\"'&", "model": "A&B", "fee": 100, "stock": 3,
         "description": "<img src=x onerror=alert(1)>"});
     let product = app.operator().post("/v1/products", shop).await.expect(201);
-    let product = crate::app::id(&product);
+    let product = crate::kit::id(&product);
     let (mut customer, mut operator) = (Browser::at(&app, "ko"), Browser::at(&app, "en"));
     customer.sign_up().await;
     operator.log_in_as_operator(&app).await;
@@ -314,7 +314,7 @@ async fn customers_see_neither_others_rentals_nor_the_operators_pages() {
     let theirs = app.customer(7).await.rented(&product).await;
     let mut browser = Browser::at(&app, "ko");
     browser.sign_up().await;
-    let at = format!("/my/rentals/{}", crate::app::id(&theirs));
+    let at = format!("/my/rentals/{}", crate::kit::id(&theirs));
     for path in [at.clone(), format!("{at}/card"), format!("{at}/whole"), format!("{at}/cancel")] {
         assert_eq!(browser.get(&path).await.status, 404, "{path}");
     }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, Client, TestApp, eventually, id};
+use crate::kit::{Answer, Client, TestApp, eventually, id};
 
 pub async fn pay(customer: &Client, rental: &Value, token: &str) -> Answer {
     let method = json!({"paymentMethod": {"type": "CARD", "token": token}});

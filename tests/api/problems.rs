@@ -3,7 +3,7 @@
 use reqwest::{Method, header};
 use serde_json::json;
 
-use crate::app::{Answer, TestApp, order};
+use crate::kit::{Answer, TestApp, order};
 
 #[tokio::test]
 async fn the_frameworks_own_failures_are_problems() {

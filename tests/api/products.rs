@@ -3,7 +3,7 @@
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, Client, TestApp, id};
+use crate::kit::{Answer, Client, TestApp, id};
 
 fn purifier() -> Value {
     json!({"name": "맑은샘", "model": "MS-100", "description": "냉·온", "fee": 29_900, "stock": 3})
@@ -150,7 +150,7 @@ async fn a_rental_keeps_the_fee_it_was_placed_for() {
     let rental = customer.rented(&product).await;
     let tag = app.anyone().get(&format!("/v1/products/{product}")).await.header("etag").to_owned();
     change(&app.operator(), &product, &tag, json!({"fee": 200})).await.expect(200);
-    let mut order = crate::app::order(&product, "tok_ok");
+    let mut order = crate::kit::order(&product, "tok_ok");
     order["expectedFee"] = json!(100);
     customer.post("/v1/rentals", order.clone()).await.problem(409, "fee-changed");
     order["expectedFee"] = json!(200);

@@ -6,7 +6,7 @@ use saem::{
     store::codec,
 };
 
-use crate::app::TestApp;
+use crate::kit::TestApp;
 
 /// A stopped server's store, as its backend keeps it.
 pub enum Raw {

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, id, order};
+use crate::kit::{TestApp, id, order};
 
 #[tokio::test]
 async fn two_customers_cannot_see_each_others_things() {
@@ -114,9 +114,9 @@ async fn lists_are_filtered_and_go_on_by_cursor() {
     let canceled = customer.cancel(&rentals[0]).await;
     let position =
         [position, canceled.header("saem-position").to_owned()].into_iter().max_by_key(|p| p.len()).unwrap();
-    let ids = async |client: &crate::app::Client, query: &str| -> Vec<String> {
+    let ids = async |client: &crate::kit::Client, query: &str| -> Vec<String> {
         let request = client.request(Method::GET, &format!("/v1/rentals?{query}"));
-        let list = crate::app::Answer::of(request.header("saem-position", &position)).await.expect(200);
+        let list = crate::kit::Answer::of(request.header("saem-position", &position)).await.expect(200);
         list["items"].as_array().unwrap().iter().map(|rental| id(rental).to_owned()).collect()
     };
     let wanted = |indexes: &[usize]| -> Vec<String> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::app::{Client, TestApp, eventually, id};
+use crate::kit::{Client, TestApp, eventually, id};
 
 const FEE_WON: u64 = 29_900;
 

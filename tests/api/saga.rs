@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, eventually, id};
+use crate::kit::{TestApp, eventually, id};
 
 const SOURCE_ORDER: [&str; 5] =
     ["RentalPlaced", "PaymentApproved", "RentalConfirmed", "DeliveryStarted", "ProductDecreased"];
@@ -43,7 +43,7 @@ async fn every_event_of_a_rental_carries_its_correlation_and_its_cause() {
     let app = TestApp::start();
     let (product, customer) = (app.product(100, 1).await, app.customer(1).await);
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-    let request = customer.request(Method::POST, "/v1/rentals").json(&crate::app::order(&product, "tok_ok"));
+    let request = customer.request(Method::POST, "/v1/rentals").json(&crate::kit::order(&product, "tok_ok"));
     let answer =
         request.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01")).send().await.unwrap();
     assert_eq!(answer.headers()["x-correlation-id"], trace);

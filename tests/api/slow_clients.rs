@@ -12,7 +12,7 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use crate::{app::TestApp, support::process::Server};
+use crate::kit::{TestApp, process::Server};
 
 const ATTACKERS: usize = 100;
 const IDLE: usize = 10_000;

@@ -11,10 +11,7 @@ use saem::{
 };
 use serde_json::Value;
 
-use crate::{
-    app::{Client, TestApp, eventually, id},
-    support::process::Server,
-};
+use crate::kit::{Client, TestApp, eventually, id, process::Server};
 
 /// How many streams one node is to keep.
 const STREAMS: usize = 5_000;
@@ -337,7 +334,7 @@ async fn five_thousand_streams_are_told_and_take_little() {
     let count = STREAMS.min(descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(descriptors / 2));
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &[]).await;
-    let operator = Client::of(&server.url, Some(crate::app::operator_key(directory.path())));
+    let operator = Client::of(&server.url, Some(crate::kit::operator_key(directory.path())));
     let product = operator.product(100, 5).await;
     let customers = [Client::sign_up(&server.url, 1).await, Client::sign_up(&server.url, 2).await];
     let before = resident_kib(&server);

@@ -11,7 +11,7 @@ mod lost;
 mod redeploy;
 mod running;
 mod saying;
-#[path = "../support/mod.rs"]
+#[path = "../kit/mod.rs"]
 mod support;
 mod systemd;
 mod tools;

@@ -8,7 +8,7 @@
 
 mod full;
 mod small;
-#[path = "../support/mod.rs"]
+#[path = "../kit/mod.rs"]
 mod support;
 
 /// Each test once for each durable backend, by the name that `store.backend` gives it.

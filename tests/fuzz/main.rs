@@ -13,12 +13,9 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../api/app.rs"]
-#[allow(dead_code, unused_imports, reason = "other test binaries use other parts of it")]
-mod app;
+#[path = "../kit/mod.rs"]
+mod kit;
 mod records;
-#[path = "../support/mod.rs"]
-mod support;
 mod texts;
 mod wire;
 

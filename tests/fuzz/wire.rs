@@ -10,10 +10,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    app::TestApp,
-    support::{Client, eventually, id},
-};
+use crate::kit::{Client, TestApp, eventually, id};
 
 /// Each takes some milliseconds.
 const CASES: u32 = 768;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     bridge::{Bridge, SECRET},
-    support::{Answer, Client, eventually, id, operator_key, process::Server},
+    kit::{Answer, Client, eventually, id, operator_key, process::Server},
 };
 
 #[tokio::test]

@@ -18,8 +18,8 @@ use saem::{
 };
 
 use crate::{
-    audit::{Audit, History, Timelines, broken, lines, page_row},
     book::Told,
+    kit::audit::{Audit, History, Timelines, broken, lines, page_row},
     plan::Mood,
     world::World,
 };

@@ -5,8 +5,8 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use saem::{actors::entity::ask::FaultMode, domain::context::Context};
 
 use crate::{
+    kit::services::SERVICES,
     plan::{Again, Card, Fault, Mood, Outcome, Plan, Step, Target, Weather, What},
-    services::SERVICES,
 };
 
 /// How many customers and products there are.

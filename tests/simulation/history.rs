@@ -15,8 +15,8 @@ use crate::{
     asking::{Ask, Request},
     clock::BEGINNING,
     disk::Planned,
+    kit::services::SERVICES,
     plan::{Fault, Plan, Step, Target, What},
-    services::SERVICES,
     world::World,
 };
 

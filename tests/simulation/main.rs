@@ -6,8 +6,8 @@
 //!
 //! | to | do |
 //! | --- | --- |
-//! | run more | `SEEDS=100000 FROM=2000 OPERATIONS=200 cargo test --release --test simulation whatever` |
-//! | see one | `SEED=242 cargo test --test simulation whatever -- --nocapture` prints its history |
+//! | run more | `SEEDS=100000 FROM=2000 OPERATIONS=200 cargo test --release --test simulation histories` |
+//! | see one | `SEED=242 cargo test --test simulation histories -- --nocapture` prints its history |
 //! | see all crash points | `SAGAS=50 cargo test --release --test simulation crash -- --nocapture` |
 //! | see that it finds bugs | `cargo test --features planted --test simulation planted` |
 //!
@@ -16,8 +16,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod asking;
-#[path = "../support/audit.rs"]
-mod audit;
 mod bank;
 mod book;
 mod checks;
@@ -26,17 +24,17 @@ mod crew;
 mod disk;
 mod generate;
 mod history;
+#[path = "../kit/mod.rs"]
+mod kit;
 mod phones;
 mod plan;
 #[cfg(feature = "planted")]
 mod planted;
 mod points;
+mod properties;
 mod roads;
-#[path = "../support/services.rs"]
-mod services;
 mod shrink;
-#[path = "../support/wire.rs"]
-mod wire;
+mod supervision;
 mod world;
 
 use self::{
@@ -66,7 +64,7 @@ fn plan(seed: u64) -> Plan {
 }
 
 #[test]
-fn whatever_goes_wrong_the_invariants_hold() {
+fn histories_under_faults_keep_the_invariants() {
     let alone = std::env::var_os("SEED").is_some();
     let from = number("SEED", number("FROM", 0));
     let seeds: Vec<u64> = (from..from + if alone { 1 } else { number("SEEDS", SEEDS) }).collect();
@@ -105,7 +103,7 @@ fn the_same_seed_is_the_same_history() {
 
 /// Plans that once failed, each with what was found by it.
 #[test]
-fn what_once_failed_holds() {
+fn corpus_of_past_failures_keeps_the_invariants() {
     let lines: Vec<&str> = include_str!("corpus.jsonl").lines().collect();
     let wrong = crew::all(&lines, |line| {
         let kept = Kept::of_line(line);
@@ -116,7 +114,7 @@ fn what_once_failed_holds() {
 }
 
 #[test]
-fn a_crash_at_any_operation_of_the_store_breaks_nothing() {
+fn crash_at_any_store_operation_keeps_the_invariants() {
     let sagas = usize::try_from(number("SAGAS", SAGAS)).expect("a few");
     let wrong = points::visit(sagas);
     assert!(wrong.is_empty(), "{} points, such as {}", wrong.len(), wrong[0]);

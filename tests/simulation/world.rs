@@ -27,10 +27,10 @@ use crate::{
     clock::Watch,
     disk::{Disk, Pace},
     generate::CROWD,
+    kit::wire::Wire,
     phones::Phones,
     plan::{Again, Weather},
     roads::Roads,
-    wire::Wire,
 };
 
 /// Units at hand at first.

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{Browser, Shown};
-use crate::app::{Answer, TestApp, eventually};
+use crate::kit::{Answer, TestApp, eventually};
 
 /// The page of a rental that was just placed by a form, and its address.
 async fn rented(browser: &mut Browser, product: &str, card: &str) -> (String, Shown) {
@@ -24,7 +24,7 @@ async fn set_breaker(app: &TestApp, mode: &str) {
 async fn step(app: &TestApp, step: &str) {
     let operator = app.operator();
     let deliveries = operator.get("/v1/deliveries").await.expect(200);
-    let path = format!("/v1/deliveries/{}/{step}", crate::app::id(&deliveries["items"][0]));
+    let path = format!("/v1/deliveries/{}/{step}", crate::kit::id(&deliveries["items"][0]));
     operator.call(Method::POST, &path).await.expect(200);
 }
 

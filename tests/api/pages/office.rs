@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Browser, Shown};
 use crate::{
-    app::{Client, TestApp, eventually, id},
+    kit::{Client, TestApp, eventually, id},
     operations::quarantine,
 };
 

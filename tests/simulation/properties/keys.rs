@@ -1,0 +1,143 @@
+//! Requests with an `Idempotency-Key`: what each was first answered, and what it may be answered again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use saem::{
+    actors::entity::ask::{AskError, RequestContext},
+    domain::{Causation, invariants},
+    shop::ShopError,
+};
+
+use super::{
+    asking::{Answer, Ask, Asked, Done, ask},
+    checks::History,
+    expect::{Expected, expect, refuses},
+    world::World,
+};
+
+/// What is known of one key.
+#[derive(Default)]
+pub struct Kept {
+    effect: &'static str,
+    /// Every request with this key.
+    spans: Vec<u64>,
+    /// The first that was acknowledged, and what it was told.
+    first: Option<(Asked, Done)>,
+    /// Bodies of those whose answer nobody knows: they may have happened.
+    perhaps: BTreeSet<[u8; 16]>,
+}
+
+/// Every request there was.
+#[derive(Default)]
+pub struct Keys {
+    kept: BTreeMap<u128, Kept>,
+    /// Those that were refused, or answered as before.
+    idle: Vec<u64>,
+}
+
+fn span(request: RequestContext) -> u64 {
+    match request.causation {
+        Causation::Request(span) => span,
+        Causation::Event(_) | Causation::Schedule => unreachable!("a request is a request's"),
+    }
+}
+
+/// Whether a refusal says that nothing happened.
+fn is_refusal(ask: &Ask, error: &ShopError) -> bool {
+    match (ask, error) {
+        // On its way to a charge it may have found out what became of the last one.
+        (Ask::Pay(..), _) => false,
+        // The rental may have decided, and only its delivery be in quarantine: asking again completes it.
+        (Ask::Complete(_), ShopError::Ask(AskError::Shed | AskError::Quarantined)) => false,
+        (_, error) => says_that_nothing_happened(error),
+    }
+}
+
+fn says_that_nothing_happened(error: &ShopError) -> bool {
+    match error {
+        ShopError::Ask(error) => {
+            matches!(error, AskError::Rejected(_) | AskError::Shed | AskError::Quarantined)
+        }
+        ShopError::Store(_) | ShopError::Commit(_) | ShopError::Internal(_) => false,
+        _ => true,
+    }
+}
+
+impl Keys {
+    /// What a request may be told because of its key alone; none when it is as good as new.
+    pub fn expected(&self, asked: &Asked, answer: &Answer, crossed: bool) -> Option<Expected> {
+        if crossed && refuses(answer, &ShopError::KeyInProgress) {
+            return Some(Ok(()));
+        }
+        let replayed = answer.as_ref().is_ok_and(|answered| answered.replayed);
+        let kept = asked.request.key.and_then(|key| Some((key, self.kept.get(&key.hash)?)));
+        let Some((key, kept)) = kept else {
+            return (!crossed)
+                .then(|| expect(!replayed, "there is nothing to replay"))
+                .filter(Result::is_err);
+        };
+        if let Some((first, done)) = &kept.first {
+            if first.request.key != Some(key) {
+                return Some(expect(refuses(answer, &ShopError::KeyReused), "INV-7: it was used before"));
+            }
+            let same = answer.as_ref().is_ok_and(|answered| answered.replayed && answered.done == *done);
+            return Some(expect(same, "INV-7: the same key gets the same answer"));
+        }
+        let mut others = kept.perhaps.iter().filter(|&&other| other != key.fingerprint);
+        let reused = others.next().is_some() && refuses(answer, &ShopError::KeyReused);
+        let under_way = !kept.perhaps.is_empty() && refuses(answer, &ShopError::KeyInProgress);
+        let again = kept.perhaps.contains(&key.fingerprint) && replayed;
+        // What it began may have come to nothing meanwhile.
+        let over = matches!(asked.ask, Ask::Pay(..)) && !kept.perhaps.is_empty();
+        (reused || under_way || again || over).then_some(Ok(()))
+    }
+
+    /// Takes note of an answer; of none, when nobody will ever know.
+    pub fn remember(&mut self, asked: &Asked, answer: Option<&Answer>) {
+        let span = span(asked.request);
+        let in_doubt = match answer {
+            Some(Ok(answered)) => {
+                self.idle.extend(answered.replayed.then_some(span));
+                false
+            }
+            Some(Err(error)) if is_refusal(&asked.ask, error) => {
+                self.idle.push(span);
+                false
+            }
+            Some(Err(_)) | None => true,
+        };
+        let (Some(key), Some(effect)) = (asked.request.key, asked.ask.effect()) else { return };
+        let kept = self.kept.entry(key.hash).or_default();
+        kept.effect = effect;
+        kept.spans.push(span);
+        if in_doubt {
+            kept.perhaps.insert(key.fingerprint);
+        }
+        if let Some(Ok(answered)) = answer {
+            let (_, first) = kept.first.get_or_insert_with(|| (asked.clone(), answered.done.clone()));
+            assert_eq!(*first, answered.done, "INV-7: the same key gets the same answer");
+        }
+    }
+
+    /// INV-7 and INV-8 for all requests so far.
+    pub fn hold(&self, history: &History) -> invariants::Verdict {
+        invariants::nothing_happened(history, &self.idle)?;
+        for kept in self.kept.values() {
+            invariants::happened_once(history, &kept.spans, kept.effect)?;
+        }
+        Ok(())
+    }
+}
+
+impl World {
+    /// INV-7: the same key gets the same answer, for ever.
+    pub async fn keys_are_answered_alike(&self) {
+        for Kept { first, .. } in self.keys.kept.values() {
+            let Some((asked, done)) = first else { continue };
+            let request = RequestContext { key: asked.request.key, ..self.shop.new_request() };
+            let again = ask(self.shop.clone(), Asked { request, ..asked.clone() }).await;
+            let same = again.as_ref().is_ok_and(|again| again.replayed && again.done == *done);
+            assert!(same, "INV-7: {asked:?} was answered {done:?}, and then {again:?}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Cases that once failed, shrunk.
+
+use proptest::test_runner::Config;
+use proptest_state_machine::StateMachineTest as _;
+use saem::{actors::entity::ask::FaultMode, domain::rental::CancelReason, store::memory::Failure};
+
+use super::{
+    AShop,
+    commands::{Command, Placing, Request, Seen, Step, Target, Token},
+    model::Model,
+};
+
+fn holds(defer: bool, steps: Vec<Step>) {
+    AShop::test_sequential(Config::default(), Model::new(defer), steps, None);
+}
+
+const fn asked(command: Command) -> Request {
+    Request { command, key: None }
+}
+
+const fn place(product: usize, token: Token) -> Request {
+    asked(Command::Place(Placing { customer: 0, product, token, seen: Seen::Nothing }))
+}
+
+/// Two targets of one context let go in one commit: both are shown as let go.
+#[test]
+fn two_context_commands_in_one_commit_are_both_seen() {
+    holds(
+        true,
+        vec![
+            Step::Doomed { request: place(2, Token::Ok), ms: 10, turns: 2 },
+            Step::Do(asked(Command::Cancel { rental: 0, reason: CancelReason::Customer })),
+            Step::Fault { target: Target::Product(2), mode: FaultMode::Panic, times: 6 },
+            Step::Do(place(0, Token::Ok)),
+            Step::Do(place(2, Token::LostResponse)),
+            Step::Do(place(2, Token::Ok)),
+        ],
+    );
+}
+
+/// A payment whose intent could not be written: the rental still waits for it, and that is the answer.
+#[test]
+fn a_payment_that_could_not_be_written_down_is_not_called_unpayable() {
+    for failure in [Failure::Before, Failure::Torn] {
+        holds(
+            true,
+            vec![
+                Step::Breaker { open: true },
+                Step::Do(place(0, Token::Ok)),
+                Step::Breaker { open: false },
+                Step::Shaken {
+                    request: asked(Command::Pay { rental: 0, token: Token::Ok }),
+                    nth: 1,
+                    failure,
+                },
+            ],
+        );
+    }
+}
+
+/// The same with a payment in quarantine.
+#[test]
+fn a_payment_in_quarantine_is_not_called_unpayable() {
+    holds(
+        true,
+        vec![
+            Step::Breaker { open: true },
+            Step::Do(place(0, Token::Ok)),
+            Step::Breaker { open: false },
+            Step::Fault { target: Target::Payment(0), mode: FaultMode::Panic, times: 6 },
+            Step::Pass { ms: 1_000 },
+            Step::Do(asked(Command::Pay { rental: 0, token: Token::Ok })),
+        ],
+    );
+}
+
+/// The agenda's worker fails while an errand is under way: its successor does the errand.
+#[test]
+fn an_errand_outlives_the_worker_that_began_it() {
+    let fail = |target| Step::Fault { target, mode: FaultMode::Panic, times: 1 };
+    holds(
+        false,
+        vec![
+            Step::Do(place(0, Token::Ok)),
+            Step::Do(asked(Command::Cancel { rental: 0, reason: CancelReason::Customer })),
+            fail(Target::Service("errands", "agenda")),
+            fail(Target::PaymentActor),
+        ],
+    );
+}
+
+/// Completing is two commits: with the delivery in quarantine the rental is delivered, and that stands.
+#[test]
+fn completing_a_delivery_in_quarantine_is_no_refusal() {
+    holds(
+        false,
+        vec![
+            Step::Do(place(0, Token::Ok)),
+            Step::Turns(2),
+            Step::Do(asked(Command::Dispatch { rental: 0 })),
+            Step::Fault { target: Target::Delivery(0), mode: FaultMode::Panic, times: 6 },
+            Step::Do(asked(Command::Complete { rental: 1 })),
+        ],
+    );
+}
