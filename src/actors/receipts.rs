@@ -26,7 +26,7 @@ use tracing::debug;
 
 use super::{entity::ask::RequestKey, sources::Sources};
 use crate::{
-    domain::{Aggregate, EntityId, RentalId, Timestamp, payment::Attempt},
+    domain::{EntityId, Journaled, RentalId, Timestamp, payment::Attempt},
     shop::ShopError,
     store::{CommitError, Journal, StoreError, VaultWrite, codec},
 };
@@ -81,7 +81,7 @@ impl Outcome {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when it is about something else, or cannot be read.
-    pub fn state<A: Aggregate>(&self) -> Result<(EntityId, A), StoreError> {
+    pub fn state<A: Journaled>(&self) -> Result<(EntityId, A), StoreError> {
         match self {
             Self::State { entity, snapshot } if entity.kind == A::KIND => {
                 Ok((*entity, codec::decode_snapshot(snapshot)?))
@@ -96,7 +96,7 @@ impl Receipt {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`]
-    pub fn state<A: Aggregate>(&self) -> Result<(EntityId, A), StoreError> {
+    pub fn state<A: Journaled>(&self) -> Result<(EntityId, A), StoreError> {
         self.outcome.state()
     }
 
@@ -327,7 +327,7 @@ impl Memo {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when the state cannot be written.
-    pub(crate) fn receipt<A: Aggregate>(
+    pub(crate) fn receipt<A: Journaled>(
         &self,
         entity: EntityId,
         state: &A,

@@ -12,7 +12,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{aggregate::Aggregate, event::Event, id::EntityKind, time::Timestamp};
+use super::{aggregate::Aggregate, id::EntityKind, time::Timestamp};
 
 /// Where an account is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -120,10 +120,6 @@ impl Aggregate for Account {
             AccountEvent::CustomerLeft => self.status = AccountStatus::Left,
         }
         self
-    }
-
-    fn own(event: &Event) -> Option<&AccountEvent> {
-        event.try_into().ok()
     }
 }
 

@@ -11,8 +11,8 @@ use thiserror::Error;
 
 use super::{
     aggregate::Aggregate,
-    event::{Event, Position},
     id::{EntityId, EntityKind},
+    position::Position,
     time::Timestamp,
 };
 
@@ -294,10 +294,6 @@ impl Aggregate for Maintenance {
             }
         }
         self
-    }
-
-    fn own(event: &Event) -> Option<&ContextEvent> {
-        event.try_into().ok()
     }
 }
 

@@ -14,7 +14,6 @@ use thiserror::Error;
 
 use super::{
     aggregate::Aggregate,
-    event::Event,
     id::{EntityKind, ProductId},
     time::Timestamp,
 };
@@ -189,10 +188,6 @@ impl Aggregate for Delivery {
             }
         }
         self
-    }
-
-    fn own(event: &Event) -> Option<&DeliveryEvent> {
-        event.try_into().ok()
     }
 }
 

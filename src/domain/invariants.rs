@@ -14,18 +14,20 @@ use std::{borrow::Borrow, collections::BTreeSet};
 use thiserror::Error;
 
 pub use self::{
-    steps::{Stepwise, version_grows, version_never_goes_back},
+    steps::{check_step, version_grows, version_never_goes_back},
     units::Units,
 };
 use super::{
-    aggregate::Aggregate,
     delivery::{Delivery, DeliveryStatus as D},
-    event::{Causation, Event, Position, Recorded},
+    event::{Event, Recorded},
     id::{CustomerId, NotificationId, ProductId, RentalId},
+    journaled::Journaled,
+    meta::Causation,
     money::Money,
     notice,
     payment::{Payment, PaymentEvent, PaymentPhase as P},
     policies::unit_is_out,
+    position::Position,
     product::Product,
     rental::{CancelReason, Rental, RentalEvent, RentalStatus as R},
     time::Timestamp,
@@ -41,8 +43,8 @@ pub struct Violation {
     pub what: String,
 }
 
-/// Whether an invariant holds.
-pub type Verdict = Result<(), Violation>;
+/// Result of checking an invariant.
+pub type Check = Result<(), Violation>;
 
 /// What the payment gateway's own ledger says of one rental.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,11 +87,11 @@ pub struct Message {
     pub sent: usize,
 }
 
-fn hold(holds: bool, invariant: &'static str, what: impl FnOnce() -> String) -> Verdict {
+fn hold(holds: bool, invariant: &'static str, what: impl FnOnce() -> String) -> Check {
     if holds { Ok(()) } else { Err(Violation { invariant, what: what() }) }
 }
 
-fn folded<A: Aggregate, E: Borrow<Recorded>>(timeline: &[E]) -> A {
+fn folded<A: Journaled, E: Borrow<Recorded>>(timeline: &[E]) -> A {
     timeline.iter().map(Borrow::borrow).fold(A::default(), |state, e| state.fold(&e.event, e.meta.at))
 }
 
@@ -98,14 +100,14 @@ fn events<E: Borrow<Recorded>>(timeline: &[E]) -> impl Iterator<Item = &Event> {
 }
 
 /// INV-1 S: a rental is captured at most once at the gateway, for the fee fixed when it was placed.
-pub fn captured_at_most_once<E: Borrow<Recorded>>(timeline: &[E], line: &LedgerLine) -> Verdict {
+pub fn captured_at_most_once<E: Borrow<Recorded>>(timeline: &[E], line: &LedgerLine) -> Check {
     let fee = folded::<Rental, E>(timeline).terms.map(|terms| terms.fee);
     let once = line.captures <= 1 && (line.captures == 0 || fee == Some(line.amount));
     hold(once, "INV-1", || format!("{line:?}, but the fee is {fee:?}"))
 }
 
 /// INV-2 Q: captured − refunded = the sum of the fees of live (confirmed or delivered) rentals.
-pub fn takings_are_the_live_fees<E: Borrow<Recorded>>(timelines: &[&[E]], ledger: &[LedgerLine]) -> Verdict {
+pub fn takings_are_the_live_fees<E: Borrow<Recorded>>(timelines: &[&[E]], ledger: &[LedgerLine]) -> Check {
     let taken = |line: &LedgerLine| {
         i128::from(line.amount.as_won()) * (i128::from(line.captures) - i128::from(line.refunds))
     };
@@ -117,19 +119,19 @@ pub fn takings_are_the_live_fees<E: Borrow<Recorded>>(timelines: &[&[E]], ledger
 }
 
 /// INV-3 S: no more refunds than captures.
-pub fn refunded_at_most_what_was_captured(line: &LedgerLine) -> Verdict {
+pub fn refunded_at_most_what_was_captured(line: &LedgerLine) -> Check {
     hold(line.refunds <= line.captures, "INV-3", || format!("{line:?}"))
 }
 
 /// INV-3 Q: a canceled rental that was captured has exactly one full refund.
-pub fn canceled_is_refunded_once<E: Borrow<Recorded>>(timeline: &[E], line: &LedgerLine) -> Verdict {
+pub fn canceled_is_refunded_once<E: Borrow<Recorded>>(timeline: &[E], line: &LedgerLine) -> Check {
     let canceled = folded::<Rental, E>(timeline).status == R::Canceled;
     let due = if canceled { line.captures.min(1) } else { line.refunds };
     hold(line.refunds == due, "INV-3", || format!("canceled, and yet {line:?}"))
 }
 
 /// INV-4 S: a delivery exists only after its rental's approval is durable, at a smaller position.
-pub fn approved_before_delivery<E: Borrow<Recorded>>(timeline: &[E]) -> Verdict {
+pub fn approved_before_delivery<E: Borrow<Recorded>>(timeline: &[E]) -> Check {
     let mut approved = false;
     for event in events(timeline) {
         approved |= matches!(event, Event::Payment(PaymentEvent::PaymentApproved { .. }));
@@ -140,7 +142,7 @@ pub fn approved_before_delivery<E: Borrow<Recorded>>(timeline: &[E]) -> Verdict 
 }
 
 /// INV-5 S: stock ≥ 0, and stock + units out = units ever stocked. `history` is the whole journal.
-pub fn stock_is_conserved<E: Borrow<Recorded>>(history: &[E], id: ProductId, product: &Product) -> Verdict {
+pub fn stock_is_conserved<E: Borrow<Recorded>>(history: &[E], id: ProductId, product: &Product) -> Check {
     let mut units = Units::default();
     for recorded in history.iter().map(Borrow::borrow).filter(|recorded| recorded.entity == id.into()) {
         if let Event::Product(event) = &recorded.event {
@@ -151,7 +153,7 @@ pub fn stock_is_conserved<E: Borrow<Recorded>>(history: &[E], id: ProductId, pro
 }
 
 /// INV-6 S: for one rental the stock goes down at most once and up at most once, never up first.
-pub fn stock_moves_once<E: Borrow<Recorded>>(timeline: &[E]) -> Verdict {
+pub fn stock_moves_once<E: Borrow<Recorded>>(timeline: &[E]) -> Check {
     let moves: Vec<&str> =
         events(timeline).filter(|e| matches!(e, Event::Product(_))).map(Event::name).collect();
     let (down, up, short) = ("ProductDecreased", "ProductIncreased", "StockShort");
@@ -160,14 +162,14 @@ pub fn stock_moves_once<E: Borrow<Recorded>>(timeline: &[E]) -> Verdict {
 }
 
 /// INV-7 S: an acknowledged command survives any crash: what it was acknowledged by is still there.
-pub fn acknowledged_stays<E: Borrow<Recorded>>(history: &[E], event: &str) -> Verdict {
+pub fn acknowledged_stays<E: Borrow<Recorded>>(history: &[E], event: &str) -> Check {
     let there = events(history).any(|recorded| recorded.name() == event);
     hold(there, "INV-7", || format!("{event} was acknowledged, and is not there"))
 }
 
 /// INV-8 S: an unacknowledged command took effect whole or not at all: a rental begins with being
 /// placed, once; a deferral of the same commit stands right behind; and no money without that.
-pub fn placed_whole<E: Borrow<Recorded>>(timeline: &[E], line: Option<&LedgerLine>) -> Verdict {
+pub fn placed_whole<E: Borrow<Recorded>>(timeline: &[E], line: Option<&LedgerLine>) -> Check {
     let is_placing = |event: &Event| matches!(event, Event::Rental(RentalEvent::RentalPlaced(_)));
     let begins = events(timeline).next().is_some_and(is_placing);
     let placed = begins && events(timeline).filter(|event| is_placing(event)).count() == 1;
@@ -183,7 +185,7 @@ pub fn placed_whole<E: Borrow<Recorded>>(timeline: &[E], line: Option<&LedgerLin
 
 /// INV-9 Q: every state change has exactly one message record for the customer, sent at least once,
 /// duplicates under the same id. `messages` are all those about this rental.
-pub fn every_change_has_its_message<E: Borrow<Recorded>>(timeline: &[E], messages: &[Message]) -> Verdict {
+pub fn every_change_has_its_message<E: Borrow<Recorded>>(timeline: &[E], messages: &[Message]) -> Check {
     let Some(terms) = folded::<Rental, E>(timeline).terms else {
         return hold(messages.is_empty(), "INV-9", || format!("{messages:?} about nothing"));
     };
@@ -200,7 +202,7 @@ pub fn every_change_has_its_message<E: Borrow<Recorded>>(timeline: &[E], message
 }
 
 /// INV-10 S: a row of My Page is the fold of its timeline up to the row's version.
-pub fn row_is_a_fold<E: Borrow<Recorded>>(timeline: &[E], row: &PageRow) -> Verdict {
+pub fn row_is_a_fold<E: Borrow<Recorded>>(timeline: &[E], row: &PageRow) -> Check {
     let until = timeline.iter().take_while(|e| (*e).borrow().position <= row.version).map(Borrow::borrow);
     let until: Vec<&Recorded> = until.collect();
     let rental: Rental = folded(&until);
@@ -216,14 +218,14 @@ pub fn row_is_a_fold<E: Borrow<Recorded>>(timeline: &[E], row: &PageRow) -> Verd
 }
 
 /// INV-10 Q: a row of My Page is the fold of its whole timeline.
-pub fn row_is_the_whole_fold<E: Borrow<Recorded>>(timeline: &[E], row: &PageRow) -> Verdict {
+pub fn row_is_the_whole_fold<E: Borrow<Recorded>>(timeline: &[E], row: &PageRow) -> Check {
     let newest = timeline.last().map_or(Position(0), |newest| newest.borrow().position);
     hold(row.version == newest, "INV-10", || format!("{row:?} is behind {newest:?}"))?;
     row_is_a_fold(timeline, row)
 }
 
 /// INV-13 Q: no saga stays unfinished. A deferred rental may wait for its customer until it is due.
-pub fn saga_is_finished<E: Borrow<Recorded>>(timeline: &[E], now: Timestamp) -> Verdict {
+pub fn saga_is_finished<E: Borrow<Recorded>>(timeline: &[E], now: Timestamp) -> Check {
     let (rental, payment) = (folded::<Rental, E>(timeline), folded::<Payment, E>(timeline));
     let delivery = folded::<Delivery, E>(timeline).status;
     let (phase, out) = (payment.phase, unit_is_out(timeline));
@@ -249,27 +251,27 @@ pub fn saga_is_finished<E: Borrow<Recorded>>(timeline: &[E], now: Timestamp) -> 
 }
 
 /// INV-14 S: states move only along the declared transitions; final states stay final.
-pub fn moves_are_declared<E: Borrow<Recorded>>(timeline: &[E]) -> Verdict {
+pub fn moves_are_declared<E: Borrow<Recorded>>(timeline: &[E]) -> Check {
     steps_hold::<Rental, E>(timeline)?;
     steps_hold::<Payment, E>(timeline)?;
     steps_hold::<Delivery, E>(timeline)
 }
 
-/// Every step of one aggregate keeps what [`Stepwise`] says: INV-1, 5, 6, 13 and 14 S. `history` is all
+/// Every step of one aggregate keeps what [`check_step`] demands: INV-1, 5, 6, 13 and 14 S. `history` is all
 /// of one entity's events, or more.
-pub fn steps_hold<A: Aggregate, E: Borrow<Recorded>>(history: &[E]) -> Verdict {
+pub fn steps_hold<A: Journaled, E: Borrow<Recorded>>(history: &[E]) -> Check {
     let mut state = A::default();
     for recorded in history.iter().map(Borrow::borrow).filter(|recorded| A::own(&recorded.event).is_some()) {
         let before = state.clone();
         state = state.fold(&recorded.event, recorded.meta.at);
-        A::step(&before, &recorded.event, &state)?;
+        check_step(&before, &recorded.event, &state)?;
     }
     Ok(())
 }
 
 /// INV-7 and INV-8 S: what was asked for under one key happens once. `asked` are the requests that came
 /// with that key, by their span; `effect` is the event that they are about.
-pub fn happened_once<E: Borrow<Recorded>>(history: &[E], asked: &[u64], effect: &str) -> Verdict {
+pub fn happened_once<E: Borrow<Recorded>>(history: &[E], asked: &[u64], effect: &str) -> Check {
     let caused = caused_by(history, asked).filter(|recorded| recorded.event.name() == effect);
     let (spans, entities): (BTreeSet<_>, BTreeSet<_>) =
         caused.filter_map(|recorded| Some((span(recorded)?, recorded.entity))).unzip();
@@ -278,7 +280,7 @@ pub fn happened_once<E: Borrow<Recorded>>(history: &[E], asked: &[u64], effect: 
 }
 
 /// INV-8 S: requests that were refused, or answered as before, have done nothing.
-pub fn nothing_happened<E: Borrow<Recorded>>(history: &[E], asked: &[u64]) -> Verdict {
+pub fn nothing_happened<E: Borrow<Recorded>>(history: &[E], asked: &[u64]) -> Check {
     let done: Vec<_> = caused_by(history, asked).map(|recorded| recorded.event.name()).collect();
     hold(done.is_empty(), "INV-8", || format!("{done:?} happened for a request that did nothing"))
 }
@@ -299,7 +301,7 @@ const fn span(recorded: &Recorded) -> Option<u64> {
 }
 
 /// INV-15 Q: a canceled rental's delivery is canceled (or never started); no delivered rental is refunded.
-pub fn no_refunded_delivery<E: Borrow<Recorded>>(timeline: &[E], line: Option<&LedgerLine>) -> Verdict {
+pub fn no_refunded_delivery<E: Borrow<Recorded>>(timeline: &[E], line: Option<&LedgerLine>) -> Check {
     let (rental, delivery) = (folded::<Rental, E>(timeline).status, folded::<Delivery, E>(timeline).status);
     let refunds = line.map_or(0, |line| line.refunds);
     let holds = match rental {

@@ -5,7 +5,7 @@ use super::*;
 use crate::domain::{
     DeliveryId, PaymentId,
     delivery::DeliveryEvent,
-    event::{Causation, Correlation, Meta},
+    meta::{Causation, Correlation, Meta},
     product::{Fence, Offer, ProductEvent},
     rental::{Deferral, Terms},
 };
@@ -108,8 +108,8 @@ const fn line(captures: u32, refunds: u32, won: u64) -> LedgerLine {
     LedgerLine { rental: RENTAL, captures, refunds, amount: Money::won(won) }
 }
 
-fn breaks(verdict: Verdict, invariant: &str) {
-    assert_eq!(verdict.expect_err("it is broken").invariant, invariant);
+fn breaks(check: Check, invariant: &str) {
+    assert_eq!(check.expect_err("it is broken").invariant, invariant);
 }
 
 #[test]

@@ -15,20 +15,27 @@ pub mod event;
 pub mod id;
 pub mod image;
 pub mod invariants;
+pub mod journaled;
+pub mod meta;
 pub mod money;
 pub mod notice;
 pub mod payment;
 pub mod phone;
 pub mod policies;
+pub mod position;
 pub mod product;
 pub mod rental;
 pub mod text;
 pub mod time;
 
-pub use aggregate::{Aggregate, Command, Rejection};
-pub use event::{Causation, Correlation, Event, LANES, Meta, NewEvent, Position, Recorded, Version};
+pub use aggregate::Aggregate;
+pub use event::{Event, NewEvent, Recorded};
 pub use id::{
     CheckoutId, CustomerId, DeliveryId, EntityId, EntityKind, NotificationId, PaymentId, ProductId, RentalId,
 };
+pub use journaled::{Journaled, Rejection};
+pub use meta::{Causation, Correlation, Meta};
 pub use money::Money;
+pub use policies::Command;
+pub use position::{LANES, Position, Version, lane_of};
 pub use time::Timestamp;

@@ -3,10 +3,12 @@
 //! Texts hold no personal data, and the Korean ones nothing that EUC-KR lacks: an SMS takes 90 bytes.
 
 use super::{
-    Event, Money, NotificationId, Position, RentalId,
     delivery::DeliveryEvent,
-    id::uuid_v8,
+    event::Event,
+    id::{NotificationId, RentalId, uuid_v8},
+    money::Money,
     payment::PaymentEvent,
+    position::Position,
     rental::{CancelReason, RentalEvent},
 };
 

@@ -18,9 +18,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{
-    aggregate::Aggregate, event::Event, id::EntityKind, money::Money, rental::CancelReason, time::Timestamp,
-};
+use super::{aggregate::Aggregate, id::EntityKind, money::Money, rental::CancelReason, time::Timestamp};
 
 /// Which try at charging a payment: 1 for the one that placing the rental makes.
 pub type Attempt = u32;
@@ -388,10 +386,6 @@ impl Aggregate for Payment {
             }
         }
         self
-    }
-
-    fn own(event: &Event) -> Option<&PaymentEvent> {
-        event.try_into().ok()
     }
 }
 

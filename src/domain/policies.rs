@@ -18,16 +18,28 @@
 use std::borrow::Borrow;
 
 use super::{
-    aggregate::Command,
     context::Group,
     delivery::{DeliveryCommand, DeliveryEvent},
     event::{Event, Recorded},
-    id::{EntityId, RentalId},
+    id::{EntityId, ProductId, RentalId},
     payment::{PaymentCommand, PaymentEvent},
     product::{Fence, ProductCommand, ProductEvent},
     rental::{RentalCommand, RentalEvent},
 };
 use crate::planted::{self, Bug};
+
+/// A command that a policy sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// For a rental.
+    Rental(RentalCommand),
+    /// For a payment.
+    Payment(PaymentCommand),
+    /// For a delivery.
+    Delivery(DeliveryCommand),
+    /// For a product.
+    Product(ProductCommand),
+}
 
 /// What a policy asks for: a command, and whom it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +123,7 @@ fn to_delivery(rental: RentalId, command: DeliveryCommand) -> Option<Reaction> {
     })
 }
 
-fn to_product(product: super::ProductId, command: ProductCommand, needs_timeline: bool) -> Option<Reaction> {
+fn to_product(product: ProductId, command: ProductCommand, needs_timeline: bool) -> Option<Reaction> {
     Some(Reaction {
         group: Group::Product,
         target: product.into(),

@@ -10,10 +10,10 @@ use thiserror::Error;
 
 use super::{
     aggregate::Aggregate,
-    event::{Event, LANES, Position},
     id::{EntityKind, RentalId},
     image::Image,
     money::Money,
+    position::{LANES, Position},
     time::Timestamp,
 };
 use crate::planted::{self, Bug};
@@ -312,10 +312,6 @@ impl Aggregate for Product {
     fn is_bulky(command: &ProductCommand) -> bool {
         // Descriptions may take 8 KiB, and a commit no more than 12.
         matches!(command, ProductCommand::Register { .. } | ProductCommand::Change { .. })
-    }
-
-    fn own(event: &Event) -> Option<&ProductEvent> {
-        event.try_into().ok()
     }
 }
 

@@ -16,8 +16,8 @@ use thiserror::Error;
 
 use super::{
     aggregate::Aggregate,
-    event::{Correlation, Event},
     id::{CustomerId, DeliveryId, EntityKind, ProductId, RentalId},
+    meta::Correlation,
     money::Money,
     time::Timestamp,
 };
@@ -344,10 +344,6 @@ impl Aggregate for Rental {
 
     fn is_first(command: &RentalCommand) -> bool {
         matches!(command, RentalCommand::Place { .. })
-    }
-
-    fn own(event: &Event) -> Option<&RentalEvent> {
-        event.try_into().ok()
     }
 }
 

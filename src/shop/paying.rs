@@ -24,7 +24,7 @@ use crate::{
         receipts::{Begun, Outcome, Turn},
     },
     domain::{
-        Aggregate as _, Event, Position, Recorded, RentalId,
+        Event, Journaled as _, Position, Recorded, RentalId,
         payment::{Attempt, PaymentEvent},
         rental::{Rental, RentalEvent, RentalStatus},
     },

@@ -8,7 +8,7 @@ use crate::{
         entity::ask::{Decided, RequestContext, RequestKey},
         receipts::{Begun, Outcome, Receipt, Turn},
     },
-    domain::{Aggregate, Position},
+    domain::{Journaled, Position},
 };
 
 /// The most bytes an answer that is remembered may have.
@@ -57,7 +57,7 @@ impl Shop {
 
     /// Has an entity asked, unless it was asked before for a request with the same key; then says what it
     /// decided.
-    pub(crate) async fn asked_once<A: Aggregate>(
+    pub(crate) async fn asked_once<A: Journaled>(
         &self,
         request: RequestContext,
         ask: impl AsyncFnOnce(Turn) -> Result<Decided<A>, ShopError>,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{COMMIT_BYTES_MAX, Commit, CommitError, CommitId, Loaded, StoreError, codec};
 use crate::domain::{
-    Aggregate, EntityId, EntityKind, Event, NewEvent, Position, Recorded, RentalId, Version,
+    EntityId, EntityKind, Event, Journaled, NewEvent, Position, Recorded, RentalId, Version,
     account::Account, context::Maintenance, delivery::Delivery, payment::Payment, product::Product,
     rental::Rental,
 };
@@ -152,7 +152,7 @@ pub(super) fn fold_snapshot(before: &[u8], record: &CommitRecord) -> Result<Vec<
     }
 }
 
-fn fold<A: Aggregate>(before: &[u8], record: &CommitRecord) -> Result<Vec<u8>, StoreError> {
+fn fold<A: Journaled>(before: &[u8], record: &CommitRecord) -> Result<Vec<u8>, StoreError> {
     let state = if before.is_empty() { A::default() } else { codec::decode_snapshot::<A>(before)? };
     let folded = |state: A, new: &NewEvent| state.fold(&new.event, new.meta.at);
     let events: &[NewEvent] = &record.events;

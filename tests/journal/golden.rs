@@ -13,7 +13,7 @@ use saem::{
         receipts::{Outcome, Receipt},
     },
     domain::{
-        Aggregate, Causation, Correlation, CustomerId, EntityId, EntityKind, Meta, Money, NewEvent, Position,
+        Causation, Correlation, CustomerId, EntityId, EntityKind, Journaled, Meta, Money, NewEvent, Position,
         ProductId, RentalId, Timestamp,
         account::Account,
         address::Address,
@@ -214,7 +214,7 @@ fn every_checkout_is_read_and_written_as_ever() {
 }
 
 /// Every state an entity goes through when all events of its kind happen, in the order of the samples.
-fn states<A: Aggregate>() -> Vec<(String, A)> {
+fn states<A: Journaled>() -> Vec<(String, A)> {
     let mut state = A::default();
     let mut states = vec![("00 not there".to_owned(), state.clone())];
     for event in events::samples() {

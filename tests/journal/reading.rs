@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use saem::{
     domain::{
-        Aggregate, CustomerId, EntityId, EntityKind, Money, Position, ProductId, RentalId, Version,
+        CustomerId, EntityId, EntityKind, Journaled, Money, Position, ProductId, RentalId, Version,
         account::{Account, AccountEvent},
         context::{Context, ContextEvent, Maintenance},
         delivery::{Delivery, DeliveryEvent},
@@ -173,7 +173,7 @@ pub(crate) async fn a_timeline_is_one_rental_over_all_contexts<B: Backend>() {
 }
 
 /// Tells of an entity step by step; what is loaded must be its state each time.
-async fn follow<A: Aggregate + PartialEq>(
+async fn follow<A: Journaled + PartialEq>(
     journal: &Arc<dyn Journal>,
     id: impl Into<EntityId>,
     steps: impl IntoIterator<Item = A::Event>,
@@ -188,7 +188,7 @@ async fn follow<A: Aggregate + PartialEq>(
     entity
 }
 
-async fn is_loaded<A: Aggregate + PartialEq>(journal: &Arc<dyn Journal>, entity: &Entity<A>) {
+async fn is_loaded<A: Journaled + PartialEq>(journal: &Arc<dyn Journal>, entity: &Entity<A>) {
     let loaded = journal.load(entity.id).await.unwrap();
     assert_eq!((loaded.version, folded::<A>(&loaded)), (entity.version, entity.state.clone()));
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use saem::{
     domain::{
-        Aggregate, Causation, Correlation, EntityId, EntityKind, Event, Meta, Money, NewEvent, Position,
+        Causation, Correlation, EntityId, EntityKind, Event, Journaled, Meta, Money, NewEvent, Position,
         ProductId, Recorded, RentalId, Timestamp, Version,
         account::Account,
         context::Maintenance,
@@ -24,7 +24,7 @@ pub(crate) struct Entity<A> {
     commits: u128,
 }
 
-impl<A: Aggregate> Entity<A> {
+impl<A: Journaled> Entity<A> {
     pub(crate) fn new(id: impl Into<EntityId>) -> Self {
         let id = id.into();
         assert_eq!(id.kind, A::KIND);
@@ -110,7 +110,7 @@ pub(crate) async fn read_all(journal: &Arc<dyn Journal>, after: Position) -> Vec
 }
 
 /// The state that an answer to `load` stands for.
-pub(crate) fn folded<A: Aggregate>(loaded: &Loaded) -> A {
+pub(crate) fn folded<A: Journaled>(loaded: &Loaded) -> A {
     let state = loaded.snapshot.as_deref().map(|bytes| codec::decode_snapshot(bytes).unwrap());
     let tail = loaded.tail.iter();
     tail.fold(state.unwrap_or_default(), |state: A, recorded| state.fold(&recorded.event, recorded.meta.at))

@@ -8,7 +8,7 @@ use saem::{
     domain::{
         CustomerId, EntityId, Event, NotificationId, Position, ProductId, Recorded, RentalId,
         context::{ContextEvent, Maintenance},
-        invariants::{self, LedgerLine, Message, PageRow, Verdict, Violation},
+        invariants::{self, Check, LedgerLine, Message, PageRow, Violation},
         product::Product,
         rental::RentalEvent,
     },
@@ -89,7 +89,7 @@ pub fn is_given_up(rental: RentalId, timeline: &History, given_up: &[EntityId]) 
 }
 
 /// An invariant that does not hold.
-pub fn broken(invariant: &'static str, what: String) -> Verdict {
+pub fn broken(invariant: &'static str, what: String) -> Check {
     Err(Violation { invariant, what })
 }
 
@@ -119,7 +119,7 @@ impl Audit<'_> {
     }
 
     /// The Q invariants.
-    pub async fn at_rest(&self, history: &[Arc<Recorded>]) -> Verdict {
+    pub async fn at_rest(&self, history: &[Arc<Recorded>]) -> Check {
         let (whole, given_up) = (by_rental(history), given_up(history));
         let mut timelines = whole.clone();
         timelines.retain(|rental, timeline| !is_given_up(*rental, timeline, &given_up));
@@ -147,7 +147,7 @@ impl Audit<'_> {
         self.contexts_are_drained().await
     }
 
-    async fn pages_are_whole(&self, timelines: &Timelines) -> Verdict {
+    async fn pages_are_whole(&self, timelines: &Timelines) -> Check {
         let rows = self.rows().await?;
         if rows.len() != timelines.len() {
             return broken("INV-10", format!("{} rows for {} rentals", rows.len(), timelines.len()));
@@ -163,7 +163,7 @@ impl Audit<'_> {
         Ok(())
     }
 
-    async fn catalogue_is_whole(&self) -> Verdict {
+    async fn catalogue_is_whole(&self) -> Check {
         for &product in self.products {
             let state = reads::read::<Product>(&self.journal, product).await;
             let state = state.map_err(|error| unreadable("INV-5", &error))?;
@@ -176,7 +176,7 @@ impl Audit<'_> {
         Ok(())
     }
 
-    async fn contexts_are_drained(&self) -> Verdict {
+    async fn contexts_are_drained(&self) -> Check {
         for view in self.shop.contexts() {
             let journaled = reads::read::<Maintenance>(&self.journal, view.context).await;
             let journaled = journaled.map_err(|error| unreadable("INV-13", &error))?;

@@ -6,7 +6,7 @@ use saem::{
     actors::entity::ask::AskError,
     domain::{
         EntityId, ProductId, RentalId,
-        invariants::{Verdict, Violation},
+        invariants::{Check, Violation},
     },
     shop::{Done, PayOutcome, Placed, RentalView, ShopError},
     store::StoreError,
@@ -71,7 +71,7 @@ impl Book {
     }
 
     /// INV-7 and INV-8: units added are those that were asked for.
-    pub fn restocks_are_kept(&self, product: ProductId, added: u64) -> Verdict {
+    pub fn restocks_are_kept(&self, product: ProductId, added: u64) -> Check {
         let of = |surely: bool| {
             let asked = self.restocked.values();
             let counted = asked.filter(|(of, _, done)| *of == product && (*done || !surely));

@@ -11,7 +11,7 @@ use saem::{
     actors::projection::mypage,
     domain::{
         EntityKind, Event, Position, ProductId, RentalId,
-        invariants::{self, LedgerLine, Verdict, Violation},
+        invariants::{self, Check, LedgerLine, Violation},
         product::{Product, ProductEvent},
     },
     store::{Journal as _, codec},
@@ -51,7 +51,7 @@ struct Changed {
 
 impl World {
     /// The S invariants, of whatever has changed since the last look.
-    pub async fn look(&mut self) -> Verdict {
+    pub async fn look(&mut self) -> Check {
         if let Some(violation) = self.book.borrow().wrong.clone() {
             return Err(violation);
         }
@@ -115,7 +115,7 @@ impl World {
         product.ok_or_else(|| Violation { invariant: "INV-7", what: format!("{id} cannot be loaded") })
     }
 
-    async fn rows_hold(&mut self, rentals: &BTreeSet<RentalId>) -> Verdict {
+    async fn rows_hold(&mut self, rentals: &BTreeSet<RentalId>) -> Check {
         let memory: Arc<dyn saem::store::Journal> = self.disk.memory().clone();
         for &rental in rentals {
             let row = mypage::row(&memory, rental).await;
@@ -142,7 +142,7 @@ impl World {
 
     /// Faults stop, the operator lets everything go on, and it all comes to its end; then nothing happens any
     /// more, whatever is repeated.
-    pub async fn come_to_rest(&mut self) -> Verdict {
+    pub async fn come_to_rest(&mut self) -> Check {
         self.bank.set_mood(Mood::default());
         self.phones.set_down(false);
         self.disk.forget_plans();
@@ -169,7 +169,7 @@ impl World {
     }
 
     /// Waits until everything is done.
-    async fn drain(&mut self) -> Verdict {
+    async fn drain(&mut self) -> Check {
         let mut left_ms = DRAINED_AFTER_MS;
         loop {
             self.mend().await?;
@@ -189,7 +189,7 @@ impl World {
         }
     }
 
-    async fn is_at_rest(&self) -> Verdict {
+    async fn is_at_rest(&self) -> Check {
         if !self.is_idle() {
             return broken("INV-13", "a request is not answered".to_owned());
         }
@@ -198,13 +198,13 @@ impl World {
     }
 
     /// A deferred rental waits for its customer, and that is no rest.
-    async fn nobody_is_waited_for(&self) -> Verdict {
+    async fn nobody_is_waited_for(&self) -> Check {
         let waits = self.audit().rows().await?.into_iter().find(|row| row.payment_due_at.is_some());
         waits.map_or(Ok(()), |row| broken("INV-13", format!("{row:?} waits for its customer")))
     }
 
     /// What an operator does about contexts that are paused, actors in quarantine, and targets that are held.
-    async fn mend(&self) -> Verdict {
+    async fn mend(&self) -> Check {
         for view in self.shop.contexts().into_iter().filter(|view| view.paused) {
             // What is still on its way to the disk may keep it waiting: then it is tried again.
             let _ = self.shop.resume(view.context, self.shop.new_request()).await;
@@ -226,7 +226,7 @@ impl World {
     }
 
     /// INV-7: whatever was acknowledged is there.
-    fn promises_are_kept(&self) -> Verdict {
+    fn promises_are_kept(&self) -> Check {
         let book = self.book.borrow();
         let names: BTreeSet<_> =
             self.seen.history.iter().map(|recorded| (recorded.entity, recorded.event.name())).collect();
@@ -246,7 +246,7 @@ impl World {
     }
 
     /// INV-7: the same key again gets the same answer, and nothing happens.
-    async fn requests_are_answered_alike(&mut self) -> Verdict {
+    async fn requests_are_answered_alike(&mut self) -> Check {
         let known: Vec<(usize, Told)> =
             self.book.borrow().first.iter().map(|(step, told)| (*step, *told)).collect();
         for (step, _) in &known {

@@ -8,7 +8,7 @@ use std::{
 
 use saem::{
     actors::supervision::guard::guarded,
-    domain::{EntityId, invariants::Verdict, rental::CancelReason},
+    domain::{EntityId, invariants::Check, rental::CancelReason},
 };
 
 use crate::{
@@ -53,7 +53,7 @@ pub fn run(plan: &Plan) -> Told {
     })
 }
 
-async fn live(world: &mut World, plan: &Plan) -> Verdict {
+async fn live(world: &mut World, plan: &Plan) -> Check {
     for step in &plan.steps {
         world.pass(Duration::from_millis(step.after_ms)).await;
         world.take(*step).await;

@@ -16,13 +16,13 @@ use super::{
     batch::{Finished, Host, Memory, Work, attempt},
     supervisor::{Deliver, Failed, Supervisor},
 };
-use crate::domain::{Aggregate, EntityId};
+use crate::domain::{EntityId, Journaled};
 
 /// How many queued commands may become one commit.
 const BATCH_MAX: usize = 32;
 
 /// An entity.
-pub struct EntityActor<A: Aggregate> {
+pub struct EntityActor<A: Journaled> {
     id: EntityId,
     incarnation: u64,
     host: Rc<Host>,
@@ -34,7 +34,7 @@ pub struct EntityActor<A: Aggregate> {
     retired: bool,
 }
 
-impl<A: Aggregate> EntityActor<A> {
+impl<A: Journaled> EntityActor<A> {
     pub(crate) fn new(
         id: EntityId,
         incarnation: u64,
@@ -100,11 +100,11 @@ impl<A: Aggregate> EntityActor<A> {
     }
 }
 
-impl<A: Aggregate> Actor for EntityActor<A> {
+impl<A: Journaled> Actor for EntityActor<A> {
     type Context = Context<Self>;
 }
 
-impl<A: Aggregate> Handler<Work<A>> for EntityActor<A> {
+impl<A: Journaled> Handler<Work<A>> for EntityActor<A> {
     type Result = ();
 
     fn handle(&mut self, work: Work<A>, ctx: &mut Context<Self>) {

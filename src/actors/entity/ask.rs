@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 pub use crate::store::FaultMode;
 use crate::{
     actors::receipts::Memo,
-    domain::{Aggregate, Causation, Correlation, EntityId, Position, Rejection, Version},
+    domain::{Causation, Correlation, EntityId, Journaled, Position, Rejection, Version},
     store::VaultWrite,
     telemetry::trace::TraceContext,
 };
@@ -128,7 +128,7 @@ pub enum AskError {
 pub type Reply<A> = oneshot::Sender<Result<Decided<A>, AskError>>;
 
 /// A command on its way to an entity.
-pub struct Ask<A: Aggregate> {
+pub struct Ask<A: Journaled> {
     /// What.
     pub command: A::Command,
     /// Why.
@@ -141,7 +141,7 @@ pub struct Ask<A: Aggregate> {
     pub reply: Reply<A>,
 }
 
-impl<A: Aggregate> Ask<A> {
+impl<A: Journaled> Ask<A> {
     /// Answers. The key is free before the answer is there: whoever has it may ask again at once.
     pub fn answer(self, answer: Result<Decided<A>, AskError>) {
         drop(self.memo);

@@ -14,7 +14,8 @@ use super::{
 use crate::{
     actors::{sources::Sources, supervision::guard::guarded},
     domain::{
-        Aggregate, Correlation, EntityId, Meta, NewEvent, Position, Version, invariants::version_grows,
+        Correlation, EntityId, Journaled, Meta, NewEvent, Position, Version,
+        invariants::{check_step, version_grows},
     },
     planted::{self, Bug},
     store::{Commit, CommitError, CommitId, Journal, StoreError, VaultWrite, codec},
@@ -43,14 +44,14 @@ pub(crate) struct Memory<A> {
 }
 
 /// Something for an entity to do.
-pub enum Work<A: Aggregate> {
+pub enum Work<A: Journaled> {
     /// Decide a command.
     Ask(Ask<A>),
     /// Fail, to see what happens; on behalf of what this stands for, if that is one thing.
     Sabotage(FaultMode, Option<Correlation>),
 }
 
-impl<A: Aggregate> Work<A> {
+impl<A: Journaled> Work<A> {
     /// What it is part of.
     pub(crate) const fn correlation(&self) -> Option<Correlation> {
         match self {
@@ -60,18 +61,18 @@ impl<A: Aggregate> Work<A> {
     }
 }
 
-impl<A: Aggregate> Message for Work<A> {
+impl<A: Journaled> Message for Work<A> {
     type Result = ();
 }
 
 /// How a batch ended.
-pub(crate) enum Finished<A: Aggregate> {
+pub(crate) enum Finished<A: Journaled> {
     Done(Option<Memory<A>>),
     Failed(Fall<A>),
 }
 
 /// How an entity fell.
-pub struct Fall<A: Aggregate> {
+pub struct Fall<A: Journaled> {
     /// What went wrong.
     pub reason: String,
     /// What it was doing it for.
@@ -90,7 +91,7 @@ enum Stage {
 }
 
 /// Works off `batch`, come what may.
-pub(crate) async fn attempt<A: Aggregate>(
+pub(crate) async fn attempt<A: Journaled>(
     host: Rc<Host>,
     id: EntityId,
     memory: Option<Memory<A>>,
@@ -126,7 +127,7 @@ struct WorkedOff<A> {
 }
 
 /// Answers those whom the failure hit; the others may be asked again.
-async fn failed<A: Aggregate>(
+async fn failed<A: Journaled>(
     host: &Host,
     batch: Vec<Work<A>>,
     stage: Stage,
@@ -159,7 +160,7 @@ async fn failed<A: Aggregate>(
 }
 
 /// Loads if need be, decides each command on the state that the ones before it led to, commits once.
-async fn work_off<A: Aggregate>(
+async fn work_off<A: Journaled>(
     host: &Host,
     id: EntityId,
     memory: Option<Memory<A>>,
@@ -241,7 +242,7 @@ async fn sabotage(mode: FaultMode) -> Result<(), Failure> {
 }
 
 /// One of them asks for what cannot be stored: the others need not suffer from it.
-async fn one_by_one<A: Aggregate>(
+async fn one_by_one<A: Journaled>(
     host: &Host,
     id: EntityId,
     mut memory: Memory<A>,
@@ -259,12 +260,12 @@ async fn one_by_one<A: Aggregate>(
 }
 
 /// The entity is not to blame: everybody is told the same, and nobody is restarted.
-fn answered<A: Aggregate>(batch: &[Work<A>], error: &AskError) -> WorkedOff<A> {
+fn answered<A: Journaled>(batch: &[Work<A>], error: &AskError) -> WorkedOff<A> {
     let answers = batch.iter().map(|_| Err(error.clone())).collect();
     WorkedOff { memory: None, answers }
 }
 
-fn not_loaded<A: Aggregate>(batch: &[Work<A>], error: StoreError) -> Result<WorkedOff<A>, Failure> {
+fn not_loaded<A: Journaled>(batch: &[Work<A>], error: StoreError) -> Result<WorkedOff<A>, Failure> {
     match error {
         StoreError::Unavailable(reason) => Ok(answered(batch, &AskError::Store(reason))),
         StoreError::Corrupt(what) => {
@@ -275,14 +276,14 @@ fn not_loaded<A: Aggregate>(batch: &[Work<A>], error: StoreError) -> Result<Work
 
 /// What an actor begins with. Before what is most likely the first command, nobody looks into the journal:
 /// its commit conflicts if there is something after all.
-async fn begin<A: Aggregate>(host: &Host, id: EntityId, batch: &[Work<A>]) -> Result<Memory<A>, StoreError> {
+async fn begin<A: Journaled>(host: &Host, id: EntityId, batch: &[Work<A>]) -> Result<Memory<A>, StoreError> {
     match batch {
         [Work::Ask(ask)] if A::is_first(&ask.command) => Ok(Memory::default()),
         _ => Ok(load(host, id).await?.0),
     }
 }
 
-async fn load<A: Aggregate>(host: &Host, id: EntityId) -> Result<(Memory<A>, CommitId), StoreError> {
+async fn load<A: Journaled>(host: &Host, id: EntityId) -> Result<(Memory<A>, CommitId), StoreError> {
     let loaded = host.journal.load(id).await?;
     let state = Arc::new(restore::<A>(&loaded)?);
     Ok((Memory { state, version: loaded.version }, loaded.last_commit_id))
@@ -306,7 +307,7 @@ struct Verdict<A> {
     changed: bool,
 }
 
-fn decide<A: Aggregate>(
+fn decide<A: Journaled>(
     host: &Host,
     id: EntityId,
     memory: &Memory<A>,
@@ -336,7 +337,7 @@ fn unwritable(error: StoreError) -> Failure {
     Failure { reason: format!("its state cannot be written: {error}"), answer: AskError::Stopped }
 }
 
-impl<A: Aggregate> Batch<A> {
+impl<A: Journaled> Batch<A> {
     fn decide(&mut self, host: &Host, ask: &Ask<A>) -> Result<Verdict<A>, AskError> {
         let events = self.state.decide(ask.command.clone());
         let events = events.map_err(|error| AskError::Rejected(error.into()))?;
@@ -346,7 +347,7 @@ impl<A: Aggregate> Batch<A> {
         for event in events {
             let state = A::clone(&self.state).evolve(&event, at);
             let event = event.into();
-            debug_assert_eq!(A::step(&self.state, &event, &state), Ok(()), "nothing is written yet");
+            debug_assert_eq!(check_step(&*self.state, &event, &state), Ok(()), "nothing is written yet");
             self.state = Arc::new(state);
             self.events.push(NewEvent { meta, event });
         }

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     actors::{receipts::Memo, sources::Sources},
     domain::{
-        Aggregate, Correlation, EntityId, EntityKind, account::Account, context::Maintenance,
+        Correlation, EntityId, EntityKind, Journaled, account::Account, context::Maintenance,
         delivery::Delivery, payment::Payment, product::Product, rental::Rental,
     },
     store::{Journal, VaultWrite},
@@ -101,7 +101,7 @@ impl Exchange {
     ///
     /// # Errors
     /// [`AskError`]; each variant says whether anything may have happened.
-    pub async fn ask<A: Aggregate>(
+    pub async fn ask<A: Journaled>(
         &self,
         id: impl Into<EntityId>,
         command: A::Command,
@@ -115,7 +115,7 @@ impl Exchange {
     ///
     /// # Errors
     /// [`AskError`]
-    pub async fn ask_once<A: Aggregate>(
+    pub async fn ask_once<A: Journaled>(
         &self,
         id: impl Into<EntityId>,
         command: A::Command,
@@ -146,7 +146,7 @@ impl Exchange {
     }
 
     /// Has a question be under way for a while, and perhaps a copy of it, whose answer nobody waits for.
-    async fn travel<A: Aggregate>(&self, route: Route, id: EntityId, ask: &Ask<A>) {
+    async fn travel<A: Journaled>(&self, route: Route, id: EntityId, ask: &Ask<A>) {
         if let Some(copy_ms) = route.copy_ms {
             let Ask { command, request, vault, .. } = ask;
             let (command, request, vault) = (command.clone(), *request, vault.clone());
@@ -167,7 +167,7 @@ impl Exchange {
     ///
     /// # Errors
     /// [`AskError`]
-    pub async fn ask_with<A: Aggregate>(
+    pub async fn ask_with<A: Journaled>(
         &self,
         id: impl Into<EntityId>,
         command: A::Command,
@@ -231,7 +231,7 @@ impl Exchange {
     ///
     /// # Errors
     /// [`AskError`] when its supervisor cannot be reached.
-    pub fn sabotage_one<A: Aggregate>(
+    pub fn sabotage_one<A: Journaled>(
         &self,
         id: EntityId,
         mode: FaultMode,

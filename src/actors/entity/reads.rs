@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    domain::{Aggregate, EntityId},
+    domain::{EntityId, Journaled},
     store::{Journal, Loaded, StoreError, codec},
 };
 
@@ -11,7 +11,7 @@ use crate::{
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] when its snapshot cannot be read.
-pub fn restore<A: Aggregate>(loaded: &Loaded) -> Result<A, StoreError> {
+pub fn restore<A: Journaled>(loaded: &Loaded) -> Result<A, StoreError> {
     let snapshot = loaded.snapshot.as_deref().map(codec::decode_snapshot::<A>).transpose()?;
     let state = snapshot.unwrap_or_default();
     Ok(loaded.tail.iter().fold(state, |state, recorded| state.fold(&recorded.event, recorded.meta.at)))
@@ -21,7 +21,7 @@ pub fn restore<A: Aggregate>(loaded: &Loaded) -> Result<A, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn read<A: Aggregate>(
+pub async fn read<A: Journaled>(
     journal: &Arc<dyn Journal>,
     id: impl Into<EntityId>,
 ) -> Result<A, StoreError> {

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     actors::supervision::restart::{FailureLog, RestartLimits, Verdict},
-    domain::{Aggregate, Correlation, EntityId, EntityKind, Timestamp},
+    domain::{Correlation, EntityId, EntityKind, Journaled, Timestamp},
 };
 
 /// How often idle entities are looked for.
@@ -68,7 +68,7 @@ impl Supervisor {
         Self { host, keeping, children: HashMap::new(), failures: HashMap::new(), incarnations: 0 }
     }
 
-    fn dispatch<A: Aggregate>(&mut self, id: EntityId, work: Work<A>, ctx: &mut Context<Self>) {
+    fn dispatch<A: Journaled>(&mut self, id: EntityId, work: Work<A>, ctx: &mut Context<Self>) {
         let now = self.host.sources.now();
         match self.children.get_mut(&id) {
             Some(Child::Quarantined) => refuse(work, AskError::Quarantined),
@@ -101,7 +101,7 @@ impl Supervisor {
         }
     }
 
-    fn start<A: Aggregate>(&mut self, id: EntityId, works: Vec<Work<A>>, ctx: &mut Context<Self>) {
+    fn start<A: Journaled>(&mut self, id: EntityId, works: Vec<Work<A>>, ctx: &mut Context<Self>) {
         self.incarnations += 1;
         let incarnation = self.incarnations;
         let supervisor = ctx.address().downgrade();
@@ -122,7 +122,7 @@ impl Supervisor {
     }
 
     /// An entity failed: what is unanswered waits for its successor, if there is one.
-    fn fell<A: Aggregate>(&mut self, id: EntityId, fall: Fall<A>, ctx: &mut Context<Self>) {
+    fn fell<A: Journaled>(&mut self, id: EntityId, fall: Fall<A>, ctx: &mut Context<Self>) {
         let Fall { reason, correlation, unanswered } = fall;
         let (now, correlation) = (self.host.sources.now(), correlation.map(display));
         warn!(entity = %id, correlation, reason, "an entity failed");
@@ -145,7 +145,7 @@ impl Supervisor {
         }
     }
 
-    fn resume<A: Aggregate>(&mut self, id: EntityId, ctx: &mut Context<Self>) {
+    fn resume<A: Journaled>(&mut self, id: EntityId, ctx: &mut Context<Self>) {
         if let Some(Child::Pausing { .. }) = self.children.get(&id)
             && let Some(Child::Pausing { waiting }) = self.children.remove(&id)
         {
@@ -167,7 +167,7 @@ impl Supervisor {
     }
 }
 
-fn refuse<A: Aggregate>(work: Work<A>, error: AskError) {
+fn refuse<A: Journaled>(work: Work<A>, error: AskError) {
     if let Work::Ask(ask) = work {
         ask.answer(Err(error));
     }
@@ -184,14 +184,14 @@ impl Actor for Supervisor {
 /// A command for an entity on this arbiter.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Deliver<A: Aggregate> {
+pub struct Deliver<A: Journaled> {
     /// For whom.
     pub id: EntityId,
     /// What.
     pub ask: Ask<A>,
 }
 
-impl<A: Aggregate> Handler<Deliver<A>> for Supervisor {
+impl<A: Journaled> Handler<Deliver<A>> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, Deliver { id, ask }: Deliver<A>, ctx: &mut Context<Self>) {
@@ -202,7 +202,7 @@ impl<A: Aggregate> Handler<Deliver<A>> for Supervisor {
 /// An entity's last words.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Failed<A: Aggregate> {
+pub struct Failed<A: Journaled> {
     /// Whose.
     pub id: EntityId,
     /// Which of its actors.
@@ -211,7 +211,7 @@ pub struct Failed<A: Aggregate> {
     pub fall: Fall<A>,
 }
 
-impl<A: Aggregate> Handler<Failed<A>> for Supervisor {
+impl<A: Journaled> Handler<Failed<A>> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, failed: Failed<A>, ctx: &mut Context<Self>) {
@@ -235,7 +235,7 @@ impl<A: Aggregate> Handler<Failed<A>> for Supervisor {
 /// Makes an entity fail, to see what happens.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Sabotage<A: Aggregate> {
+pub struct Sabotage<A: Journaled> {
     /// Whom.
     pub id: EntityId,
     /// How.
@@ -246,7 +246,7 @@ pub struct Sabotage<A: Aggregate> {
     pub aggregate: std::marker::PhantomData<fn() -> A>,
 }
 
-impl<A: Aggregate> Handler<Sabotage<A>> for Supervisor {
+impl<A: Journaled> Handler<Sabotage<A>> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, Sabotage { id, mode, of, .. }: Sabotage<A>, ctx: &mut Context<Self>) {

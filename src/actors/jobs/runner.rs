@@ -23,7 +23,7 @@ use crate::{
     domain::{
         Timestamp,
         context::{Context, ContextCommand, Group, HeldKey, Hold},
-        event::lane_of,
+        lane_of,
         rental::{Rental, RentalCommand},
     },
     shop::ShopError,

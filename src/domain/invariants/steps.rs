@@ -1,136 +1,134 @@
-//! What holds of a single step: an aggregate before an event, and after it.
+//! Invariants of a single step: the state of an aggregate before an event, and after it.
 //!
-//! The same predicates judge whole histories (`moves_are_declared`) and, in debug builds, every event the
-//! moment it is decided: a step that breaks one panics before it is written anywhere.
+//! [`check_step`] judges whole histories (`moves_are_declared`, `saem verify`) and, in debug builds, each
+//! event as it is decided: a step that breaks an invariant panics before anything is written.
 
-use super::{Verdict, hold};
+use std::any::Any;
+
+use super::{Check, hold};
 use crate::domain::{
-    account::{Account, AccountStatus as A},
+    account::{Account, AccountEvent, AccountStatus as A},
+    aggregate::Aggregate,
     context::{ContextEvent, Maintenance},
-    delivery::{Delivery, DeliveryStatus as D},
-    event::{Event, Position, Version},
+    delivery::{Delivery, DeliveryEvent, DeliveryStatus as D},
+    event::Event,
     payment::{Payment, PaymentEvent, PaymentPhase as P},
+    position::{Position, Version},
     product::{Fence, Product, ProductEvent},
-    rental::{Rental, RentalStatus as R},
+    rental::{Rental, RentalEvent, RentalStatus as R},
 };
 
-/// Something whose steps keep invariants; none unless it says which.
-pub trait Stepwise {
-    /// Whether `event` may lead from one state to the other. An event of another aggregate changes nothing.
-    ///
-    /// # Errors
-    /// Which invariant it breaks.
-    fn step(_before: &Self, _event: &Event, _after: &Self) -> Verdict {
-        Ok(())
+/// Checks the step from `before` to `after` that `event` causes.
+///
+/// Events of other aggregates pass, and so does an aggregate without rules here, such as one of a test.
+///
+/// # Errors
+/// The invariant that the step breaks.
+pub fn check_step<S: Aggregate>(before: &S, event: &Event, after: &S) -> Check {
+    match event {
+        Event::Rental(event) => check(before, event, after, rental_step),
+        Event::Payment(event) => check(before, event, after, payment_step),
+        Event::Delivery(event) => check(before, event, after, delivery_step),
+        Event::Product(event) => check(before, event, after, product_step),
+        Event::Account(event) => check(before, event, after, account_step),
+        Event::Context(event) => check(before, event, after, context_step),
     }
 }
 
-impl Stepwise for Rental {
-    /// INV-1: what was agreed stays, the fee above all. INV-14: statuses move as declared.
-    fn step(before: &Self, event: &Event, after: &Self) -> Verdict {
-        let Event::Rental(event) = event else { return Ok(()) };
-        let agreed = before.terms.is_none() || before.terms == after.terms;
-        hold(agreed, "INV-1", || format!("{} changes {:?}", event.name(), before.terms))?;
-        let (from, to) = (before.status, after.status);
-        hold(rental_may_move(from, to), "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
+/// Applies `rule` if the states are of the aggregate that it is for.
+fn check<S: Any, E>(before: &dyn Any, event: &E, after: &dyn Any, rule: fn(&S, &E, &S) -> Check) -> Check {
+    match (before.downcast_ref(), after.downcast_ref()) {
+        (Some(before), Some(after)) => rule(before, event, after),
+        _ => Ok(()),
     }
 }
 
-impl Stepwise for Payment {
-    /// INV-14: phases move as declared, and attempts are counted upwards.
-    fn step(before: &Self, event: &Event, after: &Self) -> Verdict {
-        let Event::Payment(event) = event else { return Ok(()) };
-        let (from, to) = (before.phase, after.phase);
-        let declared = match event {
-            // Money that came to light under another attempt is given back, and that is all.
-            PaymentEvent::StrayCaptureFound { .. } | PaymentEvent::StrayCaptureRefunded { .. } => from == to,
-            _ => payment_may_move(from, to) && before.current() <= after.current(),
+/// INV-1: the terms never change. INV-14: statuses move as declared.
+fn rental_step(before: &Rental, event: &RentalEvent, after: &Rental) -> Check {
+    let agreed = before.terms.is_none() || before.terms == after.terms;
+    hold(agreed, "INV-1", || format!("{} changes {:?}", event.name(), before.terms))?;
+    let (from, to) = (before.status, after.status);
+    hold(rental_may_move(from, to), "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
+}
+
+/// INV-14: phases move as declared, and the number of the attempt never decreases.
+fn payment_step(before: &Payment, event: &PaymentEvent, after: &Payment) -> Check {
+    let (from, to) = (before.phase, after.phase);
+    let declared = match event {
+        // A stray capture is refunded on its own, and leaves the phase alone.
+        PaymentEvent::StrayCaptureFound { .. } | PaymentEvent::StrayCaptureRefunded { .. } => from == to,
+        _ => payment_may_move(from, to) && before.current() <= after.current(),
+    };
+    hold(declared, "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
+}
+
+/// INV-14: statuses move as declared.
+fn delivery_step(before: &Delivery, event: &DeliveryEvent, after: &Delivery) -> Check {
+    let (from, to) = (before.status, after.status);
+    hold(delivery_may_move(from, to), "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
+}
+
+/// INV-5: the stock changes by the event's units. INV-6: each event of a rental moves the stock once.
+/// INV-14: a withdrawal is final.
+fn product_step(before: &Product, event: &ProductEvent, after: &Product) -> Check {
+    let (from, to) = (i64::from(before.stock), i64::from(after.stock));
+    let moved = match event {
+        ProductEvent::ProductRegistered { stock: units, .. }
+        | ProductEvent::ProductRestocked { quantity: units } => i64::from(*units),
+        ProductEvent::ProductDecreased { .. } => -1,
+        ProductEvent::ProductIncreased { .. } => 1,
+        ProductEvent::ProductChanged { .. }
+        | ProductEvent::ProductWithdrawn
+        | ProductEvent::ProductImageChanged { .. }
+        | ProductEvent::StockShort { .. } => 0,
+    };
+    hold(to == from + moved, "INV-5", || format!("{} takes {from} units to {to}", event.name()))?;
+    if let ProductEvent::ProductDecreased { fence, .. }
+    | ProductEvent::StockShort { fence, .. }
+    | ProductEvent::ProductIncreased { fence, .. } = event
+    {
+        let newest = |product: &Product, fence: &Fence| {
+            product.fences.get(usize::from(fence.lane)).copied().unwrap_or_default()
         };
-        hold(declared, "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
+        let once = newest(before, fence) < fence.position && newest(after, fence) == fence.position;
+        hold(once, "INV-6", || format!("{} acts on {fence:?} again", event.name()))?;
     }
+    let stays = after.withdrawn || !before.withdrawn;
+    hold(stays, "INV-14", || format!("{} reverts a withdrawal", event.name()))
 }
 
-impl Stepwise for Delivery {
-    /// INV-14: statuses move as declared.
-    fn step(before: &Self, event: &Event, after: &Self) -> Verdict {
-        let Event::Delivery(event) = event else { return Ok(()) };
-        let (from, to) = (before.status, after.status);
-        hold(delivery_may_move(from, to), "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
-    }
+/// INV-14: an account is opened once, and leaving is final.
+fn account_step(before: &Account, event: &AccountEvent, after: &Account) -> Check {
+    let (from, to) = (before.status, after.status);
+    let declared = matches!((from, to), (A::Absent | A::Active, A::Active) | (A::Active, A::Left));
+    hold(declared, "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
 }
 
-impl Stepwise for Product {
-    /// INV-5: the stock moves by what the event says, and never below zero. INV-6: one event of a rental
-    /// moves it once. INV-14: what is withdrawn stays so.
-    fn step(before: &Self, event: &Event, after: &Self) -> Verdict {
-        let Event::Product(event) = event else { return Ok(()) };
-        let (from, to) = (i64::from(before.stock), i64::from(after.stock));
-        let moved = match event {
-            ProductEvent::ProductRegistered { stock: units, .. }
-            | ProductEvent::ProductRestocked { quantity: units } => i64::from(*units),
-            ProductEvent::ProductDecreased { .. } => -1,
-            ProductEvent::ProductIncreased { .. } => 1,
-            ProductEvent::ProductChanged { .. }
-            | ProductEvent::ProductWithdrawn
-            | ProductEvent::ProductImageChanged { .. }
-            | ProductEvent::StockShort { .. } => 0,
-        };
-        hold(to == from + moved, "INV-5", || format!("{} takes {from} units to {to}", event.name()))?;
-        if let ProductEvent::ProductDecreased { fence, .. }
-        | ProductEvent::StockShort { fence, .. }
-        | ProductEvent::ProductIncreased { fence, .. } = event
-        {
-            let newest = |product: &Self, fence: &Fence| {
-                product.fences.get(usize::from(fence.lane)).copied().unwrap_or_default()
-            };
-            let once = newest(before, fence) < fence.position && newest(after, fence) == fence.position;
-            hold(once, "INV-6", || format!("{} acts on {fence:?} again", event.name()))?;
-        }
-        let stays = after.withdrawn || !before.withdrawn;
-        hold(stays, "INV-14", || format!("{} brings back what was withdrawn", event.name()))
-    }
+/// INV-13: a target stays parked until it is released or dismissed by name.
+fn context_step(before: &Maintenance, event: &ContextEvent, after: &Maintenance) -> Check {
+    let let_go = match event {
+        ContextEvent::TargetReleased { key } | ContextEvent::TargetDismissed { key, .. } => Some(key),
+        ContextEvent::ContextPaused | ContextEvent::ContextResumed | ContextEvent::TargetHeld { .. } => None,
+    };
+    let lost = before.held.keys().find(|key| Some(*key) != let_go && !after.held.contains_key(key));
+    hold(lost.is_none(), "INV-13", || format!("{} loses {lost:?}", event.name()))
 }
 
-impl Stepwise for Account {
-    /// INV-14: an account is opened once, and leaving is final.
-    fn step(before: &Self, event: &Event, after: &Self) -> Verdict {
-        let Event::Account(event) = event else { return Ok(()) };
-        let (from, to) = (before.status, after.status);
-        let declared = matches!((from, to), (A::Absent | A::Active, A::Active) | (A::Active, A::Left));
-        hold(declared, "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
-    }
-}
-
-impl Stepwise for Maintenance {
-    /// INV-13: nobody is forgotten: a target is held until it is released or dismissed by name.
-    fn step(before: &Self, event: &Event, after: &Self) -> Verdict {
-        let Event::Context(event) = event else { return Ok(()) };
-        let let_go = match event {
-            ContextEvent::TargetReleased { key } | ContextEvent::TargetDismissed { key, .. } => Some(key),
-            ContextEvent::ContextPaused | ContextEvent::ContextResumed | ContextEvent::TargetHeld { .. } => {
-                None
-            }
-        };
-        let lost = before.held.keys().find(|key| Some(*key) != let_go && !after.held.contains_key(key));
-        hold(lost.is_none(), "INV-13", || format!("{} forgets {lost:?}", event.name()))
-    }
-}
-
-/// INV-7 S: a commit of `events` events stands behind everything of its entity that was there before.
+/// INV-7 S: a commit of `events` events moves its entity's version by at least as many.
 ///
 /// # Errors
 /// The violation.
-pub fn version_grows(before: Version, events: usize, after: Version) -> Verdict {
+pub fn version_grows(before: Version, events: usize, after: Version) -> Check {
     let grown = events > 0 && after.0 >= before.0.saturating_add(events as u64);
     hold(grown, "INV-7", || format!("{events} events take {before:?} to {after:?}"))
 }
 
-/// INV-10 S: a row's version never goes back.
+/// INV-10 S: the version of a row never decreases.
 ///
 /// # Errors
 /// The violation.
-pub fn version_never_goes_back(before: Position, now: Position) -> Verdict {
-    hold(before <= now, "INV-10", || format!("a row was at {before:?}, and is at {now:?}"))
+pub fn version_never_goes_back(before: Position, now: Position) -> Check {
+    hold(before <= now, "INV-10", || format!("a row went from {before:?} back to {now:?}"))
 }
 
 const fn rental_may_move(from: R, to: R) -> bool {
@@ -151,7 +149,7 @@ const fn payment_may_move(from: P, to: P) -> bool {
             | (P::Approved, P::Refunding)
             | (P::Refunding, P::Canceled)
             | (P::Declined, P::Requested | P::Canceled | P::Refunding)
-            // Final, but for a capture that comes to light later: it is given back.
+            // A capture that comes to light after the cancel is refunded.
             | (P::Canceled, P::Refunding)
     )
 }

@@ -3,14 +3,13 @@
 use super::*;
 use crate::domain::{
     Money, RentalId,
-    account::AccountEvent,
     context::{Group, HeldKey, Hold},
     id::ProductId,
     invariants::Violation,
 };
 
-fn breaks(verdict: Verdict, invariant: &str) {
-    assert_eq!(verdict.map_err(|Violation { invariant, .. }| invariant), Err(invariant));
+fn breaks(check: Check, invariant: &str) {
+    assert_eq!(check.map_err(|Violation { invariant, .. }| invariant), Err(invariant));
 }
 
 const FENCE: Fence = Fence { lane: 3, position: Position(7) };
@@ -24,32 +23,32 @@ fn stock(stock: u32, newest: u64) -> Product {
 #[test]
 fn a_unit_that_appears_or_vanishes_is_seen() {
     let decreased: Event = ProductEvent::ProductDecreased { rental_id: RentalId(1), fence: FENCE }.into();
-    Product::step(&stock(2, 6), &decreased, &stock(1, 7)).unwrap();
+    check_step(&stock(2, 6), &decreased, &stock(1, 7)).unwrap();
     for after in [0, 2] {
-        breaks(Product::step(&stock(2, 6), &decreased, &stock(after, 7)), "INV-5");
+        breaks(check_step(&stock(2, 6), &decreased, &stock(after, 7)), "INV-5");
     }
     let restocked: Event = ProductEvent::ProductRestocked { quantity: 5 }.into();
-    Product::step(&stock(2, 6), &restocked, &stock(7, 6)).unwrap();
-    breaks(Product::step(&stock(2, 6), &restocked, &stock(6, 6)), "INV-5");
+    check_step(&stock(2, 6), &restocked, &stock(7, 6)).unwrap();
+    breaks(check_step(&stock(2, 6), &restocked, &stock(6, 6)), "INV-5");
 }
 
 #[test]
 fn a_move_that_was_made_before_or_is_not_remembered_is_seen() {
     let increased: Event = ProductEvent::ProductIncreased { rental_id: RentalId(1), fence: FENCE }.into();
-    Product::step(&stock(1, 6), &increased, &stock(2, 7)).unwrap();
-    breaks(Product::step(&stock(1, 7), &increased, &stock(2, 7)), "INV-6");
-    breaks(Product::step(&stock(1, 6), &increased, &stock(2, 6)), "INV-6");
+    check_step(&stock(1, 6), &increased, &stock(2, 7)).unwrap();
+    breaks(check_step(&stock(1, 7), &increased, &stock(2, 7)), "INV-6");
+    breaks(check_step(&stock(1, 6), &increased, &stock(2, 6)), "INV-6");
 }
 
 #[test]
 fn what_is_final_stays_final() {
     let withdrawn = Product { withdrawn: true, ..stock(1, 0) };
     let restocked: Event = ProductEvent::ProductRestocked { quantity: 1 }.into();
-    breaks(Product::step(&withdrawn, &restocked, &stock(2, 0)), "INV-14");
+    breaks(check_step(&withdrawn, &restocked, &stock(2, 0)), "INV-14");
     let account = |status| Account { status, ..Account::default() };
     let signed_up: Event = AccountEvent::CustomerSignedUp.into();
-    Account::step(&account(A::Absent), &signed_up, &account(A::Active)).unwrap();
-    breaks(Account::step(&account(A::Left), &signed_up, &account(A::Active)), "INV-14");
+    check_step(&account(A::Absent), &signed_up, &account(A::Active)).unwrap();
+    breaks(check_step(&account(A::Left), &signed_up, &account(A::Active)), "INV-14");
 }
 
 #[test]
@@ -67,11 +66,10 @@ fn terms_that_change_are_seen() {
         Rental { terms: Some(terms), status: R::Placed, ..Rental::default() }
     };
     let confirmed = |rental| Rental { status: R::Confirmed, ..rental };
-    let event: Event =
-        crate::domain::rental::RentalEvent::RentalConfirmed { product_id: ProductId(1) }.into();
-    Rental::step(&rental(1), &event, &confirmed(rental(1))).unwrap();
-    breaks(Rental::step(&rental(1), &event, &confirmed(rental(2))), "INV-1");
-    breaks(Rental::step(&confirmed(rental(1)), &event, &confirmed(rental(1))), "INV-14");
+    let event: Event = RentalEvent::RentalConfirmed { product_id: ProductId(1) }.into();
+    check_step(&rental(1), &event, &confirmed(rental(1))).unwrap();
+    breaks(check_step(&rental(1), &event, &confirmed(rental(2))), "INV-1");
+    breaks(check_step(&confirmed(rental(1)), &event, &confirmed(rental(1))), "INV-14");
 }
 
 #[test]
@@ -80,14 +78,10 @@ fn a_held_target_that_is_forgotten_is_seen() {
     let hold = Hold::new(Position(1), "DeliveryStarted", "quarantine".to_owned(), 5);
     let held = Maintenance { paused: false, held: [(key, hold)].into() };
     let none = Maintenance { paused: true, ..Maintenance::default() };
-    Maintenance::step(&held, &ContextEvent::TargetReleased { key }.into(), &none).unwrap();
-    breaks(Maintenance::step(&held, &ContextEvent::ContextPaused.into(), &none), "INV-13");
-    Maintenance::step(
-        &Maintenance { paused: true, ..held.clone() },
-        &ContextEvent::ContextResumed.into(),
-        &held,
-    )
-    .unwrap();
+    check_step(&held, &ContextEvent::TargetReleased { key }.into(), &none).unwrap();
+    breaks(check_step(&held, &ContextEvent::ContextPaused.into(), &none), "INV-13");
+    check_step(&Maintenance { paused: true, ..held.clone() }, &ContextEvent::ContextResumed.into(), &held)
+        .unwrap();
 }
 
 #[test]

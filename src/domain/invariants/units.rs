@@ -1,6 +1,6 @@
 //! INV-5, counted event by event: a product's units in stock, out with rentals, and ever stocked.
 
-use super::{Verdict, hold};
+use super::{Check, hold};
 use crate::domain::{
     id::ProductId,
     product::{Product, ProductEvent},
@@ -18,7 +18,7 @@ impl Units {
     ///
     /// # Errors
     /// The violation. An aggregate must not be told of such an event.
-    pub fn moved(&mut self, id: ProductId, event: &ProductEvent) -> Verdict {
+    pub fn moved(&mut self, id: ProductId, event: &ProductEvent) -> Check {
         match event {
             ProductEvent::ProductRegistered { stock: units, .. }
             | ProductEvent::ProductRestocked { quantity: units } => {
@@ -46,7 +46,7 @@ impl Units {
     ///
     /// # Errors
     /// The violation.
-    pub fn are(&self, id: ProductId, product: &Product, out: i64) -> Verdict {
+    pub fn are(&self, id: ProductId, product: &Product, out: i64) -> Check {
         let (stock, ever) = (i64::from(product.stock), self.ever);
         hold(stock + out == ever, "INV-5", || format!("{id}: {stock} in stock + {out} out, of {ever}"))
     }

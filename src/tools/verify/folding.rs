@@ -9,15 +9,16 @@ use super::{Findings, PAGE, Progress, Verified, Whole, agreed, images::Named};
 use crate::{
     actors::projection::catalogue,
     domain::{
-        Aggregate, EntityId, EntityKind, Event, NewEvent, Position, ProductId, Recorded, RentalId, Version,
+        EntityId, EntityKind, Event, Journaled, LANES, NewEvent, Position, ProductId, Recorded, RentalId,
+        Version,
         account::Account,
         context::Maintenance,
         delivery::Delivery,
-        event::{LANES, lane_of},
         invariants::{
-            Units, Verdict, Violation, approved_before_delivery, placed_whole, stock_moves_once,
+            Check, Units, Violation, approved_before_delivery, check_step, placed_whole, stock_moves_once,
             version_grows,
         },
+        lane_of,
         payment::Payment,
         product::{Product, ProductEvent},
         rental::Rental,
@@ -71,7 +72,7 @@ impl State {
     }
 
     /// One event further.
-    fn step(&mut self, entity: EntityId, new: &NewEvent) -> Verdict {
+    fn step(&mut self, entity: EntityId, new: &NewEvent) -> Check {
         match self {
             Self::Rental(state) => step(state, new),
             Self::Payment(state) => step(state, new),
@@ -88,10 +89,10 @@ impl State {
     }
 }
 
-fn step<A: Aggregate>(state: &mut A, new: &NewEvent) -> Verdict {
+fn step<A: Journaled>(state: &mut A, new: &NewEvent) -> Check {
     let before = std::mem::take(state);
     *state = before.clone().fold(&new.event, new.meta.at);
-    A::step(&before, &new.event, state)
+    check_step(&before, &new.event, state)
 }
 
 /// An entity, as its events have it.
@@ -261,7 +262,7 @@ fn in_order(last: Position, commit: &RecordedCommit, findings: &mut Findings) {
 }
 
 /// Whether an event can be folded at all: one of another kind, or in a lane that does not exist, cannot.
-fn whole(entity: EntityId, event: &Event) -> Verdict {
+fn whole(entity: EntityId, event: &Event) -> Check {
     let broken = |invariant, what: String| Err(Violation { invariant, what });
     if event.kind() != entity.kind {
         return broken("INV-14", format!("{} happened to a {}", event.name(), entity.kind.as_str()));

@@ -5,7 +5,7 @@ use saem::{
     domain::{
         CustomerId, EntityId, Event, Position, ProductId,
         context::Context,
-        invariants::{self, Verdict},
+        invariants::{self, Check},
         product::{Product, ProductEvent},
     },
     shop::Row,
@@ -43,7 +43,7 @@ impl World {
     }
 
     /// The S invariants.
-    pub async fn holds_always(&self) -> Verdict {
+    pub async fn holds_always(&self) -> Check {
         let history = self.history().await;
         let (timelines, ledger) = (by_rental(&history), self.audit().ledger());
         for (rental, timeline) in &timelines {
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// INV-7 and INV-8 for units added: those acknowledged are there, and none that nobody asked for.
-    fn restocks_are_kept(&self, history: &History, product: ProductId) -> Verdict {
+    fn restocks_are_kept(&self, history: &History, product: ProductId) -> Check {
         let id: EntityId = product.into();
         let added =
             history.iter().filter(|recorded| recorded.entity == id).map(|recorded| match &recorded.event {
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// The Q invariants.
-    async fn holds_at_rest(&self) -> Verdict {
+    async fn holds_at_rest(&self) -> Check {
         self.audit().at_rest(&self.history().await).await
     }
 

@@ -120,7 +120,7 @@ impl Keys {
     }
 
     /// INV-7 and INV-8 for all requests so far.
-    pub fn hold(&self, history: &History) -> invariants::Verdict {
+    pub fn hold(&self, history: &History) -> invariants::Check {
         invariants::nothing_happened(history, &self.idle)?;
         for kept in self.kept.values() {
             invariants::happened_once(history, &kept.spans, kept.effect)?;

@@ -20,8 +20,7 @@ use saem::{
         supervision::restart::RestartLimits,
     },
     domain::{
-        Aggregate, Correlation, EntityKind, Event, Position, ProductId, Timestamp,
-        invariants::Stepwise,
+        Aggregate, Correlation, EntityKind, Event, Journaled, Position, ProductId, Timestamp,
         product::{ProductError, ProductEvent},
     },
     store::{
@@ -51,8 +50,6 @@ enum CounterCommand {
     Refuse,
 }
 
-impl Stepwise for Counter {}
-
 impl Aggregate for Counter {
     const KIND: EntityKind = EntityKind::Product;
     type Command = CounterCommand;
@@ -81,7 +78,9 @@ impl Aggregate for Counter {
     fn is_first(command: &CounterCommand) -> bool {
         matches!(command, CounterCommand::AddFirst)
     }
+}
 
+impl Journaled for Counter {
     fn own(event: &Event) -> Option<&ProductEvent> {
         match event {
             Event::Product(event) => Some(event),
