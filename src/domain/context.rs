@@ -1,8 +1,15 @@
-//! A context's maintenance state: whether its reactions wait, and which targets are held.
+//! Maintenance state of a context: paused or running, and its parked targets.
 //!
-//! A reaction that keeps failing *holds its target*: it and every later event of that group for that
-//! target in that lane wait, durably, with the reason, for the operator; other targets go on. Holding
-//! single events, or by rental, would lose stock: an increase could overtake its decrease.
+//! ```text
+//!             pause                                park              release, dismiss
+//!   RUNNING ◀────────▶ PAUSED          target ─────────────▶ PARKED ──────────────────▶ (free again)
+//!             resume
+//! ```
+//!
+//! A reaction that keeps failing *parks its target*: the event and every later event of that group for
+//! that target in that lane wait, durably and with the reason, for the operator. Other targets go on.
+//! Parking single events, or by rental, would lose stock: an increase could overtake its decrease.
+//! The API and the journal call a parked target "held".
 
 use std::collections::BTreeMap;
 
@@ -16,7 +23,7 @@ use super::{
     time::Timestamp,
 };
 
-/// The contexts that can be paused.
+/// A context that can be paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Context {
@@ -33,11 +40,11 @@ pub enum Context {
 }
 
 impl Context {
-    /// Every context, in the order of the format.
+    /// All contexts, in the order of the format.
     pub const ALL: [Self; 5] =
         [Self::Rental, Self::Payment, Self::Delivery, Self::Product, Self::Notification];
 
-    /// The context's name in URLs.
+    /// Returns the context's name in URLs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,7 +56,7 @@ impl Context {
         }
     }
 
-    /// Reads a name as [`Self::as_str`] writes it.
+    /// Parses a name as [`Self::as_str`] writes it.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|context| context.as_str() == name)
@@ -62,27 +69,27 @@ impl From<Context> for EntityId {
     }
 }
 
-/// The consumer groups that send commands, each reading the whole journal at its own pace.
+/// A consumer group that sends commands. Each reads the whole journal at its own pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Group {
-    /// Tells rentals what became of their payments.
+    /// Sends rentals the outcomes of their payments.
     Rental,
-    /// Tells payments what became of their rentals.
+    /// Sends payments the cancellations of their rentals.
     Payment,
     /// Starts, completes and cancels deliveries.
     Delivery,
     /// Moves the stock.
     Product,
-    /// Resolves, refunds and expires what is due.
+    /// Resolves, refunds and expires what is due: the job queue.
     Agenda,
 }
 
 impl Group {
-    /// The groups that react in lanes; the agenda has its own time.
+    /// The groups that react in lanes. The job queue runs by time instead.
     pub const REACTORS: [Self; 4] = [Self::Rental, Self::Payment, Self::Delivery, Self::Product];
 
-    /// The group's name in answers and log lines.
+    /// Returns the group's name in API responses and log lines.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -94,7 +101,7 @@ impl Group {
         }
     }
 
-    /// The context whose pause makes this group wait.
+    /// Returns the context whose pause makes this group wait.
     #[must_use]
     pub const fn context(self) -> Context {
         match self {
@@ -106,19 +113,19 @@ impl Group {
     }
 }
 
-/// What is held: one target of one group in one lane.
+/// Identifies a parked target: one target of one group in one lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct HeldKey {
-    /// Whose reaction failed.
+pub struct ParkedKey {
+    /// Group whose reaction failed.
     pub group: Group,
-    /// In which lane.
+    /// Lane of the event.
     pub lane: u8,
-    /// Which entity could not be reached.
+    /// Entity that the reaction's command is for.
     pub target: EntityId,
 }
 
-impl HeldKey {
-    /// Reads `product.17.product_…`, as [`std::fmt::Display`] writes it, and in no other way.
+impl ParkedKey {
+    /// Parses `product.17.product_…` exactly as [`std::fmt::Display`] writes it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, '.');
@@ -129,34 +136,34 @@ impl HeldKey {
     }
 }
 
-impl std::fmt::Display for HeldKey {
+impl std::fmt::Display for ParkedKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}.{}", self.group.as_str(), self.lane, self.target)
     }
 }
 
-/// With so many targets of a context held, something larger is wrong: nothing more is held then, and
-/// its reactions wait. It also bounds the state: a hold takes some 150 bytes at most.
-pub const HELD_MAX: usize = 150;
-/// The longest reason that is kept, in bytes: a context's state is one record.
+/// Most targets of a context that can be parked. At the limit, its reactions wait instead: so many
+/// failures have a common cause. It also bounds the state: a parked target takes about 150 bytes at most.
+pub const PARKED_MAX: usize = 150;
+/// Longest reason that is kept, in bytes: a context's state is one record.
 const REASON_BYTES_MAX: usize = 100;
 
-/// Why and since when a target is held.
+/// Details of a parked target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Hold {
-    /// The first event that waits.
+pub struct Parked {
+    /// Position of the first event that waits.
     pub position: Position,
-    /// Its type.
+    /// Type of that event.
     pub event: String,
-    /// What went wrong, in words without personal data.
+    /// Why its reaction failed, without personal data.
     pub reason: String,
-    /// How often it was tried.
+    /// Number of attempts so far.
     pub attempts: u32,
 }
 
-impl Hold {
-    /// Since the event at `position`, for this reason; a long one is cut off.
+impl Parked {
+    /// Returns the details of a target whose first waiting event is at `position`. Cuts off a long reason.
     #[must_use]
     pub fn new(position: Position, event: &str, mut reason: String, attempts: u32) -> Self {
         let end = (0..=REASON_BYTES_MAX).rev().find(|&end| reason.is_char_boundary(end));
@@ -165,65 +172,76 @@ impl Hold {
     }
 }
 
-/// What can be asked of a context.
+/// Maintenance state of a context.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    /// True while the context's reactions wait.
+    pub paused: bool,
+    /// Parked targets of the context's groups.
+    #[serde(rename = "held")]
+    pub parked: BTreeMap<ParkedKey, Parked>,
+}
+
+/// A command for a context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContextCommand {
     /// Let its reactions wait.
     Pause,
-    /// Let them go on, in order.
+    /// Let its reactions go on, in order.
     Resume,
-    /// Let one target wait; again for the same target to tell of one more try.
-    Hold {
-        /// Which.
-        key: HeldKey,
-        /// Why.
-        hold: Hold,
+    /// Park a target, or record another failed attempt for one that is parked.
+    Park {
+        /// Target to park.
+        key: ParkedKey,
+        /// Its first waiting event, and the reason.
+        parked: Parked,
     },
-    /// What waited for a target is done.
+    /// Everything that waited for a target is done: free it.
     Release {
-        /// Which.
-        key: HeldKey,
+        /// Target to free.
+        key: ParkedKey,
     },
-    /// The operator gives up what waits for a target.
+    /// Drop what waits for a target, and free it.
     Dismiss {
-        /// Which.
-        key: HeldKey,
-        /// Why, in the operator's words.
+        /// Target to free.
+        key: ParkedKey,
+        /// The operator's reason.
         reason: String,
     },
 }
 
-/// What can happen to a context. Part of the format: append only.
+/// An event of a context. Part of the format: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum ContextEvent {
-    /// Its reactions wait.
+    /// The context's reactions wait.
     ContextPaused,
-    /// Its reactions go on.
+    /// The context's reactions go on.
     ContextResumed,
-    /// One target waits.
+    /// A target was parked, or failed again.
     TargetHeld {
-        /// Which.
-        key: HeldKey,
-        /// Why.
-        hold: Hold,
+        /// The parked target.
+        key: ParkedKey,
+        /// Its first waiting event, and the reason.
+        #[serde(rename = "hold")]
+        parked: Parked,
     },
-    /// What waited for it is done.
+    /// Everything that waited for a target is done.
     TargetReleased {
-        /// Which.
-        key: HeldKey,
+        /// The freed target.
+        key: ParkedKey,
     },
-    /// What waited for it was given up.
+    /// Everything that waited for a target was dropped.
     TargetDismissed {
-        /// Which.
-        key: HeldKey,
-        /// Why, in the operator's words.
+        /// The freed target.
+        key: ParkedKey,
+        /// The operator's reason.
         reason: String,
     },
 }
 
 impl ContextEvent {
-    /// The event's type.
+    /// Returns the event's type.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -236,24 +254,15 @@ impl ContextEvent {
     }
 }
 
-/// Why a context refuses a command.
+/// Reasons for a context to refuse a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ContextError {
-    /// Nothing is held under this name.
+    /// No target is parked under this key.
     #[error("no such target is held")]
-    NotHeld,
-    /// There is no room for one more.
-    #[error("{HELD_MAX} targets are held already")]
-    TooManyHeld,
-}
-
-/// A context's maintenance state.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Maintenance {
-    /// Whether its reactions wait.
-    pub paused: bool,
-    /// Which targets wait, and why.
-    pub held: BTreeMap<HeldKey, Hold>,
+    NotParked,
+    /// [`PARKED_MAX`] targets are parked.
+    #[error("{PARKED_MAX} targets are held already")]
+    TooManyParked,
 }
 
 impl Aggregate for Maintenance {
@@ -270,14 +279,14 @@ impl Aggregate for Maintenance {
             C::Pause => Ok(vec![ContextEvent::ContextPaused]),
             C::Resume if !self.paused => nothing,
             C::Resume => Ok(vec![ContextEvent::ContextResumed]),
-            C::Hold { key, hold } if self.held.get(&key) == Some(&hold) => nothing,
-            C::Hold { key, .. } if self.held.len() >= HELD_MAX && !self.held.contains_key(&key) => {
-                Err(ContextError::TooManyHeld)
+            C::Park { key, parked } if self.parked.get(&key) == Some(&parked) => nothing,
+            C::Park { key, .. } if self.parked.len() >= PARKED_MAX && !self.parked.contains_key(&key) => {
+                Err(ContextError::TooManyParked)
             }
-            C::Hold { key, hold } => Ok(vec![ContextEvent::TargetHeld { key, hold }]),
-            C::Release { key } if !self.held.contains_key(&key) => nothing,
+            C::Park { key, parked } => Ok(vec![ContextEvent::TargetHeld { key, parked }]),
+            C::Release { key } if !self.parked.contains_key(&key) => nothing,
             C::Release { key } => Ok(vec![ContextEvent::TargetReleased { key }]),
-            C::Dismiss { key, .. } if !self.held.contains_key(&key) => Err(ContextError::NotHeld),
+            C::Dismiss { key, .. } if !self.parked.contains_key(&key) => Err(ContextError::NotParked),
             C::Dismiss { key, reason } => Ok(vec![ContextEvent::TargetDismissed { key, reason }]),
         }
     }
@@ -286,11 +295,11 @@ impl Aggregate for Maintenance {
         match event {
             ContextEvent::ContextPaused => self.paused = true,
             ContextEvent::ContextResumed => self.paused = false,
-            ContextEvent::TargetHeld { key, hold } => {
-                self.held.insert(*key, hold.clone());
+            ContextEvent::TargetHeld { key, parked } => {
+                self.parked.insert(*key, parked.clone());
             }
             ContextEvent::TargetReleased { key } | ContextEvent::TargetDismissed { key, .. } => {
-                self.held.remove(key);
+                self.parked.remove(key);
             }
         }
         self

@@ -1,16 +1,16 @@
-//! What a context answers to every command, and that its keys survive text.
+//! Every command in every state of a context, and the text form of parked keys.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
 use crate::domain::id::ProductId;
 
-fn key() -> HeldKey {
-    HeldKey { group: Group::Product, lane: 17, target: ProductId(42).into() }
+fn key() -> ParkedKey {
+    ParkedKey { group: Group::Product, lane: 17, target: ProductId(42).into() }
 }
 
-fn hold(attempts: u32) -> Hold {
-    Hold {
+fn parked(attempts: u32) -> Parked {
+    Parked {
         position: Position(9),
         event: "DeliveryStarted".to_owned(),
         reason: "quarantined".to_owned(),
@@ -19,17 +19,17 @@ fn hold(attempts: u32) -> Hold {
 }
 
 #[test]
-fn held_keys_survive_text() {
-    assert_eq!(HeldKey::parse(&key().to_string()), Some(key()));
+fn parked_keys_survive_text() {
+    assert_eq!(ParkedKey::parse(&key().to_string()), Some(key()));
     for bad in
         ["", "product", "product.1", "product.x.product_1", "shop.1.product_01h455vb4pex5vsknk084sn02q"]
     {
-        assert_eq!(HeldKey::parse(bad), None, "{bad}");
+        assert_eq!(ParkedKey::parse(bad), None, "{bad}");
     }
-    // One target has one name.
+    // A target has a single key.
     for lane in ["017", "+17"] {
         let bad = key().to_string().replace("17", lane);
-        assert_eq!(HeldKey::parse(&bad), None, "{bad}");
+        assert_eq!(ParkedKey::parse(&bad), None, "{bad}");
     }
 }
 
@@ -37,25 +37,25 @@ fn held_keys_survive_text() {
 fn every_state_answers_every_command() {
     use ContextCommand as C;
     let free = Maintenance::default();
-    let busy = Maintenance { paused: true, held: BTreeMap::from([(key(), hold(5))]) };
+    let busy = Maintenance { paused: true, parked: BTreeMap::from([(key(), parked(5))]) };
     let dismiss = || C::Dismiss { key: key(), reason: "broken".to_owned() };
     for (state, command, expected) in [
         (&free, C::Pause, Ok(vec![ContextEvent::ContextPaused])),
         (&free, C::Resume, Ok(vec![])),
         (
             &free,
-            C::Hold { key: key(), hold: hold(5) },
-            Ok(vec![ContextEvent::TargetHeld { key: key(), hold: hold(5) }]),
+            C::Park { key: key(), parked: parked(5) },
+            Ok(vec![ContextEvent::TargetHeld { key: key(), parked: parked(5) }]),
         ),
         (&free, C::Release { key: key() }, Ok(vec![])),
-        (&free, dismiss(), Err(ContextError::NotHeld)),
+        (&free, dismiss(), Err(ContextError::NotParked)),
         (&busy, C::Pause, Ok(vec![])),
         (&busy, C::Resume, Ok(vec![ContextEvent::ContextResumed])),
-        (&busy, C::Hold { key: key(), hold: hold(5) }, Ok(vec![])),
+        (&busy, C::Park { key: key(), parked: parked(5) }, Ok(vec![])),
         (
             &busy,
-            C::Hold { key: key(), hold: hold(6) },
-            Ok(vec![ContextEvent::TargetHeld { key: key(), hold: hold(6) }]),
+            C::Park { key: key(), parked: parked(6) },
+            Ok(vec![ContextEvent::TargetHeld { key: key(), parked: parked(6) }]),
         ),
         (&busy, C::Release { key: key() }, Ok(vec![ContextEvent::TargetReleased { key: key() }])),
         (
@@ -69,31 +69,31 @@ fn every_state_answers_every_command() {
 }
 
 #[test]
-fn so_many_targets_are_held_and_no_more() {
-    let target = |n| HeldKey { target: ProductId(n).into(), ..key() };
-    let held = (0..HELD_MAX as u128).map(|n| (target(n), hold(1)));
-    let full = Maintenance { held: held.collect(), ..Maintenance::default() };
-    let more = |n| full.decide(ContextCommand::Hold { key: target(n), hold: hold(2) });
-    assert_eq!(more(HELD_MAX as u128), Err(ContextError::TooManyHeld));
-    assert_eq!(more(7), Ok(vec![ContextEvent::TargetHeld { key: target(7), hold: hold(2) }]));
+fn parking_beyond_the_limit_is_refused() {
+    let target = |n| ParkedKey { target: ProductId(n).into(), ..key() };
+    let most = (0..PARKED_MAX as u128).map(|n| (target(n), parked(1)));
+    let full = Maintenance { parked: most.collect(), ..Maintenance::default() };
+    let more = |n| full.decide(ContextCommand::Park { key: target(n), parked: parked(2) });
+    assert_eq!(more(PARKED_MAX as u128), Err(ContextError::TooManyParked));
+    assert_eq!(more(7), Ok(vec![ContextEvent::TargetHeld { key: target(7), parked: parked(2) }]));
     let mut room = full.clone();
-    room.held.pop_first();
-    let held = room.decide(ContextCommand::Hold { key: target(HELD_MAX as u128), hold: hold(2) });
-    assert_eq!(held.map(|events| events.len()), Ok(1));
+    room.parked.pop_first();
+    let events = room.decide(ContextCommand::Park { key: target(PARKED_MAX as u128), parked: parked(2) });
+    assert_eq!(events.map(|events| events.len()), Ok(1));
 }
 
 #[test]
-fn what_is_released_or_dismissed_is_held_no_more() {
-    let held =
-        Maintenance::default().evolve(&ContextEvent::TargetHeld { key: key(), hold: hold(1) }, Timestamp(0));
-    assert_eq!(held.held.len(), 1);
-    let released = held.clone().evolve(&ContextEvent::TargetReleased { key: key() }, Timestamp(0));
+fn release_and_dismissal_free_the_target() {
+    let busy = Maintenance::default()
+        .evolve(&ContextEvent::TargetHeld { key: key(), parked: parked(1) }, Timestamp(0));
+    assert_eq!(busy.parked.len(), 1);
+    let released = busy.clone().evolve(&ContextEvent::TargetReleased { key: key() }, Timestamp(0));
     let dismissed = ContextEvent::TargetDismissed { key: key(), reason: String::new() };
-    assert!(released.held.is_empty() && held.evolve(&dismissed, Timestamp(0)).held.is_empty());
+    assert!(released.parked.is_empty() && busy.evolve(&dismissed, Timestamp(0)).parked.is_empty());
 }
 
 #[test]
-fn contexts_are_read_as_they_are_written() {
+fn context_names_survive_text() {
     for context in Context::ALL {
         assert_eq!(Context::parse(context.as_str()), Some(context));
     }
@@ -101,7 +101,7 @@ fn contexts_are_read_as_they_are_written() {
 }
 
 proptest! {
-    /// A repeat adds no event, or is refused because nothing is held any more.
+    /// A repeated command adds no event, or is refused because nothing is parked any more.
     #[test]
     fn repeated_commands_change_nothing(path in vec((0u8..5, select(vec![1, 2])), 0..24)) {
         let mut state = Maintenance::default();
@@ -109,7 +109,7 @@ proptest! {
             let command = match kind {
                 0 => ContextCommand::Pause,
                 1 => ContextCommand::Resume,
-                2 => ContextCommand::Hold { key: key(), hold: hold(attempts) },
+                2 => ContextCommand::Park { key: key(), parked: parked(attempts) },
                 3 => ContextCommand::Release { key: key() },
                 _ => ContextCommand::Dismiss { key: key(), reason: String::new() },
             };

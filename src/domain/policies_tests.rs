@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::{
     CustomerId, DeliveryId, Money, PaymentId, ProductId,
     account::AccountEvent,
-    context::{Context, ContextEvent, HeldKey, Hold},
+    context::{Context, ContextEvent, Parked, ParkedKey},
     meta::{Causation, Correlation, Meta},
     position::{Position, lane_of},
     product::Offer,
@@ -201,8 +201,8 @@ fn sagas_silent_events() -> Vec<Event> {
 /// Every event without a row, of those that belong to no rental.
 fn other_silent_events() -> Vec<Event> {
     let offer = || Offer { name: name(), model: name(), description: String::new(), fee: FEE };
-    let key = HeldKey { group: Group::Product, lane: 0, target: PRODUCT.into() };
-    let hold = Hold { position: Position(1), event: name(), reason: name(), attempts: 1 };
+    let key = ParkedKey { group: Group::Product, lane: 0, target: PRODUCT.into() };
+    let parked = Parked { position: Position(1), event: name(), reason: name(), attempts: 1 };
     vec![
         ProductEvent::ProductRegistered { offer: offer(), stock: 1 }.into(),
         ProductEvent::ProductChanged { offer: offer() }.into(),
@@ -213,7 +213,7 @@ fn other_silent_events() -> Vec<Event> {
         AccountEvent::CustomerLeft.into(),
         ContextEvent::ContextPaused.into(),
         ContextEvent::ContextResumed.into(),
-        ContextEvent::TargetHeld { key, hold }.into(),
+        ContextEvent::TargetHeld { key, parked }.into(),
         ContextEvent::TargetReleased { key }.into(),
         ContextEvent::TargetDismissed { key, reason: name() }.into(),
     ]

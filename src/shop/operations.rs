@@ -20,7 +20,7 @@ use crate::{
     },
     domain::{
         Correlation, CustomerId, EntityId, EntityKind, RentalId,
-        context::{Context, ContextCommand, Group, HeldKey, Hold, Maintenance},
+        context::{Context, ContextCommand, Group, Maintenance, Parked, ParkedKey},
         rental::Rental,
     },
     gateways::payment::ledger,
@@ -72,9 +72,9 @@ pub struct ContextView {
 #[derive(Clone, Debug)]
 pub struct HeldView {
     /// Group, lane and target.
-    pub key: HeldKey,
+    pub key: ParkedKey,
     /// Since which event, and why.
-    pub hold: Hold,
+    pub parked: Parked,
 }
 
 impl Shop {
@@ -150,7 +150,7 @@ impl Shop {
         let state = self.contexts.state(context);
         let head = self.head().0;
         let backlog = head.saturating_sub(self.progress.of(context).position().0);
-        ContextView { context, paused: state.paused, backlog, held: state.held.len() }
+        ContextView { context, paused: state.paused, backlog, held: state.parked.len() }
     }
 
     /// Lets a context's reactions wait, durably.
@@ -188,21 +188,21 @@ impl Shop {
         });
         let Decided { state, position, replayed, .. } = asked.await?;
         // The backlog is a gauge, and always today's.
-        let value = ContextView { paused: state.paused, held: state.held.len(), ..self.context(context) };
+        let value = ContextView { paused: state.paused, held: state.parked.len(), ..self.context(context) };
         Ok(Done { value, position, replayed })
     }
 
     /// What is held.
     #[must_use]
     pub fn held(&self) -> Vec<HeldView> {
-        self.contexts.held().into_iter().map(|(key, hold)| HeldView { key, hold }).collect()
+        self.contexts.all_parked().into_iter().map(|(key, parked)| HeldView { key, parked }).collect()
     }
 
     /// Has what waits for a held target tried again, in order.
     ///
     /// # Errors
     /// [`ShopError::NotHeld`]
-    pub fn retry_held(&self, key: HeldKey) -> Result<(), ShopError> {
+    pub fn retry_held(&self, key: ParkedKey) -> Result<(), ShopError> {
         if self.contexts.retry(key) { Ok(()) } else { Err(ShopError::NotHeld) }
     }
 
@@ -212,11 +212,11 @@ impl Shop {
     /// [`ShopError::NotHeld`]
     pub async fn dismiss_held(
         &self,
-        key: HeldKey,
+        key: ParkedKey,
         reason: String,
         request: RequestContext,
     ) -> Result<(), ShopError> {
-        if self.contexts.hold(key).is_none() {
+        if self.contexts.parked(key).is_none() {
             return Err(ShopError::NotHeld);
         }
         let (context, group) = (key.group.context(), key.group);

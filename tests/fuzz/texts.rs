@@ -3,7 +3,7 @@
 use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestRunner};
 use saem::{
     domain::{
-        Correlation, CustomerId, DeliveryId, EntityId, PaymentId, ProductId, RentalId, context::HeldKey,
+        Correlation, CustomerId, DeliveryId, EntityId, PaymentId, ProductId, RentalId, context::ParkedKey,
         phone::Phone,
     },
     gateways::payment::ChargeKey,
@@ -64,7 +64,7 @@ fn what_is_read_is_what_was_written() {
         is_as_written(&text, CustomerId::parse(&text));
         is_as_written(&text, EntityId::parse(&text));
         is_as_written(&text, Correlation::parse(&text).ok_or(()));
-        is_as_written(&text, HeldKey::parse(&text).ok_or(()));
+        is_as_written(&text, ParkedKey::parse(&text).ok_or(()));
         is_as_written(&text, text.parse::<ChargeKey>());
         let _ = TraceContext::parse(&text);
         if let Ok(phone) = Phone::parse(&text) {

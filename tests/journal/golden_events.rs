@@ -3,7 +3,7 @@
 use saem::domain::{
     Causation, Correlation, Event, Meta, Money, Position, ProductId, RentalId, Timestamp,
     account::AccountEvent as A,
-    context::{ContextEvent as C, Group, HeldKey, Hold},
+    context::{ContextEvent as C, Group, Parked, ParkedKey},
     delivery::DeliveryEvent as D,
     image::{Image, ImageFormat},
     payment::PaymentEvent as P,
@@ -95,13 +95,13 @@ fn product() -> [S; 7] {
 }
 
 fn context() -> [C; 5] {
-    let key = HeldKey { group: Group::Agenda, lane: 17, target: RentalId(ID).payment().into() };
+    let key = ParkedKey { group: Group::Agenda, lane: 17, target: RentalId(ID).payment().into() };
     let (event, reason) = ("RentalCanceled".to_owned(), "the refund was refused".to_owned());
-    let hold = Hold { position: Position(70_000), event, reason: reason.clone(), attempts: 5 };
-    let other = HeldKey { lane: 0, group: Group::Product, target: ProductId(ID).into() };
+    let parked = Parked { position: Position(70_000), event, reason: reason.clone(), attempts: 5 };
+    let other = ParkedKey { lane: 0, group: Group::Product, target: ProductId(ID).into() };
     [
         C::ContextPaused,
-        C::TargetHeld { key, hold },
+        C::TargetHeld { key, parked },
         C::TargetReleased { key: other },
         C::ContextResumed,
         C::TargetDismissed { key, reason },

@@ -180,7 +180,7 @@ impl Audit<'_> {
         for view in self.shop.contexts() {
             let journaled = reads::read::<Maintenance>(&self.journal, view.context).await;
             let journaled = journaled.map_err(|error| unreadable("INV-13", &error))?;
-            if (view.paused, view.held) != (journaled.paused, journaled.held.len()) {
+            if (view.paused, view.held) != (journaled.paused, journaled.parked.len()) {
                 return broken("INV-13", format!("{view:?}, but the journal has {journaled:?}"));
             }
             if view.backlog > 0 || view.held > 0 {

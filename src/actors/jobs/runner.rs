@@ -22,7 +22,7 @@ use crate::{
     },
     domain::{
         Timestamp,
-        context::{Context, ContextCommand, Group, HeldKey, Hold},
+        context::{Context, ContextCommand, Group, Parked, ParkedKey},
         lane_of,
         rental::{Rental, RentalCommand},
     },
@@ -89,7 +89,7 @@ impl Errands {
                 if self.waits(errand) {
                     let due_at = self.sources.now().plus_ms(WHILE_PAUSED_MS);
                     self.agenda.reschedule(errand, due_at, item.attempts);
-                } else if self.contexts.hold(held_key(errand)).is_none() {
+                } else if self.contexts.parked(parked_key(errand)).is_none() {
                     under_way.push(async move { (errand, item, errands.run_one(errand, item).await) });
                 } else {
                     // Whoever lets it go says so; unless the answer to that was lost.
@@ -170,10 +170,10 @@ impl Errands {
                 if self.contexts.full(Context::Payment) {
                     debug!(?errand, %correlation, reason, "too much is held already; tried again later");
                 } else {
-                    let key = held_key(errand);
+                    let key = parked_key(errand);
                     error!(held = %key, ?errand, %correlation, reason, "a payment is held for the operator");
-                    let hold = Hold::new(item.position, event_of(errand), reason, attempts);
-                    let command = ContextCommand::Hold { key, hold };
+                    let parked = Parked::new(item.position, event_of(errand), reason, attempts);
+                    let command = ContextCommand::Park { key, parked };
                     let request = RequestContext::scheduled(correlation);
                     // If it is not held now, it will be the next time.
                     let _ = self.contexts.command(Context::Payment, command, request).await;
@@ -186,8 +186,8 @@ impl Errands {
     }
 
     /// Lets a held payment go, and puts what waits for it back on the clock.
-    async fn retry(&self, key: HeldKey) {
-        if self.contexts.hold(key).is_none() {
+    async fn retry(&self, key: ParkedKey) {
+        if self.contexts.parked(key).is_none() {
             return;
         }
         let request = RequestContext::scheduled(crate::domain::Correlation::default());
@@ -199,8 +199,8 @@ impl Errands {
     }
 }
 
-fn held_key(errand: Errand) -> HeldKey {
-    HeldKey { group: Group::Agenda, lane: lane_of(errand.rental().0), target: errand.target() }
+fn parked_key(errand: Errand) -> ParkedKey {
+    ParkedKey { group: Group::Agenda, lane: lane_of(errand.rental().0), target: errand.target() }
 }
 
 const fn event_of(errand: Errand) -> &'static str {

@@ -1,4 +1,4 @@
-//! Which contexts are paused and which targets are held, as every reactor sees it at once.
+//! Paused contexts and parked targets, as every reactor sees them at once.
 //!
 //! The truth is journaled ([`Maintenance`] is an aggregate like any other); this is its mirror in
 //! memory, watched, so that a reaction can wait without asking.
@@ -23,7 +23,7 @@ use crate::{
     },
     domain::{
         EntityId, Recorded, Version,
-        context::{Context, ContextCommand, Group, HELD_MAX, HeldKey, Hold, Maintenance},
+        context::{Context, ContextCommand, Group, Maintenance, PARKED_MAX, Parked, ParkedKey},
     },
     store::{Journal, StoreError},
 };
@@ -65,7 +65,7 @@ pub struct Contexts {
     exchange: Exchange,
     journal: Arc<dyn Journal>,
     mirrors: [Mirror; Context::ALL.len()],
-    retries: Mutex<HashMap<Group, mpsc::UnboundedSender<HeldKey>>>,
+    retries: Mutex<HashMap<Group, mpsc::UnboundedSender<ParkedKey>>>,
 }
 
 impl Contexts {
@@ -158,10 +158,10 @@ impl Contexts {
         self.mirrors[context as usize].get()
     }
 
-    /// Whether no more targets of a context can be held.
+    /// Returns true if no more targets of a context can be parked.
     #[must_use]
     pub fn full(&self, context: Context) -> bool {
-        self.state(context).held.len() >= HELD_MAX
+        self.state(context).parked.len() >= PARKED_MAX
     }
 
     /// Whether a context's reactions wait.
@@ -175,49 +175,52 @@ impl Contexts {
         self.mirrors[context as usize].running().await;
     }
 
-    /// Why a target is held, if it is.
+    /// Returns why a target is parked, if it is.
     #[must_use]
-    pub fn hold(&self, key: HeldKey) -> Option<Hold> {
-        self.state(key.group.context()).held.get(&key).cloned()
+    pub fn parked(&self, key: ParkedKey) -> Option<Parked> {
+        self.state(key.group.context()).parked.get(&key).cloned()
     }
 
-    /// Everything that is held.
+    /// Returns all parked targets.
     #[must_use]
-    pub fn held(&self) -> Vec<(HeldKey, Hold)> {
+    pub fn all_parked(&self) -> Vec<(ParkedKey, Parked)> {
         let states = Context::ALL.map(|context| self.state(context));
-        states.iter().flat_map(|state| state.held.iter().map(|(key, hold)| (*key, hold.clone()))).collect()
+        states
+            .iter()
+            .flat_map(|state| state.parked.iter().map(|(key, parked)| (*key, parked.clone())))
+            .collect()
     }
 
-    /// Takes over the retries of a group, from now on; everything held is retried at once, since what
+    /// Takes over the retries of a group, from now on; every parked target is retried at once, since what
     /// stood in its way may have gone with the last process.
-    pub fn take_retries(&self, group: Group) -> mpsc::UnboundedReceiver<HeldKey> {
+    pub fn take_retries(&self, group: Group) -> mpsc::UnboundedReceiver<ParkedKey> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        for (key, _) in self.held().into_iter().filter(|(key, _)| key.group == group) {
+        for (key, _) in self.all_parked().into_iter().filter(|(key, _)| key.group == group) {
             let _ = sender.send(key);
         }
         self.retries.lock().unwrap_or_else(PoisonError::into_inner).insert(group, sender);
         receiver
     }
 
-    /// Has what waits for a held target tried again, in order; answers whether it is held.
-    pub fn retry(&self, key: HeldKey) -> bool {
-        let held = self.hold(key).is_some();
-        if held
+    /// Retries a parked target, in order; returns true if it is parked.
+    pub fn retry(&self, key: ParkedKey) -> bool {
+        let parked = self.parked(key).is_some();
+        if parked
             && let Some(sender) = self.retries.lock().unwrap_or_else(PoisonError::into_inner).get(&key.group)
         {
-            // A reactor that is being restarted retries everything that is held anyway.
+            // A reactor that is being restarted retries all parked targets anyway.
             let _ = sender.send(key);
         }
-        held
+        parked
     }
 
     /// Has everything that waits for `target` tried again: it has been revived.
     pub fn retry_target(&self, target: EntityId) {
         // An errand about a payment may wait for its rental: these share an id.
-        let waits = |key: &HeldKey| {
+        let waits = |key: &ParkedKey| {
             key.target == target || (key.group == Group::Agenda && key.target.id == target.id)
         };
-        for (key, _) in self.held().into_iter().filter(|(key, _)| waits(key)) {
+        for (key, _) in self.all_parked().into_iter().filter(|(key, _)| waits(key)) {
             self.retry(key);
         }
     }
@@ -232,13 +235,13 @@ mod tests {
     };
 
     #[test]
-    fn as_many_targets_as_may_be_held_fit_into_a_snapshot() {
-        let hold = Hold::new(Position(u64::MAX), "PaymentCancelRequested", "이유".repeat(100), u32::MAX);
-        let held = (0..HELD_MAX).map(|n| {
+    fn the_most_parked_targets_fit_into_a_snapshot() {
+        let details = Parked::new(Position(u64::MAX), "PaymentCancelRequested", "이유".repeat(100), u32::MAX);
+        let parked = (0..PARKED_MAX).map(|n| {
             let target = ProductId(u128::MAX - n as u128).into();
-            (HeldKey { group: Group::Agenda, lane: 63, target }, hold.clone())
+            (ParkedKey { group: Group::Agenda, lane: 63, target }, details.clone())
         });
-        let state = Maintenance { paused: true, held: held.collect() };
+        let state = Maintenance { paused: true, parked: parked.collect() };
         let snapshot = codec::encode_snapshot(&state).unwrap();
         assert!(snapshot.len() <= SNAPSHOT_BYTES_MAX, "{}", snapshot.len());
     }

@@ -13,7 +13,7 @@ use crate::{
     },
     domain::{
         Correlation, Position, Recorded,
-        context::{ContextCommand, HeldKey, Hold},
+        context::{ContextCommand, Parked, ParkedKey},
         policies::{Reaction, react},
     },
     planted::{self, Bug},
@@ -33,7 +33,7 @@ pub(crate) enum Task {
     /// React to an event.
     React(Reaction, Arc<Recorded>),
     /// Try again what waits for a held target.
-    Retry(HeldKey),
+    Retry(ParkedKey),
 }
 
 /// A lane.
@@ -56,9 +56,9 @@ impl Lane {
             match task {
                 Task::React(reaction, recorded) => {
                     let key = self.key(&reaction);
-                    let passes = self.reactor.contexts.hold(key).is_none() || planted::is(Bug::HoldByEvent);
+                    let passes = self.reactor.contexts.parked(key).is_none() || planted::is(Bug::HoldByEvent);
                     if passes && let Err((reason, attempts)) = self.insist(&reaction, &recorded).await {
-                        self.hold(key, &recorded, reason, attempts).await;
+                        self.park(key, &recorded, reason, attempts).await;
                     }
                     self.seen = recorded.position;
                     self.marks.done(usize::from(self.index), recorded.position);
@@ -69,8 +69,8 @@ impl Lane {
         }
     }
 
-    fn key(&self, reaction: &Reaction) -> HeldKey {
-        HeldKey { group: self.reactor.group, lane: self.index, target: reaction.target }
+    fn key(&self, reaction: &Reaction) -> ParkedKey {
+        ParkedKey { group: self.reactor.group, lane: self.index, target: reaction.target }
     }
 
     /// Sends a reaction until it is done, or there is no point in trying on.
@@ -82,7 +82,7 @@ impl Lane {
             let sent = guarded(self.reactor.send(reaction.clone(), recorded)).await;
             let reason = match sent {
                 Ok(Ok(())) => return Ok(()),
-                // While the store takes nothing, a hold could not be recorded either: wait.
+                // While the store takes nothing, parking could not be recorded either: wait.
                 Ok(Err(AskError::Store(reason))) => {
                     let (group, correlation) = (self.reactor.group.as_str(), recorded.meta.correlation);
                     debug!(group, %correlation, reason, "the store is unavailable; waiting");
@@ -109,15 +109,15 @@ impl Lane {
     }
 
     /// Records that a target is held. Nothing may pass before that is durable.
-    async fn hold(&self, key: HeldKey, recorded: &Recorded, reason: String, attempts: u32) {
+    async fn park(&self, key: ParkedKey, recorded: &Recorded, reason: String, attempts: u32) {
         let (position, event) = (recorded.position, recorded.event.name());
         let (at, correlation) = (position.0, recorded.meta.correlation);
         error!(held = %key, event, position = at, %correlation, reason, "a target is held for the operator");
-        let hold = Hold::new(position, event, reason, attempts);
-        self.record(key, correlation, ContextCommand::Hold { key, hold }).await;
+        let parked = Parked::new(position, event, reason, attempts);
+        self.record(key, correlation, ContextCommand::Park { key, parked }).await;
     }
 
-    async fn record(&self, key: HeldKey, correlation: Correlation, command: ContextCommand) {
+    async fn record(&self, key: ParkedKey, correlation: Correlation, command: ContextCommand) {
         let mut attempts = 0;
         while let Err(error) = {
             let request = RequestContext::scheduled(correlation);
@@ -131,9 +131,9 @@ impl Lane {
     }
 
     /// Re-reads the lane from where the target was held, and handles what waits for it, in order.
-    async fn retry(&self, key: HeldKey) {
-        let Some(hold) = self.reactor.contexts.hold(key) else { return };
-        let mut after = Position(hold.position.0 - 1);
+    async fn retry(&self, key: ParkedKey) {
+        let Some(parked) = self.reactor.contexts.parked(key) else { return };
+        let mut after = Position(parked.position.0 - 1);
         let mut correlation = Correlation::default();
         while after < self.seen {
             let read = self.reactor.journal.read(after, READ_MAX).await;
@@ -151,7 +151,7 @@ impl Lane {
                 };
                 correlation = recorded.meta.correlation;
                 if let Err((reason, attempts)) = self.insist(&reaction, recorded).await {
-                    return self.hold(key, recorded, reason, hold.attempts + attempts).await;
+                    return self.park(key, recorded, reason, parked.attempts + attempts).await;
                 }
             }
             if events.last().is_some_and(|last| last.position > self.seen) {

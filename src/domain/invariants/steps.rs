@@ -110,7 +110,7 @@ fn context_step(before: &Maintenance, event: &ContextEvent, after: &Maintenance)
         ContextEvent::TargetReleased { key } | ContextEvent::TargetDismissed { key, .. } => Some(key),
         ContextEvent::ContextPaused | ContextEvent::ContextResumed | ContextEvent::TargetHeld { .. } => None,
     };
-    let lost = before.held.keys().find(|key| Some(*key) != let_go && !after.held.contains_key(key));
+    let lost = before.parked.keys().find(|key| Some(*key) != let_go && !after.parked.contains_key(key));
     hold(lost.is_none(), "INV-13", || format!("{} loses {lost:?}", event.name()))
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::{
     Money, RentalId,
-    context::{Group, HeldKey, Hold},
+    context::{Group, Parked, ParkedKey},
     id::ProductId,
     invariants::Violation,
 };
@@ -74,14 +74,18 @@ fn terms_that_change_are_seen() {
 
 #[test]
 fn a_held_target_that_is_forgotten_is_seen() {
-    let key = HeldKey { group: Group::Product, lane: 1, target: ProductId(1).into() };
-    let hold = Hold::new(Position(1), "DeliveryStarted", "quarantine".to_owned(), 5);
-    let held = Maintenance { paused: false, held: [(key, hold)].into() };
+    let key = ParkedKey { group: Group::Product, lane: 1, target: ProductId(1).into() };
+    let details = Parked::new(Position(1), "DeliveryStarted", "quarantine".to_owned(), 5);
+    let parked = Maintenance { paused: false, parked: [(key, details)].into() };
     let none = Maintenance { paused: true, ..Maintenance::default() };
-    check_step(&held, &ContextEvent::TargetReleased { key }.into(), &none).unwrap();
-    breaks(check_step(&held, &ContextEvent::ContextPaused.into(), &none), "INV-13");
-    check_step(&Maintenance { paused: true, ..held.clone() }, &ContextEvent::ContextResumed.into(), &held)
-        .unwrap();
+    check_step(&parked, &ContextEvent::TargetReleased { key }.into(), &none).unwrap();
+    breaks(check_step(&parked, &ContextEvent::ContextPaused.into(), &none), "INV-13");
+    check_step(
+        &Maintenance { paused: true, ..parked.clone() },
+        &ContextEvent::ContextResumed.into(),
+        &parked,
+    )
+    .unwrap();
 }
 
 #[test]

@@ -310,8 +310,8 @@ impl From<Rejection> for Problem {
             Rejection::Account(AccountError::Left) => Kind::Unauthorized,
             Rejection::Account(AccountError::PhoneTaken) => Kind::PhoneTaken,
             Rejection::Account(AccountError::OpenRentals(_)) => Kind::RentalsOpen,
-            Rejection::Context(ContextError::NotHeld) => Kind::NotFound,
-            Rejection::Context(ContextError::TooManyHeld) => Kind::Overloaded,
+            Rejection::Context(ContextError::NotParked) => Kind::NotFound,
+            Rejection::Context(ContextError::TooManyParked) => Kind::Overloaded,
         };
         Self::new(kind, rejection.to_string())
     }

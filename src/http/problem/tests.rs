@@ -70,7 +70,7 @@ fn every_refusal_of_an_aggregate_is_pinned() {
     assert_eq!(rejected(AccountError::NotFound), (404, "not-found"));
     assert_eq!(rejected(AccountError::PhoneTaken), (409, "phone-taken"));
     assert_eq!(rejected(AccountError::OpenRentals(1)), (409, "rentals-open"));
-    assert_eq!(rejected(ContextError::NotHeld), (404, "not-found"));
+    assert_eq!(rejected(ContextError::NotParked), (404, "not-found"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use saem::{
     domain::{
         CustomerId, EntityId, Money, ProductId, RentalId,
         address::Address,
-        context::{Context, HeldKey},
+        context::{Context, ParkedKey},
         delivery::DeliveryStatus,
         phone::Phone,
         product::{Offer, Product},
@@ -44,8 +44,8 @@ pub enum Ask {
     LogIn { number: usize, phone: Phone, password: String, times: u32 },
     LogOut { number: usize, token: String },
     Maintain { context: Context, pause: bool },
-    Retry(HeldKey),
-    Dismiss(HeldKey),
+    Retry(ParkedKey),
+    Dismiss(ParkedKey),
     Revive(EntityId),
 }
 
@@ -268,7 +268,7 @@ impl World {
         })
     }
 
-    fn held(&self, nth: usize) -> Option<HeldKey> {
+    fn held(&self, nth: usize) -> Option<ParkedKey> {
         let held = self.shop.held();
         (!held.is_empty()).then(|| held[nth % held.len()].key)
     }

@@ -173,7 +173,7 @@ impl World {
             }
             // What is held, or in quarantine, may be let go at any moment.
             Ask::Retry(_) | Ask::Dismiss(_) => {
-                let not_held = rejected(answer) == Some(&Rejection::Context(ContextError::NotHeld));
+                let not_held = rejected(answer) == Some(&Rejection::Context(ContextError::NotParked));
                 expect(answer.is_ok() || not_held || refuses(answer, &ShopError::NotHeld), "it was held")
             }
             Ask::Revive(_) => expect(answer.is_ok(), "it was in quarantine"),

@@ -155,16 +155,16 @@ pub struct HeldTarget {
 }
 
 impl From<&HeldView> for HeldTarget {
-    fn from(HeldView { key, hold }: &HeldView) -> Self {
+    fn from(HeldView { key, parked }: &HeldView) -> Self {
         Self {
             id: key.to_string(),
             group: key.group,
             lane: key.lane,
             target: key.target.to_string(),
-            position: hold.position.0,
-            event: hold.event.clone(),
-            reason: hold.reason.clone(),
-            attempts: hold.attempts,
+            position: parked.position.0,
+            event: parked.event.clone(),
+            reason: parked.reason.clone(),
+            attempts: parked.attempts,
         }
     }
 }

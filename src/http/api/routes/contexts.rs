@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::context::{Context, HeldKey},
+    domain::context::{Context, ParkedKey},
     http::{
         App,
         api::{
@@ -76,7 +76,7 @@ pub async fn resume(
     responses((status = 200, description = "A part of the list", body = List<HeldTarget>)),
 )]
 pub async fn held(app: web::Data<App>, _: Operator, mut query: Query) -> Result<HttpResponse, Problem> {
-    let after = query.get("cursor", "must be one that this list gave", HeldKey::parse);
+    let after = query.get("cursor", "must be one that this list gave", ParkedKey::parse);
     let limit = query.page().limit;
     query.end()?;
     let held = app.shop.held();
@@ -87,8 +87,8 @@ pub async fn held(app: web::Data<App>, _: Operator, mut query: Query) -> Result<
     Ok(HttpResponse::Ok().json(List { items, next_cursor }))
 }
 
-fn held_key(id: &str) -> Result<HeldKey, Problem> {
-    HeldKey::parse(id).ok_or_else(|| Problem::not_found("held target"))
+fn held_key(id: &str) -> Result<ParkedKey, Problem> {
+    ParkedKey::parse(id).ok_or_else(|| Problem::not_found("held target"))
 }
 
 /// Tries what waits for a held target again, in order.

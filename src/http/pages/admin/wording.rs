@@ -4,7 +4,7 @@
 use crate::{
     actors::entity::ask::AskError,
     domain::{
-        context::{Context, Group, Hold},
+        context::{Context, Group, Parked},
         rental::CancelReason,
     },
     http::{
@@ -184,17 +184,17 @@ pub const fn context(lang: Lang, context: Context) -> &'static str {
 
 /// Why a target is held, if it is one of our own words; a gateway's are told as they are.
 #[must_use]
-pub fn reason_held(lang: Lang, hold: &Hold) -> String {
+pub fn reason_held(lang: Lang, parked: &Parked) -> String {
     let known = [
         (AskError::Quarantined, "격리된 대상입니다"),
         (AskError::Timeout, "제때 응답하지 않았습니다"),
         (AskError::Shed, "기다리는 일이 너무 많습니다"),
         (AskError::Stopped, "액터가 실패해 재시작하고 있습니다"),
     ];
-    let known = known.into_iter().find(|(error, _)| error.to_string() == hold.reason);
+    let known = known.into_iter().find(|(error, _)| error.to_string() == parked.reason);
     match known {
-        Some((_, korean)) => lang.t(korean, &hold.reason).to_owned(),
-        None => hold.reason.clone(),
+        Some((_, korean)) => lang.t(korean, &parked.reason).to_owned(),
+        None => parked.reason.clone(),
     }
 }
 

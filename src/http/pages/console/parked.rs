@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 
 use crate::{
-    domain::{EntityKind, ProductId, context::HeldKey, text::line},
+    domain::{EntityKind, ProductId, context::ParkedKey, text::line},
     http::{
         App,
         pages::{
@@ -62,7 +62,7 @@ fn row(app: &App, visitor: &Visitor, held: &HeldView) -> Vec<Markup> {
 
 /// Whose reaction waits for whom, in words and by its name.
 fn target(app: &App, visitor: &Visitor, held: &HeldView) -> Markup {
-    let HeldKey { group, target, .. } = held.key;
+    let ParkedKey { group, target, .. } = held.key;
     let product = (target.kind == EntityKind::Product).then(|| app.shop.product(ProductId(target.id)));
     html! {
         (wording::context(visitor.lang, group.context()))
@@ -71,18 +71,18 @@ fn target(app: &App, visitor: &Visitor, held: &HeldView) -> Markup {
     }
 }
 
-fn reason_of(visitor: &Visitor, HeldView { hold, .. }: &HeldView) -> Markup {
+fn reason_of(visitor: &Visitor, HeldView { parked, .. }: &HeldView) -> Markup {
     html! {
-        (wording::reason_held(visitor.lang, hold)) br;
+        (wording::reason_held(visitor.lang, parked)) br;
         span class="small soft num" {
-            (hold.event) " · " (hold.attempts) (visitor.t("번 시도함", " tries"))
+            (parked.event) " · " (parked.attempts) (visitor.t("번 시도함", " tries"))
         }
     }
 }
 
 fn find(app: &App, visitor: &Visitor, id: &str) -> Result<HeldView, Instead> {
     visitor.operator()?;
-    let key = HeldKey::parse(id);
+    let key = ParkedKey::parse(id);
     let found = app.shop.held().into_iter().find(|held| Some(held.key) == key);
     found.ok_or_else(|| Problem::not_found("held target")).or_page(visitor)
 }
@@ -98,7 +98,7 @@ pub async fn ask(
 }
 
 fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<(&str, &str)>) -> Page<'a> {
-    let HeldView { key, hold } = held;
+    let HeldView { key, parked } = held;
     let label = visitor.t("포기하는 이유", "Why it is given up");
     let hint = visitor
         .t("나중에 알아볼 수 있도록 기록에 남습니다.", "It is kept in the journal, for whoever looks later.");
@@ -110,7 +110,7 @@ fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<
                 p { (reason_of(visitor, held)) }
                 div class="notice wait" {
                     b { (visitor.t("포기하면 다시는 일어나지 않습니다", "It will then never happen")) }
-                    p { (wording::never(visitor.lang, key.group, &hold.event)) }
+                    p { (wording::never(visitor.lang, key.group, &parked.event)) }
                     p { (visitor.t(
                         "같은 대상에서 뒤이어 기다리는 일도 모두 함께 포기하며, 되돌릴 수 없습니다. \
                          원인을 해결할 수 있다면 다시 시도하세요.",
