@@ -1,58 +1,59 @@
-//! The life of a customer's account: signed up, changed, and left.
+//! Customer account: from sign-up to leaving.
 //!
 //! ```text
 //!           sign up           leave
 //!   ABSENT ────────▶ ACTIVE ────────▶ LEFT
 //! ```
 //!
-//! A customer's id derives from a keyed hash of the phone number, so creating the entity *is* the
-//! check that a number signs up once. Name, phone and password live in the vault; events only say
-//! that something happened. A number that was left behind and signs up anew gets another id.
+//! A customer's id derives from a keyed hash of the phone number, so creating the entity *is* the check
+//! that a number signs up once. A number whose customer has left gets another id when it signs up again.
+//! Name, phone and password are in the vault; events hold no personal data.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{aggregate::Aggregate, id::EntityKind, time::Timestamp};
 
-/// Where an account is in its life.
+/// Status of an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AccountStatus {
-    /// Nobody signed up.
     #[default]
     Absent,
-    /// In use.
     Active,
-    /// Left; personal data erased. Final.
+    /// The customer left, and the personal data is erased. Final.
     Left,
 }
 
-/// What can be asked of an account.
+/// State of an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub status: AccountStatus,
+    pub created_at: Timestamp,
+}
+
+/// A command for an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountCommand {
-    /// Open it.
     SignUp,
-    /// Name or password changed.
+    /// The customer changed name or password.
     Change,
-    /// Close it.
     Leave {
-        /// Evidence: rentals of this customer that are not finished.
+        /// Evidence: number of the customer's unfinished rentals.
         open_rentals: u32,
     },
 }
 
-/// What can happen to an account. Part of the format: append only.
+/// An event of an account. Part of the format: append only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AccountEvent {
-    /// A customer signed up.
     CustomerSignedUp,
-    /// Name or password changed.
+    /// The customer changed name or password.
     CustomerChanged,
-    /// The customer left.
     CustomerLeft,
 }
 
 impl AccountEvent {
-    /// The event's type.
+    /// Returns the event's type.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -63,30 +64,18 @@ impl AccountEvent {
     }
 }
 
-/// Why an account refuses a command.
+/// Reasons for an account to refuse a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AccountError {
-    /// There is no such account.
     #[error("the customer does not exist")]
     NotFound,
-    /// The phone number has an account.
     #[error("this phone number has an account already")]
     PhoneTaken,
-    /// The customer who had this account has left.
     #[error("the customer has left")]
     Left,
-    /// Rentals are under way.
+    /// The customer has this many unfinished rentals.
     #[error("{0} rentals are not finished")]
     OpenRentals(u32),
-}
-
-/// A customer's account.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Account {
-    /// Where it is in its life.
-    pub status: AccountStatus,
-    /// When it was opened.
-    pub created_at: Timestamp,
 }
 
 impl Aggregate for Account {
@@ -163,7 +152,7 @@ mod tests {
         assert_eq!((left.status, left.created_at), (AccountStatus::Left, at));
     }
 
-    /// The arrows of the picture above; a change stays where it is.
+    /// The arrows of the diagram above; a change keeps the status.
     fn declared(from: AccountStatus) -> &'static [AccountStatus] {
         use AccountStatus as S;
         match from {
@@ -179,9 +168,9 @@ mod tests {
     }
 
     proptest! {
-        /// INV-14, and that nobody leaves with rentals under way.
+        /// INV-14; and a customer with unfinished rentals cannot leave.
         #[test]
-        fn accounts_move_only_along_declared_transitions(path in vec(any_command(), 0..16)) {
+        fn only_declared_transitions_happen(path in vec(any_command(), 0..16)) {
             let mut account = Account::default();
             for command in path {
                 for event in account.decide(command).unwrap_or_default() {

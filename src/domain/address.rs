@@ -1,16 +1,16 @@
-//! A Korean delivery address. Personal data: it lives in the vault, never in an event.
+//! Korean delivery address. Personal data: it is kept in the vault, never in an event.
 
 use serde::{Deserialize, Serialize};
 
 use super::text::line;
 
-/// Where a purifier is delivered.
+/// Delivery address.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Address {
-    /// Who receives it, 1–100 characters.
+    /// Name of the recipient, 1–100 characters.
     pub recipient: String,
-    /// Five digits.
+    /// Postal code, five digits.
     pub postal_code: String,
     /// Street and number, 1–200 characters.
     pub line1: String,
@@ -20,10 +20,10 @@ pub struct Address {
 }
 
 impl Address {
-    /// The address with its texts trimmed, or every field that breaks its rule, with the rule.
+    /// Trims the texts and checks all fields.
     ///
     /// # Errors
-    /// Pairs of field name (`postalCode`) and rule, one for each field that is wrong.
+    /// The name (such as `postalCode`) and the broken rule of each invalid field.
     pub fn checked(self) -> Result<Self, Vec<(&'static str, String)>> {
         let mut wrong = Vec::new();
         let mut check = |field, text: &str, min, max| match line(text, min, max) {
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_wrong_field_is_named() {
+    fn all_invalid_fields_are_reported() {
         let address = Address {
             recipient: String::new(),
             postal_code: "123a5".to_owned(),
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_tells_nothing() {
+    fn debug_hides_the_address() {
         let address = Address {
             recipient: "홍길동".to_owned(),
             postal_code: "04524".to_owned(),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_line_is_kept_unless_it_is_empty() {
+    fn empty_second_line_is_dropped() {
         let with = |line2: &str| Address {
             recipient: "홍길동".to_owned(),
             postal_code: "04524".to_owned(),

@@ -1,4 +1,4 @@
-//! The life of a delivery: one a rental.
+//! Delivery: one per rental, from preparation to installation.
 //!
 //! ```text
 //!          start            dispatch               complete
@@ -7,7 +7,7 @@
 //!                    └─────────▶ CANCELED ◀┘
 //! ```
 //!
-//! Whether a rental *may* be completed is the rental's decision, not the delivery's.
+//! The rental decides whether it may be completed; the delivery follows.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -18,7 +18,7 @@ use super::{
     time::Timestamp,
 };
 
-/// Where a delivery is in its life.
+/// Status of a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DeliveryStatus {
@@ -27,27 +27,35 @@ pub enum DeliveryStatus {
     Absent,
     /// Being prepared.
     Started,
-    /// With the courier.
+    /// Dispatched, on its way to the customer.
     InTransit,
     /// Installed. Final.
     Delivered,
-    /// Called off. Final.
+    /// Canceled. Final.
     Canceled,
 }
 
-/// What can be asked of a delivery.
+/// State of a delivery.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    pub status: DeliveryStatus,
+    pub product_id: Option<ProductId>,
+    pub carrier: Option<String>,
+    pub tracking_number: Option<String>,
+    pub started_at: Timestamp,
+    pub dispatched_at: Option<Timestamp>,
+    pub completed_at: Option<Timestamp>,
+    pub canceled_at: Option<Timestamp>,
+}
+
+/// A command for a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryCommand {
-    /// The rental is paid: prepare it.
-    Start {
-        /// What is delivered.
-        product_id: ProductId,
-    },
-    /// The courier left.
+    /// The rental is paid: prepare its delivery.
+    Start { product_id: ProductId },
+    /// The purifier left for the customer.
     Dispatch {
-        /// Who carries it.
         carrier: Option<String>,
-        /// The carrier's own number.
         tracking_number: Option<String>,
         /// Evidence: the rental's timeline holds `ProductDecreased`.
         stock_taken: bool,
@@ -58,33 +66,18 @@ pub enum DeliveryCommand {
     Cancel,
 }
 
-/// What can happen to a delivery. Part of the format: append only.
+/// An event of a delivery. Part of the format: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum DeliveryEvent {
-    /// It is being prepared.
-    DeliveryStarted {
-        /// What is delivered.
-        product_id: ProductId,
-    },
-    /// It is with the courier.
-    DeliveryDispatched {
-        /// Who carries it.
-        carrier: Option<String>,
-        /// The carrier's own number.
-        tracking_number: Option<String>,
-    },
-    /// It is done.
+    DeliveryStarted { product_id: ProductId },
+    DeliveryDispatched { carrier: Option<String>, tracking_number: Option<String> },
     DeliveryCompleted,
-    /// It is called off.
-    DeliveryCanceled {
-        /// What would have been delivered.
-        product_id: ProductId,
-    },
+    DeliveryCanceled { product_id: ProductId },
 }
 
 impl DeliveryEvent {
-    /// The event's type, as the contract names it.
+    /// Returns the event's type as the API shows it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -96,39 +89,15 @@ impl DeliveryEvent {
     }
 }
 
-/// Why a delivery refuses a command.
+/// Reasons for a delivery to refuse a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DeliveryError {
-    /// There is no such delivery.
     #[error("the delivery does not exist")]
     NotFound,
-    /// This step does not follow from where the delivery is.
-    #[error("this step does not follow from where the delivery is")]
+    #[error("the delivery's status does not allow this step")]
     OutOfOrder(DeliveryStatus),
-    /// The stock is not taken yet.
-    #[error("the delivery's stock is not taken yet")]
+    #[error("no unit has been taken from stock for the delivery yet")]
     NotReady,
-}
-
-/// A delivery.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delivery {
-    /// Where it is in its life.
-    pub status: DeliveryStatus,
-    /// What is delivered.
-    pub product_id: Option<ProductId>,
-    /// Who carries it.
-    pub carrier: Option<String>,
-    /// The carrier's own number.
-    pub tracking_number: Option<String>,
-    /// When it was started.
-    pub started_at: Timestamp,
-    /// When the courier left.
-    pub dispatched_at: Option<Timestamp>,
-    /// When it was done.
-    pub completed_at: Option<Timestamp>,
-    /// When it was called off.
-    pub canceled_at: Option<Timestamp>,
 }
 
 impl Aggregate for Delivery {

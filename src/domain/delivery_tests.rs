@@ -1,10 +1,10 @@
-//! The delivery's decision table, cell by cell, and what holds along every path through it.
+//! Every cell of the delivery's decision table, and properties of all paths through it.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{DeliveryCommand as C, DeliveryEvent as E, DeliveryStatus as S, *};
 
-/// The columns of the table, in its order.
+/// Columns of the table, in its order.
 const COLUMNS: [S; 5] = [S::Absent, S::Started, S::InTransit, S::Delivered, S::Canceled];
 const PRODUCT: ProductId = ProductId(7);
 const START: C = C::Start { product_id: PRODUCT };
@@ -20,13 +20,13 @@ fn dispatched() -> E {
     E::DeliveryDispatched { carrier: Some("CJ".to_owned()), tracking_number: Some("6350".to_owned()) }
 }
 
-/// Folds events, the first at 1, the next at 2 and so on.
+/// Folds events at times 1, 2, 3 …
 fn given(events: &[E]) -> Delivery {
     let times = (1..).map(Timestamp);
     events.iter().zip(times).fold(Delivery::default(), |delivery, (event, at)| delivery.evolve(event, at))
 }
 
-/// Every way into a column.
+/// Returns the deliveries of every history that leads into a column.
 fn deliveries_in(column: S) -> Vec<Delivery> {
     let histories = match column {
         S::Absent => vec![vec![]],
@@ -38,7 +38,7 @@ fn deliveries_in(column: S) -> Vec<Delivery> {
     histories.iter().map(|history| given(history)).inspect(|d| assert_eq!(d.status, column)).collect()
 }
 
-/// One cell: what is decided, and where that leads (`None`: nowhere).
+/// One cell: the decision and the next status (`None`: unchanged).
 type Cell = (Result<Vec<E>, DeliveryError>, Option<S>);
 
 fn none() -> Cell {
@@ -57,7 +57,7 @@ fn out_of_order(column: S) -> Cell {
     refused(DeliveryError::OutOfOrder(column))
 }
 
-/// Checks one row of the table, each cell for every way into its column.
+/// Checks one row of the table, each cell for every history of its column.
 fn row(command: C, cells: [Cell; 5]) {
     for (column, (decision, to)) in COLUMNS.into_iter().zip(cells) {
         for delivery in deliveries_in(column) {
@@ -70,12 +70,12 @@ fn row(command: C, cells: [Cell; 5]) {
 }
 
 #[test]
-fn a_delivery_is_started_once() {
+fn deliveries_are_started_once() {
     row(START, [moves(STARTED, S::Started), none(), none(), none(), none()]);
 }
 
 #[test]
-fn the_courier_leaves_only_with_a_unit_taken_from_stock() {
+fn dispatch_without_a_unit_from_stock_is_refused() {
     let unknown = || refused(DeliveryError::NotFound);
     let over = |column| out_of_order(column);
     let leaves = moves(dispatched(), S::InTransit);
@@ -85,20 +85,20 @@ fn the_courier_leaves_only_with_a_unit_taken_from_stock() {
 }
 
 #[test]
-fn only_what_is_in_transit_is_completed() {
+fn only_dispatched_deliveries_are_completed() {
     let completes = moves(E::DeliveryCompleted, S::Delivered);
     let unknown = refused(DeliveryError::NotFound);
     row(C::Complete, [unknown, out_of_order(S::Started), completes, none(), out_of_order(S::Canceled)]);
 }
 
 #[test]
-fn a_delivery_is_called_off_until_it_is_done() {
+fn deliveries_are_canceled_until_completed() {
     let cancels = || moves(CANCELED, S::Canceled);
     row(C::Cancel, [none(), cancels(), cancels(), none(), none()]);
 }
 
 #[test]
-fn a_delivery_remembers_its_steps_and_their_times() {
+fn steps_and_their_times_are_recorded() {
     let done = given(&[STARTED, dispatched(), E::DeliveryCompleted]);
     let expected = Delivery {
         status: S::Delivered,
@@ -115,13 +115,13 @@ fn a_delivery_remembers_its_steps_and_their_times() {
 }
 
 #[test]
-fn a_courier_needs_no_name() {
+fn dispatch_needs_no_carrier() {
     let command = C::Dispatch { carrier: None, tracking_number: None, stock_taken: true };
     let event = E::DeliveryDispatched { carrier: None, tracking_number: None };
     assert_eq!(given(&[STARTED]).decide(command), Ok(vec![event]));
 }
 
-/// The arrows of the picture in [`super`].
+/// The arrows of the diagram in [`super`].
 fn declared(from: S) -> &'static [S] {
     match from {
         S::Absent => &[S::Started],
@@ -132,9 +132,9 @@ fn declared(from: S) -> &'static [S] {
 }
 
 proptest! {
-    /// INV-14, and that a repeated command is answered without another event.
+    /// INV-14; and a repeated command adds no event.
     #[test]
-    fn deliveries_move_only_along_declared_transitions(
+    fn only_declared_transitions_happen(
         path in vec(select(vec![START, dispatch(true), dispatch(false), C::Complete, C::Cancel]), 0..24),
     ) {
         let (mut delivery, mut taken) = (Delivery::default(), false);
@@ -148,7 +148,7 @@ proptest! {
             }
             prop_assert!(events.len() <= 1);
             prop_assert_eq!(delivery.decide(command.clone()).unwrap_or_default(), vec![], "{:?}", command);
-            prop_assert!(taken || delivery.dispatched_at.is_none(), "left without a unit");
+            prop_assert!(taken || delivery.dispatched_at.is_none(), "dispatched without a unit");
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Names of things: [TypeID](https://github.com/jetify-com/typeid)s over 128-bit UUIDs (RFC 9562, v7 or v8).
+//! Ids: [TypeID](https://github.com/jetify-com/typeid)s over 128-bit UUIDs (RFC 9562, v7 or v8).
 //!
-//! A rental's payment and delivery share its 128 bits, so that "one payment, one delivery a rental" needs
-//! no look-up and no uniqueness check: the id *is* the constraint.
+//! A rental's payment and delivery share its 128 bits: that a rental has one payment and one delivery
+//! needs no look-up and no uniqueness check.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use thiserror::Error;
 
-/// A text that is not an id of the expected kind.
+/// The text is not an id of the expected kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("is not a valid id")]
 pub struct InvalidId;
@@ -23,7 +23,7 @@ fn encode_suffix(mut bits: u128) -> [u8; SUFFIX_LEN] {
     suffix
 }
 
-/// Text that was made of ASCII.
+/// Returns ASCII bytes as text.
 pub(crate) fn ascii(text: &[u8]) -> &str {
     std::str::from_utf8(text).expect("it is ASCII")
 }
@@ -39,13 +39,13 @@ fn decode_suffix(suffix: &str) -> Result<u128, InvalidId> {
     })
 }
 
-/// Shapes 128 random or hashed bits into a UUID version 8 (RFC 9562, section 5.8).
+/// Returns a UUID version 8 (RFC 9562, section 5.8) of 128 random or hashed bits.
 #[must_use]
 pub const fn uuid_v8(bits: u128) -> u128 {
     with_version(bits, 8)
 }
 
-/// A UUID version 7 (RFC 9562, section 5.7) from a moment in ms and random bits: sorts by time.
+/// Returns a UUID version 7 (RFC 9562, section 5.7) of a Unix time in ms and random bits. Sorts by time.
 #[must_use]
 pub const fn uuid_v7(unix_ms: i64, random: u128) -> u128 {
     let time = (unix_ms as u128) << 80;
@@ -64,10 +64,10 @@ macro_rules! typed_ids {
         pub struct $name(pub u128);
 
         impl $name {
-            /// What stands before the underscore.
+            /// Prefix of the text form, before the underscore.
             pub const PREFIX: &'static str = $prefix;
 
-            /// As text, made in one go: an answer is full of ids.
+            /// Returns the text form without allocating: responses hold many ids.
             fn text(self) -> [u8; Self::PREFIX.len() + 1 + SUFFIX_LEN] {
                 let mut text = [b'_'; Self::PREFIX.len() + 1 + SUFFIX_LEN];
                 text[..Self::PREFIX.len()].copy_from_slice(Self::PREFIX.as_bytes());
@@ -75,7 +75,7 @@ macro_rules! typed_ids {
                 text
             }
 
-            /// Reads `prefix_suffix`.
+            /// Parses `prefix_suffix`.
             ///
             /// # Errors
             /// [`InvalidId`] for another prefix, length or alphabet.
@@ -121,30 +121,30 @@ macro_rules! typed_ids {
 }
 
 typed_ids! {
-    /// A purifier on offer.
+    /// Id of a product.
     ProductId = "product";
-    /// A person who rents; derived from a keyed hash of the phone number, so that a number signs up once.
+    /// Id of a customer: derived from a keyed hash of the phone number, so that a number signs up once.
     CustomerId = "customer";
-    /// One rental.
+    /// Id of a rental.
     RentalId = "rental";
-    /// The payment of one rental: the same bits as the rental's id.
+    /// Id of a rental's payment: the same bits as the rental's id.
     PaymentId = "payment";
-    /// The delivery of one rental: the same bits as the rental's id.
+    /// Id of a rental's delivery: the same bits as the rental's id.
     DeliveryId = "delivery";
-    /// One text message.
+    /// Id of a text message.
     NotificationId = "notification";
-    /// What fixes order and amount before a customer pays in a provider's window.
+    /// Id of a checkout, which fixes order and amount before a customer pays in a provider's window.
     CheckoutId = "checkout";
 }
 
 impl RentalId {
-    /// The id of this rental's one payment.
+    /// Returns the id of the rental's payment.
     #[must_use]
     pub const fn payment(self) -> PaymentId {
         PaymentId(self.0)
     }
 
-    /// The id of this rental's one delivery.
+    /// Returns the id of the rental's delivery.
     #[must_use]
     pub const fn delivery(self) -> DeliveryId {
         DeliveryId(self.0)
@@ -152,7 +152,7 @@ impl RentalId {
 }
 
 impl PaymentId {
-    /// The rental this payment is for.
+    /// Returns the id of the payment's rental.
     #[must_use]
     pub const fn rental(self) -> RentalId {
         RentalId(self.0)
@@ -160,37 +160,31 @@ impl PaymentId {
 }
 
 impl DeliveryId {
-    /// The rental this delivery is for.
+    /// Returns the id of the delivery's rental.
     #[must_use]
     pub const fn rental(self) -> RentalId {
         RentalId(self.0)
     }
 }
 
-/// The kinds of entity that own commits in the journal. Part of the format: append only.
+/// Kind of an entity that owns commits in the journal. Part of the format: append only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EntityKind {
-    /// [`super::rental`]
     Rental,
-    /// [`super::payment`]
     Payment,
-    /// [`super::delivery`]
     Delivery,
-    /// [`super::product`]
     Product,
-    /// [`super::account`]
     Account,
-    /// [`super::context`]
     Context,
 }
 
 impl EntityKind {
-    /// Every kind, in the order of the format.
+    /// All kinds, in the order of the format.
     pub const ALL: [Self; 6] =
         [Self::Rental, Self::Payment, Self::Delivery, Self::Product, Self::Account, Self::Context];
 
-    /// The kind as it is written in URLs, logs and ids.
+    /// Returns the kind's name in URLs, logs and ids.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -204,17 +198,15 @@ impl EntityKind {
     }
 }
 
-/// One entity: what a commit belongs to, and what an actor stands for.
+/// Id of an entity of any kind. A commit belongs to one entity, and an actor serves one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EntityId {
-    /// Which aggregate it is an instance of.
     pub kind: EntityKind,
-    /// Which instance.
     pub id: u128,
 }
 
 impl std::hash::Hash for EntityId {
-    /// In one word: a command has its entity looked up a dozen times.
+    /// Hashes a single word, for speed: a command looks its entity up a dozen times.
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         let halves = (self.id >> 64) as u64 ^ self.id as u64;
         state.write_u64(halves.rotate_left(self.kind as u32));
@@ -222,7 +214,7 @@ impl std::hash::Hash for EntityId {
 }
 
 impl EntityId {
-    /// Reads `rental_…`, `product_…` and so on, as [`std::fmt::Display`] writes them.
+    /// Parses `rental_…`, `product_…` and so on, as [`std::fmt::Display`] writes them.
     ///
     /// # Errors
     /// [`InvalidId`] for an unknown prefix or a malformed suffix.
@@ -292,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_the_typeid_specification_hold() {
+    fn examples_of_the_typeid_specification_hold() {
         for (suffix, bits) in [
             ("00000000000000000000000000", 0),
             ("00000000000000000000000001", 1),
@@ -324,7 +316,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ids_survive_text_and_version_bits_hold(bits: u128, ms in 0i64..1 << 47) {
+        fn ids_survive_text_and_keep_version_bits(bits: u128, ms in 0i64..1 << 47) {
             let id = RentalId(uuid_v8(bits));
             prop_assert_eq!(RentalId::parse(&id.to_string()), Ok(id));
             prop_assert_eq!(EntityId::parse(&id.to_string()), Ok(EntityId::from(id)));
@@ -337,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entity_is_shown_as_what_it_is_called() {
+    fn entity_ids_debug_as_their_text() {
         let id = EntityId::from(RentalId(uuid_v8(7)));
         assert!(format!("{id:?}").contains(&id.to_string()), "{id:?}");
     }

@@ -1,26 +1,23 @@
-//! A product's picture: what it is, by what its bytes begin with, and its name, which is their digest.
+//! Product image: format by content, and name by digest.
 
 use serde::{Deserialize, Serialize};
 
-/// The most bytes a picture may have.
+/// Largest image, in bytes.
 pub const IMAGE_BYTES_MAX: usize = 1_024 * 1_024;
 
-/// What a picture is written in. Part of the format: append only.
+/// File format of an image. Part of the journal's format: append only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ImageFormat {
-    /// PNG.
     Png,
-    /// JPEG.
     Jpeg,
-    /// WebP.
     WebP,
 }
 
 impl ImageFormat {
-    /// Every format.
+    /// All formats.
     pub const ALL: [Self; 3] = [Self::Png, Self::Jpeg, Self::WebP];
 
-    /// What these bytes are, by how they begin: what they are said to be is not believed.
+    /// Detects the format by the first bytes. The media type of a request is not trusted.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
@@ -31,7 +28,7 @@ impl ImageFormat {
         }
     }
 
-    /// How its files end.
+    /// Returns the file extension.
     #[must_use]
     pub const fn extension(self) -> &'static str {
         match self {
@@ -41,7 +38,7 @@ impl ImageFormat {
         }
     }
 
-    /// Its media type.
+    /// Returns the media type.
     #[must_use]
     pub const fn media_type(self) -> &'static str {
         match self {
@@ -52,17 +49,16 @@ impl ImageFormat {
     }
 }
 
-/// A picture, by its content.
+/// An image, identified by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Image {
-    /// The SHA-256 of its bytes.
+    /// SHA-256 of the bytes.
     pub digest: [u8; 32],
-    /// What they are.
     pub format: ImageFormat,
 }
 
 impl Image {
-    /// Reads what [`Image`]'s `Display` writes, and nothing else.
+    /// Parses a name exactly as `Display` writes it.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let (hex, extension) = name.split_once('.')?;
@@ -93,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_format_is_told_by_how_bytes_begin() {
+    fn formats_are_detected_by_the_first_bytes() {
         assert_eq!(ImageFormat::of(b"\x89PNG\r\n\x1a\nrest"), Some(ImageFormat::Png));
         assert_eq!(ImageFormat::of(b"\xff\xd8\xff\xe0"), Some(ImageFormat::Jpeg));
         assert_eq!(ImageFormat::of(b"RIFF\x01\x02\x03\x04WEBPVP8 "), Some(ImageFormat::WebP));
@@ -103,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_read_as_it_is_written_and_no_other_way() {
+    fn image_names_survive_text_and_others_are_refused() {
         for format in ImageFormat::ALL {
             let image = Image { digest: [0xa5; 32], format };
             assert_eq!(Image::parse(&image.to_string()), Some(image));

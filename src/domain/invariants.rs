@@ -1,10 +1,16 @@
-//! What must hold whatever fails: the invariants of the specification as named predicates over plain data.
+//! Invariants of the specification, as predicates over plain data. Tests, the simulation and
+//! `saem verify` share them.
 //!
-//! *S* holds after every step, *Q* once faults have stopped and everything has drained. A timeline is
-//! every event of one rental, oldest first. INV-11 and INV-12 are about who gets which answer while
-//! something else fails; no history shows them, so the tests that know what they asked judge them.
+//! | letter | holds |
+//! | --- | --- |
+//! | S | after every step, whatever fails |
+//! | Q | at rest: no faults any more, and everything drained |
 //!
-//! What holds of a single step ([`steps`]) is asserted in debug builds where the step is taken.
+//! A timeline is all events of one rental, oldest first. INV-11 and INV-12 concern responses under
+//! failure, which no history shows: the tests that send the requests check them. The invariants of single
+//! steps ([`steps`]) are also asserted in debug builds, before an event is written.
+//!
+//! Each predicate fails with the [`Violation`] of its invariant.
 
 pub mod steps;
 pub mod units;
@@ -33,61 +39,53 @@ use super::{
     time::Timestamp,
 };
 
-/// An invariant that does not hold.
+/// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{invariant} is broken: {what}")]
 pub struct Violation {
-    /// Its name, such as `INV-1`.
+    /// Name of the invariant, such as `INV-1`.
     pub invariant: &'static str,
-    /// What is wrong.
     pub what: String,
 }
 
 /// Result of checking an invariant.
 pub type Check = Result<(), Violation>;
 
-/// What the payment gateway's own ledger says of one rental.
+/// A rental in the payment gateway's own ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedgerLine {
-    /// Which.
     pub rental: RentalId,
-    /// How often money was taken.
+    /// Number of captures.
     pub captures: u32,
-    /// How often it was given back.
+    /// Number of refunds.
     pub refunds: u32,
-    /// How much was taken at once.
+    /// Amount of each capture.
     pub amount: Money,
 }
 
-/// A row of My Page.
+/// A rental's row on My Page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRow {
-    /// Whose.
     pub customer: CustomerId,
-    /// Where the rental is.
     pub rental: R,
-    /// Why it was canceled.
     pub reason: Option<CancelReason>,
-    /// Where its delivery is.
     pub delivery: Option<D>,
-    /// As of which event of its timeline.
+    /// Position of the newest event that the row shows.
     pub version: Position,
 }
 
-/// A message's record.
+/// Record of a message to a customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Its id.
+pub struct MessageRecord {
     pub id: NotificationId,
-    /// For whom.
     pub customer: CustomerId,
-    /// What it tells of.
+    /// Type of the event that the message is about.
     pub event: String,
-    /// How often it was handed to the SMS gateway.
+    /// Number of times it was passed to the SMS gateway.
     pub sent: usize,
 }
 
-fn hold(holds: bool, invariant: &'static str, what: impl FnOnce() -> String) -> Check {
+fn ensure(holds: bool, invariant: &'static str, what: impl FnOnce() -> String) -> Check {
     if holds { Ok(()) } else { Err(Violation { invariant, what: what() }) }
 }
 
@@ -99,14 +97,14 @@ fn events<E: Borrow<Recorded>>(timeline: &[E]) -> impl Iterator<Item = &Event> {
     timeline.iter().map(|recorded| &recorded.borrow().event)
 }
 
-/// INV-1 S: a rental is captured at most once at the gateway, for the fee fixed when it was placed.
+/// INV-1 S: the gateway captures a rental at most once, for the fee fixed when it was placed.
 pub fn captured_at_most_once<E: Borrow<Recorded>>(timeline: &[E], line: &LedgerLine) -> Check {
     let fee = folded::<Rental, E>(timeline).terms.map(|terms| terms.fee);
     let once = line.captures <= 1 && (line.captures == 0 || fee == Some(line.amount));
-    hold(once, "INV-1", || format!("{line:?}, but the fee is {fee:?}"))
+    ensure(once, "INV-1", || format!("{line:?}, but the fee is {fee:?}"))
 }
 
-/// INV-2 Q: captured − refunded = the sum of the fees of live (confirmed or delivered) rentals.
+/// INV-2 Q: captures minus refunds equal the fees of all confirmed and delivered rentals.
 pub fn takings_are_the_live_fees<E: Borrow<Recorded>>(timelines: &[&[E]], ledger: &[LedgerLine]) -> Check {
     let taken = |line: &LedgerLine| {
         i128::from(line.amount.as_won()) * (i128::from(line.captures) - i128::from(line.refunds))
@@ -115,60 +113,61 @@ pub fn takings_are_the_live_fees<E: Borrow<Recorded>>(timelines: &[&[E]], ledger
     let rentals = timelines.iter().map(|timeline| folded::<Rental, E>(timeline));
     let live = rentals.filter(|rental| matches!(rental.status, R::Confirmed | R::Delivered));
     let fees: i128 = live.filter_map(|rental| rental.terms).map(|t| i128::from(t.fee.as_won())).sum();
-    hold(takings == fees, "INV-2", || format!("{takings} won taken, {fees} won of live fees"))
+    ensure(takings == fees, "INV-2", || format!("{takings} won taken, {fees} won of live fees"))
 }
 
-/// INV-3 S: no more refunds than captures.
+/// INV-3 S: a rental has at most as many refunds as captures.
 pub fn refunded_at_most_what_was_captured(line: &LedgerLine) -> Check {
-    hold(line.refunds <= line.captures, "INV-3", || format!("{line:?}"))
+    ensure(line.refunds <= line.captures, "INV-3", || format!("{line:?}"))
 }
 
-/// INV-3 Q: a canceled rental that was captured has exactly one full refund.
+/// INV-3 Q: a canceled rental that was captured is refunded exactly once.
 pub fn canceled_is_refunded_once<E: Borrow<Recorded>>(timeline: &[E], line: &LedgerLine) -> Check {
     let canceled = folded::<Rental, E>(timeline).status == R::Canceled;
     let due = if canceled { line.captures.min(1) } else { line.refunds };
-    hold(line.refunds == due, "INV-3", || format!("canceled, and yet {line:?}"))
+    ensure(line.refunds == due, "INV-3", || format!("canceled, but {line:?}"))
 }
 
-/// INV-4 S: a delivery exists only after its rental's approval is durable, at a smaller position.
+/// INV-4 S: the payment's approval precedes every event of the delivery.
 pub fn approved_before_delivery<E: Borrow<Recorded>>(timeline: &[E]) -> Check {
     let mut approved = false;
     for event in events(timeline) {
         approved |= matches!(event, Event::Payment(PaymentEvent::PaymentApproved { .. }));
         let early = matches!(event, Event::Delivery(_)) && !approved;
-        hold(!early, "INV-4", || format!("{} before the approval", event.name()))?;
+        ensure(!early, "INV-4", || format!("{} before the approval", event.name()))?;
     }
     Ok(())
 }
 
-/// INV-5 S: stock ≥ 0, and stock + units out = units ever stocked. `history` is the whole journal.
+/// INV-5 S: the stock is never negative, and stock + units out = units ever stocked. `history` is the whole
+/// journal, or all events of the product.
 pub fn stock_is_conserved<E: Borrow<Recorded>>(history: &[E], id: ProductId, product: &Product) -> Check {
     let mut units = Units::default();
     for recorded in history.iter().map(Borrow::borrow).filter(|recorded| recorded.entity == id.into()) {
         if let Event::Product(event) = &recorded.event {
-            units.moved(id, event)?;
+            units.apply(id, event)?;
         }
     }
-    units.are(id, product, units.out())
+    units.add_up(id, product, units.out())
 }
 
-/// INV-6 S: for one rental the stock goes down at most once and up at most once, never up first.
+/// INV-6 S: a rental takes at most one unit from stock, and returns it at most once, after taking it.
 pub fn stock_moves_once<E: Borrow<Recorded>>(timeline: &[E]) -> Check {
     let moves: Vec<&str> =
         events(timeline).filter(|e| matches!(e, Event::Product(_))).map(Event::name).collect();
     let (down, up, short) = ("ProductDecreased", "ProductIncreased", "StockShort");
     let holds = moves.is_empty() || moves == [down] || moves == [down, up] || moves == [short];
-    hold(holds, "INV-6", || format!("the stock moved {moves:?}"))
+    ensure(holds, "INV-6", || format!("the stock moved {moves:?}"))
 }
 
-/// INV-7 S: an acknowledged command survives any crash: what it was acknowledged by is still there.
+/// INV-7 S: an acknowledged command survives any crash: its event, `event`, is still in the history.
 pub fn acknowledged_stays<E: Borrow<Recorded>>(history: &[E], event: &str) -> Check {
     let there = events(history).any(|recorded| recorded.name() == event);
-    hold(there, "INV-7", || format!("{event} was acknowledged, and is not there"))
+    ensure(there, "INV-7", || format!("{event} was acknowledged, but is missing"))
 }
 
-/// INV-8 S: an unacknowledged command took effect whole or not at all: a rental begins with being
-/// placed, once; a deferral of the same commit stands right behind; and no money without that.
+/// INV-8 S: placing takes effect as a whole or not at all. A rental is placed once, as its first event; an
+/// unsent deferral follows directly, from the same commit; without a rental there is no capture.
 pub fn placed_whole<E: Borrow<Recorded>>(timeline: &[E], line: Option<&LedgerLine>) -> Check {
     let is_placing = |event: &Event| matches!(event, Event::Rental(RentalEvent::RentalPlaced(_)));
     let begins = events(timeline).next().is_some_and(is_placing);
@@ -180,14 +179,17 @@ pub fn placed_whole<E: Borrow<Recorded>>(timeline: &[E], line: Option<&LedgerLin
     });
     let nothing = timeline.is_empty() && line.is_none();
     let names = || events(timeline).map(Event::name).collect::<Vec<_>>();
-    hold(nothing || placed && together, "INV-8", || format!("{:?}, ledger: {line:?}", names()))
+    ensure(nothing || placed && together, "INV-8", || format!("{:?}, ledger: {line:?}", names()))
 }
 
-/// INV-9 Q: every state change has exactly one message record for the customer, sent at least once,
-/// duplicates under the same id. `messages` are all those about this rental.
-pub fn every_change_has_its_message<E: Borrow<Recorded>>(timeline: &[E], messages: &[Message]) -> Check {
+/// INV-9 Q: each change that customers are notified of has exactly one message record, sent at least once,
+/// always under the same id. `messages` are all messages about this rental.
+pub fn every_change_has_its_message<E: Borrow<Recorded>>(
+    timeline: &[E],
+    messages: &[MessageRecord],
+) -> Check {
     let Some(terms) = folded::<Rental, E>(timeline).terms else {
-        return hold(messages.is_empty(), "INV-9", || format!("{messages:?} about nothing"));
+        return ensure(messages.is_empty(), "INV-9", || format!("{messages:?} without a rental"));
     };
     let due = timeline.iter().map(Borrow::borrow).filter_map(|recorded: &Recorded| {
         let about = notice::notice(&recorded.event)?.name().to_owned();
@@ -196,12 +198,12 @@ pub fn every_change_has_its_message<E: Borrow<Recorded>>(timeline: &[E], message
     let due: BTreeSet<_> = due.collect();
     let found: BTreeSet<_> = messages.iter().map(|m| (m.id, m.event.clone())).collect();
     let once = due == found && messages.len() == found.len();
-    hold(once, "INV-9", || format!("due {due:?}, found {messages:?}"))?;
+    ensure(once, "INV-9", || format!("due {due:?}, found {messages:?}"))?;
     let bad = messages.iter().find(|m| m.sent == 0 || m.customer != terms.customer_id);
-    hold(bad.is_none(), "INV-9", || format!("not sent, or to somebody else: {bad:?}"))
+    ensure(bad.is_none(), "INV-9", || format!("not sent, or to another customer: {bad:?}"))
 }
 
-/// INV-10 S: a row of My Page is the fold of its timeline up to the row's version.
+/// INV-10 S: a row of My Page equals the fold of the timeline up to the row's version.
 pub fn row_is_a_fold<E: Borrow<Recorded>>(timeline: &[E], row: &PageRow) -> Check {
     let until = timeline.iter().take_while(|e| (*e).borrow().position <= row.version).map(Borrow::borrow);
     let until: Vec<&Recorded> = until.collect();
@@ -214,17 +216,17 @@ pub fn row_is_a_fold<E: Borrow<Recorded>>(timeline: &[E], row: &PageRow) -> Chec
         delivery: (delivery != D::Absent).then_some(delivery),
         version: until.last().map_or(Position(0), |newest| newest.position),
     });
-    hold(fold.as_ref() == Some(row), "INV-10", || format!("{row:?}, but the fold is {fold:?}"))
+    ensure(fold.as_ref() == Some(row), "INV-10", || format!("{row:?}, but the fold is {fold:?}"))
 }
 
-/// INV-10 Q: a row of My Page is the fold of its whole timeline.
+/// INV-10 Q: a row of My Page equals the fold of the whole timeline.
 pub fn row_is_the_whole_fold<E: Borrow<Recorded>>(timeline: &[E], row: &PageRow) -> Check {
     let newest = timeline.last().map_or(Position(0), |newest| newest.borrow().position);
-    hold(row.version == newest, "INV-10", || format!("{row:?} is behind {newest:?}"))?;
+    ensure(row.version == newest, "INV-10", || format!("{row:?} is behind {newest:?}"))?;
     row_is_a_fold(timeline, row)
 }
 
-/// INV-13 Q: no saga stays unfinished. A deferred rental may wait for its customer until it is due.
+/// INV-13 Q: every saga is finished. Only a deferred rental may wait for its customer, until it is due.
 pub fn saga_is_finished<E: Borrow<Recorded>>(timeline: &[E], now: Timestamp) -> Check {
     let (rental, payment) = (folded::<Rental, E>(timeline), folded::<Payment, E>(timeline));
     let delivery = folded::<Delivery, E>(timeline).status;
@@ -247,18 +249,18 @@ pub fn saga_is_finished<E: Borrow<Recorded>>(timeline: &[E], now: Timestamp) -> 
         }
     };
     let states = || format!("{:?}, {phase:?}, {delivery:?}, unit out: {out}", rental.status);
-    hold(finished && payment.strays.is_empty(), "INV-13", states)
+    ensure(finished && payment.strays.is_empty(), "INV-13", states)
 }
 
-/// INV-14 S: states move only along the declared transitions; final states stay final.
+/// INV-14 S: rental, payment and delivery change only along the declared transitions.
 pub fn moves_are_declared<E: Borrow<Recorded>>(timeline: &[E]) -> Check {
     steps_hold::<Rental, E>(timeline)?;
     steps_hold::<Payment, E>(timeline)?;
     steps_hold::<Delivery, E>(timeline)
 }
 
-/// Every step of one aggregate keeps what [`check_step`] demands: INV-1, 5, 6, 13 and 14 S. `history` is all
-/// of one entity's events, or more.
+/// INV-1, 5, 6, 13 and 14 S: every step of one aggregate passes [`check_step`]. `history` holds all events of
+/// one entity, and may hold events of other kinds.
 pub fn steps_hold<A: Journaled, E: Borrow<Recorded>>(history: &[E]) -> Check {
     let mut state = A::default();
     for recorded in history.iter().map(Borrow::borrow).filter(|recorded| A::own(&recorded.event).is_some()) {
@@ -269,20 +271,20 @@ pub fn steps_hold<A: Journaled, E: Borrow<Recorded>>(history: &[E]) -> Check {
     Ok(())
 }
 
-/// INV-7 and INV-8 S: what was asked for under one key happens once. `asked` are the requests that came
-/// with that key, by their span; `effect` is the event that they are about.
+/// INV-7 and INV-8 S: requests with the same idempotency key take effect once. `asked` are the span ids of
+/// these requests; `effect` is the type of their event.
 pub fn happened_once<E: Borrow<Recorded>>(history: &[E], asked: &[u64], effect: &str) -> Check {
     let caused = caused_by(history, asked).filter(|recorded| recorded.event.name() == effect);
     let (spans, entities): (BTreeSet<_>, BTreeSet<_>) =
         caused.filter_map(|recorded| Some((span(recorded)?, recorded.entity))).unzip();
     let once = spans.len() <= 1 && entities.len() <= 1;
-    hold(once, "INV-8", || format!("{effect} happened for each of {spans:x?}, to {entities:?}"))
+    ensure(once, "INV-8", || format!("{effect} happened for each of {spans:x?}, to {entities:?}"))
 }
 
-/// INV-8 S: requests that were refused, or answered as before, have done nothing.
+/// INV-8 S: requests that were refused or replayed caused no event. `asked` are their span ids.
 pub fn nothing_happened<E: Borrow<Recorded>>(history: &[E], asked: &[u64]) -> Check {
     let done: Vec<_> = caused_by(history, asked).map(|recorded| recorded.event.name()).collect();
-    hold(done.is_empty(), "INV-8", || format!("{done:?} happened for a request that did nothing"))
+    ensure(done.is_empty(), "INV-8", || format!("{done:?} happened for a refused or replayed request"))
 }
 
 fn caused_by<'a, E: Borrow<Recorded>>(
@@ -300,7 +302,8 @@ const fn span(recorded: &Recorded) -> Option<u64> {
     }
 }
 
-/// INV-15 Q: a canceled rental's delivery is canceled (or never started); no delivered rental is refunded.
+/// INV-15 Q: the delivery of a canceled rental is canceled or was never started, and no delivered rental is
+/// refunded.
 pub fn no_refunded_delivery<E: Borrow<Recorded>>(timeline: &[E], line: Option<&LedgerLine>) -> Check {
     let (rental, delivery) = (folded::<Rental, E>(timeline).status, folded::<Delivery, E>(timeline).status);
     let refunds = line.map_or(0, |line| line.refunds);
@@ -309,7 +312,7 @@ pub fn no_refunded_delivery<E: Borrow<Recorded>>(timeline: &[E], line: Option<&L
         R::Delivered => refunds == 0,
         R::Absent | R::Placed | R::PaymentDeferred | R::Confirmed => true,
     };
-    hold(holds, "INV-15", || format!("{rental:?}, {delivery:?}, {refunds} refunds"))
+    ensure(holds, "INV-15", || format!("{rental:?}, {delivery:?}, {refunds} refunds"))
 }
 
 #[cfg(test)]

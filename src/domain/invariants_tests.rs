@@ -1,5 +1,4 @@
-//! Each invariant on a history that keeps it, and on one that breaks it: a predicate that cannot fail
-//! is worth nothing.
+//! Each invariant with a history that keeps it, and with histories that break it.
 
 use super::*;
 use crate::domain::{
@@ -16,7 +15,7 @@ const CUSTOMER: CustomerId = CustomerId(3);
 const FEE: Money = Money::won(29_900);
 const FENCE: Fence = Fence { lane: 1, position: Position(1) };
 
-/// Events at positions 1, 2, 3 …
+/// Returns the events recorded at positions 1, 2, 3 …
 fn timeline(events: &[Event]) -> Vec<Recorded> {
     let record = |(event, position): (&Event, u64)| {
         let entity = match event {
@@ -93,12 +92,12 @@ fn called_off() -> Event {
     Event::Delivery(DeliveryEvent::DeliveryCanceled { product_id: PRODUCT })
 }
 
-/// A rental whose unit is out.
+/// Events of a confirmed rental whose unit is out.
 fn live() -> Vec<Event> {
     vec![placed(), approved(), confirmed(), started(), decreased()]
 }
 
-/// The same, canceled to the end.
+/// Events of the same rental, canceled and fully undone.
 fn undone() -> Vec<Event> {
     let rest = [canceled(), cancel_requested(), refunded(), called_off(), increased()];
     live().into_iter().chain(rest).collect()
@@ -113,7 +112,7 @@ fn breaks(check: Check, invariant: &str) {
 }
 
 #[test]
-fn inv_1_a_second_capture_or_another_fee_is_seen() {
+fn inv_1_detects_a_second_capture_or_another_fee() {
     let timeline = timeline(&live());
     captured_at_most_once(&timeline, &line(1, 0, 29_900)).unwrap();
     breaks(captured_at_most_once(&timeline, &line(2, 0, 29_900)), "INV-1");
@@ -122,7 +121,7 @@ fn inv_1_a_second_capture_or_another_fee_is_seen() {
 }
 
 #[test]
-fn inv_2_money_without_a_live_rental_is_seen_and_the_other_way_round() {
+fn inv_2_detects_captures_without_a_live_rental_and_vice_versa() {
     let (live, undone) = (timeline(&live()), timeline(&undone()));
     takings_are_the_live_fees(&[&live, &undone], &[line(1, 0, 29_900), line(1, 1, 29_900)]).unwrap();
     breaks(takings_are_the_live_fees(&[&undone[..]], &[line(1, 0, 29_900)]), "INV-2");
@@ -130,7 +129,7 @@ fn inv_2_money_without_a_live_rental_is_seen_and_the_other_way_round() {
 }
 
 #[test]
-fn inv_3_a_missing_or_second_refund_is_seen() {
+fn inv_3_detects_a_missing_or_second_refund() {
     refunded_at_most_what_was_captured(&line(1, 1, 29_900)).unwrap();
     breaks(refunded_at_most_what_was_captured(&line(1, 2, 29_900)), "INV-3");
     let undone = timeline(&undone());
@@ -140,14 +139,14 @@ fn inv_3_a_missing_or_second_refund_is_seen() {
 }
 
 #[test]
-fn inv_4_a_delivery_before_its_approval_is_seen() {
+fn inv_4_detects_a_delivery_before_the_approval() {
     approved_before_delivery(&timeline(&live())).unwrap();
     breaks(approved_before_delivery(&timeline(&[placed(), started()])), "INV-4");
     breaks(approved_before_delivery(&timeline(&[placed(), started(), approved()])), "INV-4");
 }
 
 #[test]
-fn inv_5_lost_found_and_overdrawn_units_are_seen() {
+fn inv_5_detects_lost_extra_and_overdrawn_units() {
     let offer = Offer { name: "Ice".to_owned(), model: "M".to_owned(), description: String::new(), fee: FEE };
     let registered = |stock| Event::Product(ProductEvent::ProductRegistered { offer: offer.clone(), stock });
     let with = |stock| Product { stock, ..Product::default() };
@@ -168,7 +167,7 @@ fn inv_5_lost_found_and_overdrawn_units_are_seen() {
 }
 
 #[test]
-fn inv_6_a_unit_that_moves_twice_or_up_first_is_seen() {
+fn inv_6_detects_units_that_move_twice_or_return_first() {
     stock_moves_once(&timeline(&undone())).unwrap();
     let short = Event::Product(ProductEvent::StockShort { rental_id: RENTAL, fence: FENCE });
     for moves in [vec![], vec![decreased()], vec![short.clone()]] {
@@ -187,13 +186,13 @@ fn inv_6_a_unit_that_moves_twice_or_up_first_is_seen() {
 }
 
 #[test]
-fn inv_7_what_was_acknowledged_and_is_gone_is_seen() {
+fn inv_7_detects_a_lost_acknowledged_event() {
     acknowledged_stays(&timeline(&live()), "RentalConfirmed").unwrap();
     breaks(acknowledged_stays(&timeline(&live()[..2]), "RentalConfirmed"), "INV-7");
 }
 
 #[test]
-fn inv_8_half_a_placing_is_seen() {
+fn inv_8_detects_a_partial_placing() {
     placed_whole(&timeline(&live()), Some(&line(1, 0, 29_900))).unwrap();
     placed_whole(&timeline(&[placed(), deferred(false)]), None).unwrap();
     placed_whole(&timeline(&[placed(), approved(), deferred(true)]), None).unwrap();
@@ -209,17 +208,17 @@ fn inv_8_half_a_placing_is_seen() {
 }
 
 #[test]
-fn inv_9_missing_unsent_doubled_and_misdirected_messages_are_seen() {
+fn inv_9_detects_missing_unsent_double_and_misdirected_messages() {
     let timeline = timeline(&live()[..3]);
-    let message = |sent| Message {
+    let message = |sent| MessageRecord {
         id: notice::id(Position(3), RENTAL),
         customer: CUSTOMER,
         event: "RentalConfirmed".to_owned(),
         sent,
     };
     every_change_has_its_message(&timeline, &[message(2)]).unwrap();
-    let to_another = Message { customer: CustomerId(4), ..message(1) };
-    let of_another = Message { id: notice::id(Position(2), RENTAL), ..message(1) };
+    let to_another = MessageRecord { customer: CustomerId(4), ..message(1) };
+    let of_another = MessageRecord { id: notice::id(Position(2), RENTAL), ..message(1) };
     for wrong in [vec![], vec![message(0)], vec![message(1), message(1)], vec![to_another], vec![of_another]]
     {
         breaks(every_change_has_its_message(&timeline, &wrong), "INV-9");
@@ -228,7 +227,7 @@ fn inv_9_missing_unsent_doubled_and_misdirected_messages_are_seen() {
 }
 
 #[test]
-fn inv_10_a_row_that_is_wrong_or_behind_is_seen() {
+fn inv_10_detects_wrong_and_stale_rows() {
     let timeline = timeline(&live());
     let row = PageRow {
         customer: CUSTOMER,
@@ -255,7 +254,7 @@ fn inv_10_a_row_that_is_wrong_or_behind_is_seen() {
 }
 
 #[test]
-fn inv_13_every_saga_that_stopped_half_way_is_seen() {
+fn inv_13_detects_every_unfinished_saga() {
     let (live, undone) = (live(), undone());
     let finished_after = [5, 10];
     for events in 1..=undone.len() {
@@ -279,7 +278,7 @@ fn inv_13_every_saga_that_stopped_half_way_is_seen() {
 }
 
 #[test]
-fn inv_14_every_undeclared_move_is_seen() {
+fn inv_14_detects_undeclared_transitions() {
     moves_are_declared(&timeline(&undone())).unwrap();
     let (provider, reference) = ("simulator".to_owned(), "sim".to_owned());
     let stray = PaymentEvent::StrayCaptureFound { attempt: 2, amount: FEE, provider, reference };
@@ -304,7 +303,7 @@ fn inv_14_every_undeclared_move_is_seen() {
 }
 
 #[test]
-fn inv_15_a_delivery_that_outlives_its_rental_and_a_refunded_delivery_are_seen() {
+fn inv_15_detects_orphaned_and_refunded_deliveries() {
     no_refunded_delivery(&timeline(&undone()), Some(&line(1, 1, 29_900))).unwrap();
     let still_on_its_way = [placed(), approved(), confirmed(), started(), canceled()];
     breaks(no_refunded_delivery(&timeline(&still_on_its_way), Some(&line(1, 1, 29_900))), "INV-15");
@@ -314,7 +313,7 @@ fn inv_15_a_delivery_that_outlives_its_rental_and_a_refunded_delivery_are_seen()
 }
 
 #[test]
-fn inv_8_what_happens_twice_or_for_a_refused_request_is_seen() {
+fn inv_8_detects_double_effects_and_effects_of_refusals() {
     let by = |span, position, event| {
         let mut recorded = timeline(&[event]).remove(0);
         (recorded.meta.causation, recorded.position) = (Causation::Request(span), Position(position));

@@ -1,8 +1,8 @@
-//! Money: whole Korean won. The won has no minor unit in use, so an integer is exact.
+//! Money in whole Korean won. The won has no minor unit in use, so an integer is exact.
 
 use serde::{Deserialize, Serialize};
 
-/// The only currency Saem rents in (ISO 4217).
+/// ISO 4217 code of the only currency.
 pub const CURRENCY: &str = "KRW";
 
 /// An amount in whole won.
@@ -11,18 +11,18 @@ pub const CURRENCY: &str = "KRW";
 pub struct Money(u64);
 
 impl Money {
-    /// Nothing.
+    /// 0 won.
     pub const ZERO: Self = Self(0);
-    /// The highest fee a product may have, in won.
+    /// Highest fee of a product.
     pub const MAX_FEE: Self = Self(100_000_000);
 
-    /// `won` whole won.
+    /// Returns an amount of `won`.
     #[must_use]
     pub const fn won(won: u64) -> Self {
         Self(won)
     }
 
-    /// The amount in whole won.
+    /// Returns the amount in won.
     #[must_use]
     pub const fn as_won(self) -> u64 {
         self.0
@@ -30,7 +30,7 @@ impl Money {
 }
 
 impl std::fmt::Display for Money {
-    /// Grouped by thousands, as prices are written: `29,900`.
+    /// Groups digits by thousands, as prices are written: `29,900`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let digits = self.0.to_string();
         let grouped: Vec<&str> = digits
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_is_read_as_it_was_given() {
+    fn amounts_are_kept_in_won() {
         assert_eq!(Money::won(29_900).as_won(), 29_900);
     }
 }

@@ -1,6 +1,6 @@
-//! Which changes a customer hears of, and in which words.
+//! Notices to customers: the changes they are notified of, and the texts.
 //!
-//! Texts hold no personal data, and the Korean ones nothing that EUC-KR lacks: an SMS takes 90 bytes.
+//! Texts hold no personal data. Korean texts use only characters of EUC-KR, since an SMS has 90 bytes of it.
 
 use super::{
     delivery::DeliveryEvent,
@@ -12,18 +12,16 @@ use super::{
     rental::{CancelReason, RentalEvent},
 };
 
-/// The language of the messages.
+/// Language of notices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Locale {
-    /// Korean.
     #[default]
     Ko,
-    /// English.
     En,
 }
 
 impl Locale {
-    /// Reads `ko` or `en`.
+    /// Parses `ko` or `en`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {
@@ -34,29 +32,23 @@ impl Locale {
     }
 }
 
-/// A change that a customer hears of.
+/// A change that customers are notified of, named after its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The rental is placed, and to be paid later.
+    /// The rental is placed, and its payment deferred.
     RentalPlaced,
-    /// It is paid.
     RentalConfirmed,
-    /// It is over.
     RentalCanceled,
-    /// The delivery is being prepared.
     DeliveryStarted,
-    /// The courier left.
     DeliveryDispatched,
-    /// The purifier is installed.
     DeliveryCompleted,
-    /// The delivery is called off.
     DeliveryCanceled,
-    /// The payment is undone.
+    /// The payment is refunded, or was never charged.
     PaymentCanceled,
 }
 
 impl Notice {
-    /// Every one of them.
+    /// All notices.
     pub const ALL: [Self; 8] = [
         Self::RentalPlaced,
         Self::RentalConfirmed,
@@ -68,7 +60,7 @@ impl Notice {
         Self::PaymentCanceled,
     ];
 
-    /// The event it is named after.
+    /// Returns the name, which is stored with each message.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -84,11 +76,11 @@ impl Notice {
     }
 }
 
-/// What a customer hears of an event, if anything.
+/// Returns the notice of an event, if customers are notified of it.
 #[must_use]
 pub const fn notice(event: &Event) -> Option<Notice> {
     match event {
-        // A placed rental is news only when it is not paid at once; that happens at most once.
+        // Placing has a notice only if the payment is deferred, which happens at most once.
         Event::Rental(RentalEvent::PaymentDeferred { .. }) => Some(Notice::RentalPlaced),
         Event::Rental(RentalEvent::RentalConfirmed { .. }) => Some(Notice::RentalConfirmed),
         Event::Rental(RentalEvent::RentalCanceled { .. }) => Some(Notice::RentalCanceled),
@@ -103,30 +95,27 @@ pub const fn notice(event: &Event) -> Option<Notice> {
     }
 }
 
-/// The id of the message about the event at `position`: the same, however often it is made.
+/// Returns the id of the message about the event at `position`, always the same.
 #[must_use]
 pub const fn id(position: Position, rental: RentalId) -> NotificationId {
     let spread = (position.0 as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     NotificationId(uuid_v8(rental.0.rotate_left(64) ^ spread))
 }
 
-/// What a message tells of.
+/// Facts that a message mentions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Which product.
     pub product_name: String,
-    /// The rental's fee.
     pub fee: Money,
-    /// Why the rental was canceled.
     pub cancel_reason: Option<CancelReason>,
-    /// What was refunded.
+    /// Refunded amount.
     pub refunded: Money,
-    /// Carrier and tracking number, as far as known.
+    /// Carrier and tracking number, if known.
     pub tracking: Option<String>,
 }
 
 impl Facts {
-    /// What `event` tells of a rental of this product, for this fee.
+    /// Collects the facts of `event`, for a rental of this product at this fee.
     #[must_use]
     pub fn of(event: &Event, product_name: &str, fee: Money) -> Self {
         let mut facts = Self { product_name: product_name.to_owned(), fee, ..Self::default() };
@@ -144,7 +133,7 @@ impl Facts {
     }
 }
 
-/// What a message says.
+/// Returns the text of a message.
 #[must_use]
 pub fn text(notice: Notice, locale: Locale, facts: &Facts) -> String {
     match locale {
@@ -156,7 +145,9 @@ pub fn text(notice: Notice, locale: Locale, facts: &Facts) -> String {
 fn korean(notice: Notice, facts: &Facts) -> String {
     let Facts { product_name: name, fee, refunded, .. } = facts;
     match notice {
-        Notice::RentalPlaced => format!("{name} 렌탈 접수. 잠시 후 마이페이지에서 {fee}원을 결제해 주세요."),
+        Notice::RentalPlaced => {
+            format!("{name} 렌탈 신청이 접수되었습니다. 마이페이지에서 {fee}원을 결제해 주세요.")
+        }
         Notice::RentalConfirmed => format!("{name} 렌탈이 확정되었습니다. 결제 금액 {fee}원."),
         Notice::RentalCanceled => match facts.cancel_reason {
             Some(CancelReason::OutOfStock) => format!("{name} 렌탈이 재고 부족으로 취소되었습니다."),
@@ -169,8 +160,8 @@ fn korean(notice: Notice, facts: &Facts) -> String {
         },
         Notice::DeliveryStarted => format!("{name} 배송 준비를 시작했습니다."),
         Notice::DeliveryDispatched => match &facts.tracking {
-            Some(tracking) => format!("{name} 배송이 출발했습니다. {tracking}"),
-            None => format!("{name} 배송이 출발했습니다."),
+            Some(tracking) => format!("{name} 설치 기사님이 출발했습니다. {tracking}"),
+            None => format!("{name} 설치 기사님이 출발했습니다."),
         },
         Notice::DeliveryCompleted => format!("{name} 설치가 완료되었습니다. 감사합니다."),
         Notice::DeliveryCanceled => format!("{name} 배송이 취소되었습니다."),
@@ -185,7 +176,7 @@ fn english(notice: Notice, facts: &Facts) -> String {
     let Facts { product_name: name, fee, refunded, .. } = facts;
     match notice {
         Notice::RentalPlaced => {
-            format!("Your rental of {name} is placed. Please pay {fee} KRW on My Page a little later.")
+            format!("Your rental of {name} is placed. Please pay {fee} KRW on My Page.")
         }
         Notice::RentalConfirmed => format!("Your rental of {name} is confirmed. Paid: {fee} KRW."),
         Notice::RentalCanceled => match facts.cancel_reason {
@@ -207,8 +198,8 @@ fn english(notice: Notice, facts: &Facts) -> String {
         },
         Notice::DeliveryStarted => format!("Your {name} is being prepared for delivery."),
         Notice::DeliveryDispatched => match &facts.tracking {
-            Some(tracking) => format!("Your {name} is on its way: {tracking}."),
-            None => format!("Your {name} is on its way."),
+            Some(tracking) => format!("The technician is on the way with your {name}: {tracking}."),
+            None => format!("The technician is on the way with your {name}."),
         },
         Notice::DeliveryCompleted => format!("Your {name} is installed. Thank you."),
         Notice::DeliveryCanceled => format!("The delivery of your {name} is canceled."),
@@ -247,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn every_notice_says_who_speaks_and_about_what() {
+    fn notices_name_sender_and_product() {
         for (locale, sender) in [(Locale::Ko, "[샘] "), (Locale::En, "[Saem] ")] {
             for text in every_text(locale) {
                 assert!(text.starts_with(sender) && text.contains("맑은샘 정수기"), "{text}");
@@ -266,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refund_names_its_amount_and_only_then() {
+    fn korean_notices_name_refunds_only() {
         let refunded = Facts { refunded: Money::won(29_900), ..Facts::default() };
         assert!(text(Notice::PaymentCanceled, Locale::Ko, &refunded).contains("29,900원이 환불"));
         assert!(!text(Notice::PaymentCanceled, Locale::Ko, &Facts::default()).contains("환불"));
@@ -279,20 +270,20 @@ mod tests {
     }
 
     #[test]
-    fn a_language_is_read_by_its_code() {
+    fn locales_are_parsed_by_code() {
         let codes = ["ko", "en", "fr", ""].map(Locale::parse);
         assert_eq!(codes, [Some(Locale::Ko), Some(Locale::En), None, None]);
     }
 
     #[test]
-    fn a_refund_is_named_in_english_and_only_then() {
+    fn english_notices_name_refunds_only() {
         let refunded = Facts { refunded: Money::won(29_900), ..Facts::default() };
         assert!(text(Notice::PaymentCanceled, Locale::En, &refunded).contains("29,900 KRW"));
         assert!(text(Notice::PaymentCanceled, Locale::En, &Facts::default()).contains("not charged"));
     }
 
     #[test]
-    fn facts_are_what_the_event_tells() {
+    fn facts_come_from_the_event() {
         let dispatched = |carrier: Option<&str>, number: Option<&str>| {
             let (carrier, tracking_number) = (carrier.map(str::to_owned), number.map(str::to_owned));
             let event = Event::Delivery(DeliveryEvent::DeliveryDispatched { carrier, tracking_number });
@@ -307,8 +298,8 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_fixed_for_ever() {
-        // Changing them sends what was sent before once more, under another id.
+    fn ids_never_change() {
+        // With other ids, messages that were sent already would be sent again.
         let pinned = 290_635_838_667_270_231_384_172_357_305_359_751_327;
         assert_eq!(id(Position(3), RentalId(0x77)).0, pinned);
     }

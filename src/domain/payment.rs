@@ -1,4 +1,4 @@
-//! The life of a payment: one a rental, in numbered attempts.
+//! Payment: one per rental, in numbered attempts.
 //!
 //! ```text
 //!                 approve n                 cancel                   refunded
@@ -11,21 +11,21 @@
 //!      └─────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Money is moved at the gateway before or after, never in here: this aggregate only records what is
-//! known, and what is owed. Another attempt's decline or void is always a no-op; another attempt's
-//! capture is always given back ([`PaymentEvent::StrayCaptureFound`]), whatever the phase.
+//! The aggregate moves no money: it records what the gateway did, and what is owed. A decline or void of
+//! another attempt is always a no-op. A capture of another attempt is always refunded
+//! ([`PaymentEvent::StrayCaptureFound`]), in every phase.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{aggregate::Aggregate, id::EntityKind, money::Money, rental::CancelReason, time::Timestamp};
 
-/// Which try at charging a payment: 1 for the one that placing the rental makes.
+/// Number of an attempt to charge a payment: 1 for the one that placing the rental makes.
 pub type Attempt = u32;
-/// How many attempts a payment may take: each leaves its events on the rental's timeline.
+/// Most attempts of a payment. Each adds events to the rental's timeline.
 pub const ATTEMPTS_MAX: Attempt = 50;
 
-/// Where a payment is in its life.
+/// Phase of a payment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PaymentPhase {
     /// Nothing recorded; `RentalPlaced` stands for the request of attempt 1.
@@ -33,7 +33,7 @@ pub enum PaymentPhase {
     New,
     /// Attempt n is recorded, and may be sent.
     Requested,
-    /// To be canceled, the outcome of attempt n still open.
+    /// To be canceled; the outcome of attempt n is still open.
     Canceling,
     /// Captured.
     Approved,
@@ -41,139 +41,108 @@ pub enum PaymentPhase {
     Refunding,
     /// Attempt n was declined.
     Declined,
-    /// Refunded, or never charged. Final, but for a capture that comes to light later.
+    /// Refunded, or never charged. Final, unless a capture comes to light later.
     Canceled,
 }
 
-/// What is agreed between rental and payment: carried by each command, so that it stays pure.
+/// A charge at a gateway. Rental and payment share its terms, so each command carries them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
-    /// Which attempt.
     pub attempt: Attempt,
-    /// How much.
     pub amount: Money,
-    /// At which gateway.
     pub provider: String,
 }
 
-/// What can be asked of a payment.
+/// State of a payment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    pub phase: PaymentPhase,
+    /// Current attempt; 0 while nothing is recorded, which stands for attempt 1.
+    pub attempt: Attempt,
+    pub amount: Money,
+    /// Gateway of the current attempt.
+    pub provider: String,
+    /// The gateway's id of the capture.
+    pub reference: Option<String>,
+    /// Amount that was refunded when the payment was canceled.
+    pub refunded: Money,
+    /// Captures of other attempts that are still to be refunded.
+    pub strays: Vec<Charge>,
+    /// Time of the current attempt's request; none for attempt 1, which `RentalPlaced` requests.
+    pub requested_at: Option<Timestamp>,
+    pub approved_at: Option<Timestamp>,
+    /// Time of the last decline.
+    pub declined_at: Option<Timestamp>,
+    pub canceled_at: Option<Timestamp>,
+}
+
+/// A command for a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PaymentCommand {
     /// The gateway captured this charge.
     Approve {
-        /// What was charged.
         charge: Charge,
-        /// The gateway's own name for it.
+        /// The gateway's id of the capture.
         reference: String,
     },
     /// The gateway declined this charge for good.
     Decline {
-        /// What was not charged.
         charge: Charge,
-        /// The gateway's reason, as a code.
+        /// The gateway's reason code.
         code: String,
     },
     /// Record the intent of the next attempt, before it is sent.
     Request {
-        /// What is to be charged.
         charge: Charge,
-        /// Evidence: the attempt before it that is known to be settled (1 too, if it was never sent).
+        /// Evidence: the attempt before it, which is settled (also if attempt 1 was never sent).
         settled: Attempt,
     },
     /// The rental was canceled.
     Cancel {
-        /// The rental's fee.
         amount: Money,
-        /// The gateway of the rental's first attempt.
+        /// Gateway of the rental's first attempt.
         provider: String,
-        /// Why.
         reason: CancelReason,
     },
-    /// Attempt n is settled as never charged.
-    Void {
-        /// Which.
-        attempt: Attempt,
-    },
+    /// The attempt is settled as never charged.
+    Void { attempt: Attempt },
     /// The capture was refunded in full.
     Refunded,
-    /// A stray capture was refunded in full.
-    StrayRefunded {
-        /// Which attempt's.
-        attempt: Attempt,
-    },
+    /// The stray capture of an attempt was refunded in full.
+    StrayRefunded { attempt: Attempt },
 }
 
-/// What can happen to a payment. Part of the format: append only.
+/// An event of a payment. Part of the format: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum PaymentEvent {
     /// An attempt after the first is about to be sent.
-    PaymentRequested {
-        /// Which.
-        attempt: Attempt,
-        /// How much.
-        amount: Money,
-        /// At which gateway.
-        provider: String,
-    },
+    PaymentRequested { attempt: Attempt, amount: Money, provider: String },
     /// The fee is captured.
-    PaymentApproved {
-        /// By which attempt.
-        attempt: Attempt,
-        /// How much.
-        amount: Money,
-        /// At which gateway.
-        provider: String,
-        /// The gateway's own name for it.
-        reference: String,
-    },
-    /// The gateway declined.
-    PaymentDeclined {
-        /// Which attempt.
-        attempt: Attempt,
-        /// How much.
-        amount: Money,
-        /// At which gateway.
-        provider: String,
-        /// Its reason, as a code.
-        code: String,
-    },
+    PaymentApproved { attempt: Attempt, amount: Money, provider: String, reference: String },
+    /// The gateway declined; `code` is its reason.
+    PaymentDeclined { attempt: Attempt, amount: Money, provider: String, code: String },
     /// The payment is to be undone: refunded if captured, else settled as never charged.
     PaymentCancelRequested {
-        /// The attempt whose outcome counts.
         attempt: Attempt,
-        /// The fee.
         amount: Money,
-        /// At which gateway.
         provider: String,
-        /// Set when a capture came to light after its attempt was taken for settled.
+        /// The gateway's id of a capture that came to light after its attempt counted as settled.
         late_capture: Option<String>,
     },
     /// The payment is undone.
     PaymentCanceled {
-        /// What was refunded; 0 when nothing had been captured.
+        /// Refunded amount; 0 if nothing was captured.
         amount: Money,
     },
-    /// An attempt other than the current one turned out captured: it alone is to be refunded.
-    StrayCaptureFound {
-        /// Which attempt.
-        attempt: Attempt,
-        /// How much.
-        amount: Money,
-        /// At which gateway.
-        provider: String,
-        /// The gateway's own name for it.
-        reference: String,
-    },
+    /// An attempt other than the current one was captured: that capture alone is to be refunded.
+    StrayCaptureFound { attempt: Attempt, amount: Money, provider: String, reference: String },
     /// A stray capture was refunded.
-    StrayCaptureRefunded {
-        /// Which attempt's.
-        attempt: Attempt,
-    },
+    StrayCaptureRefunded { attempt: Attempt },
 }
 
 impl PaymentEvent {
-    /// The event's type, as the contract names it.
+    /// Returns the event's type as the API shows it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -188,49 +157,21 @@ impl PaymentEvent {
     }
 }
 
-/// Why a payment refuses a command.
+/// Reasons for a payment to refuse a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PaymentError {
-    /// No further attempt can be made in this phase.
-    #[error("no further attempt can be made at this payment")]
+    /// The phase allows no further attempt.
+    #[error("no further attempt is possible for this payment")]
     NotRequestable(PaymentPhase),
     /// The outcome of an earlier attempt is still unknown.
     #[error("the outcome of attempt {0} is not known yet")]
     Unsettled(Attempt),
-    /// Enough is enough.
     #[error("{ATTEMPTS_MAX} attempts were made already")]
     TooManyAttempts,
 }
 
-/// A payment.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Payment {
-    /// Where it is in its life.
-    pub phase: PaymentPhase,
-    /// The current attempt; 0 while nothing is recorded, which stands for attempt 1.
-    pub attempt: Attempt,
-    /// The fee.
-    pub amount: Money,
-    /// The gateway of the current attempt.
-    pub provider: String,
-    /// The gateway's own name for the capture.
-    pub reference: Option<String>,
-    /// What was refunded when it was canceled.
-    pub refunded: Money,
-    /// Captures of other attempts that are still to be refunded.
-    pub strays: Vec<Charge>,
-    /// When the current attempt was requested; none for attempt 1, which `RentalPlaced` requests.
-    pub requested_at: Option<Timestamp>,
-    /// When it was approved.
-    pub approved_at: Option<Timestamp>,
-    /// When its last decline was.
-    pub declined_at: Option<Timestamp>,
-    /// When it was canceled.
-    pub canceled_at: Option<Timestamp>,
-}
-
 impl Payment {
-    /// The attempt whose outcome counts now.
+    /// Returns the attempt whose outcome counts now.
     #[must_use]
     pub const fn current(&self) -> Attempt {
         if self.attempt == 0 { 1 } else { self.attempt }
@@ -265,7 +206,7 @@ impl Payment {
             }
             P::Approved | P::Refunding => Vec::new(),
             P::Canceled if self.refunded > Money::ZERO => Vec::new(),
-            // It was taken for settled, and was captured after all: give it back, never keep it.
+            // The attempt counted as settled, but was captured: refund it.
             P::Declined | P::Canceled => vec![self.cancel_requested(amount, &provider, Some(reference))],
         }
     }
@@ -298,7 +239,6 @@ impl Payment {
         }
     }
 
-    /// What follows from a decline or a void of a payment that is to be canceled.
     fn canceled_uncharged() -> Vec<PaymentEvent> {
         vec![PaymentEvent::PaymentCanceled { amount: Money::ZERO }]
     }
@@ -306,23 +246,32 @@ impl Payment {
     fn decline(&self, charge: Charge, code: String) -> Vec<PaymentEvent> {
         use PaymentPhase as P;
         let Charge { attempt, amount, provider } = charge;
+        if attempt != self.current() {
+            return Vec::new();
+        }
         match self.phase {
-            _ if attempt != self.current() => Vec::new(),
             P::New | P::Requested => vec![PaymentEvent::PaymentDeclined { attempt, amount, provider, code }],
             P::Canceling => Self::canceled_uncharged(),
             P::Approved | P::Refunding | P::Declined | P::Canceled => Vec::new(),
         }
     }
 
-    /// In any other phase there is nothing to void: the rental is told to defer.
+    /// Settles a cancel. In other phases a void changes nothing here: the rental is deferred instead.
     fn void(&self, attempt: Attempt) -> Vec<PaymentEvent> {
-        let due = self.phase == PaymentPhase::Canceling && attempt == self.current();
-        if due { Self::canceled_uncharged() } else { Vec::new() }
+        use PaymentPhase as P;
+        match self.phase {
+            P::Canceling if attempt == self.current() => Self::canceled_uncharged(),
+            P::New | P::Requested | P::Canceling | P::Approved => Vec::new(),
+            P::Refunding | P::Declined | P::Canceled => Vec::new(),
+        }
     }
 
-    fn refund_done(&self) -> Vec<PaymentEvent> {
-        let done = (self.phase == PaymentPhase::Refunding).then_some(self.amount);
-        done.map(|amount| PaymentEvent::PaymentCanceled { amount }).into_iter().collect()
+    fn refunded(&self) -> Vec<PaymentEvent> {
+        use PaymentPhase as P;
+        match self.phase {
+            P::Refunding => vec![PaymentEvent::PaymentCanceled { amount: self.amount }],
+            P::New | P::Requested | P::Canceling | P::Approved | P::Declined | P::Canceled => Vec::new(),
+        }
     }
 }
 
@@ -340,7 +289,7 @@ impl Aggregate for Payment {
             C::Request { charge, settled } => return self.request(charge, settled),
             C::Cancel { amount, provider, reason } => self.cancel(amount, &provider, reason),
             C::Void { attempt } => self.void(attempt),
-            C::Refunded => self.refund_done(),
+            C::Refunded => self.refunded(),
             C::StrayRefunded { attempt } => {
                 let owed = self.strays.iter().any(|stray| stray.attempt == attempt);
                 owed.then_some(PaymentEvent::StrayCaptureRefunded { attempt }).into_iter().collect()

@@ -1,10 +1,10 @@
-//! The payment's decision table, cell by cell, for several attempts n, and what holds along every path.
+//! Every cell of the payment's decision table for several attempts n, and properties of all paths.
 
 use proptest::{collection::vec, prelude::*};
 
 use super::{PaymentCommand as C, PaymentEvent as E, PaymentPhase as P, *};
 
-/// The columns of the table: `Open` is "none, REQUESTED n", and CANCELED comes in two kinds.
+/// Columns of the table: `Open` is "none, REQUESTED n", and CANCELED is split in two.
 #[derive(Clone, Copy, Debug)]
 enum Column {
     Open,
@@ -87,7 +87,7 @@ fn stray(attempt: Attempt) -> E {
     E::StrayCaptureFound { attempt, amount: FEE, provider: provider(), reference: reference(attempt) }
 }
 
-/// Folds events, the first at 1, the next at 2 and so on.
+/// Folds events at times 1, 2, 3 …
 fn given(events: &[E]) -> Payment {
     events
         .iter()
@@ -95,7 +95,7 @@ fn given(events: &[E]) -> Payment {
         .fold(Payment::default(), |payment, (event, at)| payment.evolve(event, Timestamp(at)))
 }
 
-/// Every way into a column at attempt n.
+/// Returns every history that leads into a column at attempt n.
 fn histories(column: Column, n: Attempt) -> Vec<Vec<E>> {
     let uncharged = || canceled(Money::ZERO);
     let after = |before: Column, events: &[E]| {
@@ -135,7 +135,7 @@ fn phase_of(column: Column, n: Attempt) -> P {
     }
 }
 
-/// One cell: what is decided, and where that leads (`None`: the phase is unchanged).
+/// One cell: the decision and the next phase (`None`: unchanged).
 type Cell = (Result<Vec<E>, PaymentError>, Option<P>);
 
 fn none() -> Cell {
@@ -150,7 +150,7 @@ fn refused(error: PaymentError) -> Cell {
     (Err(error), None)
 }
 
-/// Checks one row of the table, each cell for n = 1, 2, 3 and every way into its column.
+/// Checks one row of the table, each cell for n = 1, 2, 3 and every history of its column.
 fn row(command: impl Fn(Attempt) -> C, cells: impl Fn(Attempt) -> [Cell; 7]) {
     for n in 1..=3 {
         for (column, (decision, to)) in COLUMNS.into_iter().zip(cells(n)) {
@@ -175,7 +175,7 @@ fn idle(command: impl Fn(Attempt) -> C) {
 }
 
 #[test]
-fn a_capture_approves_what_is_open_and_is_given_back_when_it_comes_too_late() {
+fn late_captures_are_refunded() {
     row(approve, |n| {
         let late = || moves(late(n), P::Refunding);
         let (pays, owed) = (moves(approved(n), P::Approved), moves(approved(n), P::Refunding));
@@ -184,7 +184,7 @@ fn a_capture_approves_what_is_open_and_is_given_back_when_it_comes_too_late() {
 }
 
 #[test]
-fn the_capture_of_another_attempt_is_refunded_alone_in_every_phase() {
+fn stray_captures_are_refunded_in_every_phase() {
     for other in OTHERS {
         let found = |n| (Ok(vec![stray(other(n))]), None);
         row(|n| approve(other(n)), |n| std::array::from_fn(|_| found(n)));
@@ -192,7 +192,7 @@ fn the_capture_of_another_attempt_is_refunded_alone_in_every_phase() {
 }
 
 #[test]
-fn a_decline_closes_what_is_open_and_settles_a_cancel() {
+fn declines_close_open_attempts_and_settle_cancels() {
     row(decline, |n| {
         let closes = moves(declined(n), P::Declined);
         let cancels = moves(canceled(Money::ZERO), P::Canceled);
@@ -201,7 +201,7 @@ fn a_decline_closes_what_is_open_and_settles_a_cancel() {
 }
 
 #[test]
-fn a_void_settles_a_cancel_and_tells_nothing_else() {
+fn voids_only_settle_cancels() {
     row(
         |attempt| C::Void { attempt },
         |_| {
@@ -212,14 +212,14 @@ fn a_void_settles_a_cancel_and_tells_nothing_else() {
 }
 
 #[test]
-fn the_decline_or_void_of_another_attempt_changes_nothing() {
+fn declines_and_voids_of_other_attempts_change_nothing() {
     for other in OTHERS {
         idle(|n| decline(other(n)));
         idle(|n| C::Void { attempt: other(n) });
     }
 }
 
-/// The row of a request that is answered alike in every column where attempts can be made.
+/// Checks the row of a request with the same result in all columns that allow an attempt.
 fn requests(command: impl Fn(Attempt) -> C, answer: impl Fn(Attempt) -> Cell) {
     row(command, |n| {
         COLUMNS.map(|column| match column {
@@ -230,12 +230,12 @@ fn requests(command: impl Fn(Attempt) -> C, answer: impl Fn(Attempt) -> Cell) {
 }
 
 #[test]
-fn the_next_attempt_needs_the_one_before_it_settled_and_an_open_payment() {
+fn next_attempt_needs_an_open_payment() {
     requests(|n| request(n + 1, n), |n| moves(requested(n + 1), P::Requested));
 }
 
 #[test]
-fn an_attempt_out_of_turn_or_without_evidence_is_refused() {
+fn attempts_out_of_order_or_without_evidence_are_refused() {
     let unsettled = |n| refused(PaymentError::Unsettled(n));
     requests(|n| request(n + 1, 0), unsettled);
     requests(|n| request(n, n - 1), unsettled);
@@ -247,7 +247,7 @@ fn an_attempt_out_of_turn_or_without_evidence_is_refused() {
     requests(|n| request(n + 2, n + 1), unsettled);
 }
 
-/// The row of a cancel for `reason`, which differs in the column DECLINED only.
+/// Checks the row of a cancel for `reason`. Reasons differ only in the column DECLINED.
 fn cancels(reason: CancelReason, after_decline: impl Fn() -> Cell) {
     row(
         |_| cancel(reason),
@@ -260,19 +260,19 @@ fn cancels(reason: CancelReason, after_decline: impl Fn() -> Cell) {
 }
 
 #[test]
-fn a_cancel_is_an_intent_while_money_may_be_taken_and_a_fact_after_a_decline() {
+fn cancels_are_intents_until_the_attempt_is_settled() {
     for reason in REASONS {
         cancels(reason, || moves(canceled(Money::ZERO), P::Canceled));
     }
 }
 
 #[test]
-fn a_cancel_because_of_the_decline_itself_says_nothing_more() {
+fn cancels_caused_by_the_decline_change_nothing() {
     cancels(CancelReason::PaymentDeclined, none);
 }
 
 #[test]
-fn a_refund_ends_a_payment_that_owes_one() {
+fn refunds_end_payments_that_owe_one() {
     row(
         |_| C::Refunded,
         |_| {
@@ -283,13 +283,13 @@ fn a_refund_ends_a_payment_that_owes_one() {
 }
 
 #[test]
-fn a_stray_refund_that_is_not_owed_changes_nothing() {
+fn stray_refunds_that_are_not_owed_change_nothing() {
     idle(|attempt| C::StrayRefunded { attempt });
     idle(|n| C::StrayRefunded { attempt: n + 1 });
 }
 
 #[test]
-fn a_stray_capture_is_owed_until_refunded_and_nothing_else_changes() {
+fn stray_captures_are_owed_until_refunded() {
     for before in COLUMNS.map(|column| histories(column, 2)).concat() {
         let clean = given(&before);
         let owing = clean.clone().evolve(&stray(1), Timestamp(99)).evolve(&stray(3), Timestamp(99));
@@ -303,7 +303,7 @@ fn a_stray_capture_is_owed_until_refunded_and_nothing_else_changes() {
 }
 
 #[test]
-fn a_cancel_goes_to_the_gateway_of_the_current_attempt() {
+fn cancels_use_the_gateway_of_the_current_attempt() {
     let first = C::Cancel { amount: FEE, provider: "first".to_owned(), reason: CancelReason::Customer };
     let to = |provider: &str, attempt| E::PaymentCancelRequested {
         attempt,
@@ -316,7 +316,7 @@ fn a_cancel_goes_to_the_gateway_of_the_current_attempt() {
 }
 
 #[test]
-fn a_payment_remembers_its_captures_and_times() {
+fn captures_and_times_are_recorded() {
     let payment = given(&[declined(1), requested(2), approved(2), cancel_requested(2), canceled(FEE)]);
     let expected = Payment {
         phase: P::Canceled,
@@ -335,7 +335,7 @@ fn a_payment_remembers_its_captures_and_times() {
     assert_eq!(given(&[declined(1), late(1)]).reference, Some(reference(1)), "to refund by");
 }
 
-/// The arrows of the picture in [`super`], and the capture that comes to light after a cancel.
+/// The arrows of the diagram in [`super`], and a capture that comes to light after a cancel.
 fn declared(before: &Payment, to: P) -> bool {
     let attempts: &[P] = &[P::Requested, P::Approved, P::Declined, P::Canceling];
     let next = match before.phase {
@@ -365,9 +365,9 @@ fn any_command() -> impl Strategy<Value = C> {
 }
 
 proptest! {
-    /// INV-1, 3 and 14 as far as one payment can tell; and that a repeated command adds no event.
+    /// INV-1, 3 and 14 for one payment; and a repeated command adds no event.
     #[test]
-    fn payments_are_approved_once_refunded_once_and_never_come_back(path in vec(any_command(), 0..40)) {
+    fn payments_are_approved_and_refunded_at_most_once(path in vec(any_command(), 0..40)) {
         let (mut payment, mut approvals, mut captures, mut refunds) = (Payment::default(), 0, 0, 0);
         for (command, at) in path.into_iter().zip(1..) {
             let events = payment.decide(command.clone()).unwrap_or_default();

@@ -1,24 +1,24 @@
-//! Korean mobile numbers: typed in many ways, kept in one (E.164).
+//! Korean mobile numbers: typed in many forms, kept in E.164.
 
 use thiserror::Error;
 
 /// A Korean mobile number in E.164, such as `+821012345678`.
 ///
-/// `Debug` is masked, so that a number cannot slip into a log line.
+/// `Debug` masks the number, so that no log line shows it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Phone(String);
 
-/// What was typed is not a Korean mobile number.
+/// The text is not a Korean mobile number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("must be a Korean mobile number, such as 010-1234-5678")]
 pub struct InvalidPhone;
 
 impl Phone {
-    /// Reads a number as people type it: `010-1234-5678`, `01012345678`, `+82 10 1234 5678`.
+    /// Parses a number as people type it: `010-1234-5678`, `01012345678`, `+82 10 1234 5678`.
     ///
     /// # Errors
-    /// [`InvalidPhone`] for anything but a mobile number: 010 takes eight more digits, the older
-    /// prefixes 011, 016, 017, 018 and 019 take seven or eight.
+    /// [`InvalidPhone`] for anything but a mobile number: eight digits after 010, seven or eight after the
+    /// older prefixes 011, 016, 017, 018 and 019.
     pub fn parse(typed: &str) -> Result<Self, InvalidPhone> {
         let typed = typed.trim();
         let (international, rest) = match typed.strip_prefix('+') {
@@ -48,13 +48,13 @@ impl Phone {
         if valid { Ok(Self(format!("+82{national}"))) } else { Err(InvalidPhone) }
     }
 
-    /// The number in E.164.
+    /// Returns the number in E.164.
     #[must_use]
     pub fn as_e164(&self) -> &str {
         &self.0
     }
 
-    /// The number with all but the country and the last two digits hidden, for logs.
+    /// Returns the number for logs: only the country code and the last two digits are shown.
     #[must_use]
     pub fn masked(&self) -> String {
         let (_, last) = self.0.split_at(self.0.len() - 2);
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ways_people_type_a_number_are_one_number() {
+    fn all_typed_forms_give_one_number() {
         for typed in
             ["010-1234-5678", "01012345678", "+82 10 1234 5678", "+82-010-1234-5678", " 010 1234 5678 "]
         {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn other_texts_are_refused() {
         let not_mobiles = [
             "",
             "0",
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_masked_number_ends_as_the_number_does() {
+    fn masked_numbers_show_the_last_two_digits() {
         let phone = Phone::parse("010-1234-5678").unwrap();
         assert_eq!(phone.masked(), "+82******78");
         assert_eq!(format!("{phone:?}"), "Phone(+82******78)");

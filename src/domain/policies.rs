@@ -1,18 +1,18 @@
-//! The event-storming board as one table: which event makes which group send which command.
+//! Policies: the table of events and the commands that follow from them.
 //!
-//! This is the only place where contexts meet. Each row reads: *whenever `on` happens, `group` sends
-//! what `command` says*. The agenda and the projections fold events on their own time and are not
-//! reactors, so they have no rows here.
+//! Contexts meet only here. Each row reads: *after `event`, `group` sends `command`*. The job queue and the
+//! projections fold events at their own pace and send no commands from here, so they have no rows.
 //!
 //! | event | group | command |
 //! | --- | --- | --- |
-//! | `PaymentApproved`, `PaymentDeclined` | rental | confirm, declined |
+//! | `PaymentApproved` | rental | confirm |
+//! | `PaymentDeclined` | rental | declined |
 //! | `RentalConfirmed` | delivery | start |
 //! | `DeliveryStarted` | product | decrease (fenced) |
-//! | `StockShort` | rental | cancel, `OUT_OF_STOCK` |
+//! | `StockShort` | rental | short: cancel, `OUT_OF_STOCK` |
 //! | `RentalCanceled` | payment | cancel |
 //! | `PaymentCanceled` | delivery | cancel |
-//! | `DeliveryCanceled` | product | increase (fenced), if the timeline shows the unit as taken |
+//! | `DeliveryCanceled` | product | increase (fenced), if the timeline shows that a unit is out |
 //! | `RentalDelivered` | delivery | complete |
 
 use std::borrow::Borrow;
@@ -21,7 +21,7 @@ use super::{
     context::Group,
     delivery::{DeliveryCommand, DeliveryEvent},
     event::{Event, Recorded},
-    id::{EntityId, ProductId, RentalId},
+    id::EntityId,
     payment::{PaymentCommand, PaymentEvent},
     product::{Fence, ProductCommand, ProductEvent},
     rental::{RentalCommand, RentalEvent},
@@ -31,109 +31,99 @@ use crate::planted::{self, Bug};
 /// A command that a policy sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// For a rental.
     Rental(RentalCommand),
-    /// For a payment.
     Payment(PaymentCommand),
-    /// For a delivery.
     Delivery(DeliveryCommand),
-    /// For a product.
     Product(ProductCommand),
 }
 
-/// What a policy asks for: a command, and whom it is for.
+macro_rules! commands {
+    ($($variant:ident: $command:ty;)*) => {$(
+        impl From<$command> for Command {
+            fn from(command: $command) -> Self {
+                Self::$variant(command)
+            }
+        }
+    )*};
+}
+
+commands! {
+    Rental: RentalCommand;
+    Payment: PaymentCommand;
+    Delivery: DeliveryCommand;
+    Product: ProductCommand;
+}
+
+/// A command that follows from an event, with its sender and target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reaction {
-    /// Who sends it.
+    /// Consumer group that sends the command.
     pub group: Group,
-    /// Whom it is for.
     pub target: EntityId,
-    /// What.
     pub command: Command,
-    /// Whether [`Reaction::with_evidence`] must be given the rental's timeline before it is sent.
+    /// True if [`Reaction::with_evidence`] must be called with the rental's timeline before sending.
     pub needs_timeline: bool,
 }
 
-/// What `group` sends because of `recorded`, if anything.
+/// Returns what `group` sends after `recorded`, if anything.
 #[must_use]
 pub fn react(group: Group, recorded: &Recorded) -> Option<Reaction> {
     reaction(recorded).filter(|reaction| reaction.group == group)
 }
 
-/// The table. Each event has at most one reactor; a second one would be a second arm here.
+/// The table. Each event has at most one reaction.
 fn reaction(recorded: &Recorded) -> Option<Reaction> {
-    let rental = recorded.rental()?;
+    use DeliveryEvent as D;
+    use PaymentEvent as P;
+    use ProductEvent as S;
+    use RentalEvent as R;
+
+    let rental_id = recorded.rental()?;
+    let (rental, payment, delivery) = (rental_id, rental_id.payment(), rental_id.delivery());
     let fence = Fence { lane: recorded.lane(), position: recorded.position };
     match &recorded.event {
-        Event::Payment(PaymentEvent::PaymentApproved { .. }) => to_rental(rental, RentalCommand::Confirm),
-        Event::Payment(PaymentEvent::PaymentDeclined { .. }) => to_rental(rental, RentalCommand::Declined),
-        Event::Rental(RentalEvent::RentalConfirmed { product_id }) => {
-            to_delivery(rental, DeliveryCommand::Start { product_id: *product_id })
+        Event::Payment(P::PaymentApproved { .. }) => send(Group::Rental, rental, RentalCommand::Confirm),
+        Event::Payment(P::PaymentDeclined { .. }) => send(Group::Rental, rental, RentalCommand::Declined),
+        Event::Rental(R::RentalConfirmed { product_id }) => {
+            send(Group::Delivery, delivery, DeliveryCommand::Start { product_id: *product_id })
         }
-        Event::Delivery(DeliveryEvent::DeliveryStarted { product_id }) => {
-            to_product(*product_id, ProductCommand::Decrease { rental_id: rental, fence }, false)
+        Event::Delivery(D::DeliveryStarted { product_id }) => {
+            send(Group::Product, *product_id, ProductCommand::Decrease { rental_id, fence })
         }
-        Event::Product(ProductEvent::StockShort { .. }) => to_rental(rental, RentalCommand::Short),
-        Event::Rental(RentalEvent::RentalCanceled { reason, amount, provider }) => Some(Reaction {
-            group: Group::Payment,
-            target: rental.payment().into(),
-            command: Command::Payment(PaymentCommand::Cancel {
-                amount: *amount,
-                provider: provider.clone(),
-                reason: *reason,
-            }),
-            needs_timeline: false,
-        }),
-        Event::Payment(PaymentEvent::PaymentCanceled { .. }) => to_delivery(rental, DeliveryCommand::Cancel),
-        Event::Delivery(DeliveryEvent::DeliveryCanceled { product_id }) => {
-            to_product(*product_id, ProductCommand::Increase { rental_id: rental, fence, taken: false }, true)
+        Event::Product(S::StockShort { .. }) => send(Group::Rental, rental, RentalCommand::Short),
+        Event::Rental(R::RentalCanceled { reason, amount, provider }) => {
+            let (provider, reason) = (provider.clone(), *reason);
+            send(Group::Payment, payment, PaymentCommand::Cancel { amount: *amount, provider, reason })
         }
-        Event::Rental(RentalEvent::RentalDelivered) => to_delivery(rental, DeliveryCommand::Complete),
+        Event::Payment(P::PaymentCanceled { .. }) => send(Group::Delivery, delivery, DeliveryCommand::Cancel),
+        Event::Delivery(D::DeliveryCanceled { product_id }) => {
+            send(Group::Product, *product_id, ProductCommand::Increase { rental_id, fence, taken: false })
+        }
+        Event::Rental(R::RentalDelivered) => send(Group::Delivery, delivery, DeliveryCommand::Complete),
 
-        // The agenda's, the projections', or nobody's.
-        Event::Rental(RentalEvent::RentalPlaced(_) | RentalEvent::PaymentDeferred { .. })
+        // For the job queue and the projections only, or for no one.
+        Event::Rental(R::RentalPlaced(_) | R::PaymentDeferred { .. })
         | Event::Payment(
-            PaymentEvent::PaymentRequested { .. }
-            | PaymentEvent::PaymentCancelRequested { .. }
-            | PaymentEvent::StrayCaptureFound { .. }
-            | PaymentEvent::StrayCaptureRefunded { .. },
+            P::PaymentRequested { .. }
+            | P::PaymentCancelRequested { .. }
+            | P::StrayCaptureFound { .. }
+            | P::StrayCaptureRefunded { .. },
         )
-        | Event::Delivery(DeliveryEvent::DeliveryDispatched { .. } | DeliveryEvent::DeliveryCompleted)
+        | Event::Delivery(D::DeliveryDispatched { .. } | D::DeliveryCompleted)
         | Event::Product(_)
         | Event::Account(_)
         | Event::Context(_) => None,
     }
 }
 
-fn to_rental(rental: RentalId, command: RentalCommand) -> Option<Reaction> {
-    Some(Reaction {
-        group: Group::Rental,
-        target: rental.into(),
-        command: Command::Rental(command),
-        needs_timeline: false,
-    })
-}
-
-fn to_delivery(rental: RentalId, command: DeliveryCommand) -> Option<Reaction> {
-    Some(Reaction {
-        group: Group::Delivery,
-        target: rental.delivery().into(),
-        command: Command::Delivery(command),
-        needs_timeline: false,
-    })
-}
-
-fn to_product(product: ProductId, command: ProductCommand, needs_timeline: bool) -> Option<Reaction> {
-    Some(Reaction {
-        group: Group::Product,
-        target: product.into(),
-        command: Command::Product(command),
-        needs_timeline,
-    })
+fn send(group: Group, target: impl Into<EntityId>, command: impl Into<Command>) -> Option<Reaction> {
+    let (target, command) = (target.into(), command.into());
+    let needs_timeline = matches!(command, Command::Product(ProductCommand::Increase { .. }));
+    Some(Reaction { group, target, command, needs_timeline })
 }
 
 impl Reaction {
-    /// The reaction with what the rental's timeline shows filled in.
+    /// Returns the reaction with its evidence filled in from the rental's timeline.
     #[must_use]
     pub fn with_evidence<R: Borrow<Recorded>>(mut self, timeline: &[R]) -> Self {
         if let Command::Product(ProductCommand::Increase { taken, .. }) = &mut self.command {
@@ -143,16 +133,14 @@ impl Reaction {
     }
 }
 
-/// Whether a timeline shows a unit of stock as taken and not put back.
+/// Returns true if a timeline shows a unit of stock as taken and not returned.
 #[must_use]
 pub fn unit_is_out<R: Borrow<Recorded>>(timeline: &[R]) -> bool {
-    let product = |recorded: &R| match &recorded.borrow().event {
-        Event::Product(event) => Some(event.clone()),
-        _ => None,
+    let has = |is_wanted: fn(&ProductEvent) -> bool| {
+        timeline.iter().any(|e| matches!(&e.borrow().event, Event::Product(event) if is_wanted(event)))
     };
-    let moves: Vec<_> = timeline.iter().filter_map(product).collect();
-    moves.iter().any(|event| matches!(event, ProductEvent::ProductDecreased { .. }))
-        && !moves.iter().any(|event| matches!(event, ProductEvent::ProductIncreased { .. }))
+    has(|event| matches!(event, ProductEvent::ProductDecreased { .. }))
+        && !has(|event| matches!(event, ProductEvent::ProductIncreased { .. }))
 }
 
 #[cfg(test)]

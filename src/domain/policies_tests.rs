@@ -1,8 +1,8 @@
-//! The policy table, row by row: each event makes one group send exactly its command, or none does.
+//! Every row of the policy table: after each event, one group sends its command, or none does.
 
 use super::*;
 use crate::domain::{
-    CustomerId, DeliveryId, Money, PaymentId, ProductId,
+    CustomerId, DeliveryId, Money, PaymentId, ProductId, RentalId,
     account::AccountEvent,
     context::{Context, ContextEvent, Parked, ParkedKey},
     meta::{Causation, Correlation, Meta},
@@ -12,22 +12,22 @@ use crate::domain::{
     time::Timestamp,
 };
 
-/// The rental of all these tests; its payment and delivery have the same bits.
+/// Rental of all tests; its payment and delivery have the same bits.
 const RENTAL: RentalId = RentalId(1);
 const PRODUCT: ProductId = ProductId(7);
 const POSITION: Position = Position(41);
 const GROUPS: [Group; 5] = [Group::Rental, Group::Payment, Group::Delivery, Group::Product, Group::Agenda];
 const FEE: Money = Money::won(29_900);
-/// What an event at [`POSITION`] gives the product.
+/// Fence of a stock move that is caused by an event at [`POSITION`].
 const FENCE: Fence = Fence { lane: lane_of(RENTAL.0), position: POSITION };
-/// A fence of the past, in events of the product.
+/// Fence of earlier stock moves.
 const OLD: Fence = Fence { lane: 2, position: Position(3) };
 
 fn name() -> String {
     "simulator".to_owned()
 }
 
-/// `event` as the journal holds it, with whom it happened to.
+/// Returns `event` as the journal holds it, with its entity.
 fn recorded(event: impl Into<Event>) -> Recorded {
     let event = event.into();
     let entity = match &event {
@@ -87,7 +87,7 @@ fn increase(taken: bool) -> ProductCommand {
     ProductCommand::Increase { rental_id: RENTAL, fence: FENCE, taken }
 }
 
-/// What every group sends because of `event`.
+/// Returns the reactions of all groups to `event`.
 fn reactions(event: impl Into<Event>) -> Vec<Reaction> {
     let recorded = recorded(event);
     GROUPS.into_iter().filter_map(|group| react(group, &recorded)).collect()
@@ -102,28 +102,28 @@ fn row(event: impl Into<Event>, group: Group, target: impl Into<EntityId>, comma
 }
 
 #[test]
-fn an_approved_payment_confirms_the_rental() {
+fn approved_payment_confirms_the_rental() {
     for attempt in [1, 2] {
         row(approved(attempt), Group::Rental, RENTAL, Command::Rental(RentalCommand::Confirm));
     }
 }
 
 #[test]
-fn a_declined_payment_is_told_to_the_rental() {
+fn declined_payment_is_reported_to_the_rental() {
     for attempt in [1, 2] {
         row(declined(attempt), Group::Rental, RENTAL, Command::Rental(RentalCommand::Declined));
     }
 }
 
 #[test]
-fn a_confirmed_rental_starts_its_delivery() {
+fn confirmed_rental_starts_its_delivery() {
     let confirmed = RentalEvent::RentalConfirmed { product_id: PRODUCT };
     let start = DeliveryCommand::Start { product_id: PRODUCT };
     row(confirmed, Group::Delivery, RENTAL.delivery(), Command::Delivery(start));
 }
 
 #[test]
-fn a_started_delivery_takes_a_unit_fenced_by_the_rentals_lane() {
+fn started_delivery_takes_a_unit_fenced_by_the_rental() {
     let started = DeliveryEvent::DeliveryStarted { product_id: PRODUCT };
     let decrease = ProductCommand::Decrease { rental_id: RENTAL, fence: FENCE };
     assert_ne!(FENCE.lane, lane_of(PRODUCT.0), "the test tells the two lanes apart");
@@ -131,12 +131,12 @@ fn a_started_delivery_takes_a_unit_fenced_by_the_rentals_lane() {
 }
 
 #[test]
-fn a_shortage_cancels_the_rental_it_is_for() {
+fn stock_shortage_cancels_the_rental() {
     row(short(), Group::Rental, RENTAL, Command::Rental(RentalCommand::Short));
 }
 
 #[test]
-fn a_canceled_rental_cancels_its_payment_whatever_the_reason() {
+fn canceled_rental_cancels_its_payment_for_any_reason() {
     use CancelReason as R;
     for reason in [
         R::Customer,
@@ -152,7 +152,7 @@ fn a_canceled_rental_cancels_its_payment_whatever_the_reason() {
 }
 
 #[test]
-fn a_canceled_payment_cancels_the_delivery_refunded_or_not() {
+fn canceled_payment_cancels_the_delivery() {
     for amount in [FEE, Money::ZERO] {
         let event = PaymentEvent::PaymentCanceled { amount };
         row(event, Group::Delivery, RENTAL.delivery(), Command::Delivery(DeliveryCommand::Cancel));
@@ -160,18 +160,18 @@ fn a_canceled_payment_cancels_the_delivery_refunded_or_not() {
 }
 
 #[test]
-fn a_canceled_delivery_puts_its_unit_back_once_the_timeline_was_seen() {
+fn canceled_delivery_returns_its_unit_given_the_timeline() {
     let event = DeliveryEvent::DeliveryCanceled { product_id: PRODUCT };
     row(event, Group::Product, PRODUCT, Command::Product(increase(false)));
 }
 
 #[test]
-fn a_delivered_rental_completes_its_delivery() {
+fn delivered_rental_completes_its_delivery() {
     let complete = Command::Delivery(DeliveryCommand::Complete);
     row(RentalEvent::RentalDelivered, Group::Delivery, RENTAL.delivery(), complete);
 }
 
-/// Every event without a row, of those that belong to a rental.
+/// All events without a row that belong to a rental.
 fn sagas_silent_events() -> Vec<Event> {
     let provider = name();
     let (attempt, amount, reference) = (2, FEE, name());
@@ -198,7 +198,7 @@ fn sagas_silent_events() -> Vec<Event> {
     ]
 }
 
-/// Every event without a row, of those that belong to no rental.
+/// All events without a row that belong to no rental.
 fn other_silent_events() -> Vec<Event> {
     let offer = || Offer { name: name(), model: name(), description: String::new(), fee: FEE };
     let key = ParkedKey { group: Group::Product, lane: 0, target: PRODUCT.into() };
@@ -220,7 +220,7 @@ fn other_silent_events() -> Vec<Event> {
 }
 
 #[test]
-fn all_other_events_make_no_group_send_anything() {
+fn other_events_have_no_reaction() {
     for event in sagas_silent_events() {
         assert_eq!(recorded(event.clone()).rental(), Some(RENTAL), "{event:?}");
         assert_eq!(reactions(event.clone()), [], "{event:?}");
@@ -232,13 +232,13 @@ fn all_other_events_make_no_group_send_anything() {
 }
 
 #[test]
-fn placing_is_the_agendas_deferred_in_the_same_commit_or_not() {
+fn placing_has_no_reaction() {
     for commit in [vec![placed()], vec![placed(), deferred(false)]] {
         assert_eq!(commit.into_iter().flat_map(reactions).collect::<Vec<_>>(), []);
     }
 }
 
-/// Timelines of a rental's stock moves, and whether its unit is out at their end.
+/// Timelines of a rental's stock moves, with true if its unit is out at the end.
 fn timelines() -> Vec<(Vec<Recorded>, bool)> {
     let start = || recorded(DeliveryEvent::DeliveryStarted { product_id: PRODUCT });
     let stop = || recorded(DeliveryEvent::DeliveryCanceled { product_id: PRODUCT });
@@ -254,7 +254,7 @@ fn timelines() -> Vec<(Vec<Recorded>, bool)> {
 }
 
 #[test]
-fn a_unit_is_put_back_only_if_the_timeline_shows_it_taken_and_not_put_back() {
+fn unit_is_returned_only_if_the_timeline_shows_it_out() {
     let canceled = recorded(DeliveryEvent::DeliveryCanceled { product_id: PRODUCT });
     for (timeline, out) in timelines() {
         assert_eq!(unit_is_out(&timeline), out, "{timeline:?}");
@@ -267,7 +267,7 @@ fn a_unit_is_put_back_only_if_the_timeline_shows_it_taken_and_not_put_back() {
 }
 
 #[test]
-fn a_timeline_changes_no_other_reaction() {
+fn timelines_change_no_other_reaction() {
     let timeline = [recorded(decreased())];
     for event in [
         Event::from(approved(1)),

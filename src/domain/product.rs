@@ -1,9 +1,16 @@
-//! The life of a product: registered, changed, restocked, and one day withdrawn from new rentals.
+//! Product: offered for rent, restocked, and finally withdrawn from new rentals.
 //!
-//! Stock moves follow the events of rentals, which the product's reactor hands over at least once, in
-//! order within a lane. A *fence* makes that exactly once: the product keeps, for each of the 64
-//! lanes, the position of the newest event it has acted on, and ignores whatever is not newer. That is
-//! exact for ever, in bounded memory.
+//! ```text
+//!            register                    withdraw
+//!   ABSENT ───────────▶ OFFERED ───────────────────────▶ WITHDRAWN
+//!                       change, restock, change image    change, restock, change image
+//!                       decrease, increase               decrease, increase
+//! ```
+//!
+//! Stock moves follow the events of rentals, which the product's reactor delivers at least once, in order
+//! within a lane. A *fence* makes each move happen exactly once: for each of the 64 lanes, the product
+//! keeps the position of the newest event it acted on, and ignores events that are not newer. That is
+//! exact, in bounded memory.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -18,132 +25,114 @@ use super::{
 };
 use crate::planted::{self, Bug};
 
-/// The most units one product may have in stock.
+/// Most units of one product in stock.
 pub const MAX_STOCK: u32 = 1_000_000;
 
-/// What a customer sees of a product, and an operator may edit.
+/// Description and price of a product, as customers see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Offer {
-    /// Its name, 1–100 characters.
+    /// Product name, 1–100 characters.
     pub name: String,
-    /// Its maker's model name, 1–100 characters.
+    /// Manufacturer's model name, 1–100 characters.
     pub model: String,
-    /// Up to 2,000 characters.
+    /// Description, up to 2,000 characters.
     pub description: String,
-    /// The rental fee, 1 ..= 100,000,000 won.
+    /// Rental fee, 1 ..= 100,000,000 won.
     pub fee: Money,
 }
 
-/// Where a stock move comes from: the lane and the position of the event that causes it.
+/// Lane and position of the event that causes a stock move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fence {
-    /// The rental's lane.
+    /// Lane of the rental.
     pub lane: u8,
-    /// The causing event's position.
     pub position: Position,
 }
 
-/// What can be asked of a product.
+/// State of a product.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// Current offer; none until the product is registered.
+    pub offer: Option<Offer>,
+    /// Units in stock.
+    pub stock: u32,
+    /// True if the product takes no more new rentals.
+    pub withdrawn: bool,
+    /// For each lane, the position of the newest event acted on. Empty stands for 64 zeros.
+    pub fences: Vec<Position>,
+    pub created_at: Timestamp,
+    /// Time of the operator's last change; stock moves of rentals do not count.
+    pub updated_at: Timestamp,
+}
+
+/// A command for a product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProductCommand {
-    /// Offer it.
     Register {
-        /// What customers see.
         offer: Offer,
-        /// Units at hand, up to [`MAX_STOCK`].
+        /// Units in stock, up to [`MAX_STOCK`].
         stock: u32,
     },
-    /// Change what customers see.
     Change {
-        /// The new offer, whole.
         offer: Offer,
-        /// The offer this change was made from: refused if it is not the current one any more.
+        /// Offer that the change is based on. Refused if it is not the current one.
         expected: Option<Offer>,
     },
-    /// Add units.
-    Restock {
-        /// How many.
-        quantity: u32,
-    },
+    /// Add units to the stock.
+    Restock { quantity: u32 },
     /// Take no more new rentals.
     Withdraw,
-    /// Show this picture of it.
-    ChangeImage {
-        /// Which; it is kept already.
-        image: Image,
-    },
-    /// A delivery started: take a unit.
-    Decrease {
-        /// For which rental.
-        rental_id: RentalId,
-        /// Where it comes from.
-        fence: Fence,
-    },
-    /// A delivery was canceled: put its unit back, if it was taken.
+    /// Show another image, which is stored already.
+    ChangeImage { image: Image },
+    /// A delivery started: take a unit from stock.
+    Decrease { rental_id: RentalId, fence: Fence },
+    /// A delivery was canceled: return its unit to stock, if one was taken.
     Increase {
-        /// For which rental.
         rental_id: RentalId,
-        /// Where it comes from.
         fence: Fence,
         /// Evidence: the rental's timeline holds `ProductDecreased`, and no `ProductIncreased`.
         taken: bool,
     },
 }
 
-/// What can happen to a product. Part of the format: append only.
+/// An event of a product. Part of the format: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum ProductEvent {
-    /// It is on offer.
     ProductRegistered {
-        /// What customers see.
         offer: Offer,
-        /// Units at hand.
         stock: u32,
     },
-    /// What customers see has changed.
     ProductChanged {
-        /// The new offer, whole.
         offer: Offer,
     },
-    /// Units were added.
     ProductRestocked {
-        /// How many.
         quantity: u32,
     },
-    /// No more new rentals.
     ProductWithdrawn,
-    /// A unit left for a rental.
+    /// A unit was taken from stock for a rental.
     ProductDecreased {
-        /// Which.
         rental_id: RentalId,
-        /// Where it came from.
         fence: Fence,
     },
     /// There was no unit left for a rental.
     StockShort {
-        /// Which.
         rental_id: RentalId,
-        /// Where it came from.
         fence: Fence,
     },
-    /// A rental's unit came back.
+    /// A rental's unit was returned to stock.
     ProductIncreased {
-        /// Which.
         rental_id: RentalId,
-        /// Where it came from.
         fence: Fence,
     },
-    /// It has another picture.
     ProductImageChanged {
-        /// Which.
         image: Image,
     },
 }
 
 impl ProductEvent {
-    /// The event's type, as the contract names it.
+    /// Returns the event's type as the API shows it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -158,7 +147,7 @@ impl ProductEvent {
         }
     }
 
-    /// The rental a stock move is for.
+    /// Returns the rental that a stock move is for, if the event is one.
     #[must_use]
     pub const fn rental(&self) -> Option<RentalId> {
         match self {
@@ -174,38 +163,18 @@ impl ProductEvent {
     }
 }
 
-/// Why a product refuses a command.
+/// Reasons for a product to refuse a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ProductError {
-    /// There is no such product.
     #[error("the product does not exist")]
     NotFound,
-    /// It exists already.
     #[error("the product is registered already")]
     Exists,
-    /// The offer was changed meanwhile.
+    /// The current offer is not the one that the change is based on.
     #[error("the product was changed meanwhile")]
     Stale,
-    /// More units than a product may have.
     #[error("the stock would exceed {MAX_STOCK} units")]
     StockLimit,
-}
-
-/// A product. `offer` is there once it is registered.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Product {
-    /// What customers see.
-    pub offer: Option<Offer>,
-    /// Units at hand.
-    pub stock: u32,
-    /// Whether it takes no more new rentals.
-    pub withdrawn: bool,
-    /// For each lane, the position of the newest event acted on. Empty stands for 64 zeros.
-    pub fences: Vec<Position>,
-    /// When it was registered.
-    pub created_at: Timestamp,
-    /// When offer or withdrawal last changed.
-    pub updated_at: Timestamp,
 }
 
 impl Product {
@@ -258,7 +227,7 @@ impl Aggregate for Product {
                 }
                 Ok(vec![ProductEvent::ProductRestocked { quantity }])
             }
-            // The catalogue knows which picture it has; a snapshot's format has no room for more.
+            // The state has no image: the snapshot's format has no field for it. The catalogue keeps it.
             (true, C::ChangeImage { image }) => Ok(vec![ProductEvent::ProductImageChanged { image }]),
             (true, C::Withdraw) if self.withdrawn => nothing,
             (true, C::Withdraw) => Ok(vec![ProductEvent::ProductWithdrawn]),
@@ -310,7 +279,7 @@ impl Aggregate for Product {
     }
 
     fn is_bulky(command: &ProductCommand) -> bool {
-        // Descriptions may take 8 KiB, and a commit no more than 12.
+        // A description takes up to 8 KiB, and a commit at most 12 KiB.
         matches!(command, ProductCommand::Register { .. } | ProductCommand::Change { .. })
     }
 }

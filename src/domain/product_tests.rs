@@ -1,4 +1,4 @@
-//! The product's decisions, cell by cell, its fences, and what holds of the stock along every path.
+//! Every decision of the product in every state, its fences, and properties of the stock on all paths.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::{ProductCommand as C, ProductError as X, ProductEvent as E, *};
 
-/// The states that answer differently.
+/// States with different decisions.
 #[derive(Clone, Copy, Debug)]
 enum Column {
     Absent,
@@ -17,7 +17,7 @@ enum Column {
 
 const COLUMNS: [Column; 4] = [Column::Absent, Column::InStock, Column::Empty, Column::Withdrawn];
 const RENTAL: RentalId = RentalId(5);
-/// Newer than what [`given`] has folded: the columns have passed position 10 of lane 3.
+/// Newer than the fences of all columns, which are at position 10 of lane 3.
 const NEWER: Fence = fence(3, 11);
 
 const fn fence(lane: u8, position: u64) -> Fence {
@@ -69,7 +69,7 @@ fn short(fence: Fence) -> E {
     E::StockShort { rental_id: RENTAL, fence }
 }
 
-/// Folds events, the first at 1, the next at 2 and so on.
+/// Folds events at times 1, 2, 3 …
 fn given(events: &[E]) -> Product {
     events
         .iter()
@@ -77,7 +77,7 @@ fn given(events: &[E]) -> Product {
         .fold(Product::default(), |product, (event, at)| product.evolve(event, Timestamp(at)))
 }
 
-/// The column's state; all but the first have taken a unit at position 10 of lane 3.
+/// Returns the column's state. All but the first took a unit at position 10 of lane 3.
 fn product_in(column: Column) -> Product {
     let taken = decreased(fence(3, 10));
     match column {
@@ -98,27 +98,27 @@ fn only(event: E) -> Decision {
     Ok(vec![event])
 }
 
-/// Checks one row: what `command` gives in each of the columns.
+/// Checks one row: the decision on `command` in each column.
 fn row(command: C, cells: [Decision; 4]) {
     for (column, decision) in COLUMNS.into_iter().zip(cells) {
         assert_eq!(product_in(column).decide(command.clone()), decision, "{column:?} {command:?}");
     }
 }
 
-/// A row that is answered alike in every column but the first, where there is no product yet.
+/// Checks a row with the same decision in all columns but the first, where the product does not exist.
 fn known(command: C, decision: &Decision) {
     let cell = || decision.clone();
     row(command, [Err(X::NotFound), cell(), cell(), cell()]);
 }
 
 #[test]
-fn a_product_is_registered_once() {
+fn products_are_registered_once() {
     let exists = || Err(X::Exists);
     row(register(4), [only(registered(4)), exists(), exists(), exists()]);
 }
 
 #[test]
-fn an_offer_is_changed_unless_it_was_changed_meanwhile_or_is_the_same() {
+fn stale_and_unchanged_offers_are_not_recorded() {
     known(change("Hot", None), &only(changed("Hot")));
     known(change("Hot", Some("Ice")), &only(changed("Hot")));
     known(change("Hot", Some("Cold")), &Err(X::Stale));
@@ -128,7 +128,7 @@ fn an_offer_is_changed_unless_it_was_changed_meanwhile_or_is_the_same() {
 }
 
 #[test]
-fn units_are_added_up_to_the_limit() {
+fn restocking_is_limited() {
     known(C::Restock { quantity: 5 }, &only(E::ProductRestocked { quantity: 5 }));
     known(C::Restock { quantity: u32::MAX }, &Err(X::StockLimit));
     let product = given(&[registered(MAX_STOCK - 1)]);
@@ -137,25 +137,25 @@ fn units_are_added_up_to_the_limit() {
 }
 
 #[test]
-fn a_product_is_withdrawn_once() {
+fn products_are_withdrawn_once() {
     let gone = || only(E::ProductWithdrawn);
     row(C::Withdraw, [Err(X::NotFound), gone(), gone(), none()]);
 }
 
 #[test]
-fn a_decrease_takes_a_unit_or_tells_that_there_is_none() {
+fn decrease_takes_a_unit_or_reports_a_shortage() {
     let takes = || only(decreased(NEWER));
     row(decrease(NEWER), [Err(X::NotFound), takes(), only(short(NEWER)), takes()]);
 }
 
 #[test]
-fn an_increase_puts_back_what_was_taken_and_nothing_else() {
+fn increase_returns_only_taken_units() {
     known(increase(NEWER, true), &only(increased(NEWER)));
     known(increase(NEWER, false), &none());
 }
 
 #[test]
-fn a_stock_move_that_is_not_newer_is_ignored_and_only_that() {
+fn only_newer_stock_moves_are_applied() {
     for position in [0, 1, 9, 10] {
         known(decrease(fence(3, position)), &none());
         known(increase(fence(3, position), true), &none());
@@ -180,14 +180,14 @@ fn each_lane_has_its_own_fence() {
 }
 
 #[test]
-fn every_stock_move_passes_its_fence_and_being_ignored_does_not() {
+fn every_applied_stock_move_advances_its_fence() {
     let moves = [(decrease(NEWER), 1), (decrease(NEWER), 0), (increase(NEWER, true), 1)];
     for (command, stock) in moves {
         let product = given(&[registered(stock)]);
         let events = product.decide(command.clone()).unwrap_or_default();
         let after = events.iter().fold(product, |p, e| p.evolve(e, Timestamp(9)));
         assert_eq!(after.decide(command), none(), "a repeat");
-        assert_eq!(after.decide(decrease(fence(3, 10))), none(), "what came before it");
+        assert_eq!(after.decide(decrease(fence(3, 10))), none(), "an older position");
         assert_eq!(after.fences[3], Position(11));
     }
     let first = given(&[registered(1)]);
@@ -196,7 +196,7 @@ fn every_stock_move_passes_its_fence_and_being_ignored_does_not() {
 }
 
 #[test]
-fn events_move_the_stock_and_only_the_operators_ones_are_a_change() {
+fn stock_moves_of_rentals_keep_the_time_of_change() {
     let edits = [registered(2), changed("Hot"), E::ProductRestocked { quantity: 3 }, E::ProductWithdrawn];
     let edited = given(&edits);
     let expected = Product {
@@ -226,14 +226,14 @@ fn only_commands_with_a_description_are_bulky() {
     }
 }
 
-/// What the model of the world does next.
+/// Next step of the model.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Restock(u32),
     Withdraw,
-    /// The rental's `DeliveryStarted` is handed over, again or for the first time.
+    /// The rental's `DeliveryStarted` is delivered, possibly again.
     Start(u8),
-    /// The rental's `DeliveryCanceled` is.
+    /// The rental's `DeliveryCanceled` is delivered, possibly again.
     Cancel(u8),
 }
 
@@ -246,7 +246,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// How the product took one rental's events: units taken, put back, and refused for want of stock.
+/// Units taken, returned, and refused for lack of stock, for one rental.
 #[derive(Clone, Copy, Debug, Default)]
 struct Moves {
     down: u32,
@@ -254,8 +254,8 @@ struct Moves {
     short: u32,
 }
 
-/// The command of a step. Eight rentals share three lanes; each start stands before its cancel. The
-/// evidence is the truth: whether the rental's unit is out.
+/// Returns the command of a step. Eight rentals share three lanes; each start precedes its cancel. The
+/// evidence is correct: it is true if the rental's unit is out.
 fn command_of(step: Step, moves: &BTreeMap<RentalId, Moves>) -> C {
     let cause = |rental: u8, cancel| {
         (RentalId(u128::from(rental)), fence(rental % 3, 1 + 2 * u64::from(rental) + u64::from(cancel)))
@@ -276,9 +276,9 @@ fn command_of(step: Step, moves: &BTreeMap<RentalId, Moves>) -> C {
 }
 
 proptest! {
-    /// INV-5 and 6, however often and in whatever order the causes are handed over.
+    /// INV-5 and 6, for any number and order of deliveries of the causing events.
     #[test]
-    fn units_are_never_lost_nor_made(stock in 0u32..5, steps in vec(any_step(), 0..60)) {
+    fn stock_is_conserved(stock in 0u32..5, steps in vec(any_step(), 0..60)) {
         let mut product = given(&[registered(stock)]);
         let (mut stocked, mut moves) = (stock, BTreeMap::<RentalId, Moves>::new());
         for step in steps {
@@ -306,9 +306,9 @@ proptest! {
         }
     }
 
-    /// Whatever the evidence, right or wrong; evolving would panic if the stock went below zero.
+    /// Also with wrong evidence; `evolve` would panic if the stock went below zero.
     #[test]
-    fn a_fence_lets_each_position_through_once(
+    fn fences_pass_each_position_once(
         commands in vec((0u8..2, 0u64..12, 0u8..3), 0..60), stock in 0u32..4,
     ) {
         let (mut product, mut newest) = (given(&[registered(stock)]), [0; 2]);

@@ -1,4 +1,4 @@
-//! The life of a rental.
+//! Rental: from placing to delivery or cancellation.
 //!
 //! ```text
 //!            place               confirm             mark delivered
@@ -8,8 +8,8 @@
 //!               PAYMENT_DEFERRED ──────────────┘  CANCELED ◀── declined, expire, cancel
 //! ```
 //!
-//! `DELIVERED` and `CANCELED` are final. A command that comes twice, or too late to matter, is a
-//! no-op: sagas repeat themselves after a crash, and repeating must be harmless.
+//! `DELIVERED` and `CANCELED` are final. A command that is repeated, or comes too late to matter, is a
+//! no-op: after a crash, sagas repeat their commands.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -23,32 +23,32 @@ use super::{
 };
 use crate::planted::{self, Bug};
 
-/// Where a rental is in its life.
+/// Status of a rental.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RentalStatus {
     /// Not placed.
     #[default]
     Absent,
-    /// Placed, its payment under way.
+    /// Placed, and its payment is under way.
     Placed,
-    /// Waiting for the customer to pay a little later.
+    /// Placed, and to be paid later.
     PaymentDeferred,
     /// Paid.
     Confirmed,
-    /// Installed at the customer's. Final.
+    /// Installed at the customer's address. Final.
     Delivered,
-    /// Over without a delivery. Final.
+    /// Ended without a delivery. Final.
     Canceled,
 }
 
-/// Why a rental was canceled.
+/// Reason for a cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CancelReason {
-    /// The customer asked for it.
+    /// The customer canceled it.
     Customer,
-    /// The operator did.
+    /// An operator canceled it.
     Operator,
     /// The payment was declined when the rental was placed.
     PaymentDeclined,
@@ -56,186 +56,90 @@ pub enum CancelReason {
     PaymentExpired,
     /// The payment's outcome stayed unknown, and deferring is switched off.
     PaymentUnavailable,
-    /// The stock had run out by the time the delivery started.
+    /// There was no unit left in stock when the delivery started.
     OutOfStock,
 }
 
-/// What was agreed when the rental was placed.
+/// Terms of a rental, fixed when it is placed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Terms {
-    /// Who rents.
     pub customer_id: CustomerId,
-    /// What.
     pub product_id: ProductId,
-    /// The product's name at that time.
+    /// Product name at the time of placing.
     pub product_name: String,
-    /// The fee, fixed from then on.
     pub fee: Money,
-    /// Which payment gateway the first attempt goes to.
+    /// Payment gateway of the first attempt.
     pub provider: String,
-    /// Fingerprint of the request's body, when it came with an `Idempotency-Key`.
+    /// Fingerprint of the request body, if the request had an `Idempotency-Key`.
     pub fingerprint: Option<[u8; 16]>,
-    /// Ties all events of the rental together.
+    /// Correlation of all events of the rental.
     pub correlation: Correlation,
 }
 
-/// Until when a payment may be made later.
+/// Time limits of a deferred payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deferral {
-    /// When it is worth trying again.
+    /// Earliest time at which another attempt makes sense.
     pub retry_at: Timestamp,
-    /// When the rental expires unpaid.
+    /// Time at which an unpaid rental expires.
     pub due_at: Timestamp,
 }
 
-/// What can be asked of a rental.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RentalCommand {
-    /// Place it; with `deferral` (the breaker is open) no charge is tried now.
-    Place {
-        /// What is agreed.
-        terms: Box<Terms>,
-        /// Pay later instead of now.
-        deferral: Option<Deferral>,
-    },
-    /// The payment was approved.
-    Confirm,
-    /// The payment was declined.
-    Declined,
-    /// The payment's outcome is unknown, or the gateway unavailable: let the customer pay later.
-    Defer(Deferral),
-    /// Cancel it, for the customer, the operator or (after a send, with deferring off) the payment.
-    Cancel(CancelReason),
-    /// The deferred payment was not made in time.
-    Expire,
-    /// The stock has run out.
-    Short,
-    /// The purifier is installed.
-    MarkDelivered,
-}
-
-/// What can happen to a rental. Part of the format: append only.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all_fields = "camelCase")]
-pub enum RentalEvent {
-    /// A customer placed it; unless deferred in the same commit, the first charge may follow.
-    RentalPlaced(Terms),
-    /// The customer may pay later.
-    PaymentDeferred {
-        /// Until when.
-        deferral: Deferral,
-        /// Whether a charge may have been sent; not when the breaker was open as it was placed.
-        sent: bool,
-    },
-    /// It is paid; the delivery can start.
-    RentalConfirmed {
-        /// The product to deliver.
-        product_id: ProductId,
-    },
-    /// The purifier is installed.
-    RentalDelivered,
-    /// It is over; its payment is to be canceled.
-    RentalCanceled {
-        /// Why.
-        reason: CancelReason,
-        /// The fee, to be refunded if it was captured.
-        amount: Money,
-        /// The gateway of the first attempt.
-        provider: String,
-    },
-}
-
-impl RentalEvent {
-    /// The event's type, as the contract names it.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::RentalPlaced(_) => "RentalPlaced",
-            Self::PaymentDeferred { .. } => "PaymentDeferred",
-            Self::RentalConfirmed { .. } => "RentalConfirmed",
-            Self::RentalDelivered => "RentalDelivered",
-            Self::RentalCanceled { .. } => "RentalCanceled",
-        }
-    }
-}
-
-/// Why a rental refuses a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum RentalError {
-    /// There is no such rental.
-    #[error("the rental does not exist")]
-    NotFound,
-    /// It is delivered.
-    #[error("a delivered rental cannot be canceled")]
-    NotCancelable,
-    /// It is not paid yet.
-    #[error("the rental is not confirmed, so it cannot be delivered")]
-    NotDeliverable(RentalStatus),
-    /// It was canceled.
-    #[error("the rental was canceled")]
-    Canceled,
-}
-
-/// How the call that placed a rental ended: what a repeat of that call is answered with.
+/// Result of the call that placed a rental. A repeat of that call gets the same response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// The status it reached first: confirmed, deferred or canceled.
+pub struct PlacementOutcome {
+    /// First status after `Placed`: confirmed, deferred or canceled.
     pub status: RentalStatus,
-    /// When.
     pub at: Timestamp,
 }
 
-/// A rental. `terms` is there from `PLACED` on.
+/// State of a rental.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rental {
-    /// Where it is in its life.
     pub status: RentalStatus,
-    /// What was agreed.
+    /// Terms; set when the rental is placed.
     pub terms: Option<Terms>,
-    /// Set while, and after, the payment is or was deferred.
+    /// Set when the payment is deferred, and kept afterwards.
     pub deferral: Option<Deferral>,
-    /// Whether the first charge was never sent, because the breaker was open when it was placed.
+    /// True if the first charge was never sent, because the breaker was open at placing.
     pub never_sent: bool,
-    /// Why it was canceled.
     pub cancel_reason: Option<CancelReason>,
-    /// Whether it was ever confirmed, so that a delivery may exist.
+    /// True if the rental was ever confirmed, so that a delivery may exist.
     pub was_confirmed: bool,
-    /// How placing it ended.
-    pub outcome: Option<Outcome>,
-    /// When it was placed.
+    pub outcome: Option<PlacementOutcome>,
     pub placed_at: Timestamp,
-    /// When it last changed.
     pub updated_at: Timestamp,
 }
 
 impl Rental {
-    /// What was agreed.
+    /// Returns the terms.
     ///
     /// # Errors
-    /// [`RentalError::NotFound`] before it is placed.
+    /// [`RentalError::NotFound`] before the rental is placed.
     pub fn terms(&self) -> Result<&Terms, RentalError> {
         self.terms.as_ref().ok_or(RentalError::NotFound)
     }
 
-    /// The gateway of the first attempt; empty before it is placed.
+    /// Returns the gateway of the first attempt; empty before the rental is placed.
     #[must_use]
     pub fn provider(&self) -> &str {
         self.terms.as_ref().map_or("", |terms| &terms.provider)
     }
 
-    /// The rental's delivery, once there may be one.
+    /// Returns the id of the rental's delivery, if one may exist.
     #[must_use]
     pub fn delivery_id(&self, id: RentalId) -> Option<DeliveryId> {
         self.was_confirmed.then_some(id.delivery())
     }
 
-    /// As it was when placing it had come to its end; none while that is open. What has happened since is for
-    /// a look at the rental to tell: whoever repeats the call is told what was told first.
+    /// Returns the rental as it was when placing ended, or `None` while that is open.
+    ///
+    /// A repeated placing call is answered with this, not with later changes.
     #[must_use]
     pub fn when_placed(mut self) -> Option<Self> {
-        let Outcome { status, at } = self.outcome?;
+        let PlacementOutcome { status, at } = self.outcome?;
         if planted::is(Bug::FirstAnswerForgotten) {
             return Some(self);
         }
@@ -258,6 +162,80 @@ impl Rental {
     }
 }
 
+/// A command for a rental.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RentalCommand {
+    Place {
+        terms: Box<Terms>,
+        /// Set if the breaker is open: no charge is attempted now.
+        deferral: Option<Deferral>,
+    },
+    Confirm,
+    Declined,
+    /// The payment's outcome is unknown, or the gateway unavailable: let the customer pay later.
+    Defer(Deferral),
+    Cancel(CancelReason),
+    /// The deferred payment was not made in time.
+    Expire,
+    /// There is no unit left in stock.
+    Short,
+    MarkDelivered,
+}
+
+/// An event of a rental. Part of the format: append only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum RentalEvent {
+    /// A customer placed it. The first charge may follow, unless the same commit defers the payment.
+    RentalPlaced(Terms),
+    /// The customer may pay later.
+    PaymentDeferred {
+        deferral: Deferral,
+        /// True if a charge may have been sent; false if the breaker was open at placing.
+        sent: bool,
+    },
+    /// The rental is paid, and the delivery can start.
+    RentalConfirmed {
+        product_id: ProductId,
+    },
+    RentalDelivered,
+    /// The rental ended, and its payment is to be canceled.
+    RentalCanceled {
+        reason: CancelReason,
+        /// Fee, to be refunded if it was captured.
+        amount: Money,
+        /// Gateway of the first attempt.
+        provider: String,
+    },
+}
+
+impl RentalEvent {
+    /// Returns the event's type as the API shows it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::RentalPlaced(_) => "RentalPlaced",
+            Self::PaymentDeferred { .. } => "PaymentDeferred",
+            Self::RentalConfirmed { .. } => "RentalConfirmed",
+            Self::RentalDelivered => "RentalDelivered",
+            Self::RentalCanceled { .. } => "RentalCanceled",
+        }
+    }
+}
+
+/// Reasons for a rental to refuse a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RentalError {
+    #[error("the rental does not exist")]
+    NotFound,
+    #[error("a delivered rental cannot be canceled")]
+    NotCancelable,
+    #[error("the rental is not confirmed, so it cannot be delivered")]
+    NotDeliverable(RentalStatus),
+    #[error("the rental was canceled")]
+    Canceled,
+}
+
 impl Aggregate for Rental {
     const KIND: EntityKind = EntityKind::Rental;
     type Command = RentalCommand;
@@ -274,7 +252,7 @@ impl Aggregate for Rental {
                     deferral.map(|deferral| RentalEvent::PaymentDeferred { deferral, sent: false });
                 Ok(std::iter::once(RentalEvent::RentalPlaced(*terms)).chain(deferred).collect())
             }
-            // The same key again: the caller answers from the state.
+            // The same idempotency key again: the caller answers from the state.
             (S::Placed | S::PaymentDeferred | S::Confirmed | S::Delivered | S::Canceled, C::Place { .. }) => {
                 nothing
             }
@@ -338,7 +316,7 @@ impl Aggregate for Rental {
                 self.cancel_reason = Some(*reason);
             }
         }
-        self.outcome.get_or_insert(Outcome { status: self.status, at });
+        self.outcome.get_or_insert(PlacementOutcome { status: self.status, at });
         self
     }
 

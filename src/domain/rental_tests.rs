@@ -1,12 +1,12 @@
-//! The rental's decision table, cell by cell, and what holds along every path through it.
+//! Every cell of the rental's decision table, and properties of all paths through it.
 //!
-//! The table's row `pay` is no command of the aggregate: it opens a conversation of the payment actor.
+//! The table's row `pay` is missing: it opens a conversation of the payment actor, and is no command here.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{CancelReason as R, RentalCommand as C, RentalEvent as E, RentalStatus as S, *};
 
-/// The columns of the table, in its order.
+/// Columns of the table, in its order.
 const COLUMNS: [S; 6] = [S::Absent, S::Placed, S::PaymentDeferred, S::Confirmed, S::Delivered, S::Canceled];
 const REASONS: [R; 6] =
     [R::Customer, R::Operator, R::PaymentDeclined, R::PaymentExpired, R::PaymentUnavailable, R::OutOfStock];
@@ -46,12 +46,12 @@ fn place(deferral: Option<Deferral>) -> C {
     C::Place { terms: Box::new(terms()), deferral }
 }
 
-/// Folds events, the first at 1, the next at 2 and so on.
+/// Folds events at times 1, 2, 3 …
 fn given(events: &[E]) -> Rental {
     events.iter().zip(1..).fold(Rental::default(), |rental, (event, at)| rental.evolve(event, Timestamp(at)))
 }
 
-/// Every way into a column.
+/// Returns every history that leads into a column.
 fn histories(column: S) -> Vec<Vec<E>> {
     let after = |befores: &[S], events: &[E]| {
         let befores = befores.iter().flat_map(|&before| histories(before));
@@ -78,7 +78,7 @@ fn rentals_in(column: S) -> impl Iterator<Item = Rental> {
     })
 }
 
-/// One cell: what is decided, and where that leads (`None`: nowhere).
+/// One cell: the decision and the next status (`None`: unchanged).
 type Cell = (Result<Vec<E>, RentalError>, Option<S>);
 
 fn none() -> Cell {
@@ -97,7 +97,7 @@ fn refused(error: RentalError) -> Cell {
     (Err(error), None)
 }
 
-/// Checks one row of the table, each cell for every way into its column.
+/// Checks one row of the table, each cell for every history of its column.
 fn row(command: C, cells: [Cell; 6]) {
     for (column, (decision, to)) in COLUMNS.into_iter().zip(cells) {
         for rental in rentals_in(column) {
@@ -110,43 +110,43 @@ fn row(command: C, cells: [Cell; 6]) {
 }
 
 #[test]
-fn a_rental_is_placed_once_and_placing_again_is_a_replay() {
+fn placing_again_changes_nothing() {
     let first = moves(placed(), S::Placed);
     row(place(None), [first, none(), none(), none(), none(), none()]);
 }
 
 #[test]
-fn what_is_taken_for_the_first_command_leads_to_events_if_it_is() {
+fn first_commands_lead_to_events() {
     for first in [place(None), place(Some(LATER))].into_iter().filter(Rental::is_first) {
         assert!(!Rental::default().decide(first).unwrap().is_empty());
     }
 }
 
 #[test]
-fn with_the_breaker_open_a_rental_is_placed_and_deferred_in_one_commit() {
+fn open_breaker_places_and_defers_in_one_commit() {
     let both = (Ok(vec![placed(), deferred(false)]), Some(S::PaymentDeferred));
     row(place(Some(LATER)), [both, none(), none(), none(), none(), none()]);
 }
 
 #[test]
-fn an_approved_payment_confirms_what_waits_for_it_and_nothing_else() {
+fn approved_payment_confirms_unpaid_rentals_only() {
     let confirms = || moves(confirmed(), S::Confirmed);
     row(C::Confirm, [none(), confirms(), confirms(), none(), none(), none()]);
 }
 
 #[test]
-fn a_decline_cancels_a_placed_rental_but_a_deferred_one_may_pay_again() {
+fn decline_cancels_placed_but_not_deferred_rentals() {
     row(C::Declined, [none(), cancels(R::PaymentDeclined), none(), none(), none(), none()]);
 }
 
 #[test]
-fn only_a_placed_rental_is_deferred_and_its_charge_may_have_been_sent() {
+fn only_placed_rentals_are_deferred() {
     let defers = moves(deferred(true), S::PaymentDeferred);
     row(C::Defer(LATER), [none(), defers, none(), none(), none(), none()]);
 }
 
 #[test]
-fn canceling_is_open_until_the_delivery_and_refused_after_it() {
+fn canceling_after_delivery_is_refused() {
     for reason in REASONS {
         let cancels = || cancels(reason);
         let (unknown, late) = (refused(RentalError::NotFound), refused(RentalError::NotCancelable));
@@ -155,17 +155,17 @@ fn canceling_is_open_until_the_delivery_and_refused_after_it() {
 }
 
 #[test]
-fn only_a_deferred_rental_expires() {
+fn only_deferred_rentals_expire() {
     row(C::Expire, [none(), none(), cancels(R::PaymentExpired), none(), none(), none()]);
 }
 
 #[test]
-fn running_out_of_stock_cancels_a_confirmed_rental_only() {
+fn shortage_cancels_confirmed_rentals_only() {
     row(C::Short, [none(), none(), none(), cancels(R::OutOfStock), none(), none()]);
 }
 
 #[test]
-fn an_unpaid_or_canceled_rental_is_not_delivered() {
+fn unpaid_and_canceled_rentals_are_not_delivered() {
     let unpaid = |status| refused(RentalError::NotDeliverable(status));
     let delivers = moves(E::RentalDelivered, S::Delivered);
     let over = refused(RentalError::Canceled);
@@ -174,7 +174,7 @@ fn an_unpaid_or_canceled_rental_is_not_delivered() {
 }
 
 #[test]
-fn a_placed_rental_remembers_what_was_agreed_and_since_when() {
+fn placing_records_terms_and_times() {
     let rental = given(&[placed()]);
     assert_eq!(rental.terms, Some(terms()));
     assert_eq!((rental.placed_at, rental.updated_at), (Timestamp(1), Timestamp(1)));
@@ -184,7 +184,7 @@ fn a_placed_rental_remembers_what_was_agreed_and_since_when() {
 }
 
 #[test]
-fn the_outcome_of_placing_is_the_first_status_reached_and_stays() {
+fn placement_outcome_is_the_first_status_and_stays() {
     for (history, status) in [
         (vec![placed(), confirmed(), E::RentalDelivered], S::Confirmed),
         (vec![placed(), deferred(true), confirmed()], S::PaymentDeferred),
@@ -192,13 +192,13 @@ fn the_outcome_of_placing_is_the_first_status_reached_and_stays() {
         (vec![placed(), canceled(R::PaymentDeclined)], S::Canceled),
     ] {
         let rental = given(&history);
-        assert_eq!(rental.outcome, Some(Outcome { status, at: Timestamp(2) }), "{history:?}");
+        assert_eq!(rental.outcome, Some(PlacementOutcome { status, at: Timestamp(2) }), "{history:?}");
         assert_eq!(rental.updated_at, Timestamp(history.len() as i64), "{history:?}");
     }
 }
 
 #[test]
-fn a_charge_was_never_sent_only_if_deferred_as_it_was_placed() {
+fn charge_is_unsent_only_if_deferred_at_placing() {
     for (sent, never_sent) in [(true, false), (false, true)] {
         let rental = given(&[placed(), deferred(sent)]);
         assert_eq!((rental.never_sent, rental.deferral), (never_sent, Some(LATER)));
@@ -207,7 +207,7 @@ fn a_charge_was_never_sent_only_if_deferred_as_it_was_placed() {
 }
 
 #[test]
-fn there_is_a_delivery_to_look_for_once_the_rental_was_confirmed() {
+fn delivery_may_exist_once_the_rental_was_confirmed() {
     let id = RentalId(5);
     assert_eq!(given(&[placed(), canceled(R::Customer)]).delivery_id(id), None);
     let canceled_later = given(&[placed(), confirmed(), canceled(R::Operator)]);
@@ -221,7 +221,7 @@ fn every_command() -> Vec<C> {
     [place(None), place(Some(LATER))].into_iter().chain(others).chain(cancels).collect()
 }
 
-/// The arrows of the picture in [`super`]; a rental deferred as it is placed takes two of them.
+/// The arrows of the diagram in [`super`]. A rental that is deferred at placing takes two of them.
 fn declared(from: S) -> &'static [S] {
     match from {
         S::Absent => &[S::Placed],
@@ -233,9 +233,9 @@ fn declared(from: S) -> &'static [S] {
 }
 
 proptest! {
-    /// INV-14, and that a repeated command is answered without another event.
+    /// INV-14; and a repeated command adds no event.
     #[test]
-    fn rentals_move_only_along_declared_transitions(path in vec(select(every_command()), 0..32)) {
+    fn only_declared_transitions_happen(path in vec(select(every_command()), 0..32)) {
         let mut rental = Rental::default();
         for (command, at) in path.into_iter().zip(1..) {
             let before = rental.clone();

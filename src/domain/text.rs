@@ -1,27 +1,22 @@
-//! Bounded text: the lengths a field may have, counted in characters, not bytes.
+//! Validation of text fields: length in characters, and no control characters.
 
 use thiserror::Error;
 
-/// A text is shorter or longer than its field allows, or holds a control character.
+/// The text breaks a rule of its field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidText {
     /// The length is out of bounds.
     #[error("must have {min} to {max} characters")]
-    Length {
-        /// Fewest characters.
-        min: usize,
-        /// Most characters.
-        max: usize,
-    },
-    /// A control character other than a line break.
+    Length { min: usize, max: usize },
+    /// The text has a control character that the field does not allow, or an invisible character.
     #[error("must not contain control or invisible characters")]
     Control,
 }
 
-/// Like [`bounded`], for what stands on one line: without line breaks and tabs.
+/// Trims and checks a text of one line. Like [`bounded`], but refuses line breaks and tabs.
 ///
 /// # Errors
-/// [`InvalidText`]
+/// [`InvalidText`], naming the broken rule.
 pub fn line(text: &str, min: usize, max: usize) -> Result<String, InvalidText> {
     let line = bounded(text, min, max)?;
     if line.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
@@ -31,16 +26,16 @@ pub fn line(text: &str, min: usize, max: usize) -> Result<String, InvalidText> {
     }
 }
 
-/// Whether a character shows nothing, or turns the text around it: names made of such deceive.
+/// Returns true if a character is invisible or changes the direction of text: such names deceive.
 const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Trims `text` and checks that it has `min..=max` characters, none of them a control character
-/// (line breaks and tabs are welcome in a description, so `\n`, `\r` and `\t` pass).
+/// Trims `text` and checks that it has `min..=max` characters, without control or invisible characters.
+/// Line breaks and tabs pass: descriptions may have them.
 ///
 /// # Errors
-/// [`InvalidText`], naming the rule that failed.
+/// [`InvalidText`], naming the broken rule.
 pub fn bounded(text: &str, min: usize, max: usize) -> Result<String, InvalidText> {
     let text = text.trim();
     if !(min..=max).contains(&text.chars().count()) {
@@ -57,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn characters_are_counted_not_bytes() {
+    fn length_counts_characters_not_bytes() {
         assert_eq!(bounded("정수기", 1, 3).as_deref(), Ok("정수기"));
         assert_eq!(bounded("정수기!", 1, 3), Err(InvalidText::Length { min: 1, max: 3 }));
         assert_eq!(bounded("   ", 1, 3), Err(InvalidText::Length { min: 1, max: 3 }));

@@ -1,4 +1,4 @@
-//! A moment, as the domain sees it: milliseconds since the Unix epoch, handed in and never read from a clock.
+//! Timestamps: milliseconds since the Unix epoch. The domain never reads a clock.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// This moment, `ms` milliseconds later; saturates at the end of time.
+    /// Adds `ms` milliseconds; saturates at the maximum.
     #[must_use]
     pub const fn plus_ms(self, ms: u64) -> Self {
         Self(self.0.saturating_add_unsigned(ms))
     }
 
-    /// This moment, `ms` milliseconds earlier; saturates at the beginning of time.
+    /// Subtracts `ms` milliseconds; saturates at the minimum.
     #[must_use]
     pub const fn minus_ms(self, ms: u64) -> Self {
         Self(self.0.saturating_sub_unsigned(ms))
     }
 
-    /// Milliseconds from `earlier` to this moment; 0 when `earlier` is not earlier.
+    /// Returns the milliseconds since `earlier`; 0 if `earlier` is not earlier.
     #[must_use]
     pub const fn ms_since(self, earlier: Self) -> u64 {
         let difference = self.0.saturating_sub(earlier.0);

@@ -8,7 +8,7 @@ use saem::{
     domain::{
         CustomerId, EntityId, Event, NotificationId, Position, ProductId, Recorded, RentalId,
         context::{ContextEvent, Maintenance},
-        invariants::{self, Check, LedgerLine, Message, PageRow, Violation},
+        invariants::{self, Check, LedgerLine, MessageRecord, PageRow, Violation},
         product::Product,
         rental::RentalEvent,
     },
@@ -191,12 +191,12 @@ impl Audit<'_> {
     }
 
     /// Every message's record with how often a phone received it, by rental.
-    async fn messages(&self) -> Result<BTreeMap<RentalId, Vec<Message>>, Violation> {
+    async fn messages(&self) -> Result<BTreeMap<RentalId, Vec<MessageRecord>>, Violation> {
         let mut received: BTreeMap<NotificationId, usize> = BTreeMap::new();
         for id in &self.received {
             *received.entry(*id).or_default() += 1;
         }
-        let mut messages: BTreeMap<RentalId, Vec<Message>> = BTreeMap::new();
+        let mut messages: BTreeMap<RentalId, Vec<MessageRecord>> = BTreeMap::new();
         for &customer in &self.customers {
             for (rental, message) in self.messages_of(customer, &mut received).await? {
                 messages.entry(rental).or_default().push(message);
@@ -213,7 +213,7 @@ impl Audit<'_> {
         &self,
         customer: CustomerId,
         received: &mut BTreeMap<NotificationId, usize>,
-    ) -> Result<Vec<(RentalId, Message)>, Violation> {
+    ) -> Result<Vec<(RentalId, MessageRecord)>, Violation> {
         let (mut messages, mut page) = (Vec::new(), whole_page());
         loop {
             let part = self.shop.notifications(Some(customer), &page).await;
@@ -222,7 +222,7 @@ impl Audit<'_> {
                 let gone = view.phone.is_none() && view.status == NotificationStatus::Failed;
                 // Whoever left cannot be reached any more.
                 let sent = received.remove(&view.id).unwrap_or(usize::from(gone));
-                (view.rental_id, Message { id: view.id, customer, event: view.event, sent })
+                (view.rental_id, MessageRecord { id: view.id, customer, event: view.event, sent })
             }));
             page.cursor = part.next_cursor;
             if page.cursor.is_none() {

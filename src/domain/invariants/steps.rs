@@ -5,7 +5,7 @@
 
 use std::any::Any;
 
-use super::{Check, hold};
+use super::{Check, ensure};
 use crate::domain::{
     account::{Account, AccountEvent, AccountStatus as A},
     aggregate::Aggregate,
@@ -46,9 +46,9 @@ fn check<S: Any, E>(before: &dyn Any, event: &E, after: &dyn Any, rule: fn(&S, &
 /// INV-1: the terms never change. INV-14: statuses move as declared.
 fn rental_step(before: &Rental, event: &RentalEvent, after: &Rental) -> Check {
     let agreed = before.terms.is_none() || before.terms == after.terms;
-    hold(agreed, "INV-1", || format!("{} changes {:?}", event.name(), before.terms))?;
+    ensure(agreed, "INV-1", || format!("{} changes {:?}", event.name(), before.terms))?;
     let (from, to) = (before.status, after.status);
-    hold(rental_may_move(from, to), "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
+    ensure(rental_may_move(from, to), "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
 }
 
 /// INV-14: phases move as declared, and the number of the attempt never decreases.
@@ -59,13 +59,13 @@ fn payment_step(before: &Payment, event: &PaymentEvent, after: &Payment) -> Chec
         PaymentEvent::StrayCaptureFound { .. } | PaymentEvent::StrayCaptureRefunded { .. } => from == to,
         _ => payment_may_move(from, to) && before.current() <= after.current(),
     };
-    hold(declared, "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
+    ensure(declared, "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
 }
 
 /// INV-14: statuses move as declared.
 fn delivery_step(before: &Delivery, event: &DeliveryEvent, after: &Delivery) -> Check {
     let (from, to) = (before.status, after.status);
-    hold(delivery_may_move(from, to), "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
+    ensure(delivery_may_move(from, to), "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
 }
 
 /// INV-5: the stock changes by the event's units. INV-6: each event of a rental moves the stock once.
@@ -82,7 +82,7 @@ fn product_step(before: &Product, event: &ProductEvent, after: &Product) -> Chec
         | ProductEvent::ProductImageChanged { .. }
         | ProductEvent::StockShort { .. } => 0,
     };
-    hold(to == from + moved, "INV-5", || format!("{} takes {from} units to {to}", event.name()))?;
+    ensure(to == from + moved, "INV-5", || format!("{} takes {from} units to {to}", event.name()))?;
     if let ProductEvent::ProductDecreased { fence, .. }
     | ProductEvent::StockShort { fence, .. }
     | ProductEvent::ProductIncreased { fence, .. } = event
@@ -91,17 +91,17 @@ fn product_step(before: &Product, event: &ProductEvent, after: &Product) -> Chec
             product.fences.get(usize::from(fence.lane)).copied().unwrap_or_default()
         };
         let once = newest(before, fence) < fence.position && newest(after, fence) == fence.position;
-        hold(once, "INV-6", || format!("{} acts on {fence:?} again", event.name()))?;
+        ensure(once, "INV-6", || format!("{} acts on {fence:?} again", event.name()))?;
     }
     let stays = after.withdrawn || !before.withdrawn;
-    hold(stays, "INV-14", || format!("{} reverts a withdrawal", event.name()))
+    ensure(stays, "INV-14", || format!("{} reverts a withdrawal", event.name()))
 }
 
 /// INV-14: an account is opened once, and leaving is final.
 fn account_step(before: &Account, event: &AccountEvent, after: &Account) -> Check {
     let (from, to) = (before.status, after.status);
     let declared = matches!((from, to), (A::Absent | A::Active, A::Active) | (A::Active, A::Left));
-    hold(declared, "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
+    ensure(declared, "INV-14", || format!("{} takes {from:?} to {to:?}", event.name()))
 }
 
 /// INV-13: a target stays parked until it is released or dismissed by name.
@@ -111,7 +111,7 @@ fn context_step(before: &Maintenance, event: &ContextEvent, after: &Maintenance)
         ContextEvent::ContextPaused | ContextEvent::ContextResumed | ContextEvent::TargetHeld { .. } => None,
     };
     let lost = before.parked.keys().find(|key| Some(*key) != let_go && !after.parked.contains_key(key));
-    hold(lost.is_none(), "INV-13", || format!("{} loses {lost:?}", event.name()))
+    ensure(lost.is_none(), "INV-13", || format!("{} loses {lost:?}", event.name()))
 }
 
 /// INV-7 S: a commit of `events` events moves its entity's version by at least as many.
@@ -120,7 +120,7 @@ fn context_step(before: &Maintenance, event: &ContextEvent, after: &Maintenance)
 /// The violation.
 pub fn version_grows(before: Version, events: usize, after: Version) -> Check {
     let grown = events > 0 && after.0 >= before.0.saturating_add(events as u64);
-    hold(grown, "INV-7", || format!("{events} events take {before:?} to {after:?}"))
+    ensure(grown, "INV-7", || format!("{events} events take {before:?} to {after:?}"))
 }
 
 /// INV-10 S: the version of a row never decreases.
@@ -128,7 +128,7 @@ pub fn version_grows(before: Version, events: usize, after: Version) -> Check {
 /// # Errors
 /// The violation.
 pub fn version_never_goes_back(before: Position, now: Position) -> Check {
-    hold(before <= now, "INV-10", || format!("a row went from {before:?} back to {now:?}"))
+    ensure(before <= now, "INV-10", || format!("a row went from {before:?} back to {now:?}"))
 }
 
 const fn rental_may_move(from: R, to: R) -> bool {

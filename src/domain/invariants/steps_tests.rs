@@ -1,4 +1,4 @@
-//! Each step predicate on a step that keeps it, and on one that breaks it.
+//! Each step rule with a step that keeps it, and with steps that break it.
 
 use super::*;
 use crate::domain::{
@@ -21,7 +21,7 @@ fn stock(stock: u32, newest: u64) -> Product {
 }
 
 #[test]
-fn a_unit_that_appears_or_vanishes_is_seen() {
+fn lost_and_extra_units_are_detected() {
     let decreased: Event = ProductEvent::ProductDecreased { rental_id: RentalId(1), fence: FENCE }.into();
     check_step(&stock(2, 6), &decreased, &stock(1, 7)).unwrap();
     for after in [0, 2] {
@@ -33,7 +33,7 @@ fn a_unit_that_appears_or_vanishes_is_seen() {
 }
 
 #[test]
-fn a_move_that_was_made_before_or_is_not_remembered_is_seen() {
+fn repeated_and_unfenced_stock_moves_are_detected() {
     let increased: Event = ProductEvent::ProductIncreased { rental_id: RentalId(1), fence: FENCE }.into();
     check_step(&stock(1, 6), &increased, &stock(2, 7)).unwrap();
     breaks(check_step(&stock(1, 7), &increased, &stock(2, 7)), "INV-6");
@@ -41,7 +41,7 @@ fn a_move_that_was_made_before_or_is_not_remembered_is_seen() {
 }
 
 #[test]
-fn what_is_final_stays_final() {
+fn leaving_a_final_state_is_detected() {
     let withdrawn = Product { withdrawn: true, ..stock(1, 0) };
     let restocked: Event = ProductEvent::ProductRestocked { quantity: 1 }.into();
     breaks(check_step(&withdrawn, &restocked, &stock(2, 0)), "INV-14");
@@ -52,7 +52,7 @@ fn what_is_final_stays_final() {
 }
 
 #[test]
-fn terms_that_change_are_seen() {
+fn changed_terms_are_detected() {
     let rental = |won| {
         let terms = crate::domain::rental::Terms {
             customer_id: crate::domain::CustomerId(1),
@@ -73,7 +73,7 @@ fn terms_that_change_are_seen() {
 }
 
 #[test]
-fn a_held_target_that_is_forgotten_is_seen() {
+fn lost_parked_targets_are_detected() {
     let key = ParkedKey { group: Group::Product, lane: 1, target: ProductId(1).into() };
     let details = Parked::new(Position(1), "DeliveryStarted", "quarantine".to_owned(), 5);
     let parked = Maintenance { paused: false, parked: [(key, details)].into() };
@@ -89,7 +89,7 @@ fn a_held_target_that_is_forgotten_is_seen() {
 }
 
 #[test]
-fn versions_that_stand_still_or_go_back_are_seen() {
+fn versions_that_do_not_grow_are_detected() {
     version_grows(Version(4), 2, Version(6)).unwrap();
     version_grows(Version(4), 2, Version(9)).unwrap();
     breaks(version_grows(Version(4), 2, Version(5)), "INV-7");

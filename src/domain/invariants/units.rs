@@ -1,12 +1,12 @@
-//! INV-5, counted event by event: a product's units in stock, out with rentals, and ever stocked.
+//! INV-5 event by event: units of a product in stock, out with rentals, and ever stocked.
 
-use super::{Check, hold};
+use super::{Check, ensure};
 use crate::domain::{
     id::ProductId,
     product::{Product, ProductEvent},
 };
 
-/// The units of one product, as its events move them.
+/// Units of one product, as its events move them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Units {
     stock: i64,
@@ -14,11 +14,11 @@ pub struct Units {
 }
 
 impl Units {
-    /// One event of the product: there is never less than none in stock, or out.
+    /// Applies an event of the product, and checks that neither stock nor units out are negative.
     ///
     /// # Errors
-    /// The violation. An aggregate must not be told of such an event.
-    pub fn moved(&mut self, id: ProductId, event: &ProductEvent) -> Check {
+    /// The violation. The aggregate must not evolve by such an event: it would panic.
+    pub fn apply(&mut self, id: ProductId, event: &ProductEvent) -> Check {
         match event {
             ProductEvent::ProductRegistered { stock: units, .. }
             | ProductEvent::ProductRestocked { quantity: units } => {
@@ -33,21 +33,21 @@ impl Units {
             | ProductEvent::StockShort { .. } => {}
         }
         let (stock, out) = (self.stock, self.out());
-        hold(stock >= 0 && out >= 0, "INV-5", || format!("{id}: {stock} in stock and {out} out"))
+        ensure(stock >= 0 && out >= 0, "INV-5", || format!("{id}: {stock} in stock and {out} out"))
     }
 
-    /// How many are out.
+    /// Returns the number of units out with rentals.
     #[must_use]
     pub const fn out(&self) -> i64 {
         self.ever - self.stock
     }
 
-    /// Whether a product's stock and the units that are `out` are all that was ever stocked.
+    /// Checks that the product's stock and the units `out` add up to all units ever stocked.
     ///
     /// # Errors
     /// The violation.
-    pub fn are(&self, id: ProductId, product: &Product, out: i64) -> Check {
+    pub fn add_up(&self, id: ProductId, product: &Product, out: i64) -> Check {
         let (stock, ever) = (i64::from(product.stock), self.ever);
-        hold(stock + out == ever, "INV-5", || format!("{id}: {stock} in stock + {out} out, of {ever}"))
+        ensure(stock + out == ever, "INV-5", || format!("{id}: {stock} in stock + {out} out, of {ever}"))
     }
 }

@@ -79,7 +79,7 @@ impl State {
             Self::Delivery(state) => step(state, new),
             Self::Product(Stock { product, units }) => {
                 if let Event::Product(event) = &new.event {
-                    units.moved(ProductId(entity.id), event)?;
+                    units.apply(ProductId(entity.id), event)?;
                 }
                 step(product, new)
             }

@@ -215,7 +215,7 @@ impl Whole {
         for (id, stock) in &self.units {
             let out = self.out.get(id).copied().unwrap_or_default();
             if let Some(stock) = stock
-                && let Err(violation) = stock.units.are(*id, &stock.product, out)
+                && let Err(violation) = stock.units.add_up(*id, &stock.product, out)
             {
                 findings.add(id, violation);
             }
