@@ -1,7 +1,6 @@
-//! What making a backup and restoring one have in common for all backends that keep files: where a backup may
-//! go, what is removed of one that failed, and how a backup becomes a data directory again.
+//! Backup and restore, as far as they are the same for every backend that keeps files.
 //!
-//! A copy gets its `FORMAT` file last. What has none was not finished, and no server opens it.
+//! A copy gets its `FORMAT` file last: without it, a copy is incomplete, and no server opens it.
 
 use std::{
     fs::{self, File},
@@ -13,18 +12,18 @@ use tokio::sync::oneshot;
 
 use super::{
     BackUpError, BackedUp, Backend, OpenError, Pending, directory, files, images, pool::start_thread,
-    room::free_bytes,
+    space::free_bytes,
 };
 
-/// A disk that a copy is made on must have room for the store, and for so many bytes more.
+/// Free space that a backup needs in addition to the size of the store, in bytes.
 const SPARE_BYTES: u64 = 64 * 1_024 * 1_024;
 
-/// So many rows are copied without a word.
-const SAY_EVERY: u64 = 100_000;
+/// Progress is logged after this many rows.
+const LOG_EVERY: u64 = 100_000;
 
-/// Has `copy` make a backup of the data directory `own` in the directory `to`: new, or empty. What a copy
-/// that failed has made is removed, `store` and the files `beside`.
-pub(super) fn made<T>(
+/// Checks that `to` can take a backup of the data directory `own`, and calls `copy` to make it. If that
+/// fails, removes `store` and the files `beside` from `to`.
+pub(super) fn make<T>(
     own: &Path,
     to: &Path,
     store: &str,
@@ -34,41 +33,41 @@ pub(super) fn made<T>(
     let there = to.exists();
     prepare(own, to).inspect_err(|_| {
         if !there {
-            // Not empty if somebody uses it: then it stays.
+            // Fails if the directory is not empty: then it is not ours.
             let _ = fs::remove_dir(to);
         }
     })?;
     copy().inspect_err(|_| discard(to, store, beside))
 }
 
-/// Has a backup be made on a thread of its own: it takes long, and readers are few. Whoever asked may be
-/// gone by then; the backup is there all the same.
-pub(super) fn apart(
+/// Makes a backup on its own thread, since it takes long. Dropping the future does not end it.
+pub(super) fn on_own_thread(
     make: impl FnOnce() -> Result<BackedUp, BackUpError> + Send + 'static,
 ) -> Pending<Result<BackedUp, BackUpError>> {
-    let (reply, answer) = oneshot::channel();
+    let (reply, result) = oneshot::channel();
     start_thread("store-backup", move || drop(reply.send(make())));
     let ended = || BackUpError::Failed("its thread ended".to_owned());
-    Box::pin(async move { answer.await.unwrap_or_else(|_| Err(ended())) })
+    Box::pin(async move { result.await.unwrap_or_else(|_| Err(ended())) })
 }
 
-/// Removes what was made of a copy: first what would call the rest of it a data directory.
+/// Removes an incomplete backup, its `FORMAT` file first.
 fn discard(to: &Path, store: &str, beside: &[PathBuf]) {
     let removed = files::remove(&to.join("FORMAT")).and(files::remove(&to.join(store)));
     let names = beside.iter().filter_map(|file| file.file_name());
     let removed = names.map(|name| files::remove(&to.join(name))).fold(removed, Result::and);
     if let Err(error) = removed {
-        tracing::warn!(directory = %to.display(), %error, "what was made of a backup could not be removed");
+        tracing::warn!(directory = %to.display(), %error, "an incomplete backup could not be removed");
     }
 }
 
-/// Whether nobody has put anything into a directory; a new disk's may hold `lost+found`.
+/// True for a directory without files, apart from `lost+found` at the root of a file system.
 fn is_empty(directory: &Path) -> io::Result<bool> {
     let names = fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.file_name()));
     Ok(names.collect::<io::Result<Vec<_>>>()?.iter().all(|name| name == "lost+found"))
 }
 
-/// Makes the directory, if there is none, and sees that it is empty, elsewhere, and on a disk with room.
+/// Creates `to`, if it is missing, and checks that it is empty, outside of `own`, and on a disk with enough
+/// space.
 fn prepare(own: &Path, to: &Path) -> Result<(), BackUpError> {
     let refused = |why: String| BackUpError::Refused(format!("the directory cannot take a backup: {why}"));
     let unusable = |error: io::Error| refused(format!("it cannot be made or read ({error})"));
@@ -90,7 +89,7 @@ fn prepare(own: &Path, to: &Path) -> Result<(), BackUpError> {
     Ok(())
 }
 
-/// The files that exist, each with its length. Directories are left out.
+/// The files that exist, with their lengths in bytes. Directories are left out.
 pub(super) fn lengths(beside: &[PathBuf]) -> Vec<(PathBuf, u64)> {
     let length = |path: &PathBuf| {
         let file = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
@@ -99,8 +98,9 @@ pub(super) fn lengths(beside: &[PathBuf]) -> Vec<(PathBuf, u64)> {
     beside.iter().filter_map(length).collect()
 }
 
-/// Copies into a backup what stands beside the store: of each file the first bytes, as many as it had at the
-/// moment of the backup; of each directory all files, since these are written once and never changed.
+/// Copies files and directories beside the store into a backup. Of a file, the bytes that it had at the
+/// moment of the backup are copied; of a directory all files, which are images: written once, and never
+/// changed.
 pub(super) fn copy_beside(beside: &[PathBuf], lengths: &[(PathBuf, u64)], to: &Path) -> io::Result<()> {
     for (path, length) in lengths {
         copy_file(path, *length, to)?;
@@ -127,14 +127,14 @@ fn copy_file(path: &Path, length: u64, to: &Path) -> io::Result<()> {
     io::copy(&mut from.take(length), &mut copied).map(drop)
 }
 
-/// What is in a part of a store: how many rows, and a checksum over all of them.
+/// Number of rows, and a checksum over their keys and values.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Sum {
+pub(super) struct Checksum {
     rows: u64,
     crc: u32,
 }
 
-impl Sum {
+impl Checksum {
     pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
         let mut crc = crc32fast::Hasher::new_with_initial(self.crc);
         for part in [key, value] {
@@ -145,29 +145,28 @@ impl Sum {
     }
 }
 
-/// Says how far copying has got: now and then, so that a small store is copied without a word.
+/// Logs the progress of a copy.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct CopyProgress {
     rows: u64,
 }
 
-impl Told {
-    /// So many more rows were copied.
-    pub(super) fn copied(&mut self, rows: u64) {
+impl CopyProgress {
+    pub(super) fn add(&mut self, rows: u64) {
         let before = self.rows;
         self.rows += rows;
-        if self.rows / SAY_EVERY > before / SAY_EVERY {
+        if self.rows / LOG_EVERY > before / LOG_EVERY {
             tracing::info!(rows = self.rows, "rows are being copied");
         }
     }
 }
 
-/// Makes a data directory at `to`, which must be new or empty, of the backup at `from`, and answers whose it
-/// is: the backend that the backup was made with.
+/// Copies the backup at `from` to a data directory at `to`, which must be new or empty. Returns the backend
+/// of the backup.
 ///
 /// # Errors
-/// [`OpenError`]; what was made of it is removed then. What a crash leaves of it is no data directory: the
-/// store's files come first, and `FORMAT` last.
+/// [`OpenError`]; then the incomplete copy is removed. After a crash it stays, but is not a data directory:
+/// `FORMAT` comes last.
 pub fn restore(from: &Path, to: &Path) -> Result<Backend, OpenError> {
     let foreign = || OpenError::Foreign(from.display().to_string());
     if !fs::metadata(from).map_err(unusable(from))?.is_dir() {
@@ -196,7 +195,7 @@ pub fn restore(from: &Path, to: &Path) -> Result<Backend, OpenError> {
     restored.map(|()| backend)
 }
 
-/// Copies all files of a backup but its `FORMAT`, each for the same eyes only.
+/// Copies all files of a backup but `FORMAT`, with their permissions.
 fn copy_all(from: &Path, to: &Path) -> Result<(), OpenError> {
     let mut all = files::files(from).map_err(unusable(from))?;
     let needed = all.iter().map(|(_, bytes)| bytes).sum::<u64>();
@@ -207,7 +206,7 @@ fn copy_all(from: &Path, to: &Path) -> Result<(), OpenError> {
     }
     let name = |file: &Path| file.strip_prefix(from).expect("it was found below").to_owned();
     all.retain(|(file, _)| name(file) != Path::new("FORMAT"));
-    // Beside an operator's key alone, a new shop could be begun.
+    // The store's files come first: with an operator's key alone, a server would create a new store.
     all.sort_by_key(|(file, _)| !name(file).to_string_lossy().starts_with("journal"));
     for (file, _) in all {
         let mut source = File::open(&file).map_err(unusable(&file))?;
@@ -224,12 +223,12 @@ fn copy_all(from: &Path, to: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Removes all that is in a directory that was empty before.
+/// Removes everything from a directory that was empty before.
 fn clear(directory: &Path) {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name() != "lost+found") {
         if let Err(error) = files::remove(&entry.path()) {
-            tracing::warn!(file = %entry.path().display(), %error, "what was made could not be removed");
+            tracing::warn!(file = %entry.path().display(), %error, "an incomplete copy could not be removed");
         }
     }
 }
@@ -239,7 +238,6 @@ fn unusable(path: &Path) -> impl Fn(io::Error) -> OpenError {
     move |error| OpenError::Unusable { path: path.clone(), error }
 }
 
-/// A backup that a disk got in the way of.
 pub(super) fn failed(error: io::Error) -> BackUpError {
     BackUpError::Failed(error.to_string())
 }

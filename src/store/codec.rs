@@ -1,9 +1,9 @@
-//! Bytes on disk: the one place that knows bincode.
+//! Encoding of values on disk, with bincode.
 //!
-//! Everything written is a *frame*: the CRC-32 of the payload, then the payload, which is
-//! `enum Record { V1(…) }` in bincode. Versions are only ever appended, here and in every enum of the
-//! domain: bincode reads a variant that was inserted in the middle silently wrong. The checksum is
-//! verified before anything is decoded, lengths are limited, and no byte may be left over.
+//! Each value is a *frame*: the CRC-32 of the payload, then the payload, which is `enum Record { V1(…) }` in
+//! bincode. Variants are only appended, here and in every enum of the domain: bincode would read a variant
+//! that was inserted in the middle as another one, without an error. The checksum is verified before
+//! decoding, lengths are limited, and no byte may be left over.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -11,26 +11,26 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::StoreError;
 use crate::domain::Aggregate;
 
-/// The largest record that is written, in bytes.
+/// Maximal length of a payload, in bytes.
 const RECORD_MAX: usize = 64 * 1_024;
-/// How much memory reading one may take. bincode counts what a value takes unpacked; at worst, one byte
-/// of a record stands for the 16 of a `u128`: so whatever was written can be read.
+/// Maximal memory of a decoded value, in bytes. bincode counts the unpacked size: in the worst case, one byte
+/// of a payload is a `u128` of 16 bytes.
 const UNPACKED_MAX: usize = 16 * RECORD_MAX;
-/// How long most frames are at most, in bytes.
+/// Initial capacity of a frame, in bytes: enough for most.
 const FRAME_USUAL: usize = 256;
-/// The length of a checksum, in bytes.
+/// Length of a checksum, in bytes.
 const CRC_LEN: usize = 4;
 
 const CONFIG: Configuration<LittleEndian, Varint, Limit<UNPACKED_MAX>> =
     bincode::config::standard().with_limit::<UNPACKED_MAX>();
 
-/// What a frame holds. Append only.
+/// Payload of a frame. Append only.
 #[derive(Serialize, Deserialize)]
 enum Record<T> {
     V1(T),
 }
 
-/// A frame as it is written: most have room from the start.
+/// A frame that is being written.
 struct Frame(Vec<u8>);
 
 impl bincode::enc::write::Writer for &mut Frame {
@@ -40,10 +40,10 @@ impl bincode::enc::write::Writer for &mut Frame {
     }
 }
 
-/// Writes a value as a frame.
+/// Encodes a value as a frame.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] when it cannot be written, or is too large ever to be read.
+/// [`StoreError::Corrupt`], if it cannot be encoded, or is too large to be read again.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     let mut frame = Frame(Vec::with_capacity(FRAME_USUAL));
     frame.0.extend_from_slice(&[0; CRC_LEN]);
@@ -51,20 +51,20 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
         .map_err(|error| StoreError::Corrupt(format!("cannot be encoded: {error}")))?;
     let Frame(mut frame) = frame;
     if frame.len() - CRC_LEN > RECORD_MAX {
-        return Err(StoreError::Corrupt(format!("{} bytes are too many for a record", frame.len())));
+        return Err(StoreError::Corrupt(format!("{} bytes are too many for a frame", frame.len())));
     }
     let crc = crc32fast::hash(&frame[CRC_LEN..]);
     frame[..CRC_LEN].copy_from_slice(&crc.to_le_bytes());
     Ok(frame)
 }
 
-/// Whether a frame is as it was written, by its checksum.
+/// True if the checksum of a frame is right.
 #[must_use]
 pub fn is_whole(frame: &[u8]) -> bool {
     checked(frame).is_ok()
 }
 
-/// What a frame holds, if its checksum is right.
+/// The payload of a frame, if its checksum is right.
 fn checked(frame: &[u8]) -> Result<&[u8], StoreError> {
     let corrupt = |what: &str| StoreError::Corrupt(what.to_owned());
     let (crc, payload) = frame.split_first_chunk::<CRC_LEN>().ok_or_else(|| corrupt("too short"))?;
@@ -74,10 +74,10 @@ fn checked(frame: &[u8]) -> Result<&[u8], StoreError> {
     Ok(payload)
 }
 
-/// Reads a frame.
+/// Decodes a frame.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] when its checksum, its format or its length is wrong.
+/// [`StoreError::Corrupt`], if its checksum, its format or its length is wrong.
 pub fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, StoreError> {
     let corrupt = |what: &str| StoreError::Corrupt(what.to_owned());
     let payload = checked(frame)?;
@@ -90,7 +90,7 @@ pub fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, StoreError> {
     Ok(value)
 }
 
-/// Writes an aggregate's state.
+/// Encodes the state of an aggregate.
 ///
 /// # Errors
 /// As [`encode`].
@@ -98,7 +98,7 @@ pub fn encode_snapshot<A: Aggregate>(state: &A) -> Result<Vec<u8>, StoreError> {
     encode(state)
 }
 
-/// Reads an aggregate's state.
+/// Decodes the state of an aggregate.
 ///
 /// # Errors
 /// As [`decode`].
@@ -106,14 +106,14 @@ pub fn decode_snapshot<A: Aggregate>(frame: &[u8]) -> Result<A, StoreError> {
     decode(frame)
 }
 
-/// Appends a frame to `chunk`, behind its length.
+/// Appends the length of a frame (4 bytes, little-endian) and the frame to `chunk`.
 pub(super) fn append(chunk: &mut Vec<u8>, frame: &[u8]) {
     let len = u32::try_from(frame.len()).expect("frames are limited");
     chunk.extend_from_slice(&len.to_le_bytes());
     chunk.extend_from_slice(frame);
 }
 
-/// The frames of a chunk, one after the other.
+/// The frames of a chunk.
 pub(super) fn frames(mut chunk: &[u8]) -> impl Iterator<Item = Result<&[u8], StoreError>> {
     std::iter::from_fn(move || {
         if chunk.is_empty() {
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flipped_bit_anywhere_is_noticed() {
+    fn flipped_bits_are_detected() {
         let frame = encode(&("purifier".to_owned(), 29_900u64)).unwrap();
         for bit in 0..frame.len() * 8 {
             let mut flipped = frame.clone();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_left_over_are_noticed_even_with_a_right_checksum() {
+    fn leftover_bytes_are_an_error_despite_a_right_checksum() {
         let mut frame = encode(&7u64).unwrap();
         frame.push(0);
         let crc = crc32fast::hash(&frame[CRC_LEN..]);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_lies_is_an_error_and_no_allocation() {
+    fn a_false_length_is_an_error_and_no_allocation() {
         // V1, then a string that claims to be 2^62 bytes long.
         let payload = [&[0u8, 253][..], &(1u64 << 62).to_le_bytes()].concat();
         let frame = [&crc32fast::hash(&payload).to_le_bytes()[..], &payload].concat();
@@ -167,7 +167,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn frames_survive_a_chunk(values: Vec<Vec<u8>>) {
+        fn frames_of_a_chunk_are_read_as_they_were_appended(values: Vec<Vec<u8>>) {
             let mut chunk = Vec::new();
             for value in &values {
                 append(&mut chunk, &encode(value).unwrap());
@@ -177,7 +177,7 @@ mod tests {
         }
 
         #[test]
-        fn noise_is_never_a_panic(noise: Vec<u8>) {
+        fn random_bytes_are_never_a_panic(noise: Vec<u8>) {
             let _ = decode::<Vec<String>>(&noise);
             let _: Vec<_> = frames(&noise).collect();
         }

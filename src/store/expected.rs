@@ -1,5 +1,5 @@
-//! Panics that are expected: redb answers some damage of its file with one. It is caught, and becomes an
-//! error that says what the panic said; whoever logs panics can tell that one from a fault of ours.
+//! Expected panics: redb panics on some damage of its file. Such a panic is caught and becomes an error; a
+//! panic hook can tell it from a bug.
 
 use std::{
     any::Any,
@@ -11,14 +11,14 @@ thread_local! {
     static EXPECTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether a panic of this thread, now, is one that is caught and told as an error of the store: for a
-/// process's panic hook.
+/// True if a panic of this thread would be caught now and become an error of the store. For the panic hook of
+/// a process.
 #[must_use]
 pub fn panic_is_expected() -> bool {
     EXPECTED.get()
 }
 
-/// Expects panics until it is dropped.
+/// While it lives, panics of this thread are expected.
 struct Expecting {
     before: bool,
 }
@@ -29,15 +29,16 @@ impl Drop for Expecting {
     }
 }
 
-/// Does something that may panic, and answers what it answers, or the first line of what the panic said.
+/// Runs `work`; if it panics, returns the first line of the panic's message.
 pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let _expecting = Expecting { before: EXPECTED.replace(true) };
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| first_line(&*panic))
 }
 
 fn first_line(panic: &(dyn Any + Send)) -> String {
-    let words = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    words.and_then(|words| words.lines().next()).unwrap_or("it panicked").to_owned()
+    let message =
+        panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    message.and_then(|message| message.lines().next()).unwrap_or("it panicked").to_owned()
 }
 
 #[cfg(test)]
@@ -45,13 +46,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_expected_only_where_it_is_caught() {
+    fn panics_are_expected_only_while_they_are_caught() {
         assert!(!panic_is_expected());
         assert_eq!(caught(panic_is_expected), Ok(true));
         assert!(!panic_is_expected());
         let inner = || {
-            let said = caught(|| -> () { panic!("no page {}\nhere", 7) });
-            (said, panic_is_expected())
+            let message = caught(|| -> () { panic!("no page {}\nhere", 7) });
+            (message, panic_is_expected())
         };
         assert_eq!(caught(inner), Ok((Err("no page 7".to_owned()), true)));
         assert!(!panic_is_expected());

@@ -1,4 +1,4 @@
-//! Files of a data directory: how many bytes they have, and how they get onto the disk.
+//! Files of a data directory: their sizes, their syncs and their removal.
 
 use std::{
     fs::{self, File},
@@ -6,29 +6,41 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Every file below `directory`, with its length.
+/// Every file below `directory`, with its length in bytes.
 pub(super) fn files(directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
     let mut found = Vec::new();
+    each(directory, &mut |path, bytes| found.push((path, bytes)))?;
+    Ok(found)
+}
+
+/// Total length of all files below `directory`, in bytes.
+pub(super) fn size(directory: &Path) -> io::Result<u64> {
+    let mut total = 0;
+    each(directory, &mut |_, bytes| total += bytes)?;
+    Ok(total)
+}
+
+fn each(directory: &Path, found: &mut dyn FnMut(PathBuf, u64)) -> io::Result<()> {
     if !directory.exists() {
-        return Ok(found);
+        return Ok(());
     }
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            found.extend(files(&entry.path())?);
-        } else {
-            found.push((entry.path(), entry.metadata()?.len()));
+            each(&entry.path(), found)?;
+            continue;
+        }
+        match entry.metadata() {
+            Ok(file) => found(entry.path(), file.len()),
+            // A temporary file may be gone meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
-    Ok(found)
+    Ok(())
 }
 
-/// How many bytes the files below `directory` have.
-pub(super) fn size(directory: &Path) -> io::Result<u64> {
-    Ok(files(directory)?.iter().map(|(_, bytes)| bytes).sum())
-}
-
-/// Waits until a directory, and all that is in it, is on disk.
+/// Syncs a directory and everything below it.
 pub(super) fn sync_all(directory: &Path) -> io::Result<()> {
     for (file, _) in files(directory)? {
         File::open(&file)?.sync_all()?;
@@ -37,13 +49,12 @@ pub(super) fn sync_all(directory: &Path) -> io::Result<()> {
     sync(directory)
 }
 
-/// Waits until a directory itself is on disk: which names are in it.
+/// Syncs the names in a directory.
 pub(super) fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Waits until the directory that `directory` is in is on disk. A path such as `data` has nothing above it
-/// to name: that is the working directory.
+/// Syncs the parent of `directory`: for a path of one component, the working directory.
 pub(super) fn sync_above(directory: &Path) -> io::Result<()> {
     match directory.parent() {
         Some(above) if above.as_os_str().is_empty() => sync(Path::new(".")),
@@ -52,7 +63,7 @@ pub(super) fn sync_above(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a file, or a directory and what is in it, if it is there.
+/// Removes a file, or a directory with its contents, if it exists.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) } {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -60,9 +71,9 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes what was made of a copy that failed: it would only fill the disk.
+/// Removes an incomplete copy, or warns: it would only fill the disk.
 pub(super) fn discard(copy: &Path) {
     if let Err(error) = remove(copy) {
-        tracing::warn!(copy = %copy.display(), %error, "what was made of a copy could not be removed");
+        tracing::warn!(copy = %copy.display(), %error, "an incomplete copy could not be removed");
     }
 }

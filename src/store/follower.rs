@@ -1,4 +1,4 @@
-//! Whoever reads the journal as it grows: reactors, projections, and embedders.
+//! Reading the journal as it grows, for reactors, projections and embedders.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::domain::{Position, Recorded};
 ///     store::{Follower, StoreError, memory::MemoryJournal},
 /// };
 ///
-/// /// Tells every event, from the first one on, for as long as the journal is open.
-/// async fn tell(mut follower: Follower) -> Result<(), StoreError> {
+/// /// Prints every event, from the first one on, while the journal is open.
+/// async fn print(mut follower: Follower) -> Result<(), StoreError> {
 ///     loop {
 ///         for recorded in follower.next(64).await? {
 ///             println!("{} {}", recorded.position.0, recorded.event.name());
@@ -24,10 +24,10 @@ use crate::domain::{Position, Recorded};
 ///     }
 /// }
 ///
-/// // Whoever keeps the position of the last event goes on behind it after a restart.
+/// // After a restart, pass the position of the last event that was handled.
 /// let follower = Follower::new(MemoryJournal::new(), Position(0));
 /// assert_eq!(follower.position(), Position(0));
-/// # drop(tell(follower));
+/// # drop(print(follower));
 /// ```
 pub struct Follower {
     journal: Arc<dyn Journal>,
@@ -36,23 +36,23 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Follows `journal`, beginning with the first event after `after`.
+    /// Follows `journal` from the first event after `after` on.
     #[must_use]
     pub fn new(journal: Arc<dyn Journal>, after: Position) -> Self {
         let head = journal.head();
         Self { journal, head, after }
     }
 
-    /// The next events, at least one: waits until there are some. Cancel-safe.
+    /// Waits for the next events and returns at least one, at most `max`. Cancel-safe.
     ///
     /// # Errors
-    /// [`StoreError`]; the follower stays where it is and may be asked again.
+    /// [`StoreError`]; the follower keeps its position and may be used again.
     pub async fn next(&mut self, max: usize) -> Result<Vec<Arc<Recorded>>, StoreError> {
         let after = self.after;
         if self.head.wait_for(|head| *head > after).await.is_err() {
             return Err(StoreError::Unavailable("the journal is closed".to_owned()));
         }
-        // With a journal that answers at once, nobody else on this thread would get a turn.
+        // A journal in memory is always ready: without this, no other task on this thread would run.
         tokio::task::yield_now().await;
         let events = self.journal.read(after, max).await?;
         let missing = || StoreError::Corrupt(format!("there is no event after {}", after.0));
@@ -60,7 +60,7 @@ impl Follower {
         Ok(events)
     }
 
-    /// The position of the newest event handed out.
+    /// Position of the last event that was returned.
     #[must_use]
     pub const fn position(&self) -> Position {
         self.after

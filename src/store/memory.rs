@@ -1,8 +1,8 @@
-//! The journal in memory: for tests, simulation and trials. Fails on demand, and crashes on demand.
+//! A store in memory, for tests, simulation and demonstrations, with injected faults and crashes.
 //!
-//! It models two layers. What is acknowledged is durable; rows of views are volatile until the next
-//! commit or [`MemoryJournal::sync`]. Everything completes at once, on the caller's thread, so that a
-//! simulation stays deterministic.
+//! Acknowledged commits are durable; rows of views are volatile until the next commit or
+//! [`MemoryJournal::sync`]. Everything completes at once, on the caller's thread, so that a simulation is
+//! deterministic.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,25 +20,25 @@ use super::{
 };
 use crate::domain::{EntityId, EntityKind, Position, Recorded, RentalId, Version};
 
-/// What a failing commit does.
+/// Outcome of a failing commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Nothing is written: `Unavailable`.
+    /// Nothing is written; the error is `Unavailable`.
     Before,
-    /// It is written, but the caller is not told: `Unknown`.
+    /// The commit is written, but the error is `Unknown`.
     After,
-    /// Nothing is written, and the caller is not told: `Unknown`.
+    /// Nothing is written; the error is `Unknown`.
     Torn,
 }
 
-/// Which commits fail.
+/// An injected fault.
 #[derive(Clone, Copy, Debug)]
 pub struct FaultPlan {
-    /// The n-th one from now, 1 for the next.
+    /// Number of the commit that fails: 1 is the next one.
     pub nth: u64,
-    /// How.
+    /// Its outcome.
     pub failure: Failure,
-    /// Whether all later ones are refused too, until it is reopened.
+    /// True if all later commits are refused, too, until the store is reopened.
     pub for_ever: bool,
 }
 
@@ -55,13 +55,13 @@ struct Contents {
 struct State {
     now: Contents,
     durable_views: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Writes of `now.views` that are not in `durable_views` yet, batch by batch.
+    /// Batches of writes to `now.views` that are not in `durable_views` yet.
     volatile: Vec<Vec<ViewWrite>>,
     fault: Option<FaultPlan>,
     poisoned: Option<String>,
 }
 
-/// A journal in memory.
+/// A store in memory.
 pub struct MemoryJournal {
     state: Mutex<State>,
     head: watch::Sender<Position>,
@@ -74,29 +74,29 @@ impl Default for MemoryJournal {
 }
 
 impl MemoryJournal {
-    /// An empty journal.
+    /// An empty store.
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::new(Self::default())
     }
 
-    /// Makes commits fail from now on, as planned.
+    /// Injects a fault.
     pub fn plan(&self, fault: FaultPlan) {
         self.lock().fault = Some(fault);
     }
 
-    /// Makes rows of views durable.
+    /// Makes all rows of views durable.
     pub fn sync(&self) {
         self.lock().sync_views();
     }
 
-    /// What a process finds that starts after this one was killed: all that is durable, and no faults.
+    /// The store as a process finds it that starts after this one was killed: all that is durable, no faults.
     #[must_use]
     pub fn crash(&self) -> Arc<Self> {
         self.crash_keeping(0)
     }
 
-    /// Like [`Self::crash`], when so many of the volatile batches of rows had got to the disk: the oldest.
+    /// As [`Self::crash`], with the oldest `batches` volatile batches of rows on disk.
     #[must_use]
     pub fn crash_keeping(&self, batches: usize) -> Arc<Self> {
         let state = self.lock();
@@ -192,7 +192,7 @@ impl State {
         let (commit_id, events) = (commit.commit_id, commit.events.clone());
         self.now.commits.push(RecordedCommit { entity: commit.entity, commit_id, first, events });
         apply_vault(&mut self.now.vault, &commit.vault);
-        // A commit's sync takes along whatever was written before it.
+        // A commit's sync makes everything durable that was written before it.
         self.sync_views();
         Committed { position: last, version: Version(last.0) }
     }

@@ -1,33 +1,33 @@
-//! The journal: one append-only log of commits, and beside it a vault for personal data and views.
+//! The store: the journal, which is an append-only log of commits, and beside it the vault and views.
 //!
-//! A commit belongs to one entity and is all or nothing; `Ok` means it is on disk. Everything else in
-//! here is derived from the log or may be erased without harming it:
+//! A commit belongs to one entity and is all or nothing; `Ok` means that it is on disk.
 //!
 //! | part | holds | durable | derived |
 //! | --- | --- | --- | --- |
-//! | journal | commits: the truth | before `Ok` | no |
+//! | journal | commits | before `Ok` | no |
 //! | vault | personal data, sessions, secrets | before `Ok` | no, but erasable |
-//! | views | rows of projections, cursors | lazily, each batch whole | yes, from the journal |
+//! | views | rows of projections, cursors | later, each batch as a whole | from the journal |
 //!
-//! **Invariant:** only this module knows sled and redb; only it knows bytes on disk.
+//! **Invariant:** only this module knows sled and redb, and the bytes on disk.
 
 mod backend;
 mod backups;
+mod closable;
 pub mod codec;
 mod directory;
 mod expected;
 mod files;
 mod follower;
-mod held;
 pub mod images;
 pub mod memory;
-mod opening;
+mod open;
+mod open_error;
 mod pool;
 mod queue;
 mod record;
 pub mod redb;
-mod room;
 pub mod sled;
+mod space;
 mod status;
 mod survey;
 mod tail;
@@ -40,12 +40,13 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 pub use self::{
-    backend::{Backend, StoreOptions},
+    backend::Backend,
     backups::restore,
     directory::FORMAT,
     expected::panic_is_expected,
     follower::Follower,
-    opening::{Aside, Compacted, OpenError},
+    open::StoreOptions,
+    open_error::{Aside, Compacted, OpenError},
     survey::{Known, KnownEntity, RecordedCommit},
 };
 use crate::{
@@ -53,45 +54,44 @@ use crate::{
     telemetry::metrics::HistogramSnapshot,
 };
 
-/// Something under way in a store.
+/// A future of the store.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Names one commit for ever: the same id again is the same commit.
+/// Identity of a commit: a commit with the same id is the same commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CommitId(pub u128);
 
-/// Events of one entity to be recorded together.
+/// Events of one entity, recorded together or not at all.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    /// Whose.
+    /// The entity.
     pub entity: EntityId,
-    /// The version they were decided at.
+    /// Version of the entity that the events were decided at.
     pub expected: Version,
-    /// Names this commit.
+    /// Its id.
     pub commit_id: CommitId,
-    /// What happened; at least one, at most [`MAX_EVENTS`].
+    /// One to [`MAX_EVENTS`] events of the entity.
     pub events: Vec<NewEvent>,
-    /// The entity's state after `events`, as [`codec::encode_snapshot`] wrote it; at most
-    /// [`SNAPSHOT_BYTES_MAX`].
+    /// State of the entity after `events`, encoded by [`codec::encode_snapshot`]; at most
+    /// [`SNAPSHOT_BYTES_MAX`] bytes.
     pub snapshot: Arc<[u8]>,
-    /// Personal data that `events` refer to, durable no later than they are.
+    /// Personal data that `events` refer to: durable together with them.
     pub vault: Vec<VaultWrite>,
 }
 
-/// The most events one commit may hold.
+/// Maximal number of events of a commit.
 pub const MAX_EVENTS: usize = 256;
 
-/// The most bytes the events of one commit may take in the journal.
+/// Maximal length of a commit in the journal, in bytes.
 pub const COMMIT_BYTES_MAX: usize = 12 * 1_024;
 
-/// The most bytes a snapshot may have.
+/// Maximal length of a snapshot, in bytes.
 pub const SNAPSHOT_BYTES_MAX: usize = 24 * 1_024;
 
-/// The most bytes one value of the vault may have: any snapshot fits into one, with something to say of
-/// it, and sled's pages hold it (see `sled/format.rs`).
+/// Maximal length of a value of the vault, in bytes: a snapshot and some fields fit, and so does a page of
+/// sled (see `sled/format.rs`).
 pub const VAULT_BYTES_MAX: usize = SNAPSHOT_BYTES_MAX + 1_024;
 
-/// Refuses a commit that no backend takes.
 fn check(commit: &Commit) -> Result<(), CommitError> {
     let (events, snapshot) = (commit.events.len(), commit.snapshot.len());
     if !(1..=MAX_EVENTS).contains(&events) {
@@ -103,7 +103,6 @@ fn check(commit: &Commit) -> Result<(), CommitError> {
     check_vault(&commit.vault)
 }
 
-/// Refuses vault writes that no backend takes.
 fn check_vault(writes: &[VaultWrite]) -> Result<(), CommitError> {
     let too_large =
         writes.iter().find(|write| write.value.as_ref().is_some_and(|v| v.len() > VAULT_BYTES_MAX));
@@ -118,78 +117,77 @@ fn check_vault(writes: &[VaultWrite]) -> Result<(), CommitError> {
 /// A commit that is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// Where its last event stands.
+    /// Position of its last event.
     pub position: Position,
-    /// The entity's version from now on.
+    /// New version of the entity.
     pub version: Version,
 }
 
-/// Why a commit did not happen, or may not have.
+/// Error of a commit or of a vault write.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CommitError {
-    /// The entity has moved on: load it and decide again. Nothing was written.
+    /// The entity has another version: load it and decide again. Nothing was written.
     #[error("the entity is at version {}, not at the expected one", current.0)]
     Conflict {
-        /// Where it is now.
+        /// Current version of the entity.
         current: Version,
     },
-    /// No store takes this commit, now or later. Nothing was written.
+    /// The commit is invalid, for example too large. Nothing was written.
     #[error("the commit is refused: {0}")]
     Refused(String),
-    /// The store takes no commits. Nothing was written.
+    /// The store takes no commits now. Nothing was written.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// The commit may or may not be on disk: load, and compare [`Loaded::last_commit_id`].
-    #[error("whether the commit is on disk is unknown: {0}")]
+    /// The commit may or may not be on disk: load the entity, and compare [`Loaded::last_commit_id`].
+    #[error("the commit may or may not be on disk: {0}")]
     Unknown(String),
 }
 
-/// Why something could not be read.
+/// Error of a read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
-    /// The store answers nothing now.
+    /// The store cannot be read now.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// A record is damaged: its checksum, length or format is wrong.
+    /// The checksum, the length or the format of a record is wrong.
     #[error("a record is damaged: {0}")]
     Corrupt(String),
 }
 
-/// What a store has done since it was opened, and how much room there is. What a backend does not know is
-/// zero, or none.
+/// Metrics of a store since it was opened, and its disk space. Zero or none where a backend has no value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoreFigures {
-    /// Commits that are on disk.
+    /// Number of commits that were made durable.
     pub commits: u64,
-    /// How many commits were made durable together.
+    /// Commits per batch.
     pub batches: HistogramSnapshot,
-    /// How long making a batch durable took, in s.
+    /// Time to make a batch durable, in s.
     pub syncs: HistogramSnapshot,
-    /// How many bytes the store has on disk.
+    /// Size of the data directory, in bytes.
     pub bytes: Option<u64>,
-    /// How many bytes its disk has left.
+    /// Free space on its disk, in bytes.
     pub free_bytes: Option<u64>,
 }
 
-/// A backup that was made.
+/// A complete backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackedUp {
-    /// Where its newest event stands.
+    /// Position of its newest event.
     pub position: Position,
-    /// How many bytes it has.
+    /// Its size, in bytes.
     pub bytes: u64,
 }
 
-/// Why there is no backup. What was begun of it is removed.
+/// Error of a backup. An incomplete one is removed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BackUpError {
-    /// Not there, or not of this store. Nothing was written.
+    /// The directory or the store is unsuitable. Nothing was written.
     #[error("{0}")]
     Refused(String),
-    /// Another one is being made.
-    #[error("another backup is being made")]
+    /// Another backup is in progress.
+    #[error("another backup is in progress")]
     Running,
-    /// It could not be read, or not be written.
+    /// The store could not be read, or the backup not be written.
     #[error("the backup failed: {0}")]
     Failed(String),
 }
@@ -200,54 +198,53 @@ impl From<StoreError> for BackUpError {
     }
 }
 
-/// Faults on purpose, to see what keeps a shop going at work.
+/// An injected fault, for tests and demonstrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum FaultMode {
-    /// It panics.
+    /// Panics.
     Panic,
-    /// It stops.
+    /// Stops.
     Stop,
-    /// It makes no progress any more.
+    /// Makes no progress any more.
     Hang,
 }
 
-/// An entity as the journal knows it: a snapshot, if there is one, and the events since.
+/// An entity, loaded: a snapshot, if there is one, and the events since.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
-    /// The version after `tail`; 0 for an entity that does not exist.
+    /// Version after `tail`; 0 if the entity does not exist.
     pub version: Version,
-    /// The newest commit of this entity.
+    /// Id of the newest commit.
     pub last_commit_id: CommitId,
-    /// Its state at some earlier version, as a [`Commit::snapshot`] gave it.
+    /// State at this or an earlier version, from [`Commit::snapshot`].
     pub snapshot: Option<Arc<[u8]>>,
-    /// The events since the snapshot, oldest first.
+    /// Events since the snapshot, oldest first.
     pub tail: Vec<Arc<Recorded>>,
 }
 
-/// A record of the vault, put or (without a value) erased.
+/// A write to the vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultWrite {
-    /// Where, such as `customer/customer_…`.
+    /// Key, such as `person/customer_…`.
     pub key: String,
-    /// What; at most [`VAULT_BYTES_MAX`].
+    /// Value of at most [`VAULT_BYTES_MAX`] bytes; none to erase the record.
     pub value: Option<Vec<u8>>,
 }
 
-/// A record of the vault, and its key.
+/// Key and value of a record of the vault.
 pub type VaultRow = (String, Vec<u8>);
 
-/// A row of a view, put or (without a value) removed.
+/// A write to a view: key, and value, or none to remove the row.
 pub type ViewWrite = (Vec<u8>, Option<Vec<u8>>);
 
-/// A row of a view.
+/// Key and value of a row of a view.
 pub type ViewRow = (Vec<u8>, Vec<u8>);
 
-/// A key of a listing, and the row that it leads to, if there is one.
+/// A key of a listing, and the row that it refers to, if it exists.
 pub type ListedRow = (Vec<u8>, Option<Vec<u8>>);
 
-/// The journal and what stands beside it. Every backend passes the same conformance suite,
-/// `tests/journal/`.
+/// A store: journal, vault and views. Every backend passes the conformance suite `tests/journal/`.
 ///
 /// ```
 /// use saem::{
@@ -269,39 +266,38 @@ pub type ListedRow = (Vec<u8>, Option<Vec<u8>>);
 /// # }
 /// ```
 pub trait Journal: Send + Sync + 'static {
-    /// The entity's snapshot and the events since.
+    /// Loads an entity: its snapshot, and the events since.
     fn load(&self, entity: EntityId) -> Pending<Result<Loaded, StoreError>>;
 
-    /// Records `commit`, and answers once it is on disk. Commits are queued in the order of the calls,
-    /// not of the polls; dropping the future does not undo the commit. When the entity's newest commit
-    /// has the same id, this *is* that commit: the answer is the same, and nothing is written.
+    /// Records `commit`, and returns once it is on disk. Commits are queued in the order of the calls, not of
+    /// the polls; dropping the future does not undo the commit. If the newest commit of the entity has the
+    /// same id, nothing is written and the result of that commit is returned.
     fn commit(&self, commit: Commit) -> Pending<Result<Committed, CommitError>>;
 
-    /// Durable events after `after`, oldest first: at most about `max` (whole commits are not
-    /// promised), none when there are none yet.
+    /// Reads durable events after `after`, oldest first: about `max`. The last commit may be cut in two.
     fn read(&self, after: Position, max: usize) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>>;
 
-    /// Every event of one rental, over all contexts, oldest first.
+    /// Reads all events of a rental, of every context, oldest first.
     fn timeline(&self, rental: RentalId) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>>;
 
-    /// The position of the newest durable event, watched.
+    /// Watches the position of the newest durable event.
     fn head(&self) -> watch::Receiver<Position>;
 
-    /// Puts or erases records of the vault, all or none, and answers once that is on disk.
+    /// Puts or erases records of the vault, all or none, and returns once that is on disk.
     fn vault_write(&self, writes: Vec<VaultWrite>) -> Pending<Result<(), CommitError>>;
 
-    /// The records of the vault under these keys, in their order.
+    /// Reads records of the vault, in the order of the keys.
     fn vault_get_all(&self, keys: Vec<String>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>>;
 
-    /// A record of the vault.
+    /// Reads a record of the vault.
     fn vault_get(&self, key: String) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
         single(self.vault_get_all(vec![key]))
     }
 
-    /// All records of the vault whose key starts with `prefix`, by key.
+    /// Reads all records of the vault whose key starts with `prefix`, in the order of their keys.
     fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<VaultRow>, StoreError>>;
 
-    /// The first records of [`Self::vault_scan`], at most `limit`. A durable backend reads no others.
+    /// Reads the first records of [`Self::vault_scan`], at most `limit`. Durable backends read no others.
     fn vault_first(&self, prefix: String, limit: usize) -> Pending<Result<Vec<VaultRow>, StoreError>> {
         let all = self.vault_scan(prefix);
         Box::pin(async move {
@@ -311,23 +307,23 @@ pub trait Journal: Send + Sync + 'static {
         })
     }
 
-    /// At most `max` records of the vault behind the key `after`, by key.
+    /// Reads at most `max` records of the vault after the key `after`, in the order of their keys.
     fn vault_after(&self, after: Option<String>, max: usize) -> Pending<Result<Vec<VaultRow>, StoreError>>;
 
-    /// Puts or removes rows of views, all or none: visible at once, on disk some time later, and never
-    /// before the journal's events that were visible when this was called.
+    /// Puts or removes rows of views, all or none: visible at once, on disk later, and never before the
+    /// events that were visible when this was called.
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>>;
 
-    /// The rows of views under these keys, in their order. A durable backend goes to its readers once,
-    /// which costs more than what they do for one row.
+    /// Reads rows of views, in the order of the keys. A durable backend does so with one switch to a reader
+    /// thread, which costs more than reading a row.
     fn view_get_all(&self, keys: Vec<Vec<u8>>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>>;
 
-    /// A row of a view.
+    /// Reads a row of a view.
     fn view_get(&self, key: Vec<u8>) -> Pending<Result<Option<Vec<u8>>, StoreError>> {
         single(self.view_get_all(vec![key]))
     }
 
-    /// At most `limit` rows with `from <= key < to`, by key.
+    /// Reads at most `limit` rows with `from <= key < to`, in the order of their keys.
     fn view_scan(
         &self,
         from: Vec<u8>,
@@ -335,8 +331,8 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Pending<Result<Vec<ViewRow>, StoreError>>;
 
-    /// The keys of [`Self::view_scan`], each with the row under the key that `leads_to` makes of it. A
-    /// durable backend goes to its readers once for all of them.
+    /// Reads the keys of [`Self::view_scan`], each with the row under the key that `leads_to` makes of it. A
+    /// durable backend does so with one switch to a reader thread.
     fn view_list(
         &self,
         from: Vec<u8>,
@@ -345,51 +341,51 @@ pub trait Journal: Send + Sync + 'static {
         leads_to: fn(&[u8]) -> Vec<u8>,
     ) -> Pending<Result<Vec<ListedRow>, StoreError>>;
 
-    /// Durable commits whose first event stands after `after`, oldest first: about `max`, none at the end.
-    /// What is damaged is an error once nothing stands before it.
+    /// Reads durable commits whose first event is after `after`, oldest first: about `max`, none at the end.
+    /// A damaged commit ends the result; it is an error if it comes first.
     fn commits(&self, after: Position, max: usize) -> Pending<Result<Vec<RecordedCommit>, StoreError>>;
 
-    /// At most `max` of the entities behind `after`, in their order, each with what is known of it.
+    /// Reads at most `max` index entries of entities after `after`, in the order of entities.
     fn entities(&self, after: Option<EntityId>, max: usize) -> Pending<Result<Vec<KnownEntity>, StoreError>>;
 
-    /// Whether the store takes commits; the reason when it does not.
+    /// `Ok` if the store takes commits, or the reason why it does not.
     fn health(&self) -> Result<(), String>;
 
-    /// What was done so far, and how much room there is.
+    /// Metrics since the store was opened, and its disk space.
     fn figures(&self) -> Pending<Result<StoreFigures, StoreError>> {
         Box::pin(std::future::ready(Ok(StoreFigures::default())))
     }
 
-    /// Whether it takes no commits any more until it is opened anew.
+    /// True if the store takes no commits until it is reopened.
     fn is_poisoned(&self) -> bool {
         self.health().is_err()
     }
 
-    /// Grows, at least once a second, for as long as whoever writes gets on; none where nobody could hang.
+    /// A counter that grows at least once a second while the writer makes progress; none for a backend
+    /// without a writer thread.
     fn turns(&self) -> Option<u64> {
         None
     }
 
-    /// Makes whoever writes fail, to see what happens; answers whether there is anybody.
+    /// Injects a fault into the writer; returns false if there is none.
     fn sabotage(&self, _mode: FaultMode) -> bool {
         false
     }
 
-    /// Copies the store as of one moment, and the files `beside` that are there, to the directory `to`, while
-    /// commits go on. The directory is new or empty, and a data directory afterwards. Dropping the future
-    /// does not end it.
+    /// Copies the store as of one moment to the directory `to`, while commits go on, together with the files
+    /// and directories `beside` that exist. `to` must be new or empty, and is a data directory afterwards.
+    /// Dropping the future does not end the backup.
     fn back_up(&self, to: PathBuf, beside: Vec<PathBuf>) -> Pending<Result<BackedUp, BackUpError>>;
 
-    /// Takes no more commits, writes out what is pending, and lets go of the files.
+    /// Stops taking commits, writes what is pending, and closes the files.
     fn close(&self) -> Pending<()>;
 }
 
-/// What needs no waiting.
 fn at_once<T: Send + 'static>(value: T) -> Pending<T> {
     Box::pin(std::future::ready(value))
 }
 
-/// What was found under the only key that was asked for.
+/// The result for a single key.
 fn single(
     found: Pending<Result<Vec<Option<Vec<u8>>>, StoreError>>,
 ) -> Pending<Result<Option<Vec<u8>>, StoreError>> {

@@ -1,4 +1,4 @@
-//! A few threads that wait for the disk, so that no actor does.
+//! Threads that read from disk, so that actors do not block.
 
 use std::{
     collections::VecDeque,
@@ -10,17 +10,17 @@ use tokio::sync::oneshot;
 
 use super::{Pending, StoreError};
 
-/// How many threads read from disk.
+/// Number of threads.
 const READERS: usize = 2;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A few threads that wait for the disk, so that no actor does. They end with it.
+/// Threads that read from disk. They end when the pool is dropped and the queue is empty.
 pub(super) struct ReadPool {
     queue: Arc<Queue>,
 }
 
-/// What waits for a reader. A job wakes one at most, and none that is at work already.
+/// Jobs that wait for a thread.
 #[derive(Default)]
 struct Queue {
     waiting: Mutex<Waiting>,
@@ -43,7 +43,7 @@ impl Queue {
         self.more.notify_one();
     }
 
-    /// The next job; none once the pool is gone, and everything done.
+    /// The next job; none once the pool is dropped and the queue is empty.
     fn take(&self) -> Option<Job> {
         let mut waiting = self.lock();
         loop {
@@ -58,7 +58,6 @@ impl Queue {
     }
 }
 
-/// Starts a thread of the store's, under a name that tools show.
 pub(super) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().name(name.to_owned());
     thread.spawn(run).expect("the system has room for the store's few threads");
@@ -71,7 +70,7 @@ impl ReadPool {
             let queue = Arc::clone(&queue);
             start_thread("store-reader", move || {
                 while let Some(job) = queue.take() {
-                    // A job that panics drops its answer; the thread is for the next one.
+                    // A panic drops the job's reply; the thread goes on with the next job.
                     let _ = catch_unwind(AssertUnwindSafe(job));
                 }
             });
@@ -83,10 +82,10 @@ impl ReadPool {
         &self,
         job: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<Result<T, StoreError>> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, result) = oneshot::channel();
         self.queue.put(Box::new(move || drop(reply.send(job()))));
         Box::pin(
-            async move { answer.await.map_err(|_| StoreError::Unavailable("a reader failed".to_owned()))? },
+            async move { result.await.map_err(|_| StoreError::Unavailable("a reader failed".to_owned()))? },
         )
     }
 }

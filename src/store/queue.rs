@@ -1,4 +1,4 @@
-//! What waits for the writer, and how it gets there.
+//! Requests that wait for the writer.
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
@@ -6,10 +6,10 @@ use tokio::sync::oneshot;
 
 use super::{Commit, CommitError, Committed, FaultMode, Pending, VaultWrite, at_once, status::Status};
 
-/// Where the answer to a write goes.
+/// Sends the result of a write to its caller.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, CommitError>>;
 
-/// Something to write, or to do between two batches. `O` is what only one backend is asked for.
+/// A write, or something to do between two batches. `O` has the requests that only one backend knows.
 pub(super) enum Request<O> {
     Commit { commit: Box<Commit>, reply: Reply<Committed> },
     Vault { writes: Vec<VaultWrite>, reply: Reply<()> },
@@ -27,19 +27,19 @@ impl<O: Send + 'static> Queue<O> {
         Self(Mutex::new(Some(requests)))
     }
 
-    /// Puts a request into the queue; answers whether it is there.
+    /// Queues a request; returns false if the writer has ended.
     pub(super) fn request(&self, request: Request<O>) -> bool {
         let requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         requests.as_ref().is_some_and(|requests| requests.send(request).is_ok())
     }
 
-    /// Has the writer do something, and waits for its answer.
+    /// Queues a request and waits for its result.
     pub(super) fn written<T: Send + 'static>(
         &self,
         status: &Status,
         request: impl FnOnce(Reply<T>) -> Request<O>,
     ) -> Pending<Result<T, CommitError>> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, result) = oneshot::channel();
         if let Some(reason) = status.poisoned() {
             return at_once(Err(CommitError::Unavailable(reason)));
         }
@@ -47,7 +47,7 @@ impl<O: Send + 'static> Queue<O> {
             return at_once(Err(CommitError::Unavailable("the journal is closed".to_owned())));
         }
         Box::pin(async move {
-            answer.await.unwrap_or_else(|_| Err(CommitError::Unknown("the writer ended".to_owned())))
+            result.await.unwrap_or_else(|_| Err(CommitError::Unknown("the writer ended".to_owned())))
         })
     }
 
@@ -66,16 +66,15 @@ impl<O: Send + 'static> Queue<O> {
         }
     }
 
-    /// Takes nothing more, and waits until the writer has written out what is pending, and let go of the
-    /// files.
+    /// Closes the queue, and waits until the writer has written what is pending and closed the files.
     pub(super) fn close(&self, status: &Arc<Status>) -> Pending<()> {
         let requests = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (reply, closed) = oneshot::channel();
-        let asked = requests.is_some_and(|requests| requests.send(Request::Close { reply }).is_ok());
+        let queued = requests.is_some_and(|requests| requests.send(Request::Close { reply }).is_ok());
         let status = Arc::clone(status);
         Box::pin(async move {
-            if asked {
-                // A writer that ended by itself has nothing left to write.
+            if queued {
+                // An error says that the writer ended by itself: nothing is left to write.
                 let _ = closed.await;
             }
             status.poison("the journal is closed");

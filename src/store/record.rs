@@ -1,4 +1,4 @@
-//! What the backends write: a commit, and what is known of an entity.
+//! Records that all backends write: a commit, and the index entry of an entity.
 
 use std::sync::Arc;
 
@@ -11,7 +11,6 @@ use crate::domain::{
     rental::Rental,
 };
 
-/// A commit in the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CommitRecord {
     pub entity: EntityId,
@@ -19,24 +18,24 @@ pub(super) struct CommitRecord {
     pub events: Vec<NewEvent>,
 }
 
-/// The most bytes an [`IndexRecord`] may have: a larger value would not stay in sled's tree.
+/// Maximal length of an [`IndexRecord`], in bytes: sled would not keep a larger value in its tree.
 const INDEX_BYTES_MAX: usize = 27 * 1_024;
-/// In sled's tree, those of a rental, its payment and its delivery are one value: each has its part of that.
-/// A rental's holds the timeline of all three.
+/// In sled, the records of a rental, its payment and its delivery are one value, and each gets a share of its
+/// length. The rental's record has the timeline of all three.
 const RENTAL_BYTES_MAX: usize = 15 * 1_024;
 const PAYMENT_BYTES_MAX: usize = 8 * 1_024;
 const DELIVERY_BYTES_MAX: usize = 4 * 1_024;
 const _: () = assert!(RENTAL_BYTES_MAX + PAYMENT_BYTES_MAX + DELIVERY_BYTES_MAX <= INDEX_BYTES_MAX);
-/// How much of that a position takes at most, and all but the snapshot and the timeline: checksum and length,
-/// too.
+/// Maximal length of a position in a record, in bytes.
 const POSITION_BYTES: usize = 9;
+/// Maximal length of all but the snapshot and the timeline, with checksum and lengths, in bytes.
 const INDEX_OVERHEAD_BYTES: usize = 64;
 
 impl CommitRecord {
-    /// The record of a commit, and the record as a frame.
+    /// The record of a commit, and its frame.
     ///
     /// # Errors
-    /// [`CommitError::Refused`] when it is too large for any backend.
+    /// [`CommitError::Refused`], if it is too large.
     pub(super) fn of(commit: &Commit) -> Result<(Self, Vec<u8>), CommitError> {
         super::check(commit)?;
         let record =
@@ -48,10 +47,10 @@ impl CommitRecord {
         Ok((record, frame))
     }
 
-    /// The record in a frame whose first event stands at `first`.
+    /// Reads the record of the commit whose first event is at `first`.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and where: whoever is told has to know what comes to a halt there.
+    /// [`StoreError::Corrupt`], with that position: reactors and projections stop there.
     pub(super) fn read(first: Position, frame: Result<&[u8], StoreError>) -> Result<Self, StoreError> {
         frame.and_then(codec::decode).map_err(|error| match error {
             StoreError::Corrupt(what) => {
@@ -61,12 +60,12 @@ impl CommitRecord {
         })
     }
 
-    /// The position of the last event, when the first one stands at `first`.
+    /// Position of the last event, if the first one is at `first`.
     pub(super) const fn last(&self, first: Position) -> Position {
         Position(first.0 + self.events.len() as u64 - 1)
     }
 
-    /// The events with their places, when the first one stands at `first`.
+    /// The events with their positions, if the first one is at `first`.
     pub(super) fn recorded(self, first: Position) -> impl Iterator<Item = Arc<Recorded>> {
         let entity = self.entity;
         self.events.into_iter().zip(first.0..).map(move |(NewEvent { meta, event }, position)| {
@@ -74,7 +73,7 @@ impl CommitRecord {
         })
     }
 
-    /// Which rentals' timelines show which events of this commit.
+    /// The rentals whose timelines show events of this commit, with the positions of these.
     pub(super) fn timelines(&self, first: Position) -> impl Iterator<Item = (RentalId, Position)> {
         self.events.iter().zip(first.0..).filter_map(|(new, position)| {
             new.event.rental(self.entity).map(|rental| (rental, Position(position)))
@@ -82,19 +81,20 @@ impl CommitRecord {
     }
 }
 
-/// What is known of an entity: as of a version, without reading its events.
+/// Index entry of an entity: derived from its events, and read without them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct IndexRecord {
     pub version: Version,
     pub last_commit_id: u128,
-    /// Its state, as of `version`. Empty when it could not be made: the entity is damaged.
+    /// Its state at `version`. No valid frame if it could not be folded: the entity is damaged.
     pub snapshot: Vec<u8>,
-    /// For a rental: where all its events stand, over all contexts.
+    /// For a rental: positions of its events, of every context.
     pub timeline: Vec<Position>,
 }
 
 impl IndexRecord {
-    /// Refuses to grow beyond what can be stored of an entity of this kind.
+    /// Checks that the record can be stored with a snapshot of `snapshot` bytes and `more_positions` more
+    /// events in its timeline.
     ///
     /// # Errors
     /// [`CommitError::Refused`]
@@ -120,7 +120,6 @@ impl IndexRecord {
         )))
     }
 
-    /// What whoever loads the entity is told.
     pub(super) fn loaded(&self) -> Loaded {
         Loaded {
             version: self.version,
@@ -137,10 +136,10 @@ impl IndexRecord {
     }
 }
 
-/// The snapshot after `record`, made from the one before: for commits that a crash left without one.
+/// Folds the events of `record` into the snapshot before it.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] when the one before cannot be read.
+/// [`StoreError::Corrupt`], if the snapshot before it cannot be read.
 pub(super) fn fold_snapshot(before: &[u8], record: &CommitRecord) -> Result<Vec<u8>, StoreError> {
     match record.entity.kind {
         EntityKind::Rental => fold::<Rental>(before, record),
@@ -156,6 +155,9 @@ fn fold<A: Journaled>(before: &[u8], record: &CommitRecord) -> Result<Vec<u8>, S
     let state = if before.is_empty() { A::default() } else { codec::decode_snapshot::<A>(before)? };
     let folded = |state: A, new: &NewEvent| state.fold(&new.event, new.meta.at);
     let events: &[NewEvent] = &record.events;
-    debug_assert!(events.iter().all(|new| Event::kind(&new.event) == A::KIND), "a commit is one aggregate's");
+    debug_assert!(
+        events.iter().all(|new| Event::kind(&new.event) == A::KIND),
+        "a commit belongs to one aggregate"
+    );
     codec::encode_snapshot(&events.iter().fold(state, folded))
 }

@@ -1,4 +1,4 @@
-//! How a durable store fares: what whoever writes, reads and asks shares, whatever the backend.
+//! State of a durable store that its writer, its readers and its callers share.
 
 use std::{
     path::PathBuf,
@@ -11,39 +11,37 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{StoreFigures, files, room::Room, tail::Tail};
+use super::{StoreFigures, files, space::DiskSpace, tail::Tail};
 use crate::{
     domain::Position,
     telemetry::metrics::{Counter, Histogram},
 };
 
-/// How a store fares.
 pub(super) struct Status {
     pub directory: PathBuf,
-    pub room: Room,
+    pub space: DiskSpace,
     pub tail: Tail,
     pub head: watch::Sender<Position>,
-    pub done: Done,
+    pub metrics: WriterMetrics,
     poisoned: Mutex<Option<String>>,
-    /// How often the writer has looked for something to do.
+    /// Number of times that the writer has looked for requests.
     turns: AtomicU64,
 }
 
 impl Status {
-    /// That of a store which was just opened.
     pub(super) fn new(directory: PathBuf, min_free_bytes: u64, head: Position) -> Self {
         Self {
-            room: Room::new(directory.clone(), min_free_bytes),
+            space: DiskSpace::new(directory.clone(), min_free_bytes),
             directory,
             tail: Tail::after(head),
             head: watch::Sender::new(head),
-            done: Done::default(),
+            metrics: WriterMetrics::default(),
             poisoned: Mutex::default(),
             turns: AtomicU64::new(0),
         }
     }
 
-    /// Why nothing is written until the store is opened anew, if that is so.
+    /// Why the store takes no writes until it is reopened; none if it does.
     pub(super) fn poisoned(&self) -> Option<String> {
         self.poisoned.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -54,10 +52,9 @@ impl Status {
     }
 
     pub(super) fn health(&self) -> Result<(), String> {
-        self.poisoned().or_else(|| self.room.shortage()).map_or(Ok(()), Err)
+        self.poisoned().or_else(|| self.space.shortage()).map_or(Ok(()), Err)
     }
 
-    /// The writer looks for something to do.
     pub(super) fn turn(&self) {
         self.turns.fetch_add(1, Ordering::Relaxed);
     }
@@ -66,24 +63,24 @@ impl Status {
         self.turns.load(Ordering::Relaxed)
     }
 
-    /// What was done so far. Reads the disk.
+    /// Reads the size of the store from disk.
     pub(super) fn figures(&self) -> StoreFigures {
         StoreFigures {
             bytes: files::size(&self.directory).ok(),
-            free_bytes: self.room.free_bytes(),
-            ..self.done.so_far()
+            free_bytes: self.space.free_bytes(),
+            ..self.metrics.so_far()
         }
     }
 }
 
-/// What the writer has done.
-pub(super) struct Done {
+/// Metrics of the writer.
+pub(super) struct WriterMetrics {
     commits: Counter,
     batches: Histogram,
     syncs: Histogram,
 }
 
-impl Default for Done {
+impl Default for WriterMetrics {
     fn default() -> Self {
         Self {
             commits: Counter::default(),
@@ -93,12 +90,12 @@ impl Default for Done {
     }
 }
 
-impl Done {
-    /// So many commits are on disk, and that took so long.
-    pub(super) fn synced(&self, commits: u64, within: Duration) {
+impl WriterMetrics {
+    /// Records a batch that was made durable.
+    pub(super) fn synced(&self, commits: u64, took: Duration) {
         self.commits.add(commits);
         self.batches.observe(commits as f64);
-        self.syncs.observe_duration(within);
+        self.syncs.observe_duration(took);
     }
 
     fn so_far(&self) -> StoreFigures {

@@ -1,4 +1,4 @@
-//! All of a journal, piece by piece: what whoever verifies or exports it is told.
+//! Commits and index entries as verification and export read them.
 
 use super::{
     CommitId, StoreError,
@@ -9,53 +9,52 @@ use crate::domain::{EntityId, EntityKind, NewEvent, Position, Version};
 /// A commit as the journal holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedCommit {
-    /// Whose.
+    /// The entity.
     pub entity: EntityId,
-    /// Its name.
+    /// Its id.
     pub commit_id: CommitId,
-    /// Where its first event stands; the others follow without a gap.
+    /// Position of its first event; the others follow without a gap.
     pub first: Position,
-    /// What happened.
+    /// Its events.
     pub events: Vec<NewEvent>,
 }
 
 impl RecordedCommit {
-    /// What `record` says, which stands at `first`.
     pub(super) fn of(first: Position, record: CommitRecord) -> Self {
         let CommitRecord { entity, commit_id, events } = record;
         Self { entity, commit_id: CommitId(commit_id), first, events }
     }
 
-    /// Where its last event stands.
+    /// Position of its last event.
     #[must_use]
     pub const fn last(&self) -> Position {
         Position((self.first.0 + self.events.len() as u64).saturating_sub(1))
     }
 
-    /// The entity's snapshot after this commit, made from the one before it; that is empty for the first.
+    /// The entity's snapshot after this commit, folded from the one before it, which is empty for the first.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when the one before cannot be read.
+    /// [`StoreError::Corrupt`] if the snapshot before cannot be read.
     pub fn snapshot_after(&self, before: &[u8]) -> Result<Vec<u8>, StoreError> {
         let (entity, commit_id, events) = (self.entity, self.commit_id.0, self.events.clone());
         fold_snapshot(before, &CommitRecord { entity, commit_id, events })
     }
 }
 
-/// What a store knows of an entity without a look at its events. All of it follows from them.
+/// Index entry of an entity: derived from its events, and read without them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// Where its newest event stands; 0 if only others' events name it.
+    /// Position of its newest event; 0 for a rental that only events of other entities name.
     pub version: Version,
-    /// Its newest commit.
+    /// Id of its newest commit.
     pub last_commit_id: CommitId,
-    /// Its state, as [`super::Commit::snapshot`] gave it.
+    /// Its state, from [`super::Commit::snapshot`].
     pub snapshot: Vec<u8>,
-    /// For a rental: where all its events stand, over all contexts.
+    /// For a rental: positions of its events, of every context.
     pub timeline: Vec<Position>,
 }
 
-/// An entity, and what is known of it unless that is damaged.
+/// An entity and its index entry, unless that is damaged.
 pub type KnownEntity = (EntityId, Result<Known, StoreError>);
 
 impl From<IndexRecord> for Known {
@@ -65,12 +64,12 @@ impl From<IndexRecord> for Known {
     }
 }
 
-/// The entity that a key of an index is about: its kind, then its id.
+/// Reads a key of an index: kind and id of an entity.
 pub(super) fn entity_of(key: &[u8]) -> Result<EntityId, StoreError> {
     let entity = || {
         let (kind, id) = key.split_first()?;
         let kind = EntityKind::ALL.into_iter().find(|known| *known as u8 == *kind)?;
         Some(EntityId { kind, id: u128::from_be_bytes(id.try_into().ok()?) })
     };
-    entity().ok_or_else(|| StoreError::Corrupt("a key of the index".to_owned()))
+    entity().ok_or_else(|| StoreError::Corrupt("a key of the index is invalid".to_owned()))
 }

@@ -1,4 +1,4 @@
-//! The newest events, in memory: what followers and timelines ask for most.
+//! The newest events, in memory: most reads of followers and timelines are of these.
 
 use std::{
     collections::VecDeque,
@@ -7,16 +7,15 @@ use std::{
 
 use crate::domain::{Position, Recorded};
 
-/// How many events stay in memory.
+/// Number of events kept in memory.
 const TAIL_MAX: usize = 16 * 1_024;
 
-/// The newest events, in memory.
 pub(super) struct Tail {
     recent: RwLock<Recent>,
 }
 
 struct Recent {
-    /// The position of the newest event that is *not* in `events`, before them.
+    /// Position of the event before the oldest one in `events`.
     before: Position,
     events: VecDeque<Arc<Recorded>>,
 }
@@ -36,14 +35,14 @@ impl Tail {
         }
     }
 
-    /// Events after `after`, if memory reaches back that far.
+    /// Events after `after`; none if some of them are no longer in memory.
     pub(super) fn read(&self, after: Position, max: usize) -> Option<Vec<Arc<Recorded>>> {
         let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
         let skip = usize::try_from(after.0.checked_sub(recent.before.0)?).ok()?;
         Some(recent.events.iter().skip(skip).take(max).cloned().collect())
     }
 
-    /// The events at these positions, if memory has all of them.
+    /// The events at these positions; none unless all are in memory.
     pub(super) fn at(&self, positions: &[Position]) -> Option<Vec<Arc<Recorded>>> {
         let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
         let event = |position: &Position| {

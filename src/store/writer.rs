@@ -1,11 +1,11 @@
-//! The one thread that writes: takes what has queued, makes it durable as one batch, answers all.
+//! The writer thread: takes the queued requests, makes them durable as one batch, and replies to all.
 //!
 //! ```text
-//! take ─▶ check versions ─▶ make durable ─▶ show ─▶ answer
+//! take ─▶ check versions ─▶ make durable ─▶ show to readers ─▶ reply
 //! ```
 //!
-//! How a batch is made durable is each backend's: [`Engine`]. Whatever fails there poisons the store:
-//! nobody knows what is on disk, so nothing more is written until it is opened anew.
+//! Each backend makes a batch durable in its own way: [`Engine`]. A failure there poisons the store: it is
+//! unknown what is on disk, so nothing more is written until the store is reopened.
 
 use std::{
     collections::hash_map::Entry,
@@ -27,104 +27,102 @@ use super::{
 };
 use crate::domain::{EntityId, EntityKind, Position, Recorded, Version};
 
-/// How many requests become one batch.
+/// Maximal number of requests of a batch.
 const BATCH_MAX: usize = 1_024;
-/// With nothing to do for so long, the writer catches up on what was put off.
+/// Without a request for this long, the writer writes what was put off.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// What writes batches: a backend.
+/// The part of a backend that writes batches.
 pub(super) trait Engine: Send + 'static {
-    /// What only this backend is asked for.
+    /// Requests that only this backend knows.
     type Own: Send + 'static;
-    /// What of that goes into a batch.
+    /// What these requests add to a batch.
     type Staged: Default;
 
     fn status(&self) -> &Status;
 
-    /// What is on disk of an entity, or will be there if the last batch is.
+    /// The index record of an entity after the last batch.
     fn known(&mut self, entity: EntityId) -> Result<Option<IndexRecord>, StoreError>;
 
-    /// Does what only this backend is asked for, or stages it.
+    /// Performs a request of this backend, or adds it to the batch.
     fn stage(&mut self, batch: &mut Batch<Self::Staged>, own: Self::Own);
 
-    /// Makes a batch durable, and writes as much of what was put off as `pace` allows. Answers whether
-    /// there was anything to write.
+    /// Makes a batch durable, and writes as much of what was put off as `pace` allows. Returns false if there
+    /// was nothing to write.
     ///
     /// # Errors
-    /// [`StoreError`]: what is on disk now, nobody knows.
+    /// [`StoreError`]; then it is unknown what is on disk.
     fn write(&mut self, batch: &mut Batch<Self::Staged>, pace: Pace) -> Result<bool, StoreError>;
 
-    /// The batch that was written last is answered: time for what nobody waits for.
-    fn answered(&mut self) {}
+    /// Called after the replies to a batch, for work that no caller waits for.
+    fn replied(&mut self) {}
 
-    /// Makes the next batch fail, as a disk would.
+    /// Makes the next flush fail, as a failing disk would.
     fn fail_next_flush(&mut self);
 
-    /// Lets go of the files.
+    /// Closes the files.
     fn close(&mut self);
 }
 
-/// How much of what was put off is to be written.
+/// How much of what was put off is written with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// A little: others wait.
+    /// A little: callers wait.
     Busy,
-    /// What is due: nobody waits.
+    /// All that is due: no caller waits.
     Quiet,
     /// Everything: the store is being closed.
     Closing,
 }
 
-/// A batch on its way to the disk.
 #[derive(Default)]
 pub(super) struct Batch<S> {
-    /// The commits, each with the position of its first event, as frames.
+    /// Frames of the commits, each with the position of its first event.
     pub frames: Vec<(Position, Vec<u8>)>,
-    /// What goes into the vault, in this order.
+    /// Writes to the vault, in their order.
     pub vault: Vec<VaultWrite>,
-    /// What is known of each entity that was looked at, as the batch leaves it.
+    /// Index records of the entities that were looked up, as the batch leaves them.
     pub known: HashMap<EntityId, IndexRecord>,
-    /// What only this backend is asked for.
+    /// What the requests of this backend added.
     pub own: S,
-    /// What is answered once the batch is on disk, if it gets there.
-    pub answers: Vec<Answer>,
+    /// Replies to send after the batch.
+    pub completions: Vec<Completion>,
     events: Vec<Arc<Recorded>>,
 }
 
 impl<S> Batch<S> {
-    /// Whether there is nothing in it that whoever is answered asked to be written: some only wait for what
-    /// was queued before.
+    /// True without commits and vault writes. There may be completions all the same: an empty vault write
+    /// waits for earlier requests.
     pub(super) const fn writes_nothing(&self) -> bool {
         self.frames.is_empty() && self.vault.is_empty()
     }
 }
 
-/// What is answered once the batch is on disk, if it gets there.
-pub(super) enum Answer {
+/// A reply to send after a batch.
+pub(super) enum Completion {
     Commit(Reply<Committed>, Result<Committed, CommitError>),
     Vault(Reply<()>),
     View(Reply<()>),
 }
 
-/// The thread that writes, with what it writes with.
+/// State of the writer thread.
 pub(super) struct Writer<E: Engine> {
     engine: E,
     next: Position,
 }
 
 impl<E: Engine> Writer<E> {
-    /// Starts it. `status` is the engine's.
+    /// Starts the thread. `status` is the engine's.
     pub(super) fn start(engine: E, status: Arc<Status>) -> mpsc::Sender<Request<E::Own>> {
         let (requests, queue) = mpsc::channel();
         let next = Position(status.head.borrow().0 + 1);
         start_thread("store-writer", move || {
             let mut writer = Self { engine, next };
-            // Replies of requests that a panic drops tell their callers: unknown.
+            // A panic drops the replies of its batch: their callers get `Unknown`.
             let ended = std::panic::catch_unwind(AssertUnwindSafe(|| writer.run(&queue)));
             if ended.is_err() {
-                error!("the store's writer failed; it takes nothing more until it is opened anew");
+                error!("the store's writer failed; the store takes no writes until it is reopened");
             }
-            // Closed, or not: nobody writes any more.
             status.poison("the writer ended");
         });
         requests
@@ -141,17 +139,17 @@ impl<E: Engine> Writer<E> {
             let quiet = first.is_none();
             let more = std::iter::from_fn(|| queue.try_recv().ok());
             let requests: Vec<_> = first.into_iter().chain(more).take(BATCH_MAX).collect();
-            // After they were taken: whoever made room before asking is not told of what was.
-            self.engine.status().room.look();
+            // After the requests were taken: space that was freed before a request counts for it.
+            self.engine.status().space.look();
             let mut closing = None;
             let mut batch = Batch::default();
             for request in requests {
-                let Some(request) = self.with_room(request) else { continue };
+                let Some(request) = self.with_space(request) else { continue };
                 match request {
                     Request::Commit { commit, reply } => self.stage(&mut batch, &commit, reply),
                     Request::Vault { writes, reply } => {
                         batch.vault.extend(writes);
-                        batch.answers.push(Answer::Vault(reply));
+                        batch.completions.push(Completion::Vault(reply));
                     }
                     Request::Own(own) => self.engine.stage(&mut batch, own),
                     Request::FailNextFlush => self.engine.fail_next_flush(),
@@ -176,9 +174,9 @@ impl<E: Engine> Writer<E> {
         }
     }
 
-    /// The request, unless it is to write and the disk has no room: then it is answered.
-    fn with_room(&self, request: Request<E::Own>) -> Option<Request<E::Own>> {
-        let Some(shortage) = self.engine.status().room.shortage() else { return Some(request) };
+    /// Returns the request, or replies with an error if it would write and the disk has too little space.
+    fn with_space(&self, request: Request<E::Own>) -> Option<Request<E::Own>> {
+        let Some(shortage) = self.engine.status().space.shortage() else { return Some(request) };
         match request {
             Request::Commit { reply, .. } => drop(reply.send(Err(CommitError::Unavailable(shortage)))),
             Request::Vault { writes, reply } if !writes.is_empty() => {
@@ -189,13 +187,13 @@ impl<E: Engine> Writer<E> {
         None
     }
 
-    /// Checks a commit against what is known, this batch's earlier commits included.
+    /// Adds a commit to the batch, or its error.
     fn stage(&mut self, batch: &mut Batch<E::Staged>, commit: &Commit, reply: Reply<Committed>) {
         match self.decide(batch, commit) {
-            Ok(committed) => batch.answers.push(Answer::Commit(reply, Ok(committed))),
-            // What it conflicts with may be in this very batch: answered when that can be seen.
+            Ok(committed) => batch.completions.push(Completion::Commit(reply, Ok(committed))),
+            // It may conflict with a commit of this batch: the caller must be able to load that one.
             Err(error @ CommitError::Conflict { .. }) => {
-                batch.answers.push(Answer::Commit(reply, Err(error)))
+                batch.completions.push(Completion::Commit(reply, Err(error)))
             }
             Err(error) => drop(reply.send(Err(error))),
         }
@@ -211,7 +209,7 @@ impl<E: Engine> Writer<E> {
             return Err(CommitError::Conflict { current });
         }
         let (record, frame) = CommitRecord::of(commit)?;
-        // Nothing is staged before everything is known to fit.
+        // The batch changes only after every check.
         let timelines: Vec<_> = record.timelines(self.next).collect();
         let own = timelines.iter().filter(|(rental, _)| EntityId::from(*rental) == commit.entity).count();
         self.known(batch, commit.entity)?.check_room(commit.entity.kind, commit.snapshot.len(), own)?;
@@ -251,11 +249,11 @@ impl<E: Engine> Writer<E> {
         })
     }
 
-    /// Makes a batch durable, and answers. Answers whether there was anything to write.
+    /// Makes a batch durable, and replies. Returns false if there was nothing to write.
     fn write(&mut self, mut batch: Batch<E::Staged>, pace: Pace) -> bool {
         if let Some(reason) = self.engine.status().poisoned() {
-            let failed = |answer: Answer| answer.failed(CommitError::Unavailable(reason.clone()));
-            batch.answers.into_iter().for_each(failed);
+            let failed = |completion: Completion| completion.failed(CommitError::Unavailable(reason.clone()));
+            batch.completions.into_iter().for_each(failed);
             return false;
         }
         let written = self.engine.write(&mut batch, pace);
@@ -266,38 +264,39 @@ impl<E: Engine> Writer<E> {
                     status.tail.push(batch.events);
                     status.head.send_replace(Position(self.next.0 - 1));
                 }
-                batch.answers.into_iter().for_each(Answer::durable);
-                self.engine.answered();
+                batch.completions.into_iter().for_each(Completion::durable);
+                self.engine.replied();
                 written
             }
             Err(error) => {
-                error!(%error, "the store could not write; it takes nothing more until it is opened anew");
+                error!(%error, "the store could not write; it takes no writes until it is reopened");
                 status.poison(&error.to_string());
-                let unknown = |answer: Answer| answer.failed(CommitError::Unknown(error.to_string()));
-                batch.answers.into_iter().for_each(unknown);
+                let unknown =
+                    |completion: Completion| completion.failed(CommitError::Unknown(error.to_string()));
+                batch.completions.into_iter().for_each(unknown);
                 true
             }
         }
     }
 }
 
-/// Does nothing any more, but for being closed: the tests of hanging end, too.
+/// Ignores all requests until the store is closed, so that tests of a hanging writer end.
 fn hang<O>(queue: &mpsc::Receiver<Request<O>>) -> Option<oneshot::Sender<()>> {
     let mut unanswered = Vec::new();
     for request in queue {
         match request {
             Request::Close { reply } => return Some(reply),
-            // Dropped, it would be answered.
+            // Kept: dropping it would reply to it.
             request => unanswered.push(request),
         }
     }
     None
 }
 
-impl Answer {
+impl Completion {
     fn durable(self) {
         match self {
-            Self::Commit(reply, answer) => drop(reply.send(answer)),
+            Self::Commit(reply, result) => drop(reply.send(result)),
             Self::Vault(reply) | Self::View(reply) => drop(reply.send(Ok(()))),
         }
     }

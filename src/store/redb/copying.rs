@@ -1,8 +1,8 @@
-//! Copying stores: for a backup, and for compaction.
+//! Copies a store, for a backup and for compaction.
 //!
-//! Both write a new file with what can be read of an old one, read that back, and compare. So a copy has
-//! nothing of what was erased or overwritten: redb leaves that in its file until the page is used again, and
-//! its own compaction moves pages about within the same file.
+//! Both write the rows of the store to a new file, read that back, and compare. So the copy has no bytes of
+//! what was erased or overwritten: redb keeps those in its file until the page is used again, and its own
+//! compaction moves pages within the file.
 
 use std::{
     io,
@@ -14,36 +14,36 @@ use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageEr
 
 use super::{
     OpenError, RedbOptions, Shared,
-    format::{JOURNAL, NEW, ROWS, Rows, STORE, nonsense, open_db, opening, put_in_place, unavailable},
+    format::{JOURNAL, NEW, ROWS, Rows, STORE, open_db, opening, panicked, put_in_place, unavailable},
     reads,
-    writer::Moment,
+    writer::Snapshot,
 };
 use crate::store::{
     BackUpError, BackedUp, Backend, Compacted, StoreError,
-    backups::{self, Sum, Told, failed},
+    backups::{self, Checksum, CopyProgress, failed},
     directory,
     expected::caught,
     files,
 };
 
-/// How much redb may keep in memory of a copy, in bytes: it is written once, and read once.
+/// Size of redb's cache for the copy, in bytes: the copy is written once, and read once.
 const CACHE_BYTES: u64 = 16 * 1_024 * 1_024;
 
-/// The store as of `moment`, in the directory `to`: new, or empty.
+/// Copies the store as of a snapshot to the new or empty directory `to`.
 pub(super) fn back_up(
     shared: &Shared,
     to: &Path,
     beside: &[PathBuf],
-    moment: impl FnOnce() -> Result<Moment, StoreError>,
+    snapshot: impl FnOnce() -> Result<Snapshot, StoreError>,
 ) -> Result<BackedUp, BackUpError> {
     let _copying = match shared.copying.try_lock() {
         Ok(copying) => copying,
         Err(TryLockError::Poisoned(failed)) => failed.into_inner(),
         Err(TryLockError::WouldBlock) => return Err(BackUpError::Running),
     };
-    backups::made(&shared.status.directory, to, STORE, beside, || {
-        let Moment { store, lengths } = moment()?;
-        // A store that could not write may hold what nobody knows to be true.
+    backups::make(&shared.status.directory, to, STORE, beside, || {
+        let Snapshot { store, lengths } = snapshot()?;
+        // A poisoned store may hold writes of which it is unknown whether they are on disk.
         if let Some(reason) = shared.status.poisoned() {
             return Err(BackUpError::Failed(reason));
         }
@@ -58,8 +58,8 @@ pub(super) fn back_up(
     })
 }
 
-/// Compacts the store in `directory`, which nobody may have open. Until the copy takes its place, the store
-/// is as it was; what a crash leaves of a copy, the next opening or compaction removes.
+/// Compacts the closed store in `directory`. The store does not change until the copy replaces it; the next
+/// opening or compaction removes a copy that a crash left.
 pub(super) fn compact(directory: &Path, options: RedbOptions) -> Result<Compacted, OpenError> {
     let path = directory.display().to_string();
     let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
@@ -81,7 +81,6 @@ pub(super) fn compact(directory: &Path, options: RedbOptions) -> Result<Compacte
     Ok(Compacted { bytes_before, bytes_after })
 }
 
-/// An error of the disk that a copy is written to.
 fn unwritable(copy: &Path) -> impl Fn(io::Error) -> OpenError {
     let path = copy.parent().unwrap_or(copy).display().to_string();
     let name = copy.file_name().unwrap_or_default().display().to_string();
@@ -91,7 +90,7 @@ fn unwritable(copy: &Path) -> impl Fn(io::Error) -> OpenError {
     }
 }
 
-/// Copies all that is in the store in `directory` to a new file, and makes sure that it got there.
+/// Copies the store in `directory` to a new file, and compares them.
 fn copy(store: &ReadTransaction, directory: &Path, to: &Path) -> Result<(), OpenError> {
     let of_store = |error: StoreError| {
         let path = directory.display().to_string();
@@ -116,69 +115,69 @@ fn copy(store: &ReadTransaction, directory: &Path, to: &Path) -> Result<(), Open
         let copy = opened()?;
         let written = copy.begin_write().map_err(|error| of_copy(error.into()))?;
         let copied = caught(|| copy_tables(store, &written));
-        let sums = copied.unwrap_or_else(|panic| Err(Failed::Reading(StoreError::Corrupt(nonsense(&panic)))));
-        let sums = sums.map_err(|failed| match failed {
-            Failed::Reading(error) => of_store(error),
-            Failed::Writing(error) => of_copy(error),
+        let sums =
+            copied.unwrap_or_else(|panic| Err(CopyError::Reading(StoreError::Corrupt(panicked(&panic)))));
+        let sums = sums.map_err(|error| match error {
+            CopyError::Reading(error) => of_store(error),
+            CopyError::Writing(error) => of_copy(error),
         })?;
         written.commit().map_err(|error| of_copy(error.into()))?;
         sums
     };
-    // What counts is what is read back: that is what opening it will find.
+    // The copy is read back and compared.
     let copy = opened()?;
     let read = copy.begin_read().map_err(|error| of_copy(error.into()))?;
     if matches!(caught(|| sums_of(&read)), Ok(Ok(read)) if read == sums) {
         return Ok(());
     }
-    Err(unwritable(to)(io::Error::other("the copy does not read as it was written")))
+    Err(unwritable(to)(io::Error::other("the copy differs from what was written")))
 }
 
-/// What got in the way of a copy.
-enum Failed {
-    /// What it is made of cannot be read.
+enum CopyError {
+    /// The store cannot be read.
     Reading(StoreError),
-    /// It cannot be written.
+    /// The copy cannot be written.
     Writing(redb::Error),
 }
 
-fn unread(error: impl Into<redb::Error>) -> Failed {
-    Failed::Reading(unavailable(error))
+fn unread(error: impl Into<redb::Error>) -> CopyError {
+    CopyError::Reading(unavailable(error))
 }
 
-fn unwritten(error: impl Into<redb::Error>) -> Failed {
-    Failed::Writing(error.into())
+fn unwritten(error: impl Into<redb::Error>) -> CopyError {
+    CopyError::Writing(error.into())
 }
 
-/// Copies the rows of all tables, and answers what they are.
-fn copy_tables(store: &ReadTransaction, to: &WriteTransaction) -> Result<[Sum; 4], Failed> {
-    let mut told = Told::default();
+/// Copies the rows of all tables, and returns their checksums.
+fn copy_tables(store: &ReadTransaction, to: &WriteTransaction) -> Result<[Checksum; 4], CopyError> {
+    let mut progress = CopyProgress::default();
     let mut journal = to.open_table(JOURNAL).map_err(unwritten)?;
     let commits = commits(store, |first, frame| {
-        told.copied(1);
+        progress.add(1);
         journal.insert(first, frame).map(drop)
     })?;
     let [entities, vault, views] = ROWS.map(|table| {
         let mut copied = to.open_table(table).map_err(unwritten)?;
         rows(store, table, |key, value| {
-            told.copied(1);
+            progress.add(1);
             copied.insert(key, value).map(drop)
         })
     });
     Ok([commits, entities?, vault?, views?])
 }
 
-/// What is in all tables, in the order of [`copy_tables`].
-fn sums_of(store: &ReadTransaction) -> Result<[Sum; 4], Failed> {
+/// Checksums of all tables, in the order of [`copy_tables`].
+fn sums_of(store: &ReadTransaction) -> Result<[Checksum; 4], CopyError> {
     let [entities, vault, views] = ROWS.map(|table| rows(store, table, |_, _| Ok(())));
     Ok([commits(store, |_, _| Ok(()))?, entities?, vault?, views?])
 }
 
-/// Does something with each commit's frame, under the position of its first event, and answers what all are.
+/// Calls `each` with the frame of each commit and the position of its first event. Returns the checksum.
 fn commits(
     store: &ReadTransaction,
     mut each: impl FnMut(u64, &[u8]) -> Result<(), StorageError>,
-) -> Result<Sum, Failed> {
-    let mut sum = Sum::default();
+) -> Result<Checksum, CopyError> {
+    let mut sum = Checksum::default();
     for row in store.open_table(JOURNAL).map_err(unread)?.iter().map_err(unread)? {
         let (first, frame) = row.map_err(unread)?;
         sum.add(&first.value().to_be_bytes(), frame.value());
@@ -187,13 +186,13 @@ fn commits(
     Ok(sum)
 }
 
-/// Does something with each row of another table, and answers what all are.
+/// Calls `each` with the rows of another table. Returns the checksum.
 fn rows(
     store: &ReadTransaction,
     table: Rows<'_>,
     mut each: impl FnMut(&[u8], &[u8]) -> Result<(), StorageError>,
-) -> Result<Sum, Failed> {
-    let mut sum = Sum::default();
+) -> Result<Checksum, CopyError> {
+    let mut sum = Checksum::default();
     for row in store.open_table(table).map_err(unread)?.iter().map_err(unread)? {
         let (key, value) = row.map_err(unread)?;
         sum.add(key.value(), value.value());

@@ -1,8 +1,8 @@
-//! redb's file, and faults of the disk below it on purpose.
+//! redb's file, with injected faults of the disk.
 //!
-//! redb lets its file grow by doubling, and writes a page here and a page there. Where a file was never
-//! written, each sync has to wait for the file system, too, to find room and to note it: so what comes next
-//! is filled with zeros ahead, and most syncs wait for the pages only.
+//! redb grows its file by doubling, and writes single pages. In a part of the file that was never written,
+//! each sync also waits for the file system to allocate blocks: so the file is filled with zeros ahead of the
+//! last page, and most syncs wait for pages only.
 
 use std::{
     fs::File,
@@ -15,11 +15,11 @@ use std::{
 
 use redb::{DatabaseError, StorageBackend, backends::FileBackend};
 
-/// Which of redb's operations fail, as a disk would have them fail.
+/// Injected faults of the disk.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     fail_next_sync: AtomicBool,
-    /// So many more operations that change the file are done; the one after fails. 0 is no such plan.
+    /// Number of the operation from now that fails, among those that change the file; 0 for none.
     left: AtomicU64,
 }
 
@@ -28,27 +28,26 @@ impl Faults {
         self.fail_next_sync.store(true, Ordering::Relaxed);
     }
 
-    /// The n-th operation from now that changes the file fails, 1 for the next.
+    /// Makes the n-th operation from now that changes the file fail; 1 is the next one.
     pub(super) fn fail_operation(&self, nth: u64) {
         self.left.store(nth, Ordering::Relaxed);
     }
 
-    /// Fails, if this operation is to.
+    /// Counts an operation, and fails if it is to fail.
     fn strike(&self) -> io::Result<()> {
         let left = self.left.load(Ordering::Relaxed);
         self.left.store(left.saturating_sub(1), Ordering::Relaxed);
-        if left == 1 { Err(on_demand()) } else { Ok(()) }
+        if left == 1 { Err(injected()) } else { Ok(()) }
     }
 }
 
-fn on_demand() -> io::Error {
-    io::Error::other("the disk failed on demand")
+fn injected() -> io::Error {
+    io::Error::other("an injected fault of the disk")
 }
 
-/// How far ahead of the last page the file is filled, in bytes.
+/// Bytes that are filled ahead of the last page.
 const AHEAD: u64 = 1_024 * 1_024;
 
-/// redb's file.
 #[derive(Debug)]
 pub(super) struct Disk {
     file: FileBackend,
@@ -56,7 +55,7 @@ pub(super) struct Disk {
     extent: Mutex<Extent>,
 }
 
-/// How long the file is, and behind which byte nothing was ever written.
+/// Length of the file, and end of what was ever written to it.
 #[derive(Debug)]
 struct Extent {
     length: u64,
@@ -74,14 +73,14 @@ impl Disk {
         self.extent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fills the file ahead of what is written up to `end`.
+    /// Fills the file ahead of a write from `offset` to `end`.
     fn fill(&self, offset: u64, end: u64) -> io::Result<()> {
         let mut extent = self.extent();
         if end <= extent.filled {
             return Ok(());
         }
         let until = (end + AHEAD).min(extent.length);
-        // Far ahead, there is nothing to gain.
+        // A large gap is not filled.
         let from = if offset.saturating_sub(extent.filled) > AHEAD { end } else { extent.filled };
         if from < until {
             let zeros = vec![0; usize::try_from(until - from).map_err(io::Error::other)?];
@@ -112,14 +111,14 @@ impl StorageBackend for Disk {
     fn sync_data(&self) -> io::Result<()> {
         self.faults.strike()?;
         if self.faults.fail_next_sync.swap(false, Ordering::Relaxed) {
-            return Err(on_demand());
+            return Err(injected());
         }
         self.file.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.faults.strike().inspect_err(|_| {
-            // Some of it got there.
+            // A failing disk may write a part.
             let _ = self.file.write(offset, &data[..data.len() / 2]);
         })?;
         self.fill(offset, offset + data.len() as u64)?;
@@ -136,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_never_filled_over() {
+    fn zeros_never_overwrite_what_was_written() {
         let faults = Arc::<Faults>::default();
         let disk = Disk::new(tempfile::tempfile().unwrap(), Arc::clone(&faults)).unwrap();
         let mut model = vec![0; 6 * AHEAD as usize];
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_fails_once_and_where_it_is_told_to() {
+    fn an_injected_fault_fails_one_operation() {
         let faults = Arc::<Faults>::default();
         let disk = Disk::new(tempfile::tempfile().unwrap(), Arc::clone(&faults)).unwrap();
         faults.fail_operation(2);

@@ -1,4 +1,4 @@
-//! redb's part of the data directory: its file, its tables, and how it is begun.
+//! Layout of a store in redb: its file, its tables, and how they are created.
 
 use std::{
     fs::{File, OpenOptions},
@@ -15,21 +15,19 @@ use super::{
 };
 use crate::{
     domain::EntityId,
-    store::{Backend, StoreError, directory, expected::caught, files, held::Held},
+    store::{Backend, StoreError, closable::Closable, directory, expected::caught, files},
 };
 
-/// redb's file, in the data directory.
+/// Name of redb's file, in the data directory.
 pub(super) const STORE: &str = "journal.redb";
-/// What is to become that file.
+/// Name of a new file until it is complete.
 pub(super) const NEW: &str = "journal.redb.new";
 
-/// The commits: each under the position of its first event.
+/// Commits; the key is the position of the first event.
 pub(super) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
-/// What is known of each entity.
+/// Index records.
 pub(super) const ENTITIES: Rows<'_> = TableDefinition::new("entities");
-/// The vault.
 pub(super) const VAULT: Rows<'_> = TableDefinition::new("vault");
-/// Rows of views.
 pub(super) const VIEWS: Rows<'_> = TableDefinition::new("views");
 
 /// A table whose keys are bytes.
@@ -38,19 +36,17 @@ pub(super) type Rows<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 /// The tables whose keys are bytes.
 pub(super) const ROWS: [Rows<'_>; 3] = [ENTITIES, VAULT, VIEWS];
 
-/// redb, opened. Dropping it lets go of the directory's lock.
+/// An open store, with the lock of its data directory.
 pub(super) struct Opened {
     pub db: Database,
     pub faults: Arc<Faults>,
-    /// Keeps others from opening or compacting the store.
     _lock: File,
 }
 
-/// redb's files.
-pub(super) type Files = Held<Opened>;
+pub(super) type Files = Closable<Opened>;
 
 impl Opened {
-    /// The store as of now, until it is dropped.
+    /// A snapshot of the store.
     pub(super) fn snapshot(&self) -> Result<ReadTransaction, StoreError> {
         self.db.begin_read().map_err(unavailable)
     }
@@ -58,7 +54,7 @@ impl Opened {
 
 pub(super) fn unavailable(error: impl Into<redb::Error>) -> StoreError {
     match error.into() {
-        // A table of ours is there, and is what it is, unless the file is damaged.
+        // Every table exists with its types, unless the file is damaged.
         error @ (redb::Error::Corrupted(_)
         | redb::Error::TableDoesNotExist(_)
         | redb::Error::TableTypeMismatch { .. }
@@ -80,7 +76,7 @@ pub(super) fn open(directory: &Path, options: RedbOptions) -> Result<Opened, Ope
     }
     files::remove(&new).map_err(unusable)?;
     if !store.exists() {
-        // redb cannot open a file that it was killed over making: so one gets its name when it is whole.
+        // redb cannot open a file that a crash left half created: it gets its name when it is complete.
         drop(open_db(&new, options.cache_bytes, Arc::default())?);
         put_in_place(directory).map_err(unusable)?;
     }
@@ -93,7 +89,7 @@ pub(super) fn open(directory: &Path, options: RedbOptions) -> Result<Opened, Ope
     Ok(Opened { db, faults, _lock: lock })
 }
 
-/// Has a new file take the place of the store's, or become it: whole, or not at all.
+/// Gives a complete new file the name of the store's file, and replaces that.
 pub(super) fn put_in_place(directory: &Path) -> io::Result<()> {
     let new = directory.join(NEW);
     File::open(&new)?.sync_all()?;
@@ -101,9 +97,9 @@ pub(super) fn put_in_place(directory: &Path) -> io::Result<()> {
     files::sync(directory)
 }
 
-/// Opens a file of redb's, or makes one, with all of its tables.
+/// Opens a file, or creates one with all tables.
 pub(super) fn open_db(store: &Path, cache_bytes: u64, faults: Arc<Faults>) -> Result<Database, OpenError> {
-    // What is said names the directory, as the settings do.
+    // Errors name the directory, as the settings do.
     let path = store.parent().unwrap_or(store).display().to_string();
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(store);
     let file = file.map_err(|error| OpenError::Unusable { path: path.clone(), error })?;
@@ -114,21 +110,21 @@ pub(super) fn open_db(store: &Path, cache_bytes: u64, faults: Arc<Faults>) -> Re
         make_tables(&db)?;
         Ok(db)
     };
-    // A file that is shorter than its header says, and more of the kind.
+    // redb panics on some damage, such as a file that is shorter than its header says.
     match caught(opened) {
         Ok(opened) => opened.map_err(|error| opening(path, error)),
-        Err(panic) => Err(OpenError::Damaged { path, error: nonsense(&panic) }),
+        Err(panic) => Err(OpenError::Damaged { path, error: panicked(&panic) }),
     }
 }
 
-/// What is said of damage that redb answers with a panic.
-pub(super) fn nonsense(panic: &str) -> String {
-    format!("redb cannot make sense of it ({panic})")
+/// Error text for a panic of redb.
+pub(super) fn panicked(panic: &str) -> String {
+    format!("redb panicked ({panic})")
 }
 
-/// Reads a file that was opened: much of its damage is met only now.
-pub(super) fn reading<T>(read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    caught(read).unwrap_or_else(|panic| Err(StoreError::Corrupt(nonsense(&panic))))
+/// Runs a read, and turns a panic of redb into an error: opening a file does not find all damage.
+pub(super) fn catching<T>(read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    caught(read).unwrap_or_else(|panic| Err(StoreError::Corrupt(panicked(&panic))))
 }
 
 fn make_tables(db: &Database) -> Result<(), redb::Error> {
@@ -152,12 +148,12 @@ pub(super) fn opening(path: String, error: redb::Error) -> OpenError {
         {
             OpenError::Unusable { path, error }
         }
-        // So it calls a file that is not its own, and one that is cut off, too.
+        // Also for a file that is cut off, or not redb's.
         error => OpenError::Damaged { path, error: error.to_string() },
     }
 }
 
-/// The key of what is known of an entity.
+/// Key of an index record: kind and id of the entity.
 pub(super) fn entity_key(entity: EntityId) -> [u8; 17] {
     let mut key = [entity.kind as u8; 17];
     key[1..].copy_from_slice(&entity.id.to_be_bytes());

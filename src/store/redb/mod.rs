@@ -1,20 +1,20 @@
-//! The journal in redb: beside sled, and behind the same promises.
+//! The store in redb: an alternative to sled with the same guarantees.
 //!
-//! One file, `journal.redb`, with four tables; one transaction writes to all of them:
+//! One file, `journal.redb`, has four tables; one transaction writes to all of them:
 //!
 //! | table | key | value |
 //! | --- | --- | --- |
 //! | `journal` | position of its first event | a commit, as a frame |
-//! | `entities` | entity | what is known of it: version, snapshot, timeline |
+//! | `entities` | entity | its index record: version, snapshot, timeline |
 //! | `vault` | key | the vault |
 //! | `views` | key | rows of views |
 //!
-//! Each value stands behind a seal (`sealing`): redb itself checks few of the bytes that it reads.
+//! Each value comes after a seal (`sealing`), since redb itself checks few of the bytes that it reads.
 //!
-//! One thread writes: it takes what has queued, writes it in one transaction, commits that, which waits for
-//! the disk, and answers all (see `super::writer`). redb never overwrites a page that can be reached: after
-//! a crash, the newest commit whose checksums are right counts. So nothing is written behind, and nothing is
-//! folded at start-up. A few threads read what is not in memory, each time of one moment.
+//! One thread writes: it takes the queued requests, writes them in one transaction, commits it, which waits
+//! for the disk, and replies (see `super::writer`). redb never overwrites a page that can be reached: after a
+//! crash, the newest commit with right checksums counts. So nothing is written behind, and start-up folds
+//! nothing. A few threads read, each call from one snapshot.
 
 mod copying;
 mod disk;
@@ -33,7 +33,7 @@ use tokio::sync::watch;
 
 use self::{
     format::{Files, VAULT, VIEWS},
-    writer::{Moment, Own, RedbEngine},
+    writer::{Own, RedbEngine, Snapshot},
 };
 use super::{
     BackUpError, BackedUp, Commit, CommitError, Committed, Compacted, FaultMode, Journal, KnownEntity,
@@ -47,12 +47,12 @@ use super::{
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId};
 
-/// How a store is opened.
+/// Options of a store in redb.
 #[derive(Clone, Copy, Debug)]
 pub struct RedbOptions {
-    /// How much redb may keep in memory, in bytes.
+    /// Size of redb's cache, in bytes.
     pub cache_bytes: u64,
-    /// With fewer bytes left on its disk, it takes no commits.
+    /// With less free space than this on its disk, the store takes no commits.
     pub min_free_bytes: u64,
 }
 
@@ -62,29 +62,29 @@ impl Default for RedbOptions {
     }
 }
 
-/// A journal in redb.
+/// A store in redb.
 pub struct RedbJournal {
     shared: Arc<Shared>,
     queue: Queue<Own>,
     pool: ReadPool,
 }
 
-/// What the writer, the readers and the front share.
+/// State that the writer and the readers share.
 struct Shared {
     status: Arc<Status>,
     files: Files,
-    /// Whoever makes a backup has it.
+    /// Held while a backup is made.
     copying: Mutex<()>,
 }
 
 impl RedbJournal {
-    /// Opens the store in `directory`, or begins one.
+    /// Opens the store in `directory`, or creates one.
     ///
     /// # Errors
-    /// [`OpenError`], one clear line each.
+    /// [`OpenError`].
     pub fn open(directory: &Path, options: RedbOptions) -> Result<Arc<Self>, OpenError> {
         let files = Files::new(format::open(directory, options)?);
-        let head = format::reading(|| files.with(|opened| reads::last(&opened.snapshot()?)));
+        let head = format::catching(|| files.with(|opened| reads::last(&opened.snapshot()?)));
         let head = head.map_err(|error| OpenError::Damaged {
             path: directory.display().to_string(),
             error: error.to_string(),
@@ -95,8 +95,8 @@ impl RedbJournal {
         Ok(Arc::new(Self { shared, queue, pool: ReadPool::start() }))
     }
 
-    /// Writes the store in `directory`, which nobody may have open, anew: what was erased is gone then.
-    /// A crash at any point leaves what was there, or what was written anew.
+    /// Rewrites the closed store in `directory`, so that its file no longer holds what was erased. After a
+    /// crash at any point there is the old store or the new one.
     ///
     /// # Errors
     /// [`OpenError`]; then nothing has changed.
@@ -104,42 +104,42 @@ impl RedbJournal {
         copying::compact(directory, options)
     }
 
-    /// Makes the next flush fail, as a disk would.
+    /// Makes the next flush fail, as a failing disk would.
     #[doc(hidden)]
     pub fn fail_next_flush(&self) {
         self.queue.request(Request::FailNextFlush);
     }
 
-    /// Makes the n-th operation from now that changes the file fail, 1 for the next.
+    /// Makes the n-th operation from now that changes the file fail; 1 is the next one.
     #[doc(hidden)]
     pub fn fail_operation(&self, nth: u64) {
-        // Closed, it does none.
+        // A closed store has no operations.
         let _ = self.shared.files.with(|opened| {
             opened.faults.fail_operation(nth);
             Ok(())
         });
     }
 
-    /// Changes how many bytes its disk must have left.
+    /// Changes [`RedbOptions::min_free_bytes`].
     #[doc(hidden)]
     pub fn require_free(&self, bytes: u64) {
-        self.shared.status.room.require(bytes);
+        self.shared.status.space.require(bytes);
     }
 
-    /// Reads the store as it is now, on a thread that may wait for the disk.
-    fn reading<T: Send + 'static>(
+    /// Runs `read` with a snapshot of the store, on a reader thread.
+    fn read_with<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Shared, &redb::ReadTransaction) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<Result<T, StoreError>> {
         let shared = Arc::clone(&self.shared);
         self.pool
-            .run(move || format::reading(|| shared.files.with(|opened| read(&shared, &opened.snapshot()?))))
+            .run(move || format::catching(|| shared.files.with(|opened| read(&shared, &opened.snapshot()?))))
     }
 }
 
 impl Journal for RedbJournal {
     fn load(&self, entity: EntityId) -> Pending<Result<Loaded, StoreError>> {
-        self.reading(move |_, store| {
+        self.read_with(move |_, store| {
             Ok(reads::known(store, entity)?.as_ref().map_or_else(Loaded::default, IndexRecord::loaded))
         })
     }
@@ -153,11 +153,11 @@ impl Journal for RedbJournal {
             return at_once(Ok(events));
         }
         let head = *self.shared.status.head.borrow();
-        self.reading(move |_, store| reads::events(store, after, head, max))
+        self.read_with(move |_, store| reads::events(store, after, head, max))
     }
 
     fn timeline(&self, rental: RentalId) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
-        self.reading(move |shared, store| {
+        self.read_with(move |shared, store| {
             let known = reads::known(store, rental.into())?.unwrap_or_default();
             match shared.status.tail.at(&known.timeline) {
                 Some(events) => Ok(events),
@@ -175,7 +175,7 @@ impl Journal for RedbJournal {
     }
 
     fn vault_get_all(&self, keys: Vec<String>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
-        self.reading(move |_, store| reads::values(store, VAULT, keys))
+        self.read_with(move |_, store| reads::values(store, VAULT, keys))
     }
 
     fn vault_scan(&self, prefix: String) -> Pending<Result<Vec<VaultRow>, StoreError>> {
@@ -183,11 +183,11 @@ impl Journal for RedbJournal {
     }
 
     fn vault_first(&self, prefix: String, limit: usize) -> Pending<Result<Vec<VaultRow>, StoreError>> {
-        self.reading(move |_, store| reads::vault(store, &prefix, limit))
+        self.read_with(move |_, store| reads::vault(store, &prefix, limit))
     }
 
     fn vault_after(&self, after: Option<String>, max: usize) -> Pending<Result<Vec<VaultRow>, StoreError>> {
-        self.reading(move |_, store| surveying::vault_after(store, after.as_deref(), max))
+        self.read_with(move |_, store| surveying::vault_after(store, after.as_deref(), max))
     }
 
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
@@ -204,7 +204,7 @@ impl Journal for RedbJournal {
     }
 
     fn view_get_all(&self, keys: Vec<Vec<u8>>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
-        self.reading(move |_, store| reads::values(store, VIEWS, keys))
+        self.read_with(move |_, store| reads::values(store, VIEWS, keys))
     }
 
     fn view_scan(
@@ -216,7 +216,7 @@ impl Journal for RedbJournal {
         if from >= to {
             return at_once(Ok(Vec::new()));
         }
-        self.reading(move |_, store| reads::views(store, &from, &to, limit))
+        self.read_with(move |_, store| reads::views(store, &from, &to, limit))
     }
 
     fn view_list(
@@ -229,16 +229,16 @@ impl Journal for RedbJournal {
         if from >= to {
             return at_once(Ok(Vec::new()));
         }
-        self.reading(move |_, store| reads::listed(store, (&from, &to), limit, leads_to))
+        self.read_with(move |_, store| reads::listed(store, (&from, &to), limit, leads_to))
     }
 
     fn commits(&self, after: Position, max: usize) -> Pending<Result<Vec<RecordedCommit>, StoreError>> {
         let head = *self.shared.status.head.borrow();
-        self.reading(move |_, store| surveying::commits(store, after, head, max))
+        self.read_with(move |_, store| surveying::commits(store, after, head, max))
     }
 
     fn entities(&self, after: Option<EntityId>, max: usize) -> Pending<Result<Vec<KnownEntity>, StoreError>> {
-        self.reading(move |_, store| surveying::entities(store, after, max))
+        self.read_with(move |_, store| surveying::entities(store, after, max))
     }
 
     fn health(&self) -> Result<(), String> {
@@ -263,14 +263,14 @@ impl Journal for RedbJournal {
     }
 
     fn back_up(&self, to: PathBuf, beside: Vec<PathBuf>) -> Pending<Result<BackedUp, BackUpError>> {
-        let (asked, told) = mpsc::channel();
-        self.queue.request(Request::Own(Own::Moment { beside: beside.clone(), reply: asked }));
-        let moment = move || -> Result<Moment, StoreError> {
+        let (reply, taken) = mpsc::channel();
+        self.queue.request(Request::Own(Own::Snapshot { beside: beside.clone(), reply }));
+        let snapshot = move || -> Result<Snapshot, StoreError> {
             let ended = || StoreError::Unavailable("the writer ended".to_owned());
-            told.recv().map_err(|_| ended())?
+            taken.recv().map_err(|_| ended())?
         };
         let shared = Arc::clone(&self.shared);
-        backups::apart(move || copying::back_up(&shared, &to, &beside, moment))
+        backups::on_own_thread(move || copying::back_up(&shared, &to, &beside, snapshot))
     }
 
     fn close(&self) -> Pending<()> {

@@ -1,4 +1,4 @@
-//! Reading what is on disk, each time of one moment: a transaction that only reads sees no later write.
+//! Reads from a snapshot of the store.
 
 use std::{ops::Bound, sync::Arc};
 
@@ -6,7 +6,7 @@ use redb::{ReadTransaction, TableHandle as _};
 
 use super::{
     format::{ENTITIES, JOURNAL, Rows, VAULT, VIEWS, entity_key, unavailable},
-    sealing::{Row, Table, unseal},
+    sealing::{SealedRow, Table, unseal},
 };
 use crate::{
     domain::{EntityId, Position, Recorded},
@@ -16,8 +16,8 @@ use crate::{
     },
 };
 
-/// The commits from the one that holds `position` on, each with the position of its first event. One that
-/// does not follow upon the one before is an error.
+/// The commits from the one that contains `position` on, each with the position of its first event. A gap
+/// between two commits is an error.
 pub(super) fn commits_from(
     store: &ReadTransaction,
     position: Position,
@@ -40,7 +40,7 @@ pub(super) fn commits_from(
     }))
 }
 
-/// Durable events after `after`, up to `head`: whole commits, until there are `max`.
+/// Events after `after`, up to `head`, at most `max`.
 pub(super) fn events(
     store: &ReadTransaction,
     after: Position,
@@ -53,7 +53,7 @@ pub(super) fn events(
     }
     for commit in commits_from(store, Position(after.0 + 1))? {
         let (first, record) = commit?;
-        // What can be read may not have been shown yet: the head tells.
+        // Later commits may not have been shown yet.
         if found.len() >= max || first > head {
             break;
         }
@@ -63,7 +63,7 @@ pub(super) fn events(
     Ok(found)
 }
 
-/// The events at these positions, which rise.
+/// The events at these positions, which must be ascending.
 pub(super) fn at(store: &ReadTransaction, positions: &[Position]) -> Result<Vec<Arc<Recorded>>, StoreError> {
     let mut found = Vec::with_capacity(positions.len());
     let mut commit: Vec<Arc<Recorded>> = Vec::new();
@@ -83,19 +83,19 @@ pub(super) fn at(store: &ReadTransaction, positions: &[Position]) -> Result<Vec<
     Ok(found)
 }
 
-/// Where the last event stands.
+/// Position of the last event.
 pub(super) fn last(store: &ReadTransaction) -> Result<Position, StoreError> {
     let last = commits_from(store, Position(u64::MAX))?.next().transpose()?;
     Ok(last.map_or_else(Position::default, |(first, record)| record.last(first)))
 }
 
-/// What is known of an entity.
+/// The index record of an entity.
 pub(super) fn known(store: &ReadTransaction, entity: EntityId) -> Result<Option<IndexRecord>, StoreError> {
     let stored = Table::open(store, ENTITIES)?.get(&entity_key(entity))?;
     stored.map(|stored| codec::decode(&stored)).transpose()
 }
 
-/// The values under these keys.
+/// The values under these keys, in their order.
 pub(super) fn values<K: AsRef<[u8]>>(
     store: &ReadTransaction,
     rows: Rows<'static>,
@@ -105,7 +105,7 @@ pub(super) fn values<K: AsRef<[u8]>>(
     keys.into_iter().map(|key| table.get(key.as_ref())).collect()
 }
 
-/// The first records of the vault whose key starts with `prefix`.
+/// The first records of the vault whose key starts with `prefix`, at most `limit`.
 pub(super) fn vault(
     store: &ReadTransaction,
     prefix: &str,
@@ -123,15 +123,14 @@ pub(super) fn vault(
     Ok(found)
 }
 
-/// A record of the vault.
-pub(super) fn vault_row(row: &Row) -> Result<VaultRow, StoreError> {
+pub(super) fn vault_row(row: &SealedRow) -> Result<VaultRow, StoreError> {
     let value = row.value()?.to_vec();
     let key = std::str::from_utf8(row.key()?);
-    let key = key.map_err(|_| StoreError::Corrupt("a key of the vault".to_owned()))?;
+    let key = key.map_err(|_| StoreError::Corrupt("a key of the vault is invalid".to_owned()))?;
     Ok((key.to_owned(), value))
 }
 
-/// At most `limit` rows of views with `from <= key < to`, by key.
+/// The first rows of views with `from <= key < to`, at most `limit`.
 pub(super) fn views(
     store: &ReadTransaction,
     from: &[u8],
@@ -150,7 +149,7 @@ pub(super) fn views(
     Ok(found)
 }
 
-/// The keys of [`views`], each with the row that it leads to.
+/// The keys of [`views`], each with the row under the key that `leads_to` makes of it.
 pub(super) fn listed(
     store: &ReadTransaction,
     (from, to): (&[u8], &[u8]),

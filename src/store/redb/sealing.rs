@@ -1,12 +1,12 @@
-//! Seals: what tells that a row of a table is as it was written, and where it was written.
+//! Seals: checksums of rows, which also detect a row under another key or in another table.
 //!
-//! After an orderly end redb checks no page that it reads. So each value is stored behind its seal: the
-//! CRC-32 of table and key, then that of table, key and value. Whoever reads a row, checks it. A key that was
-//! damaged may hide its row, too, or send a search astray; the search then ends beside it. So whoever finds
-//! nothing, or begins to read somewhere, looks at the keys on both sides: theirs is the first checksum, so
-//! that damage to a value harms nobody else.
+//! After a clean shutdown redb checks no page that it reads. So each value is stored after its seal: the
+//! CRC-32 of table and key, then the CRC-32 of table, key and value. Every read checks it. A damaged key may
+//! also hide its row or misdirect a search, which then ends beside it. So a search that finds nothing, or
+//! that starts a range, checks the neighboring keys. The first checksum is for these, so that damage to their
+//! values does not matter.
 //!
-//! **Invariant:** no value of the store is read but through here; copies take rows as they are, seal and all.
+//! **Invariant:** all reads of values go through this module; copies keep rows as they are, with their seals.
 
 use std::ops::Bound;
 
@@ -15,10 +15,10 @@ use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, StorageError, TableHandl
 use super::format::{Rows, unavailable};
 use crate::store::StoreError;
 
-/// The length of a checksum, in bytes.
+/// Length of a checksum, in bytes.
 const CRC_LEN: usize = 4;
 
-/// The checksums of a key, and of a row.
+/// Checksums of table and key, and of table, key and value.
 fn checksums(table: &str, key: &[u8], value: &[u8]) -> [[u8; CRC_LEN]; 2] {
     let mut crc = crc32fast::Hasher::new();
     for part in [table.as_bytes(), key] {
@@ -30,13 +30,13 @@ fn checksums(table: &str, key: &[u8], value: &[u8]) -> [[u8; CRC_LEN]; 2] {
     [of_key, crc.finalize()].map(u32::to_le_bytes)
 }
 
-/// A value as it is stored in the row of this key.
+/// Puts a value behind its seal.
 pub(super) fn seal(table: &str, key: &[u8], value: &[u8]) -> Vec<u8> {
     let [of_key, of_row] = checksums(table, key, value);
     [&of_key[..], &of_row, value].concat()
 }
 
-/// The value in the row of this key.
+/// Checks the seal, and returns the value.
 pub(super) fn unseal<'a>(table: &str, key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], StoreError> {
     let parts = sealed.split_first_chunk::<CRC_LEN>();
     let parts = parts.and_then(|(of_key, rest)| Some((of_key, rest.split_first_chunk::<CRC_LEN>()?)));
@@ -46,13 +46,13 @@ pub(super) fn unseal<'a>(table: &str, key: &[u8], sealed: &'a [u8]) -> Result<&'
     }
 }
 
-/// Whether a key is the one that its row was written with.
+/// Checks that a row was written under this key.
 fn check_key(table: &str, key: &[u8], sealed: &[u8]) -> Result<(), StoreError> {
     let [of_key, _] = checksums(table, key, &[]);
-    if sealed.starts_with(&of_key) { Ok(()) } else { Err(damaged(table, key, "its key is another one")) }
+    if sealed.starts_with(&of_key) { Ok(()) } else { Err(damaged(table, key, "its key is damaged")) }
 }
 
-/// What is said of a row: of its key, what cannot be anybody's.
+/// Error for a row. Of the key it shows only the kind, such as `person/`: the rest may be personal data.
 fn damaged(table: &str, key: &[u8], what: &str) -> StoreError {
     const KIND_MAX: usize = 16;
     let kind = key.split(|byte| *byte == b'/').next().filter(|kind| kind.len() < key.len());
@@ -61,14 +61,13 @@ fn damaged(table: &str, key: &[u8], what: &str) -> StoreError {
     StoreError::Corrupt(format!("a row{kind} in table {table}: {what}"))
 }
 
-/// A table whose keys are bytes, as of a moment.
+/// A snapshot of a table whose keys are bytes.
 pub(super) struct Table {
     definition: Rows<'static>,
     rows: ReadOnlyTable<&'static [u8], &'static [u8]>,
 }
 
-/// A row of one.
-pub(super) struct Row {
+pub(super) struct SealedRow {
     table: Rows<'static>,
     key: AccessGuard<'static, &'static [u8]>,
     sealed: AccessGuard<'static, &'static [u8]>,
@@ -76,19 +75,19 @@ pub(super) struct Row {
 
 type Read = Result<(AccessGuard<'static, &'static [u8]>, AccessGuard<'static, &'static [u8]>), StorageError>;
 
-impl Row {
-    /// Its key, whatever that is.
-    pub(super) fn key_as_read(&self) -> &[u8] {
+impl SealedRow {
+    /// The key, unchecked.
+    pub(super) fn unchecked_key(&self) -> &[u8] {
         self.key.value()
     }
 
-    /// Its key, which is the one that it was written with.
+    /// The key, if the row was written under it.
     pub(super) fn key(&self) -> Result<&[u8], StoreError> {
         check_key(self.table.name(), self.key.value(), self.sealed.value())?;
         Ok(self.key.value())
     }
 
-    /// Its value, which is what was written under its key.
+    /// The value, if the row is as it was written.
     pub(super) fn value(&self) -> Result<&[u8], StoreError> {
         unseal(self.table.name(), self.key.value(), self.sealed.value())
     }
@@ -99,9 +98,9 @@ impl Table {
         Ok(Self { definition: rows, rows: store.open_table(rows).map_err(unavailable)? })
     }
 
-    fn row(&self, read: Read) -> Result<Row, StoreError> {
+    fn row(&self, read: Read) -> Result<SealedRow, StoreError> {
         let (key, sealed) = read.map_err(unavailable)?;
-        Ok(Row { table: self.definition, key, sealed })
+        Ok(SealedRow { table: self.definition, key, sealed })
     }
 
     /// The value under a key.
@@ -119,21 +118,21 @@ impl Table {
         Ok(None)
     }
 
-    /// The rows from a key on, in their order.
+    /// The rows from a key on.
     pub(super) fn from(
         &self,
         from: Bound<&[u8]>,
-    ) -> Result<impl Iterator<Item = Result<Row, StoreError>> + '_, StoreError> {
+    ) -> Result<impl Iterator<Item = Result<SealedRow, StoreError>> + '_, StoreError> {
         self.check_before(from)?;
         let rows = self.rows.range::<&[u8]>((from, Bound::Unbounded)).map_err(unavailable)?;
-        // Where a key was damaged, whoever reads on behind it, some rows at a time, might go in circles.
+        // A damaged key out of order could make a paged read go in circles.
         let mut last = match from {
             Bound::Excluded(after) => Some(after.to_vec()),
             _ => None,
         };
         Ok(rows.map(move |row| {
             let row = self.row(row)?;
-            let key = row.key_as_read();
+            let key = row.unchecked_key();
             if last.as_deref().is_some_and(|last| key <= last) {
                 return Err(self.disordered());
             }
@@ -142,8 +141,7 @@ impl Table {
         }))
     }
 
-    /// Sees that the row before a place belongs there: a search that was sent astray ends behind a row that
-    /// does not.
+    /// Checks that the row before `place` belongs there: a misdirected search ends after a row that does not.
     fn check_before(&self, place: Bound<&[u8]>) -> Result<(), StoreError> {
         let (until, key) = match place {
             Bound::Included(key) => (Bound::Excluded(key), key),
@@ -152,15 +150,15 @@ impl Table {
         };
         let before = self.rows.range::<&[u8]>((Bound::Unbounded, until)).map_err(unavailable)?.next_back();
         let Some(before) = before.map(|row| self.row(row)).transpose()? else { return Ok(()) };
-        // Whoever reads on behind a row was told of it.
-        if matches!(place, Bound::Excluded(_)) && before.key_as_read() == key {
+        // A paged read has returned this row already.
+        if matches!(place, Bound::Excluded(_)) && before.unchecked_key() == key {
             return Ok(());
         }
         if before.key()? < key { Ok(()) } else { Err(self.disordered()) }
     }
 
     fn disordered(&self) -> StoreError {
-        StoreError::Corrupt(format!("the keys of table {} do not rise", self.definition.name()))
+        StoreError::Corrupt(format!("the keys of table {} are not in order", self.definition.name()))
     }
 }
 
@@ -169,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flipped_bit_of_a_row_anywhere_is_noticed() {
+    fn flipped_bits_of_a_row_are_detected() {
         let (key, sealed) = (b"secret/phone", seal("vault", b"secret/phone", b"what nobody may see"));
         assert_eq!(unseal("vault", key, &sealed), Ok(&b"what nobody may see"[..]));
         for bit in 0..sealed.len() * 8 {
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_another_table_or_with_another_boundary_is_noticed() {
+    fn rows_of_another_table_or_boundary_are_detected() {
         let sealed = seal("vault", b"a", b"bc");
         assert!(unseal("views", b"a", &sealed).is_err());
         assert!(unseal("vault", b"ab", &[&sealed[..8], b"c"].concat()).is_err());
@@ -199,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_a_row_is_nobody_s() {
+    fn errors_show_no_personal_data() {
         let said = |key: &[u8]| damaged("vault", key, "gone").to_string();
         assert!(said(b"secret/request").ends_with("a row of secret/ in table vault: gone"));
         for key in [&b"session"[..], "이름/1".as_bytes(), b"01012345678/1", b"", b"x\x1b[0m/1"] {

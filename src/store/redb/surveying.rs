@@ -1,4 +1,4 @@
-//! All of a store, piece by piece: its commits, what is known of its entities, the vault.
+//! Reads of a whole store in pages: commits, index records, the vault.
 
 use std::ops::Bound;
 
@@ -7,7 +7,7 @@ use redb::ReadTransaction;
 use super::{
     format::{ENTITIES, Rows, VAULT, entity_key},
     reads::{commits_from, vault_row},
-    sealing::{Row, Table},
+    sealing::{SealedRow, Table},
 };
 use crate::{
     domain::{EntityId, Position},
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Durable commits whose first event stands after `after`, up to `head`: at most `max`.
+/// Commits whose first event is after `after`, up to `head`, at most `max`.
 pub(super) fn commits(
     store: &ReadTransaction,
     after: Position,
@@ -32,10 +32,10 @@ pub(super) fn commits(
         let (first, record) = match commit {
             Ok(commit) => commit,
             Err(error) if found.is_empty() => return Err(error),
-            // What stands before damage is told; whoever asks for more is told of the damage.
+            // Commits before a damaged one are returned; the next call returns the error.
             Err(_) => break,
         };
-        // What can be read may not have been shown yet: the head tells.
+        // Later commits may not have been shown yet.
         if found.len() >= max || first > head {
             break;
         }
@@ -46,7 +46,7 @@ pub(super) fn commits(
     Ok(found)
 }
 
-/// What is known of the entities behind `after`, at most `max`.
+/// Index records of the entities after `after`, at most `max`.
 pub(super) fn entities(
     store: &ReadTransaction,
     after: Option<EntityId>,
@@ -55,12 +55,12 @@ pub(super) fn entities(
     let after = after.map(entity_key);
     rows_after(store, ENTITIES, after.as_ref().map(<[u8; 17]>::as_slice), max, |row| {
         let known = row.value().and_then(codec::decode::<IndexRecord>).map(Known::from);
-        // Damaged, it is told by the key that it stands under, whosever that is.
-        Ok((entity_of(row.key_as_read())?, known))
+        // A damaged row is reported under its key, even if that is damaged, too.
+        Ok((entity_of(row.unchecked_key())?, known))
     })
 }
 
-/// The first records of the vault behind the key `after`, at most `max`.
+/// The first records of the vault after the key `after`, at most `max`.
 pub(super) fn vault_after(
     store: &ReadTransaction,
     after: Option<&str>,
@@ -74,9 +74,9 @@ fn rows_after<T>(
     rows: Rows<'static>,
     after: Option<&[u8]>,
     max: usize,
-    told: impl Fn(&Row) -> Result<T, StoreError>,
+    read: impl Fn(&SealedRow) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let table = Table::open(store, rows)?;
     let rows = table.from(after.map_or(Bound::Unbounded, Bound::Excluded))?;
-    rows.take(max).map(|row| told(&row?)).collect()
+    rows.take(max).map(|row| read(&row?)).collect()
 }

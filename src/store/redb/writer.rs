@@ -1,8 +1,8 @@
-//! How redb makes a batch durable: one transaction that writes, and its commit, which waits for the disk.
+//! Makes a batch durable in redb: one write transaction, whose commit waits for the disk.
 //!
-//! Rows of views go through the writer too, since redb has one transaction that writes at a time. A batch of
-//! nothing else is committed without waiting: it is visible at once, and on disk with the next batch that
-//! waits, or once there is nothing else to do.
+//! Rows of views go through the writer, too, since redb has one write transaction at a time. A batch with
+//! nothing else is committed without a sync: it is visible at once, and on disk with the next batch that
+//! syncs, or when there is nothing else to do.
 
 use std::{path::PathBuf, sync::Arc, sync::mpsc};
 
@@ -22,29 +22,28 @@ use crate::{
         queue::Reply,
         record::IndexRecord,
         status::Status,
-        writer::{Answer, Batch, Engine, Pace},
+        writer::{Batch, Completion, Engine, Pace},
     },
     telemetry::metrics::now,
 };
 
-/// What only redb's writer is asked for.
+/// Requests that only redb's writer knows.
 pub(super) enum Own {
     /// Puts or removes rows of views.
     Views { writes: Vec<ViewWrite>, reply: Reply<()> },
-    /// Says what the store is between two batches, and how long these files are then.
-    Moment { beside: Vec<PathBuf>, reply: mpsc::Sender<Result<Moment, StoreError>> },
+    /// Takes a snapshot between two batches.
+    Snapshot { beside: Vec<PathBuf>, reply: mpsc::Sender<Result<Snapshot, StoreError>> },
 }
 
-/// A store as of a moment, and how long the files beside it were.
-pub(super) struct Moment {
+/// A snapshot of the store, and the lengths of the files beside it at that moment.
+pub(super) struct Snapshot {
     pub store: ReadTransaction,
     pub lengths: Vec<(PathBuf, u64)>,
 }
 
-/// What writes to redb.
 pub(super) struct RedbEngine {
     shared: Arc<Shared>,
-    /// Whether something is visible that is not on disk yet.
+    /// True if something is visible that is not on disk yet.
     volatile: bool,
 }
 
@@ -69,34 +68,35 @@ impl Engine for RedbEngine {
     fn stage(&mut self, batch: &mut Batch<Vec<ViewWrite>>, own: Own) {
         match own {
             Own::Views { writes, reply } => {
-                // They can wait. On a full disk they would fail, and poison a store that lost nothing.
-                if let Some(reason) = self.shared.status.room.fullness() {
+                // Rows can wait: on a full disk they would fail, and poison a store that has lost nothing.
+                if let Some(reason) = self.shared.status.space.fullness() {
                     drop(reply.send(Err(CommitError::Unavailable(reason))));
                     return;
                 }
                 batch.own.extend(writes);
-                batch.answers.push(Answer::View(reply));
+                batch.completions.push(Completion::View(reply));
             }
-            Own::Moment { beside, reply } => {
-                let moment = self.shared.files.with(|opened| {
-                    Ok(Moment { store: opened.snapshot()?, lengths: backups::lengths(&beside) })
+            Own::Snapshot { beside, reply } => {
+                let snapshot = self.shared.files.with(|opened| {
+                    Ok(Snapshot { store: opened.snapshot()?, lengths: backups::lengths(&beside) })
                 });
-                // Whoever asked may be gone.
-                let _ = reply.send(moment);
+                // The backup may have failed already.
+                let _ = reply.send(snapshot);
             }
         }
     }
 
     fn write(&mut self, batch: &mut Batch<Vec<ViewWrite>>, pace: Pace) -> Result<bool, StoreError> {
-        // What can wait is not tried on a full disk, either.
-        if self.shared.status.room.fullness().is_some() && batch.writes_nothing() && batch.own.is_empty() {
+        // A sync can wait, too.
+        if self.shared.status.space.fullness().is_some() && batch.writes_nothing() && batch.own.is_empty() {
             return Ok(false);
         }
         let late = self.volatile && pace != Pace::Busy;
-        if batch.answers.is_empty() && !late {
+        if batch.completions.is_empty() && !late {
             return Ok(false);
         }
-        let durable = late || batch.answers.iter().any(|answer| !matches!(answer, Answer::View(_)));
+        let durable =
+            late || batch.completions.iter().any(|completion| !matches!(completion, Completion::View(_)));
         self.shared.files.with(|opened| {
             let mut transaction = opened.db.begin_write().map_err(unavailable)?;
             let durability = if durable { Durability::Immediate } else { Durability::None };
@@ -105,7 +105,7 @@ impl Engine for RedbEngine {
             let began = now();
             transaction.commit().map_err(unavailable)?;
             if durable {
-                self.shared.status.done.synced(batch.frames.len() as u64, began.elapsed());
+                self.shared.status.metrics.synced(batch.frames.len() as u64, began.elapsed());
             }
             Ok(())
         })?;
@@ -114,7 +114,7 @@ impl Engine for RedbEngine {
     }
 
     fn fail_next_flush(&mut self) {
-        // Closed, it has nothing to flush.
+        // A closed store has nothing to flush.
         let _ = self.shared.files.with(|opened| {
             opened.faults.fail_next_sync();
             Ok(())
@@ -122,14 +122,14 @@ impl Engine for RedbEngine {
     }
 
     fn close(&mut self) {
-        // Closing writes which pages are free: where that was damaged, redb panics only now.
+        // Closing writes the list of free pages: if that is damaged, redb panics only now.
         if let Err(panic) = caught(|| self.shared.files.close()) {
-            tracing::warn!(reason = panic, "redb's file could not be closed in order: it may be damaged");
+            tracing::warn!(reason = panic, "redb's file could not be closed cleanly: it may be damaged");
         }
     }
 }
 
-/// Puts all of a batch into a transaction.
+/// Adds a batch to a transaction.
 fn put(transaction: &WriteTransaction, batch: &Batch<Vec<ViewWrite>>) -> Result<(), StoreError> {
     let mut journal = transaction.open_table(JOURNAL).map_err(unavailable)?;
     for (first, frame) in &batch.frames {
@@ -138,7 +138,7 @@ fn put(transaction: &WriteTransaction, batch: &Batch<Vec<ViewWrite>>) -> Result<
     }
     let mut entities = transaction.open_table(ENTITIES).map_err(unavailable)?;
     for (entity, record) in &batch.known {
-        // Whoever was only looked for is not there.
+        // An entity that was only looked up still does not exist.
         if record.version.0 > 0 || !record.timeline.is_empty() {
             put_row(&mut entities, &entity_key(*entity), Some(&codec::encode(record)?))?;
         }
@@ -154,7 +154,6 @@ fn put(transaction: &WriteTransaction, batch: &Batch<Vec<ViewWrite>>) -> Result<
     Ok(())
 }
 
-/// Puts or removes a row.
 fn put_row(
     table: &mut Table<'_, &'static [u8], &'static [u8]>,
     key: &[u8],

@@ -1,18 +1,18 @@
-//! What sled cuts off its log when it opens a store is copied before, and kept until it is known that nothing
-//! acknowledged was in it.
+//! Copies what sled is about to cut off its log when it opens a store. The copy is kept until the store is
+//! open and known to have everything that was acknowledged.
 //!
-//! Each piece is a file of its own, `set-aside/journal.tail/db.N`: what stood in `db` from byte `N` on, up to
-//! the end of a segment. Its name says where it belongs, and nothing needs to read it but `dd`; a sparse copy
-//! of `db` could not tell a hole from zeroes, and would be as long as `db` to whoever copies the directory.
+//! Each piece is a file, `set-aside/journal.tail/db.N`: the bytes of `db` from byte `N` on, up to the end of
+//! a segment. The name says where it belongs, so that `dd` can put it back. A sparse copy of `db` could not
+//! tell a hole from zeros, and copying the directory would make it as long as `db`.
 //!
-//! | in `set-aside` | is |
+//! | in `set-aside` | belongs to |
 //! | --- | --- |
-//! | `journal.tail` | of a store that is being opened, or of one whose opening was interrupted |
-//! | `journal.tail` with `refused` in it | of a store that was not opened since; `refused` says why |
-//! | `journal.tail.N` | of such a one that was opened all the same, later; nobody reads it |
+//! | `journal.tail` | a store that is being opened, or whose opening was interrupted |
+//! | `journal.tail` with `refused` in it | a store that was refused; `refused` says why |
+//! | `journal.tail.N` | a refused store that was opened later all the same; it is not read again |
 //!
-//! **Invariant:** a place of `db` is copied once, until it is known what became of it: what a later opening
-//! finds there is no longer what was lost. And what a crash leaves half copied has no name of a piece.
+//! **Invariant:** a part of `db` is copied once until the store is open: later openings find there what sled
+//! wrote, no longer what was lost. A half-written copy does not have the name of a piece.
 
 use std::{
     collections::BTreeMap,
@@ -32,17 +32,17 @@ use super::{
 };
 use crate::store::{
     Aside, files,
-    room::{self, FULL_BYTES},
+    space::{self, FULL_BYTES},
 };
 
-/// Why what is set aside is kept, beside it.
+/// File with the error that the store was refused with.
 const REFUSED: &str = "refused";
-/// How a piece begins its name.
+/// Prefix of the name of a piece.
 const PIECE: &str = "db.";
-/// How what is still being written ends its name.
+/// Suffix of the name of a file that is being written.
 const WRITING: &str = ".new";
 
-/// Where what is cut off the store at `store` is kept.
+/// Directory of the pieces of the store at `store`.
 fn place(store: &Path) -> PathBuf {
     let name = store.file_name().unwrap_or_default().to_string_lossy();
     store.with_file_name(SET_ASIDE).join(format!("{name}.tail"))
@@ -51,19 +51,19 @@ fn place(store: &Path) -> PathBuf {
 /// Copies what sled is about to overwrite in the store at `store`; it is on disk when this returns.
 ///
 /// # Errors
-/// That the log is damaged where no crash damages it: sled would pass over what it cannot read, and the mark,
-/// which is behind it, would be found. Only where nothing is checked, for want of a mark, it goes on.
+/// An error if the log is damaged where no crash damages it: sled would skip what it cannot read, and still
+/// find the mark, which is behind it. Without a mark nothing is checked, and this is only a warning.
 ///
-/// The disk's. But the rest of one segment is nearly always what a killed process left, and a full disk must
-/// not keep such a store from being opened: without room for that, it goes on without. More than that a crash
-/// hardly leaves, and damage does; it would be gone for good.
+/// An I/O error if the copy fails. The exception is the rest of a single segment: that is nearly always what
+/// a killed process left, and a full disk must not keep such a store from being opened, so it goes on without
+/// a copy. More than that is hardly left by a crash, but by damage, and would be lost for good.
 pub(super) fn set_aside(store: &Path) -> sled::Result<()> {
     let place = place(store);
-    // Once something was set aside, all that is overwritten counts: what was cut off may lead to it.
+    // After an earlier copy, everything that is overwritten counts: what was cut off may refer to it.
     let cut = log::cut(store, place.exists())?;
     if let Some(at) = cut.damaged {
         if store.with_file_name(mark::FILE).exists() {
-            // sled may have given up before, and tried again without its snapshots.
+            // An earlier attempt, with snapshots, may have failed.
             let touched = if place.exists() { "" } else { ", and nothing was touched" };
             return Err(sled::Error::ReportableBug(format!(
                 "its log cannot be read at byte {at} of {STORE}/db, and goes on behind it{touched}; with the \
@@ -89,7 +89,7 @@ pub(super) fn set_aside(store: &Path) -> sled::Result<()> {
     Err(io::Error::new(error.kind(), what).into())
 }
 
-/// What was set aside of each segment: from where on.
+/// The first byte of each segment that was set aside.
 fn kept(place: &Path) -> io::Result<BTreeMap<u64, u64>> {
     let mut kept = BTreeMap::new();
     if !place.is_dir() {
@@ -106,7 +106,7 @@ fn kept(place: &Path) -> io::Result<BTreeMap<u64, u64>> {
     Ok(kept)
 }
 
-/// `pieces` without what is kept of them.
+/// `pieces` without what is set aside already.
 fn without(mut pieces: Vec<Range<u64>>, kept: &BTreeMap<u64, u64>) -> Vec<Range<u64>> {
     for piece in &mut pieces {
         if let Some(from) = kept.get(&(piece.start / SEGMENT_BYTES as u64)) {
@@ -117,9 +117,9 @@ fn without(mut pieces: Vec<Range<u64>>, kept: &BTreeMap<u64, u64>) -> Vec<Range<
     pieces
 }
 
-/// sled needs room to open, too: what it finds must not be taken up by a copy.
+/// sled needs free space to open the store, too: a copy must not take it.
 fn has_room(store: &Path, bytes: u64) -> io::Result<()> {
-    match room::free_bytes(store) {
+    match space::free_bytes(store) {
         Ok(free_bytes) if free_bytes < bytes + FULL_BYTES => Err(io::ErrorKind::StorageFull.into()),
         _ => Ok(()),
     }
@@ -147,7 +147,7 @@ fn copy(store: &Path, place: &Path, pieces: &[Range<u64>], cut: &Cut) -> io::Res
     files::sync_above(aside)
 }
 
-/// Writes a file whole, or not under this name.
+/// Writes a file under a temporary name, and renames it.
 fn write(place: &Path, name: &str, bytes: &mut dyn io::Read) -> io::Result<()> {
     let writing = place.join(format!("{name}{WRITING}"));
     let write = |bytes| {
@@ -159,8 +159,8 @@ fn write(place: &Path, name: &str, bytes: &mut dyn io::Read) -> io::Result<()> {
     write(bytes).inspect_err(|_| files::discard(&writing))
 }
 
-/// The store at `store` is open, and all is in it that was known to be on disk: what was set aside goes. What
-/// is left of a time when that was not so is kept under a name of its own.
+/// Removes what was set aside, once the store at `store` is open and has everything that was known to be on
+/// disk. If the store was refused before, it is renamed and kept.
 pub(super) fn settle(store: &Path) {
     let place = place(store);
     if !place.exists() {
@@ -175,14 +175,14 @@ pub(super) fn settle(store: &Path) {
         files::remove(&place)
     };
     let aside = place.parent().expect("it is below a directory");
-    // It goes, too, unless there is something else in it.
+    // Fails if there is something else in the directory.
     let emptied = fs::remove_dir(aside).or_else(|_| files::sync(aside));
     if let Err(error) = settled.and(emptied) {
         warn!(place = %place.display(), %error, "what sled cut off its log could not be removed");
     }
 }
 
-/// The store in `directory` is not opened: what was set aside is kept, and whoever is told why is told where.
+/// Keeps what was set aside of a store that is refused with `error`, and adds its directory to the error.
 pub(super) fn refused(directory: &Path, error: OpenError) -> OpenError {
     let place = place(&directory.join(STORE));
     if !place.exists() || !matches!(error, OpenError::Lost { .. } | OpenError::Damaged { .. }) {

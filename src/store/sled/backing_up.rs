@@ -1,10 +1,10 @@
-//! Backup: a copy of the store as of one moment, made while it goes on.
+//! Backup: a copy of an open store as of one moment.
 //!
-//! Rows are copied in the order of their keys, some at a time. Each batch that the store applies meanwhile
-//! is handed over, and applied to the copy too, after the rows that were copied before. When all rows are
-//! copied, handing over ends between two batches: with the last one applied, the copy is what the store
-//! was at that moment. A batch may be applied twice that way, which changes nothing: it puts and removes
-//! whole rows, and the last word on each is the same.
+//! Rows are copied in the order of their keys, in small batches. Each batch that the store applies meanwhile
+//! is handed over, and applied to the copy after the rows that were copied before. When all rows are copied,
+//! the handover ends between two batches: once the last one is applied, the copy is the store as of that
+//! moment. A batch may be applied twice, without effect: it puts and removes whole rows, and the last write
+//! to each row is the same.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,25 +14,26 @@ use std::{
 use super::{
     Shared, SledOptions,
     copying::{reopened, rows_after, sum_of},
-    format::{Opened, STORE, TREES, Tree, open_db, unavailable},
+    db::open_db,
+    format::{Opened, STORE, TREES, Tree, unavailable},
     reads,
 };
 use crate::store::{
     BackUpError, BackedUp, Backend,
-    backups::{self, Told, failed},
+    backups::{self, CopyProgress, failed},
     directory,
     files::{size, sync_above, sync_all},
 };
 
-/// How much sled may keep in memory of a copy, in bytes: it is written once, and read once.
+/// Size of sled's cache for the copy, in bytes: the copy is written once, and read once.
 const CACHE_BYTES: u64 = 16 * 1_024 * 1_024;
 
-/// Where applied batches are handed over, while a copy is being made.
+/// Hands applied batches over to a copy, if one is being made.
 #[derive(Default)]
 pub(super) struct Handover(RwLock<Option<mpsc::Sender<(Tree, sled::Batch)>>>);
 
 impl Handover {
-    /// Applies a batch to the store.
+    /// Applies a batch to the store, and to a copy.
     pub(super) fn apply(&self, opened: &Opened, tree: Tree, batch: sled::Batch) -> sled::Result<()> {
         {
             let copying = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -40,18 +41,18 @@ impl Handover {
                 return opened.of(tree).apply_batch(batch);
             }
         }
-        // One at a time: a copy gets batches in the order in which the store did.
+        // One batch at a time: the copy must get them in the same order as the store.
         let copying = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let for_copy = copying.as_ref().map(|copy| (copy, batch.clone()));
         opened.of(tree).apply_batch(batch)?;
         if let Some((copy, batch)) = for_copy {
-            // Whoever copied may have failed meanwhile.
+            // The copy may have failed meanwhile.
             let _ = copy.send((tree, batch));
         }
         Ok(())
     }
 
-    /// From now on, every batch is handed over; none if that is so for somebody else.
+    /// Starts to hand over every batch; none if another copy is being made.
     fn begin(&self) -> Option<Batches<'_>> {
         let mut copying = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if copying.is_some() {
@@ -63,15 +64,15 @@ impl Handover {
     }
 }
 
-/// What is handed over, until it is ended, or dropped.
+/// Receiver of the batches; dropping it ends the handover.
 struct Batches<'a> {
     from: Option<&'a Handover>,
     batches: mpsc::Receiver<(Tree, sled::Batch)>,
 }
 
 impl Batches<'_> {
-    /// Ends the handing over, between two batches. Those before it can still be taken. Answers how long the
-    /// files `beside` were at that moment: nothing was applied meanwhile.
+    /// Ends the handover between two batches; those before it can still be received. Returns the lengths of
+    /// the files `beside` at that moment.
     fn end(&mut self, beside: &[PathBuf]) -> Vec<(PathBuf, u64)> {
         let Some(handover) = self.from.take() else { return Vec::new() };
         let mut copying = handover.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -87,10 +88,10 @@ impl Drop for Batches<'_> {
     }
 }
 
-/// Copies the store, and the files `beside` that are there, to the directory `to`: new, or empty.
+/// Copies the store, and the files and directories `beside` that exist, to the new or empty directory `to`.
 pub(super) fn back_up(shared: &Shared, to: &Path, beside: &[PathBuf]) -> Result<BackedUp, BackUpError> {
     let batches = shared.handover.begin().ok_or(BackUpError::Running)?;
-    backups::made(&shared.status.directory, to, STORE, beside, || copy(shared, to, batches, beside))
+    backups::make(&shared.status.directory, to, STORE, beside, || copy(shared, to, batches, beside))
 }
 
 fn copy(
@@ -109,13 +110,13 @@ fn copy(
     };
     backups::copy_beside(beside, &lengths, to).map_err(failed)?;
     sync_all(to).map_err(failed)?;
-    // What counts is what is read back: that is what a restore will find.
+    // The copy is read back and compared.
     let position = {
         let copy = reopened(&store, options).map_err(broken)?;
         let trees = opened(&copy)?;
         for (tree, sum) in trees.iter().zip(sums) {
             if sum_of(tree).map_err(broken)? != sum.map_err(broken)? {
-                return Err(BackUpError::Failed("the copy does not read as it was written".to_owned()));
+                return Err(BackUpError::Failed("the copy differs from what was written".to_owned()));
             }
         }
         let [journal, _] = trees;
@@ -127,13 +128,13 @@ fn copy(
     Ok(BackedUp { position, bytes: size(to).map_err(failed)? })
 }
 
-/// The trees of a copy, in the order of [`TREES`].
+/// Opens the trees of a copy, in the order of [`TREES`].
 fn opened(copy: &sled::Db) -> Result<[sled::Tree; TREES.len()], BackUpError> {
     let [journal, views] = TREES.map(|tree| copy.open_tree(tree.name()).map_err(broken));
     Ok([journal?, views?])
 }
 
-/// Copies all rows, with what is applied meanwhile.
+/// Copies all rows, and what is applied meanwhile. Returns the lengths of the files `beside`.
 fn copy_rows(
     shared: &Shared,
     copy: &sled::Db,
@@ -147,21 +148,21 @@ fn copy_rows(
         }
         copy.flush().map(drop)
     };
-    let mut told = Told::default();
+    let mut progress = CopyProgress::default();
     for (tree, copied) in TREES.into_iter().zip(trees) {
         let mut last = None;
-        // The store is not held between two batches: whoever closes it does not wait for a backup.
+        // The store can be closed between two batches: that does not wait for the backup.
         while let Some(rows) =
             shared.files.with(|opened| rows_after(opened.of(tree), last.as_ref()).map_err(unavailable))?
         {
-            told.copied(rows.count);
+            progress.add(rows.count);
             copied.apply_batch(rows.batch).and_then(|()| catch_up(&handed_over)).map_err(broken)?;
             last = Some(rows.last);
         }
     }
     let lengths = handed_over.end(beside);
     catch_up(&handed_over).map_err(broken)?;
-    // A store that could not write may hold what nobody knows to be true.
+    // A poisoned store may hold writes of which it is unknown whether they are on disk.
     shared.status.poisoned().map_or(Ok(lengths), |reason| Err(BackUpError::Failed(reason)))
 }
 

@@ -1,22 +1,24 @@
-//! Copying stores: rows from tree to tree, some at a time.
+//! Copies rows from tree to tree, in small batches.
 
 use std::{ops::Bound, path::Path};
 
-use super::{SledOptions, format};
-use crate::store::backups::Sum;
+use super::{
+    SledOptions,
+    db::{is_locked, open_db},
+};
+use crate::store::backups::Checksum;
 
-/// So many rows, or so many bytes, are made durable at once: sled is slow with more.
+/// Maximal number of rows, and of bytes, of one batch: sled is slow with larger ones.
 const ROWS_MAX: usize = 1_000;
 const BYTES_MAX: usize = 1_024 * 1_024;
 
-/// So often a store is opened that was just closed.
+/// Maximal number of attempts to open a store that was just closed.
 const REOPEN_MAX: usize = 10_000;
 
-/// Rows of a tree.
+/// A batch of rows.
 pub(super) struct Rows {
-    /// Puts them.
     pub batch: sled::Batch,
-    /// The last one's key.
+    /// Key of the last row.
     pub last: sled::IVec,
     pub count: u64,
 }
@@ -38,9 +40,9 @@ pub(super) fn rows_after(tree: &sled::Tree, after: Option<&sled::IVec>) -> sled:
     Ok(last.map(|last| Rows { batch, last, count }))
 }
 
-/// A checksum over all that is in a tree.
-pub(super) fn sum_of(tree: &sled::Tree) -> sled::Result<Sum> {
-    let mut sum = Sum::default();
+/// Checksum over all rows of a tree.
+pub(super) fn sum_of(tree: &sled::Tree) -> sled::Result<Checksum> {
+    let mut sum = Checksum::default();
     for row in tree {
         let (key, value) = row?;
         sum.add(&key, &value);
@@ -48,13 +50,13 @@ pub(super) fn sum_of(tree: &sled::Tree) -> sled::Result<Sum> {
     Ok(sum)
 }
 
-/// Opens what was just closed: a thread of sled's may be about to let go of it.
+/// Opens a store that was just closed: a thread of sled may still hold its lock.
 pub(super) fn reopened(store: &Path, options: SledOptions) -> sled::Result<sled::Db> {
     for _ in 0..REOPEN_MAX {
-        match format::open_db(store, options) {
-            Err(error) if format::is_locked(&error) => std::thread::yield_now(),
+        match open_db(store, options) {
+            Err(error) if is_locked(&error) => std::thread::yield_now(),
             opened => return opened,
         }
     }
-    format::open_db(store, options)
+    open_db(store, options)
 }

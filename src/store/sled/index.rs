@@ -1,11 +1,11 @@
-//! What is known of entities: in memory right after a commit, on disk some time later.
+//! The index: records of entities, in memory right after a commit, and on disk later.
 //!
-//! It is kept, queued and written row by row (see [`row`](super::row)): a rental, its payment and its
-//! delivery enter memory and leave it together, and all three are there as the newest commit left them.
+//! It is kept, queued and written in rows (see [`row`](super::row)): the records of a rental, its payment and
+//! its delivery enter and leave memory together.
 //!
-//! **Invariant:** every row that is newer in memory than on disk is in the queue, with the position of
-//! the first commit, to any of its entities, that the disk does not know of. So the checkpoint, one before
-//! the smallest of these, is where start-up must begin to fold.
+//! **Invariant:** every row that is newer in memory than on disk is in the queue, with the position of its
+//! first commit that is not in the row on disk. The checkpoint is one less than the smallest of these
+//! positions: start-up folds the journal from there.
 
 use std::{
     collections::VecDeque,
@@ -17,19 +17,18 @@ use foldhash::HashMap;
 
 use super::{
     format::Files,
-    row::{Row, RowId},
+    row::{IndexRow, RowId},
 };
 use crate::{
     domain::{EntityId, Position},
     store::{KnownEntity, StoreError, record::IndexRecord},
 };
 
-/// A row is kept in memory for so long, so that a saga's commits become one write.
+/// Minimal time that a row stays in memory, so that the commits of a saga become one write.
 const KEPT_FOR: Duration = Duration::from_secs(1);
-/// With more than so many rows in memory, they are written sooner.
+/// With more rows than this in memory, they are written sooner.
 const KEPT_MAX: usize = 20_000;
 
-/// What is known of entities.
 pub(super) struct Index {
     files: Arc<Files>,
     write_behind: bool,
@@ -38,28 +37,28 @@ pub(super) struct Index {
 
 #[derive(Default)]
 struct Dirty {
-    rows: HashMap<RowId, Row>,
+    rows: HashMap<RowId, IndexRow>,
     queue: VecDeque<Waiting>,
 }
 
-/// A row that is to be written.
+/// A row in the queue.
 #[derive(Clone, Copy)]
 struct Waiting {
     row: RowId,
-    /// The first commit that the disk does not know of.
+    /// Position of its first commit that is not in the row on disk.
     since: Position,
-    /// When that was.
+    /// Time of that commit.
     at: std::time::Instant,
 }
 
-/// Rows to be written now, and the checkpoint once they are.
+/// Rows to write now, and the checkpoint to write with them.
 #[derive(Default)]
 pub(super) struct Due {
     pub rows: Vec<RowId>,
     pub checkpoint: Option<Position>,
 }
 
-/// An entity's record, if it has one, unless that is damaged.
+/// The record of an entity, if it exists, unless it is damaged.
 pub(super) type Found = Result<Option<Arc<IndexRecord>>, StoreError>;
 
 impl Index {
@@ -71,13 +70,13 @@ impl Index {
         self.dirty.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of an entity without a look at the disk; none if that takes one. That it does not
-    /// exist is known, too, as soon as its row is in memory.
+    /// The record of an entity, from memory; none if its row must be read from disk. `Some(Ok(None))` if its
+    /// row is in memory and the entity does not exist.
     pub(super) fn in_memory(&self, entity: EntityId) -> Option<Found> {
         self.lock().rows.get(&RowId::of(entity)).map(|row| row.get(entity.kind))
     }
 
-    /// The first entities behind `after` that are known without a look at the disk, at most `max`.
+    /// The first entities after `after` whose rows are in memory, at most `max`.
     pub(super) fn after_in_memory(&self, after: Option<EntityId>, max: usize) -> Vec<KnownEntity> {
         let dirty = self.lock();
         let behind = |entity: &EntityId| after.is_none_or(|after| *entity > after);
@@ -89,22 +88,22 @@ impl Index {
         entities.into_iter().filter_map(|entity| dirty.rows[&RowId::of(entity)].known(entity)).collect()
     }
 
-    /// What is known of an entity.
+    /// The record of an entity, from memory or disk.
     pub(super) fn get(&self, entity: EntityId) -> Found {
         self.row(RowId::of(entity))?.get(entity.kind)
     }
 
-    /// A row, empty if nothing is known.
-    pub(super) fn row(&self, id: RowId) -> Result<Row, StoreError> {
+    /// A row, from memory or disk; empty if it is missing.
+    pub(super) fn row(&self, id: RowId) -> Result<IndexRow, StoreError> {
         let in_memory = self.lock().rows.get(&id).cloned();
-        // In this order: a row leaves memory only after it is on disk.
-        in_memory.map_or_else(|| self.files.with(|opened| Row::stored(opened, id)), Ok)
+        // Memory first: a row leaves it only after it is on disk.
+        in_memory.map_or_else(|| self.files.with(|opened| IndexRow::stored(opened, id)), Ok)
     }
 
-    /// Takes over rows that commits from `first` on have changed. They are durable in the journal.
+    /// Adds rows that commits from `first` on have changed. The commits are durable.
     pub(super) fn changed(
         &self,
-        rows: impl IntoIterator<Item = (RowId, Row)>,
+        rows: impl IntoIterator<Item = (RowId, IndexRow)>,
         first: Position,
         at: std::time::Instant,
     ) {
@@ -116,7 +115,7 @@ impl Index {
         }
     }
 
-    /// The oldest rows, at most `max`, that have been in memory for long enough; all of them when
+    /// The oldest rows, at most `max`, that have been in memory for long enough, or regardless of that if
     /// `everything` is to be written. They stay in memory until [`Self::written`].
     pub(super) fn due(&self, max: usize, now: std::time::Instant, everything: bool, head: Position) -> Due {
         if !self.write_behind {
@@ -135,8 +134,8 @@ impl Index {
         Due { rows, checkpoint }
     }
 
-    /// The rows of [`Self::due`] are on disk: they leave memory. Only the writer
-    /// changes rows, so none has changed meanwhile.
+    /// Removes the rows of [`Self::due`] from memory: they are on disk. None has changed meanwhile, since
+    /// only the writer changes rows.
     pub(super) fn written(&self, rows: &[RowId]) {
         let mut dirty = self.lock();
         for row in rows {

@@ -37,18 +37,18 @@ const SEGMENT: i64 = SEGMENT_BYTES as i64;
 const MESSAGE_HEAD_MAX: i64 = 32;
 /// So many segments may be written to while the heads of those before are not on disk.
 const BEGUN_MAX: i64 = 8;
-/// To be compared with: one byte after the other would be slow.
+/// Zeros are compared in blocks of this length: bytewise would be slow.
 const ZEROES: [u8; 4_096] = [0; 4_096];
 
-/// What sled overwrites and removes when it opens a store.
+/// The parts of a store that sled overwrites or removes when it opens it.
 #[derive(Debug, Default)]
 pub(super) struct Cut {
-    /// Where in `db`: each up to the end of its segment, at most one a segment, and none that is only zeroes.
+    /// Ranges of `db`: each to the end of its segment, at most one per segment, and none of only zeros.
     pub pieces: Vec<Range<u64>>,
     pub blobs: Vec<PathBuf>,
-    /// Where in `db` something stands, amid the log, that sled cannot read and passes over.
+    /// Offset in `db` of something within the log that sled cannot read, and skips.
     pub damaged: Option<u64>,
-    /// It is no more than the rest of one segment: all that a killed process usually leaves.
+    /// True if it is at most the rest of one segment: more is hardly left by a killed process.
     pub is_usual: bool,
 }
 
@@ -60,9 +60,9 @@ pub(super) fn cut(store: &Path, thorough: bool) -> io::Result<Cut> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Cut::default()),
         Err(error) => return Err(error),
     };
-    // sled's own lock: whoever had the store open may be writing until he lets go of it.
+    // sled's own lock: a process that is closing the store may still write.
     file.try_lock().map_err(|_| io::Error::other(LOCKED))?;
-    // One that cannot be read has sled refuse the store before it writes.
+    // sled refuses a store with an unreadable snapshot before it writes.
     let Some(mut snapshot) = Snapshot::newest(store)? else { return Ok(Cut::default()) };
     let log = Log { length: file.metadata()?.len(), file, blobs: store.join("blobs") };
     let active = snapshot.active;
@@ -88,7 +88,7 @@ struct Log {
     blobs: PathBuf,
 }
 
-/// Where sled stops.
+/// The end of the log, as sled finds it.
 struct End {
     /// The place in the log, if anything was read.
     at: Option<i64>,
@@ -98,9 +98,9 @@ struct End {
     left: BTreeMap<i64, u64>,
     /// Those that have a head, by their number in the log, from the snapshot's on.
     numbers: BTreeSet<i64>,
-    /// Whether something was passed over.
+    /// True if something was skipped.
     skipped: bool,
-    /// Where something was that should not have been.
+    /// Offset of damage.
     damaged: Option<u64>,
 }
 
@@ -148,7 +148,7 @@ impl Log {
         let mut used: HashSet<u64> = snapshot.pages.segments().map(|at| at * SEGMENT_BYTES as u64).collect();
         used.extend(active);
         for offset in self.offsets().filter(|offset| !used.contains(offset)) {
-            // What was in one with a damaged head nobody knows. In any other that has no page is nothing new.
+            // A segment with a damaged head may have held anything. Others without a page hold nothing new.
             if thorough || self.head(offset)?.whole().is_none() {
                 from.entry(offset).or_insert(offset);
             }

@@ -1,14 +1,15 @@
-//! The mark: a file beside the store that says how far the store is known to be on disk.
+//! The mark: a number in the store, and in a file beside it, by which the loss of the store's end is
+//! detected.
 //!
-//! sled takes the first message of its log that it cannot read for the end of it: a damaged or a shortened
-//! file opens without an error, and without what was acknowledged after that place. So now and then a batch
-//! takes along a number, larger each time, and once it is on disk the file gets the same number. Whoever
-//! opens a store with a smaller number than the file's is told that its end is lost, and where what sled cut
-//! off is (see [`aside`](super::aside)).
+//! sled takes the first message of its log that it cannot read for the end of the log: a damaged or shortened
+//! file opens without an error, and without what was acknowledged after that place. So a batch has a number
+//! now and then, larger each time, and once the batch is on disk the file gets the same number. A store with
+//! a smaller number than the file's has lost its end, and is refused; the error names the copies of what sled
+//! cut off (see [`aside`](super::aside)).
 //!
-//! **Invariant:** the file's number is written only after the store's is on disk, so that it is never the
-//! larger one but through damage. Without the file nothing is noticed, and nothing is wrong: a backup has
-//! none, and whoever wants to go on without what is lost deletes it.
+//! **Invariant:** the file's number is written after the store's is on disk, so that it is larger only after
+//! damage. Without the file nothing is checked: a backup has none, and deleting it allows to go on without
+//! what is lost.
 
 use std::{
     fs::{self, File},
@@ -29,9 +30,9 @@ use crate::{
 
 /// Its name in the data directory.
 pub(super) const FILE: &str = "journal.mark";
-/// Where the store has its number.
+/// Key of the number in the store.
 const KEY: &[u8] = b"mmark";
-/// While there is always something to write, a mark is set so often: what it costs is a sync of its file.
+/// Interval of marks under load. A mark costs a sync of its file.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// A number, and the newest event when it was written.
@@ -63,41 +64,41 @@ pub(super) struct Mark {
     file: Option<File>,
     last: u64,
     at: Instant,
-    /// Whether something was acknowledged that the last mark does not cover.
+    /// True if something was acknowledged after the last mark.
     behind: bool,
 }
 
 impl Mark {
-    /// Goes on from the mark of the store in `directory`, whose journal ends at `head`.
+    /// Checks the mark of the store in `directory`, whose journal ends at `head`, and goes on from it.
     ///
     /// # Errors
-    /// [`OpenError::Lost`] when the store was on disk further than it is now.
+    /// [`OpenError::Lost`], if the store has lost its end.
     pub(super) fn open(directory: &Path, tree: &sled::Tree, head: Position) -> Result<Self, OpenError> {
         let last = check(directory, tree, head)?;
         Ok(Self { directory: directory.to_owned(), file: None, last, at: now(), behind: false })
     }
 
-    /// Whether a mark is to be set with the next batch. In a quiet moment all is to be covered.
+    /// True if the next batch should have a mark. Without other work, everything is covered.
     pub(super) fn is_due(&self, quiet: bool) -> bool {
         self.behind && (quiet || now().duration_since(self.at) >= EVERY)
     }
 
-    /// Has a batch take along the next number.
+    /// Adds the next number to a batch.
     pub(super) fn take_along(&self, batch: &mut sled::Batch) -> Result<(), StoreError> {
         batch.insert(KEY, codec::encode(&(self.last + 1))?);
         Ok(())
     }
 
-    /// Something was acknowledged, without a mark.
+    /// Notes that a batch without a mark was acknowledged.
     pub(super) const fn acknowledged(&mut self) {
         self.behind = true;
     }
 
-    /// The batch that took the next number along is on disk, and so is the event at `head`.
+    /// Writes the number of the last batch to the file: the batch is on disk, up to the event at `head`.
     pub(super) fn is_on_disk(&mut self, head: Position) {
         (self.last, self.at, self.behind) = (self.last + 1, now(), false);
         let point = Point { number: self.last, head };
-        // Without, less is noticed, and nothing is lost: the store goes on.
+        // Without the file, less damage is detected, but nothing is lost: the store goes on.
         if let Err(error) = self.write(point) {
             self.file = None;
             warn!(%error, file = FILE, "how far the store is on disk could not be written down");
@@ -121,7 +122,7 @@ impl Mark {
     }
 }
 
-/// The number in a store, which is not smaller than the one in the file beside it.
+/// Checks the mark of a store, and returns its number.
 ///
 /// # Errors
 /// [`OpenError::Lost`], [`OpenError::Damaged`]

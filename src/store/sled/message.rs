@@ -8,10 +8,10 @@ use super::format::SEGMENT_BYTES;
 pub(super) const SEGMENT_HEAD_BYTES: usize = 20;
 /// No message has a longer head: its checksum, its kind, and three numbers of up to nine bytes.
 const HEAD_MAX: usize = 32;
-/// So much sled reads at once; behind the end of the file it takes it for zeroes.
+/// Bytes that sled reads at once; after the end of the file it takes them for zeros.
 const READ_AT_ONCE: usize = 128;
 
-/// What stands where the head of a segment should.
+/// The bytes at the place of a segment's head.
 pub(super) enum Head {
     Whole(Header),
     /// Nothing was written there, or it was given up.

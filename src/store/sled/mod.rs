@@ -1,32 +1,34 @@
-//! The journal in sled: the default.
+//! The store in sled: the default backend.
 //!
 //! Everything durable is in one tree, by prefix, since batches on several trees are not atomic:
 //!
 //! | key | value |
 //! | --- | --- |
 //! | `j` position of its first event | a *chunk*: the commits of one batch, packed, ≤ 16 KiB |
-//! | `g` id of a rental | what is known of it, its payment and its delivery; *written behind* |
-//! | `e` any other entity | what is known of it: version, snapshot, timeline; *written behind* |
-//! | `m` `checkpoint` | from which position on the journal is to be folded at start-up |
+//! | `g` id of a rental | index records of the rental, its payment and its delivery; *written behind* |
+//! | `e` any other entity | its index record: version, snapshot, timeline; *written behind* |
+//! | `m` `checkpoint` | start-up folds the journal after this position |
 //! | `m` `mark` | a number that the file `journal.mark` repeats, see [`mark`] |
 //! | `v` key | the vault |
 //!
-//! Keys are what sled costs, so a commit has none of its own. What is known of an entity stays in
-//! memory for a while after each commit, and is written with a later batch, oldest first, a few at a
-//! time; a crash loses nothing, since start-up folds the journal's tail.
+//! A key costs sled memory, disk and time, so a commit has none of its own. Index records stay in memory for
+//! a while after each commit, and are written with a later batch, oldest first, a few at a time. A crash
+//! loses nothing, since start-up folds the end of the journal.
 //!
-//! One thread writes: it takes what has queued, applies it as one batch, flushes, syncs the file, and
-//! answers all (see `super::writer`). A few threads read what is not in memory.
+//! One thread writes: it takes the queued requests, applies them as one batch, flushes, syncs the file, and
+//! replies (see `super::writer`). A few threads read what is not in memory.
 
 mod aside;
 mod backing_up;
 mod compacting;
 mod copying;
+mod db;
 mod format;
 mod index;
 mod log;
 mod mark;
 mod message;
+mod opening;
 mod reads;
 mod row;
 mod snapshot;
@@ -59,15 +61,15 @@ use super::{
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId};
 
-/// How a store is opened.
+/// Options of a store in sled.
 #[derive(Clone, Copy, Debug)]
 pub struct SledOptions {
-    /// How much sled may keep in memory, in bytes.
+    /// Size of sled's cache, in bytes.
     pub cache_bytes: u64,
-    /// Whether what is known of entities is ever written behind. Without, all of it is folded at each
-    /// start: for tests of just that.
+    /// True if index records are written behind. False for reading a store at rest, and for tests: then
+    /// start-up folds what is missing.
     pub write_behind: bool,
-    /// With fewer bytes left on its disk, it takes no commits.
+    /// With less free space than this on its disk, the store takes no commits.
     pub min_free_bytes: u64,
 }
 
@@ -77,14 +79,14 @@ impl Default for SledOptions {
     }
 }
 
-/// A journal in sled.
+/// A store in sled.
 pub struct SledJournal {
     shared: Arc<Shared>,
     queue: Queue<Infallible>,
     pool: ReadPool,
 }
 
-/// What the writer, the readers and the front share.
+/// State that the writer and the readers share.
 struct Shared {
     status: Arc<Status>,
     files: Arc<Files>,
@@ -93,16 +95,16 @@ struct Shared {
 }
 
 impl SledJournal {
-    /// Opens the store in `directory`, or begins one.
+    /// Opens the store in `directory`, or creates one.
     ///
     /// # Errors
-    /// [`OpenError`], one clear line each.
+    /// [`OpenError`].
     pub fn open(directory: &Path, options: SledOptions) -> Result<Arc<Self>, OpenError> {
         Self::opened(directory, options).map_err(|error| aside::refused(directory, error))
     }
 
     fn opened(directory: &Path, options: SledOptions) -> Result<Arc<Self>, OpenError> {
-        let opened = format::open(directory, options)?;
+        let opened = opening::open(directory, options)?;
         let damaged = |error: StoreError| OpenError::Damaged {
             path: directory.display().to_string(),
             error: error.to_string(),
@@ -120,8 +122,8 @@ impl SledJournal {
         Ok(Arc::new(Self { shared, queue, pool: ReadPool::start() }))
     }
 
-    /// Writes the store in `directory`, which nobody may have open, anew: what was erased is gone then.
-    /// A crash at any point leaves what was there, or what was written anew.
+    /// Rewrites the closed store in `directory`, so that its files no longer hold what was erased. After a
+    /// crash at any point there is the old store or the new one.
     ///
     /// # Errors
     /// [`OpenError`]; then nothing has changed.
@@ -129,20 +131,19 @@ impl SledJournal {
         compacting::compact(directory, options)
     }
 
-    /// Makes the next flush fail, as a disk would.
+    /// Makes the next flush fail, as a failing disk would.
     #[doc(hidden)]
     pub fn fail_next_flush(&self) {
         self.queue.request(Request::FailNextFlush);
     }
 
-    /// Changes how many bytes its disk must have left.
+    /// Changes [`SledOptions::min_free_bytes`].
     #[doc(hidden)]
     pub fn require_free(&self, bytes: u64) {
-        self.shared.status.room.require(bytes);
+        self.shared.status.space.require(bytes);
     }
 }
 
-/// What whoever loads an entity is told; one that does not exist is as new.
 fn loaded(found: Found) -> Result<Loaded, StoreError> {
     found.map(|known| known.map_or_else(Loaded::default, |known| known.loaded()))
 }
@@ -218,8 +219,8 @@ impl Journal for SledJournal {
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
         let shared = Arc::clone(&self.shared);
         self.pool.run(move || {
-            shared.status.room.look();
-            if let Some(reason) = shared.status.poisoned().or_else(|| shared.status.room.fullness()) {
+            shared.status.space.look();
+            if let Some(reason) = shared.status.poisoned().or_else(|| shared.status.space.fullness()) {
                 return Err(StoreError::Unavailable(reason));
             }
             let mut batch = sled::Batch::default();
@@ -305,7 +306,7 @@ impl Journal for SledJournal {
 
     fn back_up(&self, to: PathBuf, beside: Vec<PathBuf>) -> Pending<Result<BackedUp, BackUpError>> {
         let shared = Arc::clone(&self.shared);
-        backups::apart(move || backing_up::back_up(&shared, &to, &beside))
+        backups::on_own_thread(move || backing_up::back_up(&shared, &to, &beside))
     }
 
     fn close(&self) -> Pending<()> {

@@ -1,4 +1,4 @@
-//! Reading from disk what is not in memory any more, and everything once at start-up.
+//! Reads from disk, and recovery of the index at start-up.
 
 use std::{ops::Range, sync::Arc};
 
@@ -8,7 +8,7 @@ use tracing::{error, field::display};
 use super::{
     format::{CHECKPOINT, CHUNKS, Files, chunk_key, unavailable},
     index::Index,
-    row::{Row, RowId},
+    row::{IndexRow, RowId},
 };
 use crate::{
     domain::{EntityId, Position, Recorded, Version},
@@ -19,7 +19,7 @@ use crate::{
     telemetry::metrics::now,
 };
 
-/// At most `limit` rows of a range, by key.
+/// The first rows of a range, at most `limit`.
 pub(super) fn rows(
     tree: &sled::Tree,
     range: Range<Vec<u8>>,
@@ -32,7 +32,7 @@ pub(super) fn rows(
     tree.range(range).take(limit).map(row).collect()
 }
 
-/// The values under these keys.
+/// The values under these keys, in their order.
 pub(super) fn values(
     tree: &sled::Tree,
     keys: impl IntoIterator<Item = Vec<u8>>,
@@ -57,11 +57,11 @@ pub(super) fn commits(
 
 fn first_of(key: &[u8]) -> Result<Position, StoreError> {
     let position = key.last_chunk::<8>().filter(|_| key.len() == 9);
-    let position = position.ok_or_else(|| StoreError::Corrupt("a chunk's key".to_owned()))?;
+    let position = position.ok_or_else(|| StoreError::Corrupt("a key of a chunk is invalid".to_owned()))?;
     Ok(Position(u64::from_be_bytes(*position)))
 }
 
-/// The chunks from the one that holds `position` on.
+/// The chunks from the one that contains `position` on.
 pub(super) fn chunks_from(
     tree: &sled::Tree,
     position: Position,
@@ -88,7 +88,7 @@ pub(super) fn events(
     let mut found = Vec::new();
     for chunk in chunks_from(tree, Position(after.0 + 1))? {
         let (first, chunk) = chunk?;
-        // What is in the tree may not be on disk yet: the head tells.
+        // Later chunks may not be on disk yet.
         if found.len() >= max || first > head {
             break;
         }
@@ -101,7 +101,7 @@ pub(super) fn events(
     Ok(found)
 }
 
-/// The events at these positions.
+/// The events at these positions, in their order.
 pub(super) fn at(tree: &sled::Tree, positions: &[Position]) -> Result<Vec<Arc<Recorded>>, StoreError> {
     let mut chunk: HashMap<Position, Arc<Recorded>> = HashMap::new();
     let mut found = Vec::with_capacity(positions.len());
@@ -120,7 +120,7 @@ pub(super) fn at(tree: &sled::Tree, positions: &[Position]) -> Result<Vec<Arc<Re
     Ok(found)
 }
 
-/// Where the last event in the tree stands.
+/// Position of the last event in the tree.
 pub(super) fn last(tree: &sled::Tree) -> Result<Position, StoreError> {
     let mut last = Position::default();
     for chunk in chunks_from(tree, Position(u64::MAX))? {
@@ -133,12 +133,12 @@ pub(super) fn last(tree: &sled::Tree) -> Result<Position, StoreError> {
     Ok(last)
 }
 
-/// Folds the journal from the checkpoint on into the index, and finds the head.
+/// Folds the journal after the checkpoint into the index, and returns the position of the last event.
 pub(super) fn recover(files: &Files, index: &Index) -> Result<Position, StoreError> {
     let tree = &files.with(|opened| Ok(opened.tree.clone()))?;
     let checkpoint = tree.get(CHECKPOINT).map_err(unavailable)?;
     let checkpoint = checkpoint.map_or(Ok(Position::default()), |stored| codec::decode(&stored))?;
-    let mut changed: HashMap<RowId, Row> = HashMap::new();
+    let mut changed: HashMap<RowId, IndexRow> = HashMap::new();
     let mut head = checkpoint;
     for chunk in chunks_from(tree, Position(checkpoint.0 + 1))? {
         let (first, chunk) = chunk?;
@@ -157,20 +157,20 @@ pub(super) fn recover(files: &Files, index: &Index) -> Result<Position, StoreErr
 
 fn fold(
     index: &Index,
-    changed: &mut HashMap<RowId, Row>,
+    changed: &mut HashMap<RowId, IndexRow>,
     first: Position,
     commit: &CommitRecord,
 ) -> Result<(), StoreError> {
     let version = Version(commit.last(first).0);
     let known = record_of(index, changed, commit.entity)?;
-    // On disk it may be newer than the checkpoint.
+    // The record on disk may be newer than the checkpoint.
     if known.version < version {
         known.snapshot = match fold_snapshot(&known.snapshot, commit) {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 let correlation = commit.events.first().map(|event| display(event.meta.correlation));
                 error!(entity = %commit.entity, correlation, %error, "an entity is damaged; others are not");
-                // No longer a frame: whoever loads it is told so.
+                // No valid frame: loading the entity is an error.
                 vec![0]
             }
         };
@@ -185,7 +185,7 @@ fn fold(
 
 fn record_of<'a>(
     index: &Index,
-    changed: &'a mut HashMap<RowId, Row>,
+    changed: &'a mut HashMap<RowId, IndexRow>,
     entity: EntityId,
 ) -> Result<&'a mut IndexRecord, StoreError> {
     use std::collections::hash_map::Entry;

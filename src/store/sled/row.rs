@@ -1,20 +1,20 @@
-//! A row of the index: what is known of one entity, or of a rental together with its payment and delivery.
+//! A row of the index: the index record of one entity, or those of a rental, its payment and its delivery.
 //!
-//! Those three have one id, and one saga changes them all: under one key they cost sled one key. Whoever has
-//! read that row also knows which of them do not exist.
+//! Those three have one id, and one saga changes them all: with one key they cost sled less. Reading the row
+//! also tells which of them do not exist.
 //!
 //! | key | value |
 //! | --- | --- |
-//! | `e` entity | a frame: its record |
-//! | `g` id of the rental | the frames of all three, each behind its length |
+//! | `e` entity | a frame with its record |
+//! | `g` id of the rental | the frames of all three, each after its length |
 //!
-//! A frame without a byte stands for what does not exist.
+//! A frame of no bytes stands for an entity that does not exist.
 //!
-//! Each record keeps a checksum of its own, so that damage to one harms no other. What is damaged is written
-//! back as it was read: it stays damaged, and never becomes something that does not exist.
+//! Each record has its own checksum, so that damage to one does not affect the others. A damaged record is
+//! written back as it was read: it stays damaged, and does not turn into an entity that does not exist.
 //!
-//! A row has at most 27 KiB, as large as a value may be (see `format`): `IndexRecord::check_room` leaves each
-//! of the three a part of that.
+//! A row has at most 27 KiB, the maximum of a value (see `format`): `IndexRecord::check_room` gives each of
+//! the three a share of that.
 
 use std::sync::Arc;
 
@@ -24,20 +24,19 @@ use crate::{
     store::{KnownEntity, StoreError, codec, record::IndexRecord},
 };
 
-/// The kinds of entity that share a row, in the order of the format.
+/// The kinds of entity that share a row, in the order of their frames.
 pub(super) const GROUPED: [EntityKind; 3] = [EntityKind::Rental, EntityKind::Payment, EntityKind::Delivery];
 
-/// Which row of the index.
+/// Identity of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum RowId {
-    /// That of an entity by itself.
+    /// The row of a single entity.
     Alone(EntityId),
-    /// That of a rental, its payment and its delivery.
+    /// The row of a rental, its payment and its delivery, which have this id.
     Group(u128),
 }
 
 impl RowId {
-    /// The row that an entity is in.
     pub(super) const fn of(entity: EntityId) -> Self {
         match entity.kind {
             EntityKind::Rental | EntityKind::Payment | EntityKind::Delivery => Self::Group(entity.id),
@@ -52,7 +51,7 @@ impl RowId {
         }
     }
 
-    /// The entities whose row it is.
+    /// The entities of the row.
     pub(super) fn entities(self) -> impl Iterator<Item = EntityId> {
         let (alone, id) = match self {
             Self::Alone(entity) => (Some(entity), None),
@@ -63,17 +62,16 @@ impl RowId {
     }
 }
 
-/// A row of the index.
 #[derive(Clone, Default)]
-pub(super) struct Row {
-    /// What is known of each, if it is there, or named. Of an entity by itself, only the first is used.
+pub(super) struct IndexRow {
+    /// The records that exist, in the order of [`GROUPED`]. A single entity uses the first place.
     members: [Option<Member>; GROUPED.len()],
 }
 
-/// What is known of an entity, unless it is damaged.
+/// An index record, unless it is damaged.
 type Member = Result<Arc<IndexRecord>, Arc<Damage>>;
 
-/// A frame that cannot be read, and why.
+/// A frame that cannot be decoded.
 struct Damage {
     frame: Vec<u8>,
     error: StoreError,
@@ -84,7 +82,7 @@ fn member(frame: &[u8]) -> Member {
     codec::decode(frame).map(Arc::new).map_err(damage)
 }
 
-/// The frame of a member; an empty one stands for none.
+/// The frame of a member; empty for none.
 fn frame(member: &Option<Member>) -> Result<Vec<u8>, StoreError> {
     match member {
         None => Ok(Vec::new()),
@@ -93,7 +91,7 @@ fn frame(member: &Option<Member>) -> Result<Vec<u8>, StoreError> {
     }
 }
 
-/// Where an entity of this kind stands in its row.
+/// Index of a kind in [`IndexRow::members`].
 const fn place(kind: EntityKind) -> usize {
     match kind {
         EntityKind::Payment => 1,
@@ -102,17 +100,17 @@ const fn place(kind: EntityKind) -> usize {
     }
 }
 
-impl Row {
-    /// The row in the store, empty if there is none.
+impl IndexRow {
+    /// Reads a row from disk; empty if it is missing.
     pub(super) fn stored(opened: &Opened, id: RowId) -> Result<Self, StoreError> {
         let stored = opened.tree.get(id.key()).map_err(unavailable)?;
         stored.map_or_else(|| Ok(Self::default()), |stored| Self::read(id, &stored))
     }
 
-    /// Reads the value of a row.
+    /// Decodes the value of a row.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when nobody can tell which record is whose.
+    /// [`StoreError::Corrupt`], if it does not have one frame for each of the three.
     pub(super) fn read(id: RowId, stored: &[u8]) -> Result<Self, StoreError> {
         let mut row = Self::default();
         match id {
@@ -120,7 +118,7 @@ impl Row {
             RowId::Group(_) => {
                 let frames = codec::frames(stored).collect::<Result<Vec<_>, _>>()?;
                 let frames: [&[u8]; GROUPED.len()] = frames.try_into().map_err(|frames: Vec<_>| {
-                    StoreError::Corrupt(format!("a rental's row has {} parts", frames.len()))
+                    StoreError::Corrupt(format!("a row of a rental has {} frames", frames.len()))
                 })?;
                 row.members = frames.map(|frame| (!frame.is_empty()).then(|| member(frame)));
             }
@@ -128,7 +126,7 @@ impl Row {
         Ok(row)
     }
 
-    /// The value of the row.
+    /// Encodes the value of the row.
     pub(super) fn value(&self, id: RowId) -> Result<Vec<u8>, StoreError> {
         let [first, payment, delivery] = &self.members;
         match id {
@@ -137,15 +135,14 @@ impl Row {
         }
     }
 
-    /// Whether nothing is known of anybody.
     pub(super) fn is_empty(&self) -> bool {
         self.members.iter().all(Option::is_none)
     }
 
-    /// What is known of the entity of this kind.
+    /// The record of the entity of this kind.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when its record is damaged.
+    /// [`StoreError::Corrupt`], if it is damaged.
     pub(super) fn get(&self, kind: EntityKind) -> Result<Option<Arc<IndexRecord>>, StoreError> {
         let member = self.members[place(kind)].clone().transpose();
         member.map_err(|damage| damage.error.clone())
@@ -155,10 +152,10 @@ impl Row {
         self.members[place(kind)] = Some(Ok(Arc::new(record)));
     }
 
-    /// What is known of the entity of this kind, to change.
+    /// The record of the entity of this kind, to change; created if it is missing.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when its record is damaged.
+    /// [`StoreError::Corrupt`], if it is damaged.
     pub(super) fn record(&mut self, kind: EntityKind) -> Result<&mut IndexRecord, StoreError> {
         match self.members[place(kind)].get_or_insert_with(|| Ok(Arc::default())) {
             Ok(record) => Ok(Arc::make_mut(record)),
@@ -166,19 +163,19 @@ impl Row {
         }
     }
 
-    /// Whether there is anything to know of the entity of this kind.
+    /// True if there is a record of this kind, damaged or not.
     pub(super) const fn has(&self, kind: EntityKind) -> bool {
         self.members[place(kind)].is_some()
     }
 
-    /// The same as [`Self::get`], as whoever looks at all of a store is told.
+    /// [`Self::get`] as an entry of [`Journal::entities`](crate::store::Journal::entities).
     pub(super) fn known(&self, entity: EntityId) -> Option<KnownEntity> {
         let found = self.get(entity.kind).transpose()?;
         Some((entity, found.map(|record| IndexRecord::clone(&record).into())))
     }
 }
 
-/// The value of a group of these frames; an empty one is of an entity that does not exist.
+/// The value of a group with these frames.
 fn joined(frames: [&[u8]; GROUPED.len()]) -> Vec<u8> {
     let mut value = Vec::new();
     for frame in frames {

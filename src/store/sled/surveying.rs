@@ -1,4 +1,4 @@
-//! All of a store, piece by piece: its commits, and what is known of its entities.
+//! Reads of a whole store in pages: commits, index records, the vault.
 
 use std::{collections::BTreeMap, ops::Bound};
 
@@ -6,17 +6,17 @@ use super::{
     Shared,
     format::{ENTITIES, GROUPS, Opened, entity_key, group_key, unavailable, vault_key},
     reads::{chunks_from, commits as commits_of},
-    row::{GROUPED, Row, RowId},
+    row::{GROUPED, IndexRow, RowId},
 };
 use crate::{
     domain::{EntityId, EntityKind, Position},
     store::{Known, KnownEntity, RecordedCommit, StoreError, VaultRow, survey::entity_of},
 };
 
-/// A row of the tree, as sled reads it.
+/// Key and value, as sled reads them.
 type TreeRow = sled::Result<(sled::IVec, sled::IVec)>;
 
-/// Durable commits whose first event stands after `after`: whole chunks, until there are `max`.
+/// Durable commits whose first event is after `after`, at most `max`.
 pub(super) fn commits(
     shared: &Shared,
     after: Position,
@@ -27,7 +27,7 @@ pub(super) fn commits(
     let read = shared.files.with(|files| {
         for chunk in chunks_from(&files.tree, Position(after.0.saturating_add(1)))? {
             let (first, chunk) = chunk?;
-            // What is in the tree may not be on disk yet: the head tells.
+            // Later chunks may not be on disk yet.
             if found.len() >= max || first > head {
                 break;
             }
@@ -40,7 +40,7 @@ pub(super) fn commits(
         }
         Ok(())
     });
-    // What stands before damage is told; whoever asks for more is told of the damage.
+    // Commits before a damaged one are returned; the next call returns the error.
     if found.is_empty() {
         read?;
     }
@@ -48,13 +48,13 @@ pub(super) fn commits(
     Ok(found)
 }
 
-/// What is known of the entities behind `after`, at most `max`.
+/// Index records of the entities after `after`, at most `max`.
 pub(super) fn entities(
     shared: &Shared,
     after: Option<EntityId>,
     max: usize,
 ) -> Result<Vec<KnownEntity>, StoreError> {
-    // In this order: a row leaves memory only after it is on disk.
+    // Memory first: a row leaves it only after it is on disk.
     let in_memory = shared.index.after_in_memory(after, max);
     let stored = shared.files.with(|opened| stored_entities(opened, after, max))?;
     let mut found: BTreeMap<EntityId, Result<Known, StoreError>> = stored.into_iter().collect();
@@ -62,7 +62,6 @@ pub(super) fn entities(
     Ok(found.into_iter().take(max).collect())
 }
 
-/// The same of the entities on disk.
 fn stored_entities(
     opened: &Opened,
     after: Option<EntityId>,
@@ -84,12 +83,12 @@ fn stored_entities(
     for row in opened.tree.range::<Vec<u8>, _>((from, to)).take(max - found.len()) {
         let (key, value) = row.map_err(unavailable)?;
         let entity = entity_of(&key[ENTITIES.len()..])?;
-        found.extend(Row::read(RowId::Alone(entity), &value)?.known(entity));
+        found.extend(IndexRow::read(RowId::Alone(entity), &value)?.known(entity));
     }
     Ok(found)
 }
 
-/// The entities of a kind behind `after` that have a row together with others.
+/// The entities of a kind after `after` that share a row with others.
 fn groups_with(
     opened: &Opened,
     kind: EntityKind,
@@ -101,9 +100,9 @@ fn groups_with(
     let known = move |row: TreeRow| {
         let (key, value) = row.map_err(unavailable)?;
         let id = key[GROUPS.len()..].try_into().map(u128::from_be_bytes);
-        let id = id.map_err(|_| StoreError::Corrupt("a key of the index".to_owned()))?;
+        let id = id.map_err(|_| StoreError::Corrupt("a key of the index is invalid".to_owned()))?;
         let entity = EntityId { kind, id };
-        let found = Row::read(RowId::Group(id), &value).map(|row| row.known(entity));
+        let found = IndexRow::read(RowId::Group(id), &value).map(|row| row.known(entity));
         Ok(found.unwrap_or_else(|error| Some((entity, Err(error)))))
     };
     opened.tree.range::<Vec<u8>, _>((from, to)).filter_map(move |row| known(row).transpose())
@@ -115,7 +114,7 @@ pub(super) fn vault_first(shared: &Shared, prefix: &str, limit: usize) -> Result
     shared.files.with(|files| files.tree.scan_prefix(prefix).take(limit).map(vault_row).collect())
 }
 
-/// The first records of the vault behind the key `after`, at most `max`.
+/// The first records of the vault after the key `after`, at most `max`.
 pub(super) fn vault_after(
     shared: &Shared,
     after: Option<&str>,
@@ -129,7 +128,7 @@ pub(super) fn vault_after(
 
 fn vault_row(row: TreeRow) -> Result<VaultRow, StoreError> {
     let (key, value) = row.map_err(unavailable)?;
-    let key =
-        std::str::from_utf8(&key[1..]).map_err(|_| StoreError::Corrupt("a key of the vault".to_owned()))?;
+    let key = std::str::from_utf8(&key[1..])
+        .map_err(|_| StoreError::Corrupt("a key of the vault is invalid".to_owned()))?;
     Ok((key.to_owned(), value.to_vec()))
 }

@@ -1,10 +1,10 @@
-//! How sled makes a batch durable.
+//! Makes a batch durable in sled.
 //!
 //! ```text
 //! pack ─▶ add some of what is written behind, and the mark ─▶ apply_batch ─▶ flush ─▶ fdatasync
 //! ```
 //!
-//! The file that repeats the mark is written after the batch was answered: nobody waits for it.
+//! The file that repeats the mark is written after the replies, so that no caller waits for it.
 
 use std::{collections::hash_map::Entry, convert::Infallible, sync::Arc};
 
@@ -15,7 +15,7 @@ use super::{
     format::{CHECKPOINT, Tree, chunk_key, unavailable, vault_key},
     index::Due,
     mark::Mark,
-    row::{Row, RowId},
+    row::{IndexRow, RowId},
 };
 use crate::{
     domain::{EntityId, Position},
@@ -28,21 +28,20 @@ use crate::{
     telemetry::metrics::now,
 };
 
-/// How large a journal value may get: a page holds several, and must not become too large (see `format`).
+/// Maximal length of a chunk, in bytes: a page has several, and must stay small (see `format`).
 const CHUNK_BYTES_MAX: usize = 15 * 1_024;
-/// How many rows are written behind with each batch, and how many more for each of its commits.
+/// Number of rows that are written behind with each batch, and for each of its commits.
 const BEHIND_MIN: usize = 64;
 const BEHIND_PER_COMMIT: usize = 2;
-/// How many rows are written behind at once when there is nothing else to do.
+/// Number of rows that are written behind at once without other work.
 const BEHIND_QUIET: usize = 1_024;
 
-/// What writes to sled.
 pub(super) struct SledEngine {
     shared: Arc<Shared>,
     mark: Mark,
-    /// The rows of the index that the next batch was checked against, as they were before it.
-    rows: HashMap<RowId, Row>,
-    /// Whether the batch that was written last took a mark along.
+    /// Rows of the index that the next batch was checked against, without its changes.
+    rows: HashMap<RowId, IndexRow>,
+    /// True if the last batch had a mark.
     marked: bool,
     fail_next_flush: bool,
 }
@@ -77,9 +76,9 @@ impl Engine for SledEngine {
             Pace::Quiet | Pace::Closing => BEHIND_QUIET,
         };
         let head = *self.shared.status.head.borrow();
-        // What is written behind can wait. On a full disk it would fail, and poison a store that lost
+        // What is written behind can wait: on a full disk it would fail, and poison a store that has lost
         // nothing.
-        let full = self.shared.status.room.fullness().is_some();
+        let full = self.shared.status.space.fullness().is_some();
         if full && batch.writes_nothing() {
             return Ok(false);
         }
@@ -89,12 +88,12 @@ impl Engine for SledEngine {
             self.shared.index.due(max, now(), pace == Pace::Closing, head)
         };
         let marking = !full && self.mark.is_due(pace != Pace::Busy);
-        if due.rows.is_empty() && batch.answers.is_empty() && !marking {
+        if due.rows.is_empty() && batch.completions.is_empty() && !marking {
             return Ok(false);
         }
         self.make_durable(batch, &rows, &due, marking)?;
         self.marked = marking;
-        if !marking && !batch.answers.is_empty() {
+        if !marking && !batch.completions.is_empty() {
             self.mark.acknowledged();
         }
         self.shared.index.written(&due.rows);
@@ -108,7 +107,7 @@ impl Engine for SledEngine {
         Ok(true)
     }
 
-    fn answered(&mut self) {
+    fn replied(&mut self) {
         if std::mem::take(&mut self.marked) {
             self.mark.is_on_disk(*self.shared.status.head.borrow());
         }
@@ -128,11 +127,11 @@ impl SledEngine {
         Self { shared, mark, rows: HashMap::new(), marked: false, fail_next_flush: false }
     }
 
-    /// The rows of the index that a batch was checked against, as it leaves them.
-    fn rows_after(&mut self, batch: &mut Batch<()>) -> HashMap<RowId, Row> {
+    /// The rows of the index that a batch was checked against, with its changes.
+    fn rows_after(&mut self, batch: &mut Batch<()>) -> HashMap<RowId, IndexRow> {
         let mut rows = std::mem::take(&mut self.rows);
         for (entity, record) in std::mem::take(&mut batch.known) {
-            // Who was only looked for does not exist for that.
+            // An entity that was only looked up still does not exist.
             if record.version.0 > 0 || !record.timeline.is_empty() {
                 let row = rows.get_mut(&RowId::of(entity)).expect("a record is looked up in its row");
                 row.set(entity.kind, record);
@@ -144,7 +143,7 @@ impl SledEngine {
     fn make_durable(
         &mut self,
         batch: &Batch<()>,
-        rows: &HashMap<RowId, Row>,
+        rows: &HashMap<RowId, IndexRow>,
         due: &Due,
         marking: bool,
     ) -> Result<(), StoreError> {
@@ -157,7 +156,7 @@ impl SledEngine {
             }
         }
         for id in &due.rows {
-            // What this batch changes is written as this batch leaves it: both or neither get there.
+            // A row that this batch changes is written with the change: the batch is atomic.
             let value = match rows.get(id) {
                 Some(row) => row.value(*id)?,
                 None => self.shared.index.row(*id)?.value(*id)?,
@@ -174,17 +173,17 @@ impl SledEngine {
         self.shared.files.with(|files| {
             self.shared.handover.apply(files, Tree::Journal, tree).map_err(unavailable)?;
             if fail {
-                return Err(StoreError::Unavailable("a flush failed on demand".to_owned()));
+                return Err(StoreError::Unavailable("an injected fault of the flush".to_owned()));
             }
             let began = now();
             files.sync()?;
-            self.shared.status.done.synced(batch.frames.len() as u64, began.elapsed());
+            self.shared.status.metrics.synced(batch.frames.len() as u64, began.elapsed());
             Ok(())
         })
     }
 }
 
-/// Packs commits into chunks, each under the position of its first event.
+/// Packs commits into chunks. The key of a chunk is the position of its first event.
 fn pack(tree: &mut sled::Batch, frames: &[(Position, Vec<u8>)]) {
     let (mut chunk, mut chunk_first) = (Vec::new(), Position::default());
     for (first, frame) in frames {

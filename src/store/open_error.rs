@@ -1,4 +1,4 @@
-//! What may come of opening a store, and of compacting one.
+//! Results of opening and of compacting a store.
 
 use std::{fmt, path::PathBuf};
 
@@ -6,31 +6,31 @@ use thiserror::Error;
 
 use super::Backend;
 
-/// Why a store cannot be opened: one clear line each.
+/// Error of opening a store. Each message is one line.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// Another process has it.
+    /// Another process has locked it.
     #[error("the data directory {0} is in use by another process")]
     Locked(String),
-    /// The directory cannot be made, read or written.
+    /// The directory cannot be created, read or written.
     #[error("the data directory {path} cannot be used: {error}")]
     Unusable {
-        /// Which.
+        /// The data directory.
         path: String,
-        /// Why.
+        /// I/O error.
         error: std::io::Error,
     },
-    /// It was written by a newer version.
+    /// A newer version wrote it.
     #[error("the data in {path} has format {found}; this version reads up to format {supported}")]
     Newer {
-        /// Which.
+        /// The data directory.
         path: String,
         /// Its format.
         found: u32,
-        /// The newest this version knows.
+        /// The format that this version reads.
         supported: u32,
     },
-    /// It was written by an older version.
+    /// An older version wrote it.
     #[error(
         "the data in {path} has format {found}; this version reads format {supported}: run `saem export` of \
          the version that wrote it, then `saem import` of this one; nothing was touched"
@@ -43,66 +43,66 @@ pub enum OpenError {
         /// The format that this version reads.
         supported: u32,
     },
-    /// Another backend keeps its data there.
+    /// It belongs to another backend.
     #[error(
         "the data directory {path} holds a store of {holds}, but store.backend is {configured}: set \
          store.backend to {holds}, or store.path to another directory (saem export and saem import move a \
          shop from one backend to another); nothing was touched"
     )]
     OtherBackend {
-        /// Which.
+        /// The data directory.
         path: String,
-        /// Whose data it holds.
+        /// Backend of its store.
         holds: Backend,
-        /// Who was to open it.
+        /// Backend that was to open it.
         configured: Backend,
     },
     /// It is not Saem's.
     #[error("the data directory {0} holds files, but no FORMAT file of Saem's")]
     Foreign(String),
-    /// Its store is gone.
+    /// Its store is missing.
     #[error(
         "the data directory {0} has a FORMAT file, but no store: its files were moved or deleted. Put them \
          back, or restore a backup; if there never was one, delete FORMAT"
     )]
     Lacking(String),
-    /// Nothing is in it.
+    /// It is empty.
     #[error("the data directory {0} is empty: it holds no data of Saem's")]
     Nothing(String),
-    /// There is something in it already.
+    /// It should be empty, but is not.
     #[error("the directory {0} is not empty; nothing is overwritten")]
     Occupied(String),
-    /// It ends too early: what was on disk is not found any more.
+    /// The end of the journal is missing, though it was on disk.
     #[error(
         "the end of the data in {path} is lost: event {durable} was on disk (mark {mark}), and what is found \
          ends with event {found} (mark {found_mark}); restore a backup, or delete the file journal.mark \
          there to go on without what is lost{aside}"
     )]
     Lost {
-        /// Which.
+        /// The data directory.
         path: String,
-        /// The newest event that was known to be on disk.
+        /// Position of the newest event that was known to be on disk.
         durable: u64,
-        /// The newest event that is found.
+        /// Position of the newest event that is found.
         found: u64,
-        /// The number that the store had then.
+        /// Number in the file `journal.mark`.
         mark: u64,
-        /// The number that it has.
+        /// Number in the store.
         found_mark: u64,
-        /// Where what opening cut off is.
+        /// Copies of what opening cut off.
         aside: Aside,
     },
     /// It is damaged.
     #[error("the data in {path} is damaged: {error}; restore a backup (docs/operations.md says how)")]
     Damaged {
-        /// Which.
+        /// The data directory.
         path: String,
-        /// How.
+        /// What is damaged.
         error: String,
     },
 }
 
-/// Where what opening cut off a store is kept, if it cut off anything.
+/// Directory with copies of what opening a store cut off, if anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aside(pub(super) Option<PathBuf>);
 
@@ -118,11 +118,11 @@ impl fmt::Display for Aside {
     }
 }
 
-/// What a compaction did.
+/// Result of a compaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compacted {
-    /// How many bytes the store had.
+    /// Size of the store before, in bytes.
     pub bytes_before: u64,
-    /// How many it has.
+    /// Size of the store after, in bytes.
     pub bytes_after: u64,
 }

@@ -1,6 +1,6 @@
-//! Room on the disk: a store that fills its disk cannot even be opened any more. So it stops taking commits
-//! while there is still some left, and goes on by itself once there is more. With next to nothing left it
-//! writes nothing at all, neither views nor what is written behind: a write that fails would be the last one.
+//! Free space on the store's disk. A store that fills its disk cannot even be opened again, so it refuses
+//! commits while some space is left, and takes them again once there is more. With almost none left it writes
+//! nothing at all, neither views nor what is written behind: a failed write would poison it.
 
 use std::{
     io,
@@ -10,35 +10,34 @@ use std::{
 
 use tracing::{error, info};
 
-/// With less left than this, what sled writes next may not fit: it takes segments of 2 MiB.
+/// With fewer bytes free than this, sled's next write may fail: it allocates segments of 2 MiB.
 pub(super) const FULL_BYTES: u64 = 8 * 1_024 * 1_024;
 
-/// What the disk of a store must have left.
-pub(super) struct Room {
+pub(super) struct DiskSpace {
     directory: PathBuf,
     min_free_bytes: AtomicU64,
     short: AtomicBool,
     full: AtomicBool,
 }
 
-/// How many bytes the disk of a directory has left for us.
+/// Bytes that unprivileged processes can use on the disk of a directory.
 pub(super) fn free_bytes(directory: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(directory)?;
     Ok(disk.f_bavail * disk.f_frsize)
 }
 
-impl Room {
+impl DiskSpace {
     pub(super) const fn new(directory: PathBuf, min_free_bytes: u64) -> Self {
         let (short, full) = (AtomicBool::new(false), AtomicBool::new(false));
         Self { directory, min_free_bytes: AtomicU64::new(min_free_bytes), short, full }
     }
 
-    /// How many bytes are left, if the system tells.
+    /// None if the system does not say.
     pub(super) fn free_bytes(&self) -> Option<u64> {
         free_bytes(&self.directory).ok()
     }
 
-    /// Looks how much is left. Says so when it is too little, and when it is enough again.
+    /// Reads the free space, and logs when it falls below the minimum and when it is enough again.
     pub(super) fn look(&self) {
         let min_free_bytes = self.min_free_bytes.load(Ordering::Relaxed);
         let Some(free_bytes) = self.free_bytes() else { return };
@@ -53,20 +52,20 @@ impl Room {
         }
     }
 
-    /// Why not even what follows from commits is written now, if it is not.
+    /// Why nothing at all is written now, views and what is written behind included; none if it is.
     pub(super) fn fullness(&self) -> Option<String> {
         let full = self.full.load(Ordering::Relaxed);
-        full.then(|| "the disk has next to nothing left".to_owned())
+        full.then(|| "the disk has almost no space left".to_owned())
     }
 
-    /// Why nothing is taken now, if nothing is.
+    /// Why no commits are taken now; none if they are.
     pub(super) fn shortage(&self) -> Option<String> {
         let short = self.short.load(Ordering::Relaxed);
         short.then(|| "the disk has less than store.min_free_mb left".to_owned())
     }
 
-    /// Changes what must be left. It counts at once: the writer may have looked before it, and not taken
-    /// yet what is to be written after it.
+    /// Changes the minimum, and applies it at once: the writer may have looked already, before it takes the
+    /// requests that follow this call.
     pub(super) fn require(&self, min_free_bytes: u64) {
         self.min_free_bytes.store(min_free_bytes, Ordering::Relaxed);
         self.look();
