@@ -1,117 +1,97 @@
 //! `/v1/deliveries`: the operator's part of a rental.
 
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::kit::{Answer, Client, TestApp, eventually};
+use crate::kit::{Client, TestApp, text, until};
 
-async fn step(operator: &Client, rental: &Value, step: &str) -> Answer {
-    let delivery = rental["deliveryId"].as_str().unwrap();
-    operator.call(Method::POST, &format!("/v1/deliveries/{delivery}/{step}")).await
-}
-
-async fn delivery_becomes(client: &Client, rental: &Value, status: &str) -> Value {
-    let path = format!("/v1/deliveries/{}", rental["deliveryId"].as_str().unwrap());
-    let get = || async {
-        let delivery = client.get(&path).await.expect(200);
-        (delivery["status"] == status).then_some(delivery)
-    };
-    eventually(&format!("the delivery is {status}"), get).await
+/// An application, a customer, the operator, and a product with so many units.
+async fn started(stock: u32) -> (TestApp, Client, Client, String) {
+    let app = TestApp::start();
+    let (customer, operator, product) =
+        (app.customer(1).await, app.operator(), app.product(100, stock).await);
+    (app, customer, operator, product)
 }
 
 #[tokio::test]
-async fn a_delivery_is_dispatched_completed_and_then_final() {
-    let app = TestApp::start();
-    let (customer, operator, product) = (app.customer(1).await, app.operator(), app.product(100, 2).await);
+async fn completed_delivery_is_final() {
+    let (app, customer, operator, product) = started(2).await;
     let rental = customer.rented(&product).await;
-    step(&operator, &rental, "complete").await.problem(409, "delivery-out-of-order");
-    let dispatch = format!("/v1/deliveries/{}/dispatch", rental["deliveryId"].as_str().unwrap());
+    operator.deliver(&rental, "complete").await.problem(409, "delivery-out-of-order");
+    let dispatch = format!("/v1/deliveries/{}/dispatch", text(&rental, "deliveryId"));
     let courier = json!({"carrier": "샘택배", "trackingNumber": "123-456"});
     let sent = operator.post(&dispatch, courier).await.expect(200);
     assert_eq!((&sent["status"], &sent["carrier"]), (&json!("IN_TRANSIT"), &json!("샘택배")));
-    // Again, without details: nothing new.
-    assert_eq!(step(&operator, &rental, "dispatch").await.expect(200)["trackingNumber"], "123-456");
-    step(&operator, &rental, "complete").await.expect(200);
-    step(&operator, &rental, "complete").await.expect(200);
-    let done = delivery_becomes(&customer, &rental, "DELIVERED").await;
+    // A repetition without details changes nothing.
+    assert_eq!(operator.deliver(&rental, "dispatch").await.expect(200)["trackingNumber"], "123-456");
+    operator.deliver(&rental, "complete").await.expect(200);
+    operator.deliver(&rental, "complete").await.expect(200);
+    let done = customer.delivery_becomes(&rental, "DELIVERED").await;
     assert!(done["completedAt"].is_string() && done["address"]["line1"].is_string(), "{done}");
-    assert_eq!(customer.rental_becomes(&rental, "DELIVERED").await["status"], "DELIVERED");
+    customer.rental_becomes(&rental, "DELIVERED").await;
     customer.cancel(&rental).await.problem(409, "rental-not-cancelable");
-    step(&operator, &rental, "dispatch").await.problem(409, "delivery-out-of-order");
+    operator.deliver(&rental, "dispatch").await.problem(409, "delivery-out-of-order");
     assert_eq!(app.ledger(&rental["paymentId"]).await, (1, 0));
     assert_eq!(app.stock(&product).await, 1);
 }
 
 #[tokio::test]
-async fn a_purifier_on_its_way_can_still_be_canceled() {
-    let app = TestApp::start();
-    let (customer, operator, product) = (app.customer(1).await, app.operator(), app.product(100, 2).await);
+async fn rental_in_transit_can_be_canceled() {
+    let (app, customer, operator, product) = started(2).await;
     let rental = customer.rented(&product).await;
-    step(&operator, &rental, "dispatch").await.expect(200);
+    operator.deliver(&rental, "dispatch").await.expect(200);
     customer.cancel(&rental).await.expect(200);
-    delivery_becomes(&customer, &rental, "CANCELED").await;
-    step(&operator, &rental, "complete").await.problem(409, "rental-canceled");
-    step(&operator, &rental, "dispatch").await.problem(409, "rental-canceled");
+    customer.delivery_becomes(&rental, "CANCELED").await;
+    operator.deliver(&rental, "complete").await.problem(409, "rental-canceled");
+    operator.deliver(&rental, "dispatch").await.problem(409, "rental-canceled");
     app.stock_becomes(&product, 2).await;
 }
 
 #[tokio::test]
-async fn a_rental_that_is_canceled_is_not_dispatched_while_its_refund_waits() {
-    let app = TestApp::start();
-    let (customer, operator, product) = (app.customer(1).await, app.operator(), app.product(100, 2).await);
+async fn canceled_rental_is_not_dispatched_while_its_refund_waits() {
+    let (_app, customer, operator, product) = started(2).await;
     let rental = customer.rented(&product).await;
-    operator.call(Method::POST, "/v1/operations/contexts/payment/pause").await.expect(200);
+    operator.pause("payment").await;
     customer.cancel(&rental).await.expect(200);
-    step(&operator, &rental, "dispatch").await.problem(409, "rental-canceled");
-    operator.call(Method::POST, "/v1/operations/contexts/payment/resume").await.expect(200);
-    delivery_becomes(&customer, &rental, "CANCELED").await;
-    step(&operator, &rental, "dispatch").await.problem(409, "rental-canceled");
+    operator.deliver(&rental, "dispatch").await.problem(409, "rental-canceled");
+    operator.resume("payment").await;
+    customer.delivery_becomes(&rental, "CANCELED").await;
+    operator.deliver(&rental, "dispatch").await.problem(409, "rental-canceled");
 }
 
 #[tokio::test]
-async fn nothing_is_dispatched_before_its_unit_is_taken() {
-    let app = TestApp::start();
-    let (customer, operator, product) = (app.customer(1).await, app.operator(), app.product(100, 2).await);
-    operator.call(Method::POST, "/v1/operations/contexts/product/pause").await.expect(200);
+async fn dispatch_before_the_unit_is_taken_is_refused() {
+    let (_app, customer, operator, product) = started(2).await;
+    operator.pause("product").await;
     let rental = customer.rent(&product, "tok_ok").await.expect(201);
     customer.timeline_holds(&rental, "DeliveryStarted").await;
-    step(&operator, &rental, "dispatch").await.problem(409, "delivery-not-ready");
-    operator.call(Method::POST, "/v1/operations/contexts/product/resume").await.expect(200);
+    operator.deliver(&rental, "dispatch").await.problem(409, "delivery-not-ready");
+    operator.resume("product").await;
     customer.timeline_holds(&rental, "ProductDecreased").await;
-    step(&operator, &rental, "dispatch").await.expect(200);
+    operator.deliver(&rental, "dispatch").await.expect(200);
 }
 
 #[tokio::test]
-async fn deliveries_are_the_operators_to_handle_and_list() {
-    let app = TestApp::start();
-    let (customer, operator, product) = (app.customer(1).await, app.operator(), app.product(100, 9).await);
+async fn deliveries_are_listed_by_status() {
+    let (_app, customer, operator, product) = started(9).await;
     let (first, second) = (customer.rented(&product).await, customer.rented(&product).await);
-    step(&customer, &first, "dispatch").await.problem(403, "forbidden");
-    step(&app.anyone(), &first, "dispatch").await.problem(401, "unauthorized");
-    step(&operator, &first, "dispatch").await.expect(200);
-    let in_transit = || async {
-        let list = operator.get("/v1/deliveries?status=IN_TRANSIT").await.expect(200);
-        let found = list["items"].as_array().unwrap().iter().map(|d| d["id"].clone()).collect::<Vec<_>>();
-        (found == [first["deliveryId"].clone()]).then_some(())
-    };
-    eventually("one delivery is on its way", in_transit).await;
-    let all = customer.get("/v1/deliveries").await.expect(200);
-    assert_eq!(all["items"][0]["id"], second["deliveryId"]);
-    operator.get("/v1/deliveries?status=LOST").await.problem(400, "invalid-request");
-    let unknown = json!({"deliveryId": "delivery_00000000000000000000000001"});
-    step(&operator, &unknown, "dispatch").await.problem(404, "not-found");
+    operator.deliver(&first, "dispatch").await.expect(200);
+    until("one delivery is in transit", || async {
+        let found = operator.items("/v1/deliveries?status=IN_TRANSIT").await;
+        found.iter().map(|delivery| &delivery["id"]).eq([&first["deliveryId"]])
+    })
+    .await;
+    assert_eq!(customer.items("/v1/deliveries").await[0]["id"], second["deliveryId"]);
 }
 
 #[tokio::test]
-async fn a_paused_delivery_context_refuses_the_operator_and_keeps_the_customer_going() {
-    let app = TestApp::start();
-    let (customer, operator, product) = (app.customer(1).await, app.operator(), app.product(100, 9).await);
+async fn paused_delivery_context_refuses_the_operator_only() {
+    let (_app, customer, operator, product) = started(9).await;
     let rental = customer.rented(&product).await;
-    operator.call(Method::POST, "/v1/operations/contexts/delivery/pause").await.expect(200);
-    step(&operator, &rental, "dispatch").await.problem(503, "context-paused");
+    operator.pause("delivery").await;
+    operator.deliver(&rental, "dispatch").await.problem(503, "context-paused");
     let later = customer.rent(&product, "tok_ok").await.expect(201);
     customer.cancel(&rental).await.expect(200);
-    operator.call(Method::POST, "/v1/operations/contexts/delivery/resume").await.expect(200);
+    operator.resume("delivery").await;
     customer.timeline_holds(&later, "ProductDecreased").await;
-    delivery_becomes(&customer, &rental, "CANCELED").await;
+    customer.delivery_becomes(&rental, "CANCELED").await;
 }

@@ -1,102 +1,91 @@
-//! What supervision cannot mend: something that hangs. The process says that it is not alive, for whoever
-//! replaces it; and nothing is lost by that.
+//! Failures that supervision cannot mend: hangs. The process reports that it is not alive, so that it is
+//! replaced; nothing is lost by that.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{
-    kit::{Client, TestApp, eventually},
-    metrics::sample,
-};
+use crate::kit::{Client, TestApp, eventually, text};
 
-/// A server that notices within three seconds.
-fn watched() -> TestApp {
-    TestApp::with(|settings| {
+/// An application that notices a hang within three seconds, a customer, and a product.
+async fn watched() -> (TestApp, Client, String) {
+    let app = TestApp::with(|settings| {
         settings.actors.arbiters = 2;
         settings.actors.ask_timeout_ms = 500;
         settings.actors.stuck_after_ms = 1_000;
-    })
-}
-
-async fn fault(app: &TestApp, target: Value, mode: &str) {
-    app.operator().post("/v1/operations/faults", json!({"target": target, "mode": mode})).await.expect(202);
-}
-
-/// Waits until the process is not alive any more, and answers what it says of itself.
-async fn not_alive(app: &TestApp) -> String {
-    let problem = eventually("it is noticed", || async {
-        let health = app.anyone().get("/healthz").await;
-        (health.status != 200).then_some(health)
     });
-    problem.await.problem(503, "not-alive")["detail"].as_str().unwrap().to_owned()
+    let (customer, product) = (app.customer(1).await, app.product(29_900, 10).await);
+    (app, customer, product)
 }
 
-/// Somebody rents, whether or not anything answers.
-async fn rent(customer: &Client, product: &str) {
-    let _ = customer.rent(product, "tok_ok").await;
+/// Waits until the process is not alive, and returns the detail.
+async fn not_alive(app: &TestApp) -> String {
+    let health = eventually("the hang is noticed", || async {
+        Some(app.anyone().get("/healthz").await).filter(|health| health.status != 200)
+    });
+    text(&health.await.problem(503, "not-alive"), "detail").to_owned()
+}
+
+async fn is_alive(app: &TestApp) {
+    assert_eq!(app.anyone().get("/healthz").await.expect(200)["status"], "ok");
 }
 
 #[tokio::test]
-async fn what_hangs_is_named_and_a_new_process_goes_on() {
+async fn hung_part_is_named_and_a_new_process_continues() {
     for (target, named) in [
         (json!({"kind": "reactor", "id": "delivery"}), "reactor delivery"),
         (json!({"kind": "projection", "id": "mypage"}), "projection mypage"),
         (json!({"kind": "arbiter", "id": "1"}), "arbiter 1"),
         (json!({"kind": "store-writer"}), "store-writer"),
     ] {
-        let mut app = watched();
-        let (mut customer, product) = (app.customer(1).await, app.product(29_900, 10).await);
+        let (mut app, mut customer, product) = watched().await;
         let rental = customer.rented(&product).await;
-        assert_eq!(app.anyone().get("/healthz").await.expect(200)["status"], "ok");
-        fault(&app, target, "HANG").await;
-        // What is behind and does nothing hangs; what has nothing to do rests.
-        rent(&customer, &product).await;
-        let told = not_alive(&app).await;
-        assert!(told.contains(named), "{named}: {told}");
+        is_alive(&app).await;
+        app.operator().fault(target, "HANG").await.expect(202);
+        // A part that is behind and does nothing hangs; one without work rests.
+        customer.rent(&product, "tok_ok").await;
+        let detail = not_alive(&app).await;
+        assert!(detail.contains(named), "{named}: {detail}");
         if named.starts_with("arbiter") {
             let actors = app.operator().get("/v1/operations/actors").await;
-            assert!(!actors.header("Retry-After").is_empty(), "who asks is told, and does not hang, too");
+            assert!(!actors.header("Retry-After").is_empty(), "the request is answered, and does not hang");
         }
-        // Whoever watches hears of it, too: an arbiter that hangs does not hang what tells of it.
-        assert_eq!(sample(&app, "saem_alive").await, Some(0.0), "{named}");
+        // A hung arbiter does not stop the metrics.
+        assert_eq!(app.metric("saem_alive").await, Some(0.0), "{named}");
         app.restart();
         customer.move_to(&app.url());
-        assert_eq!(app.anyone().get("/healthz").await.expect(200)["status"], "ok");
-        customer.cancel(&rental).await.expect(200);
-        customer.timeline_holds(&rental, "ProductIncreased").await;
+        is_alive(&app).await;
+        customer.cancel_until(&rental, "ProductIncreased").await;
     }
 }
 
 #[tokio::test]
-async fn a_writer_or_an_arbiter_that_ends_is_noticed_too() {
+async fn ended_writer_or_arbiter_is_noticed() {
     for (target, mode) in [
         (json!({"kind": "store-writer"}), "STOP"),
         (json!({"kind": "store-writer", "id": "store-writer"}), "PANIC"),
         (json!({"kind": "arbiter", "id": "0"}), "STOP"),
     ] {
-        let app = watched();
-        fault(&app, target, mode).await;
+        let (app, ..) = watched().await;
+        app.operator().fault(target, mode).await.expect(202);
         not_alive(&app).await;
     }
 }
 
 #[tokio::test]
-async fn an_arbiter_survives_a_task_that_panics() {
-    let app = watched();
-    let (customer, product) = (app.customer(1).await, app.product(29_900, 10).await);
+async fn arbiter_survives_a_task_that_panics() {
+    let (app, customer, product) = watched().await;
+    let operator = app.operator();
     for arbiter in ["0", "1"] {
-        fault(&app, json!({"kind": "arbiter", "id": arbiter}), "PANIC").await;
+        operator.fault(json!({"kind": "arbiter", "id": arbiter}), "PANIC").await.expect(202);
     }
     customer.rented(&product).await;
     for id in ["2", "-1", "x"] {
-        let target = json!({"target": {"kind": "arbiter", "id": id}, "mode": "PANIC"});
-        app.operator().post("/v1/operations/faults", target).await.problem(404, "not-found");
+        operator.fault(json!({"kind": "arbiter", "id": id}), "PANIC").await.problem(404, "not-found");
     }
 }
 
 #[tokio::test]
-async fn a_disk_that_is_nearly_full_is_read_and_not_written() {
-    let mut app = watched();
-    let (mut customer, product) = (app.customer(1).await, app.product(29_900, 10).await);
+async fn nearly_full_disk_is_read_and_not_written() {
+    let (mut app, mut customer, product) = watched().await;
     let rental = customer.rented(&product).await;
     // More than any disk has: as if it were full.
     app.change(|settings| settings.store.min_free_mb = 1_000_000_000);
@@ -106,12 +95,9 @@ async fn a_disk_that_is_nearly_full_is_read_and_not_written() {
     assert!(!refused.header("Retry-After").is_empty());
     refused.problem(503, "store-unavailable");
     app.anyone().get("/readyz").await.problem(503, "not-ready");
-    assert_eq!(
-        app.anyone().get("/healthz").await.expect(200)["status"],
-        "ok",
-        "a new process would not help"
-    );
-    let row = customer.get(&format!("/v1/mypage/{}", rental["id"].as_str().unwrap())).await.expect(200);
+    // A new process would not help.
+    is_alive(&app).await;
+    let row = customer.get(&format!("/v1/mypage/{}", text(&rental, "id"))).await.expect(200);
     assert_eq!(row["rentalStatus"], "CONFIRMED");
     app.change(|settings| settings.store.min_free_mb = 0);
     app.restart();
@@ -120,14 +106,14 @@ async fn a_disk_that_is_nearly_full_is_read_and_not_written() {
 }
 
 #[tokio::test]
-async fn what_waits_is_not_taken_for_what_hangs() {
-    let app = watched();
-    let (customer, product) = (app.customer(1).await, app.product(29_900, 10).await);
-    app.operator().post("/v1/operations/contexts/product/pause", json!({})).await.expect(200);
+async fn paused_context_does_not_count_as_hung() {
+    let (app, customer, product) = watched().await;
+    let operator = app.operator();
+    operator.pause("product").await;
     let rental = customer.rent(&product, "tok_ok").await.expect(201);
-    // Something else hangs meanwhile: when that is noticed, the paused one would have been, too.
-    fault(&app, json!({"kind": "reactor", "id": "delivery"}), "HANG").await;
-    rent(&customer, &product).await;
-    let told = not_alive(&app).await;
-    assert!(told.contains("reactor delivery") && !told.contains("product"), "{told}: {rental}");
+    // Another part hangs meanwhile: by the time that is noticed, the paused one would have been, too.
+    operator.fault(json!({"kind": "reactor", "id": "delivery"}), "HANG").await.expect(202);
+    customer.rent(&product, "tok_ok").await;
+    let detail = not_alive(&app).await;
+    assert!(detail.contains("reactor delivery") && !detail.contains("product"), "{detail}: {rental}");
 }

@@ -1,11 +1,11 @@
-//! Products' pictures: what is taken, where it is shown, and that it stays.
+//! Product images: accepted types and sizes, addresses, durability.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::kit::{Answer, Client, TestApp, operator_key};
 
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\na small picture";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\na small image";
 
 async fn put(by: &Client, product: &str, bytes: Vec<u8>) -> Answer {
     let request = by.request(Method::PUT, &format!("/v1/products/{product}/image"));
@@ -13,7 +13,7 @@ async fn put(by: &Client, product: &str, bytes: Vec<u8>) -> Answer {
 }
 
 fn url(product: &Value) -> &str {
-    product["imageUrl"].as_str().expect("it has a picture")
+    product["imageUrl"].as_str().expect("it has an image")
 }
 
 #[track_caller]
@@ -26,7 +26,7 @@ fn shows(answer: &Answer, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_picture_is_shown_at_its_own_address_and_stays() {
+async fn image_is_shown_at_its_own_address_for_ever() {
     for backend in ["sled", "redb"] {
         let mut app = TestApp::on(backend);
         let (operator, product) = (app.operator(), app.product(100, 5).await);
@@ -38,7 +38,7 @@ async fn a_picture_is_shown_at_its_own_address_and_stays() {
         let second = put(&operator, &product, other.clone()).await.expect(200);
         assert_ne!(url(&first), url(&second));
         shows(&app.anyone().get(url(&first)).await, PNG);
-        // The same again is no change.
+        // The same image again is no change.
         assert_eq!(put(&operator, &product, other.clone()).await.expect(200), second);
         let copy = app.data().with_file_name("copy");
         operator.post("/v1/operations/backup", json!({"directory": copy})).await.expect(200);
@@ -57,7 +57,7 @@ async fn a_picture_is_shown_at_its_own_address_and_stays() {
 }
 
 #[tokio::test]
-async fn what_is_no_picture_or_too_large_is_refused() {
+async fn other_types_and_large_images_are_refused() {
     let app = TestApp::start();
     let (operator, product) = (app.operator(), app.product(100, 5).await);
     let of_size = |bytes: usize| [PNG, &vec![0; bytes - PNG.len()]].concat();
@@ -74,7 +74,7 @@ async fn what_is_no_picture_or_too_large_is_refused() {
 }
 
 #[tokio::test]
-async fn no_other_address_shows_anything() {
+async fn other_image_addresses_are_not_found() {
     let app = TestApp::start();
     let (operator, product) = (app.operator(), app.product(100, 5).await);
     let shown = put(&operator, &product, PNG.to_vec()).await.expect(200);

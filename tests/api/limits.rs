@@ -1,13 +1,13 @@
-//! What a client may ask for: how often, and from which pages.
+//! Request rates and cross-origin requests (CORS).
 
 use reqwest::{Method, RequestBuilder};
 use saem::config::{List, Settings};
 
-use crate::kit::{Answer, TestApp, eventually};
+use crate::kit::{Answer, TestApp, eventually, until};
 
 const PRODUCTS: &str = "/v1/products";
 
-/// So few requests a second that a test does not outlast them.
+/// A limit that a test reaches within a second.
 fn strict(settings: &mut Settings) {
     settings.limits.requests_per_second = 3;
 }
@@ -25,7 +25,7 @@ fn get(app: &TestApp, path: &str, forwarded: &str) -> RequestBuilder {
     app.anyone().request(Method::GET, path).header("x-forwarded-for", forwarded)
 }
 
-/// Asks until it is refused, and answers the refusal.
+/// Sends requests until one is refused, and returns the refusal.
 async fn refused(app: &TestApp, forwarded: &str) -> Answer {
     eventually("a request too many", || async {
         let answer = Answer::of(get(app, PRODUCTS, forwarded)).await;
@@ -35,10 +35,10 @@ async fn refused(app: &TestApp, forwarded: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn whoever_asks_too_often_is_told_when_to_come_back() {
+async fn requests_beyond_the_limit_are_refused_for_a_while() {
     let app = TestApp::with(strict);
     refused(&app, "").await.problem(429, "too-many-requests");
-    // Before anybody asks who it is, or reads what it sends.
+    // The refusal comes before the token and the body are read.
     let nobody = app.anyone().request(Method::POST, "/v1/rentals").body("{".repeat(70_000));
     eventually("a refusal before the body is read", || async {
         let answer = Answer::of(nobody.try_clone().unwrap()).await;
@@ -50,21 +50,18 @@ async fn whoever_asks_too_often_is_told_when_to_come_back() {
             app.anyone().get(path).await.expect(200);
         }
     }
-    eventually("it may ask again", || async {
-        (app.anyone().get(PRODUCTS).await.status == 200).then_some(())
-    })
-    .await;
+    until("requests are accepted again", || async { app.anyone().get(PRODUCTS).await.status == 200 }).await;
 }
 
 #[tokio::test]
-async fn each_client_behind_a_trusted_proxy_has_its_own_limit() {
+async fn clients_behind_a_trusted_proxy_have_their_own_limits() {
     let app = TestApp::with(behind_a_proxy);
     refused(&app, "198.51.100.1").await.problem(429, "too-many-requests");
     for other in ["198.51.100.2", "2001:db8:1:1::1", "1.1.1.1, 198.51.100.3, 127.0.0.9"] {
         Answer::of(get(&app, PRODUCTS, other)).await.expect(200);
     }
-    // Whatever stands left of the client's address is what the client claims, and one /64 is one client.
-    eventually("a claim changes nothing", || async {
+    // Addresses left of the client's are its own claims, and one /64 is one client.
+    eventually("one client reaches its limit", || async {
         let mut all = 0;
         for claimed in 0..10 {
             let answers = [format!("10.9.8.{claimed}, 198.51.100.4"), format!("2001:db8:2:2::{claimed}")];
@@ -78,7 +75,7 @@ async fn each_client_behind_a_trusted_proxy_has_its_own_limit() {
 }
 
 #[tokio::test]
-async fn nobody_else_is_believed_about_whom_it_forwards() {
+async fn forwarded_header_of_an_untrusted_peer_is_ignored() {
     let app = TestApp::with(|settings| {
         strict(settings);
         settings.http.trusted_proxies = list(&["192.0.2.7"]);
@@ -93,7 +90,7 @@ async fn nobody_else_is_believed_about_whom_it_forwards() {
 }
 
 #[tokio::test]
-async fn without_a_limit_nobody_is_refused() {
+async fn zero_means_no_limit() {
     let app = TestApp::with(|settings| settings.limits.requests_per_second = 0);
     for _ in 0..200 {
         app.anyone().get(PRODUCTS).await.expect(200);
@@ -112,7 +109,7 @@ fn from(app: &TestApp, origin: &str, method: Method, path: &str) -> RequestBuild
     app.anyone().request(method, path).header("origin", origin)
 }
 
-/// The names in a header that lists them.
+/// Names listed in a header, sorted.
 fn names(answer: &Answer, header: &str) -> Vec<String> {
     let mut names: Vec<_> =
         answer.header(header).split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
@@ -121,7 +118,7 @@ fn names(answer: &Answer, header: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_listed_origin_may_call_and_read_the_answers() {
+async fn listed_origin_may_call_and_read_the_answers() {
     let app = TestApp::with(|settings| {
         strict(settings);
         settings.http.cors_origins = list(&[SHOP, "http://localhost:3000"]);
@@ -145,7 +142,7 @@ async fn a_listed_origin_may_call_and_read_the_answers() {
     found.expect(200);
     // A page must be able to read failures, too.
     for (method, path, status) in [(Method::POST, "/v1/rentals", 401), (Method::GET, "/v1/nothing", 404)] {
-        let failure = eventually("a failure that is no refusal", || async {
+        let failure = eventually("a failure that is not a refusal", || async {
             let answer = Answer::of(from(&app, SHOP, method.clone(), path)).await;
             (answer.status != 429).then_some(answer)
         });
@@ -163,7 +160,7 @@ async fn a_listed_origin_may_call_and_read_the_answers() {
 }
 
 #[tokio::test]
-async fn other_origins_are_not_let_in() {
+async fn other_origins_are_refused() {
     let app = TestApp::with(|settings| settings.http.cors_origins = list(&[SHOP]));
     for origin in ["https://shop.example.evil.example", "http://shop.example", "null"] {
         Answer::of(preflight(&app, origin, "GET", "")).await.invalid(&["/headers/Origin"]);
@@ -179,7 +176,7 @@ async fn other_origins_are_not_let_in() {
 }
 
 #[tokio::test]
-async fn any_origin_may_read_without_credentials() {
+async fn any_origin_may_call_without_credentials() {
     let app = TestApp::with(|settings| settings.http.cors_origins = list(&["*"]));
     let answer = Answer::of(from(&app, SHOP, Method::GET, PRODUCTS)).await;
     assert_eq!(answer.header("access-control-allow-origin"), "*");
@@ -188,7 +185,7 @@ async fn any_origin_may_read_without_credentials() {
 }
 
 #[tokio::test]
-async fn without_origins_there_is_no_cors() {
+async fn without_origins_there_are_no_cors_headers() {
     let app = TestApp::start();
     let answer = Answer::of(from(&app, SHOP, Method::GET, PRODUCTS)).await;
     assert!(answer.headers.keys().all(|name| !name.as_str().starts_with("access-control-")));

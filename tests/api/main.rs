@@ -1,4 +1,4 @@
-//! The HTTP contract, on a real port and a real store: sled, and where the store matters, each of them.
+//! What clients may rely on: the HTTP API, its document and its pages, and the shop as a library.
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,17 +1,15 @@
-//! The pages, as a browser without scripts has them: links, forms, a cookie.
+//! The pages as a browser without scripts sees them: links, forms, a cookie.
 
 mod customer;
+mod office;
 
 use std::collections::BTreeMap;
 
 use reqwest::{Method, Response, header::HeaderMap};
 use serde_json::json;
 
-use crate::kit::{TestApp, eventually};
+use crate::kit::{TestApp, eventually, id, operator_key};
 
-mod office;
-
-/// A browser without scripts.
 struct Browser {
     http: reqwest::Client,
     url: String,
@@ -19,7 +17,6 @@ struct Browser {
     cookies: BTreeMap<String, String>,
 }
 
-/// A page as it came.
 struct Shown {
     status: u16,
     headers: HeaderMap,
@@ -32,14 +29,24 @@ impl Shown {
         assert!(self.html.contains(text), "{text}: {}", self.html);
     }
 
-    /// Where it leads to.
+    #[track_caller]
+    fn says_all(&self, texts: &[&str]) {
+        texts.iter().for_each(|text| self.says(text));
+    }
+
+    #[track_caller]
+    fn says_not(&self, text: &str) {
+        assert!(!self.html.contains(text), "{text}: {}", self.html);
+    }
+
+    /// Target of the redirect.
     #[track_caller]
     fn location(&self) -> String {
         assert_eq!(self.status, 303, "{}", self.html);
         self.headers["location"].to_str().unwrap().to_owned()
     }
 
-    /// The hidden fields of the form that is sent there.
+    /// Hidden fields of the form with this action.
     fn hidden(&self, action: &str) -> Vec<(String, String)> {
         let forms = self.html.split("<form ");
         let form = forms.into_iter().find(|form| form.contains(&format!("action=\"{action}\""))).unwrap();
@@ -57,6 +64,22 @@ impl Browser {
     fn at(app: &TestApp, language: &'static str) -> Self {
         let http = saem::gateways::payment::http::client().unwrap();
         Self { http, url: app.url(), language, cookies: BTreeMap::new() }
+    }
+
+    async fn signed_up(app: &TestApp, language: &'static str) -> Self {
+        let mut browser = Self::at(app, language);
+        browser.sign_up().await;
+        browser
+    }
+
+    /// Reloads a page until it has this text.
+    async fn eventually(&self, path: &str, text: &str) -> Shown {
+        eventually(&format!("{path} says {text}"), || async {
+            let (http, url, cookies) = (self.http.clone(), self.url.clone(), self.cookies.clone());
+            let page = Self { http, url, language: self.language, cookies }.get(path).await;
+            page.html.contains(text).then_some(page)
+        })
+        .await
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -86,7 +109,7 @@ impl Browser {
         self.shown(response).await
     }
 
-    /// Fills in the form of a page that is sent there, and sends it.
+    /// Fills in the page's form with this action, and sends it.
     async fn fill(&mut self, page: &Shown, action: &str, fields: &[(&str, &str)]) -> Shown {
         let mut all = page.hidden(action);
         all.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -101,7 +124,7 @@ impl Browser {
 
     async fn log_in_as_operator(&mut self, app: &TestApp) {
         let page = self.get("/admin/log-in").await;
-        let key = crate::kit::operator_key(&app.data());
+        let key = operator_key(&app.data());
         let sent = self.fill(&page, "/admin/log-in?to=/admin", &[("operatorKey", &key)]).await;
         assert_eq!(sent.location(), "/admin");
     }
@@ -120,7 +143,7 @@ impl Browser {
 }
 
 #[tokio::test]
-async fn a_customer_signs_up_rents_watches_and_cancels_by_plain_forms() {
+async fn customer_signs_up_rents_and_cancels_by_forms() {
     let app = TestApp::start();
     let product = app.product(29_900, 3).await;
     let mut browser = Browser::at(&app, "ko");
@@ -148,11 +171,10 @@ async fn a_customer_signs_up_rents_watches_and_cancels_by_plain_forms() {
 }
 
 #[tokio::test]
-async fn a_form_that_is_sent_twice_rents_once() {
+async fn form_sent_twice_rents_once() {
     let app = TestApp::start();
     let product = app.product(100, 3).await;
-    let mut browser = Browser::at(&app, "en");
-    browser.sign_up().await;
+    let mut browser = Browser::signed_up(&app, "en").await;
     let page = browser.get(&format!("/products/{product}")).await;
     let fields =
         [("recipient", "Hong"), ("postalCode", "04524"), ("line1", "Sejong-daero 110"), ("card", "tok_ok")];
@@ -163,16 +185,15 @@ async fn a_form_that_is_sent_twice_rents_once() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_said_in_plain_words_and_what_was_typed_is_kept() {
+async fn failed_form_explains_and_keeps_its_fields() {
     let app = TestApp::impatient(|_| {});
     let product = app.product(100, 1).await;
-    let mut browser = Browser::at(&app, "en-US,en;q=0.9");
-    browser.sign_up().await;
+    let mut browser = Browser::signed_up(&app, "en-US,en;q=0.9").await;
     let declined = browser.rent(&product, "tok_decline").await;
     assert_eq!(declined.status, 402);
     declined.says("Your card was declined");
     declined.says("value=\"서울 중구 세종대로 110\"");
-    // A form that was answered is no longer the same request.
+    // A form that was answered is a new request.
     let deferred = browser.rent(&product, "tok_timeout").await.location();
     let page = browser.get(&deferred).await;
     page.says("Waiting for your payment");
@@ -196,7 +217,7 @@ async fn what_goes_wrong_is_said_in_plain_words_and_what_was_typed_is_kept() {
 }
 
 #[tokio::test]
-async fn a_form_from_elsewhere_or_of_another_session_is_refused() {
+async fn foreign_form_is_refused() {
     let app = TestApp::start();
     let product = app.product(100, 1).await;
     let (mut browser, mut other) = (Browser::at(&app, "en"), Browser::at(&app, "en"));
@@ -220,7 +241,7 @@ async fn a_form_from_elsewhere_or_of_another_session_is_refused() {
         fields.iter_mut().filter(|(name, _)| name == "csrf").for_each(|(_, value)| token.clone_into(value));
         assert_eq!(browser.post(&action, &fields).await.status, 403, "{token:?}");
     }
-    // Nobody is logged in as somebody else by another site's page, either.
+    // Another site's page cannot log in, either.
     let request = other.request(Method::POST, "/log-in").header("origin", "https://evil.example");
     let sent = request.form(&[("phone", "010-1234-5678"), ("password", "correct horse")]).send().await;
     let sent = other.shown(sent.unwrap()).await;
@@ -230,7 +251,7 @@ async fn a_form_from_elsewhere_or_of_another_session_is_refused() {
 }
 
 #[tokio::test]
-async fn the_cookie_is_hidden_from_scripts_and_good_for_reading_the_api() {
+async fn session_cookie_is_http_only_and_reads_the_api() {
     let app = TestApp::start();
     let mut browser = Browser::at(&app, "ko");
     let page = browser.get("/sign-up").await;
@@ -253,12 +274,12 @@ async fn the_cookie_is_hidden_from_scripts_and_good_for_reading_the_api() {
 }
 
 #[tokio::test]
-async fn every_page_keeps_its_policy_and_loads_nothing_from_elsewhere() {
+async fn pages_load_nothing_from_elsewhere() {
     let app = TestApp::start();
     let shop = json!({"name": "<script>alert(1)</script>\"'&", "model": "A&B", "fee": 100, "stock": 3,
         "description": "<img src=x onerror=alert(1)>"});
     let product = app.operator().post("/v1/products", shop).await.expect(201);
-    let product = crate::kit::id(&product);
+    let product = id(&product);
     let (mut customer, mut operator) = (Browser::at(&app, "ko"), Browser::at(&app, "en"));
     customer.sign_up().await;
     operator.log_in_as_operator(&app).await;
@@ -295,7 +316,7 @@ async fn every_page_keeps_its_policy_and_loads_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn pages_speak_the_browsers_language_until_another_is_chosen() {
+async fn pages_are_in_the_browsers_or_the_chosen_language() {
     let app = TestApp::start();
     for (asked, lang) in [("ko-KR,ko;q=0.9", "ko"), ("en-GB", "en"), ("fr", "ko")] {
         let mut browser = Browser::at(&app, asked);
@@ -308,13 +329,12 @@ async fn pages_speak_the_browsers_language_until_another_is_chosen() {
 }
 
 #[tokio::test]
-async fn customers_see_neither_others_rentals_nor_the_operators_pages() {
+async fn pages_of_others_and_of_the_operator_are_refused() {
     let app = TestApp::start();
     let product = app.product(100, 3).await;
     let theirs = app.customer(7).await.rented(&product).await;
-    let mut browser = Browser::at(&app, "ko");
-    browser.sign_up().await;
-    let at = format!("/my/rentals/{}", crate::kit::id(&theirs));
+    let mut browser = Browser::signed_up(&app, "ko").await;
+    let at = format!("/my/rentals/{}", id(&theirs));
     for path in [at.clone(), format!("{at}/card"), format!("{at}/whole"), format!("{at}/cancel")] {
         assert_eq!(browser.get(&path).await.status, 404, "{path}");
     }
@@ -326,12 +346,12 @@ async fn customers_see_neither_others_rentals_nor_the_operators_pages() {
     for path in ["/admin/products", "/console/contexts/product/pause", "/console/breaker"] {
         assert_eq!(browser.post(path, &csrf).await.status, 303, "{path}");
     }
-    assert_eq!(app.operator().get("/v1/products").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(app.operator().items("/v1/products").await.len(), 1);
     assert_eq!(browser.post(&format!("{at}/cancel"), &csrf).await.status, 404);
 }
 
 #[tokio::test]
-async fn whoever_looks_at_pages_is_told_what_went_wrong_by_a_page_and_programs_by_a_problem() {
+async fn failures_are_pages_for_browsers_and_problems_for_programs() {
     let app = TestApp::start();
     let mut browser = Browser::at(&app, "en");
     let look = browser.request(Method::GET, "/nowhere").header("accept", "text/html,*/*;q=0.8");
@@ -342,7 +362,7 @@ async fn whoever_looks_at_pages_is_told_what_went_wrong_by_a_page_and_programs_b
     assert_eq!(browser.get("/nowhere").await.headers["content-type"], "application/problem+json");
     let call = browser.request(Method::GET, "/v1/nowhere").header("accept", "text/html");
     assert_eq!(call.send().await.unwrap().headers()["content-type"], "application/problem+json");
-    // A page that a form was answered by leads back to where the form was.
+    // The page that answers a form links to the form.
     let form =
         browser.request(Method::POST, "/log-in").header("referer", format!("{}/log-in?to=/my", app.url()));
     let sent = form.form(&[("phone", "010-1234-5678"), ("password", "wrong")]).send().await.unwrap();

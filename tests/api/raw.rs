@@ -1,4 +1,6 @@
-//! What a stopped server left, row by row, for tests that damage it.
+//! Rows of a stopped server's store, for tests that damage them.
+
+use std::fs::File;
 
 use redb::{ReadableDatabase as _, ReadableTable as _};
 use saem::{
@@ -8,7 +10,7 @@ use saem::{
 
 use crate::kit::TestApp;
 
-/// A stopped server's store, as its backend keeps it.
+/// The store of a stopped server, opened by its backend's library.
 pub enum Raw {
     Sled(sled::Db),
     Redb(redb::Database),
@@ -25,23 +27,32 @@ fn flipped(row: &[u8]) -> Vec<u8> {
     row
 }
 
-impl Raw {
-    pub fn of(app: &TestApp) -> Self {
-        let redb = app.data().join("journal.redb");
-        if redb.exists() {
-            return Self::Redb(redb::Database::open(redb).unwrap());
-        }
-        let config = sled::Config::new().path(app.data().join("journal")).segment_size(2 * 1_024 * 1_024);
-        Self::Sled(config.open().unwrap())
+/// Opens a stopped server's store for some work.
+pub fn with_raw<T>(app: &TestApp, work: impl FnOnce(&Raw) -> T) -> T {
+    let (sled, redb) = (app.data().join("journal"), app.data().join("journal.redb"));
+    if redb.exists() {
+        return work(&Raw::Redb(redb::Database::open(redb).unwrap()));
     }
+    // sled's threads hold its lock a little longer than its owner does.
+    let released = || {
+        while File::open(sled.join("db")).unwrap().try_lock().is_err() {
+            std::thread::yield_now();
+        }
+    };
+    released();
+    let done = work(&Raw::Sled(sled::Config::new().path(&sled).segment_size(2 << 20).open().unwrap()));
+    released();
+    done
+}
 
-    /// Flips a bit in what is known of an entity.
+impl Raw {
+    /// Flips a bit of an entity's row.
     pub fn damage_entity(&self, entity: EntityId) {
         let key = [&[entity.kind as u8][..], &entity.id.to_be_bytes()].concat();
         match self {
             Self::Sled(db) => {
                 let (journal, key) = (db.open_tree("journal").unwrap(), [b"e", &key[..]].concat());
-                let row = journal.get(&key).unwrap().expect("it is there");
+                let row = journal.get(&key).unwrap().expect("the row exists");
                 journal.insert(key, flipped(&row)).unwrap();
                 db.flush().unwrap();
             }
@@ -49,7 +60,7 @@ impl Raw {
                 let written = db.begin_write().unwrap();
                 {
                     let mut entities = written.open_table(ENTITIES).unwrap();
-                    let row = flipped(entities.get(&key[..]).unwrap().expect("it is there").value());
+                    let row = flipped(entities.get(&key[..]).unwrap().expect("the row exists").value());
                     entities.insert(&key[..], &row[..]).unwrap();
                 }
                 written.commit().unwrap();
@@ -57,7 +68,7 @@ impl Raw {
         }
     }
 
-    /// Flips a bit in the event at a position, or in one that is written with it.
+    /// Flips a bit of the event at a position, or of one in the same commit.
     pub fn damage_event(&self, position: u64) {
         match self {
             Self::Sled(db) => {
@@ -82,7 +93,7 @@ impl Raw {
         }
     }
 
-    /// Where the projections that are made anew at each start begin to read.
+    /// Position from which projections read at the next start.
     pub fn stands(&self) -> u64 {
         let read = |name: &str| {
             let key = format!("stand/{name}").into_bytes();
@@ -102,8 +113,8 @@ impl Raw {
         ["catalogue", "agenda", "mypage", "notification"].into_iter().map(read).min().unwrap()
     }
 
-    /// All views are lost.
-    pub fn without_views(&self) {
+    /// Deletes all views.
+    pub fn delete_views(&self) {
         match self {
             Self::Sled(db) => db.open_tree("views").unwrap().clear().unwrap(),
             Self::Redb(db) => {

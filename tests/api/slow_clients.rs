@@ -1,30 +1,30 @@
-//! Clients that come slowly, or not at all, and many of them: none of it keeps others from an answer.
+//! Many slow or idle clients: others are still answered.
 //!
-//! A canary opens a new connection for each of its requests. Deadlines tell a hang, nothing else.
+//! A canary opens a new connection for each of its requests. Deadlines only detect hangs.
 
 use std::{future::Future, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    process::Child,
     task::JoinSet,
     time::MissedTickBehavior,
 };
 
-use crate::kit::{TestApp, process::Server};
+use crate::kit::{
+    TestApp,
+    process::{Server, resident_kib},
+};
 
 const ATTACKERS: usize = 100;
 const IDLE: usize = 10_000;
-/// Descriptors of this process that are no idle connection's: other tests run beside this one.
+/// Descriptors of this process for tests that run beside this one.
 const DESCRIPTORS_RESERVED: usize = 2_000;
 
-/// A test that takes longer hangs.
 async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), future).await.unwrap_or_else(|_| panic!("hangs: {what}"))
 }
 
-/// A server with little patience.
 fn impatient() -> TestApp {
     TestApp::with(|settings| {
         settings.http.head_timeout_ms = 1_500;
@@ -45,7 +45,7 @@ async fn canary(address: &str) {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
-/// Sends the beginning, then a byte now and then, until the server ends it; answers what it said.
+/// Sends the beginning, then a byte every 100 ms, until the server ends the connection; returns what it sent.
 async fn drip(address: String, beginning: String) -> String {
     let stream = TcpStream::connect(&address).await.unwrap();
     let (mut reader, mut writer) = stream.into_split();
@@ -60,16 +60,16 @@ async fn drip(address: String, beginning: String) -> String {
             }
         }
     };
-    let mut said = Vec::new();
+    let mut received = Vec::new();
     tokio::select! {
-        // Whether it ends well or by a reset: it ends.
-        _ = reader.read_to_end(&mut said) => {}
-        () = dripping => unreachable!("it never ends by itself"),
+        // By a close or by a reset.
+        _ = reader.read_to_end(&mut received) => {}
+        () = dripping => unreachable!("the client never stops"),
     }
-    String::from_utf8(said).unwrap()
+    String::from_utf8(received).unwrap()
 }
 
-/// Many connections that drip are ended, while a canary is answered all along; answers what they were told.
+/// Opens many dripping connections; a canary is answered until all are ended. Returns what they received.
 async fn outlasts(what: &str, beginning: &str) -> Vec<String> {
     let app = impatient();
     let address = address(&app);
@@ -77,64 +77,63 @@ async fn outlasts(what: &str, beginning: &str) -> Vec<String> {
     for _ in 0..ATTACKERS {
         attackers.spawn(drip(address.clone(), beginning.to_owned()));
     }
-    let mut told = Vec::new();
+    let mut received = Vec::new();
     in_time(what, async {
-        while told.len() < ATTACKERS {
+        while received.len() < ATTACKERS {
             canary(&address).await;
             while let Some(ended) = attackers.try_join_next() {
-                told.push(ended.unwrap());
+                received.push(ended.unwrap());
             }
         }
     })
     .await;
-    told
+    received
 }
 
-/// They all were told this at last.
 #[track_caller]
-fn all_told(told: &[String], status: &str) {
-    for told in told {
-        assert!(told.contains(status), "{status}: {told}");
+fn all_received(received: &[String], status: &str) {
+    for text in received {
+        assert!(text.contains(status), "{status}: {text}");
     }
 }
 
 #[tokio::test]
-async fn a_head_that_drips_is_ended() {
-    all_told(&outlasts("heads", "GET /v1/products HTTP/1.1\r\nX-A: ").await, "HTTP/1.1 408 ");
+async fn dripping_head_is_ended() {
+    all_received(&outlasts("heads", "GET /v1/products HTTP/1.1\r\nX-A: ").await, "HTTP/1.1 408 ");
 }
 
 #[tokio::test]
-async fn a_head_that_drips_after_a_request_is_ended() {
+async fn dripping_head_of_a_second_request_is_ended() {
     let first = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/products HTTP/1.1\r\nX-A: ";
-    all_told(&outlasts("later heads", first).await, "HTTP/1.1 200 ");
+    all_received(&outlasts("later heads", first).await, "HTTP/1.1 200 ");
 }
 
 #[tokio::test]
-async fn a_body_that_drips_is_ended() {
+async fn dripping_body_is_ended() {
     let head = "Host: x\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{";
-    let told = outlasts("bodies", &format!("POST /v1/customers HTTP/1.1\r\n{head}")).await;
-    all_told(&told, "HTTP/1.1 408 ");
-    all_told(&told, "/problems/request-timeout");
+    let received = outlasts("bodies", &format!("POST /v1/customers HTTP/1.1\r\n{head}")).await;
+    all_received(&received, "HTTP/1.1 408 ");
+    all_received(&received, "/problems/request-timeout");
 }
 
 #[tokio::test]
-async fn a_body_that_drips_and_nobody_reads_is_ended() {
+async fn dripping_body_that_is_not_read_is_ended() {
     for (request, status) in [("GET /v1/products", "200"), ("POST /v1/rentals", "401"), ("POST /x", "404")] {
         let head = "Host: x\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{";
-        let told = outlasts(request, &format!("{request} HTTP/1.1\r\n{head}")).await;
-        all_told(&told, &format!("HTTP/1.1 {status} "));
+        let received = outlasts(request, &format!("{request} HTTP/1.1\r\n{head}")).await;
+        all_received(&received, &format!("HTTP/1.1 {status} "));
     }
 }
 
 #[tokio::test]
-async fn a_chunk_that_drips_is_ended() {
+async fn dripping_chunk_is_ended() {
     let head = "Host: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{";
     for request in ["POST /v1/customers", "GET /v1/products"] {
         outlasts(request, &format!("{request} HTTP/1.1\r\n{head}")).await;
     }
 }
 
-/// A connection without a byte, or one that is kept after a request.
+/// Opens a connection; it stays idle from the beginning, or after a request.
 async fn idle(address: &str, after_a_request: bool) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     if after_a_request {
@@ -146,18 +145,12 @@ async fn idle(address: &str, after_a_request: bool) -> TcpStream {
     stream
 }
 
-fn resident_kib(process: &Child) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id().unwrap())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 #[tokio::test]
-async fn ten_thousand_idle_connections_leave_a_canary_served() {
+async fn ten_thousand_idle_connections_block_nobody() {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap() as usize;
     let count = IDLE.min(descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(descriptors / 2));
     let directory = tempfile::tempdir().unwrap();
-    // A process of its own has descriptors of its own.
+    // Another process has its own descriptors.
     let patient = [("SAEM_HTTP__HEAD_TIMEOUT_MS", "120000")];
     let Server { process, url } = Server::start(directory.path(), &patient).await;
     let address = url.strip_prefix("http://").unwrap();

@@ -1,10 +1,11 @@
-//! Providers `http` and `toss` over real connections: the first against `saem gateway`, a process that dies
-//! and comes back, the second against a strict double of Toss Payments.
+//! Payment providers over real connections: `http` against `saem gateway`, which is killed and comes back;
+//! `toss` and `stripe` against strict doubles.
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../kit/mod.rs"]
 mod kit;
+
 mod protocol;
 mod shop;
 mod stripe;

@@ -1,14 +1,14 @@
-//! Answers that say nothing of money are never taken for one that does.
+//! Answers without a clear outcome are never read as one.
 
-use saem::gateways::payment::{GatewayError, PaymentGateway as _};
+use saem::gateways::payment::PaymentGateway as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
 };
 
-use crate::kit::peer::{FEE, card, client, key, sought};
+use crate::kit::gateway::{FEE, card, client, is_unknown, key, sought};
 
-/// A server that gives everybody this answer, whatever they ask, and says how often it was asked.
+/// A server that gives every request this answer; returns its address.
 pub async fn parrot(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -23,16 +23,12 @@ pub async fn parrot(answer: &'static str) -> String {
     url
 }
 
-fn unknown<T>(answer: Result<T, GatewayError>) -> bool {
-    matches!(answer, Err(GatewayError::Unknown(_)))
-}
-
-async fn nothing_is_known_from(url: &str) {
+async fn every_outcome_is_unknown_at(url: &str) {
     let gateway = client(url, None);
-    assert!(unknown(gateway.charge(key(1, 1), FEE, &card("tok_ok")).await), "charge at {url}");
-    assert!(unknown(gateway.find(&sought(1, 1)).await), "find at {url}");
-    assert!(unknown(gateway.refund(&sought(1, 1)).await), "refund at {url}");
-    assert!(unknown(gateway.void(&sought(1, 1)).await), "void at {url}");
+    assert!(is_unknown(&gateway.charge(key(1, 1), FEE, &card("tok_ok")).await), "charge at {url}");
+    assert!(is_unknown(&gateway.find(&sought(1, 1)).await), "find at {url}");
+    assert!(is_unknown(&gateway.refund(&sought(1, 1)).await), "refund at {url}");
+    assert!(is_unknown(&gateway.void(&sought(1, 1)).await), "void at {url}");
 }
 
 #[tokio::test]
@@ -50,7 +46,7 @@ async fn unclear_answers_are_unknown() {
         "SMTP ready\r\n",
         "",
     ] {
-        nothing_is_known_from(&parrot(answer).await).await;
+        every_outcome_is_unknown_at(&parrot(answer).await).await;
     }
 }
 
@@ -61,13 +57,13 @@ async fn redirects_are_not_followed() {
     let there = parrot(captured.leak()).await;
     assert!(client(&there, None).find(&sought(1, 1)).await.is_ok(), "it would be an answer");
     let moved = format!("HTTP/1.1 307 Moved\r\nlocation: {there}/\r\ncontent-length: 0\r\n\r\n");
-    nothing_is_known_from(&parrot(moved.leak()).await).await;
+    every_outcome_is_unknown_at(&parrot(moved.leak()).await).await;
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_away_is_unknown() {
+async fn unreachable_gateway_is_unknown() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    nothing_is_known_from(&url).await;
+    every_outcome_is_unknown_at(&url).await;
 }

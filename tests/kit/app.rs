@@ -1,4 +1,4 @@
-//! A whole server for one test: real port, temporary directory, its own thread.
+//! The HTTP application on a free port, in a temporary directory and a thread of its own.
 
 use std::{net::TcpListener, path::PathBuf, sync::mpsc, thread::JoinHandle};
 
@@ -10,9 +10,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use super::{Client, eventually, operator_key};
+use super::{Client, operator_key, until};
 
-/// A running server.
 pub struct TestApp {
     settings: Settings,
     directory: TempDir,
@@ -68,33 +67,32 @@ impl Drop for TestApp {
 }
 
 impl TestApp {
-    /// A server with the default settings, but for a temporary directory.
     pub fn start() -> Self {
         Self::with(|_| {})
     }
 
-    /// A server on another backend.
+    /// Starts on this store backend.
     pub fn on(backend: &str) -> Self {
         Self::with(|settings| settings.store.backend = backend.to_owned())
     }
 
-    /// A server with some settings changed.
+    /// Starts with these changes of the settings.
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut settings = Settings::default();
         settings.store.path = directory.path().join("data");
         settings.faults.enabled = true;
         settings.http.workers = 2;
-        // Tests are one client: only those about the limit have one.
+        // All tests share one address.
         settings.limits.requests_per_second = 0;
-        // A busy machine is not a slow gateway: only tests about deadlines have short ones.
+        // Long, so that a busy machine fails no payment.
         (settings.payment.deadline_ms, settings.payment.timeout_ms) = (20_000, 15_000);
         change(&mut settings);
         let running = Some(Running::start(settings.clone()));
         Self { settings, directory, running }
     }
 
-    /// A server whose payments come to an end soon, however they end.
+    /// Starts with short payment deadlines.
     pub fn impatient(change: impl FnOnce(&mut Settings)) -> Self {
         Self::with(|settings| {
             settings.payment.deadline_ms = 300;
@@ -110,23 +108,23 @@ impl TestApp {
         }
     }
 
-    /// Stops it, and starts it again on the same data.
+    /// Stops and starts again on the same data.
     pub fn restart(&mut self) {
         self.stop();
         self.running = Some(Running::start(self.settings.clone()));
     }
 
-    /// Why it does not start again on the same data, once it is stopped.
+    /// Error of a start on the data of the stopped application.
     pub fn restart_refused(&self) -> String {
         let settings = self.settings.clone();
         let opening = std::thread::spawn(move || {
             let opened = actix_web::rt::System::new().block_on(open::open_shop(&settings));
-            opened.map(drop).expect_err("it is not to start").to_string()
+            opened.map(drop).expect_err("the start is refused").to_string()
         });
         opening.join().unwrap()
     }
 
-    /// Changes settings, from the next start on.
+    /// Changes settings; the next start uses them.
     pub fn change(&mut self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.settings);
     }
@@ -139,7 +137,6 @@ impl TestApp {
         self.running.as_ref().unwrap().url.clone()
     }
 
-    /// Nobody in particular.
     pub fn anyone(&self) -> Client {
         Client::of(&self.url(), None)
     }
@@ -148,30 +145,36 @@ impl TestApp {
         Client::of(&self.url(), Some(operator_key(&self.data())))
     }
 
-    /// A customer who has signed up and logged in; numbers tell customers apart.
+    /// Signs up customer `number`, and logs in.
     pub async fn customer(&self, number: u32) -> Client {
         Client::sign_up(&self.url(), number).await
     }
 
-    /// Registers a product, and answers its id.
+    /// Registers a product, and returns its id.
     pub async fn product(&self, fee: u64, stock: u32) -> String {
         self.operator().product(fee, stock).await
     }
 
     pub async fn stock(&self, product: &str) -> u64 {
-        let product = self.anyone().get(&format!("/v1/products/{product}")).await.expect(200);
-        product["stock"].as_u64().unwrap()
+        self.anyone().stock(product).await
     }
 
     pub async fn stock_becomes(&self, product: &str, stock: u64) {
-        let settled = || async { (self.stock(product).await == stock).then_some(()) };
-        eventually(&format!("the stock of {product} is {stock}"), settled).await;
+        let what = format!("the stock of {product} is {stock}");
+        until(&what, || async { self.stock(product).await == stock }).await;
     }
 
-    /// What the gateway knows of a payment: captures, refunds.
+    /// Captures and refunds of a payment, by the simulator's ledger.
     pub async fn ledger(&self, payment: &Value) -> (u64, u64) {
-        let ledger = self.operator().get("/v1/operations/ledger").await.expect(200);
-        let entry = ledger["items"].as_array().unwrap().iter().find(|e| e["paymentId"] == *payment);
-        entry.map_or((0, 0), |e| (e["captures"].as_u64().unwrap(), e["refunds"].as_u64().unwrap()))
+        self.operator().ledger(payment).await
+    }
+
+    /// Value of a metric, by its name and labels as they are written.
+    pub async fn metric(&self, name: &str) -> Option<f64> {
+        let answer = self.anyone().get("/metrics").await;
+        assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4");
+        let text = answer.expect(200);
+        let mut lines = text.as_str().unwrap().lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 }

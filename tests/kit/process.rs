@@ -1,4 +1,4 @@
-//! The real server, as a process of its own.
+//! The server as a process.
 
 use std::{path::Path, process::Stdio};
 
@@ -7,23 +7,22 @@ use tokio::{
     process::{Child, ChildStdout, Command},
 };
 
-/// The server's.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_saem");
 
-/// A server that dies with the test.
+/// A running server; it is killed when dropped.
 pub struct Server {
     pub process: Child,
     pub url: String,
 }
 
-/// A server that has not said yet that it serves.
+/// A server that has not printed yet that it serves.
 pub struct Starting {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Starting {
-    /// SIGKILL, wherever it is. Answers whether it had already said what to try first.
+    /// Kills it (SIGKILL), and returns true if it was serving already.
     pub async fn kill(mut self) -> bool {
         self.process.kill().await.unwrap();
         while let Some(line) = self.lines.next_line().await.unwrap() {
@@ -34,35 +33,33 @@ impl Starting {
         false
     }
 
-    /// The server, once it takes commands.
+    /// Waits until the server takes commands.
     pub async fn ready(mut self) -> Server {
-        let first = self.lines.next_line().await.unwrap().expect("it says where it listens");
+        let first = self.lines.next_line().await.unwrap().expect("the address is printed");
         let url = first.split_once("listens on ").unwrap().1.to_owned();
-        while !self.lines.next_line().await.unwrap().expect("it says what to try").contains("try first") {}
+        while !self.lines.next_line().await.unwrap().expect("what to try is printed").contains("try first") {}
         let anyone = super::Client::of(&url, None);
-        let ready = || async { (anyone.get("/readyz").await.status == 200).then_some(()) };
-        super::eventually("the server is ready", ready).await;
+        super::until("the server is ready", || async { anyone.get("/readyz").await.status == 200 }).await;
         Server { process: self.process, url }
     }
 }
 
 impl Server {
-    /// A server on `data` with these settings, once it takes commands.
+    /// Starts on `data` with these settings, and waits until it takes commands.
     pub async fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
         Self::start_logging(data, settings, Stdio::inherit()).await
     }
 
-    /// The same, with its log going to `log`.
     pub async fn start_logging(data: &Path, settings: &[(&str, &str)], log: Stdio) -> Self {
         Self::spawn(data, settings, log).ready().await
     }
 
-    /// The same, from its first moment on.
+    /// Starts without waiting.
     pub fn spawn(data: &Path, settings: &[(&str, &str)], log: Stdio) -> Starting {
         Self::spawn_by(Command::new(BINARY), data, settings, log)
     }
 
-    /// The same, started by something that becomes it: `command` ends with [`BINARY`].
+    /// Starts by a command that ends with [`BINARY`], and becomes it.
     pub fn spawn_by(mut command: Command, data: &Path, settings: &[(&str, &str)], log: Stdio) -> Starting {
         let mut process = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
@@ -78,15 +75,22 @@ impl Server {
         Starting { process, lines }
     }
 
-    /// SIGTERM, and what it does before it ends.
+    /// Stops it in order (SIGTERM).
     pub async fn end(mut self) {
-        let id = self.process.id().expect("it runs").to_string();
-        assert!(Command::new("sh").args(["-c", &format!("kill {id}")]).status().await.unwrap().success());
+        let id = self.process.id().expect("it is running").to_string();
+        assert!(Command::new("kill").arg(id).status().await.unwrap().success());
         assert!(self.process.wait().await.unwrap().success());
     }
 
-    /// SIGKILL: no handler runs, nothing is flushed.
+    /// Kills it (SIGKILL): no handler runs, nothing is flushed.
     pub async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }
+}
+
+/// Resident memory of a process, in KiB.
+pub fn resident_kib(process: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id().unwrap())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -1,15 +1,14 @@
-//! A shop that can be crashed and opened again, with a clock that can be put forward.
+//! The shop without HTTP: on a journal in memory it can crash, and its clock can be advanced.
 
 use std::{
     cell::RefCell,
-    future::Future,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
+use actix_rt::{System, SystemRunner};
 use saem::{
     actors::{
         entity::ask::{RequestContext, RequestKey},
@@ -28,62 +27,96 @@ use saem::{
         },
         sms::LogSms,
     },
-    shop::{BreakerMode, Order, PayOutcome, Placed, Principal, Shop, ShopError, ShopParts},
+    shop::{
+        BreakerMode, Order, PageRequest, PayOutcome, Placed, Principal, Shop, ShopError, ShopParts,
+        ShopSettings,
+    },
     store::{Journal, memory::MemoryJournal},
 };
+use tokio::runtime::Builder;
+
+use super::until;
 
 pub const OPERATOR_KEY: &str = "operator-key-of-at-least-32-characters";
 pub const HOUR_MS: u64 = 60 * 60 * 1_000;
+pub const PAGE: PageRequest = PageRequest { cursor: None, limit: 100 };
 
-/// The machine's clock, put forward.
+/// A thread's runtime whose clock is paused from its beginning: time passes only when nothing else can
+/// happen. `#[actix::test(system = "…")]` takes it by this name.
+pub struct Paused;
+
+impl Paused {
+    #[expect(clippy::new_ret_no_self, reason = "the attribute calls it so")]
+    pub fn new() -> SystemRunner {
+        let paused = || Builder::new_current_thread().enable_time().start_paused(true).build();
+        System::with_tokio_rt(move || paused().expect("a runtime needs nothing"))
+    }
+}
+
+/// The system's clock, advanced.
 #[derive(Default)]
-pub struct Forward(AtomicU64);
+struct AdvancedClock(AtomicU64);
 
-impl Clock for Forward {
+impl Clock for AdvancedClock {
     fn now(&self) -> Timestamp {
         SystemClock.now().plus_ms(self.0.load(Ordering::Relaxed))
     }
 }
 
-/// All that outlives a shop.
-pub struct Works {
+pub fn simulator() -> Simulator {
+    Simulator::new(Ledger::in_memory(), Behaviour::default(), 1)
+}
+
+/// Opens a shop on a journal, with the simulator as payment provider.
+pub async fn open_on(journal: Arc<dyn Journal>, gateway: Simulator, settings: ShopSettings) -> Arc<Shop> {
+    let gateways = Arc::new(gateway).into();
+    let parts = ShopParts { journal, gateways, sms: Arc::new(LogSms), sources: Sources::system() };
+    Shop::open(parts, settings).await.unwrap()
+}
+
+/// What outlives a crash of the shop.
+pub struct Runtime {
     pub journal: Arc<MemoryJournal>,
     gateway: Arc<Simulator>,
-    clock: Arc<Forward>,
+    clock: Arc<AdvancedClock>,
     shop: RefCell<Option<Arc<Shop>>>,
     one_thread: bool,
 }
 
-impl Works {
-    pub fn new() -> Self {
-        let gateway = Arc::new(Simulator::new(Ledger::in_memory(), Behaviour::default(), 1));
-        Self {
-            journal: MemoryJournal::new(),
-            gateway,
-            clock: Arc::default(),
-            shop: RefCell::default(),
-            one_thread: false,
-        }
+impl Runtime {
+    fn new(one_thread: bool) -> Self {
+        let (journal, gateway) = (MemoryJournal::new(), Arc::new(simulator()));
+        Self { journal, gateway, clock: Arc::default(), shop: RefCell::default(), one_thread }
     }
 
-    /// Everything on this thread: what is begun is still under way when the test goes on.
-    pub fn on_one_thread() -> Self {
-        Self { one_thread: true, ..Self::new() }
+    pub async fn start() -> (Self, Arc<Shop>) {
+        let runtime = Self::new(false);
+        let shop = runtime.open(Arc::clone(&runtime.gateway).into()).await;
+        (runtime, shop)
     }
 
-    pub async fn open(&self) -> Arc<Shop> {
-        self.open_with(Arc::clone(&self.gateway).into()).await
+    /// Starts with other payment gateways.
+    pub async fn start_with(gateways: Gateways) -> (Self, Arc<Shop>) {
+        let runtime = Self::new(false);
+        let shop = runtime.open(gateways).await;
+        (runtime, shop)
     }
 
-    /// A shop that takes its money elsewhere.
-    pub async fn open_with(&self, gateways: Gateways) -> Arc<Shop> {
+    /// Starts all actors on this thread: they run only while the test waits.
+    pub async fn start_on_one_thread() -> (Self, Arc<Shop>) {
+        let runtime = Self::new(true);
+        let shop = runtime.open(Arc::clone(&runtime.gateway).into()).await;
+        (runtime, shop)
+    }
+
+    pub async fn open(&self, gateways: Gateways) -> Arc<Shop> {
         let journal = Arc::clone(&self.journal);
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         let sources = Sources::seeded(clock, Sources::system().bits() as u64);
         let parts = ShopParts { journal, gateways, sms: Arc::new(LogSms), sources };
         let mut settings = Settings::default();
         settings.actors.arbiters = 2;
-        // Short, since a failed payment is looked into only when its calls cannot be under way any more.
+        // Short: a failed payment is looked into only when its calls must have ended.
         let payment = &mut settings.payment;
         (payment.deadline_ms, payment.timeout_ms, payment.charge_min_ms) = (200, 100, 10);
         let mut settings = settings.shop(OPERATOR_KEY.to_owned());
@@ -95,46 +128,32 @@ impl Works {
         shop
     }
 
-    /// What a process finds that starts after this one was killed.
-    pub async fn crashed(&mut self) -> Arc<Shop> {
-        self.journal = self.journal.crash();
-        // The one that was killed must not go on with the gateway that both share.
-        let killed = self.shop.take();
-        killed.expect("one was open").close().await;
-        self.open().await
+    /// Crashes the shop, and opens it on what was durable.
+    pub async fn crash(&mut self) -> Arc<Shop> {
+        self.crash_to(Arc::clone(&self.gateway).into()).await
     }
 
-    pub fn put_forward(&self, ms: u64) {
+    /// Crashes the shop, and opens it with these gateways.
+    pub async fn crash_to(&mut self, gateways: Gateways) -> Arc<Shop> {
+        self.journal = self.journal.crash();
+        // The crashed one must not continue with the gateway that both share.
+        let crashed = self.shop.take();
+        crashed.expect("a shop is open").close().await;
+        self.open(gateways).await
+    }
+
+    pub fn advance(&self, ms: u64) {
         self.clock.0.fetch_add(ms, Ordering::Relaxed);
     }
 
-    /// The keys of the vault that begin so.
+    /// Keys of the vault with this prefix.
     pub async fn vault(&self, prefix: &str) -> Vec<String> {
         let rows = self.journal.vault_scan(prefix.to_owned()).await.unwrap();
         rows.into_iter().map(|(key, _)| key).collect()
     }
 }
 
-/// Runs a test. One that hangs fails instead; none comes near the limit.
-pub fn run(test: impl Future<Output = ()>) {
-    let limited = async { tokio::time::timeout(Duration::from_secs(120), test).await };
-    actix_rt::System::new().block_on(limited).expect("the test hangs");
-}
-
-/// Asks again until the answer is there: what is asynchronous has no other sign.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
-    let asking = async {
-        loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), asking).await.unwrap_or_else(|_| panic!("never: {what}"))
-}
-
-/// A request with this key and this body.
+/// Context of a request with this idempotency key and this body.
 pub fn keyed(shop: &Shop, key: &str, body: u8) -> RequestContext {
     RequestContext { key: Some(request_key(shop, key, body)), ..shop.new_request() }
 }
@@ -144,12 +163,8 @@ pub fn request_key(shop: &Shop, key: &str, body: u8) -> RequestKey {
 }
 
 pub fn offer() -> Offer {
-    Offer {
-        name: "맑은샘 정수기".to_owned(),
-        model: "MS-100".to_owned(),
-        description: String::new(),
-        fee: Money::won(29_900),
-    }
+    let (name, model) = ("맑은샘 정수기".to_owned(), "MS-100".to_owned());
+    Offer { name, model, description: String::new(), fee: Money::won(29_900) }
 }
 
 pub async fn product(shop: &Shop, stock: u32) -> ProductId {
@@ -169,17 +184,16 @@ pub fn card(token: &str) -> PaymentMethod {
     PaymentMethod::Card { token: token.to_owned() }
 }
 
-pub fn order(customer_id: CustomerId, product_id: ProductId, token: &str) -> Order {
-    let address = Address {
-        recipient: "홍길동".to_owned(),
-        postal_code: "04524".to_owned(),
-        line1: "세종대로 110".to_owned(),
-        line2: None,
-    };
-    Order { customer_id, product_id, address, method: card(token), expected_fee: None }
+pub fn address() -> Address {
+    let (recipient, postal_code) = ("홍길동".to_owned(), "04524".to_owned());
+    Address { recipient, postal_code, line1: "세종대로 110".to_owned(), line2: None }
 }
 
-/// A rental that waits to be paid, and was not charged.
+pub fn order(customer_id: CustomerId, product_id: ProductId, token: &str) -> Order {
+    Order { customer_id, product_id, address: address(), method: card(token), expected_fee: None }
+}
+
+/// Places a rental while the breaker is open: it waits for its payment, and nothing was charged.
 pub async fn deferred(shop: &Shop, customer: CustomerId, product: ProductId) -> Placed {
     shop.set_breaker(BreakerMode::ForcedOpen);
     let placed = shop.place_rental(order(customer, product, "tok_ok"), shop.new_request()).await.unwrap();
@@ -188,7 +202,7 @@ pub async fn deferred(shop: &Shop, customer: CustomerId, product: ProductId) -> 
     placed
 }
 
-/// A rental that is paid, with its delivery started and its unit taken.
+/// Places a rental that is paid, and waits until its unit was taken.
 pub async fn rented(shop: &Shop, customer: CustomerId, product: ProductId) -> Placed {
     let placed = shop.place_rental(order(customer, product, "tok_ok"), shop.new_request()).await.unwrap();
     assert_eq!(placed.outcome, PayOutcome::Confirmed);
@@ -203,9 +217,9 @@ pub async fn canceled(shop: &Shop, placed: &Placed) {
 
 /// Waits until an event is on the rental's timeline.
 pub async fn happens(shop: &Shop, placed: &Placed, event: &str) {
-    eventually(event, || async {
+    until(event, || async {
         let timeline = shop.timeline(placed.rental.id).await.unwrap();
-        timeline.iter().any(|recorded| recorded.event.name() == event).then_some(())
+        timeline.iter().any(|recorded| recorded.event.name() == event)
     })
     .await;
 }

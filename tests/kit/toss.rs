@@ -1,20 +1,15 @@
-//! A double of Toss Payments, strict about what it is sent: the window, and the three calls behind it.
+//! Strict double of Toss Payments: the payment window, and the three calls behind it.
 //!
-//! Its books are an oracle outside the shop. What a real one would let pass or punish much later (a call
-//! without its idempotency key, a field that it does not know) is written down, and fails the test at its
-//! end. A call that has arrived is carried out, whether or not anybody waits for the answer.
+//! Its books are an oracle outside the shop. It records calls that the real one would accept or punish much
+//! later (without an idempotency key, with an unknown field), and these fail the test at its end. A call that
+//! has arrived is carried out, even if its caller has gone.
 
 mod books;
 
-use std::{
-    net::TcpListener,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
-    thread::JoinHandle,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer,
-    dev::ServerHandle,
+    HttpRequest, HttpResponse,
     http::StatusCode,
     web::{self, Bytes, Data, Path},
 };
@@ -23,23 +18,27 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 pub use self::books::{Books, Ends};
+use super::{
+    Client,
+    doubles::{Served, serve},
+    order, text,
+};
 
-/// Whose secret key it knows.
+/// The only secret key that it accepts.
 pub const SECRET: &str = "test_sk_saem";
 /// `printf 'test_sk_saem:' | base64`
 const AUTHORIZATION: &str = "Basic dGVzdF9za19zYWVtOg==";
 
-/// The double; it ends with the test.
+/// The double. When it is dropped, calls that were not as agreed fail the test.
 pub struct Toss {
     pub url: String,
     desk: Arc<Desk>,
-    handle: ServerHandle,
-    thread: Option<JoinHandle<()>>,
+    served: Option<Served>,
 }
 
 struct Desk {
     books: Mutex<Books>,
-    /// One for each call that is held and may go on.
+    /// One permit for each held call that may continue.
     held: Semaphore,
 }
 
@@ -52,70 +51,72 @@ impl Desk {
 impl Toss {
     pub fn start() -> Self {
         let desk = Arc::new(Desk { books: Mutex::default(), held: Semaphore::new(0) });
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (started, ready) = mpsc::channel();
         let data = Data::new(Arc::clone(&desk));
-        let thread = std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let app = move || {
-                    App::new()
-                        .app_data(data.clone())
-                        .route("/v1/payments/confirm", web::post().to(confirm))
-                        .route("/v1/payments/{payment_key}/cancel", web::post().to(cancel))
-                        .route("/v1/payments/orders/{order_id}", web::get().to(look))
-                        .route("/v1/payments/{payment_key}", web::get().to(look))
-                        .default_service(web::to(stray))
-                };
-                let server =
-                    HttpServer::new(app).workers(1).disable_signals().listen(listener).unwrap().run();
-                started.send(server.handle()).unwrap();
-                server.await.unwrap();
-            });
+        let served = serve(move |config| {
+            config
+                .app_data(data.clone())
+                .route("/v1/payments/confirm", web::post().to(confirm))
+                .route("/v1/payments/{payment_key}/cancel", web::post().to(cancel))
+                .route("/v1/payments/orders/{order_id}", web::get().to(look))
+                .route("/v1/payments/{payment_key}", web::get().to(look))
+                .default_service(web::to(stray));
         });
-        let handle = ready.recv().expect("it starts");
-        Self { url, desk, handle, thread: Some(thread) }
+        Self { url: served.url.clone(), desk, served: Some(served) }
     }
 
-    /// Has a shop take its money here.
+    /// Makes this the payment provider.
     pub fn serve(&self, settings: &mut Settings) {
         settings.payment.provider = "toss".to_owned();
         settings.payment.toss.secret_key = Some(Secret(SECRET.to_owned()));
         settings.payment.toss.url.clone_from(&self.url);
     }
 
-    /// What it has taken, and how it behaves from now on. Others wait while this is looked at.
+    /// Locks the books: calls wait meanwhile.
     pub fn books(&self) -> MutexGuard<'_, Books> {
         self.desk.books()
     }
 
-    /// How often money was taken, and given back.
+    /// Captures and refunds.
     pub fn moves(&self) -> (u32, u32) {
         let books = self.books();
         (books.captures, books.refunds)
     }
 
-    /// The customer pays in the window: authorized, and to be confirmed. Answers the payment's key.
+    /// Authorizes a payment in the window, to be confirmed, and returns its key.
     pub fn pay(&self, order: &str, won: u64, ends: Ends) -> String {
         self.books().open(order, won, ends)
     }
 
-    /// Lets one held call go on.
+    /// Lets one held call continue.
     pub fn release(&self) {
         self.desk.held.add_permits(1);
+    }
+
+    /// Pays a checkout in the window, and returns the payment method for the order.
+    pub fn pay_checkout(&self, checkout: &Value, ends: Ends) -> Value {
+        let payment_key = self.pay(text(checkout, "orderId"), checkout["fee"].as_u64().unwrap(), ends);
+        json!({"type": "TOSS", "paymentKey": payment_key, "checkoutId": checkout["checkoutId"]})
+    }
+
+    /// Opens a checkout and pays it in the window; `purchase` is a product or a rental.
+    pub async fn check_out(&self, customer: &Client, purchase: Value, ends: Ends) -> Value {
+        let checkout = customer.post("/v1/checkouts", purchase).await.expect(201);
+        self.pay_checkout(&checkout, ends)
     }
 }
 
 impl Drop for Toss {
     fn drop(&mut self) {
-        drop(self.handle.stop(false));
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            assert!(ended.is_ok() || std::thread::panicking(), "the double ends well");
-        }
+        drop(self.served.take());
         let wrong = self.books().wrong.clone();
-        assert!(wrong.is_empty() || std::thread::panicking(), "what it was sent was wrong: {wrong:?}");
+        assert!(wrong.is_empty() || std::thread::panicking(), "calls that were not as agreed: {wrong:?}");
     }
+}
+
+pub fn order_with(product: &str, method: &Value) -> Value {
+    let mut order = order(product, "");
+    order["paymentMethod"] = method.clone();
+    order
 }
 
 type Answer = (u16, Value);

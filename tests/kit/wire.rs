@@ -1,4 +1,4 @@
-//! One process's wire to a payment gateway that outlives it.
+//! One process's connection to a payment gateway that outlives it.
 
 use std::sync::{
     Arc,
@@ -13,7 +13,7 @@ use saem::{
     },
 };
 
-/// A wire. Once it is cut nothing more is sent, but what was sent arrives.
+/// Once the connection is cut, nothing more is sent; what was sent arrives.
 pub struct Wire<G> {
     gateway: G,
     cut: AtomicBool,

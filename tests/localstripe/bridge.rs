@@ -1,14 +1,12 @@
-//! What stands between the gateway and `localstripe`: it passes everything on, but for two calls that
-//! `localstripe` 1.15 does not have.
+//! Proxy between the gateway and `localstripe`, which supplies two calls that `localstripe` 1.15 lacks.
 //!
-//! - Its `confirm` takes no payment method (500 `Not implemented`). So the intent is told of it by an update
-//!   first, which it does have, and is then confirmed.
-//! - It has no search. So its list of intents is looked through.
+//! - Its `confirm` takes no payment method (500 `Not implemented`): the proxy sets it by an update first.
+//! - It has no search: the proxy filters its list of intents.
 
-use std::{net::TcpListener, sync::Mutex};
+use std::sync::Mutex;
 
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer,
+    HttpRequest, HttpResponse,
     http::{Method, StatusCode},
     web::{self, Bytes, Data},
 };
@@ -16,42 +14,38 @@ use reqwest::{Client, RequestBuilder};
 use saem::gateways::payment::http;
 use serde_json::{Value, json};
 
+use crate::kit::doubles::{Served, serve};
+
 /// A secret key such as `localstripe` takes: any that begins like one.
 pub const SECRET: &str = "sk_test_contract";
 
 struct Peer {
     client: Client,
     url: String,
-    /// How many answers to confirmations are still to be swallowed.
+    /// Number of confirmations whose answers are still to be lost.
     lost: Mutex<usize>,
 }
 
-/// The bridge, and what tests ask `localstripe` directly.
-#[derive(Clone)]
 pub struct Bridge {
     peer: Data<Peer>,
     pub url: String,
+    _served: Served,
 }
 
 impl Bridge {
     pub fn start() -> Self {
-        let url = std::env::var("LOCALSTRIPE_URL").expect("scripts/localstripe says where it listens");
+        let url = std::env::var("LOCALSTRIPE_URL").expect("scripts/localstripe sets the address");
         let peer = Data::new(Peer { client: http::client().unwrap(), url, lost: Mutex::new(0) });
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let shared = peer.clone();
-        let app = move || App::new().app_data(shared.clone()).default_service(web::to(pass));
-        tokio::spawn(HttpServer::new(app).workers(1).disable_signals().listen(listener).unwrap().run());
-        Self { peer, url }
+        let served = serve(move |config| {
+            config.app_data(shared.clone()).default_service(web::to(pass));
+        });
+        Self { peer, url: served.url.clone(), _served: served }
     }
 
-    /// The next confirmation is carried out, and its answer never arrives.
+    /// Loses the answer of the next confirmation.
     pub fn loses_a_confirmation(&self) {
         *self.peer.lost.lock().unwrap() += 1;
-    }
-
-    pub async fn get(&self, path: &str) -> Value {
-        self.peer.told(self.peer.request(Method::GET, path)).await.1
     }
 
     pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
@@ -59,12 +53,12 @@ impl Bridge {
         (status.as_u16(), body)
     }
 
-    /// The intents that carry a key that begins like this.
+    /// Intents whose key begins so.
     pub async fn intents(&self, key: &str) -> Vec<Value> {
         self.peer.intents(|its| its.starts_with(key)).await
     }
 
-    /// What a payment cost: how often it was captured and refunded.
+    /// Captures and refunds of a payment.
     pub async fn ledger(&self, payment: &str) -> (usize, u64) {
         let intents = self.intents(payment).await;
         let charges = intents.iter().map(|intent| &intent["latest_charge"]);

@@ -1,10 +1,13 @@
-//! The server as a process: killed at any moment, read by its log, and run as the documents tell to.
+//! What operators may rely on: the commands of the binary, and a server that is killed, fills its disk, writes
+//! its log, and is run as the documents describe.
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod cli;
 mod crash;
+mod disk;
 mod logs;
 mod readme;

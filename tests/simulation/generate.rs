@@ -5,7 +5,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use saem::{actors::entity::ask::FaultMode, domain::context::Context};
 
 use crate::{
-    kit::services::SERVICES,
+    kit::SERVICES,
     plan::{Again, Card, Fault, Mood, Outcome, Plan, Step, Target, Weather, What},
 };
 

@@ -15,7 +15,7 @@ use crate::{
     asking::{Ask, Request},
     clock::BEGINNING,
     disk::Planned,
-    kit::services::SERVICES,
+    kit::SERVICES,
     plan::{Fault, Plan, Step, Target, What},
     world::World,
 };

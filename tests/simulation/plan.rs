@@ -206,7 +206,7 @@ pub enum Target {
     Delivery(usize),
     Product(usize),
     PaymentActor,
-    /// By its number in [`crate::kit::services::SERVICES`].
+    /// By its number in [`crate::kit::SERVICES`].
     Service(usize),
 }
 

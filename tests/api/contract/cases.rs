@@ -1,4 +1,4 @@
-//! The one table of what cannot be generated: for each operation, a call that succeeds.
+//! Table of what cannot be generated: for each operation, a call that succeeds.
 //!
 //! An operation of the document without an entry fails the suite, and so does an entry without an
 //! operation. An operation whose body has several shapes has an entry for each.
@@ -8,17 +8,16 @@ use std::{collections::BTreeSet, future::Future, pin::Pin};
 use serde_json::{Value, json};
 
 use super::{document::CONTRACT, request::Request, world::World};
-use crate::kit::{Client, id};
+use crate::kit::{Client, id, operator_key, text};
 
 type Making<'a> = Pin<Box<dyn Future<Output = Request> + 'a>>;
 
-/// How an operation succeeds.
 pub struct Case {
     /// The operation's id in the document.
     pub operation: &'static str,
-    /// Brings the world into the state that it takes, and makes the call.
+    /// Brings the server into the state that the call needs, and makes the call.
     pub make: for<'a> fn(&'a World) -> Making<'a>,
-    /// Fields that have rules beside their schema's: what other values of them are answered.
+    /// Fields with rules beyond their schema, and the status for other values.
     pub beyond: &'static [(&'static str, u16)],
 }
 
@@ -33,7 +32,7 @@ macro_rules! cases {
     };
 }
 
-// operation(world) [fields with rules of their own = the answer to other values] => a call that succeeds
+// operation(world) [fields with rules beyond their schema = status for other values] => a call that succeeds
 cases! {
     signUp(w) => of("signUp", &w.app.anyone()).with("/phone", w.phone());
     showMe(w) => of("showMe", &w.customer);
@@ -46,11 +45,11 @@ cases! {
         of("logIn", &w.app.anyone()).body(json!({"phone": body["phone"], "password": body["password"]}))
     };
     logIn(w) ["/operatorKey" = 401] => {
-        let key = crate::kit::operator_key(&w.app.data());
+        let key = operator_key(&w.app.data());
         of("logIn", &w.app.anyone()).body(json!({"operatorKey": key}))
     };
     logOut(w) => {
-        let key = crate::kit::operator_key(&w.app.data());
+        let key = operator_key(&w.app.data());
         of("logOut", &w.session(json!({"operatorKey": key})).await)
     };
 
@@ -58,9 +57,9 @@ cases! {
     showProduct(w) => of("showProduct", &w.app.anyone()).at("id", &w.product);
     registerProduct(w) => of("registerProduct", &w.operator);
     changeProduct(w) => of("changeProduct", &w.operator).at("id", product(w).await).header("If-Match", "*");
-    changeProductImage(w) => picture(w).await;
+    changeProductImage(w) => image(w).await;
     showImage(w) => {
-        let product = picture(w).await.succeeds().await.body;
+        let product = image(w).await.succeeds().await.body;
         let name = product["imageUrl"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
         of("showImage", &w.app.anyone()).at("file", name)
     };
@@ -105,8 +104,9 @@ cases! {
     dispatchDelivery(w) =>
         of("dispatchDelivery", &w.operator).at("id", text(&w.rental().await, "deliveryId"));
     completeDelivery(w) => {
-        let delivery = text(&w.rental().await, "deliveryId");
-        of("dispatchDelivery", &w.operator).at("id", &delivery).succeeds().await;
+        let rental = w.rental().await;
+        let delivery = text(&rental, "deliveryId");
+        of("dispatchDelivery", &w.operator).at("id", delivery).succeeds().await;
         of("completeDelivery", &w.operator).at("id", delivery)
     };
 
@@ -160,12 +160,8 @@ async fn product(world: &World) -> String {
     world.operator.product(100, 10).await
 }
 
-fn text(resource: &Value, field: &str) -> String {
-    resource[field].as_str().expect("it has this field").to_owned()
-}
-
 impl Case {
-    /// The case of this operation; the first, if it has several.
+    /// The operation's first case.
     pub fn of(operation: &str) -> &'static Self {
         let missing = || {
             panic!(
@@ -178,7 +174,7 @@ impl Case {
 }
 
 #[test]
-fn every_operation_has_a_case_and_every_case_an_operation() {
+fn cases_and_operations_are_the_same() {
     let cases: BTreeSet<_> = CASES.iter().map(|case| case.operation).collect();
     let operations: BTreeSet<_> = CONTRACT.operations.iter().map(|o| o.id.as_str()).collect();
     for operation in &operations {
@@ -199,8 +195,7 @@ async fn every_case_succeeds() {
     }
 }
 
-/// A new product gets a picture.
-async fn picture(world: &World) -> Request {
+async fn image(world: &World) -> Request {
     let mut request = of("changeProductImage", &world.operator).at("id", product(world).await);
     request.bytes = Some(("image/png", b"\x89PNG\r\n\x1a\nsmall"));
     request

@@ -1,17 +1,17 @@
-//! What every answer must be: a documented status, with its documented media type, body and headers.
+//! Checks an answer against the document: status, media type, body and headers.
 
 use serde_json::Value;
 
 use super::document::{CONTRACT, Operation};
 use crate::kit::Answer;
 
-/// The headers that not every answer of a status has.
+/// Headers that not every answer of a status has.
 const SOMETIMES: [&str; 1] = ["Idempotency-Replayed"];
-/// The headers of the contract: where they are not documented, they must not stand.
+/// Headers of the contract: an answer has none that is not documented for it.
 const OURS: [&str; 6] =
     ["ETag", "Idempotency-Replayed", "Location", "Retry-After", "Saem-Position", "X-Correlation-Id"];
 
-/// What is wrong with an answer; nothing, if it is empty.
+/// Returns what is wrong with an answer.
 pub fn violations(operation: &Operation, url: &str, answer: &Answer) -> Vec<String> {
     let Some(response) = operation.responses.get(answer.status.to_string()) else {
         return vec![format!("{} is no status of this operation", answer.status)];
@@ -38,7 +38,7 @@ pub fn violations(operation: &Operation, url: &str, answer: &Answer) -> Vec<Stri
 
 fn headers(response: &Value, answer: &Answer) -> Vec<String> {
     let documented = |name: &str| !response["headers"][name].is_null();
-    // A status has several kinds of problem, and not all of them say where something is.
+    // Not every kind of problem of a status has all its headers.
     let always = |name: &&&str| match **name {
         "Retry-After" => matches!(answer.status, 202 | 429 | 503),
         "X-Correlation-Id" => true,
@@ -60,7 +60,7 @@ fn headers(response: &Value, answer: &Answer) -> Vec<String> {
     wrong
 }
 
-/// What an RFC 9457 problem must say beside its schema: a kind that the operation lists, and itself.
+/// Rules of a problem (RFC 9457) beyond its schema.
 fn problem(media: &Value, url: &str, answer: &Answer) -> Vec<String> {
     let problem = &answer.body;
     let slug = problem["type"].as_str().and_then(|of| of.strip_prefix("/problems/")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The OpenAPI document, read: its operations with every reference to a parameter followed.
+//! The OpenAPI document: its operations with references to parameters resolved.
 
 use std::{
     collections::HashMap,
@@ -13,19 +13,17 @@ use serde_json::{Value, json};
 pub static CONTRACT: LazyLock<Contract> =
     LazyLock::new(|| Contract::of(saem::http::api::openapi::document()));
 
-/// The document, and what was made of it.
 pub struct Contract {
     pub document: Value,
     pub operations: Vec<Operation>,
     validators: Mutex<HashMap<String, Arc<Validator>>>,
 }
 
-/// One path and method.
 pub struct Operation {
     pub id: String,
     pub path: String,
     pub method: Method,
-    /// Who may call it; nobody in particular, if it is empty.
+    /// Roles that may call it; empty for everybody.
     pub roles: Vec<String>,
     pub parameters: Vec<Parameter>,
     /// The schema of its JSON body.
@@ -35,7 +33,6 @@ pub struct Operation {
     pub responses: Value,
 }
 
-/// A parameter of an operation.
 pub struct Parameter {
     pub name: String,
     pub place: String,
@@ -86,20 +83,21 @@ impl Contract {
         }
     }
 
-    /// What a reference leads to; anything else as it is.
+    /// Follows a reference; returns other values unchanged.
     pub fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
         match value["$ref"].as_str() {
-            Some(pointer) => self.resolved(self.document.pointer(&pointer[1..]).expect("it leads somewhere")),
+            Some(pointer) => {
+                self.resolved(self.document.pointer(&pointer[1..]).expect("the reference resolves"))
+            }
             None => value,
         }
     }
 
-    /// The operation with this id.
     pub fn operation_named(&self, id: &str) -> &Operation {
         self.operations.iter().find(|operation| operation.id == id).expect("the document has it")
     }
 
-    /// What is wrong with `value` by `schema`; nothing, if it is empty.
+    /// Returns the violations of `schema` by `value`.
     pub fn violations(&self, schema: &Value, value: &Value) -> Vec<String> {
         let key = schema.to_string();
         let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,12 +113,12 @@ impl Contract {
 }
 
 impl Operation {
-    /// The schema of a status's answer, if it has a JSON body.
+    /// Schema of the JSON body of this status.
     pub fn answer(&self, status: u16) -> Option<&Value> {
         self.responses[status.to_string()]["content"]["application/json"].get("schema")
     }
 
-    /// Whether it answers a list in parts.
+    /// True if the answer is a paged list.
     pub fn is_list(&self) -> bool {
         let schema = self.answer(200).and_then(|schema| schema["$ref"].as_str());
         schema.is_some_and(|name| name.starts_with("#/components/schemas/List_"))
@@ -130,7 +128,7 @@ impl Operation {
         self.roles.iter().any(|of| of == role)
     }
 
-    /// Its parameters in the path, the query or the headers.
+    /// Parameters in the path, the query or the headers.
     pub fn parameters_in(&self, place: &str) -> impl Iterator<Item = &Parameter> {
         self.parameters.iter().filter(move |parameter| parameter.place == place)
     }

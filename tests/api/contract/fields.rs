@@ -1,4 +1,4 @@
-//! What a schema makes of each field of a body: values that it takes, and values that it refuses.
+//! Values of each field that a schema accepts or refuses.
 
 use serde_json::{Value, json};
 
@@ -7,15 +7,14 @@ use super::document::CONTRACT;
 /// A body with one field changed.
 #[derive(Debug)]
 pub struct Variant {
-    /// Which field.
     pub pointer: String,
-    /// Its value; nothing, if it is left out.
+    /// `None` leaves the field out.
     pub value: Option<Value>,
-    /// Whether the schema takes it.
+    /// True if the schema accepts it.
     pub fits: bool,
 }
 
-/// Every variant of a body: of each field, of those within, and of one that no schema knows.
+/// Variants of a body: each field, nested ones included, and an unknown one.
 pub fn variants(schema: &Value, body: &Value) -> Vec<Variant> {
     let mut found = Vec::new();
     of_object(shape(schema, body), "", body, &mut found);
@@ -61,7 +60,7 @@ fn nullable(schema: &Value) -> bool {
     CONTRACT.violations(schema, &Value::Null).is_empty()
 }
 
-/// Values of the right type, at the bounds and beyond them, and whether the schema takes them.
+/// Values of the right type, at and beyond the bounds, each with whether the schema accepts it.
 pub fn of_value(schema: &Value) -> Vec<(Value, bool)> {
     let mut values = Vec::new();
     if let Some(words) = schema["enum"].as_array() {

@@ -1,5 +1,5 @@
-//! Every POST × its `Idempotency-Key`: it happens once, is answered alike, also after a restart, and the
-//! key is for no other body.
+//! Every POST × `Idempotency-Key`: it takes effect once, is answered alike also after a restart, and its key
+//! is refused for another body.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -20,7 +20,7 @@ fn posts() -> impl Iterator<Item = &'static Case> {
 fn replays(request: &Request, first: &Answer, again: &Answer) {
     let told = |answer: &Answer| {
         let mut body = answer.body.clone();
-        // How much waits right now is measured, not done.
+        // The backlog is measured at each call.
         body.as_object_mut().map(|body| body.remove("backlog"));
         (answer.status, body)
     };
@@ -31,8 +31,8 @@ fn replays(request: &Request, first: &Answer, again: &Answer) {
     }
 }
 
-/// The same call with another body that its schema takes, if it has one, and what is changed there: rather a
-/// field that has no rules beside its schema's.
+/// The call with one field of its body changed as the schema allows, and that field; preferably one without
+/// rules beyond its schema.
 fn otherwise(request: &Request, case: &Case) -> Option<(Request, String)> {
     let schema = request.operation.body.as_ref()?;
     let body = request.body.as_ref()?;
@@ -57,7 +57,7 @@ fn otherwise(request: &Request, case: &Case) -> Option<(Request, String)> {
 }
 
 #[tokio::test]
-async fn a_post_with_a_key_happens_once_and_a_restart_does_not_forget() {
+async fn post_with_a_key_takes_effect_once_across_a_restart() {
     let mut world = World::start().await;
     let mut done = Vec::new();
     for (number, case) in posts().enumerate() {
@@ -69,7 +69,7 @@ async fn a_post_with_a_key_happens_once_and_a_restart_does_not_forget() {
                 replays(&request, &first, &request.send().await);
                 let Some((other, changed)) = otherwise(&request, case) else { return };
                 let reused = other.send().await;
-                // Whoever has not the right credentials learns nothing of the keys of those who have.
+                // Wrong credentials reveal nothing of the keys in use.
                 let beyond = case.beyond.iter().find(|(field, _)| *field == changed);
                 if beyond.is_none_or(|(_, status)| *status != 401 || reused.status != 401) {
                     assert_eq!(reused.status, 422, "{other}: {}", reused.body);
@@ -89,11 +89,11 @@ async fn a_post_with_a_key_happens_once_and_a_restart_does_not_forget() {
 }
 
 #[tokio::test]
-async fn a_key_is_its_owners_alone() {
+async fn key_of_another_customer_is_independent() {
     let world = World::start().await;
     let request = (Case::of("placeRental").make)(&world).await.header("Idempotency-Key", "mine");
     let mine = request.succeeds().await.body;
     let theirs = request.by(&world.other).succeeds().await;
-    assert_eq!(theirs.header("idempotency-replayed"), "");
+    assert!(!theirs.is_replayed());
     assert_ne!(theirs.body["id"], mine["id"]);
 }

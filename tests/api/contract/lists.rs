@@ -1,4 +1,4 @@
-//! Every list in parts: chained by its cursor it is the whole list, in its order, nothing twice.
+//! Every paged list: chained by cursors it is the whole list in its order, nothing twice.
 
 use serde_json::Value;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
@@ -11,17 +11,17 @@ use super::{
 };
 use crate::kit::id;
 
-/// By what lists are ordered, newest first.
+/// Fields that lists are ordered by, newest first.
 const MOMENTS: [&str; 4] = ["createdAt", "placedAt", "requestedAt", "startedAt"];
 
-/// How far apart things that race with one another can be timed.
+/// Largest difference of the times of racing events.
 const RACE: Duration = Duration::seconds(5);
 
 fn lists() -> impl Iterator<Item = &'static Operation> {
     CONTRACT.operations.iter().filter(|operation| operation.is_list())
 }
 
-/// Enough of everything that is listed.
+/// Makes enough items for every list.
 async fn fill(world: &World) {
     for _ in 0..3 {
         world.operator.product(100, 10).await;
@@ -40,11 +40,10 @@ async fn whole(request: &Request) -> Vec<Value> {
     list["items"].as_array().unwrap().clone()
 }
 
-/// Says that the items stand in the order that the operation promises.
+/// Asserts the order that the operation promises.
 fn in_order(operation: &Operation, items: &[Value]) {
     if let Some(moment) = MOMENTS.into_iter().find(|moment| items[0][moment].is_string()) {
-        // What happens is timed when it is decided, and listed as it got into the journal: what races with
-        // something else may stand before it.
+        // The time is that of the decision, the order that of the journal: racing events may be swapped.
         let at = |item: &Value| OffsetDateTime::parse(item[moment].as_str().unwrap(), &Rfc3339).unwrap();
         let newest_first = items.is_sorted_by(|a, b| at(a) + RACE >= at(b));
         assert!(newest_first, "{}: by {moment}: {items:?}", operation.id);
@@ -52,12 +51,12 @@ fn in_order(operation: &Operation, items: &[Value]) {
         let oldest_first = items.is_sorted_by(|a, b| a["sequence"].as_u64() < b["sequence"].as_u64());
         assert!(oldest_first, "{}: {items:?}", operation.id);
     } else {
-        assert_eq!(operation.id, "listHeld", "its items have no moment to be ordered by");
+        assert_eq!(operation.id, "listHeld", "its items have no time");
     }
 }
 
 #[tokio::test]
-async fn parts_chain_without_gaps_or_repeats() {
+async fn pages_chain_without_gaps_or_repetitions() {
     let world = World::start().await;
     fill(&world).await;
     for operation in lists() {
@@ -84,7 +83,7 @@ async fn parts_chain_without_gaps_or_repeats() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_the_list_did_not_give_is_refused_or_does_no_harm() {
+async fn foreign_cursor_is_refused_or_harmless() {
     let world = World::start().await;
     fill(&world).await;
     let mut cursors = vec![];
@@ -109,7 +108,7 @@ async fn a_cursor_that_the_list_did_not_give_is_refused_or_does_no_harm() {
 }
 
 #[tokio::test]
-async fn another_customers_cursor_shows_nothing_of_theirs() {
+async fn cursor_of_another_customer_shows_nothing_of_theirs() {
     let world = World::start().await;
     fill(&world).await;
     for operation in lists().filter(|o| o.takes("CUSTOMER") && !o.path.contains('{')) {

@@ -1,8 +1,8 @@
-//! The running server against its own OpenAPI document: matrices generated from what is served at
-//! `/openapi.json`, so that a new route, field or parameter is covered by itself.
+//! The server against its OpenAPI document: the tests are generated from `/openapi.json`, so that they cover
+//! each new route, field and parameter.
 //!
-//! What cannot be generated (which state makes a call succeed) stands in `cases.rs`, one entry an
-//! operation. Every answer, whatever it was asked for, is held against the document in `check.rs`.
+//! What cannot be generated (the state in which a call succeeds) is in `cases.rs`, one entry for each
+//! operation. `check.rs` checks every answer against the document.
 
 mod bodies;
 mod cases;

@@ -1,5 +1,5 @@
-//! Each parameter of each query and of the headers × (bounds and beyond, wrong type, twice), and a
-//! parameter that nobody knows.
+//! Each parameter of the query and of the headers × (at and beyond its bounds, wrong type, twice), and an
+//! unknown parameter.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::kit::Answer;
 
-/// A call by the operator where that may be: filters by other customers' ids are theirs alone.
+/// A call by the operator if allowed: only the operator filters by customer.
 async fn call(world: &World, operation: &'static Operation) -> Request {
     let request = (Case::of(&operation.id).make)(world).await;
     if operation.takes("OPERATOR") { request.by(&world.operator) } else { request }
@@ -23,7 +23,7 @@ fn names(answer: &Answer, pointer: &str) -> bool {
     answer.status == 400 && errors.map(|error| &error["pointer"]).any(|at| at == pointer)
 }
 
-/// The texts that a parameter takes, as its schema says, and those that it refuses.
+/// Texts for a parameter, each with whether its schema accepts it.
 fn texts(parameter: &Parameter) -> Vec<(String, bool)> {
     let schema = &parameter.schema;
     let typed = |text: &str| match schema["type"].as_str() {
@@ -42,7 +42,7 @@ fn texts(parameter: &Parameter) -> Vec<(String, bool)> {
 }
 
 #[tokio::test]
-async fn parameters_of_the_query_keep_their_rules() {
+async fn query_parameters_follow_their_schemas() {
     let world = World::start().await;
     let mut tried = 0;
     let with_query = CONTRACT.operations.iter().filter(|o| o.parameters_in("query").next().is_some());
@@ -68,13 +68,13 @@ async fn parameters_of_the_query_keep_their_rules() {
     println!("{tried} tried");
 }
 
-/// Whether a text can be a header's value at all: nothing before or after it, and no control character.
+/// True if a text can be a header's value: trimmed, without control characters.
 fn can_be_sent(text: &str) -> bool {
     text.trim() == text && !text.chars().any(char::is_control)
 }
 
 #[tokio::test]
-async fn parameters_of_the_headers_keep_their_rules() {
+async fn header_parameters_follow_their_schemas() {
     let world = World::start().await;
     let mut tried = 0;
     for operation in &CONTRACT.operations {
@@ -87,7 +87,7 @@ async fn parameters_of_the_headers_keep_their_rules() {
             }
             let pointer = format!("/headers/{name}");
             for (text, fits) in texts(parameter).into_iter().filter(|(text, _)| can_be_sent(text)) {
-                // What fits is done, and so needs its own state.
+                // An accepted call takes effect, and so needs its own state.
                 let request = if fits { call(&world, operation).await } else { request.clone() };
                 let request = request.header(name, &text);
                 let answer = request.send().await;
@@ -104,7 +104,7 @@ async fn parameters_of_the_headers_keep_their_rules() {
 }
 
 #[tokio::test]
-async fn a_change_of_a_version_that_is_not_there_is_refused() {
+async fn change_with_an_unknown_etag_is_refused() {
     let world = World::start().await;
     let request = (Case::of("changeProduct").make)(&world).await;
     for (tag, status) in [("\"stale\"", 412), ("", 412), ("stale", 412), ("W/\"stale\"", 412)] {

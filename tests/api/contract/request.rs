@@ -1,4 +1,4 @@
-//! A call of an operation, to be changed a little and sent; its answer is held against the document.
+//! A call of an operation, whose answer is checked against the document.
 
 use serde_json::Value;
 
@@ -13,17 +13,16 @@ use crate::kit::{Answer, Client};
 pub struct Request {
     pub operation: &'static Operation,
     pub by: Client,
-    /// The values of the path's parameters.
     pub path: Vec<(&'static str, String)>,
     pub query: Vec<(String, String)>,
     pub headers: Vec<(String, String)>,
     pub body: Option<Value>,
-    /// A body that is no JSON, and what it is.
+    /// Media type and bytes of a body that is not JSON.
     pub bytes: Option<(&'static str, &'static [u8])>,
 }
 
 impl Request {
-    /// A call of this operation with the document's own example as its body.
+    /// A call with the document's example as its body.
     pub fn of(id: &str, by: &Client) -> Self {
         let operation = CONTRACT.operation_named(id);
         let body = operation.body.as_ref().map(|_| operation.example.clone());
@@ -58,13 +57,13 @@ impl Request {
         self
     }
 
-    /// The same with this field of the body: its pointer, and its value.
+    /// Sets the field at a pointer of the body.
     pub fn with(mut self, pointer: &str, value: impl Into<Value>) -> Self {
         self.set(pointer, Some(value.into()));
         self
     }
 
-    /// Puts a value where `pointer` leads, or takes away what is there.
+    /// Sets or removes the field at `pointer`.
     pub fn set(&mut self, pointer: &str, value: Option<Value>) {
         let body = self.body.as_mut().expect("the call has a body");
         let (parent, name) = pointer.rsplit_once('/').expect("a pointer into the body");
@@ -75,7 +74,6 @@ impl Request {
         }
     }
 
-    /// The path, with its parameters filled in.
     pub fn url(&self) -> String {
         let mut url = self.operation.path.clone();
         for (name, value) in &self.path {
@@ -102,7 +100,7 @@ impl Request {
         self.checked(Answer::of(request).await)
     }
 
-    /// Sends it with these bytes for its body.
+    /// Sends it with this body.
     pub async fn send_raw(&self, body: &'static str) -> Answer {
         let mut request = self.by.request(self.operation.method.clone(), &self.url());
         for (name, value) in &self.headers {
@@ -134,7 +132,7 @@ impl std::fmt::Display for Request {
     }
 }
 
-/// Percent-encoded, but for what stands for itself everywhere.
+/// Percent-encodes all but unreserved characters.
 fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),

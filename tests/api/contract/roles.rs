@@ -1,4 +1,4 @@
-//! Role × route: whoever may not call is told so, before anything else is looked at.
+//! Role × route: a caller without the role is refused before anything else is checked.
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -9,7 +9,6 @@ use crate::kit::{Client, operator_key};
 const UNAUTHORIZED: u16 = StatusCode::UNAUTHORIZED.as_u16();
 const FORBIDDEN: u16 = StatusCode::FORBIDDEN.as_u16();
 
-/// Somebody who logged out.
 async fn gone(world: &World) -> Client {
     let session = world.session(json!({"operatorKey": operator_key(&world.app.data())})).await;
     Request::of("logOut", &session).succeeds().await;
@@ -17,7 +16,7 @@ async fn gone(world: &World) -> Client {
 }
 
 #[tokio::test]
-async fn whoever_may_not_call_is_told_so_before_anything_else_is_looked_at() {
+async fn callers_without_the_role_are_refused_first() {
     let world = World::start().await;
     let (gone, garbage) = (gone(&world).await, Client::of(&world.app.url(), Some("x".repeat(64))));
     let customer = world.fresh_customer().await;
@@ -54,7 +53,7 @@ async fn whoever_may_not_call_is_told_so_before_anything_else_is_looked_at() {
 }
 
 #[tokio::test]
-async fn whoever_may_call_can() {
+async fn callers_with_the_role_succeed() {
     let world = World::start().await;
     let garbage = Client::of(&world.app.url(), Some("garbage".to_owned()));
     for operation in &CONTRACT.operations {

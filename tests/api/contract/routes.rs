@@ -1,4 +1,4 @@
-//! Served and documented are the same, both ways: every path by every method.
+//! Routes that are served and routes that are documented: every path × every method.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
 #[tokio::test]
-async fn the_document_that_is_served_tells_of_every_route_and_of_no_other() {
+async fn served_document_has_exactly_the_served_routes() {
     let world = World::start().await;
     let served = world.app.anyone().get("/openapi.json").await.expect(200);
     assert_eq!(served, CONTRACT.document);
@@ -26,7 +26,7 @@ async fn the_document_that_is_served_tells_of_every_route_and_of_no_other() {
 }
 
 #[tokio::test]
-async fn every_path_answers_its_methods_and_says_which_they_are_to_all_others() {
+async fn other_methods_are_refused_with_the_allowed_ones() {
     let world = World::start().await;
     let mut paths = BTreeMap::<&str, BTreeSet<&str>>::new();
     for operation in &CONTRACT.operations {
@@ -58,7 +58,7 @@ async fn every_path_answers_its_methods_and_says_which_they_are_to_all_others() 
 }
 
 #[tokio::test]
-async fn what_is_under_no_path_is_not_found() {
+async fn unknown_paths_are_not_found() {
     let world = World::start().await;
     for path in ["/v1", "/v1/", "/v2/products", "/v1/products/", "/v1/Products", "/docs/", "/administration"]
     {

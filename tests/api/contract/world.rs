@@ -1,18 +1,17 @@
-//! A server with somebody in it, and how to bring it into the state that a call needs.
+//! A server with an operator and customers, and how to bring it into the state that a call needs.
 
 use std::{cell::Cell, future::Future, path::PathBuf};
 
-use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::request::Request;
 use crate::kit::{
-    Answer, Client, TestApp, eventually, id, order,
-    toss::{Ends, Toss},
+    Client, TestApp, eventually, id, text,
+    toss::{Ends, Toss, order_with},
 };
 
-/// What tells a refused request from one that changed something.
+/// Lists that show whether a request changed something.
 const SHOWN: [&str; 8] = [
     "/v1/products?limit=100",
     "/v1/rentals?limit=100",
@@ -24,7 +23,6 @@ const SHOWN: [&str; 8] = [
     "/v1/operations/payment",
 ];
 
-/// A server, an operator, two customers, and a product with plenty in stock.
 pub struct World {
     pub app: TestApp,
     pub operator: Client,
@@ -33,10 +31,10 @@ pub struct World {
     pub product: String,
     till: OnceCell<Till>,
     quarantined: Cell<Option<String>>,
-    customers: Cell<u32>,
+    numbers: Cell<u32>,
 }
 
-/// Whether nothing is under way, as far as it is shown.
+/// True if the lists show nothing under way.
 fn is_quiet(shown: &[Value]) -> bool {
     let items = |path: &str| {
         let at = SHOWN.iter().position(|of| *of == path).expect("it is shown") + 1;
@@ -44,18 +42,13 @@ fn is_quiet(shown: &[Value]) -> bool {
     };
     let contexts = items("/v1/operations/contexts");
     let waiting = |context: &Value| context["backlog"] != 0 && context["held"] == 0;
-    // A message is written first, and sent a little later: by then it looks different.
+    // A message is recorded first and sent later, which changes it.
     let paused = contexts.iter().any(|c| c["context"] == "notification" && c["paused"] == true);
     let pending = items("/v1/notifications?limit=100").iter().any(|m| m["status"] == "PENDING");
     !contexts.iter().any(waiting) && (paused || !pending)
 }
 
-async fn breaker(operator: &Client, mode: &str) {
-    let request = operator.request(Method::PUT, "/v1/operations/payment/breaker");
-    Answer::of(request.json(&json!({"mode": mode}))).await.expect(200);
-}
-
-/// A server whose customers pay in the window of Toss Payments.
+/// A server whose payment provider is Toss Payments.
 pub struct Till {
     toss: Toss,
     app: TestApp,
@@ -71,23 +64,15 @@ impl Till {
         Self { toss, app, customer, product }
     }
 
-    /// A payment method that is good for this once: paid in the window, as a checkout says.
+    /// A payment method, paid in the window for this purchase.
     pub async fn paid(&self, purchase: Value) -> Value {
-        let checkout = self.customer.post("/v1/checkouts", purchase).await.expect(201);
-        let order = checkout["orderId"].as_str().unwrap();
-        let payment_key = self.toss.pay(order, checkout["fee"].as_u64().unwrap(), Ends::Well);
-        json!({"type": "TOSS", "paymentKey": payment_key, "checkoutId": checkout["checkoutId"]})
+        self.toss.check_out(&self.customer, purchase, Ends::Well).await
     }
 
     /// A rental that waits for its payment.
     pub async fn deferred(&self) -> Value {
-        let operator = self.app.operator();
-        let mut order = order(&self.product, "");
-        order["paymentMethod"] = self.paid(json!({"productId": self.product})).await;
-        breaker(&operator, "FORCED_OPEN").await;
-        let rental = self.customer.post("/v1/rentals", order).await.expect(202);
-        breaker(&operator, "AUTO").await;
-        rental
+        let order = order_with(&self.product, &self.paid(json!({"productId": self.product})).await);
+        self.app.operator().deferring(self.customer.post("/v1/rentals", order)).await.expect(202)
     }
 }
 
@@ -96,17 +81,17 @@ impl World {
         let app = TestApp::start();
         let (customer, other) = (app.customer(1).await, app.customer(2).await);
         let (operator, product) = (app.operator(), app.product(29_900, 100_000).await);
-        let (quarantined, customers) = (Cell::new(None), Cell::new(100));
+        let (quarantined, numbers) = (Cell::new(None), Cell::new(100));
         let till = OnceCell::new();
-        Self { app, operator, customer, other, product, till, quarantined, customers }
+        Self { app, operator, customer, other, product, till, quarantined, numbers }
     }
 
-    /// Another server, whose customers pay in a provider's window; started when it is first needed.
+    /// The other server; it is started at the first call.
     pub async fn till(&self) -> &Till {
         self.till.get_or_init(Till::start).await
     }
 
-    /// Stops the servers and starts them on the same data; says from where to where they have moved.
+    /// Restarts the servers on their data; returns their old and new addresses.
     pub fn restart(&mut self) -> Vec<(String, String)> {
         let apps = [Some(&mut self.app), self.till.get_mut().map(|till| &mut till.app)];
         let restart = |app: &mut TestApp| {
@@ -121,32 +106,30 @@ impl World {
         moved
     }
 
+    fn number(&self) -> u32 {
+        self.numbers.replace(self.numbers.get() + 1)
+    }
+
     /// A mobile number that nobody has.
     pub fn phone(&self) -> String {
-        let number = self.customers.get();
-        self.customers.set(number + 1);
-        format!("010-2000-{number:04}")
+        format!("010-2000-{:04}", self.number())
     }
 
     /// A customer without rentals.
     pub async fn fresh_customer(&self) -> Client {
-        let number = self.customers.get();
-        self.customers.set(number + 1);
-        self.app.customer(number).await
+        self.app.customer(self.number()).await
     }
 
     /// A directory that is not there.
     pub fn new_directory(&self) -> PathBuf {
-        let number = self.customers.get();
-        self.customers.set(number + 1);
-        self.app.data().with_file_name(format!("new-{number}"))
+        self.app.data().with_file_name(format!("new-{}", self.number()))
     }
 
-    /// A session of this customer's number, to be ended.
+    /// Logs in, and returns a client of the new session.
     pub async fn session(&self, body: Value) -> Client {
         let session = Request::of("logIn", &self.app.anyone());
         let session = Request { body: Some(body), ..session }.succeeds().await.body;
-        Client::of(&self.app.url(), Some(session["token"].as_str().unwrap().to_owned()))
+        Client::of(&self.app.url(), Some(text(&session, "token").to_owned()))
     }
 
     /// A rental of the customer, with its delivery started and its unit taken.
@@ -156,60 +139,38 @@ impl World {
 
     /// A rental that waits for its payment.
     pub async fn deferred(&self) -> Value {
-        breaker(&self.operator, "FORCED_OPEN").await;
-        let rental = self.customer.rent(&self.product, "tok_ok").await.expect(202);
-        breaker(&self.operator, "AUTO").await;
-        rental
+        self.operator.deferring(self.customer.rent(&self.product, "tok_ok")).await.expect(202)
     }
 
-    /// A product that fails too often, and waits to be revived.
     pub async fn quarantined_product(&self) -> String {
         let product = self.operator.product(100, 1_000).await;
-        let fault = json!({"target": {"kind": "product", "id": product}, "mode": "PANIC"});
-        let (restock, status) = (
-            format!("/v1/products/{product}/restock"),
-            format!("/v1/operations/actors?kind=product&id={product}"),
-        );
-        let quarantined = || async {
-            self.operator.post("/v1/operations/faults", fault.clone()).await.expect(202);
-            self.operator.post(&restock, json!({"quantity": 1})).await;
-            (self.operator.get(&status).await.expect(200)["status"] == "QUARANTINED").then_some(())
-        };
-        eventually("the product is in quarantine", quarantined).await;
+        self.operator.quarantine(&product).await;
         product
     }
 
-    /// A target that is held: the stock move of a rental whose product is in quarantine.
+    /// A parked target: the stock move of a rental whose product is in quarantine.
     pub async fn held(&self) -> String {
         let product = match self.quarantined.take() {
             Some(product) => product,
             None => self.quarantined_product().await,
         };
-        let first = || async {
-            let held = self.operator.get("/v1/operations/held").await.expect(200);
-            held["items"].get(0).map(|held| id(held).to_owned())
-        };
-        let held = match first().await {
-            Some(held) => held,
-            None => {
-                self.customer.rent(&product, "tok_ok").await.expect(201);
-                eventually("its stock move is held", first).await
-            }
-        };
+        if self.operator.held().await.is_empty() {
+            self.customer.rent(&product, "tok_ok").await.expect(201);
+        }
         self.quarantined.set(Some(product));
-        held
+        id(&self.operator.first_held().await).to_owned()
     }
 
-    /// Everything the operator sees, once nothing more is under way.
+    /// Everything the operator sees, once nothing is under way.
     pub async fn settled(&self) -> Vec<Value> {
         let seen = Cell::new(None);
-        // One look says both: something may begin between a look that is quiet and the next one.
+        // Both by one look: work may begin between a quiet look and the next one.
         let unchanged = || async {
             let now = self.shown().await;
             let before = seen.replace(Some(now.clone()));
             (before.as_ref() == Some(&now) && is_quiet(&now)).then_some(now)
         };
-        eventually("nothing is under way, and what is shown stays", unchanged).await
+        eventually("nothing is under way", unchanged).await
     }
 
     async fn shown(&self) -> Vec<Value> {
@@ -220,10 +181,10 @@ impl World {
         shown
     }
 
-    /// Says that nothing changed meanwhile.
-    pub async fn unchanged_by<F: Future>(&self, what: &str, doing: F) -> F::Output {
+    /// Asserts that nothing changes meanwhile.
+    pub async fn unchanged_by<F: Future>(&self, what: &str, work: F) -> F::Output {
         let before = self.settled().await;
-        let done = doing.await;
+        let done = work.await;
         assert_eq!(before, self.settled().await, "{what} changed something");
         done
     }

@@ -1,5 +1,4 @@
-//! Requests with an `Idempotency-Key`, and customers who leave: what happens once, what is said again,
-//! and what is no longer there.
+//! Idempotency keys of every command, and customers who leave, on the shop without HTTP.
 
 mod checkouts;
 mod commands;

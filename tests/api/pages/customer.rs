@@ -1,64 +1,49 @@
-//! What a customer's pages say at the moments that are easy to get wrong: payments put off, rentals that move
-//! on, forms of an earlier session.
+//! A customer's pages: deferred payments, rentals that change, forms of an earlier session.
 
-use reqwest::Method;
 use serde_json::json;
 
 use super::{Browser, Shown};
-use crate::kit::{Answer, TestApp, eventually};
+use crate::kit::TestApp;
 
-/// The page of a rental that was just placed by a form, and its address.
+/// Places a rental by the form; returns its address and its page.
 async fn rented(browser: &mut Browser, product: &str, card: &str) -> (String, Shown) {
     let at = browser.rent(product, card).await.location();
     let page = browser.get(&at).await;
     (at.strip_suffix("?new").unwrap().to_owned(), page)
 }
 
-async fn set_breaker(app: &TestApp, mode: &str) {
-    let operator = app.operator();
-    let request = operator.request(Method::PUT, "/v1/operations/payment/breaker");
-    Answer::of(request.json(&json!({"mode": mode}))).await.expect(200);
-}
-
-/// Has the operator do a step of the one delivery there is.
+/// Makes the operator take a step of the only delivery.
 async fn step(app: &TestApp, step: &str) {
-    let operator = app.operator();
-    let deliveries = operator.get("/v1/deliveries").await.expect(200);
-    let path = format!("/v1/deliveries/{}/{step}", crate::kit::id(&deliveries["items"][0]));
-    operator.call(Method::POST, &path).await.expect(200);
+    let deliveries = app.operator().items("/v1/deliveries").await;
+    app.operator().deliver(&json!({"deliveryId": deliveries[0]["id"]}), step).await.expect(200);
 }
 
-/// The step that is under way.
+/// The current step.
 fn current(page: &Shown) -> &str {
     let (_, after) = page.html.split_once("aria-current=\"step\"><b>").unwrap();
     after.split('<').next().unwrap()
 }
 
-fn says_not(page: &Shown, text: &str) {
-    assert!(!page.html.contains(text), "{text}: {}", page.html);
-}
-
 #[tokio::test]
-async fn a_payment_that_is_put_off_promises_nothing_and_is_put_off_again_while_the_breaker_is_open() {
+async fn deferred_payment_holds_no_unit_and_can_be_paid_later() {
     let app = TestApp::start();
     let product = app.product(100, 3).await;
-    let mut browser = Browser::at(&app, "ko");
-    browser.sign_up().await;
-    set_breaker(&app, "FORCED_OPEN").await;
+    let mut browser = Browser::signed_up(&app, "ko").await;
+    app.operator().set_breaker("FORCED_OPEN").await.expect(200);
     let (at, page) = rented(&mut browser, &product, "tok_ok").await;
     page.says("신청은 그대로 남아 있고, 두 번 청구되지 않습니다.");
     page.says("100원 · 결제 대기");
-    says_not(&page, "예약");
+    page.says_not("예약");
     assert_eq!(app.stock(&product).await, 3, "no unit is held");
     let again = browser.fill(&page, &format!("{at}/pay"), &[("card", "tok_ok")]).await;
     assert_eq!(again.status, 202);
     again.says("아직 결제를 마치지 못했습니다");
-    says_not(&again, "앞선 결제를");
+    again.says_not("앞선 결제를");
     let left = again.html.split("data-left=\"").nth(1).unwrap().split('"').next().unwrap();
     assert!(left.parse::<u64>().unwrap() > 0, "{left}");
-    // Whoever comes back to that answer's address is at the rental.
+    // GET of the form's address leads to the rental.
     browser.get(&format!("{at}/pay")).await.says("결제를 기다리고 있습니다");
-    set_breaker(&app, "AUTO").await;
+    app.operator().set_breaker("AUTO").await.expect(200);
     let declined = browser.fill(&again, &format!("{at}/pay"), &[("card", "tok_decline")]).await;
     assert_eq!(declined.status, 402);
     declined.says("신청은 그대로 남아 있으니");
@@ -67,11 +52,10 @@ async fn a_payment_that_is_put_off_promises_nothing_and_is_put_off_again_while_t
 }
 
 #[tokio::test]
-async fn a_rental_page_says_where_the_purifier_is_and_no_longer_that_it_is_confirmed() {
+async fn rental_page_follows_the_delivery() {
     let app = TestApp::start();
     let product = app.product(100, 3).await;
-    let mut browser = Browser::at(&app, "ko");
-    browser.sign_up().await;
+    let mut browser = Browser::signed_up(&app, "ko").await;
     let (at, page) = rented(&mut browser, &product, "tok_ok").await;
     page.says("id=\"new\"");
     app.stock_becomes(&product, 2).await;
@@ -83,51 +67,42 @@ async fn a_rental_page_says_where_the_purifier_is_and_no_longer_that_it_is_confi
     let page = browser.get(&format!("{at}?new")).await;
     assert_eq!(current(&page), "배송 중");
     page.says("data-told=\"맑은샘: 배송이 출발했습니다.\"");
-    says_not(&page, "id=\"new\"");
+    page.says_not("id=\"new\"");
     step(&app, "complete").await;
-    let told = eventually("it is installed", || async {
-        let mut browser = Browser { cookies: browser.cookies.clone(), ..Browser::at(&app, "ko") };
-        let page = browser.get(&at).await;
-        page.html.contains(">이용 중<").then_some(page)
-    });
+    let told = browser.eventually(&at, ">이용 중<");
     told.await.says("data-told=\"맑은샘: 설치를 마쳤습니다.\"");
-    // Too late to cancel: that is said where the rental is.
+    // Too late to cancel: the page of the rental explains it.
     let late = browser.fill(&asked, &format!("{at}/cancel"), &[]).await;
     assert_eq!(late.status, 409);
     late.says("설치가 끝나 취소할 수 없습니다");
     late.says("진행 상황");
-    // So is it to whoever kept the address of the question.
+    // So does the address of the confirmation.
     let kept = browser.get(&format!("{at}/cancel")).await;
     assert_eq!(kept.status, 409);
     kept.says("설치가 끝나 취소할 수 없습니다");
 }
 
 #[tokio::test]
-async fn a_canceled_rental_is_neither_being_prepared_nor_half_refunded() {
+async fn canceled_rental_shows_the_cancel_at_once() {
     let app = TestApp::start();
     let product = app.product(100, 3).await;
-    let mut browser = Browser::at(&app, "ko");
-    browser.sign_up().await;
+    let mut browser = Browser::signed_up(&app, "ko").await;
     let (at, _) = rented(&mut browser, &product, "tok_ok").await;
     app.stock_becomes(&product, 2).await;
-    // The delivery does not learn of it for now.
-    app.operator().call(Method::POST, "/v1/operations/contexts/delivery/pause").await.expect(200);
+    // The delivery does not follow yet.
+    app.operator().pause("delivery").await;
     let asked = browser.get(&format!("{at}/cancel")).await;
     browser.fill(&asked, &format!("{at}/cancel"), &[]).await.location();
     let page = browser.get(&at).await;
     page.says("<dd>배송 취소</dd>");
-    says_not(&page, "배송 준비");
-    app.operator().call(Method::POST, "/v1/operations/contexts/delivery/resume").await.expect(200);
-    let refunded = eventually("it is refunded", || async {
-        let mut browser = Browser { cookies: browser.cookies.clone(), ..Browser::at(&app, "ko") };
-        let page = browser.get(&at).await;
-        page.html.contains("100원 · 환불 완료").then_some(page)
-    });
+    page.says_not("배송 준비");
+    app.operator().resume("delivery").await;
+    let refunded = browser.eventually(&at, "100원 · 환불 완료");
     refunded.await.says("data-told=\"맑은샘: 취소되었고, 환불을 마쳤습니다.\"");
 }
 
 #[tokio::test]
-async fn a_field_says_what_is_wrong_with_it_and_keeps_what_was_typed() {
+async fn invalid_field_shows_its_rule_and_keeps_its_text() {
     let app = TestApp::start();
     let product = app.product(100, 1).await;
     let mut browser = Browser::at(&app, "ko");
@@ -158,11 +133,10 @@ async fn a_field_says_what_is_wrong_with_it_and_keeps_what_was_typed() {
 }
 
 #[tokio::test]
-async fn an_order_of_an_earlier_session_is_not_placed_but_kept_to_be_sent_again() {
+async fn order_of_an_earlier_session_is_kept_and_not_placed() {
     let app = TestApp::start();
     let product = app.product(100, 2).await;
-    let mut browser = Browser::at(&app, "ko");
-    browser.sign_up().await;
+    let mut browser = Browser::signed_up(&app, "ko").await;
     let page = browser.get(&format!("/products/{product}")).await;
     let action = format!("/products/{product}/rent");
     let fields =
@@ -186,11 +160,10 @@ async fn an_order_of_an_earlier_session_is_not_placed_but_kept_to_be_sent_again(
 }
 
 #[tokio::test]
-async fn the_last_unit_that_went_to_another_is_told_of_once() {
+async fn sold_out_product_has_one_notice() {
     let app = TestApp::start();
     let product = app.product(100, 1).await;
-    let mut browser = Browser::at(&app, "ko");
-    browser.sign_up().await;
+    let mut browser = Browser::signed_up(&app, "ko").await;
     let page = browser.get(&format!("/products/{product}")).await;
     page.says("렌탈료 · 1회 결제");
     app.customer(7).await.rented(&product).await;
@@ -203,10 +176,9 @@ async fn the_last_unit_that_went_to_another_is_told_of_once() {
 }
 
 #[tokio::test]
-async fn too_many_wrong_passwords_are_told_how_long_to_wait() {
+async fn too_many_wrong_passwords_show_the_wait() {
     let app = TestApp::start();
-    let mut browser = Browser::at(&app, "ko");
-    browser.sign_up().await;
+    let mut browser = Browser::signed_up(&app, "ko").await;
     browser.cookies.clear();
     let page = browser.get("/log-in").await;
     for _ in 0..50 {
@@ -216,11 +188,11 @@ async fn too_many_wrong_passwords_are_told_how_long_to_wait() {
             return refused.says(" 뒤에 다시 시도할 수 있습니다.");
         }
     }
-    panic!("it was never too many");
+    panic!("no limit was reached");
 }
 
 #[tokio::test]
-async fn a_slash_too_many_leads_to_my_page_and_the_operator_to_their_own() {
+async fn trailing_slash_leads_to_the_own_start_page() {
     let app = TestApp::start();
     let mut browser = Browser::at(&app, "ko");
     assert_eq!(browser.get("/my/").await.location(), "/my");
@@ -230,7 +202,7 @@ async fn a_slash_too_many_leads_to_my_page_and_the_operator_to_their_own() {
 }
 
 #[tokio::test]
-async fn the_contracts_pages_keep_a_policy_too() {
+async fn pages_of_the_contract_have_a_policy() {
     let app = TestApp::start();
     let mut browser = Browser::at(&app, "en");
     for path in ["/docs/index.html", "/docs/swagger-ui.css", "/problems/out-of-stock"] {

@@ -1,15 +1,10 @@
 //! The operator's pages.
 
 use reqwest::Method;
-use serde_json::Value;
 
 use super::{Browser, Shown};
-use crate::{
-    kit::{Client, TestApp, eventually, id},
-    operations::quarantine,
-};
+use crate::kit::{Client, TestApp, id, text};
 
-/// An operator's browser, and the shop that they look after.
 async fn operating(app: &TestApp, language: &'static str) -> Browser {
     let mut browser = Browser::at(app, language);
     browser.log_in_as_operator(app).await;
@@ -17,7 +12,7 @@ async fn operating(app: &TestApp, language: &'static str) -> Browser {
 }
 
 impl Browser {
-    /// Sends a form as a browser does that says on which page it was.
+    /// Sends a form with a `Referer`.
     async fn send_from(&mut self, at: &str, action: &str, fields: &[(&str, &str)]) -> Shown {
         let page = self.get("/admin").await;
         let mut all: Vec<_> = page.hidden("/log-out");
@@ -29,7 +24,7 @@ impl Browser {
 }
 
 #[tokio::test]
-async fn the_operator_registers_sends_out_and_pauses_by_plain_forms() {
+async fn operator_registers_dispatches_and_pauses_by_forms() {
     let app = TestApp::start();
     let mut browser = Browser::at(&app, "ko");
     assert_eq!(browser.get("/admin").await.location(), "/admin/log-in?to=/admin");
@@ -47,7 +42,7 @@ async fn the_operator_registers_sends_out_and_pauses_by_plain_forms() {
     let saved = browser.fill(&page, &at, &edited).await.location();
     assert_eq!(saved, format!("{at}?done=saved"));
     browser.get(&saved).await.says("저장했습니다.");
-    // From the page as it was before: somebody else's change is not overwritten.
+    // A stale page does not overwrite another change.
     assert_eq!(browser.fill(&page, &at, &edited).await.status, 412);
     let page = browser.get("/admin").await;
     let restocked = browser.fill(&page, &format!("{at}/restock"), &[("quantity", "3")]).await;
@@ -55,31 +50,22 @@ async fn the_operator_registers_sends_out_and_pauses_by_plain_forms() {
     assert_eq!(app.stock(&product).await, 5);
     let customer: Client = app.customer(1).await;
     let rental = customer.rented(&product).await;
-    let delivery = format!("/admin/deliveries/{}", rental["deliveryId"].as_str().unwrap());
+    let delivery = format!("/admin/deliveries/{}", text(&rental, "deliveryId"));
     let page = browser.get("/admin/deliveries").await;
-    // What to send stands in the list, and for which rental.
-    ["샘 정수기 둘", id(&rental)].iter().for_each(|text| page.says(text));
+    page.says_all(&["샘 정수기 둘", id(&rental)]);
     let sent = [("carrier", "우체국"), ("trackingNumber", "6012")];
     browser.fill(&page, &format!("{delivery}/dispatch"), &sent).await.location();
     browser.get("/admin/deliveries?status=IN_TRANSIT&done=dispatched").await.says("배송을 출발시켰습니다.");
-    let page = eventually("it is in transit", || async {
-        let mut browser = Browser { cookies: browser.cookies.clone(), ..Browser::at(&app, "ko") };
-        let page = browser.get("/admin/deliveries?status=IN_TRANSIT").await;
-        page.html.contains(&format!("{delivery}/complete")).then_some(page)
-    });
-    let page = page.await;
-    browser.fill(&page, &format!("{delivery}/complete"), &[]).await.location();
+    let complete = format!("{delivery}/complete");
+    let page = browser.eventually("/admin/deliveries?status=IN_TRANSIT", &complete).await;
+    browser.fill(&page, &complete, &[]).await.location();
     customer.rental_becomes(&rental, "DELIVERED").await;
-    let saga = format!("/console/saga?correlation={}", rental["correlationId"].as_str().unwrap());
+    let saga = format!("/console/saga?correlation={}", text(&rental, "correlationId"));
     let page = browser.get(&saga).await;
-    ["<svg class=\"saga\"", "DeliveryCompleted", "ProductDecreased", "한국 시간"]
-        .iter()
-        .for_each(|text| page.says(text));
+    page.says_all(&["<svg class=\"saga\"", "DeliveryCompleted", "ProductDecreased", "한국 시간"]);
     let page = browser.get("/console").await;
     browser.fill(&page, "/console/contexts/product/pause", &[]).await.location();
-    let contexts = app.operator().get("/v1/operations/contexts").await.expect(200);
-    let product = contexts["items"].as_array().unwrap().iter().find(|c| c["context"] == "product").unwrap();
-    assert_eq!(product["paused"], true);
+    assert_eq!(app.operator().context("product").await["paused"], true);
     let page = browser.get("/console").await;
     browser.fill(&page, "/console/contexts/product/resume", &[]).await.location();
     assert!(browser.get(&at).await.html.contains(&format!("href=\"{at}/withdraw\"")));
@@ -94,13 +80,13 @@ async fn the_operator_registers_sends_out_and_pauses_by_plain_forms() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_names_the_rule_and_leads_back_to_where_the_operator_was() {
+async fn failed_form_names_the_rule_and_links_back() {
     let app = TestApp::start();
     let (customer, product) = (app.customer(1).await, app.product(100, 3).await);
     let rental = customer.rented(&product).await;
     let mut browser = operating(&app, "ko").await;
     let restock = format!("/admin/products/{product}/restock");
-    let delivery = format!("/admin/deliveries/{}", rental["deliveryId"].as_str().unwrap());
+    let delivery = format!("/admin/deliveries/{}", text(&rental, "deliveryId"));
     let (dispatch, complete) = (format!("{delivery}/dispatch"), format!("{delivery}/complete"));
     let listed = "/admin/deliveries?status=STARTED";
     let long = "가".repeat(101);
@@ -116,21 +102,21 @@ async fn what_goes_wrong_names_the_rule_and_leads_back_to_where_the_operator_was
         shown.says("class=\"tabs\"");
         let back = at.split("?done").next().unwrap();
         shown.says(&format!("href=\"{back}\">돌아가기"));
-        assert!(!shown.html.contains("처음으로"), "{}", shown.html);
+        shown.says_not("처음으로");
     }
     customer.cancel(&rental).await.expect(200);
     let shown = browser.send_from(listed, &dispatch, &[]).await;
     assert_eq!(shown.status, 409);
     shown.says("정수기를 보내지 마세요");
-    assert!(!shown.html.contains("환불됩니다"), "{}", shown.html);
-    // A page from before another log-in, and one that is not there.
+    shown.says_not("환불됩니다");
+    // A page of an earlier session, and an unknown one.
     browser.post(&restock, &[]).await.says("class=\"tabs\"");
     browser.get("/admin/products/nonsense").await.says("class=\"tabs\"");
     browser.get("/admin/rentals").await.says("고객이 취소했습니다");
 }
 
 #[tokio::test]
-async fn whoever_is_logged_out_comes_back_to_the_operators_page_that_they_were_on() {
+async fn log_in_returns_to_the_operators_page() {
     let app = TestApp::start();
     let mut browser = operating(&app, "en").await;
     let page = browser.get("/admin").await;
@@ -154,11 +140,11 @@ async fn whoever_is_logged_out_comes_back_to_the_operators_page_that_they_were_o
     let wrong = browser.fill(&page, "/admin/log-in?to=/admin", &[("operatorKey", "guessed")]).await;
     assert_eq!(wrong.status, 401);
     wrong.says("That is not the operator key");
-    assert!(!wrong.html.contains("password."), "{}", wrong.html);
+    wrong.says_not("password.");
 }
 
 #[tokio::test]
-async fn lists_keep_to_a_state_that_there_is_and_a_slash_leads_to_the_page() {
+async fn unknown_filters_and_trailing_slashes_lead_to_the_page() {
     let app = TestApp::start();
     let mut browser = operating(&app, "en").await;
     assert_eq!(browser.get("/admin/").await.location(), "/admin");
@@ -172,7 +158,7 @@ async fn lists_keep_to_a_state_that_there_is_and_a_slash_leads_to_the_page() {
 }
 
 #[tokio::test]
-async fn the_operator_cancels_a_rental_after_a_question() {
+async fn operator_cancels_a_rental_after_confirmation() {
     let app = TestApp::start();
     let (customer, product) = (app.customer(1).await, app.product(100, 3).await);
     let rental = customer.rented(&product).await;
@@ -188,27 +174,20 @@ async fn the_operator_cancels_a_rental_after_a_question() {
     assert_eq!(asked.status, 409);
 }
 
-async fn held(app: &TestApp) -> Value {
-    let look =
-        || async { app.operator().get("/v1/operations/held").await.expect(200)["items"].get(0).cloned() };
-    eventually("a target is held", look).await
-}
-
 #[tokio::test]
-async fn a_held_target_is_dismissed_after_a_word_on_what_will_never_happen() {
+async fn parked_target_is_dismissed_after_a_warning() {
     let app = TestApp::start();
     let (customer, product) = (app.customer(1).await, app.product(100, 3).await);
-    quarantine(&app, &product).await;
+    let operator = app.operator();
+    operator.quarantine(&product).await;
     let rental = customer.rent(&product, "tok_ok").await.expect(201);
-    let at = format!("/console/held/{}", held(&app).await["id"].as_str().unwrap());
+    let at = format!("/console/held/{}", id(&operator.first_held().await));
     let mut browser = operating(&app, "ko").await;
     let console = browser.get("/console").await;
-    ["격리된 대상입니다", "1번 시도함", &format!("href=\"{at}/dismiss\"")]
-        .iter()
-        .for_each(|it| console.says(it));
+    console.says_all(&["격리된 대상입니다", "1번 시도함", &format!("href=\"{at}/dismiss\"")]);
     let retried = browser.fill(&console, &format!("{at}/retry"), &[]).await.location();
     browser.get(&retried).await.says("다시 시도하도록 했습니다.");
-    held(&app).await;
+    operator.first_held().await;
     let asked = browser.get(&format!("{at}/dismiss")).await;
     asked.says("그 렌탈은 영영 출고할 수 없으니");
     let dismiss = format!("{at}/dismiss");
@@ -220,22 +199,22 @@ async fn a_held_target_is_dismissed_after_a_word_on_what_will_never_happen() {
     let again = browser.fill(&asked, &dismiss, &[("reason", "손으로 맞춤")]).await;
     assert_eq!(again.status, 404);
     again.says("href=\"/console\"");
-    // As it was said.
-    let dispatch = format!("/admin/deliveries/{}/dispatch", rental["deliveryId"].as_str().unwrap());
+    // The warning was right.
+    let dispatch = format!("/admin/deliveries/{}/dispatch", text(&rental, "deliveryId"));
     let shown = browser.send_from("/admin/deliveries", &dispatch, &[]).await;
     assert_eq!(shown.status, 409);
     shown.says("렌탈을 취소해 주세요");
 }
 
 #[tokio::test]
-async fn the_console_tells_what_the_breaker_refused_in_words() {
+async fn console_shows_the_breaker_in_words() {
     let app = TestApp::start();
     let (customer, product) = (app.customer(1).await, app.product(100, 3).await);
     let mut browser = operating(&app, "ko").await;
     let page = browser.get("/console").await;
-    ["닫힘 · 정상", "차단기 끄기", "제품·재고"].iter().for_each(|text| page.says(text));
+    page.says_all(&["닫힘 · 정상", "차단기 끄기", "제품·재고"]);
     browser.fill(&page, "/console/breaker", &[("mode", "FORCED_OPEN")]).await.location();
     customer.rent(&product, "tok_ok").await.expect(202);
     let page = browser.get("/console/live").await;
-    ["열림 · 차단 중", "<dt>차단기가 거절</dt><dd>1</dd>"].iter().for_each(|text| page.says(text));
+    page.says_all(&["열림 · 차단 중", "<dt>차단기가 거절</dt><dd>1</dd>"]);
 }

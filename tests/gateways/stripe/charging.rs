@@ -1,21 +1,19 @@
-//! Charging: what each answer, and each that is missing, is taken for.
+//! Charges: the outcome of each answer and of missing ones.
 
 use saem::{
     domain::Money,
-    gateways::payment::{GatewayError, PaymentGateway as _},
+    gateways::payment::{PaymentGateway as _, http, stripe::StripeGateway},
 };
 
 use super::{
-    approved, declined,
-    double::{Double, Fault, Place},
-    gateway, given_up, unknown,
+    double::{Fault, Place},
+    start,
 };
-use crate::kit::peer::{FEE, card, key};
+use crate::kit::gateway::{FEE, approved, card, declined, is_unknown, key, refused, times_out};
 
 #[tokio::test]
-async fn a_card_is_charged_once_by_method_or_by_token() {
-    let double = Double::start();
-    let gateway = gateway(&double);
+async fn card_is_charged_once_by_method_or_token() {
+    let (double, gateway) = start();
     for (attempt, token) in [(1, "pm_card_visa"), (2, "tok_visa")] {
         let reference = format!("pi_{attempt}");
         for _ in 0..2 {
@@ -28,38 +26,36 @@ async fn a_card_is_charged_once_by_method_or_by_token() {
 }
 
 #[tokio::test]
-async fn declines_carry_the_issuers_reason_and_are_final() {
-    let double = Double::start();
-    let gateway = gateway(&double);
+async fn decline_has_the_issuers_reason_and_is_final() {
+    let (double, gateway) = start();
     let charge = |attempt, token: &str| gateway.charge(key(1, attempt), FEE, &card(token));
     assert_eq!(charge(1, "pm_card_chargeDeclined").await, declined("generic_decline"));
     assert_eq!(charge(2, "pm_card_expired").await, declined("expired_card"));
     assert_eq!(charge(1, "pm_card_chargeDeclined").await, declined("generic_decline"));
-    assert!(unknown(&charge(1, "pm_card_visa").await), "this key came with another card");
+    assert!(is_unknown(&charge(1, "pm_card_visa").await), "the key was used with another card");
     assert_eq!(double.ledger("payment_"), (0, 0));
 }
 
 #[tokio::test]
-async fn a_method_that_stripe_does_not_know_is_declined_and_its_intent_canceled() {
-    let double = Double::start();
-    let charged = gateway(&double).charge(key(1, 1), FEE, &card("pm_of_somebody_else")).await;
+async fn unknown_method_is_declined_and_its_intent_canceled() {
+    let (double, gateway) = start();
+    let charged = gateway.charge(key(1, 1), FEE, &card("pm_of_somebody_else")).await;
     assert_eq!(charged, declined("resource_missing"));
     assert_eq!(double.state().intents[0].status, "canceled");
 }
 
 #[tokio::test]
-async fn what_stripe_will_not_even_create_is_refused() {
-    let double = Double::start();
-    let charged = gateway(&double).charge(key(1, 1), Money::won(10), &card("pm_card_visa")).await;
-    assert_eq!(charged, Err(GatewayError::Refused("amount_too_small".to_owned())));
+async fn refused_intent_is_refused() {
+    let (double, gateway) = start();
+    let charged = gateway.charge(key(1, 1), Money::won(10), &card("pm_card_visa")).await;
+    assert_eq!(charged, refused("amount_too_small"));
     assert_eq!(double.count(Place::Confirm), 0);
 }
 
 #[tokio::test]
-async fn a_card_that_wants_its_owners_consent_is_declined_and_cannot_be_paid_with_later() {
+async fn card_that_needs_consent_is_declined_for_ever() {
     for token in ["pm_card_threeDSecure2Required", "pm_card_asks_anyway"] {
-        let double = Double::start();
-        let gateway = gateway(&double);
+        let (double, gateway) = start();
         for _ in 0..2 {
             let charged = gateway.charge(key(1, 1), FEE, &card(token)).await;
             assert_eq!(charged, declined("authentication_required"), "{token}");
@@ -70,27 +66,25 @@ async fn a_card_that_wants_its_owners_consent_is_declined_and_cannot_be_paid_wit
 }
 
 #[tokio::test]
-async fn consent_that_was_given_before_the_cancel_is_a_capture() {
-    let double = Double::start();
-    let gateway = gateway(&double);
+async fn consent_before_the_cancel_is_a_capture() {
+    let (double, gateway) = start();
     double.fails(Place::Cancel, Fault::FailBefore);
-    assert!(unknown(&gateway.charge(key(1, 1), FEE, &card("pm_card_asks_anyway")).await));
+    assert!(is_unknown(&gateway.charge(key(1, 1), FEE, &card("pm_card_asks_anyway")).await));
     assert!(double.owner_confirms());
     assert_eq!(gateway.charge(key(1, 1), FEE, &card("pm_card_asks_anyway")).await, approved("pi_1"));
 }
 
 #[tokio::test]
-async fn processing_is_neither_approved_nor_declined() {
-    let double = Double::start();
-    let gateway = gateway(&double);
+async fn processing_intent_is_unknown() {
+    let (double, gateway) = start();
     for _ in 0..2 {
-        assert!(unknown(&gateway.charge(key(1, 1), FEE, &card("pm_card_slow")).await));
+        assert!(is_unknown(&gateway.charge(key(1, 1), FEE, &card("pm_card_slow")).await));
     }
     assert_eq!(double.state().intents[0].status, "processing", "it was left alone");
 }
 
 #[tokio::test]
-async fn collisions_throttling_and_failures_are_unknown() {
+async fn collisions_limits_and_failures_are_unknown() {
     let busy = [
         Fault::Busy(409, "idempotency_key_in_use"),
         Fault::Busy(429, "rate_limit"),
@@ -103,31 +97,27 @@ async fn collisions_throttling_and_failures_are_unknown() {
     ];
     for place in [Place::Create, Place::Confirm] {
         for fault in busy {
-            let double = Double::start();
+            let (double, gateway) = start();
             double.fails(place, fault);
-            let charged = gateway(&double).charge(key(1, 1), FEE, &card("pm_card_visa")).await;
-            assert!(unknown(&charged), "{place:?}, {fault:?}: {charged:?}");
+            let charged = gateway.charge(key(1, 1), FEE, &card("pm_card_visa")).await;
+            assert!(is_unknown(&charged), "{place:?}, {fault:?}: {charged:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_charge_that_was_given_up_at_its_first_call_is_never_confirmed() {
-    let double = Double::start();
-    let gateway = gateway(&double);
+async fn charge_abandoned_at_its_first_call_is_not_confirmed() {
+    let (double, gateway) = start();
     double.fails(Place::Create, Fault::LoseAnswer);
-    assert!(given_up(gateway.charge(key(1, 1), FEE, &card("pm_card_visa"))).await);
+    assert!(times_out(gateway.charge(key(1, 1), FEE, &card("pm_card_visa"))).await);
     assert_eq!((double.count(Place::Create), double.count(Place::Confirm)), (1, 0));
     assert_eq!(double.ledger("payment_"), (0, 0));
 }
 
 #[test]
-fn tokens_of_others_are_refused_before_they_are_sent() {
-    let gateway = saem::gateways::payment::stripe::StripeGateway::new(
-        saem::gateways::payment::http::client().unwrap(),
-        saem::gateways::payment::http::base_url("http://127.0.0.1:1/").unwrap(),
-        "sk_test_x".to_owned(),
-    );
+fn foreign_tokens_are_refused_before_they_are_sent() {
+    let base = http::base_url("http://127.0.0.1:1/").unwrap();
+    let gateway = StripeGateway::new(http::client().unwrap(), base, "sk_test_x".to_owned());
     for good in ["pm_1Pgc76B7LkdIwHu7", "tok_visa"] {
         assert!(gateway.accepts(&card(good)).is_ok(), "{good}");
     }

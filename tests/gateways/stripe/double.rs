@@ -1,30 +1,28 @@
-//! A double of Stripe that is stricter than `localstripe`: it holds callers to their idempotency keys, and
-//! does what goes wrong on demand.
+//! Double of Stripe, stricter than `localstripe`: it enforces idempotency keys, and fails on demand.
 //!
-//! From Stripe's documents: a key's first answer is saved, a 500 too, and said again with
-//! `Idempotent-Replayed`; a key that comes back with other parameters is a 400 `idempotency_error`; what
-//! collided (409, 429) is not saved; the search knows an intent only after a while.
+//! From Stripe's documentation: the first answer of a key is saved, a 500 too, and repeated with
+//! `Idempotent-Replayed`; a key with other parameters is a 400 `idempotency_error`; collisions (409, 429) are
+//! not saved; the search finds an intent only after a while.
 
 use std::{
     collections::HashMap,
-    net::TcpListener,
     sync::{Arc, Mutex, MutexGuard},
 };
 
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer,
+    HttpRequest, HttpResponse,
     http::StatusCode,
     web::{self, Bytes, Data},
 };
 use reqwest::Url;
 use serde_json::{Value, json};
 
-/// The account's key.
+use crate::kit::doubles::{self, Served};
+
 pub const SECRET: &str = "sk_test_double";
 
 type Form = Vec<(String, String)>;
 
-/// Which call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Create,
@@ -35,22 +33,21 @@ pub enum Place {
     Refund,
 }
 
-/// What goes wrong with it, once.
+/// Failure of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is carried out, and the answer never arrives.
+    /// The call takes effect, and its answer is lost.
     LoseAnswer,
-    /// A 500, with nothing done.
+    /// 500, without effect.
     FailBefore,
-    /// A 500, with everything done.
+    /// 500, with effect.
     FailAfter,
-    /// This status and this code, before anything is begun.
+    /// This status and code, without effect and not saved.
     Busy(u16, &'static str),
-    /// It is refused for this reason.
+    /// 400 with this code.
     Refuse(&'static str),
 }
 
-/// An intent.
 #[derive(Clone, Debug)]
 pub struct Intent {
     pub id: String,
@@ -78,7 +75,7 @@ impl Intent {
     }
 }
 
-/// An answer that was given under a key, and to what.
+/// The saved answer of a key.
 #[derive(Clone)]
 struct Saved {
     path: String,
@@ -92,46 +89,42 @@ pub struct State {
     pub intents: Vec<Intent>,
     saved: HashMap<String, Saved>,
     faults: Vec<(Place, Fault)>,
-    /// Each call, in order.
     pub calls: Vec<Place>,
-    /// Whether the search finds nothing yet.
+    /// `true` while the search finds nothing.
     pub search_lags: bool,
 }
 
-/// The double; cheap to clone.
-#[derive(Clone)]
 pub struct Double {
     state: Arc<Mutex<State>>,
     pub url: String,
+    _served: Served,
 }
 
 impl Double {
     pub fn start() -> Self {
         let state = Arc::new(Mutex::new(State::default()));
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let shared = Data::from(Arc::clone(&state));
-        let app = move || App::new().app_data(shared.clone()).default_service(web::to(serve));
-        let server = HttpServer::new(app).workers(1).disable_signals().listen(listener).unwrap().run();
-        tokio::spawn(server);
-        Self { state, url }
+        let served = doubles::serve(move |config| {
+            config.app_data(shared.clone()).default_service(web::to(serve));
+        });
+        Self { state, url: served.url.clone(), _served: served }
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    /// The next such call goes wrong.
+    /// Makes the next call at this place fail.
     pub fn fails(&self, place: Place, fault: Fault) {
         self.state().faults.push((place, fault));
     }
 
-    /// A day passes: keys are forgotten, intents are not.
+    /// Forgets the keys, and keeps the intents.
     pub fn a_day_passes(&self) {
         self.state().saved.clear();
     }
 
-    /// The card's owner goes through with the bank's question after all; answers whether that pays.
+    /// The card's owner consents; returns true if that captures.
     pub fn owner_confirms(&self) -> bool {
         let mut state = self.state();
         let waiting = |intent: &&mut Intent| {
@@ -143,7 +136,7 @@ impl Double {
         true
     }
 
-    /// What a payment cost: how often it was captured and refunded.
+    /// Captures and refunds of a payment.
     pub fn ledger(&self, payment: &str) -> (u64, u64) {
         let state = self.state();
         let its = state.intents.iter().filter(|intent| intent.saem_key.starts_with(payment));
@@ -183,7 +176,7 @@ fn answer(status: u16, replayed: bool, body: Value) -> HttpResponse {
     response.json(body)
 }
 
-/// Which call this is, and about which intent.
+/// The call, and its intent.
 fn place(request: &HttpRequest) -> Option<(Place, String)> {
     let path: Vec<&str> = request.path().trim_matches('/').split('/').collect();
     let (place, id) = match (request.method().as_str(), &path[..]) {
@@ -207,7 +200,7 @@ async fn serve(state: Data<Mutex<State>>, request: HttpRequest, body: Bytes) -> 
         pairs(&if body.is_empty() { request.query_string().into() } else { String::from_utf8_lossy(&body) });
     let key = header(&request, "idempotency-key").to_owned();
     let keyed = matches!(place, Place::Create | Place::Confirm | Place::Refund);
-    // Stripe would not mind: we do.
+    // Stripe accepts less.
     let strict = !header(&request, "stripe-version").is_empty()
         && keyed != key.is_empty()
         && (body.is_empty() || header(&request, "content-type") == "application/x-www-form-urlencoded");
@@ -222,7 +215,7 @@ async fn serve(state: Data<Mutex<State>>, request: HttpRequest, body: Bytes) -> 
 }
 
 impl State {
-    /// Status, whether it is said again, body; or nothing, for an answer that gets lost.
+    /// Status, whether it is replayed, and body; nothing for a lost answer.
     fn answer(
         &mut self,
         place: Place,
@@ -374,7 +367,7 @@ impl Intent {
             "pm_card_threeDSecure2Required" => {
                 return self.failed("authentication_required", "authentication_required");
             }
-            // As if the flag were not known.
+            // As if the flag were unknown.
             "pm_card_asks_anyway" => "requires_action",
             "pm_card_slow" => "processing",
             _ => return refusal("resource_missing"),

@@ -1,35 +1,27 @@
-//! What becomes of a charge whose answer was lost: found, voided, given back.
+//! Charges whose answer was lost: found, voided, refunded.
 
 use saem::{
     domain::Money,
-    gateways::payment::{
-        Found, GatewayError, PaymentGateway as _, PriorCharge, Voided, stripe::StripeGateway,
-    },
+    gateways::payment::{Found, PaymentGateway as _, PriorCharge, Voided, stripe::StripeGateway},
 };
 
 use super::{
-    declined,
     double::{Double, Fault, Place},
-    gateway, given_up, unknown,
+    start,
 };
-use crate::kit::peer::{FEE, card, key, sought};
+use crate::kit::gateway::{FEE, captured, card, declined, is_unknown, key, refused, sought, times_out};
 
-fn captured(reference: &str, refunded: Money) -> Result<Found, GatewayError> {
-    Ok(Found::Captured { reference: reference.to_owned(), refunded })
-}
-
-/// Charges, and loses an answer on the way.
-async fn charge_in_vain(double: &Double, gateway: &StripeGateway, token: &str, lost: Place) {
+/// Charges, and loses the answer of one call.
+async fn lose_answer(double: &Double, gateway: &StripeGateway, token: &str, lost: Place) {
     double.fails(lost, Fault::LoseAnswer);
-    assert!(given_up(gateway.charge(key(1, 1), FEE, &card(token))).await);
+    assert!(times_out(gateway.charge(key(1, 1), FEE, &card(token))).await);
 }
 
 #[tokio::test]
-async fn a_capture_whose_answer_was_lost_is_found_with_or_without_the_search() {
+async fn lost_capture_is_found_with_and_without_the_search() {
     for (lags, next_day) in [(true, false), (false, false), (false, true)] {
-        let double = Double::start();
-        let gateway = gateway(&double);
-        charge_in_vain(&double, &gateway, "pm_card_visa", Place::Confirm).await;
+        let (double, gateway) = start();
+        lose_answer(&double, &gateway, "pm_card_visa", Place::Confirm).await;
         double.state().search_lags = lags;
         if next_day {
             double.a_day_passes();
@@ -43,21 +35,19 @@ async fn a_capture_whose_answer_was_lost_is_found_with_or_without_the_search() {
 }
 
 #[tokio::test]
-async fn a_decline_whose_answer_was_lost_is_found() {
-    let double = Double::start();
-    let gateway = gateway(&double);
-    charge_in_vain(&double, &gateway, "pm_card_chargeDeclined", Place::Confirm).await;
+async fn lost_decline_is_found() {
+    let (double, gateway) = start();
+    lose_answer(&double, &gateway, "pm_card_chargeDeclined", Place::Confirm).await;
     let found = Found::Declined { code: "generic_decline".to_owned() };
     assert_eq!(gateway.find(&sought(1, 1)).await, Ok(found));
     assert_eq!(gateway.void(&sought(1, 1)).await, Ok(Voided::Settled));
 }
 
 #[tokio::test]
-async fn a_question_to_the_owner_whose_answer_was_lost_is_found_declined_and_closed() {
+async fn lost_request_for_consent_is_declined_and_closed() {
     for token in ["pm_card_threeDSecure2Required", "pm_card_asks_anyway"] {
-        let double = Double::start();
-        let gateway = gateway(&double);
-        charge_in_vain(&double, &gateway, token, Place::Confirm).await;
+        let (double, gateway) = start();
+        lose_answer(&double, &gateway, token, Place::Confirm).await;
         let found = Found::Declined { code: "authentication_required".to_owned() };
         assert_eq!(gateway.find(&sought(1, 1)).await, Ok(found), "{token}");
         assert!(!double.owner_confirms(), "{token}");
@@ -65,19 +55,18 @@ async fn a_question_to_the_owner_whose_answer_was_lost_is_found_declined_and_clo
 }
 
 #[tokio::test]
-async fn a_void_is_for_ever_whatever_the_charge_had_got_to() {
+async fn void_is_final_at_any_stage_of_the_charge() {
     for lost in [None, Some(Place::Create)] {
-        let double = Double::start();
-        let gateway = gateway(&double);
+        let (double, gateway) = start();
         double.state().search_lags = true;
         if let Some(lost) = lost {
-            charge_in_vain(&double, &gateway, "pm_card_visa", lost).await;
+            lose_answer(&double, &gateway, "pm_card_visa", lost).await;
         }
         assert_eq!(gateway.find(&sought(1, 1)).await, Ok(Found::Nothing));
         for _ in 0..2 {
             assert_eq!(gateway.void(&sought(1, 1)).await, Ok(Voided::Settled));
         }
-        // As if the charge's second call had been under way all the time.
+        // As if the charge's second call arrived late.
         assert_eq!(gateway.charge(key(1, 1), FEE, &card("pm_card_visa")).await, declined("canceled"));
         assert_eq!(gateway.find(&sought(1, 1)).await, Ok(Found::Nothing));
         assert_eq!(double.ledger("payment_"), (0, 0));
@@ -85,55 +74,52 @@ async fn a_void_is_for_ever_whatever_the_charge_had_got_to() {
 }
 
 #[tokio::test]
-async fn a_first_call_that_failed_inside_stripe_is_settled_though_its_failure_is_repeated() {
+async fn first_call_that_failed_inside_stripe_is_settled() {
     for fault in [Fault::FailBefore, Fault::FailAfter] {
-        let double = Double::start();
-        let gateway = gateway(&double);
+        let (double, gateway) = start();
         double.state().search_lags = true;
         double.fails(Place::Create, fault);
         for _ in 0..2 {
-            assert!(unknown(&gateway.charge(key(1, 1), FEE, &card("pm_card_visa")).await), "{fault:?}");
+            assert!(is_unknown(&gateway.charge(key(1, 1), FEE, &card("pm_card_visa")).await), "{fault:?}");
         }
         assert_eq!(gateway.find(&sought(1, 1)).await, Ok(Found::Nothing), "{fault:?}");
         assert_eq!(gateway.void(&sought(1, 1)).await, Ok(Voided::Settled), "{fault:?}");
         assert_eq!(double.ledger("payment_"), (0, 0));
     }
-    // The first to be told of a failure cannot know whether somebody else got an id.
-    let double = Double::start();
+    // The first caller that gets a failure cannot know whether another got an id.
+    let (double, gateway) = start();
     double.fails(Place::Create, Fault::FailBefore);
-    assert!(unknown(&gateway(&double).find(&sought(1, 1)).await));
+    assert!(is_unknown(&gateway.find(&sought(1, 1)).await));
 }
 
 #[tokio::test]
-async fn a_second_call_that_failed_inside_stripe_is_looked_at() {
+async fn second_call_that_failed_inside_stripe_is_looked_up() {
     for (fault, found) in
         [(Fault::FailBefore, Ok(Found::Nothing)), (Fault::FailAfter, captured("pi_1", Money::ZERO))]
     {
-        let double = Double::start();
-        let gateway = gateway(&double);
+        let (double, gateway) = start();
         double.fails(Place::Confirm, fault);
-        assert!(unknown(&gateway.charge(key(1, 1), FEE, &card("pm_card_visa")).await));
+        assert!(is_unknown(&gateway.charge(key(1, 1), FEE, &card("pm_card_visa")).await));
         assert_eq!(gateway.find(&sought(1, 1)).await, found);
     }
 }
 
 #[tokio::test]
-async fn processing_stays_open_until_it_is_over() {
-    let double = Double::start();
-    let gateway = gateway(&double);
-    assert!(unknown(&gateway.charge(key(1, 1), FEE, &card("pm_card_slow")).await));
-    assert!(unknown(&gateway.find(&sought(1, 1)).await));
-    assert!(unknown(&gateway.void(&sought(1, 1)).await), "it cannot be canceled now");
+async fn processing_intent_stays_unknown_until_its_end() {
+    let (double, gateway) = start();
+    assert!(is_unknown(&gateway.charge(key(1, 1), FEE, &card("pm_card_slow")).await));
+    assert!(is_unknown(&gateway.find(&sought(1, 1)).await));
+    assert!(is_unknown(&gateway.void(&sought(1, 1)).await), "it cannot be canceled now");
     double.state().intents[0].status = "something_new";
-    assert!(unknown(&gateway.find(&sought(1, 1)).await));
-    // Somebody has told Stripe to wait with capturing: that took nothing, and can be let go.
+    assert!(is_unknown(&gateway.find(&sought(1, 1)).await));
+    // A manual capture took nothing, and can be voided.
     double.state().intents[0].status = "requires_capture";
     assert_eq!(gateway.find(&sought(1, 1)).await, Ok(Found::Nothing));
     assert_eq!(gateway.void(&sought(1, 1)).await, Ok(Voided::Settled));
 }
 
 #[tokio::test]
-async fn what_is_in_the_way_of_looking_is_unknown() {
+async fn failed_lookup_is_unknown() {
     let faults = [
         Fault::Busy(409, "idempotency_key_in_use"),
         Fault::Busy(429, "rate_limit"),
@@ -143,29 +129,26 @@ async fn what_is_in_the_way_of_looking_is_unknown() {
     ];
     for place in [Place::Search, Place::LookUp] {
         for fault in faults {
-            let double = Double::start();
-            let gateway = gateway(&double);
+            let (double, gateway) = start();
             gateway.charge(key(1, 1), FEE, &card("pm_card_visa")).await.unwrap();
             double.fails(place, fault);
-            assert!(unknown(&gateway.find(&sought(1, 1)).await), "{place:?}, {fault:?}");
+            assert!(is_unknown(&gateway.find(&sought(1, 1)).await), "{place:?}, {fault:?}");
             double.fails(place, fault);
-            assert!(unknown(&gateway.refund(&sought(1, 1)).await), "{place:?}, {fault:?}");
+            assert!(is_unknown(&gateway.refund(&sought(1, 1)).await), "{place:?}, {fault:?}");
         }
     }
-    // An intent that carries our key, and is about other money.
-    let double = Double::start();
-    let gateway = gateway(&double);
+    // An intent with this key and another amount.
+    let (_double, gateway) = start();
     gateway.charge(key(1, 1), FEE, &card("pm_card_visa")).await.unwrap();
-    assert!(unknown(&gateway.find(&PriorCharge { amount: Money::won(1), ..sought(1, 1) }).await));
+    assert!(is_unknown(&gateway.find(&PriorCharge { amount: Money::won(1), ..sought(1, 1) }).await));
 }
 
 #[tokio::test]
-async fn a_refund_is_made_once_also_after_its_key_is_forgotten() {
-    let double = Double::start();
-    let gateway = gateway(&double);
+async fn refund_is_made_once_after_its_key_expired() {
+    let (double, gateway) = start();
     gateway.charge(key(1, 1), FEE, &card("pm_card_visa")).await.unwrap();
     double.fails(Place::Refund, Fault::LoseAnswer);
-    assert!(given_up(gateway.refund(&sought(1, 1))).await);
+    assert!(times_out(gateway.refund(&sought(1, 1))).await);
     for _ in 0..2 {
         assert_eq!(gateway.refund(&sought(1, 1)).await, Ok(()));
         double.a_day_passes();
@@ -175,9 +158,8 @@ async fn a_refund_is_made_once_also_after_its_key_is_forgotten() {
 }
 
 #[tokio::test]
-async fn a_known_capture_is_given_back_without_a_search() {
-    let double = Double::start();
-    let gateway = gateway(&double);
+async fn known_capture_is_refunded_without_a_search() {
+    let (double, gateway) = start();
     gateway.charge(key(1, 1), FEE, &card("pm_card_visa")).await.unwrap();
     double.a_day_passes();
     double.state().search_lags = true;
@@ -186,19 +168,17 @@ async fn a_known_capture_is_given_back_without_a_search() {
     assert_eq!(gateway.refund(&known).await, Ok(()));
     assert_eq!((double.ledger("payment_"), double.count(Place::Search)), ((1, 1), 0));
     let elsewhere = PriorCharge { reference: Some("pi_1/../x".to_owned()), ..sought(1, 1) };
-    assert!(unknown(&gateway.find(&elsewhere).await));
+    assert!(is_unknown(&gateway.find(&elsewhere).await));
 }
 
 #[tokio::test]
-async fn a_refund_is_refused_for_good_only_when_stripe_says_so() {
-    let refused = |code: &str| Err(GatewayError::Refused(code.to_owned()));
-    let double = Double::start();
-    let gateway = gateway(&double);
+async fn only_refusals_by_stripe_refuse_a_refund() {
+    let (double, gateway) = start();
     assert_eq!(gateway.refund(&sought(9, 1)).await, refused("not_captured"));
     gateway.charge(key(1, 1), FEE, &card("pm_card_visa")).await.unwrap();
     for fault in [Fault::Busy(429, "lock_timeout"), Fault::Busy(409, "idempotency_key_in_use")] {
         double.fails(Place::Refund, fault);
-        assert!(unknown(&gateway.refund(&sought(1, 1)).await), "{fault:?}");
+        assert!(is_unknown(&gateway.refund(&sought(1, 1)).await), "{fault:?}");
     }
     double.fails(Place::Refund, Fault::Refuse("balance_insufficient"));
     for _ in 0..2 {

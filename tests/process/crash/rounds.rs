@@ -21,8 +21,9 @@ use super::{
     checks::{everything_adds_up, nobody_paid_twice, nothing_is_lost},
 };
 use crate::kit::{
-    Client, eventually, operator_key,
+    Client, operator_key,
     process::{BINARY, Server, Starting},
+    until,
 };
 
 /// How many rounds there are on each backend unless `CRASH_ROUNDS` says otherwise.
@@ -120,7 +121,7 @@ fn now() -> Instant {
 }
 
 /// The rounds of one data directory.
-async fn directory(data: &Data, backend: &str, until: usize, dice: &mut StdRng, tally: &mut Tally) {
+async fn directory(data: &Data, backend: &str, last: usize, dice: &mut StdRng, tally: &mut Tally) {
     let path = data.path();
     let settings = [&IMPATIENT[..], &[("SAEM_STORE__BACKEND", backend)]].concat();
     let began = now();
@@ -133,7 +134,7 @@ async fn directory(data: &Data, backend: &str, until: usize, dice: &mut StdRng, 
         let client = Client::sign_up(&server.url, number).await;
         customers.push(Customer { client, book: Book::new() });
     }
-    while tally.rounds < until {
+    while tally.rounds < last {
         let round = tally.rounds;
         let acknowledged = Arc::new(AtomicUsize::new(0));
         let mut shopping = JoinSet::new();
@@ -141,8 +142,7 @@ async fn directory(data: &Data, backend: &str, until: usize, dice: &mut StdRng, 
             shopping.spawn(customer.shop(product.clone(), round, Arc::clone(&acknowledged)));
         }
         let enough = dice.random_range(ACKNOWLEDGED);
-        let under_way = || async { (acknowledged.load(Ordering::Relaxed) >= enough).then_some(()) };
-        eventually("enough is under way", under_way).await;
+        until("enough is under way", || async { acknowledged.load(Ordering::Relaxed) >= enough }).await;
         server.kill().await;
         customers = shopping.join_all().await;
         if round.is_multiple_of(START_UP_EVERY) {
@@ -171,7 +171,7 @@ async fn directory(data: &Data, backend: &str, until: usize, dice: &mut StdRng, 
         operator.move_to(&server.url);
         nobody_paid_twice(&operator).await;
         tally.rounds += 1;
-        if tally.rounds.is_multiple_of(SHOWN_EVERY) || tally.rounds == until {
+        if tally.rounds.is_multiple_of(SHOWN_EVERY) || tally.rounds == last {
             tally.show(backend);
         }
     }

@@ -1,16 +1,15 @@
-//! Every log line that names a part of a rental tells the rental's correlation, too.
+//! Every log line that names a part of a rental has the rental's correlation.
 
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
-use super::works::Works;
-use crate::kit::{Client, eventually, id, peer::Gateway};
+use crate::kit::{SHORT_DEADLINES, Site, eventually, gateway::Gateway, id, text};
 
-/// What a line may name that is part of a rental.
+/// Prefixes of the ids of a rental's parts.
 const PARTS: [&str; 4] = ["rental_", "payment_", "delivery_", "notification_"];
 
-/// The names of such parts in a text.
+/// Ids of such parts in a text.
 fn named(text: &str) -> Vec<String> {
     let id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let at = |prefix: &'static str| text.match_indices(prefix).map(move |(at, _)| (at, prefix.len()));
@@ -21,70 +20,56 @@ fn named(text: &str) -> Vec<String> {
     ids.filter(|id| id.len() > 30).collect()
 }
 
-/// The correlations that a line tells: its own, or that of its span.
-fn told(line: &Value) -> Vec<&str> {
+/// Correlations of a line: its own and those of its span.
+fn correlations_of(line: &Value) -> Vec<&str> {
     let own = line.get("correlation");
     let span = ["correlation", "on_behalf_of"].map(|field| line.get("span").and_then(|span| span.get(field)));
     own.into_iter().chain(span.into_iter().flatten()).filter_map(Value::as_str).collect()
 }
 
-async fn sent_messages(customer: &Client) -> Vec<Value> {
-    let sent = || async {
-        let messages = customer.get("/v1/notifications?limit=100").await.expect(200);
-        let messages = messages["items"].as_array().unwrap().clone();
-        messages.iter().all(|message| message["status"] == "SENT").then_some(messages)
-    };
-    eventually("all messages are sent", sent).await
-}
-
-/// A refund is tried in vain for a while; then it is made, but its payment cannot be told.
-async fn refund_cannot_be_noted(works: &Works, gateway: &Gateway, customer: &Client, rental: &Value) {
+/// A refund is tried without success; then it is made, but its payment cannot record it.
+async fn refund_cannot_be_recorded(site: &Site, gateway: &Gateway, rental: &Value) {
     gateway.behave(json!({"latencyMs": 1_000})).await;
-    customer.cancel(rental).await.expect(200);
-    works.says("an errand is tried again later").await;
-    works.quarantine(Works::text(rental, "paymentId")).await;
+    site.customer.cancel(rental).await.expect(200);
+    site.logs("an errand is tried again later").await;
+    site.operator().quarantine(text(rental, "paymentId")).await;
     gateway.behave(json!({"latencyMs": 0})).await;
-    works.says("a payment is held for the operator").await;
+    site.logs("a payment is held for the operator").await;
 }
 
 #[tokio::test]
-async fn every_line_that_names_a_part_of_a_rental_tells_the_rentals_correlation() {
+async fn lines_about_a_rental_have_its_correlation() {
     let directory = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(directory.path(), &[]).await;
-    let works = Works::start(&[
+    let settings = [
         ("SAEM_LOG", "info,saem=debug"),
         ("SAEM_FAULTS__ENABLED", "true"),
         ("SAEM_ACTORS__RESTARTS_MAX", "1"),
         ("SAEM_PAYMENT__PROVIDER", "http"),
         ("SAEM_PAYMENT__URL", &gateway.url),
-        ("SAEM_PAYMENT__DEADLINE_MS", "600"),
-        ("SAEM_PAYMENT__TIMEOUT_MS", "400"),
-        ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
-    ])
-    .await;
-    let customer = Client::sign_up(&works.server.url, 1).await;
-    let (product, short) =
-        (works.operator().product(29_900, 9).await, works.operator().product(29_900, 9).await);
+    ];
+    let site = Site::start(&[&SHORT_DEADLINES[..], &settings].concat()).await;
+    let (customer, operator) = (&site.customer, site.operator());
+    let short = operator.product(29_900, 9).await;
 
-    let rented = customer.rented(&product).await;
+    let rented = customer.rented(&site.product).await;
     for part in ["id", "paymentId", "deliveryId"] {
-        works.fault(Works::text(&rented, part)).await.expect(202);
+        operator.fail_entity(text(&rented, part)).await;
     }
-    works.says("an entity failed").await;
-    works.quarantine(id(&rented)).await;
+    site.logs("an entity failed").await;
+    operator.quarantine(id(&rented)).await;
     customer.cancel(&rented).await.problem(503, "actor-quarantined");
 
-    let lost = customer.rent(&product, "tok_lost_response").await.expect(202);
+    let lost = site.rent("tok_lost_response").await.expect(202);
     customer.rental_becomes(&lost, "CONFIRMED").await;
-    works.quarantine(&short).await;
+    operator.quarantine(&short).await;
     let held = customer.rent(&short, "tok_ok").await.expect(201);
-    works.says("a target is held for the operator").await;
+    site.logs("a target is held for the operator").await;
     let of_held = &held["correlationId"];
-    assert!(works.lines().iter().any(|line| line["held"].is_string() && line["correlation"] == *of_held));
-    let canceled = customer.rented(&product).await;
-    customer.cancel(&canceled).await.expect(200);
-    customer.timeline_holds(&canceled, "ProductIncreased").await;
-    refund_cannot_be_noted(&works, &gateway, &customer, &lost).await;
+    assert!(site.log_lines().iter().any(|line| line["held"].is_string() && line["correlation"] == *of_held));
+    let canceled = customer.rented(&site.product).await;
+    customer.cancel_until(&canceled, "ProductIncreased").await;
+    refund_cannot_be_recorded(&site, &gateway, &lost).await;
 
     let rentals = [rented, lost, held, canceled];
     let parts = rentals.iter().flat_map(|rental| {
@@ -92,16 +77,20 @@ async fn every_line_that_names_a_part_of_a_rental_tells_the_rentals_correlation(
         parts.map(|part| (part.to_owned(), rental["correlationId"].clone()))
     });
     let mut correlations: HashMap<String, Value> = parts.collect();
-    for message in sent_messages(&customer).await {
-        let correlation = correlations[message["rentalId"].as_str().unwrap()].clone();
+    let messages = eventually("all messages are sent", || async {
+        let messages = customer.items("/v1/notifications?limit=100").await;
+        messages.iter().all(|message| message["status"] == "SENT").then_some(messages)
+    });
+    for message in messages.await {
+        let correlation = correlations[text(&message, "rentalId")].clone();
         correlations.insert(id(&message).to_owned(), correlation);
     }
     let mut naming = BTreeSet::new();
-    for line in works.lines() {
+    for line in site.log_lines() {
         for name in named(&line.to_string()) {
             let expected = correlations.get(&name).unwrap_or_else(|| panic!("{name}: {line}"));
-            assert!(told(&line).contains(&expected.as_str().unwrap()), "{name}: {line}");
-            naming.insert(line["message"].as_str().unwrap().to_owned());
+            assert!(correlations_of(&line).contains(&expected.as_str().unwrap()), "{name}: {line}");
+            naming.insert(text(&line, "message").to_owned());
         }
     }
     for message in [

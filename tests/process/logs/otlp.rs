@@ -2,22 +2,24 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::TcpListener,
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Mutex},
 };
 
 use actix_web::{
-    App, HttpResponse, HttpServer,
+    HttpResponse,
     web::{self, Bytes, Data},
 };
 use reqwest::Method;
+use serde_json::Value;
 
-use super::works::Works;
-use crate::kit::{Answer, Client, eventually, order};
+use crate::kit::{
+    Answer, SHORT_DEADLINES, Site,
+    doubles::{Served, serve},
+    eventually, order, text,
+};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-/// A span, as a collector sees it.
 #[derive(Clone, Debug, Default)]
 struct Span {
     trace: String,
@@ -27,7 +29,7 @@ struct Span {
     attributes: BTreeMap<String, String>,
 }
 
-/// The fields of a protobuf message, by number: those that hold bytes, messages or texts.
+/// Length-delimited fields of a protobuf message, by number.
 fn fields(mut message: &[u8]) -> Vec<(u64, &[u8])> {
     fn varint(message: &mut &[u8]) -> u64 {
         let mut value = 0;
@@ -95,46 +97,44 @@ fn spans(request: &[u8]) -> Vec<Span> {
     spans.map(read).collect()
 }
 
-/// A collector that keeps what it is sent.
+/// Export requests that the collector received.
+type Received = Arc<Mutex<Vec<Vec<u8>>>>;
+
 struct Collector {
-    url: String,
-    received: Arc<Mutex<Vec<Vec<u8>>>>,
+    received: Received,
+    served: Served,
+}
+
+async fn keep(received: Data<Received>, body: Bytes) -> HttpResponse {
+    received.lock().unwrap().push(body.to_vec());
+    HttpResponse::Ok().content_type("application/x-protobuf").finish()
 }
 
 impl Collector {
     fn start() -> Self {
-        let received: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+        let received = Received::default();
         let kept = Data::new(Arc::clone(&received));
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (started, ready) = mpsc::channel();
-        std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let keep = async |kept: Data<Arc<Mutex<Vec<Vec<u8>>>>>, body: Bytes| {
-                    kept.lock().unwrap().push(body.to_vec());
-                    HttpResponse::Ok().content_type("application/x-protobuf").finish()
-                };
-                let app = move || {
-                    App::new()
-                        .app_data(kept.clone())
-                        .app_data(web::PayloadConfig::new(1 << 24))
-                        .route("/v1/traces", web::post().to(keep))
-                };
-                let server =
-                    HttpServer::new(app).workers(1).disable_signals().listen(listener).unwrap().run();
-                started.send(()).unwrap();
-                server.await.unwrap();
-            });
+        let served = serve(move |config| {
+            config
+                .app_data(kept.clone())
+                .app_data(web::PayloadConfig::new(1 << 24))
+                .route("/v1/traces", web::post().to(keep));
         });
-        ready.recv().unwrap();
-        Self { url, received }
+        Self { received, served }
+    }
+
+    /// A shop that sends its spans here.
+    async fn shop(&self, more: &[(&str, &str)]) -> Site {
+        let ours =
+            [("OTEL_EXPORTER_OTLP_ENDPOINT", self.served.url.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
+        Site::start(&[&SHORT_DEADLINES[..], &ours, more].concat()).await
     }
 
     fn spans(&self) -> Vec<Span> {
         self.received.lock().unwrap().iter().flat_map(|request| spans(request)).collect()
     }
 
-    /// The spans of a trace, once there are all of these: each name with what it is about.
+    /// Spans of a trace, once it has all of these: names, each with a value of some attribute.
     async fn trace(&self, trace: &str, expected: &[(&str, &str)]) -> Vec<Span> {
         let all = || async {
             let spans: Vec<Span> = self.spans().into_iter().filter(|span| span.trace == trace).collect();
@@ -142,21 +142,10 @@ impl Collector {
                 span.name == name
                     && (about.is_empty() || span.attributes.values().any(|value| value == about))
             };
-            expected.iter().all(|told| spans.iter().any(|span| is(span, *told))).then_some(spans)
+            expected.iter().all(|wanted| spans.iter().any(|span| is(span, *wanted))).then_some(spans)
         };
         eventually(&format!("all of {expected:?}"), all).await
     }
-}
-
-fn settings<'a>(collector: &'a Collector, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-    let ours = [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str()),
-        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
-        ("SAEM_PAYMENT__DEADLINE_MS", "600"),
-        ("SAEM_PAYMENT__TIMEOUT_MS", "400"),
-        ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
-    ];
-    [&ours, more].concat()
 }
 
 const SAGA: [(&str, &str); 9] = [
@@ -172,15 +161,13 @@ const SAGA: [(&str, &str); 9] = [
 ];
 
 #[tokio::test]
-async fn one_trace_shows_a_rental_across_http_actors_gateway_and_policies() {
+async fn one_trace_shows_a_rental_across_all_parts() {
     let collector = Collector::start();
-    let works = Works::start(&settings(&collector, &[])).await;
-    let customer = Client::sign_up(&works.server.url, 1).await;
-    let product = works.operator().product(29_900, 9).await;
-    let rental = customer.rented(&product).await;
-    let correlation = Works::text(&rental, "correlationId");
+    let site = collector.shop(&[]).await;
+    let rental = site.customer.rented(&site.product).await;
+    let correlation = text(&rental, "correlationId");
     let spans = collector.trace(correlation, &SAGA).await;
-    // The trace has one beginning, and all else is below it.
+    // The trace has one root.
     let ids: BTreeSet<&str> = spans.iter().map(|span| span.id.as_str()).collect();
     let roots: Vec<&Span> = spans.iter().filter(|span| span.parent.is_empty()).collect();
     assert_eq!(roots.iter().map(|span| span.name.as_str()).collect::<Vec<_>>(), ["/v1/rentals"]);
@@ -193,8 +180,8 @@ async fn one_trace_shows_a_rental_across_http_actors_gateway_and_policies() {
     assert_eq!(named("gateway call").attributes["outcome"], "approved");
     assert_eq!(named("payment conversation").parent, roots[0].id);
 
-    // A cancel has a trace of its own; what comes of it is the rental's.
-    customer.cancel(&rental).await.expect(200);
+    // A cancel has its own trace; what follows belongs to the rental's.
+    site.customer.cancel(&rental).await.expect(200);
     collector.trace(correlation, &[("errand", ""), ("gateway call", "refund")]).await;
     let personal = ["홍길동", "010-1000-0001", "+821010000001", "tok_ok"];
     for request in collector.received.lock().unwrap().iter() {
@@ -203,45 +190,40 @@ async fn one_trace_shows_a_rental_across_http_actors_gateway_and_policies() {
     }
 }
 
-#[tokio::test]
-async fn the_callers_trace_goes_on_after_a_restart_and_its_last_spans_are_sent_at_the_end() {
-    let collector = Collector::start();
-    // So rarely that what is sent is sent at the end.
-    let rarely = settings(&collector, &[("OTEL_BSP_SCHEDULE_DELAY", "600000")]);
-    let works = Works::start(&rarely).await;
-    let mut customer = Client::sign_up(&works.server.url, 1).await;
-    let product = works.operator().product(29_900, 9).await;
-    let request = customer.request(Method::POST, "/v1/rentals");
+/// Rents with a `traceparent` that is sampled.
+async fn rent(site: &Site, token: &str) -> Value {
+    let request = site.customer.request(Method::POST, "/v1/rentals");
     let request = request.header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
-    let rental = Answer::of(request.json(&order(&product, "tok_lost_response"))).await.expect(202);
-    let Works { directory, server } = works;
-    server.end().await;
+    Answer::of(request.json(&order(&site.product, token))).await.body
+}
+
+#[tokio::test]
+async fn callers_trace_continues_after_a_restart() {
+    let collector = Collector::start();
+    // So rarely that spans are sent at the end.
+    let mut site = collector.shop(&[("OTEL_BSP_SCHEDULE_DELAY", "600000")]).await;
+    let rental = rent(&site, "tok_lost_response").await;
+    site.end().await;
     let spans = collector.trace(TRACE, &[("payment conversation", "place")]).await;
     let request = spans.iter().find(|span| span.name == "/v1/rentals").unwrap();
     assert_eq!(request.parent, "00f067aa0ba902b7");
 
-    let data = directory.path().join("data");
-    let server = crate::kit::process::Server::start(&data, &settings(&collector, &[])).await;
-    customer.move_to(&server.url);
-    customer.rental_becomes(&rental, "CONFIRMED").await;
-    // The process before had no refund to make: these spans are of this one.
-    customer.cancel(&rental).await.expect(200);
+    site.restart(&[("OTEL_BSP_SCHEDULE_DELAY", "100")]).await;
+    site.customer.rental_becomes(&rental, "CONFIRMED").await;
+    // The first process had no refund to make: these spans are of the second.
+    site.customer.cancel(&rental).await.expect(200);
     collector.trace(TRACE, &[("gateway call", "refund"), ("reaction", "RentalCanceled")]).await;
 }
 
 #[tokio::test]
-async fn what_is_not_sampled_is_not_sent_however_late_it_comes() {
+async fn unsampled_spans_are_not_sent() {
     let collector = Collector::start();
     let none = [("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0.0")];
-    let works = Works::start(&settings(&collector, &none)).await;
-    let customer = Client::sign_up(&works.server.url, 1).await;
-    let product = works.operator().product(29_900, 9).await;
-    customer.rented(&product).await;
-    // The caller's decision counts: this one is sent, up to where only the correlation is known.
-    let request = customer.request(Method::POST, "/v1/rentals");
-    let request = request.header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
-    let sampled = Answer::of(request.json(&order(&product, "tok_ok"))).await.expect(201);
-    customer.timeline_holds(&sampled, "ProductDecreased").await;
+    let site = collector.shop(&none).await;
+    site.customer.rented(&site.product).await;
+    // The caller's decision counts: this trace is sent.
+    let sampled = rent(&site, "tok_ok").await;
+    site.customer.timeline_holds(&sampled, "ProductDecreased").await;
     collector.trace(TRACE, &[("gateway call", "charge")]).await;
     let traces: BTreeSet<String> = collector.spans().into_iter().map(|span| span.trace).collect();
     assert_eq!(traces, BTreeSet::from([TRACE.to_owned()]));

@@ -1,14 +1,12 @@
-//! Calls to the payment gateway continue the trace of the rental, however much later they are made.
+//! Calls to the payment gateway continue the trace of the rental, also after a restart.
 
 use std::{
-    net::TcpListener,
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer,
-    dev::ServerHandle,
+    HttpRequest, HttpResponse,
     http::StatusCode,
     web::{self, Bytes, Data},
 };
@@ -25,22 +23,22 @@ use saem::{
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
-use super::works::Works;
 use crate::kit::{
-    Answer, Client, eventually, order,
-    peer::{self, Gateway, card},
-    process::Server,
+    Answer, SHORT_DEADLINES, Site,
+    doubles::{Served, serve},
+    gateway::{Gateway, card, key},
+    order, until,
 };
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-/// Whoever knows the correlation alone calls from the beginning of its trace.
+/// `traceparent` of a caller that knows the correlation only: the root of its trace.
 const ROOT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-a3ce929d0e0e4736-01";
 
-/// What stands before a gateway, and writes down who calls it on behalf of what.
-struct Doorman {
+/// Proxy before a gateway, which records the `traceparent` of each call.
+struct Recorder {
     url: String,
     calls: Calls,
-    handle: ServerHandle,
+    _served: Served,
 }
 
 /// Operation and `traceparent` of each call.
@@ -51,7 +49,7 @@ struct Behind {
     calls: Calls,
 }
 
-async fn let_through(behind: Data<Behind>, request: HttpRequest, body: Bytes) -> HttpResponse {
+async fn forward(behind: Data<Behind>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let last = request.path().rsplit('/').next().unwrap();
     let operation = match (request.method().as_str(), last) {
         ("PUT", _) => "charge",
@@ -76,125 +74,90 @@ async fn let_through(behind: Data<Behind>, request: HttpRequest, body: Bytes) ->
     }
 }
 
-impl Doorman {
+impl Recorder {
     fn before(gateway: &Gateway) -> Self {
         let calls = Calls::default();
         let behind = Data::new(Behind { gateway: gateway.url.clone(), calls: Arc::clone(&calls) });
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (started, ready) = mpsc::channel();
-        std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let app = move || App::new().app_data(behind.clone()).default_service(web::to(let_through));
-                let server =
-                    HttpServer::new(app).workers(1).disable_signals().listen(listener).unwrap().run();
-                started.send(server.handle()).unwrap();
-                server.await.unwrap();
-            });
+        let served = serve(move |config| {
+            config.app_data(behind.clone()).default_service(web::to(forward));
         });
-        Self { url, calls, handle: ready.recv().unwrap() }
+        Self { url: served.url.clone(), calls, _served: served }
     }
 
-    /// Of a server whose gateway this is, with deadlines that a test can sit out.
-    fn settings(&self) -> [(&str, &str); 5] {
-        [
-            ("SAEM_PAYMENT__PROVIDER", "http"),
-            ("SAEM_PAYMENT__URL", &self.url),
-            ("SAEM_PAYMENT__DEADLINE_MS", "600"),
-            ("SAEM_PAYMENT__TIMEOUT_MS", "400"),
-            ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
-        ]
+    /// A shop whose gateway this is.
+    async fn shop(&self) -> Site {
+        let settings = [("SAEM_PAYMENT__PROVIDER", "http"), ("SAEM_PAYMENT__URL", self.url.as_str())];
+        Site::start(&[&SHORT_DEADLINES[..], &settings].concat()).await
     }
 
-    /// The `traceparent` of all calls so far that did this.
+    /// `traceparent` of all calls of an operation.
     fn of(&self, operation: &str) -> Vec<String> {
         let calls = self.calls.lock().unwrap();
         calls.iter().filter(|(called, _)| called == operation).map(|(_, trace)| trace.clone()).collect()
     }
-
-    async fn called(&self, operation: &str) {
-        let called = || async { (!self.of(operation).is_empty()).then_some(()) };
-        eventually(operation, called).await;
-    }
 }
 
-impl Drop for Doorman {
-    fn drop(&mut self) {
-        drop(self.handle.stop(false));
-    }
-}
-
-async fn rent(customer: &Client, product: &str, token: &str, traceparent: &str) -> Value {
-    let request = customer.request(reqwest::Method::POST, "/v1/rentals").header("traceparent", traceparent);
-    let answer = Answer::of(request.json(&order(product, token))).await;
+async fn rent(site: &Site, token: &str, traceparent: &str) -> Value {
+    let request = site.customer.request(reqwest::Method::POST, "/v1/rentals");
+    let request = request.header("traceparent", traceparent).json(&order(&site.product, token));
+    let answer = Answer::of(request).await;
     assert_eq!(answer.header("x-correlation-id"), TRACE);
     answer.body
 }
 
 #[tokio::test]
-async fn charge_find_and_refund_are_calls_of_the_rentals_trace_after_a_restart_too() {
+async fn calls_continue_the_rentals_trace_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(directory.path(), &[]).await;
-    let doorman = Doorman::before(&gateway);
-    let settings = doorman.settings();
-    let Works { directory, server } = Works::start(&settings).await;
-    let mut customer = Client::sign_up(&server.url, 1).await;
-    let works = Works { directory, server };
-    let product = works.operator().product(29_900, 9).await;
-    // The caller's span is where the charge belongs, and it does not record.
+    let recorder = Recorder::before(&gateway);
+    let mut site = recorder.shop().await;
+    // The charge belongs to the caller's span, which is not sampled.
     let from = format!("00-{TRACE}-00f067aa0ba902b7-00");
-    // No answer comes in time, to the errand that asks at once neither: it is left to the next process.
+    // No answer comes in time, nor to the job that looks it up: the next process does.
     gateway.behave(json!({"latencyMs": 1_000})).await;
-    let rental = rent(&customer, &product, "tok_ok", &from).await;
+    let rental = rent(&site, "tok_ok", &from).await;
     assert_eq!(rental["correlationId"], TRACE);
-    assert_eq!(doorman.of("charge"), [from]);
+    assert_eq!(recorder.of("charge"), [from]);
 
-    let Works { directory, server } = works;
-    server.kill().await;
+    site.kill().await;
     gateway.behave(json!({"latencyMs": 0})).await;
-    doorman.calls.lock().unwrap().clear();
-    let server = Server::start(&directory.path().join("data"), &settings).await;
-    customer.move_to(&server.url);
-    customer.rental_becomes(&rental, "CONFIRMED").await;
-    assert!(!doorman.of("find").is_empty());
-    customer.cancel(&rental).await.expect(200);
-    customer.timeline_holds(&rental, "PaymentCanceled").await;
-    assert_eq!(doorman.of("refund"), [ROOT]);
-    assert!(doorman.of("find").iter().all(|trace| trace == ROOT), "{:?}", doorman.of("find"));
+    recorder.calls.lock().unwrap().clear();
+    site.restart(&[]).await;
+    site.customer.rental_becomes(&rental, "CONFIRMED").await;
+    assert!(!recorder.of("find").is_empty());
+    site.customer.cancel_until(&rental, "PaymentCanceled").await;
+    assert_eq!(recorder.of("refund"), [ROOT]);
+    assert!(recorder.of("find").iter().all(|trace| trace == ROOT), "{:?}", recorder.of("find"));
 }
 
 #[tokio::test]
-async fn a_void_is_a_call_of_the_rentals_trace() {
+async fn void_continues_the_rentals_trace() {
     let directory = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(directory.path(), &[]).await;
-    let doorman = Doorman::before(&gateway);
-    let settings = doorman.settings();
-    let works = Works::start(&settings).await;
-    let customer = Client::sign_up(&works.server.url, 1).await;
-    let product = works.operator().product(29_900, 9).await;
-    let from = format!("00-{TRACE}-00f067aa0ba902b7-01");
-    let rental = rent(&customer, &product, "tok_error", &from).await;
-    customer.cancel(&rental).await.expect(200);
-    doorman.called("void").await;
-    assert_eq!(doorman.of("void")[0], ROOT);
+    let recorder = Recorder::before(&gateway);
+    let site = recorder.shop().await;
+    let rental = rent(&site, "tok_error", &format!("00-{TRACE}-00f067aa0ba902b7-01")).await;
+    site.customer.cancel(&rental).await.expect(200);
+    until("the charge is voided", || async { !recorder.of("void").is_empty() }).await;
+    assert_eq!(recorder.of("void")[0], ROOT);
 }
 
-/// What a call sends, as far as it gets: nobody answers.
-async fn first_words(call: impl Future, listener: tokio::net::TcpListener) -> String {
-    let heard = async {
+/// The first bytes that a call sends; it gets no answer.
+async fn first_bytes(call: impl Future, listener: tokio::net::TcpListener) -> String {
+    let received = async {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let mut heard = vec![0; 8_192];
-        let len = stream.read(&mut heard).await.unwrap();
-        String::from_utf8_lossy(&heard[..len]).into_owned()
+        let mut buffer = vec![0; 8_192];
+        let len = stream.read(&mut buffer).await.unwrap();
+        String::from_utf8_lossy(&buffer[..len]).into_owned()
     };
-    let (_, heard) = tokio::time::timeout(Duration::from_secs(10), futures_util::future::join(call, heard))
+    let (_, text) = tokio::time::timeout(Duration::from_secs(10), futures_util::future::join(call, received))
         .await
         .expect("a connection that is closed ends a call");
-    heard
+    text
 }
 
 #[tokio::test]
-async fn every_provider_is_told_the_trace() {
+async fn every_provider_sends_the_trace() {
     let context = TraceContext::root(Correlation::parse(TRACE).unwrap());
     for provider in ["http", "stripe", "toss"] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -209,8 +172,8 @@ async fn every_provider_is_told_the_trace() {
                 Box::new(TossGateway::new(client, base, secret))
             }
         };
-        let call = gateway.charge(peer::key(1, 1), Money::won(1), &method);
-        let words = first_words(context.within(call), listener).await;
-        assert!(words.contains(&format!("traceparent: {ROOT}\r\n")), "{provider}: {words}");
+        let call = gateway.charge(key(1, 1), Money::won(1), &method);
+        let text = first_bytes(context.within(call), listener).await;
+        assert!(text.contains(&format!("traceparent: {ROOT}\r\n")), "{provider}: {text}");
     }
 }

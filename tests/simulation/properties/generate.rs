@@ -15,7 +15,7 @@ use super::{
     commands::{Command, Placing, Request, Seen, Step, Target, Token},
     model::{CROWD, Model, NUMBERS},
 };
-use crate::kit::services::SERVICES;
+use crate::kit::SERVICES;
 
 pub fn step(model: &Model) -> BoxedStrategy<Step> {
     let failures = select(vec![Failure::Before, Failure::After, Failure::Torn]);

@@ -1,41 +1,37 @@
-//! A store that takes its time: nobody decides on what a commit under way is about to change.
+//! A slow store: no entity decides on state that a commit under way is about to change.
 //!
-//! A commit decided on old state is refused by its version, and decided again; a decision for nothing is not
-//! committed, so nothing would refuse it.
+//! A commit decided on stale state is refused by its version, and decided again; a decision without events is
+//! not committed, so that nothing would refuse it.
 
 use std::time::Duration;
 
 use saem::{actors::entity::ask::AskError, store::memory::MemoryJournal};
 
-use super::{CounterCommand, ONE, Works, run};
+use super::{CounterCommand, Entities, ONE};
 
-/// Adds one, slowly, and so long after that began asks for one more: what both are answered.
+/// Adds one with a slow commit, and one more after a pause; returns both answers.
 async fn more_after(
-    works: &Works,
+    entities: &Entities,
     commit_takes: Duration,
     pause: Duration,
 ) -> (Result<u32, AskError>, Result<u32, AskError>) {
-    *works.journal.commit_takes.lock().unwrap() = commit_takes;
-    tokio::join!(works.add(ONE), async {
+    *entities.journal.commit_takes.lock().unwrap() = commit_takes;
+    tokio::join!(entities.add(ONE), async {
         tokio::time::sleep(pause).await;
-        works.tell(ONE, CounterCommand::AddMore).await
+        entities.tell(ONE, CounterCommand::AddMore).await
     })
 }
 
-#[test]
-fn an_entity_at_work_is_not_let_go_as_idle() {
-    run(async {
-        let works = Works::letting_go_after(1_000, MemoryJournal::new(), 1);
-        let answers = more_after(&works, Duration::from_secs(4), Duration::from_secs(3)).await;
-        assert_eq!(answers, (Ok(1), Ok(2)));
-    });
+#[actix::test(system = "crate::kit::runtime::Paused")]
+async fn entity_at_work_is_not_evicted() {
+    let entities = Entities::evicting_after(1_000, MemoryJournal::new(), 1);
+    let answers = more_after(&entities, Duration::from_secs(4), Duration::from_secs(3)).await;
+    assert_eq!(answers, (Ok(1), Ok(2)));
 }
 
-#[test]
-fn whoever_follows_one_that_was_given_up_while_it_committed_begins_when_the_store_has_got_past_that() {
-    run(async {
-        let works = Works::start();
-        let answers = more_after(&works, Duration::from_secs(7), Duration::from_secs(6)).await;
-        assert_eq!(answers, (Err(AskError::Timeout), Ok(2)));
-    });
+#[actix::test(system = "crate::kit::runtime::Paused")]
+async fn successor_waits_for_the_commit_of_a_hung_entity() {
+    let entities = Entities::start();
+    let answers = more_after(&entities, Duration::from_secs(7), Duration::from_secs(6)).await;
+    assert_eq!(answers, (Err(AskError::Timeout), Ok(2)));
 }

@@ -4,11 +4,11 @@ use std::{fs, path::Path};
 
 use reqwest::Method;
 
-use crate::{
+use super::{
     running::{Running, saem, url},
-    support::Answer,
     tools::{imported, operator, resealed, says, shop, tool},
 };
+use crate::kit::Answer;
 
 /// What is found, a line each; what is seen comes last.
 fn found(data: &Path) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use crate::{
+use super::{
     running::{Running, fails_with, saem, url},
     tools::{import, says, tool},
 };
@@ -35,7 +35,7 @@ async fn without_a_url_a_backup_is_of_the_data_that_was_named_whoever_listens() 
     let mut restore = Command::new(env!("CARGO_BIN_EXE_saem"));
     says(restore.args(["restore", "--data"]).args([&rehearsal, &first]).env("SAEM_LOG", "warn"));
     // Since then, production has gone on. The rehearsal has its key, and no server.
-    let operator = crate::support::Client::of(url(&said), Some(crate::support::operator_key(&production)));
+    let operator = crate::kit::Client::of(url(&said), Some(crate::kit::operator_key(&production)));
     operator.product(29_900, 5).await;
     let events = |said: &str| said.split_once("up to event ").unwrap().1.to_owned();
     assert_eq!(events(&says(&mut backup(&second, &rehearsal))), events(&before));
@@ -66,7 +66,7 @@ async fn a_result_that_nobody_can_read_is_a_failure_and_no_panic() {
         let mut back_up = tool("backup", &data);
         back_up.arg(backed_up).env("SAEM_HTTP__LISTEN", "127.0.0.1:1");
         let config = saem(&["config", "reference"]);
-        let mut serve = crate::running::saem(&data);
+        let mut serve = crate::cli::running::saem(&data);
         serve.env("SAEM_HTTP__CONNECTIONS", "64");
         let whole = [tool("verify", &data), tool("export", &data), tool("compact", &data)];
         let texts = [config, saem(&["manual"]), saem(&["completions", "bash"])];

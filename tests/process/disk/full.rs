@@ -13,10 +13,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::{
-    small::SmallDisk,
-    support::{Answer, Client, eventually, id, order},
-};
+use super::small::SmallDisk;
+use crate::kit::{Answer, Client, eventually, id, order};
 
 const DISK_MB: u32 = 64;
 const CUSTOMERS: u32 = 4;

@@ -3,13 +3,9 @@
 //! The file system is a tmpfs in a mount namespace that ends with the test, so that nothing is left behind
 //! and nobody has to be root. Where the kernel does not permit that, these tests check nothing, and say so
 //! on stderr past the test harness, which would hide it: `SKIPPED`, and why.
-#![allow(unreachable_pub, reason = "a test binary exports nothing")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod full;
 mod small;
-#[path = "../kit/mod.rs"]
-mod support;
 
 /// Each test once for each durable backend, by the name that `store.backend` gives it.
 macro_rules! on_a_full_disk {
@@ -21,7 +17,7 @@ macro_rules! on_a_full_disk {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
-                    crate::full::$test(stringify!($backend)).await;
+                    crate::disk::full::$test(stringify!($backend)).await;
                 }
             )*
         }

@@ -4,10 +4,8 @@ use std::{fs, path::Path};
 
 use reqwest::Certificate;
 
-use crate::{
-    running::{Running, fails_with, saem, url},
-    support::{Client, eventually, operator_key},
-};
+use super::running::{Running, fails_with, saem, url};
+use crate::kit::{Client, eventually, operator_key};
 
 /// Writes a certificate for 127.0.0.1 and its key; answers the certificate, for who is to believe it.
 fn certify(directory: &Path) -> Certificate {

@@ -12,10 +12,8 @@ use std::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    running::{Running, fails_with, saem, url},
-    support::{Answer, Client, eventually, id, operator_key, order},
-};
+use super::running::{Running, fails_with, saem, url};
+use crate::kit::{Answer, Client, eventually, id, operator_key, order};
 
 /// `saem TOOL --data DATA`.
 pub fn tool(tool: &str, data: &Path) -> Command {

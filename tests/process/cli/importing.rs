@@ -7,11 +7,11 @@ use std::{
     process::{Output, Stdio},
 };
 
-use crate::{
+use super::{
     running::{Running, fails_with, saem},
-    support::eventually,
     tools::{import, imported, says, tool},
 };
+use crate::kit::eventually;
 
 /// An export of a shop with three products.
 fn exported(directory: &Path) -> String {

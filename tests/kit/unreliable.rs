@@ -1,5 +1,5 @@
-//! A journal whose loads and timelines fail on demand, and that takes its time: what the fault plan of the
-//! memory backend leaves out.
+//! A journal in memory whose loads and timelines fail on demand, and whose commits take a given time: faults
+//! that the memory backend's own fault plan does not have.
 
 use std::{
     collections::VecDeque,
@@ -20,29 +20,27 @@ use saem::{
 };
 use tokio::sync::{Mutex as Queue, watch};
 
-/// What the next load does.
+/// Fault of the next load.
 #[derive(Clone, Copy)]
-pub(crate) enum LoadFault {
+pub enum LoadFault {
     Damaged,
     Panic,
     Never,
 }
 
-/// A journal whose loads and timelines fail on demand.
-pub(crate) struct Unreliable {
-    pub(crate) inner: Arc<MemoryJournal>,
-    pub(crate) loads: Mutex<VecDeque<LoadFault>>,
-    /// Whether who asks for a timeline waits for ever.
-    pub(crate) timelines_hang: AtomicBool,
-    /// How long the next commit takes.
-    pub(crate) commit_takes: Mutex<Duration>,
-    /// What is written waits for what was asked for before it, whether or not its caller still does.
+pub struct Unreliable {
+    pub inner: Arc<MemoryJournal>,
+    pub loads: Mutex<VecDeque<LoadFault>>,
+    /// `true` while reads of timelines never end.
+    pub timelines_hang: AtomicBool,
+    /// Duration of the next commit.
+    pub commit_takes: Mutex<Duration>,
+    /// Writes wait for earlier ones, even if the callers of those have gone.
     queue: Arc<Queue<()>>,
 }
 
 impl Unreliable {
-    /// One that is reliable so far.
-    pub(crate) fn over(inner: Arc<MemoryJournal>) -> Self {
+    pub fn over(inner: Arc<MemoryJournal>) -> Self {
         let (timelines_hang, commit_takes, queue) = (AtomicBool::default(), Mutex::default(), Arc::default());
         Self { inner, loads: Mutex::default(), timelines_hang, commit_takes, queue }
     }

@@ -1,11 +1,11 @@
-//! The gateway as a process of its own, and a client of it.
+//! `saem gateway` as a process, and clients of payment providers.
 
-use std::{path::Path, process::Stdio};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use saem::{
     domain::{Money, PaymentId},
     gateways::payment::{
-        ChargeKey, PaymentMethod, PriorCharge,
+        Call, ChargeKey, Charged, Found, GatewayError, PaymentMethod, PriorCharge,
         http::{self, HttpGateway},
     },
 };
@@ -29,21 +29,20 @@ pub fn card(token: &str) -> PaymentMethod {
     PaymentMethod::Card { token: token.to_owned() }
 }
 
-/// A client of whatever is at `url`.
 pub fn client(url: &str, secret: Option<&str>) -> HttpGateway {
     HttpGateway::new(http::client().unwrap(), http::base_url(url).unwrap(), secret.map(str::to_owned))
 }
 
-/// `saem gateway`; it dies with the test.
+/// The process; it is killed when dropped.
 pub struct Gateway {
     process: Child,
-    /// Kept open: it may say more.
+    /// Kept open, so that the process can write to it.
     _output: Lines<BufReader<ChildStdout>>,
     pub url: String,
 }
 
 impl Gateway {
-    /// One that keeps its ledger in `directory`, on any port.
+    /// Starts on any port; the ledger is in `directory`.
     pub async fn start(directory: &Path, settings: &[(&str, &str)]) -> Self {
         Self::start_at("127.0.0.1:0", directory, settings).await
     }
@@ -52,7 +51,6 @@ impl Gateway {
         Self::start_logging(address, directory, settings, Stdio::inherit()).await
     }
 
-    /// The same, with its log going to `log`.
     pub async fn start_logging(
         address: &str,
         directory: &Path,
@@ -70,27 +68,51 @@ impl Gateway {
             .spawn()
             .unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
-        let said = output.next_line().await.unwrap().expect("it says where it listens");
-        let url = said.split_once("listens on ").unwrap().1.to_owned();
+        let line = output.next_line().await.unwrap().expect("the address is printed");
+        let url = line.split_once("listens on ").unwrap().1.to_owned();
         Self { process, _output: output, url }
     }
 
-    /// SIGKILL.
     pub async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }
 
-    pub async fn behave(&self, manner: Value) -> (u16, Value) {
-        let request = http::client().unwrap().put(format!("{}/behaviour", self.url)).json(&manner);
+    pub async fn behave(&self, behaviour: Value) -> (u16, Value) {
+        let request = http::client().unwrap().put(format!("{}/behaviour", self.url)).json(&behaviour);
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    /// What it took of a payment: captures, refunds.
+    /// Captures and refunds of a payment.
     pub async fn ledger(&self, payment: &Value) -> (u64, u64) {
         let answer = http::client().unwrap().get(format!("{}/ledger", self.url)).send().await.unwrap();
         let ledger: Value = answer.json().await.unwrap();
         let entry = ledger["items"].as_array().unwrap().iter().find(|e| e["paymentId"] == *payment).cloned();
         entry.map_or((0, 0), |e| (e["captures"].as_u64().unwrap(), e["refunds"].as_u64().unwrap()))
     }
+}
+
+/// True if the call has no answer within 300 ms.
+pub async fn times_out<T>(call: Call<T>) -> bool {
+    tokio::time::timeout(Duration::from_millis(300), call).await.is_err()
+}
+
+pub fn approved(reference: &str) -> Result<Charged, GatewayError> {
+    Ok(Charged::Approved { reference: reference.to_owned() })
+}
+
+pub fn declined(code: &str) -> Result<Charged, GatewayError> {
+    Ok(Charged::Declined { code: code.to_owned() })
+}
+
+pub fn refused<T>(code: &str) -> Result<T, GatewayError> {
+    Err(GatewayError::Refused(code.to_owned()))
+}
+
+pub fn captured(reference: &str, refunded: Money) -> Result<Found, GatewayError> {
+    Ok(Found::Captured { reference: reference.to_owned(), refunded })
+}
+
+pub fn is_unknown<T>(answer: &Result<T, GatewayError>) -> bool {
+    matches!(answer, Err(GatewayError::Unknown(_)))
 }

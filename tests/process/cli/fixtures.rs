@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, fs, path::Path};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
+use super::{
     running::{Running, saem, url},
-    support::{Client, eventually, id},
     tools::{imported, says, tool},
 };
+use crate::kit::{Client, eventually, id};
 
 const OPERATOR_KEY: &str = "fixture-fixture-fixture-fixture-fixture";
 #[tokio::test]

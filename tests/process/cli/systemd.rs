@@ -4,10 +4,8 @@ use std::{os::unix::net::UnixDatagram, path::Path, time::Duration};
 
 use serde_json::json;
 
-use crate::{
-    running::{Running, activated, inheritable, saem, url},
-    support::{Client, operator_key},
-};
+use super::running::{Running, activated, inheritable, saem, url};
+use crate::kit::{Client, operator_key};
 
 /// Where a service tells how it is.
 struct Told(UnixDatagram);

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::running::{Running, activated, inheritable, saem};
+use super::running::{Running, activated, inheritable, saem};
 
 const CLIENTS: usize = 8;
 const RESTARTS: usize = 3;

@@ -13,7 +13,7 @@ use tokio::{
     process::{Child, ChildStdin, Command},
 };
 
-use crate::support::{
+use crate::kit::{
     Client, operator_key,
     process::{BINARY, Server},
 };
@@ -53,7 +53,9 @@ impl SmallDisk {
 
     /// Not by a macro: what those print, the harness keeps to itself when a test passes.
     fn skipped(why: &str) -> Option<Self> {
-        let line = format!("\nSKIPPED: tests/disk has no file system of its own and checks nothing: {why}\n");
+        let line = format!(
+            "\nSKIPPED: tests/process/disk has no file system of its own and checks nothing: {why}\n"
+        );
         io::stderr().write_all(line.as_bytes()).unwrap();
         None
     }

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::running::{Running, fails_with, saem};
+use super::running::{Running, fails_with, saem};
 
 /// A small store of redb's, closed.
 fn demo(data: &Path) {

@@ -9,10 +9,8 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::{
-    running::{Running, fails_with, saem, url},
-    support::{Client, operator_key},
-};
+use super::running::{Running, fails_with, saem, url};
+use crate::kit::{Client, operator_key};
 
 #[tokio::test]
 async fn it_says_where_everything_is_and_what_to_try_first() {

@@ -5,11 +5,11 @@ use std::{
     path::Path,
 };
 
-use crate::{
+use super::{
     running::{Running, fails_with, saem, url},
-    support::{Client, operator_key},
     tools::tool,
 };
+use crate::kit::{Client, operator_key};
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
