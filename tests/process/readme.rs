@@ -148,6 +148,19 @@ fn outcome(shell: &mut Shell, command: &str, expected: &str) -> String {
     output
 }
 
+/// Readers run the commands in a clone: what they leave there must be ignored.
+fn git_ignores_everything_in(directory: &Path) {
+    let root = env!("CARGO_MANIFEST_DIR");
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+        let slash = if entry.file_type().unwrap().is_dir() { "/" } else { "" };
+        let name = format!("{}{slash}", entry.file_name().display());
+        let git = Command::new("git").args(["-C", root, "check-ignore", "--quiet", &name]).status();
+        // Other codes: this is no clone.
+        let unknown = git.is_ok_and(|status| status.code() == Some(1));
+        assert!(!unknown, "{name} is not in .gitignore");
+    }
+}
+
 fn tells_the_truth(file: &str) {
     if Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_err() {
         eprintln!("skipped: there is no curl here");
@@ -179,6 +192,7 @@ fn tells_the_truth(file: &str) {
         }
     }
     assert!(steps >= 20, "{file} has its scenario");
+    git_ignores_everything_in(directory.path());
     if bless {
         fs::write(path, blessed).unwrap();
     }
