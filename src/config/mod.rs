@@ -33,7 +33,7 @@ use crate::{
     http::{
         clients::{self, TrustedProxies},
         cors,
-        limits::ServerSettings,
+        settings::ServerSettings,
     },
     shop::ShopSettings,
     store::StoreOptions,

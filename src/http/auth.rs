@@ -3,12 +3,12 @@
 //! A browser sends a cookie along with whatever any page makes it send. So it counts for calls that change
 //! nothing; others must come from a page of ours, and show its token in `X-CSRF-Token`.
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
 
 use super::{
-    App,
+    app::App,
     problem::{Problem, kinds::Kind},
-    session::{CSRF_HEADER, SESSION, cookie, csrf_of, is_same, is_same_origin},
+    session::{CSRF_HEADER, SESSION, cookie, csrf_token, is_same, is_same_origin},
 };
 use crate::{domain::CustomerId, shop::Principal};
 
@@ -69,7 +69,7 @@ fn token(request: &HttpRequest) -> Result<&str, Problem> {
 /// A call with a cookie alone: it changes nothing, or one of our pages made it.
 fn from_our_page(request: &HttpRequest, token: &str) -> Result<(), Problem> {
     let shown = request.headers().get(CSRF_HEADER).and_then(|value| value.to_str().ok());
-    let ours = || is_same_origin(request) && shown.is_some_and(|shown| is_same(shown, &csrf_of(token)));
+    let ours = || is_same_origin(request) && shown.is_some_and(|shown| is_same(shown, &csrf_token(token)));
     if request.method().is_safe() || ours() {
         Ok(())
     } else {
@@ -79,7 +79,7 @@ fn from_our_page(request: &HttpRequest, token: &str) -> Result<(), Problem> {
 }
 
 fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
-    let app = request.app_data::<web::Data<App>>().expect("the server is configured with its app");
+    let app = App::of(request);
     let refused = || Problem::new(Kind::Unauthorized, "the bearer token is not valid, or no longer");
     app.shop.authenticate(token(request)?).ok_or_else(refused)
 }

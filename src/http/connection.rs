@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::limits::ServerSettings;
+use super::settings::ServerSettings;
 
 #[expect(clippy::disallowed_methods, reason = "how long a connection waits is no part of what is decided")]
 fn now() -> Instant {
@@ -33,14 +33,14 @@ fn now() -> Instant {
 
 /// How long a connection waits.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// From a later request's first byte to the end of its head.
     head: Duration,
     /// From an answer's last progress to the next request's head.
     silence: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     /// As the settings say. Silence is left to actix first, which ends it politely.
     #[must_use]
     pub const fn of(settings: &ServerSettings) -> Self {
@@ -50,9 +50,9 @@ impl Patience {
 }
 
 /// Marks a connection's request as being served, for as long as it lives.
-pub struct Serving(Option<Rc<Cell<bool>>>);
+pub struct InProgress(Option<Rc<Cell<bool>>>);
 
-impl Serving {
+impl InProgress {
     /// Begins to serve `request`.
     #[must_use]
     pub fn begin(request: &ServiceRequest) -> Self {
@@ -62,7 +62,7 @@ impl Serving {
     }
 }
 
-impl Drop for Serving {
+impl Drop for InProgress {
     fn drop(&mut self) {
         self.0.iter().for_each(|serving| serving.set(false));
     }
@@ -89,7 +89,7 @@ macro_rules! either {
 /// A stream with a deadline, between requests. When that has passed, nothing more is read from it.
 pub struct Connection {
     stream: Stream,
-    patience: Patience,
+    timeouts: Timeouts,
     serving: Rc<Cell<bool>>,
     /// None until the first answer: until then, actix has a timer.
     deadline: Option<Instant>,
@@ -107,16 +107,16 @@ impl Connection {
     /// When it does not get that far.
     pub async fn accept(
         stream: TcpStream,
-        patience: Patience,
+        timeouts: Timeouts,
         tls: Option<TlsAcceptor>,
     ) -> io::Result<(Self, Protocol, Option<SocketAddr>)> {
         let peer = stream.peer_addr().ok();
         let stream = match tls {
             None => Stream::Plain(stream),
-            Some(tls) => Stream::Tls(Box::new(timeout(patience.head, tls.accept(stream)).await??)),
+            Some(tls) => Stream::Tls(Box::new(timeout(timeouts.head, tls.accept(stream)).await??)),
         };
         let serving = Rc::default();
-        let connection = Self { stream, patience, serving, deadline: None, arriving: false, timer: None };
+        let connection = Self { stream, timeouts, serving, deadline: None, arriving: false, timer: None };
         Ok((connection, Protocol::Http1, peer))
     }
 
@@ -140,7 +140,7 @@ impl Connection {
 
     fn wrote(&mut self, context: &mut Context<'_>) {
         if !self.serving.get() {
-            (self.deadline, self.arriving) = (Some(now() + self.patience.silence), false);
+            (self.deadline, self.arriving) = (Some(now() + self.timeouts.silence), false);
             self.is_late(context);
         }
     }
@@ -161,7 +161,7 @@ impl AsyncRead for Connection {
         let read = either!(&mut this.stream, stream => Pin::new(stream).poll_read(context, buffer));
         if buffer.filled().len() > before && !this.serving.get() && !this.arriving {
             this.arriving = true;
-            this.deadline = this.deadline.map(|deadline| deadline.min(now() + this.patience.head));
+            this.deadline = this.deadline.map(|deadline| deadline.min(now() + this.timeouts.head));
         }
         read
     }

@@ -11,7 +11,7 @@ use actix_web::{
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::{
         StatusCode,
-        header::{self, HeaderName, HeaderValue},
+        header::{self, HeaderValue},
     },
     middleware::Next,
     web,
@@ -20,9 +20,10 @@ use futures_util::FutureExt as _;
 use tracing::{Instrument as _, error, field, info_span};
 
 use super::{
-    App, cors,
+    app::App,
+    cors,
+    headers::{CORRELATION_ID, HTML},
     limits::Limits,
-    pages::{self, PAGE},
     problem::{PROBLEM_JSON, Problem, kinds::Kind},
 };
 use crate::{
@@ -30,26 +31,21 @@ use crate::{
     telemetry::trace::{self, TraceContext},
 };
 
-/// The header that tells the correlation id.
-pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+/// Renders a problem as a page for clients that accept HTML; `None` for all others.
+#[derive(Clone, Copy)]
+pub struct ErrorPage(pub fn(&HttpRequest, &Problem) -> Option<HttpResponse>);
 
-/// Why a handler does what it does.
-#[derive(Clone, Copy, Debug)]
-pub struct Cause(pub RequestContext);
-
-impl FromRequest for Cause {
+impl FromRequest for RequestContext {
     type Error = Problem;
     type Future = std::future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let cause = request.extensions().get::<Self>().copied();
+        let context = request.extensions().get::<Self>().copied();
         std::future::ready(
-            cause.ok_or_else(|| Problem::new(Kind::Internal, "something went wrong on our side")),
+            context.ok_or_else(|| Problem::new(Kind::Internal, "something went wrong on our side")),
         )
     }
 }
-
-type Answer<B> = ServiceResponse<EitherBody<B, BoxBody>>;
 
 /// The middleware.
 ///
@@ -60,7 +56,7 @@ pub async fn correlate<B: MessageBody + 'static>(
     limits: web::Data<Limits>,
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<Answer<B>, Error> {
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     let continued = header.and_then(TraceContext::parse);
     let context = continued.map_or_else(|| app.shop.new_request(), RequestContext::new);
@@ -69,7 +65,7 @@ pub async fn correlate<B: MessageBody + 'static>(
     let method = request.method();
     let span = info_span!("request", %method, path = instance, correlation, on_behalf_of = field::Empty);
     let from = trace::start_request(&span, context.trace(), continued.is_some());
-    request.extensions_mut().insert(Cause(context.at(from)));
+    request.extensions_mut().insert(context.at(from));
     // A panic leaves no request to answer; it must not leave the client without an answer.
     let call: Pin<Box<dyn Future<Output = _>>> = Box::pin(next.call(request));
     let answered = AssertUnwindSafe(call).catch_unwind().instrument(span.clone()).await;
@@ -98,14 +94,14 @@ fn finish<B: MessageBody + 'static>(
     limits: &Limits,
     instance: &str,
     correlation: &str,
-) -> Answer<B> {
+) -> ServiceResponse<EitherBody<B, BoxBody>> {
     let status = response.status();
     if status.is_success() || status.is_informational() || status.is_redirection() {
         return response.map_into_left_body();
     }
     let written = response.headers().get(header::CONTENT_TYPE);
     // A page tells by itself what went wrong.
-    let written = written.is_some_and(|t| t == PROBLEM_JSON || t == PAGE);
+    let written = written.is_some_and(|t| t == PROBLEM_JSON || t == HTML);
     if written {
         return response.map_into_left_body();
     }
@@ -116,7 +112,7 @@ fn finish<B: MessageBody + 'static>(
         log(&problem, limits);
     }
     let (request, response) = response.into_parts();
-    let page = pages::instead(&request, &problem);
+    let page = request.app_data().and_then(|ErrorPage(render)| render(&request, &problem));
     let mut rendered = page.unwrap_or_else(|| problem.render(instance, correlation));
     let kept = response.headers().iter().filter(|(name, _)| {
         [header::ALLOW, header::VARY].contains(name) || name.as_str().starts_with("access-control-")

@@ -11,7 +11,10 @@ use actix_web::{
     },
 };
 
-use super::{api::extract::POSITION, correlation::CORRELATION_ID, problem::Problem};
+use super::{
+    headers::{CORRELATION_ID, POSITION, REPLAYED},
+    problem::Problem,
+};
 
 /// What an entry of `http.cors_origins` must be.
 pub const RULE: &str = "must be origins as browsers send them, such as https://shop.example, or * alone";
@@ -38,7 +41,7 @@ pub fn is_origin(text: &str) -> bool {
 pub fn allowing(origins: &[String]) -> Cors {
     let request = ["idempotency-key", "last-event-id", "traceparent"].map(HeaderName::from_static);
     let standard = [header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH];
-    let answer = [CORRELATION_ID, POSITION, HeaderName::from_static("idempotency-replayed")];
+    let answer = [CORRELATION_ID, POSITION, REPLAYED];
     let cors = Cors::default()
         .allowed_methods(METHODS)
         .allowed_headers(request.into_iter().chain(standard).chain([POSITION]))

@@ -6,10 +6,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr},
     num::NonZeroU32,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -26,62 +23,19 @@ use super::{
     clients::{TrustedProxies, subscriber},
     connection,
     problem::{Problem, kinds::Kind},
-    tls::Tls,
+    settings::ServerSettings,
 };
 
 /// Paths that whoever watches the server may ask at any rate.
 const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// What explains a refusal must not be refused for the same reason.
 const EXPLAINING: &str = "/problems/";
-/// Descriptors for all that is no connection: store, log, sockets.
-const DESCRIPTORS_RESERVED: usize = 256;
 /// A stream says at least so often that it lives: proxies end what is silent for a minute.
 const HEARTBEAT_MS: u64 = 15_000;
 /// How many lines of one kind are logged a second.
 const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("20 is not 0");
 /// How many clients may be remembered before it is asked who can be forgotten.
 const REMEMBERED_MIN: usize = 1_024;
-
-/// How HTTP is served.
-#[derive(Clone)]
-pub struct ServerSettings {
-    /// Threads.
-    pub workers: usize,
-    /// Connections served at once, over all threads; more wait to be accepted.
-    pub connections: usize,
-    /// How long a request's head may take to arrive, in ms.
-    pub head_timeout_ms: u64,
-    /// How long a request's body may take to arrive, in ms.
-    pub body_timeout_ms: u64,
-    /// How long a connection may stay open without a request, in ms.
-    pub keep_alive_ms: u64,
-    /// Requests a second, a client; 0 is no bound.
-    pub requests_per_second: u32,
-    /// Whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: TrustedProxies,
-    /// Whose pages may call from a browser.
-    pub cors_origins: Vec<String>,
-    /// Who the server is, by TLS.
-    pub tls: Option<Arc<Tls>>,
-}
-
-impl ServerSettings {
-    /// Raises the process's limit of descriptors as far as it may. If that is still too low, so many
-    /// connections are served as it allows; answers then what it is.
-    ///
-    /// # Errors
-    /// When the limit can be neither read nor set.
-    pub fn fit_descriptors(&mut self) -> std::io::Result<Option<u64>> {
-        let descriptors = rlimit::increase_nofile_limit(u64::MAX)?;
-        let most = usize::try_from(descriptors).unwrap_or(usize::MAX);
-        let most = most.saturating_sub(DESCRIPTORS_RESERVED).max(most / 2).max(1);
-        if self.connections <= most {
-            return Ok(None);
-        }
-        self.connections = most;
-        Ok(Some(descriptors))
-    }
-}
 
 /// What the server holds each request to.
 pub struct Limits {
@@ -147,7 +101,7 @@ pub async fn limit<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let _serving = connection::Serving::begin(&request);
+    let _in_progress = connection::InProgress::begin(&request);
     match limits.refusal(&request) {
         Some(problem) => Ok(request.error_response(problem).map_into_right_body()),
         None => Ok(next.call(request).await?.map_into_left_body()),

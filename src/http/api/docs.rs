@@ -4,17 +4,31 @@
 
 use std::sync::{Arc, LazyLock};
 
-use actix_web::{HttpResponse, http::header, web};
+use actix_web::{
+    HttpResponse,
+    http::header,
+    web::{self, Bytes},
+};
 use utoipa_swagger_ui::Config;
 
-use super::openapi;
-use crate::http::problem::{
-    Problem,
-    kinds::{Kind, page},
+use crate::http::{
+    headers::HTML,
+    problem::{
+        Problem,
+        kinds::{Kind, page},
+    },
 };
 
-/// The contract, written once.
-static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi::document().to_string());
+/// The OpenAPI document as JSON, rendered once.
+pub struct Contract(LazyLock<Bytes>);
+
+impl Contract {
+    /// Renders the document by `render` when it is first asked for.
+    #[must_use]
+    pub const fn new(render: fn() -> Bytes) -> Self {
+        Self(LazyLock::new(render))
+    }
+}
 
 /// The page's settings: where the contract is, and that a token that was typed in outlives a reload.
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
@@ -36,8 +50,8 @@ const NO_SNIFF: (header::HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "n
     responses((status = 200, description = "The contract", body = Object,
         example = json!({"openapi": "3.1.0"}))),
 )]
-pub async fn document() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(DOCUMENT.as_str())
+pub async fn document(contract: web::Data<Contract>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(contract.0.clone())
 }
 
 /// Leads to the page to try this contract.
@@ -80,5 +94,5 @@ pub async fn problem(slug: web::Path<String>) -> Result<HttpResponse, Problem> {
     let kind = kind.ok_or_else(|| Problem::not_found("problem"))?;
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_SECURITY_POLICY, TEXT_POLICY)).insert_header(NO_SNIFF);
-    Ok(response.content_type("text/html; charset=utf-8").body(page(*kind)))
+    Ok(response.content_type(HTML).body(page(*kind)))
 }

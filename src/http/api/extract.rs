@@ -7,13 +7,15 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
-use super::{body::Body, repeats};
+use super::repeats;
 use crate::{
     domain::{
         Position,
         text::{bounded, line},
     },
     http::{
+        body::Body,
+        headers::POSITION,
         limits::Limits,
         problem::{FieldError, Problem, kinds::Kind},
     },
@@ -282,9 +284,6 @@ impl Query {
         self.rules.all(Some(()))
     }
 }
-
-/// The header that tells where a command's newest event stands.
-pub const POSITION: header::HeaderName = header::HeaderName::from_static("saem-position");
 
 /// The position a reader has seen: what it reads must have got there.
 #[derive(IntoParams)]

@@ -9,8 +9,6 @@ use crate::{
     shop::{Principal, Shop},
 };
 
-/// Tells that an answer is an earlier one, again.
-pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const RULE: &str = "must have 1 to 255 printable ASCII characters";
 

@@ -1,6 +1,5 @@
 //! The REST API: the route table, its handlers, the resources they answer with, and the OpenAPI document.
 
-pub mod body;
 pub mod docs;
 pub mod extract;
 pub mod idempotency;

@@ -6,14 +6,14 @@
 use std::pin::Pin;
 
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, dev::Payload, http::header::ContentType, web,
+    FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, dev::Payload, http::header::ContentType,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
     extract::{Digest, Json, position_header, read_json},
-    idempotency::{IdempotencyKey, REPLAYED},
+    idempotency::IdempotencyKey,
 };
 use crate::{
     actors::entity::ask::RequestContext,
@@ -21,7 +21,7 @@ use crate::{
     http::{
         App,
         auth::{AnyRole, Anyone, Customer, Operator},
-        correlation::Cause,
+        headers::REPLAYED,
         problem::Problem,
     },
     shop::{Done, Once, Principal},
@@ -108,11 +108,10 @@ impl<W: Caller, B: Input> FromRequest for Posted<W, B> {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let by = W::extract(&request).await?;
-            let Cause(context) = Cause::extract(&request).await?;
+            let context = RequestContext::extract(&request).await?;
             let key = IdempotencyKey::extract(&request).await?;
             let (body, digest) = B::read(&request, &mut payload, key.is_given()).await?;
-            let app = request.app_data::<web::Data<App>>().expect("the server is configured with its app");
-            let key = key.of(&app.shop, by.principal(), digest);
+            let key = key.of(&App::of(&request).shop, by.principal(), digest);
             Ok(Self { by, context: RequestContext { key, ..context }, body })
         })
     }

@@ -1,33 +1,15 @@
 //! What every page has: head, navigation and foot, headers that keep it safe, and a page instead of it when
 //! it cannot be shown.
 
-use actix_web::{
-    HttpResponse, ResponseError,
-    http::{
-        StatusCode,
-        header::{self, HeaderName},
-    },
-};
+use actix_web::{HttpResponse, http::StatusCode};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{PAGE, admin, assets, text::problems};
-use crate::{
-    domain::Timestamp,
-    http::{api::schema::Time, problem::Problem, session::Visitor},
+use super::{
+    assets,
+    response::{encoded, html_response},
+    visitor::Visitor,
 };
-
-/// Scripts, styles and pictures of this server alone, and none within a page.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// What goes along with everything that is shown to one person.
-const HEADERS: [(HeaderName, &str); 5] = [
-    (header::CONTENT_SECURITY_POLICY, POLICY),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "same-origin"),
-    (header::CACHE_CONTROL, "no-store"),
-    (header::VARY, "Accept-Language, Cookie"),
-];
+use crate::{domain::Timestamp, http::api::schema::Time};
 
 /// A part of the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +50,10 @@ impl Page<'_> {
     /// The answer, with another status.
     #[must_use]
     pub fn show_as(self, status: StatusCode) -> HttpResponse {
-        written(status, self.whole())
+        html_response(status, self.whole())
     }
 
-    fn whole(self) -> String {
+    pub(super) fn whole(self) -> String {
         let Self { visitor, place, title, script, content } = self;
         let main = match place {
             Place::Shop if visitor.path == "/" => "flush",
@@ -106,15 +88,7 @@ impl Page<'_> {
 /// A piece of a page, for a script that puts it into its place.
 #[must_use]
 pub fn piece(content: Markup) -> HttpResponse {
-    written(StatusCode::OK, content.into_string())
-}
-
-fn written(status: StatusCode, body: String) -> HttpResponse {
-    let mut response = HttpResponse::build(status);
-    for header in HEADERS {
-        response.insert_header(header);
-    }
-    response.content_type(PAGE).body(body)
+    html_response(StatusCode::OK, content.into_string())
 }
 
 /// The drop that stands for the shop.
@@ -161,7 +135,7 @@ fn language(visitor: &Visitor) -> Markup {
         "en" => ("en", "English"),
         _ => ("ko", "한국어"),
     };
-    let to = super::shop::account::encoded(&visitor.path);
+    let to = encoded(&visitor.path);
     html! { a href={ "/language/" (code) "?to=" (to) } lang=(code) hreflang=(code) { (name) } }
 }
 
@@ -254,87 +228,5 @@ impl maud::Render for Field<'_> {
                 @if let Some(wrong) = wrong { span class="wrong" id=(wrong_id) { (wrong) } }
             }
         }
-    }
-}
-
-/// What is answered instead of a page.
-#[derive(Debug)]
-pub enum Instead {
-    /// Another page.
-    Page(StatusCode, String),
-    /// The way to another page.
-    SeeOther(String),
-}
-
-impl Instead {
-    /// Where a customer logs in, to come back here.
-    #[must_use]
-    pub fn log_in(path: &str) -> Self {
-        Self::SeeOther(format!("/log-in?to={}", super::shop::account::encoded(path)))
-    }
-
-    /// Where the operator logs in, to come back here.
-    #[must_use]
-    pub fn operator_log_in(path: &str) -> Self {
-        Self::SeeOther(format!("/admin/log-in?to={}", super::shop::account::encoded(path)))
-    }
-}
-
-impl std::fmt::Display for Instead {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("another page")
-    }
-}
-
-impl ResponseError for Instead {
-    fn status_code(&self) -> StatusCode {
-        match self {
-            Self::Page(status, _) => *status,
-            Self::SeeOther(_) => StatusCode::SEE_OTHER,
-        }
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        match self {
-            Self::Page(status, body) => written(*status, body.clone()),
-            Self::SeeOther(to) => see_other(to),
-        }
-    }
-}
-
-/// The way to another page, to be got anew.
-#[must_use]
-pub fn see_other(to: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
-}
-
-/// What went wrong, as a page that says so.
-pub trait OrPage<T> {
-    /// The value, or a page that says why there is none.
-    ///
-    /// # Errors
-    /// That page.
-    fn or_page(self, visitor: &Visitor) -> Result<T, Instead>;
-}
-
-impl<T, E: Into<Problem>> OrPage<T> for Result<T, E> {
-    fn or_page(self, visitor: &Visitor) -> Result<T, Instead> {
-        self.map_err(|error| {
-            let problem: Problem = error.into();
-            if admin::is_within(visitor) {
-                let page = admin::trouble(visitor, &problem);
-                return Instead::Page(problem.kind.status(), page.whole());
-            }
-            let told = problems::told(visitor.lang, &problem);
-            let content = html! {
-                div class="wide narrow stack" {
-                    h1 { (told.title) }
-                    p { (told.text) }
-                    p { a class="button quiet" href="/" { (visitor.t("처음으로", "To the shop")) } }
-                }
-            };
-            let page = Page { visitor, place: Place::Elsewhere, title: told.title, script: None, content };
-            Instead::Page(problem.kind.status(), page.whole())
-        })
     }
 }

@@ -5,18 +5,18 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
+    actors::entity::ask::RequestContext,
     domain::phone::Phone,
     http::{
         App,
         api::{
             extract::{Json, Rules},
-            idempotency::REPLAYED,
             posted::{Posted, done, tell},
             resources,
             schema::PHONE_CHARS_MAX,
         },
         auth::{AnyRole, Anyone, Customer, Token},
-        correlation::Cause,
+        headers::REPLAYED,
         problem::Problem,
     },
 };
@@ -109,7 +109,7 @@ pub struct ChangeCustomer {
 pub async fn change(
     app: web::Data<App>,
     Customer(id): Customer,
-    Cause(context): Cause,
+    context: RequestContext,
     Json(change): Json<ChangeCustomer>,
 ) -> Result<HttpResponse, Problem> {
     let mut rules = Rules::default();
@@ -133,7 +133,7 @@ pub async fn change(
 pub async fn leave(
     app: web::Data<App>,
     Customer(id): Customer,
-    Cause(context): Cause,
+    context: RequestContext,
 ) -> Result<HttpResponse, Problem> {
     let left = app.shop.leave(id, context).await?;
     let mut response = HttpResponse::NoContent();

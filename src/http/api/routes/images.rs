@@ -9,15 +9,16 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::head
 
 use super::products::{find, shown};
 use crate::{
+    actors::entity::ask::RequestContext,
     domain::{
         ProductId,
         image::{IMAGE_BYTES_MAX, Image, ImageFormat},
     },
     http::{
         App,
-        api::{body::Body, resources},
+        api::resources,
         auth::Operator,
-        correlation::Cause,
+        body::Body,
         limits::Limits,
         problem::{Problem, kinds::Kind},
     },
@@ -68,7 +69,7 @@ impl FromRequest for Picture {
 pub async fn change(
     app: web::Data<App>,
     _: Operator,
-    Cause(context): Cause,
+    context: RequestContext,
     id: web::Path<String>,
     Picture { format, bytes }: Picture,
 ) -> Result<HttpResponse, Problem> {

@@ -15,11 +15,11 @@ use crate::{
         App,
         api::{
             extract::{Json, Rules, position_header},
-            idempotency::REPLAYED,
             posted::{Posted, tell},
             resources,
         },
         auth::{AnyRole, Customer},
+        headers::REPLAYED,
         problem::{Problem, kinds::Kind, seconds},
     },
     shop::{Order, PayOutcome, Placed, Principal},

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use crate::{
+    actors::entity::ask::RequestContext,
     domain::{
         Money, ProductId,
         product::{MAX_STOCK, Offer},
@@ -19,7 +20,6 @@ use crate::{
             resources::{self, List},
         },
         auth::Operator,
-        correlation::Cause,
         problem::{Problem, kinds::Kind},
     },
     shop::{Done, ProductView},
@@ -221,7 +221,7 @@ pub struct ChangeProduct {
 pub async fn change(
     app: web::Data<App>,
     _: Operator,
-    Cause(context): Cause,
+    context: RequestContext,
     id: web::Path<String>,
     request: HttpRequest,
     Json(change): Json<ChangeProduct>,

@@ -10,15 +10,17 @@ use super::{
 };
 use crate::{
     domain::{DeliveryId, delivery::DeliveryStatus, text::line},
-    http::pages::admin,
     http::{
         App,
         pages::{
-            layout::{Instead, OrPage as _, hidden, see_other, when},
-            shop::account::encoded,
+            admin,
+            error::OrPage as _,
+            form::Filled,
+            layout::{hidden, when},
+            response::{Instead, encoded, see_other},
+            visitor::Visitor,
         },
         problem::Problem,
-        session::{Filled, Visitor},
     },
     shop::{DeliveryView, RentalFilter, Row},
 };

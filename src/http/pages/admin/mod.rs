@@ -10,11 +10,14 @@ use maud::{Markup, html};
 
 use super::{
     layout::{Page, Place, hidden},
-    shop::{self, account::encoded},
+    shop::product,
     text::problems::Told,
 };
 use crate::{
-    http::{problem::Problem, session::Visitor},
+    http::{
+        pages::{response::encoded, visitor::Visitor},
+        problem::Problem,
+    },
     shop::ProductView,
 };
 
@@ -238,7 +241,7 @@ pub fn stock(visitor: &Visitor, product: &ProductView) -> Markup {
     if product.withdrawn {
         return html! { span class="tag off" { (visitor.t("신규 렌탈 중단", "Withdrawn")) } };
     }
-    shop::stock(visitor, product)
+    product::stock(visitor, product)
 }
 
 /// `path`, which then tells that this was done.

@@ -10,12 +10,17 @@ use crate::{
         Correlation, RentalId,
         rental::{CancelReason, RentalStatus},
     },
-    http::pages::admin,
     http::{
         App,
-        pages::layout::{Instead, OrPage as _, Page, see_other, when},
+        pages::{
+            admin,
+            error::OrPage as _,
+            form::Filled,
+            layout::{Page, when},
+            response::{Instead, see_other},
+            visitor::Visitor,
+        },
         problem::{Problem, kinds::Kind},
-        session::{Filled, Visitor},
     },
     shop::{NotificationStatus, PageRequest, RentalFilter, RentalView},
 };

@@ -10,17 +10,20 @@ use crate::{
         product::{MAX_STOCK, Offer},
         text::{bounded, line},
     },
-    http::pages::admin,
     http::{
         App,
         api::routes::products,
         pages::{
-            layout::{Field, Instead, OrPage as _, Page, hidden, see_other},
+            admin,
+            error::OrPage as _,
+            form::{Fields, Filled},
+            layout::{Field, Page, hidden},
+            response::{Instead, see_other},
             shop::{self, image},
             text::problems::{Told, told},
+            visitor::Visitor,
         },
         problem::{Problem, kinds::Kind},
-        session::{Fields, Filled, Visitor},
     },
     shop::{PageRequest, ProductView},
 };

@@ -14,11 +14,13 @@ use crate::{
         App,
         pages::{
             admin::{Column, Table},
-            layout::{Instead, OrPage as _, Page, Place},
+            error::OrPage as _,
+            layout::{Page, Place},
+            response::Instead,
             text::exact,
+            visitor::Visitor,
         },
         problem::Problem,
-        session::Visitor,
     },
     shop::{PageRequest, RentalFilter, RentalView},
 };

@@ -9,14 +9,19 @@ use maud::{Markup, html};
 
 use super::{
     admin::{self, Column, Table, wording},
-    layout::{Instead, OrPage as _, Page, Place, hidden, piece, see_other},
+    layout::{Page, Place, hidden, piece},
 };
 use crate::{
     domain::{EntityId, context::Context},
     http::{
         App,
+        pages::{
+            error::OrPage as _,
+            form::Filled,
+            response::{Instead, see_other},
+            visitor::Visitor,
+        },
         problem::Problem,
-        session::{Filled, Visitor},
     },
     shop::{ActorKind, BreakerMode, ContextView, PaymentDeskView},
 };

@@ -10,10 +10,13 @@ use crate::{
         App,
         pages::{
             admin::{self, Column, Table, wording},
-            layout::{Field, Instead, OrPage as _, Page, Place, hidden, see_other},
+            error::OrPage as _,
+            form::Filled,
+            layout::{Field, Page, Place, hidden},
+            response::{Instead, see_other},
+            visitor::Visitor,
         },
         problem::Problem,
-        session::{Filled, Visitor},
     },
     shop::HeldView,
 };

@@ -10,12 +10,14 @@ use crate::{
         App,
         pages::{
             assets,
-            layout::{Instead, Page, Place, hidden, see_other},
+            form::Filled,
+            layout::{Page, Place, hidden},
+            response::{Instead, see_other},
             shop::cards,
             text::problems::{Told, told},
+            visitor::Visitor,
         },
         problem::{Problem, kinds::Kind},
-        session::{Filled, Visitor},
     },
     shop::{PayOutcome, Row},
 };

@@ -10,13 +10,22 @@ use maud::{Markup, html};
 
 use self::actions::pay_form;
 use super::{
-    layout::{Instead, OrPage as _, Page, Place, piece, see_other, when},
+    layout::{Page, Place, piece, when},
     shop::image,
     text::problems::Told,
 };
 use crate::{
     domain::{CustomerId, Recorded, RentalId, delivery::DeliveryStatus, rental::RentalStatus},
-    http::{App, auth::AnyRole, problem::Problem, session::Visitor},
+    http::{
+        App,
+        auth::AnyRole,
+        pages::{
+            error::OrPage as _,
+            response::{Instead, see_other},
+            visitor::Visitor,
+        },
+        problem::Problem,
+    },
     shop::{NotificationStatus, NotificationView, PageRequest, Principal, Row},
 };
 

@@ -10,7 +10,10 @@ use crate::{
         payment::PaymentEvent,
         rental::{CancelReason, RentalStatus},
     },
-    http::{api::schema::Time, pages::text::Lang, session::Visitor},
+    http::{
+        api::schema::Time,
+        pages::{text::Lang, visitor::Visitor},
+    },
     shop::{PaymentStatus, Row},
 };
 

@@ -14,14 +14,18 @@ use crate::{
         App,
         pages::{
             admin::{self, wording},
-            layout::{Field, Instead, OrPage as _, Page, Place, hidden, see_other},
+            error::OrPage as _,
+            form::Filled,
+            layout::{Field, Page, Place, hidden},
+            response::{Instead, encoded, see_other},
             text::{
                 LANGUAGE, Lang,
                 problems::{of_line, told, wait},
             },
+            visitor::Visitor,
         },
         problem::{Problem, kinds::Kind},
-        session::{Filled, SESSION, Visitor, set_cookie},
+        session::{SESSION, set_cookie},
     },
 };
 
@@ -40,18 +44,6 @@ impl Onward {
             && self.to.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b'\\');
         if ours { self.to.clone() } else { otherwise.to_owned() }
     }
-}
-
-/// Percent-encoded for a query.
-#[must_use]
-pub fn encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encode).collect()
 }
 
 /// Chooses a language.

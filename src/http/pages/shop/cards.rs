@@ -6,8 +6,7 @@ use crate::{
     gateways::payment::PaymentMethod,
     http::{
         App,
-        pages::layout::Field,
-        session::{Fields, Visitor},
+        pages::{form::Fields, layout::Field, visitor::Visitor},
     },
 };
 

@@ -3,18 +3,20 @@
 pub mod account;
 pub mod cards;
 pub mod image;
+pub mod product;
 pub mod renting;
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, PreEscaped, html};
 
-use super::layout::{Instead, OrPage as _, Page, Place};
+use self::product::{price, stock};
+use super::layout::{Page, Place};
 use crate::{
-    domain::{Money, ProductId},
+    domain::ProductId,
     http::{
         App,
+        pages::{error::OrPage as _, response::Instead, visitor::Visitor},
         problem::{Problem, kinds::Kind},
-        session::Visitor,
     },
     shop::{PageRequest, ProductView},
 };
@@ -108,31 +110,6 @@ fn tile(visitor: &Visitor, product: &ProductView) -> Markup {
                 div class="row apart" { (price(visitor, product.offer.fee)) (stock(visitor, product)) }
             }
         }
-    }
-}
-
-/// What a rental costs, and how often that is paid.
-pub(crate) fn price(visitor: &Visitor, fee: Money) -> Markup {
-    html! { p class="price num" { (visitor.lang.won(fee)) " " small { (visitor.t(
-        "렌탈료 · 1회 결제",
-        "one-time fee",
-    )) } } }
-}
-
-/// What there is of a product, in words.
-pub(crate) fn stock(visitor: &Visitor, product: &ProductView) -> Markup {
-    match product.stock {
-        _ if product.withdrawn => html! { span class="tag off" { (visitor.t(
-            "렌탈 종료",
-            "No longer for rent",
-        )) } },
-        0 => html! { span class="tag bad" { (visitor.t("품절", "Sold out")) } },
-        few @ 1..=3 => html! {
-            span class="tag wait num" { (visitor.t("", "Only ")) (few) (visitor.t("대 남음", " left")) }
-        },
-        many => html! {
-            span class="tag good num" { (visitor.t("재고 ", "")) (many) (visitor.t("대", " in stock")) }
-        },
     }
 }
 

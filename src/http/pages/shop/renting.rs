@@ -10,11 +10,13 @@ use crate::{
     http::{
         App,
         pages::{
-            layout::{Field, Instead, Page, Place, hidden, see_other},
+            form::{Fields, Filled, Typed},
+            layout::{Field, Page, Place, hidden},
+            response::{Instead, encoded, see_other},
             text::problems::{Told, of_line, told},
+            visitor::Visitor,
         },
         problem::{Problem, kinds::Kind},
-        session::{Fields, Filled, Typed, Visitor},
     },
     shop::{Order, PayOutcome, Principal, ProductView},
 };
@@ -127,7 +129,7 @@ async fn ordering(app: &App, visitor: &Visitor, product: &ProductView, draft: &D
 }
 
 fn log_in_first(visitor: &Visitor, product: &ProductView) -> Markup {
-    let to = super::account::encoded(&format!("/products/{}", product.id));
+    let to = encoded(&format!("/products/{}", product.id));
     html! {
         div class="card stack" {
             p { (visitor.t(
@@ -147,7 +149,7 @@ fn log_in_first(visitor: &Visitor, product: &ProductView) -> Markup {
 
 /// The way to log in beside a form that was filled in: it stays open as it is.
 fn log_in_aside(visitor: &Visitor, product: &ProductView) -> Markup {
-    let to = super::account::encoded(&format!("/products/{}", product.id));
+    let to = encoded(&format!("/products/{}", product.id));
     html! {
         p {
             a class="button" href={ "/log-in?to=" (to) } target="_blank" rel="noopener" {

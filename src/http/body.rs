@@ -8,7 +8,7 @@ use actix_web::{
 };
 use futures_util::StreamExt as _;
 
-use crate::http::problem::{Problem, kinds::Kind};
+use super::problem::{Problem, kinds::Kind};
 
 /// A kind of body.
 pub struct Body {

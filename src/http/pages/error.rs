@@ -1,0 +1,56 @@
+//! Problems shown as pages.
+
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _, http::header};
+use maud::html;
+
+use super::{
+    admin,
+    layout::{Page, Place},
+    response::Instead,
+    text::problems,
+    visitor::Visitor,
+};
+use crate::http::problem::Problem;
+
+/// Renders `problem` as a page if the client accepts HTML and the path belongs to no API.
+#[must_use]
+pub fn error_page(request: &HttpRequest, problem: &Problem) -> Option<HttpResponse> {
+    let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let accepts_html = accepted.is_some_and(|accepted| accepted.contains("text/html"));
+    if !accepts_html || request.path().starts_with("/v1/") {
+        return None;
+    }
+    let page = Err::<(), _>(problem.clone()).or_page(&Visitor::of(request)).err()?;
+    Some(page.error_response())
+}
+
+/// What went wrong, as a page that says so.
+pub trait OrPage<T> {
+    /// The value, or a page that says why there is none.
+    ///
+    /// # Errors
+    /// That page.
+    fn or_page(self, visitor: &Visitor) -> Result<T, Instead>;
+}
+
+impl<T, E: Into<Problem>> OrPage<T> for Result<T, E> {
+    fn or_page(self, visitor: &Visitor) -> Result<T, Instead> {
+        self.map_err(|error| {
+            let problem: Problem = error.into();
+            if admin::is_within(visitor) {
+                let page = admin::trouble(visitor, &problem);
+                return Instead::Page(problem.kind.status(), page.whole());
+            }
+            let told = problems::told(visitor.lang, &problem);
+            let content = html! {
+                div class="wide narrow stack" {
+                    h1 { (told.title) }
+                    p { (told.text) }
+                    p { a class="button quiet" href="/" { (visitor.t("처음으로", "To the shop")) } }
+                }
+            };
+            let page = Page { visitor, place: Place::Elsewhere, title: told.title, script: None, content };
+            Instead::Page(problem.kind.status(), page.whole())
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! Forms sent from a page of this server.
+
+use std::{collections::BTreeMap, pin::Pin};
+
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, web};
+use sha2::{Digest as _, Sha256};
+
+use super::{error::OrPage as _, response::Instead, visitor::Visitor};
+use crate::{
+    actors::entity::ask::RequestContext,
+    http::{
+        app::App,
+        body::Body,
+        limits::Limits,
+        problem::{Problem, kinds::Kind},
+        session::{SESSION, cookie, csrf_token, is_same, is_same_origin},
+    },
+};
+
+/// A body that is a form.
+const FORM: Body = Body { name: "form", max: (64 * 1_024, "64 KiB"), broken: Kind::MalformedJson };
+
+/// What stands in a form.
+#[derive(Clone, Debug, Default)]
+pub struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    /// These fields.
+    #[must_use]
+    pub fn of(fields: &[(&str, &String)]) -> Self {
+        Self(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect())
+    }
+
+    /// Whether a field was sent, be it empty.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// A field; empty if it is not there.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+}
+
+/// A form that was filled in on a page of ours, and by whom.
+pub struct Filled {
+    /// Who.
+    pub visitor: Visitor,
+    /// Why, and under which key: a form that is sent twice is done once.
+    pub context: RequestContext,
+    /// What.
+    pub fields: Fields,
+}
+
+/// A form that took some typing: of an earlier session it is not acted upon, but may be shown again.
+pub enum Typed {
+    /// It is of this session.
+    Ours(Filled),
+    /// It is of another one: who has this session, and what was typed.
+    Stale(Visitor, Fields),
+}
+
+impl FromRequest for Filled {
+    type Error = Instead;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Instead>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let typed = Typed::from_request(request, payload);
+        Box::pin(async move {
+            match typed.await? {
+                Typed::Ours(filled) => Ok(filled),
+                Typed::Stale(visitor, _) => Err(foreign()).or_page(&visitor),
+            }
+        })
+    }
+}
+
+impl FromRequest for Typed {
+    type Error = Instead;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Instead>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let visitor = Visitor::of(&request);
+            let fields = read(&request, payload).await.or_page(&visitor)?;
+            let expected = cookie(&request, SESSION).map(csrf_token);
+            if expected.is_some_and(|expected| !is_same(fields.get("csrf"), &expected)) {
+                return Ok(Self::Stale(visitor, fields));
+            }
+            let context = RequestContext::extract(&request).await.or_page(&visitor)?;
+            let scope = format!("{} {}", request.method(), request.path());
+            let mut said = fields.0.clone();
+            said.retain(|name, _| name != "csrf");
+            let digest = Sha256::digest(format!("{said:?}")).into();
+            let key = Some(fields.get("key")).filter(|key| !key.is_empty());
+            let key =
+                key.map(|key| App::of(&request).shop.request_key(visitor.principal, &scope, key, digest));
+            Ok(Self::Ours(Filled { visitor, context: RequestContext { key, ..context }, fields }))
+        })
+    }
+}
+
+fn foreign() -> Problem {
+    Problem::new(Kind::Forbidden, "the form comes from elsewhere, or from an earlier session")
+}
+
+/// Reads a form, and refuses one from elsewhere.
+async fn read(request: &HttpRequest, payload: Payload) -> Result<Fields, Problem> {
+    if !is_same_origin(request) {
+        return Err(foreign());
+    }
+    let is_form = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    if !is_form {
+        return Err(Problem::new(Kind::UnsupportedMediaType, "the body must be a form"));
+    }
+    let body = FORM.read(payload, Limits::body_timeout(request)).await?;
+    let body = std::str::from_utf8(&body).map_err(|_| Problem::invalid_field("", "must be UTF-8"))?;
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(body);
+    let pairs = pairs.map_err(|_| Problem::invalid_field("", "is not a form"))?.into_inner();
+    Ok(Fields(pairs.into_iter().collect()))
+}

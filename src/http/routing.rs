@@ -1,0 +1,34 @@
+//! Listeners, and the rows of the two route tables (`api::table` and `pages`).
+
+use actix_web::{Route, guard, web};
+
+/// The routes that a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// All routes: the only listener.
+    All,
+    /// The routes of customers and of the shop's pages.
+    Shop,
+    /// The routes of the server's operator.
+    Operations,
+}
+
+/// A route's row names one of these methods: the listener that serves it.
+impl Listener {
+    pub(super) fn shop(self) -> bool {
+        self != Self::Operations
+    }
+
+    pub(super) fn operations(self) -> bool {
+        self != Self::Shop
+    }
+
+    pub(super) const fn both(self) -> bool {
+        true
+    }
+}
+
+/// GET, and HEAD, which is GET without the body.
+pub(super) fn get() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
