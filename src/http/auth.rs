@@ -7,7 +7,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
 
 use super::{
     app::App,
-    problem::{Problem, kinds::Kind},
+    problem::{Problem, ProblemKind},
     session::{CSRF_HEADER, SESSION, cookie, csrf_token, is_same, is_same_origin},
 };
 use crate::{domain::CustomerId, shop::Principal};
@@ -63,7 +63,7 @@ fn token(request: &HttpRequest) -> Result<&str, Problem> {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
-    token.ok_or_else(|| Problem::new(Kind::Unauthorized, "a bearer token is required"))
+    token.ok_or_else(|| Problem::new(ProblemKind::Unauthorized, "a bearer token is required"))
 }
 
 /// A call with a cookie alone: it changes nothing, or one of our pages made it.
@@ -74,13 +74,13 @@ fn from_our_page(request: &HttpRequest, token: &str) -> Result<(), Problem> {
         Ok(())
     } else {
         let detail = "with a cookie, such a call must come from a page of ours, with its X-CSRF-Token";
-        Err(Problem::new(Kind::Unauthorized, detail))
+        Err(Problem::new(ProblemKind::Unauthorized, detail))
     }
 }
 
 fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
     let app = App::of(request);
-    let refused = || Problem::new(Kind::Unauthorized, "the bearer token is not valid, or no longer");
+    let refused = || Problem::new(ProblemKind::Unauthorized, "the bearer token is not valid, or no longer");
     app.shop.authenticate(token(request)?).ok_or_else(refused)
 }
 
@@ -103,10 +103,10 @@ from_request! {
     Token: request => token(request).map(|token| Self(token.to_owned()));
     Customer: request => principal(request).and_then(|principal| match principal {
         Principal::Customer(customer) => Ok(Self(customer)),
-        Principal::Operator => Err(Problem::new(Kind::Forbidden, "this call is for customers")),
+        Principal::Operator => Err(Problem::new(ProblemKind::Forbidden, "this call is for customers")),
     });
     Operator: request => principal(request).and_then(|principal| match principal {
         Principal::Operator => Ok(Self),
-        Principal::Customer(_) => Err(Problem::new(Kind::Forbidden, "this call is for the operator")),
+        Principal::Customer(_) => Err(Problem::new(ProblemKind::Forbidden, "this call is for the operator")),
     });
 }

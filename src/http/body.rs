@@ -8,7 +8,7 @@ use actix_web::{
 };
 use futures_util::StreamExt as _;
 
-use super::problem::{Problem, kinds::Kind};
+use super::problem::{Problem, ProblemKind};
 
 /// A kind of body.
 pub struct Body {
@@ -17,7 +17,7 @@ pub struct Body {
     /// How many bytes it may have, and the same in words.
     pub max: (usize, &'static str),
     /// What it is told as when it breaks off.
-    pub broken: Kind,
+    pub broken: ProblemKind,
 }
 
 impl Body {
@@ -27,7 +27,7 @@ impl Body {
     /// A problem: it is too large, too late, or breaks off.
     pub async fn read(&self, payload: Payload, within: Duration) -> Result<Bytes, Problem> {
         let told = || format!("the {} took longer than {} ms to arrive", self.name, within.as_millis());
-        let late = |_| Problem::new(Kind::RequestTimeout, told());
+        let late = |_| Problem::new(ProblemKind::RequestTimeout, told());
         tokio::time::timeout(within, self.gather(payload)).await.map_err(late)?
     }
 
@@ -37,7 +37,10 @@ impl Body {
         while let Some(part) = payload.next().await {
             let part = part.map_err(|_| Problem::new(self.broken, format!("the {name} broke off")))?;
             if body.len() + part.len() > max_bytes {
-                return Err(Problem::new(Kind::PayloadTooLarge, format!("the {name} has more than {max}")));
+                return Err(Problem::new(
+                    ProblemKind::PayloadTooLarge,
+                    format!("the {name} has more than {max}"),
+                ));
             }
             body.extend_from_slice(&part);
         }

@@ -24,7 +24,7 @@ use super::{
     cors,
     headers::{CORRELATION_ID, HTML},
     limits::Limits,
-    problem::{PROBLEM_JSON, Problem, kinds::Kind},
+    problem::{PROBLEM_JSON, Problem, ProblemKind},
 };
 use crate::{
     actors::entity::ask::RequestContext,
@@ -42,7 +42,7 @@ impl FromRequest for RequestContext {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let context = request.extensions().get::<Self>().copied();
         std::future::ready(
-            context.ok_or_else(|| Problem::new(Kind::Internal, "something went wrong on our side")),
+            context.ok_or_else(|| Problem::new(ProblemKind::Internal, "something went wrong on our side")),
         )
     }
 }
@@ -107,7 +107,7 @@ fn finish<B: MessageBody + 'static>(
     }
     let problem = response.response().extensions().get::<Problem>().cloned();
     let problem = problem.or_else(|| cors::refusal(response.response()));
-    let problem = problem.unwrap_or_else(|| Problem::new(Kind::of_status(status), explained(status)));
+    let problem = problem.unwrap_or_else(|| Problem::new(ProblemKind::of_status(status), explained(status)));
     if problem.kind.status().is_server_error() {
         log(&problem, limits);
     }
@@ -157,7 +157,7 @@ impl std::fmt::Display for Panicked {
 
 impl ResponseError for Panicked {
     fn error_response(&self) -> HttpResponse {
-        let problem = Problem::new(Kind::Internal, "something went wrong on our side");
+        let problem = Problem::new(ProblemKind::Internal, "something went wrong on our side");
         let mut response = problem.render(&self.instance, &self.correlation);
         if let Ok(value) = HeaderValue::from_str(&self.correlation) {
             response.headers_mut().insert(CORRELATION_ID, value);

@@ -22,7 +22,7 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, clock::
 use super::{
     clients::{TrustedProxies, subscriber},
     connection,
-    problem::{Problem, kinds::Kind},
+    problem::{Problem, ProblemKind},
     settings::ServerSettings,
 };
 
@@ -44,7 +44,7 @@ pub struct Limits {
     tls: bool,
     trusted_proxies: TrustedProxies,
     rate: Option<Rate>,
-    pub(crate) turned_away: Lines,
+    pub(crate) turned_away: LogLimit,
 }
 
 impl Limits {
@@ -58,7 +58,7 @@ impl Limits {
             tls: settings.tls.is_some(),
             trusted_proxies: settings.trusted_proxies.clone(),
             rate: NonZeroU32::new(settings.requests_per_second).map(Rate::new),
-            turned_away: Lines::default(),
+            turned_away: LogLimit::default(),
         }
     }
 
@@ -88,7 +88,10 @@ impl Limits {
         let client = self.trusted_proxies.client(peer, request.headers());
         let wait = rate.refusal(client)?;
         let told = format!("a client may send {} requests a second", rate.per_second);
-        Some(Problem::new(Kind::TooManyRequests, told).retry_after(wait.as_micros().div_ceil(1_000) as u64))
+        Some(
+            Problem::new(ProblemKind::TooManyRequests, told)
+                .retry_after(wait.as_micros().div_ceil(1_000) as u64),
+        )
     }
 }
 
@@ -108,21 +111,21 @@ pub async fn limit<B: MessageBody + 'static>(
     }
 }
 
-/// Lines of the log that come with each request of a crowd: not more than a few a second are written, or they
-/// would fill the disk when there is the least use for it. `/metrics` counts them all.
-pub(crate) struct Lines {
+/// Limits log lines that every request of an overload would write, so that they cannot fill the disk.
+/// `/metrics` counts all of them.
+pub(crate) struct LogLimit {
     rate: DefaultDirectRateLimiter,
     unlogged: AtomicUsize,
 }
 
-impl Default for Lines {
+impl Default for LogLimit {
     fn default() -> Self {
         let rate = DefaultDirectRateLimiter::direct(Quota::per_second(LINES_PER_SECOND));
         Self { rate, unlogged: AtomicUsize::new(0) }
     }
 }
 
-impl Lines {
+impl LogLimit {
     /// Whether one more may be written; then, how many were not since the last one.
     pub(crate) fn one_more(&self) -> Option<usize> {
         if self.rate.check().is_ok() {
@@ -167,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_is_not_logged_is_counted() {
-        let lines = Lines::default();
+        let lines = LogLimit::default();
         let written = (0..10_000).filter(|_| lines.one_more().is_some()).count();
         assert!((20..10_000).contains(&written), "{written}");
         assert!(lines.unlogged.load(Ordering::Relaxed) > 0);

@@ -87,7 +87,7 @@ pub fn serve(
         .max_concurrent_connections((settings.connections / settings.workers).max(1))
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
         .disable_signals();
-    let shared = Shared {
+    let state = ListenerState {
         app: web::Data::new(App::new(shop, draining.subscribe())),
         limits: web::Data::new(Limits::of(settings)),
         metrics: web::Data::new(Metrics::default()),
@@ -96,16 +96,16 @@ pub fn serve(
         settings: settings.clone(),
     };
     let main = if operations.is_some() { Listener::Shop } else { Listener::All };
-    let mut builder = shared.listen(builder, main, http)?;
+    let mut builder = state.listen(builder, main, http)?;
     if let Some(operations) = operations {
-        builder = shared.listen(builder, Listener::Operations, operations)?;
+        builder = state.listen(builder, Listener::Operations, operations)?;
     }
     Ok(RunningServer { server: builder.run(), draining })
 }
 
 /// State that all listeners of a server share.
 #[derive(Clone)]
-struct Shared {
+struct ListenerState {
     app: web::Data<App>,
     limits: web::Data<Limits>,
     metrics: web::Data<Metrics>,
@@ -114,7 +114,7 @@ struct Shared {
     settings: ServerSettings,
 }
 
-impl Shared {
+impl ListenerState {
     /// Adds a listener. actix-web's `HttpServer` does the same, but does not take a [`Connection`].
     fn listen(
         &self,
@@ -122,18 +122,18 @@ impl Shared {
         listener: Listener,
         socket: TcpListener,
     ) -> std::io::Result<ServerBuilder> {
-        let shared = self.clone();
+        let state = self.clone();
         let timeouts = Timeouts::of(&self.settings);
         let head_timeout = Duration::from_millis(self.settings.head_timeout_ms);
         let keep_alive = Duration::from_millis(self.settings.keep_alive_ms);
         builder.listen(format!("{listener:?}"), socket, move || {
-            let origins = &shared.settings.cors_origins;
+            let origins = &state.settings.cors_origins;
             // The last middleware sees a request first, and its response last.
             let application = Application::new()
-                .app_data(shared.app.clone())
-                .app_data(shared.limits.clone())
-                .app_data(shared.metrics.clone())
-                .app_data(shared.contract.clone())
+                .app_data(state.app.clone())
+                .app_data(state.limits.clone())
+                .app_data(state.metrics.clone())
+                .app_data(state.contract.clone())
                 .app_data(ErrorPage(pages::error_page))
                 .wrap(from_fn(limits::limit))
                 .wrap(Condition::new(!origins.is_empty(), cors::allowing(origins)))
@@ -141,7 +141,7 @@ impl Shared {
                 .wrap(from_fn(metrics::count))
                 .configure(|config| table::serve(listener, config))
                 .configure(|config| pages::serve(listener, config));
-            let (stopping, tls) = (shared.stopping.clone(), shared.settings.tls.clone());
+            let (stopping, tls) = (state.stopping.clone(), state.settings.tls.clone());
             let service = HttpService::build()
                 .graceful_shutdown_signal(move || {
                     let stopping = stopping.clone();

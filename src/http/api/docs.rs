@@ -13,10 +13,7 @@ use utoipa_swagger_ui::Config;
 
 use crate::http::{
     headers::HTML,
-    problem::{
-        Problem,
-        kinds::{Kind, page},
-    },
+    problem::{Problem, ProblemKind, problem_page},
 };
 
 /// The OpenAPI document as JSON, rendered once.
@@ -72,7 +69,7 @@ pub async fn index() -> HttpResponse {
 )]
 pub async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let file = utoipa_swagger_ui::serve(&name, Arc::clone(&CONFIG));
-    let file = file.map_err(|error| Problem::hidden(Kind::Internal, "the page is broken", &error))?;
+    let file = file.map_err(|error| Problem::hidden(ProblemKind::Internal, "the page is broken", &error))?;
     let file = file.ok_or_else(|| Problem::not_found("page"))?;
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_SECURITY_POLICY, POLICY)).insert_header(NO_SNIFF);
@@ -90,9 +87,9 @@ pub async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
         example = "<!doctype html>…")),
 )]
 pub async fn problem(slug: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let kind = Kind::ALL.iter().find(|kind| kind.slug() == slug.as_str());
+    let kind = ProblemKind::ALL.iter().find(|kind| kind.slug() == slug.as_str());
     let kind = kind.ok_or_else(|| Problem::not_found("problem"))?;
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_SECURITY_POLICY, TEXT_POLICY)).insert_header(NO_SNIFF);
-    Ok(response.content_type(HTML).body(page(*kind)))
+    Ok(response.content_type(HTML).body(problem_page(*kind)))
 }

@@ -2,7 +2,6 @@
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::HeaderName};
 
-use super::extract::Digest;
 use crate::{
     actors::entity::ask::RequestKey,
     http::problem::Problem,
@@ -44,16 +43,15 @@ fn parse(text: &str) -> Option<String> {
 }
 
 impl IdempotencyKey {
-    /// Whether the request came with one.
-    #[must_use]
-    pub const fn is_given(&self) -> bool {
-        self.key.is_some()
-    }
-
-    /// The key in its scope (this principal, method and path), and what it is used for.
-    #[must_use]
-    pub fn of(&self, shop: &Shop, principal: Option<Principal>, digest: Digest) -> Option<RequestKey> {
-        Some(shop.request_key(principal, &self.scope, self.key.as_deref()?, digest))
+    /// Returns the key in the scope of this principal, method and path, with the digest of the body.
+    pub fn of(
+        &self,
+        shop: &Shop,
+        principal: Option<Principal>,
+        digest: impl FnOnce() -> [u8; 32],
+    ) -> Option<RequestKey> {
+        let key = self.key.as_deref()?;
+        Some(shop.request_key(principal, &self.scope, key, digest()))
     }
 }
 

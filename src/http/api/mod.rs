@@ -3,9 +3,9 @@
 pub mod docs;
 pub mod extract;
 pub mod idempotency;
+pub mod json;
 pub mod openapi;
-pub mod posted;
-pub mod repeats;
+pub mod post;
 pub mod resources;
 pub mod routes;
 pub mod schema;

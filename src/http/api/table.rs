@@ -13,7 +13,7 @@ use super::{
 };
 use crate::http::{
     metrics,
-    problem::Written,
+    problem::ProblemBody,
     routing::{Listener, get},
 };
 
@@ -31,7 +31,7 @@ macro_rules! table {
 
         /// What the handlers say of themselves.
         #[derive(OpenApi)]
-        #[openapi(paths($($($module::$handler,)+)+), components(schemas(Written, ActorKind)))]
+        #[openapi(paths($($($module::$handler,)+)+), components(schemas(ProblemBody, ActorKind)))]
         pub(crate) struct Described;
     };
 }

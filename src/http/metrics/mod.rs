@@ -17,7 +17,7 @@ use prometheus::{CounterVec, Encoder as _, HistogramOpts, HistogramVec, Opts, Re
 
 use super::{
     App,
-    problem::{Problem, kinds::Kind},
+    problem::{Problem, ProblemKind},
 };
 use crate::telemetry::metrics;
 
@@ -89,7 +89,8 @@ pub async fn metrics(app: web::Data<App>, metrics: web::Data<Metrics>) -> Result
     let mut families = metrics.registry.gather();
     families.extend(state::of(&app).await?);
     let (encoder, mut text) = (TextEncoder::new(), Vec::new());
-    let unwritable = |error| Problem::hidden(Kind::Internal, "something went wrong on our side", &error);
+    let unwritable =
+        |error| Problem::hidden(ProblemKind::Internal, "something went wrong on our side", &error);
     encoder.encode(&families, &mut text).map_err(unwritable)?;
     Ok(HttpResponse::Ok().content_type(encoder.format_type()).body(text))
 }

@@ -5,8 +5,8 @@ use maud::html;
 
 use super::{
     admin,
-    layout::{Page, Place},
-    response::Instead,
+    layout::{Page, Section},
+    response::PageError,
     text::problems,
     visitor::Visitor,
 };
@@ -20,37 +20,38 @@ pub fn error_page(request: &HttpRequest, problem: &Problem) -> Option<HttpRespon
     if !accepts_html || request.path().starts_with("/v1/") {
         return None;
     }
-    let page = Err::<(), _>(problem.clone()).or_page(&Visitor::of(request)).err()?;
+    let page = Err::<(), _>(problem.clone()).or_error_page(&Visitor::of(request)).err()?;
     Some(page.error_response())
 }
 
 /// What went wrong, as a page that says so.
-pub trait OrPage<T> {
+pub trait OrErrorPage<T> {
     /// The value, or a page that says why there is none.
     ///
     /// # Errors
     /// That page.
-    fn or_page(self, visitor: &Visitor) -> Result<T, Instead>;
+    fn or_error_page(self, visitor: &Visitor) -> Result<T, PageError>;
 }
 
-impl<T, E: Into<Problem>> OrPage<T> for Result<T, E> {
-    fn or_page(self, visitor: &Visitor) -> Result<T, Instead> {
+impl<T, E: Into<Problem>> OrErrorPage<T> for Result<T, E> {
+    fn or_error_page(self, visitor: &Visitor) -> Result<T, PageError> {
         self.map_err(|error| {
             let problem: Problem = error.into();
             if admin::is_within(visitor) {
                 let page = admin::trouble(visitor, &problem);
-                return Instead::Page(problem.kind.status(), page.whole());
+                return PageError::Page(problem.kind.status(), page.whole());
             }
-            let told = problems::told(visitor.lang, &problem);
+            let error = problems::error_text(visitor.lang, &problem);
             let content = html! {
                 div class="wide narrow stack" {
-                    h1 { (told.title) }
-                    p { (told.text) }
+                    h1 { (error.title) }
+                    p { (error.text) }
                     p { a class="button quiet" href="/" { (visitor.t("처음으로", "To the shop")) } }
                 }
             };
-            let page = Page { visitor, place: Place::Elsewhere, title: told.title, script: None, content };
-            Instead::Page(problem.kind.status(), page.whole())
+            let page =
+                Page { visitor, section: Section::Elsewhere, title: error.title, script: None, content };
+            PageError::Page(problem.kind.status(), page.whole())
         })
     }
 }

@@ -5,26 +5,26 @@ use std::{collections::BTreeMap, pin::Pin};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, web};
 use sha2::{Digest as _, Sha256};
 
-use super::{error::OrPage as _, response::Instead, visitor::Visitor};
+use super::{error::OrErrorPage as _, response::PageError, visitor::Visitor};
 use crate::{
     actors::entity::ask::RequestContext,
     http::{
         app::App,
         body::Body,
         limits::Limits,
-        problem::{Problem, kinds::Kind},
+        problem::{Problem, ProblemKind},
         session::{SESSION, cookie, csrf_token, is_same, is_same_origin},
     },
 };
 
 /// A body that is a form.
-const FORM: Body = Body { name: "form", max: (64 * 1_024, "64 KiB"), broken: Kind::MalformedJson };
+const FORM: Body = Body { name: "form", max: (64 * 1_024, "64 KiB"), broken: ProblemKind::MalformedJson };
 
 /// What stands in a form.
 #[derive(Clone, Debug, Default)]
-pub struct Fields(BTreeMap<String, String>);
+pub struct FormFields(BTreeMap<String, String>);
 
-impl Fields {
+impl FormFields {
     /// These fields.
     #[must_use]
     pub fn of(fields: &[(&str, &String)]) -> Self {
@@ -45,52 +45,52 @@ impl Fields {
 }
 
 /// A form that was filled in on a page of ours, and by whom.
-pub struct Filled {
+pub struct Form {
     /// Who.
     pub visitor: Visitor,
     /// Why, and under which key: a form that is sent twice is done once.
     pub context: RequestContext,
     /// What.
-    pub fields: Fields,
+    pub fields: FormFields,
 }
 
 /// A form that took some typing: of an earlier session it is not acted upon, but may be shown again.
-pub enum Typed {
+pub enum SubmittedForm {
     /// It is of this session.
-    Ours(Filled),
+    Current(Form),
     /// It is of another one: who has this session, and what was typed.
-    Stale(Visitor, Fields),
+    Stale(Visitor, FormFields),
 }
 
-impl FromRequest for Filled {
-    type Error = Instead;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Instead>>>>;
+impl FromRequest for Form {
+    type Error = PageError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, PageError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let typed = Typed::from_request(request, payload);
+        let typed = SubmittedForm::from_request(request, payload);
         Box::pin(async move {
             match typed.await? {
-                Typed::Ours(filled) => Ok(filled),
-                Typed::Stale(visitor, _) => Err(foreign()).or_page(&visitor),
+                SubmittedForm::Current(filled) => Ok(filled),
+                SubmittedForm::Stale(visitor, _) => Err(foreign()).or_error_page(&visitor),
             }
         })
     }
 }
 
-impl FromRequest for Typed {
-    type Error = Instead;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Instead>>>>;
+impl FromRequest for SubmittedForm {
+    type Error = PageError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, PageError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let visitor = Visitor::of(&request);
-            let fields = read(&request, payload).await.or_page(&visitor)?;
+            let fields = read(&request, payload).await.or_error_page(&visitor)?;
             let expected = cookie(&request, SESSION).map(csrf_token);
             if expected.is_some_and(|expected| !is_same(fields.get("csrf"), &expected)) {
                 return Ok(Self::Stale(visitor, fields));
             }
-            let context = RequestContext::extract(&request).await.or_page(&visitor)?;
+            let context = RequestContext::extract(&request).await.or_error_page(&visitor)?;
             let scope = format!("{} {}", request.method(), request.path());
             let mut said = fields.0.clone();
             said.retain(|name, _| name != "csrf");
@@ -98,27 +98,27 @@ impl FromRequest for Typed {
             let key = Some(fields.get("key")).filter(|key| !key.is_empty());
             let key =
                 key.map(|key| App::of(&request).shop.request_key(visitor.principal, &scope, key, digest));
-            Ok(Self::Ours(Filled { visitor, context: RequestContext { key, ..context }, fields }))
+            Ok(Self::Current(Form { visitor, context: RequestContext { key, ..context }, fields }))
         })
     }
 }
 
 fn foreign() -> Problem {
-    Problem::new(Kind::Forbidden, "the form comes from elsewhere, or from an earlier session")
+    Problem::new(ProblemKind::Forbidden, "the form comes from elsewhere, or from an earlier session")
 }
 
 /// Reads a form, and refuses one from elsewhere.
-async fn read(request: &HttpRequest, payload: Payload) -> Result<Fields, Problem> {
+async fn read(request: &HttpRequest, payload: Payload) -> Result<FormFields, Problem> {
     if !is_same_origin(request) {
         return Err(foreign());
     }
     let is_form = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
     if !is_form {
-        return Err(Problem::new(Kind::UnsupportedMediaType, "the body must be a form"));
+        return Err(Problem::new(ProblemKind::UnsupportedMediaType, "the body must be a form"));
     }
     let body = FORM.read(payload, Limits::body_timeout(request)).await?;
     let body = std::str::from_utf8(&body).map_err(|_| Problem::invalid_field("", "must be UTF-8"))?;
     let pairs = web::Query::<Vec<(String, String)>>::from_query(body);
     let pairs = pairs.map_err(|_| Problem::invalid_field("", "is not a form"))?.into_inner();
-    Ok(Fields(pairs.into_iter().collect()))
+    Ok(FormFields(pairs.into_iter().collect()))
 }

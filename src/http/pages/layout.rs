@@ -13,7 +13,7 @@ use crate::{domain::Timestamp, http::api::schema::Time};
 
 /// A part of the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Section {
     /// The shop.
     Shop,
     /// My Page.
@@ -31,7 +31,7 @@ pub struct Page<'a> {
     /// Who looks at it.
     pub visitor: &'a Visitor,
     /// Where it belongs.
-    pub place: Place,
+    pub section: Section,
     /// What a tab is called.
     pub title: &'a str,
     /// A script of ours that it takes.
@@ -54,9 +54,9 @@ impl Page<'_> {
     }
 
     pub(super) fn whole(self) -> String {
-        let Self { visitor, place, title, script, content } = self;
-        let main = match place {
-            Place::Shop if visitor.path == "/" => "flush",
+        let Self { visitor, section, title, script, content } = self;
+        let main = match section {
+            Section::Shop if visitor.path == "/" => "flush",
             _ => "",
         };
         let page = html! {
@@ -75,7 +75,7 @@ impl Page<'_> {
                 }
                 body data-csrf=(visitor.csrf) {
                     a class="skip" href="#main" { (visitor.t("본문으로 건너뛰기", "Skip to content")) }
-                    (top(visitor, place))
+                    (top(visitor, section))
                     main id="main" class=(main) tabindex="-1" { (content) }
                     (foot(visitor))
                 }
@@ -85,7 +85,7 @@ impl Page<'_> {
     }
 }
 
-/// A piece of a page, for a script that puts it into its place.
+/// A piece of a page, for a script that puts it into its section.
 #[must_use]
 pub fn piece(content: Markup) -> HttpResponse {
     html_response(StatusCode::OK, content.into_string())
@@ -96,9 +96,9 @@ fn drop_mark() -> Markup {
     PreEscaped(include_str!("../../../ui/drop.svg").to_owned())
 }
 
-fn top(visitor: &Visitor, place: Place) -> Markup {
-    let link = |to: &str, of: Place, name: &str| {
-        html! { a href=(to) aria-current=[(place == of).then_some("page")] { (name) } }
+fn top(visitor: &Visitor, section: Section) -> Markup {
+    let link = |to: &str, of: Section, name: &str| {
+        html! { a href=(to) aria-current=[(section == of).then_some("page")] { (name) } }
     };
     html! {
         header class="top" {
@@ -107,12 +107,12 @@ fn top(visitor: &Visitor, place: Place) -> Markup {
                     (drop_mark()) span { "샘" } small lang="en" { "Saem" }
                 }
                 nav aria-label=(visitor.t("주 메뉴", "Main")) {
-                    (link("/", Place::Shop, visitor.t("정수기", "Purifiers")))
+                    (link("/", Section::Shop, visitor.t("정수기", "Purifiers")))
                     @if visitor.is_operator() {
-                        (link("/admin", Place::Admin, visitor.t("관리", "Admin")))
-                        (link("/console", Place::Console, visitor.t("콘솔", "Console")))
+                        (link("/admin", Section::Admin, visitor.t("관리", "Admin")))
+                        (link("/console", Section::Console, visitor.t("콘솔", "Console")))
                     } @else {
-                        (link("/my", Place::MyPage, visitor.t("마이페이지", "My Page")))
+                        (link("/my", Section::MyPage, visitor.t("마이페이지", "My Page")))
                     }
                 }
                 div class="side" {
@@ -213,8 +213,8 @@ impl maud::Render for Field<'_> {
     fn render(&self) -> Markup {
         let Self { name, label, kind, value, autocomplete, hint, wrong, optional, pattern, max } = self;
         let (hint_id, wrong_id) = (format!("{name}-hint"), format!("{name}-wrong"));
-        let told = [hint.map(|_| hint_id.as_str()), wrong.map(|_| wrong_id.as_str())];
-        let told = told.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let ids = [hint.map(|_| hint_id.as_str()), wrong.map(|_| wrong_id.as_str())];
+        let ids = ids.into_iter().flatten().collect::<Vec<_>>().join(" ");
         let numeric = (*kind == "number" || pattern.is_some()).then_some("numeric");
         html! {
             div class="field" {
@@ -222,7 +222,7 @@ impl maud::Render for Field<'_> {
                 input id=(name) name=(name) type=(kind) value=(value) autocomplete=(autocomplete)
                     required[!*optional] pattern=[*pattern] maxlength=[*max] inputmode=[numeric]
                     min=[(*kind == "number").then_some("0")]
-                    aria-describedby=[Some(told.as_str()).filter(|told| !told.is_empty())]
+                    aria-describedby=[Some(ids.as_str()).filter(|ids| !ids.is_empty())]
                     aria-invalid=[wrong.map(|_| "true")];
                 @if let Some(hint) = hint { span class="hint" id=(hint_id) { (hint) } }
                 @if let Some(wrong) = wrong { span class="wrong" id=(wrong_id) { (wrong) } }

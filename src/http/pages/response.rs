@@ -45,14 +45,14 @@ pub fn encoded(text: &str) -> String {
 
 /// What is answered instead of a page.
 #[derive(Debug)]
-pub enum Instead {
+pub enum PageError {
     /// Another page.
     Page(StatusCode, String),
     /// The way to another page.
     SeeOther(String),
 }
 
-impl Instead {
+impl PageError {
     /// Where a customer logs in, to come back here.
     #[must_use]
     pub fn log_in(path: &str) -> Self {
@@ -66,13 +66,13 @@ impl Instead {
     }
 }
 
-impl std::fmt::Display for Instead {
+impl std::fmt::Display for PageError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("another page")
     }
 }
 
-impl ResponseError for Instead {
+impl ResponseError for PageError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Page(status, _) => *status,

@@ -6,7 +6,7 @@ use actix_web::{
     http::{Uri, header, uri::PathAndQuery},
 };
 
-use super::{response::Instead, text::Lang};
+use super::{response::PageError, text::Lang};
 use crate::{
     domain::CustomerId,
     http::{
@@ -76,11 +76,11 @@ impl Visitor {
     ///
     /// # Errors
     /// Anybody else is led to where customers log in; the operator, who is no customer, to their own pages.
-    pub fn customer(&self) -> Result<CustomerId, Instead> {
+    pub fn customer(&self) -> Result<CustomerId, PageError> {
         match self.principal {
             Some(Principal::Customer(customer)) => Ok(customer),
-            Some(Principal::Operator) => Err(Instead::SeeOther("/admin".to_owned())),
-            None => Err(Instead::log_in(&self.path)),
+            Some(Principal::Operator) => Err(PageError::SeeOther("/admin".to_owned())),
+            None => Err(PageError::log_in(&self.path)),
         }
     }
 
@@ -88,10 +88,10 @@ impl Visitor {
     ///
     /// # Errors
     /// Anybody else is led to where the operator logs in.
-    pub fn operator(&self) -> Result<(), Instead> {
+    pub fn operator(&self) -> Result<(), PageError> {
         match self.principal {
             Some(Principal::Operator) => Ok(()),
-            Some(Principal::Customer(_)) | None => Err(Instead::operator_log_in(&self.path)),
+            Some(Principal::Customer(_)) | None => Err(PageError::operator_log_in(&self.path)),
         }
     }
 
@@ -103,8 +103,8 @@ impl Visitor {
 }
 
 impl FromRequest for Visitor {
-    type Error = Instead;
-    type Future = std::future::Ready<Result<Self, Instead>>;
+    type Error = PageError;
+    type Future = std::future::Ready<Result<Self, PageError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         std::future::ready(Ok(Self::of(request)))

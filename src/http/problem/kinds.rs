@@ -6,11 +6,11 @@ macro_rules! kinds {
     ($($kind:ident = $slug:literal, $status:ident, $title:literal; $happened:literal; $advice:literal;)*) => {
         /// A kind of problem.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Kind {
+        pub enum ProblemKind {
             $(#[doc = $title] $kind,)*
         }
 
-        impl Kind {
+        impl ProblemKind {
             /// Every kind.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
 
@@ -190,7 +190,7 @@ kinds! {
         "Report the correlation id to the operator.";
 }
 
-impl Kind {
+impl ProblemKind {
     /// The URI that names it: a page that this server serves.
     #[must_use]
     pub fn type_uri(self) -> String {
@@ -218,7 +218,7 @@ impl Kind {
 
 /// The page that its URI leads to: what happened, and what to do.
 #[must_use]
-pub fn page(kind: Kind) -> String {
+pub fn problem_page(kind: ProblemKind) -> String {
     let (title, status, uri) = (kind.title(), kind.status(), kind.type_uri());
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\

@@ -3,7 +3,7 @@
 //! A handler returns a [`Problem`]; the `correlation` middleware writes it out, since only that knows
 //! the request it belongs to. What the framework itself refuses becomes a problem there, too.
 
-pub mod kinds;
+mod kinds;
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use self::kinds::Kind;
+pub use self::kinds::{ProblemKind, problem_page};
 use crate::{
     actors::entity::ask::AskError,
     domain::{
@@ -51,7 +51,7 @@ pub struct FieldError {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Problem)]
-pub struct Written<'a> {
+pub struct ProblemBody<'a> {
     /// What kind: a page of this server that says what to do.
     #[serde(rename = "type")]
     #[schema(example = "/problems/out-of-stock")]
@@ -77,7 +77,7 @@ pub struct Written<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// What kind.
-    pub kind: Kind,
+    pub kind: ProblemKind,
     /// In words, about this occurrence.
     pub detail: String,
     /// The fields at fault.
@@ -95,7 +95,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of this kind.
     #[must_use]
-    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         let back_off =
             matches!(kind.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
         Self {
@@ -112,13 +112,13 @@ impl Problem {
     /// There is no such thing here, or not for this client.
     #[must_use]
     pub fn not_found(what: &str) -> Self {
-        Self::new(Kind::NotFound, format!("there is no such {what}"))
+        Self::new(ProblemKind::NotFound, format!("there is no such {what}"))
     }
 
     /// Fields break their rules.
     #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {
-        Self { errors, ..Self::new(Kind::InvalidRequest, "fields break their rules") }
+        Self { errors, ..Self::new(ProblemKind::InvalidRequest, "fields break their rules") }
     }
 
     /// One field breaks its rule.
@@ -144,7 +144,7 @@ impl Problem {
     /// The body of the answer, for the request to `instance`.
     #[must_use]
     pub fn body(&self, instance: &str, correlation: &str) -> Value {
-        json!(Written {
+        json!(ProblemBody {
             kind: self.kind.type_uri(),
             title: self.kind.title(),
             status: self.kind.status().as_u16(),
@@ -156,7 +156,7 @@ impl Problem {
     }
 
     /// A problem whose reason stands in the log only.
-    pub fn hidden(kind: Kind, detail: &str, internal: &impl std::fmt::Display) -> Self {
+    pub fn hidden(kind: ProblemKind, detail: &str, internal: &impl std::fmt::Display) -> Self {
         Self { internal: Some(internal.to_string()), ..Self::new(kind, detail) }
     }
 
@@ -173,7 +173,7 @@ impl Problem {
         for (name, value) in &self.headers {
             response.insert_header((name, value.as_str()));
         }
-        if self.kind == Kind::Unauthorized {
+        if self.kind == ProblemKind::Unauthorized {
             response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
         }
         response.content_type(PROBLEM_JSON).body(self.body(instance, correlation).to_string())
@@ -212,57 +212,57 @@ impl From<ShopError> for Problem {
             ShopError::Ask(error) => error.into(),
             ShopError::Store(StoreError::Unavailable(reason))
             | ShopError::Commit(CommitError::Unavailable(reason) | CommitError::Unknown(reason)) => {
-                Self::hidden(Kind::StoreUnavailable, "the store is unavailable", &reason)
+                Self::hidden(ProblemKind::StoreUnavailable, "the store is unavailable", &reason)
             }
             ShopError::Commit(CommitError::Refused(reason)) => {
-                Self::hidden(Kind::Internal, "the store refused a record", &reason)
+                Self::hidden(ProblemKind::Internal, "the store refused a record", &reason)
             }
             ShopError::Commit(CommitError::Conflict { .. }) => {
-                Self::hidden(Kind::Internal, "something went wrong on our side", &told)
+                Self::hidden(ProblemKind::Internal, "something went wrong on our side", &told)
             }
             ShopError::Store(StoreError::Corrupt(reason)) | ShopError::Internal(reason) => {
-                Self::hidden(Kind::Internal, "something went wrong on our side", &reason)
+                Self::hidden(ProblemKind::Internal, "something went wrong on our side", &reason)
             }
             ShopError::Images(reason) => {
-                Self::hidden(Kind::StoreUnavailable, "the pictures cannot be read or written", &reason)
+                Self::hidden(ProblemKind::StoreUnavailable, "the pictures cannot be read or written", &reason)
             }
             ShopError::GatewayRefused(reason) => {
-                Self::hidden(Kind::Internal, "something went wrong on our side", &reason)
+                Self::hidden(ProblemKind::Internal, "something went wrong on our side", &reason)
             }
-            ShopError::NotFound("product") => Self::new(Kind::ProductNotFound, told),
-            ShopError::NotFound(_) | ShopError::NotHeld => Self::new(Kind::NotFound, told),
-            ShopError::ContextPaused(_) => Self::new(Kind::ContextPaused, told),
+            ShopError::NotFound("product") => Self::new(ProblemKind::ProductNotFound, told),
+            ShopError::NotFound(_) | ShopError::NotHeld => Self::new(ProblemKind::NotFound, told),
+            ShopError::ContextPaused(_) => Self::new(ProblemKind::ContextPaused, told),
             ShopError::BadCursor => Self::invalid_field("/query/cursor", told),
-            ShopError::OutOfStock => Self::new(Kind::OutOfStock, told),
-            ShopError::FeeChanged { .. } => Self::new(Kind::FeeChanged, told),
-            ShopError::ProductWithdrawn => Self::new(Kind::ProductWithdrawn, told),
+            ShopError::OutOfStock => Self::new(ProblemKind::OutOfStock, told),
+            ShopError::FeeChanged { .. } => Self::new(ProblemKind::FeeChanged, told),
+            ShopError::ProductWithdrawn => Self::new(ProblemKind::ProductWithdrawn, told),
             ShopError::PaymentMethod(InvalidMethod { field, rule }) => {
                 Self::invalid_field(&format!("/paymentMethod/{field}"), rule)
             }
-            ShopError::CheckoutUnavailable => Self::new(Kind::CheckoutUnavailable, told),
-            ShopError::CheckoutExpired => Self::new(Kind::CheckoutExpired, told),
+            ShopError::CheckoutUnavailable => Self::new(ProblemKind::CheckoutUnavailable, told),
+            ShopError::CheckoutExpired => Self::new(ProblemKind::CheckoutExpired, told),
             ShopError::PaymentOverloaded { retry_after_ms } => {
-                Self::new(Kind::PaymentOverloaded, told).retry_after(retry_after_ms)
+                Self::new(ProblemKind::PaymentOverloaded, told).retry_after(retry_after_ms)
             }
             ShopError::PaymentInProgress { retry_after_ms } => {
-                Self::new(Kind::PaymentInProgress, told).retry_after(retry_after_ms)
+                Self::new(ProblemKind::PaymentInProgress, told).retry_after(retry_after_ms)
             }
-            ShopError::RentalNotPayable => Self::new(Kind::RentalNotPayable, told),
-            ShopError::KeyReused => Self::new(Kind::IdempotencyKeyReused, told),
-            ShopError::KeyInProgress => Self::new(Kind::IdempotencyInProgress, told),
+            ShopError::RentalNotPayable => Self::new(ProblemKind::RentalNotPayable, told),
+            ShopError::KeyReused => Self::new(ProblemKind::IdempotencyKeyReused, told),
+            ShopError::KeyInProgress => Self::new(ProblemKind::IdempotencyInProgress, told),
             ShopError::TooManyTries { retry_after_ms } => {
-                Self::new(Kind::TooManyRequests, told).retry_after(retry_after_ms)
+                Self::new(ProblemKind::TooManyRequests, told).retry_after(retry_after_ms)
             }
             ShopError::BackUp(BackUpError::Refused(_) | BackUpError::Running) => {
-                Self::new(Kind::BackupRefused, told)
+                Self::new(ProblemKind::BackupRefused, told)
             }
             ShopError::BackUp(BackUpError::Failed(reason)) => Self::hidden(
-                Kind::BackupFailed,
+                ProblemKind::BackupFailed,
                 "the backup failed, and was removed; the log says why",
                 &reason,
             ),
-            ShopError::BadCredentials => Self::new(Kind::Unauthorized, told),
-            ShopError::DeliveryOutOfOrder => Self::new(Kind::DeliveryOutOfOrder, told),
+            ShopError::BadCredentials => Self::new(ProblemKind::Unauthorized, told),
+            ShopError::DeliveryOutOfOrder => Self::new(ProblemKind::DeliveryOutOfOrder, told),
         }
     }
 }
@@ -272,13 +272,13 @@ impl From<AskError> for Problem {
         let told = error.to_string();
         match error {
             AskError::Rejected(rejection) => rejection.into(),
-            AskError::Shed => Self::new(Kind::Overloaded, told),
-            AskError::Timeout => Self::new(Kind::Timeout, told),
-            AskError::Stopped => Self::new(Kind::ActorRestarting, told),
-            AskError::Quarantined => Self::new(Kind::ActorQuarantined, told),
-            AskError::Damaged(reason) => Self::hidden(Kind::Internal, "a record is damaged", &reason),
+            AskError::Shed => Self::new(ProblemKind::Overloaded, told),
+            AskError::Timeout => Self::new(ProblemKind::Timeout, told),
+            AskError::Stopped => Self::new(ProblemKind::ActorRestarting, told),
+            AskError::Quarantined => Self::new(ProblemKind::ActorQuarantined, told),
+            AskError::Damaged(reason) => Self::hidden(ProblemKind::Internal, "a record is damaged", &reason),
             AskError::Store(reason) => {
-                Self::hidden(Kind::StoreUnavailable, "the store is unavailable", &reason)
+                Self::hidden(ProblemKind::StoreUnavailable, "the store is unavailable", &reason)
             }
         }
     }
@@ -287,31 +287,33 @@ impl From<AskError> for Problem {
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         let kind = match &rejection {
-            Rejection::Rental(RentalError::NotFound) => Kind::NotFound,
-            Rejection::Rental(RentalError::NotCancelable) => Kind::RentalNotCancelable,
-            Rejection::Rental(RentalError::NotDeliverable(_)) => Kind::DeliveryOutOfOrder,
-            Rejection::Rental(RentalError::Canceled) => Kind::RentalCanceled,
+            Rejection::Rental(RentalError::NotFound) => ProblemKind::NotFound,
+            Rejection::Rental(RentalError::NotCancelable) => ProblemKind::RentalNotCancelable,
+            Rejection::Rental(RentalError::NotDeliverable(_)) => ProblemKind::DeliveryOutOfOrder,
+            Rejection::Rental(RentalError::Canceled) => ProblemKind::RentalCanceled,
             Rejection::Payment(PaymentError::NotRequestable(_) | PaymentError::TooManyAttempts) => {
-                Kind::RentalNotPayable
+                ProblemKind::RentalNotPayable
             }
-            Rejection::Payment(PaymentError::Unsettled(_)) => Kind::PaymentInProgress,
-            Rejection::Delivery(DeliveryError::NotFound) => Kind::NotFound,
-            Rejection::Delivery(DeliveryError::OutOfOrder(DeliveryStatus::Canceled)) => Kind::RentalCanceled,
-            Rejection::Delivery(DeliveryError::OutOfOrder(_)) => Kind::DeliveryOutOfOrder,
-            Rejection::Delivery(DeliveryError::NotReady) => Kind::DeliveryNotReady,
-            Rejection::Product(ProductError::NotFound) => Kind::ProductNotFound,
-            Rejection::Product(ProductError::Exists) => Kind::Internal,
-            Rejection::Product(ProductError::Stale) => Kind::PreconditionFailed,
+            Rejection::Payment(PaymentError::Unsettled(_)) => ProblemKind::PaymentInProgress,
+            Rejection::Delivery(DeliveryError::NotFound) => ProblemKind::NotFound,
+            Rejection::Delivery(DeliveryError::OutOfOrder(DeliveryStatus::Canceled)) => {
+                ProblemKind::RentalCanceled
+            }
+            Rejection::Delivery(DeliveryError::OutOfOrder(_)) => ProblemKind::DeliveryOutOfOrder,
+            Rejection::Delivery(DeliveryError::NotReady) => ProblemKind::DeliveryNotReady,
+            Rejection::Product(ProductError::NotFound) => ProblemKind::ProductNotFound,
+            Rejection::Product(ProductError::Exists) => ProblemKind::Internal,
+            Rejection::Product(ProductError::Stale) => ProblemKind::PreconditionFailed,
             Rejection::Product(ProductError::StockLimit) => {
                 return Self::invalid_field("/quantity", rejection.to_string());
             }
-            Rejection::Account(AccountError::NotFound) => Kind::NotFound,
+            Rejection::Account(AccountError::NotFound) => ProblemKind::NotFound,
             // Their session has ended with them; this call was under way.
-            Rejection::Account(AccountError::Left) => Kind::Unauthorized,
-            Rejection::Account(AccountError::PhoneTaken) => Kind::PhoneTaken,
-            Rejection::Account(AccountError::OpenRentals(_)) => Kind::RentalsOpen,
-            Rejection::Context(ContextError::NotParked) => Kind::NotFound,
-            Rejection::Context(ContextError::TooManyParked) => Kind::Overloaded,
+            Rejection::Account(AccountError::Left) => ProblemKind::Unauthorized,
+            Rejection::Account(AccountError::PhoneTaken) => ProblemKind::PhoneTaken,
+            Rejection::Account(AccountError::OpenRentals(_)) => ProblemKind::RentalsOpen,
+            Rejection::Context(ContextError::NotParked) => ProblemKind::NotFound,
+            Rejection::Context(ContextError::TooManyParked) => ProblemKind::Overloaded,
         };
         Self::new(kind, rejection.to_string())
     }

@@ -92,8 +92,8 @@ fn every_503_says_when_to_come_back_and_no_5xx_what_went_wrong_inside() {
 
 #[test]
 fn slugs_are_unique_and_retry_after_is_whole_seconds() {
-    let slugs: std::collections::HashSet<_> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
-    assert_eq!(slugs.len(), Kind::ALL.len());
+    let slugs: std::collections::HashSet<_> = ProblemKind::ALL.iter().map(|kind| kind.slug()).collect();
+    assert_eq!(slugs.len(), ProblemKind::ALL.len());
     assert_eq!([0, 1, 1_000, 1_001].map(seconds), ["1", "1", "1", "2"]);
 }
 
@@ -101,7 +101,7 @@ fn slugs_are_unique_and_retry_after_is_whole_seconds() {
 fn the_guide_tells_of_every_kind_what_to_do() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api-guide.md");
     let guide = std::fs::read_to_string(path).expect("the guide is there");
-    for kind in Kind::ALL {
+    for kind in ProblemKind::ALL {
         let (slug, status) = (kind.slug(), kind.status().as_u16());
         let row = format!("| `{slug}` | {status} | {} | {} |", kind.happened(), kind.advice());
         assert!(guide.contains(&row), "docs/api-guide.md lacks: {row}");

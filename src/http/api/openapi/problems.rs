@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Object;
-use crate::http::problem::{PROBLEM_JSON, Problem, kinds::Kind};
+use crate::http::problem::{PROBLEM_JSON, Problem, ProblemKind};
 
 /// What a handler's annotation calls its own problems.
 const OWN: &str = "x-problems";
 
 /// Lists every problem of an operation, by status, each with an example.
 pub(crate) fn add(operation: &mut Object, method: &str, path: &str) {
-    let mut by_status = BTreeMap::<u16, Vec<Kind>>::new();
+    let mut by_status = BTreeMap::<u16, Vec<ProblemKind>>::new();
     for kind in of(operation, method, path) {
         let kinds = by_status.entry(kind.status().as_u16()).or_default();
         if !kinds.contains(&kind) {
@@ -24,52 +24,63 @@ pub(crate) fn add(operation: &mut Object, method: &str, path: &str) {
     }
 }
 
-fn of(operation: &Object, method: &str, path: &str) -> Vec<Kind> {
+fn of(operation: &Object, method: &str, path: &str) -> Vec<ProblemKind> {
     let mut kinds = own(operation);
     let parameters = operation.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default();
     if method == "post" || parameters.iter().any(|parameter| parameter["in"] != "path") {
-        kinds.push(Kind::InvalidRequest);
+        kinds.push(ProblemKind::InvalidRequest);
     }
-    if path.contains('{') && !kinds.contains(&Kind::ProductNotFound) {
-        kinds.push(Kind::NotFound);
+    if path.contains('{') && !kinds.contains(&ProblemKind::ProductNotFound) {
+        kinds.push(ProblemKind::NotFound);
     }
     if let Some(body) = operation.get("requestBody") {
         // A picture breaks no rule of a field.
         let json = body["content"].get("application/json").is_some();
-        kinds.extend([Kind::RequestTimeout, Kind::PayloadTooLarge, Kind::UnsupportedMediaType]);
-        kinds.extend(json.then_some([Kind::InvalidRequest, Kind::MalformedJson]).into_iter().flatten());
+        kinds.extend([
+            ProblemKind::RequestTimeout,
+            ProblemKind::PayloadTooLarge,
+            ProblemKind::UnsupportedMediaType,
+        ]);
+        kinds.extend(
+            json.then_some([ProblemKind::InvalidRequest, ProblemKind::MalformedJson]).into_iter().flatten(),
+        );
     }
     if method == "post" {
-        kinds.extend([Kind::IdempotencyInProgress, Kind::IdempotencyKeyReused]);
+        kinds.extend([ProblemKind::IdempotencyInProgress, ProblemKind::IdempotencyKeyReused]);
     }
     if let Some(roles) = operation.get("security").and_then(|security| security[0]["bearer"].as_array()) {
-        kinds.push(Kind::Unauthorized);
-        kinds.extend((roles.len() == 1).then_some(Kind::Forbidden));
+        kinds.push(ProblemKind::Unauthorized);
+        kinds.extend((roles.len() == 1).then_some(ProblemKind::Forbidden));
     }
     if path == "/images/{file}" {
-        kinds.push(Kind::StoreUnavailable);
+        kinds.push(ProblemKind::StoreUnavailable);
     }
     if path.starts_with("/v1/") {
-        kinds.extend([Kind::StoreUnavailable, Kind::TooManyRequests]);
+        kinds.extend([ProblemKind::StoreUnavailable, ProblemKind::TooManyRequests]);
     }
     if ["/docs", "/docs/{file}", "/openapi.json", "/images/{file}"].contains(&path) {
-        kinds.push(Kind::TooManyRequests);
+        kinds.push(ProblemKind::TooManyRequests);
     }
     if path.starts_with("/v1/") && method != "get" {
-        kinds.extend([Kind::Overloaded, Kind::Timeout, Kind::ActorRestarting, Kind::ActorQuarantined]);
+        kinds.extend([
+            ProblemKind::Overloaded,
+            ProblemKind::Timeout,
+            ProblemKind::ActorRestarting,
+            ProblemKind::ActorQuarantined,
+        ]);
     }
-    kinds.push(Kind::Internal);
+    kinds.push(ProblemKind::Internal);
     kinds
 }
 
 /// What the handler names itself.
-fn own(operation: &Object) -> Vec<Kind> {
+fn own(operation: &Object) -> Vec<ProblemKind> {
     let slugs = operation.get(OWN).and_then(Value::as_array).into_iter().flatten();
-    let kind = |slug: &Value| Kind::ALL.iter().copied().find(|kind| slug == kind.slug());
+    let kind = |slug: &Value| ProblemKind::ALL.iter().copied().find(|kind| slug == kind.slug());
     slugs.map(|slug| kind(slug).unwrap_or_else(|| panic!("{slug} is no kind of problem"))).collect()
 }
 
-fn response(kinds: &[Kind]) -> Value {
+fn response(kinds: &[ProblemKind]) -> Value {
     let titles: Vec<_> = kinds.iter().map(|kind| kind.title()).collect();
     let reference = |slug| json!({"$ref": format!("#/components/examples/{slug}")});
     let examples: Object =
@@ -87,27 +98,27 @@ fn response(kinds: &[Kind]) -> Value {
 }
 
 /// What a kind of problem says in headers, beside what its status always does.
-const fn headers(kind: Kind) -> &'static [&'static str] {
+const fn headers(kind: ProblemKind) -> &'static [&'static str] {
     match kind {
-        Kind::PaymentDeclined
-        | Kind::AuthenticationRequired
-        | Kind::RentalCanceled
-        | Kind::PaymentUnavailable => &["Idempotency-Replayed", "Location", "Saem-Position"],
-        Kind::PaymentInProgress => &["Retry-After"],
-        Kind::Unauthorized => &["WWW-Authenticate"],
+        ProblemKind::PaymentDeclined
+        | ProblemKind::AuthenticationRequired
+        | ProblemKind::RentalCanceled
+        | ProblemKind::PaymentUnavailable => &["Idempotency-Replayed", "Location", "Saem-Position"],
+        ProblemKind::PaymentInProgress => &["Retry-After"],
+        ProblemKind::Unauthorized => &["WWW-Authenticate"],
         _ => &[],
     }
 }
 
 /// One of each kind, to be referred to.
 pub(crate) fn examples() -> Value {
-    let example = |kind: Kind| {
+    let example = |kind: ProblemKind| {
         let problem = match kind {
-            Kind::InvalidRequest => Problem::invalid_field("/name", "must have 1 to 100 characters"),
+            ProblemKind::InvalidRequest => Problem::invalid_field("/name", "must have 1 to 100 characters"),
             kind => Problem::new(kind, kind.happened()),
         };
         let value = problem.body("/v1/…", "4bf92f3577b34da6a3ce929d0e0e4736");
         json!({"summary": kind.title(), "description": kind.advice(), "value": value})
     };
-    Kind::ALL.iter().map(|kind| (kind.slug().to_owned(), example(*kind))).collect()
+    ProblemKind::ALL.iter().map(|kind| (kind.slug().to_owned(), example(*kind))).collect()
 }

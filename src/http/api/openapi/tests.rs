@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Object, document};
-use crate::http::{api::table, problem::kinds::Kind};
+use crate::http::{api::table, problem::ProblemKind};
 
 /// Every operation, with its path and method.
 fn operations(document: &Value) -> Vec<(String, String, Object)> {
@@ -53,7 +53,7 @@ fn every_problem_belongs_to_some_call() {
         }
     }
     // This one is no call's: the method is none of ours.
-    let kinds = Kind::ALL.iter().filter(|kind| **kind != Kind::MethodNotAllowed);
+    let kinds = ProblemKind::ALL.iter().filter(|kind| **kind != ProblemKind::MethodNotAllowed);
     assert_eq!(kinds.map(|kind| kind.slug().to_owned()).collect::<BTreeSet<_>>(), listed);
 }
 

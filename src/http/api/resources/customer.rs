@@ -49,7 +49,8 @@ pub enum Role {
 /// A session, with its token: shown this once.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Session {
+#[schema(as = Session)]
+pub struct OpenedSession {
     /// Send it as `Authorization: Bearer …`.
     #[schema(example = "5f0c6c1e0d7a4a1b9c3e2f1d0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b")]
     token: String,
@@ -58,7 +59,7 @@ pub struct Session {
     expires_at: Time,
 }
 
-impl From<&SessionView> for Session {
+impl From<&SessionView> for OpenedSession {
     fn from(view: &SessionView) -> Self {
         let role = match view.principal {
             Principal::Customer(_) => Role::Customer,

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 pub use self::{
     checkout::Checkout,
-    customer::{Customer, Role, Session},
+    customer::{Customer, OpenedSession, Role},
     delivery::Delivery,
     event::TimelineEvent,
     notification::Notification,

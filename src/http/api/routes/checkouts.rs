@@ -10,12 +10,13 @@ use crate::{
     http::{
         App,
         api::{
-            extract::{Json, Rules},
-            posted::{Posted, once},
+            extract::Rules,
+            json::Json,
+            post::{Post, respond_once},
             resources,
         },
         auth::{AnyRole, Customer},
-        problem::{Problem, kinds::Kind},
+        problem::{Problem, ProblemKind},
     },
     shop::{Principal, Purchase},
 };
@@ -33,7 +34,7 @@ pub struct OpenCheckout {
 #[schema(as = OpenCheckout, example = json!({"productId": "product_01kb3q5v8rf7k9x2m4n6p8q0st"}))]
 #[serde(untagged)]
 #[expect(dead_code, reason = "tells the document what `OpenCheckout` reads")]
-enum Checkout {
+enum OpenCheckoutBody {
     #[schema(title = "product")]
     Product(ProductCheckout),
     #[schema(title = "rental")]
@@ -68,7 +69,7 @@ struct RentalCheckout {
 #[utoipa::path(
     post, path = "/v1/checkouts", tag = "rentals", operation_id = "openCheckout",
     security(("bearer" = ["CUSTOMER"])),
-    request_body = Checkout,
+    request_body = OpenCheckoutBody,
     responses((status = 201, description = "Fixed, for 30 minutes", body = resources::Checkout,
         headers(("Idempotency-Replayed")))),
     extensions(("x-problems" = json!([
@@ -78,11 +79,11 @@ struct RentalCheckout {
 )]
 pub async fn open(
     app: web::Data<App>,
-    Posted { by: Customer(customer), context, body: Json(body) }: Posted<Customer, Json<OpenCheckout>>,
+    Post { caller: Customer(customer), context, body: Json(body) }: Post<Customer, Json<OpenCheckout>>,
 ) -> Result<HttpResponse, Problem> {
     let named = match (body.product_id, body.rental_id) {
-        (Some(product), None) => Named::Product(product),
-        (None, Some(rental)) => Named::Rental(rental),
+        (Some(product), None) => Payable::Product(product),
+        (None, Some(rental)) => Payable::Rental(rental),
         (Some(_), Some(_)) => return Err(Problem::invalid_field("/rentalId", "stands alone")),
         (None, None) => {
             let mut rules = Rules::default();
@@ -93,22 +94,22 @@ pub async fn open(
     };
     let work = async {
         let what = match named {
-            Named::Product(id) => Purchase::Product(
+            Payable::Product(id) => Purchase::Product(
                 ProductId::parse(&id)
-                    .map_err(|_| Problem::new(Kind::ProductNotFound, "there is no such product"))?,
+                    .map_err(|_| Problem::new(ProblemKind::ProductNotFound, "there is no such product"))?,
             ),
-            Named::Rental(id) => {
+            Payable::Rental(id) => {
                 let rental = visible(&app, AnyRole(Principal::Customer(customer)), &id).await?;
                 Purchase::Rental(rental.id)
             }
         };
         Ok(resources::Checkout::from(&app.shop.check_out(customer, what).await?))
     };
-    once(&app, context, HttpResponse::Created(), work).await
+    respond_once(&app, context, HttpResponse::Created(), work).await
 }
 
 /// What the body names, before it is known whether there is such a thing.
-enum Named {
+enum Payable {
     Product(String),
     Rental(String),
 }

@@ -9,8 +9,9 @@ use crate::{
     http::{
         App,
         api::{
-            extract::{Json, PageParameters, Query, Rules},
-            posted::{Posted, done, once},
+            extract::{PageParameters, Query, Rules},
+            json::Json,
+            post::{Post, respond, respond_once},
             resources::{ContextState, HeldTarget, Items, List, Touched},
         },
         auth::Operator,
@@ -44,10 +45,10 @@ fn named(name: &str) -> Result<Context, Problem> {
 pub async fn pause(
     app: web::Data<App>,
     name: web::Path<String>,
-    Posted { context, .. }: Posted<Operator>,
+    Post { context, .. }: Post<Operator>,
 ) -> Result<HttpResponse, Problem> {
     let paused = app.shop.pause(named(&name)?, context).await?;
-    Ok(done::<ContextState, _>(HttpResponse::Ok(), &paused))
+    Ok(respond::<ContextState, _>(HttpResponse::Ok(), &paused))
 }
 
 /// Resumes a context: what waited is done, in order.
@@ -62,10 +63,10 @@ pub async fn pause(
 pub async fn resume(
     app: web::Data<App>,
     name: web::Path<String>,
-    Posted { context, .. }: Posted<Operator>,
+    Post { context, .. }: Post<Operator>,
 ) -> Result<HttpResponse, Problem> {
     let resumed = app.shop.resume(named(&name)?, context).await?;
-    Ok(done::<ContextState, _>(HttpResponse::Ok(), &resumed))
+    Ok(respond::<ContextState, _>(HttpResponse::Ok(), &resumed))
 }
 
 /// Lists the targets that are held after reactions that kept failing.
@@ -101,13 +102,13 @@ fn held_key(id: &str) -> Result<ParkedKey, Problem> {
 pub async fn retry(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { context, .. }: Posted<Operator>,
+    Post { context, .. }: Post<Operator>,
 ) -> Result<HttpResponse, Problem> {
     let work = async {
         app.shop.retry_held(held_key(&id)?)?;
         Ok(Touched { id: id.to_string() })
     };
-    once(&app, context, HttpResponse::Accepted(), work).await
+    respond_once(&app, context, HttpResponse::Accepted(), work).await
 }
 
 /// Why something is given up.
@@ -130,7 +131,7 @@ pub struct Dismiss {
 pub async fn dismiss(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { context, body: Json(body), .. }: Posted<Operator, Json<Dismiss>>,
+    Post { context, body: Json(body), .. }: Post<Operator, Json<Dismiss>>,
 ) -> Result<HttpResponse, Problem> {
     let mut rules = Rules::default();
     let reason = rules.line("/reason", &body.reason, 1, 200);
@@ -138,5 +139,5 @@ pub async fn dismiss(
         app.shop.dismiss_held(held_key(&id)?, rules.all(reason)?, context).await?;
         Ok(Touched { id: id.to_string() })
     };
-    once(&app, context, HttpResponse::Ok(), work).await
+    respond_once(&app, context, HttpResponse::Ok(), work).await
 }

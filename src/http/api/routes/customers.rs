@@ -10,8 +10,9 @@ use crate::{
     http::{
         App,
         api::{
-            extract::{Json, Rules},
-            posted::{Posted, done, tell},
+            extract::Rules,
+            json::Json,
+            post::{Post, insert_outcome, respond},
             resources,
             schema::PHONE_CHARS_MAX,
         },
@@ -68,13 +69,13 @@ fn password(rules: &mut Rules, password: String) -> Option<String> {
 )]
 pub async fn sign_up(
     app: web::Data<App>,
-    Posted { context, body: Json(body), .. }: Posted<Anyone, Json<SignUp>>,
+    Post { context, body: Json(body), .. }: Post<Anyone, Json<SignUp>>,
 ) -> Result<HttpResponse, Problem> {
     let (name, phone, password) = body.checked()?;
     let signed_up = app.shop.sign_up(name, phone, password, context).await?;
     let mut response = HttpResponse::Created();
     response.insert_header(("Location", "/v1/customers/me"));
-    Ok(done::<resources::Customer, _>(response, &signed_up))
+    Ok(respond::<resources::Customer, _>(response, &signed_up))
 }
 
 /// Shows the customer who asks.
@@ -117,7 +118,7 @@ pub async fn change(
     let new_password = change.password.and_then(|new| password(&mut rules, new));
     rules.all(Some(()))?;
     let changed = app.shop.change_customer(id, name, new_password, context).await?;
-    Ok(done::<resources::Customer, _>(HttpResponse::Ok(), &changed))
+    Ok(respond::<resources::Customer, _>(HttpResponse::Ok(), &changed))
 }
 
 /// Leaves.
@@ -137,7 +138,7 @@ pub async fn leave(
 ) -> Result<HttpResponse, Problem> {
     let left = app.shop.leave(id, context).await?;
     let mut response = HttpResponse::NoContent();
-    tell(&mut response, left.position, left.replayed);
+    insert_outcome(&mut response, left.position, left.replayed);
     Ok(response.finish())
 }
 
@@ -192,13 +193,13 @@ struct OperatorCredentials {
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "customers", operation_id = "logIn",
     request_body = Credentials,
-    responses((status = 201, description = "Logged in", body = resources::Session,
+    responses((status = 201, description = "Logged in", body = resources::OpenedSession,
         headers(("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["unauthorized"]))),
 )]
 pub async fn log_in(
     app: web::Data<App>,
-    Posted { context, body: Json(body), .. }: Posted<Anyone, Json<LogIn>>,
+    Post { context, body: Json(body), .. }: Post<Anyone, Json<LogIn>>,
 ) -> Result<HttpResponse, Problem> {
     let LogIn { phone, password, operator_key } = body;
     let mut rules = Rules::default();
@@ -221,7 +222,7 @@ pub async fn log_in(
     if session.replayed {
         response.insert_header((REPLAYED, "true"));
     }
-    Ok(response.json(resources::Session::from(&session)))
+    Ok(response.json(resources::OpenedSession::from(&session)))
 }
 
 /// Logs out: ends the session whose token asks.

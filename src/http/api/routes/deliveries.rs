@@ -10,8 +10,9 @@ use crate::{
     http::{
         App,
         api::{
-            extract::{Json, PageParameters, Query, Rules},
-            posted::{Posted, done},
+            extract::{PageParameters, Query, Rules},
+            json::Json,
+            post::{Post, respond},
             resources::{self, List},
         },
         auth::{AnyRole, Operator},
@@ -82,7 +83,7 @@ pub struct Dispatch {
 pub async fn dispatch(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { context, body, .. }: Posted<Operator, Option<Json<Dispatch>>>,
+    Post { context, body, .. }: Post<Operator, Option<Json<Dispatch>>>,
 ) -> Result<HttpResponse, Problem> {
     let Dispatch { carrier, tracking_number } = body.map(|Json(body)| body).unwrap_or_default();
     let mut rules = Rules::default();
@@ -90,7 +91,7 @@ pub async fn dispatch(
     let number = tracking_number.and_then(|number| rules.line("/trackingNumber", &number, 1, 100));
     rules.all(Some(()))?;
     let dispatched = app.shop.dispatch_delivery(delivery_id(&id)?, carrier, number, context).await?;
-    Ok(done::<resources::Delivery, _>(HttpResponse::Ok(), &dispatched))
+    Ok(respond::<resources::Delivery, _>(HttpResponse::Ok(), &dispatched))
 }
 
 /// Notes that the purifier is installed.
@@ -105,8 +106,8 @@ pub async fn dispatch(
 pub async fn complete(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { context, .. }: Posted<Operator>,
+    Post { context, .. }: Post<Operator>,
 ) -> Result<HttpResponse, Problem> {
     let completed = app.shop.complete_delivery(delivery_id(&id)?, context).await?;
-    Ok(done::<resources::Delivery, _>(HttpResponse::Ok(), &completed))
+    Ok(respond::<resources::Delivery, _>(HttpResponse::Ok(), &completed))
 }

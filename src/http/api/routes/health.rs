@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use crate::http::{
     App,
     api::resources::Health,
-    problem::{Problem, kinds::Kind},
+    problem::{Problem, ProblemKind},
 };
 
 /// Tells whether the process gets on: if it does not, only a new one helps.
@@ -15,7 +15,7 @@ use crate::http::{
     extensions(("x-problems" = json!(["not-alive"]))),
 )]
 pub async fn healthz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
-    let stuck = |what: String| Problem::new(Kind::NotAlive, format!("no progress: {what}"));
+    let stuck = |what: String| Problem::new(ProblemKind::NotAlive, format!("no progress: {what}"));
     app.shop.alive().map_err(stuck)?;
     Ok(HttpResponse::Ok().json(Health { status: "ok" }))
 }
@@ -28,9 +28,9 @@ pub async fn healthz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
 )]
 pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     if app.draining() {
-        return Err(Problem::new(Kind::NotReady, "the server is stopping"));
+        return Err(Problem::new(ProblemKind::NotReady, "the server is stopping"));
     }
-    app.shop.alive().map_err(|_| Problem::new(Kind::NotReady, "the process does not get on"))?;
-    app.shop.ready().map_err(|_| Problem::new(Kind::NotReady, "the store takes no commits"))?;
+    app.shop.alive().map_err(|_| Problem::new(ProblemKind::NotReady, "the process does not get on"))?;
+    app.shop.ready().map_err(|_| Problem::new(ProblemKind::NotReady, "the store takes no commits"))?;
     Ok(HttpResponse::Ok().json(Health { status: "ready" }))
 }

@@ -20,12 +20,13 @@ use crate::{
         auth::Operator,
         body::Body,
         limits::Limits,
-        problem::{Problem, kinds::Kind},
+        problem::{Problem, ProblemKind},
     },
 };
 
 /// A body that is a picture.
-const BODY: Body = Body { name: "picture", max: (IMAGE_BYTES_MAX, "1 MiB"), broken: Kind::RequestTimeout };
+const BODY: Body =
+    Body { name: "picture", max: (IMAGE_BYTES_MAX, "1 MiB"), broken: ProblemKind::RequestTimeout };
 
 /// A picture that was sent.
 pub struct Picture {
@@ -42,7 +43,8 @@ impl FromRequest for Picture {
             request.headers().get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
         let (within, payload) = (Limits::body_timeout(request), payload.take());
         Box::pin(async move {
-            let unknown = || Problem::new(Kind::UnsupportedMediaType, "a picture must be PNG, JPEG or WebP");
+            let unknown =
+                || Problem::new(ProblemKind::UnsupportedMediaType, "a picture must be PNG, JPEG or WebP");
             if encoded {
                 return Err(unknown());
             }

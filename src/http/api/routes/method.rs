@@ -5,10 +5,10 @@ use utoipa::ToSchema;
 
 use crate::{domain::CheckoutId, gateways, http::api::extract::Rules};
 
-/// What is read as either [`PaymentMethod`]: a tagged enum could not say which field is at fault.
+/// What is read as either [`PaymentMethodBody`]: a tagged enum could not say which field is at fault.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Method {
+pub(crate) struct PaymentMethodInput {
     r#type: MethodType,
     #[serde(default, deserialize_with = "said")]
     token: Option<String>,
@@ -32,10 +32,10 @@ enum MethodType {
 
 /// What a rental is paid with: which of these fits follows from the server's payment provider.
 #[derive(ToSchema)]
-#[schema(example = json!({"type": "CARD", "token": "tok_ok"}))]
+#[schema(as = PaymentMethod, example = json!({"type": "CARD", "token": "tok_ok"}))]
 #[serde(untagged)]
-#[expect(dead_code, reason = "tells the document what `Method` reads")]
-pub(crate) enum PaymentMethod {
+#[expect(dead_code, reason = "tells the document what `PaymentMethodInput` reads")]
+pub(crate) enum PaymentMethodBody {
     #[schema(title = "card")]
     Card(CardPayment),
     #[schema(title = "toss")]
@@ -45,7 +45,7 @@ pub(crate) enum PaymentMethod {
 /// A card, by its token.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(dead_code, reason = "tells the document what `Method` reads")]
+#[expect(dead_code, reason = "tells the document what `PaymentMethodInput` reads")]
 pub(crate) struct CardPayment {
     r#type: Card,
     /// What the gateway knows the card by. The simulator's: `tok_ok`, `tok_decline`, `tok_slow`,
@@ -62,7 +62,7 @@ pub(crate) struct CardPayment {
     "paymentKey": "tgen_20261125093000abcd1",
     "checkoutId": "checkout_01kb3q5v8rf7k9x2m4n6p8q0st",
 }))]
-#[expect(dead_code, reason = "tells the document what `Method` reads")]
+#[expect(dead_code, reason = "tells the document what `PaymentMethodInput` reads")]
 pub(crate) struct TossPayment {
     r#type: Toss,
     /// As the window hands it to the page that it leads back to.
@@ -76,7 +76,7 @@ pub(crate) struct TossPayment {
 #[derive(ToSchema)]
 #[schema(as = CardType)]
 #[serde(rename_all = "UPPERCASE")]
-#[expect(dead_code, reason = "tells the document what `Method` reads")]
+#[expect(dead_code, reason = "tells the document what `PaymentMethodInput` reads")]
 enum Card {
     Card,
 }
@@ -84,12 +84,12 @@ enum Card {
 #[derive(ToSchema)]
 #[schema(as = TossType)]
 #[serde(rename_all = "UPPERCASE")]
-#[expect(dead_code, reason = "tells the document what `Method` reads")]
+#[expect(dead_code, reason = "tells the document what `PaymentMethodInput` reads")]
 enum Toss {
     Toss,
 }
 
-impl Method {
+impl PaymentMethodInput {
     pub(crate) fn checked(self, rules: &mut Rules) -> Option<gateways::payment::PaymentMethod> {
         let Self { r#type, token, payment_key, checkout_id } = self;
         let mut alien = |field: &str, value: &Option<String>| {

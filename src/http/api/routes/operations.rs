@@ -13,12 +13,13 @@ use crate::{
     http::{
         App,
         api::{
-            extract::{Json, Query, Rules},
-            posted::{Posted, once},
+            extract::{Query, Rules},
+            json::Json,
+            post::{Post, respond_once},
             resources::{Actor, ActorKind, Backup, FaultTarget, Faulted, Items, LedgerEntry, PaymentDesk},
         },
         auth::Operator,
-        problem::{Problem, kinds::Kind},
+        problem::{Problem, ProblemKind},
     },
     shop::BreakerMode,
     store::BackedUp,
@@ -83,11 +84,11 @@ fn entity(kind: Option<&str>, id: &str) -> Result<EntityId, Problem> {
 pub async fn revive(
     app: web::Data<App>,
     path: web::Path<(String, String)>,
-    Posted { context, .. }: Posted<Operator>,
+    Post { context, .. }: Post<Operator>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, id) = path.into_inner();
     let work = async { Ok(Actor::from(&app.shop.revive(entity(Some(&kind), &id)?).await?)) };
-    once(&app, context, HttpResponse::Ok(), work).await
+    respond_once(&app, context, HttpResponse::Ok(), work).await
 }
 
 /// Shows the simulator's own ledger; there is none with another provider.
@@ -155,7 +156,7 @@ pub struct BackUp {
 )]
 pub async fn back_up(
     app: web::Data<App>,
-    Posted { context, body: Json(BackUp { directory }), .. }: Posted<Operator, Json<BackUp>>,
+    Post { context, body: Json(BackUp { directory }), .. }: Post<Operator, Json<BackUp>>,
 ) -> Result<HttpResponse, Problem> {
     let mut rules = Rules::default();
     let directory = rules.line("/directory", &directory, 1, 1_000);
@@ -170,10 +171,10 @@ pub async fn back_up(
             let BackedUp { position, bytes } = app.shop.back_up(to).await?;
             Ok(Backup { directory, position: position.0, bytes })
         };
-        once(&app, context, HttpResponse::Ok(), work).await
+        respond_once(&app, context, HttpResponse::Ok(), work).await
     };
     let made = actix_web::rt::spawn(made.in_current_span());
-    made.await.map_err(|_| Problem::new(Kind::BackupFailed, "the backup failed"))?
+    made.await.map_err(|_| Problem::new(ProblemKind::BackupFailed, "the backup failed"))?
 }
 
 /// What is to go wrong.
@@ -194,11 +195,11 @@ pub struct Fault {
 )]
 pub async fn fault(
     app: web::Data<App>,
-    Posted { context, body: Json(Fault { target, mode }), .. }: Posted<Operator, Json<Fault>>,
+    Post { context, body: Json(Fault { target, mode }), .. }: Post<Operator, Json<Fault>>,
 ) -> Result<HttpResponse, Problem> {
     let work = async {
         app.shop.inject_fault(&target.kind, target.id.as_deref(), mode).await?;
         Ok(Faulted { target, mode })
     };
-    once(&app, context, HttpResponse::Accepted(), work).await
+    respond_once(&app, context, HttpResponse::Accepted(), work).await
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    method::{Method, PaymentMethod},
+    method::{PaymentMethodBody, PaymentMethodInput},
     rentals::visible,
 };
 use crate::{
@@ -14,13 +14,14 @@ use crate::{
     http::{
         App,
         api::{
-            extract::{Json, Rules, position_header},
-            posted::{Posted, tell},
+            extract::{Rules, position_header},
+            json::Json,
+            post::{Post, insert_outcome},
             resources,
         },
         auth::{AnyRole, Customer},
         headers::REPLAYED,
-        problem::{Problem, kinds::Kind, seconds},
+        problem::{Problem, ProblemKind, seconds},
     },
     shop::{Order, PayOutcome, Placed, Principal},
 };
@@ -60,8 +61,8 @@ pub struct PlaceRental {
     #[schema(example = "product_01kb3q5v8rf7k9x2m4n6p8q0st")]
     product_id: String,
     address: DeliverTo,
-    #[schema(inline = false, value_type = PaymentMethod)]
-    payment_method: Method,
+    #[schema(inline = false, value_type = PaymentMethodBody)]
+    payment_method: PaymentMethodInput,
     /// The fee that the customer was shown: with another one, nothing is placed (409 `fee-changed`).
     #[schema(minimum = 0, maximum = 100_000_000, example = 29_900)]
     expected_fee: Option<u64>,
@@ -90,7 +91,7 @@ pub struct PlaceRental {
 )]
 pub async fn place(
     app: web::Data<App>,
-    Posted { by: Customer(customer_id), context, body: Json(body) }: Posted<Customer, Json<PlaceRental>>,
+    Post { caller: Customer(customer_id), context, body: Json(body) }: Post<Customer, Json<PlaceRental>>,
 ) -> Result<HttpResponse, Problem> {
     let PlaceRental { product_id, address, payment_method, expected_fee } = body;
     let mut rules = Rules::default();
@@ -99,7 +100,7 @@ pub async fn place(
         expected_fee.and_then(|fee| rules.number("/expectedFee", fee, 0..=Money::MAX_FEE.as_won()));
     let (address, method) = rules.all(address.zip(method))?;
     let product_id = ProductId::parse(&product_id)
-        .map_err(|_| Problem::new(Kind::ProductNotFound, "there is no such product"))?;
+        .map_err(|_| Problem::new(ProblemKind::ProductNotFound, "there is no such product"))?;
     let expected_fee = expected_fee.map(Money::won);
     let order = Order { customer_id, product_id, address, method, expected_fee };
     answer(&app.shop.place_rental(order, context).await?, HttpResponse::Created())
@@ -116,23 +117,23 @@ fn answer(placed: &Placed, confirmed: HttpResponseBuilder) -> Result<HttpRespons
         }
         PayOutcome::Declined { code } if code.as_deref() == Some(AUTHENTICATION_REQUIRED) => {
             let detail = "the card's owner would have to confirm this payment with their bank";
-            return failed(placed, Kind::AuthenticationRequired, detail);
+            return failed(placed, ProblemKind::AuthenticationRequired, detail);
         }
         PayOutcome::Declined { .. } => {
-            return failed(placed, Kind::PaymentDeclined, "the payment was declined");
+            return failed(placed, ProblemKind::PaymentDeclined, "the payment was declined");
         }
         PayOutcome::Canceled => {
             let detail = "the rental was canceled while it was being paid; the payment is refunded";
-            return failed(placed, Kind::RentalCanceled, detail);
+            return failed(placed, ProblemKind::RentalCanceled, detail);
         }
         PayOutcome::Unavailable { .. } => {
             let detail =
                 "the payment's outcome is unknown; the rental is canceled, and refunded if it was charged";
-            return failed(placed, Kind::PaymentUnavailable, detail);
+            return failed(placed, ProblemKind::PaymentUnavailable, detail);
         }
     };
     response.insert_header((header::LOCATION, location(placed.rental.id)));
-    tell(&mut response, placed.position, placed.replayed);
+    insert_outcome(&mut response, placed.position, placed.replayed);
     Ok(response.json(resources::Rental::from(&placed.rental)))
 }
 
@@ -141,7 +142,7 @@ fn location(id: RentalId) -> String {
     format!("/v1/rentals/{id}")
 }
 
-fn failed(placed: &Placed, kind: Kind, detail: &str) -> Result<HttpResponse, Problem> {
+fn failed(placed: &Placed, kind: ProblemKind, detail: &str) -> Result<HttpResponse, Problem> {
     let mut problem = Problem::new(kind, detail).at(location(placed.rental.id));
     problem.headers.push(position_header(placed.position));
     if let PayOutcome::Unavailable { retry_after_ms } = placed.outcome {
@@ -157,8 +158,8 @@ fn failed(placed: &Placed, kind: Kind, detail: &str) -> Result<HttpResponse, Pro
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PayRental {
-    #[schema(inline = false, value_type = PaymentMethod)]
-    payment_method: Method,
+    #[schema(inline = false, value_type = PaymentMethodBody)]
+    payment_method: PaymentMethodInput,
 }
 
 /// Pays a rental that was deferred.
@@ -181,7 +182,7 @@ pub struct PayRental {
 pub async fn pay(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { by: Customer(customer), context, body: Json(body) }: Posted<Customer, Json<PayRental>>,
+    Post { caller: Customer(customer), context, body: Json(body) }: Post<Customer, Json<PayRental>>,
 ) -> Result<HttpResponse, Problem> {
     let rental = visible(&app, AnyRole(Principal::Customer(customer)), &id).await?;
     let mut rules = Rules::default();

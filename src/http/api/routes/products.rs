@@ -15,19 +15,20 @@ use crate::{
     http::{
         App,
         api::{
-            extract::{Json, PageParameters, Query, Rules},
-            posted::{Posted, done},
+            extract::{PageParameters, Query, Rules},
+            json::Json,
+            post::{Post, respond},
             resources::{self, List},
         },
         auth::Operator,
-        problem::{Problem, kinds::Kind},
+        problem::{Problem, ProblemKind},
     },
     shop::{Done, ProductView},
 };
 
 pub(crate) fn find(app: &App, id: &str) -> Result<ProductView, Problem> {
     let product = ProductId::parse(id).ok().and_then(|id| app.shop.product(id));
-    product.ok_or_else(|| Problem::new(Kind::ProductNotFound, "there is no such product"))
+    product.ok_or_else(|| Problem::new(ProblemKind::ProductNotFound, "there is no such product"))
 }
 
 /// Changes whenever an editable field does; stock moves leave it alone.
@@ -56,7 +57,7 @@ fn is_known(request: &HttpRequest, tag: &str) -> bool {
 
 pub(crate) fn shown(mut response: HttpResponseBuilder, product: &Done<ProductView>) -> HttpResponse {
     response.insert_header((header::ETAG, etag(&product.value)));
-    done::<resources::Product, _>(response, product)
+    respond::<resources::Product, _>(response, product)
 }
 
 /// Lists products, newest first.
@@ -169,7 +170,7 @@ fn offer(rules: &mut Rules, name: &str, model: &str, description: &str, fee: u64
 )]
 pub async fn register(
     app: web::Data<App>,
-    Posted { context, body: Json(body), .. }: Posted<Operator, Json<RegisterProduct>>,
+    Post { context, body: Json(body), .. }: Post<Operator, Json<RegisterProduct>>,
 ) -> Result<HttpResponse, Problem> {
     let RegisterProduct { name, model, description, fee, stock } = body;
     let mut rules = Rules::default();
@@ -245,13 +246,13 @@ pub async fn change(
 fn expect_match(request: &HttpRequest, product: &ProductView) -> Result<(), Problem> {
     let expected = request.headers().get(header::IF_MATCH).and_then(|value| value.to_str().ok());
     let expected =
-        expected.ok_or_else(|| Problem::new(Kind::PreconditionRequired, "If-Match is required"))?;
+        expected.ok_or_else(|| Problem::new(ProblemKind::PreconditionRequired, "If-Match is required"))?;
     let current = etag(product);
     let matches = expected.split(',').map(str::trim).any(|tag| tag == "*" || tag == current);
     if matches {
         Ok(())
     } else {
-        Err(Problem::new(Kind::PreconditionFailed, "the product was changed meanwhile"))
+        Err(Problem::new(ProblemKind::PreconditionFailed, "the product was changed meanwhile"))
     }
 }
 
@@ -277,7 +278,7 @@ pub struct Restock {
 pub async fn restock(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { context, body: Json(body), .. }: Posted<Operator, Json<Restock>>,
+    Post { context, body: Json(body), .. }: Post<Operator, Json<Restock>>,
 ) -> Result<HttpResponse, Problem> {
     let product = find(&app, &id)?;
     let mut rules = Rules::default();
@@ -298,7 +299,7 @@ pub async fn restock(
 pub async fn withdraw(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { context, .. }: Posted<Operator>,
+    Post { context, .. }: Post<Operator>,
 ) -> Result<HttpResponse, Problem> {
     let product = find(&app, &id)?;
     Ok(shown(HttpResponse::Ok(), &app.shop.withdraw_product(product.id, context).await?))

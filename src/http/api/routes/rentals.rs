@@ -12,11 +12,11 @@ use crate::{
         App,
         api::{
             extract::{PageParameters, Query},
-            posted::{Posted, done},
+            post::{Post, respond},
             resources::{self, List},
         },
         auth::AnyRole,
-        problem::{Problem, kinds::Kind},
+        problem::{Problem, ProblemKind},
     },
     shop::{Principal, RentalFilter, RentalView},
 };
@@ -71,7 +71,7 @@ pub async fn list(
     let customer_id = match principal {
         Principal::Customer(own) if customer.is_none_or(|wanted| wanted == own) => Some(own),
         Principal::Customer(_) => {
-            return Err(Problem::new(Kind::Forbidden, "these are another customer's rentals"));
+            return Err(Problem::new(ProblemKind::Forbidden, "these are another customer's rentals"));
         }
         Principal::Operator => customer,
     };
@@ -94,12 +94,12 @@ pub async fn list(
 pub async fn cancel(
     app: web::Data<App>,
     id: web::Path<String>,
-    Posted { by, context, .. }: Posted<AnyRole>,
+    Post { caller, context, .. }: Post<AnyRole>,
 ) -> Result<HttpResponse, Problem> {
-    let rental = visible(&app, by, &id).await?;
-    let reason = if by.customer().is_some() { CancelReason::Customer } else { CancelReason::Operator };
+    let rental = visible(&app, caller, &id).await?;
+    let reason = if caller.customer().is_some() { CancelReason::Customer } else { CancelReason::Operator };
     let canceled = app.shop.cancel_rental(rental.id, reason, context).await?;
-    Ok(done::<resources::Rental, _>(HttpResponse::Ok(), &canceled))
+    Ok(respond::<resources::Rental, _>(HttpResponse::Ok(), &canceled))
 }
 
 /// Lists every event of a rental, over all contexts, oldest first.

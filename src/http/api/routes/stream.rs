@@ -85,14 +85,14 @@ pub async fn my_page(
     heartbeat.reset();
     let changes = watching.changes;
     let first = opening(watching.position, watching.missed);
-    let telling = Telling { app, customer, token, first, changes, draining, heartbeat };
-    Ok(response.streaming(stream::unfold(telling, |mut telling| async move {
-        telling.next().await.map(|piece| (Ok::<_, Infallible>(piece), telling))
+    let stream = RowStream { app, customer, token, first, changes, draining, heartbeat };
+    Ok(response.streaming(stream::unfold(stream, |mut stream| async move {
+        stream.next().await.map(|piece| (Ok::<_, Infallible>(piece), stream))
     })))
 }
 
 /// A stream under way.
-struct Telling {
+struct RowStream {
     app: web::Data<App>,
     customer: CustomerId,
     token: String,
@@ -103,7 +103,7 @@ struct Telling {
     heartbeat: Interval,
 }
 
-impl Telling {
+impl RowStream {
     /// The next piece; none at the end.
     async fn next(&mut self) -> Option<Bytes> {
         if *self.draining.borrow() {

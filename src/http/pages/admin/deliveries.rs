@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::{
     Column, Tab, list, more,
-    orders::{Wanted, saga_link},
+    orders::{ListQuery, saga_link},
     page, pills,
 };
 use crate::{
@@ -14,10 +14,10 @@ use crate::{
         App,
         pages::{
             admin,
-            error::OrPage as _,
-            form::Filled,
+            error::OrErrorPage as _,
+            form::Form,
             layout::{hidden, when},
-            response::{Instead, encoded, see_other},
+            response::{PageError, encoded, see_other},
             visitor::Visitor,
         },
         problem::Problem,
@@ -37,12 +37,12 @@ const DELIVERIES: [(&str, Option<DeliveryStatus>); 5] = [
 pub async fn index(
     app: web::Data<App>,
     visitor: Visitor,
-    wanted: web::Query<Wanted>,
-) -> Result<HttpResponse, Instead> {
+    wanted: web::Query<ListQuery>,
+) -> Result<HttpResponse, PageError> {
     visitor.operator()?;
     let chosen = DELIVERIES.iter().find(|(name, _)| *name == wanted.status).unwrap_or(&DELIVERIES[0]);
     let filter = RentalFilter { delivery_status: chosen.1, ..RentalFilter::default() };
-    let deliveries = app.shop.deliveries(filter, &wanted.page()).await.or_page(&visitor)?;
+    let deliveries = app.shop.deliveries(filter, &wanted.page()).await.or_error_page(&visitor)?;
     let name = |status: Option<DeliveryStatus>| match status {
         None => visitor.t("전체", "All"),
         Some(status) => visitor.lang.delivery(status),
@@ -50,7 +50,7 @@ pub async fn index(
     let mut rows = Vec::with_capacity(deliveries.items.len());
     for delivery in &deliveries.items {
         // What is to be sent stands in the rental's row, by the name that it was rented under.
-        let rented = app.shop.my_page_row(delivery.id.rental()).await.or_page(&visitor)?;
+        let rented = app.shop.my_page_row(delivery.id.rental()).await.or_error_page(&visitor)?;
         rows.push(delivery_row(&app, &visitor, delivery, &rented, chosen.0));
     }
     let choices = DELIVERIES.map(|(status, of)| (status, name(of)));
@@ -144,18 +144,18 @@ fn next_step(app: &App, visitor: &Visitor, view: &DeliveryView, listed: &str) ->
     }
 }
 
-fn delivery_id(visitor: &Visitor, id: &str) -> Result<DeliveryId, Instead> {
+fn delivery_id(visitor: &Visitor, id: &str) -> Result<DeliveryId, PageError> {
     visitor.operator()?;
-    DeliveryId::parse(id).map_err(|_| Problem::not_found("delivery")).or_page(visitor)
+    DeliveryId::parse(id).map_err(|_| Problem::not_found("delivery")).or_error_page(visitor)
 }
 
-fn back(filled: &Filled, done: &str) -> HttpResponse {
+fn back(filled: &Form, done: &str) -> HttpResponse {
     let listed = format!("/admin/deliveries?status={}", encoded(filled.fields.get("listed")));
     see_other(&admin::having(&listed, done))
 }
 
 /// A field that may be left empty.
-fn optional(filled: &Filled, name: &str) -> Result<Option<String>, Problem> {
+fn optional(filled: &Form, name: &str) -> Result<Option<String>, Problem> {
     match filled.fields.get(name).trim() {
         "" => Ok(None),
         text => match line(text, 1, 100) {
@@ -169,12 +169,12 @@ fn optional(filled: &Filled, name: &str) -> Result<Option<String>, Problem> {
 pub async fn dispatch(
     app: web::Data<App>,
     id: web::Path<String>,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
+    filled: Form,
+) -> Result<HttpResponse, PageError> {
     let id = delivery_id(&filled.visitor, &id)?;
-    let text = |name: &str| optional(&filled, name).or_page(&filled.visitor);
+    let text = |name: &str| optional(&filled, name).or_error_page(&filled.visitor);
     let (carrier, number) = (text("carrier")?, text("trackingNumber")?);
-    app.shop.dispatch_delivery(id, carrier, number, filled.context).await.or_page(&filled.visitor)?;
+    app.shop.dispatch_delivery(id, carrier, number, filled.context).await.or_error_page(&filled.visitor)?;
     Ok(back(&filled, "dispatched"))
 }
 
@@ -182,9 +182,9 @@ pub async fn dispatch(
 pub async fn complete(
     app: web::Data<App>,
     id: web::Path<String>,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
+    filled: Form,
+) -> Result<HttpResponse, PageError> {
     let id = delivery_id(&filled.visitor, &id)?;
-    app.shop.complete_delivery(id, filled.context).await.or_page(&filled.visitor)?;
+    app.shop.complete_delivery(id, filled.context).await.or_error_page(&filled.visitor)?;
     Ok(back(&filled, "completed"))
 }

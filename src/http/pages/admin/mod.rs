@@ -9,9 +9,9 @@ pub mod wording;
 use maud::{Markup, html};
 
 use super::{
-    layout::{Page, Place, hidden},
+    layout::{Page, Section, hidden},
     shop::product,
-    text::problems::Told,
+    text::problems::ErrorText,
 };
 use crate::{
     http::{
@@ -72,7 +72,7 @@ pub fn page<'a>(visitor: &'a Visitor, tab: Tab, title: &'a str, content: Markup)
             (content)
         }
     };
-    Page { visitor, place: Place::Admin, title, script: Some("admin.js"), content }
+    Page { visitor, section: Section::Admin, title, script: Some("admin.js"), content }
 }
 
 /// A column of a list.
@@ -200,7 +200,7 @@ pub struct Question<'a> {
     /// What it is about.
     pub about: &'a str,
     /// What follows from a yes.
-    pub told: &'a [&'a str],
+    pub consequences: &'a [&'a str],
     /// Where a yes is sent.
     pub to: &'a str,
     /// Yes.
@@ -220,7 +220,7 @@ impl Question<'_> {
                 h1 { (self.title) }
                 div class="card stack" {
                     p { b { (self.about) } }
-                    @for told in self.told { p { (told) } }
+                    @for consequence in self.consequences { p { (consequence) } }
                     div class="row" {
                         form method="post" action=(self.to) data-once {
                             (hidden(visitor))
@@ -265,9 +265,9 @@ pub fn done(visitor: &Visitor) -> Markup {
 
 /// What went wrong, above a form.
 #[must_use]
-pub fn alert(told: Option<Told>) -> Markup {
+pub fn alert(error: Option<ErrorText>) -> Markup {
     html! {
-        @if let Some(Told { title, text }) = told {
+        @if let Some(ErrorText { title, text }) = error {
             div class="notice bad" role="alert" { b { (title) } p { (text) } }
         }
     }
@@ -283,7 +283,7 @@ pub fn is_within(visitor: &Visitor) -> bool {
 /// What went wrong, as a page of the operator's that leads back to where they came from.
 #[must_use]
 pub fn trouble<'a>(visitor: &'a Visitor, problem: &Problem) -> Page<'a> {
-    let told = wording::told(visitor.lang, problem);
+    let error = wording::error_text(visitor.lang, problem);
     let is_console = visitor.path.starts_with("/console");
     let (home, name) = if is_console {
         ("/console", visitor.t("콘솔로 가기", "To the console"))
@@ -293,8 +293,8 @@ pub fn trouble<'a>(visitor: &'a Visitor, problem: &Problem) -> Page<'a> {
     let from = visitor.was_sent.then(|| done_of(&visitor.path).0);
     let content = html! {
         div class="narrow stack" {
-            h1 { (told.title) }
-            p { (told.text) }
+            h1 { (error.title) }
+            p { (error.text) }
             div class="row" {
                 @if let Some(from) = from {
                     a class="button" href=(from) { (visitor.t("돌아가기", "Go back")) }
@@ -305,9 +305,9 @@ pub fn trouble<'a>(visitor: &'a Visitor, problem: &Problem) -> Page<'a> {
     };
     if is_console {
         let content = html! { div class="wide" { (content) } };
-        return Page { visitor, place: Place::Console, title: told.title, script: None, content };
+        return Page { visitor, section: Section::Console, title: error.title, script: None, content };
     }
-    page(visitor, Tab::of(&visitor.path), told.title, content)
+    page(visitor, Tab::of(&visitor.path), error.title, content)
 }
 
 #[cfg(test)]

@@ -14,26 +14,26 @@ use crate::{
         App,
         pages::{
             admin,
-            error::OrPage as _,
-            form::Filled,
+            error::OrErrorPage as _,
+            form::Form,
             layout::{Page, when},
-            response::{Instead, see_other},
+            response::{PageError, see_other},
             visitor::Visitor,
         },
-        problem::{Problem, kinds::Kind},
+        problem::{Problem, ProblemKind},
     },
     shop::{NotificationStatus, PageRequest, RentalFilter, RentalView},
 };
 
 /// Which part of a list is wanted.
 #[derive(Default, Deserialize)]
-pub struct Wanted {
+pub struct ListQuery {
     #[serde(default)]
     pub(crate) status: String,
     cursor: Option<String>,
 }
 
-impl Wanted {
+impl ListQuery {
     pub(crate) fn page(&self) -> PageRequest {
         PageRequest { cursor: self.cursor.clone(), limit: 25 }
     }
@@ -52,12 +52,12 @@ const RENTALS: [(&str, Option<RentalStatus>); 6] = [
 pub async fn rentals(
     app: web::Data<App>,
     visitor: Visitor,
-    wanted: web::Query<Wanted>,
-) -> Result<HttpResponse, Instead> {
+    wanted: web::Query<ListQuery>,
+) -> Result<HttpResponse, PageError> {
     visitor.operator()?;
     let chosen = RENTALS.iter().find(|(name, _)| *name == wanted.status).unwrap_or(&RENTALS[0]);
     let filter = RentalFilter { status: chosen.1, ..RentalFilter::default() };
-    let rentals = app.shop.rentals(filter, &wanted.page()).await.or_page(&visitor)?;
+    let rentals = app.shop.rentals(filter, &wanted.page()).await.or_error_page(&visitor)?;
     let name = |status: Option<RentalStatus>| match status {
         None => visitor.t("전체", "All"),
         Some(status) => visitor.lang.rental(status),
@@ -128,9 +128,9 @@ pub(crate) fn saga_link(visitor: &Visitor, correlation: Correlation, name: &str)
     }
 }
 
-fn rental_id(visitor: &Visitor, id: &str) -> Result<RentalId, Instead> {
+fn rental_id(visitor: &Visitor, id: &str) -> Result<RentalId, PageError> {
     visitor.operator()?;
-    RentalId::parse(id).map_err(|_| Problem::not_found("rental")).or_page(visitor)
+    RentalId::parse(id).map_err(|_| Problem::not_found("rental")).or_error_page(visitor)
 }
 
 /// Asks whether a rental is really to be canceled.
@@ -138,16 +138,16 @@ pub async fn ask_cancel(
     app: web::Data<App>,
     visitor: Visitor,
     id: web::Path<String>,
-) -> Result<HttpResponse, Instead> {
-    let rental = app.shop.rental(rental_id(&visitor, &id)?).await.or_page(&visitor)?;
+) -> Result<HttpResponse, PageError> {
+    let rental = app.shop.rental(rental_id(&visitor, &id)?).await.or_error_page(&visitor)?;
     if !may_cancel(rental.rental.status) {
-        return Err(Problem::new(Kind::RentalNotCancelable, "")).or_page(&visitor);
+        return Err(Problem::new(ProblemKind::RentalNotCancelable, "")).or_error_page(&visitor);
     }
     let recipient = rental.address.as_ref().map_or("–", |to| to.recipient.as_str());
     let question = admin::Question {
         title: visitor.t("이 렌탈을 취소할까요?", "Cancel this rental?"),
         about: &format!("{} · {recipient}", name_of(&rental)),
-        told: &[visitor.t(
+        consequences: &[visitor.t(
             "배송이 중단되고 결제된 금액은 모두 환불됩니다. 되돌릴 수 없습니다.",
             "The delivery stops, and whatever was paid is refunded in full. This cannot be undone.",
         )],
@@ -163,11 +163,11 @@ pub async fn ask_cancel(
 pub async fn cancel(
     app: web::Data<App>,
     id: web::Path<String>,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, context, .. } = filled;
+    filled: Form,
+) -> Result<HttpResponse, PageError> {
+    let Form { visitor, context, .. } = filled;
     let id = rental_id(&visitor, &id)?;
-    app.shop.cancel_rental(id, CancelReason::Operator, context).await.or_page(&visitor)?;
+    app.shop.cancel_rental(id, CancelReason::Operator, context).await.or_error_page(&visitor)?;
     Ok(see_other(&admin::having("/admin/rentals", "canceled")))
 }
 
@@ -175,18 +175,22 @@ pub async fn cancel(
 pub async fn messages(
     app: web::Data<App>,
     visitor: Visitor,
-    wanted: web::Query<Wanted>,
-) -> Result<HttpResponse, Instead> {
+    wanted: web::Query<ListQuery>,
+) -> Result<HttpResponse, PageError> {
     visitor.operator()?;
     Ok(messages_page(&app, &visitor, &wanted).await?.show())
 }
 
-async fn messages_page<'a>(app: &App, visitor: &'a Visitor, wanted: &Wanted) -> Result<Page<'a>, Instead> {
+async fn messages_page<'a>(
+    app: &App,
+    visitor: &'a Visitor,
+    wanted: &ListQuery,
+) -> Result<Page<'a>, PageError> {
     let failed_only = wanted.status != "ALL";
     // Failures are few, and stand among all: a page looks at this many.
     let limit = if failed_only { 100 } else { 25 };
     let part = PageRequest { limit, ..wanted.page() };
-    let messages = app.shop.notifications(None, &part).await.or_page(visitor)?;
+    let messages = app.shop.notifications(None, &part).await.or_error_page(visitor)?;
     let status = |status| match status {
         NotificationStatus::Pending => visitor.t("보내는 중", "Being sent"),
         NotificationStatus::Sent => visitor.t("발송 완료", "Sent"),
@@ -216,7 +220,7 @@ async fn messages_page<'a>(app: &App, visitor: &'a Visitor, wanted: &Wanted) -> 
         Column::wide(title),
         Column::short(visitor.t("번호", "Number")),
         Column::short(visitor.t("상태", "State")),
-        Column::short(visitor.t("작성", "Written")),
+        Column::short(visitor.t("작성", "ProblemBody")),
     ];
     let (listed, none) = if failed_only {
         ("FAILED", visitor.t("보내지 못한 문자가 없습니다.", "None has failed."))

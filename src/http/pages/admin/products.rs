@@ -15,31 +15,31 @@ use crate::{
         api::routes::products,
         pages::{
             admin,
-            error::OrPage as _,
-            form::{Fields, Filled},
+            error::OrErrorPage as _,
+            form::{Form, FormFields},
             layout::{Field, Page, hidden},
-            response::{Instead, see_other},
+            response::{PageError, see_other},
             shop::{self, image},
-            text::problems::{Told, told},
+            text::problems::{ErrorText, error_text},
             visitor::Visitor,
         },
-        problem::{Problem, kinds::Kind},
+        problem::{Problem, ProblemKind},
     },
     shop::{PageRequest, ProductView},
 };
 
 /// What stands in a form for a purifier, and what is wrong with it.
 #[derive(Default)]
-struct Draft {
-    fields: Fields,
+struct ProductDraft {
+    fields: FormFields,
     wrong: Vec<&'static str>,
-    told: Option<Told>,
+    error: Option<ErrorText>,
 }
 
 /// All purifiers, and the form for a new one.
-pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, Instead> {
+pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     visitor.operator()?;
-    Ok(index_page(&app, &visitor, &Draft::default()).or_page(&visitor)?.show())
+    Ok(index_page(&app, &visitor, &ProductDraft::default()).or_error_page(&visitor)?.show())
 }
 
 /// The same by its address with a slash.
@@ -47,7 +47,7 @@ pub async fn without_slash() -> HttpResponse {
     see_other("/admin")
 }
 
-fn index_page<'a>(app: &App, visitor: &'a Visitor, draft: &Draft) -> Result<Page<'a>, Problem> {
+fn index_page<'a>(app: &App, visitor: &'a Visitor, draft: &ProductDraft) -> Result<Page<'a>, Problem> {
     let products = app.shop.products(None, &PageRequest { cursor: None, limit: 100 })?;
     let columns = [
         Column::wide(visitor.t("제품", "Purifier")),
@@ -59,9 +59,9 @@ fn index_page<'a>(app: &App, visitor: &'a Visitor, draft: &Draft) -> Result<Page
     let content = html! {
         div class="stack" {
             h1 { (visitor.t("정수기 관리", "Purifiers")) }
-            @if draft.told.is_none() { (admin::done(visitor)) }
-            (alert(draft.told))
-            details class="card" open[draft.told.is_some() || products.items.is_empty()] {
+            @if draft.error.is_none() { (admin::done(visitor)) }
+            (alert(draft.error))
+            details class="card" open[draft.error.is_some() || products.items.is_empty()] {
                 summary { (visitor.t("새 정수기 등록", "Register a purifier")) }
                 form class="stack more" method="post" action="/admin/products" data-once {
                     (hidden(visitor))
@@ -114,7 +114,7 @@ fn wrong(visitor: &Visitor, wrong: &[&str], field: &str) -> Option<&'static str>
     wrong.contains(&field).then_some(rule)
 }
 
-fn offer_fields(visitor: &Visitor, fields: &Fields, wrongs: &[&'static str]) -> Markup {
+fn offer_fields(visitor: &Visitor, fields: &FormFields, wrongs: &[&'static str]) -> Markup {
     let wrong = |field| wrong(visitor, wrongs, field);
     html! {
         div class="fields" {
@@ -142,7 +142,7 @@ fn offer_fields(visitor: &Visitor, fields: &Fields, wrongs: &[&'static str]) -> 
 }
 
 /// The offer, or the fields that break its rules.
-fn offer_of(fields: &Fields) -> Result<Offer, Vec<&'static str>> {
+fn offer_of(fields: &FormFields) -> Result<Offer, Vec<&'static str>> {
     let name = line(fields.get("name"), 1, 100).map_err(|_| "name");
     let model = line(fields.get("model"), 1, 100).map_err(|_| "model");
     // A browser sends line breaks as mail does.
@@ -160,8 +160,8 @@ fn offer_of(fields: &Fields) -> Result<Offer, Vec<&'static str>> {
 }
 
 /// Registers a purifier.
-pub async fn register(app: web::Data<App>, filled: Filled) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, context, fields } = filled;
+pub async fn register(app: web::Data<App>, filled: Form) -> Result<HttpResponse, PageError> {
+    let Form { visitor, context, fields } = filled;
     visitor.operator()?;
     let offer = offer_of(&fields);
     let stock = fields.get("stock").trim().parse().ok().filter(|stock| *stock <= MAX_STOCK);
@@ -170,12 +170,13 @@ pub async fn register(app: web::Data<App>, filled: Filled) -> Result<HttpRespons
         (offer, stock) => {
             let mut wrong = offer.err().unwrap_or_default();
             wrong.extend(stock.is_none().then_some("stock"));
-            let told = Some(told(visitor.lang, &Problem::new(Kind::InvalidRequest, "")));
-            let page = index_page(&app, &visitor, &Draft { fields, wrong, told }).or_page(&visitor)?;
-            return Ok(page.show_as(Kind::InvalidRequest.status()));
+            let error = Some(error_text(visitor.lang, &Problem::new(ProblemKind::InvalidRequest, "")));
+            let page =
+                index_page(&app, &visitor, &ProductDraft { fields, wrong, error }).or_error_page(&visitor)?;
+            return Ok(page.show_as(ProblemKind::InvalidRequest.status()));
         }
     };
-    let registered = registered.or_page(&visitor)?;
+    let registered = registered.or_error_page(&visitor)?;
     let at = address(registered.value.id);
     Ok(see_other(&admin::having(&at, "registered")))
 }
@@ -185,7 +186,7 @@ fn address(id: ProductId) -> String {
     format!("/admin/products/{id}")
 }
 
-fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, Instead> {
+fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, PageError> {
     visitor.operator()?;
     shop::find(app, visitor, id)
 }
@@ -195,16 +196,16 @@ pub async fn product(
     app: web::Data<App>,
     visitor: Visitor,
     id: web::Path<String>,
-) -> Result<HttpResponse, Instead> {
+) -> Result<HttpResponse, PageError> {
     let product = find(&app, &visitor, &id)?;
     Ok(edit_page(&visitor, &product, &drafted(&product)).show())
 }
 
-fn drafted(product: &ProductView) -> Draft {
+fn drafted(product: &ProductView) -> ProductDraft {
     let Offer { name, model, description, fee } = &product.offer;
     let fee = fee.as_won().to_string();
     let fields = [("name", name), ("model", model), ("description", description), ("fee", &fee)];
-    Draft { fields: Fields::of(&fields), ..Draft::default() }
+    ProductDraft { fields: FormFields::of(&fields), ..ProductDraft::default() }
 }
 
 /// What an edit starts from.
@@ -212,13 +213,13 @@ fn version(product: &ProductView) -> String {
     products::etag(product).trim_matches('"').to_owned()
 }
 
-fn edit_page<'a>(visitor: &'a Visitor, product: &'a ProductView, draft: &Draft) -> Page<'a> {
+fn edit_page<'a>(visitor: &'a Visitor, product: &'a ProductView, draft: &ProductDraft) -> Page<'a> {
     let at = address(product.id);
     let content = html! {
         div class="stack" {
             div class="row apart" { h1 { (product.offer.name) } (stock(visitor, product)) }
-            @if draft.told.is_none() { (admin::done(visitor)) }
-            (alert(draft.told))
+            @if draft.error.is_none() { (admin::done(visitor)) }
+            (alert(draft.error))
             div class="two even" {
                 form class="card stack" method="post" action=(at) data-once {
                     h2 { (visitor.t("정보 수정", "Edit")) }
@@ -276,14 +277,14 @@ fn upload(visitor: &Visitor, product: &ProductView) -> Markup {
 pub async fn edit(
     app: web::Data<App>,
     id: web::Path<String>,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, context, fields } = filled;
+    filled: Form,
+) -> Result<HttpResponse, PageError> {
+    let Form { visitor, context, fields } = filled;
     let product = find(&app, &visitor, &id)?;
     let edited = match offer_of(&fields) {
-        Err(wrong) => Err((Problem::new(Kind::InvalidRequest, ""), wrong)),
+        Err(wrong) => Err((Problem::new(ProblemKind::InvalidRequest, ""), wrong)),
         Ok(_) if fields.get("version") != version(&product) => {
-            Err((Problem::new(Kind::PreconditionFailed, ""), Vec::new()))
+            Err((Problem::new(ProblemKind::PreconditionFailed, ""), Vec::new()))
         }
         Ok(offer) => {
             let changed = app.shop.change_product(product.id, offer, product.offer.clone(), context).await;
@@ -293,9 +294,10 @@ pub async fn edit(
     let Err((problem, wrong)) = edited else {
         return Ok(see_other(&admin::having(&address(product.id), "saved")));
     };
-    let (told, product) = (told(visitor.lang, &problem), find(&app, &visitor, &id)?);
-    let fields = if problem.kind == Kind::PreconditionFailed { drafted(&product).fields } else { fields };
-    let draft = Draft { fields, wrong, told: Some(told) };
+    let (error, product) = (error_text(visitor.lang, &problem), find(&app, &visitor, &id)?);
+    let fields =
+        if problem.kind == ProblemKind::PreconditionFailed { drafted(&product).fields } else { fields };
+    let draft = ProductDraft { fields, wrong, error: Some(error) };
     Ok(edit_page(&visitor, &product, &draft).show_as(problem.kind.status()))
 }
 
@@ -303,14 +305,17 @@ pub async fn edit(
 pub async fn restock(
     app: web::Data<App>,
     id: web::Path<String>,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, context, fields } = filled;
+    filled: Form,
+) -> Result<HttpResponse, PageError> {
+    let Form { visitor, context, fields } = filled;
     let product = find(&app, &visitor, &id)?;
     let quantity = fields.get("quantity").trim().parse().ok();
     let quantity = quantity.filter(|quantity| (1..=100_000).contains(quantity));
     let quantity = quantity.ok_or_else(|| Problem::invalid_field("/quantity", "must be 1 to 100000"));
-    app.shop.restock_product(product.id, quantity.or_page(&visitor)?, context).await.or_page(&visitor)?;
+    app.shop
+        .restock_product(product.id, quantity.or_error_page(&visitor)?, context)
+        .await
+        .or_error_page(&visitor)?;
     Ok(see_other(&admin::having("/admin", "restocked")))
 }
 
@@ -326,7 +331,7 @@ pub async fn ask_withdraw(
     app: web::Data<App>,
     visitor: Visitor,
     id: web::Path<String>,
-) -> Result<HttpResponse, Instead> {
+) -> Result<HttpResponse, PageError> {
     let product = find(&app, &visitor, &id)?;
     let at = address(product.id);
     if product.withdrawn {
@@ -335,7 +340,7 @@ pub async fn ask_withdraw(
     let question = admin::Question {
         title: visitor.t("신규 렌탈을 중단할까요?", "Withdraw this purifier?"),
         about: &product.offer.name,
-        told: &[withdrawing(&visitor), visitor.t("되돌릴 수 없습니다.", "This cannot be undone.")],
+        consequences: &[withdrawing(&visitor), visitor.t("되돌릴 수 없습니다.", "This cannot be undone.")],
         to: &format!("{at}/withdraw"),
         yes: visitor.t("네, 중단합니다", "Yes, withdraw it"),
         no: visitor.t("아니요, 계속 렌탈합니다", "No, keep it for rent"),
@@ -348,10 +353,10 @@ pub async fn ask_withdraw(
 pub async fn withdraw(
     app: web::Data<App>,
     id: web::Path<String>,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, context, .. } = filled;
+    filled: Form,
+) -> Result<HttpResponse, PageError> {
+    let Form { visitor, context, .. } = filled;
     let product = find(&app, &visitor, &id)?;
-    app.shop.withdraw_product(product.id, context).await.or_page(&visitor)?;
+    app.shop.withdraw_product(product.id, context).await.or_error_page(&visitor)?;
     Ok(see_other(&admin::having(&address(product.id), "withdrawn")))
 }

@@ -10,9 +10,9 @@ use crate::{
     http::{
         pages::text::{
             Lang,
-            problems::{self, Told},
+            problems::{self, ErrorText},
         },
-        problem::{Problem, kinds::Kind},
+        problem::{Problem, ProblemKind},
     },
 };
 
@@ -40,16 +40,16 @@ pub fn done(lang: Lang, done: &str) -> Option<&'static str> {
 
 /// Tells the operator of a problem: in words of their own where the customers' do not fit.
 #[must_use]
-pub fn told(lang: Lang, problem: &Problem) -> Told {
+pub fn error_text(lang: Lang, problem: &Problem) -> ErrorText {
     let pointer = problem.errors.first().map_or("", |error| error.pointer.as_str());
     let rule = RULES.iter().find(|(of, _)| *of == pointer).map(|(_, texts)| texts);
     let own = TOLD.iter().find(|(kind, _)| *kind == problem.kind).map(|(_, texts)| texts);
     let [ko_title, ko, en_title, en] = match (rule, own) {
         (Some([ko, en]), _) => &["입력 내용을 확인해 주세요", *ko, "Please check what you entered", *en],
         (None, Some(own)) => own,
-        (None, None) => return problems::told(lang, problem),
+        (None, None) => return problems::error_text(lang, problem),
     };
-    Told { title: lang.t(ko_title, en_title), text: lang.t(ko, en) }
+    ErrorText { title: lang.t(ko_title, en_title), text: lang.t(ko, en) }
 }
 
 /// The rule of a field that is sent from a row of a list, where there is no room to mark it.
@@ -92,9 +92,9 @@ const RULES: [(&str, [&str; 2]); 5] = [
 ];
 
 /// Title and text in Korean, then in English.
-const TOLD: [(Kind, [&str; 4]); 7] = [
+const TOLD: [(ProblemKind, [&str; 4]); 7] = [
     (
-        Kind::Unauthorized,
+        ProblemKind::Unauthorized,
         [
             "운영자 키가 맞지 않습니다",
             "operator.key 파일의 내용을 그대로 붙여 넣었는지 확인해 주세요.",
@@ -103,7 +103,7 @@ const TOLD: [(Kind, [&str; 4]); 7] = [
         ],
     ),
     (
-        Kind::RentalCanceled,
+        ProblemKind::RentalCanceled,
         [
             "이미 취소된 렌탈입니다",
             "그사이 취소되어 배송할 수 없습니다. 정수기를 보내지 마세요.",
@@ -112,7 +112,7 @@ const TOLD: [(Kind, [&str; 4]); 7] = [
         ],
     ),
     (
-        Kind::RentalNotCancelable,
+        ProblemKind::RentalNotCancelable,
         [
             "설치가 끝나 취소할 수 없습니다",
             "설치가 완료된 렌탈은 여기에서 취소할 수 없습니다.",
@@ -121,7 +121,7 @@ const TOLD: [(Kind, [&str; 4]); 7] = [
         ],
     ),
     (
-        Kind::DeliveryNotReady,
+        ProblemKind::DeliveryNotReady,
         [
             "아직 재고에서 출고되지 않았습니다",
             "잠시 후 다시 시도해 주세요. 계속 그렇다면 콘솔에서 제품 컨텍스트가 멈췄거나 이 제품이 보류되었는지 \
@@ -133,7 +133,7 @@ const TOLD: [(Kind, [&str; 4]); 7] = [
         ],
     ),
     (
-        Kind::ContextPaused,
+        ProblemKind::ContextPaused,
         [
             "멈춰 둔 컨텍스트입니다",
             "콘솔에서 재개한 다음 다시 시도해 주세요.",
@@ -142,7 +142,7 @@ const TOLD: [(Kind, [&str; 4]); 7] = [
         ],
     ),
     (
-        Kind::NotFound,
+        ProblemKind::NotFound,
         [
             "찾을 수 없습니다",
             "주소가 잘못되었거나, 그사이 이미 처리된 항목입니다.",
@@ -151,7 +151,7 @@ const TOLD: [(Kind, [&str; 4]); 7] = [
         ],
     ),
     (
-        Kind::Forbidden,
+        ProblemKind::Forbidden,
         [
             "요청을 확인할 수 없습니다",
             "다시 로그인하기 전의 오래된 화면입니다. 돌아가서 새로 고친 뒤 다시 시도해 주세요.",

@@ -14,9 +14,9 @@ use crate::{
         App,
         pages::{
             admin::{Column, Table},
-            error::OrPage as _,
-            layout::{Page, Place},
-            response::Instead,
+            error::OrErrorPage as _,
+            layout::{Page, Section},
+            response::PageError,
             text::exact,
             visitor::Visitor,
         },
@@ -42,7 +42,7 @@ const TOP: usize = 84;
 
 /// Which rental.
 #[derive(Deserialize)]
-pub struct Wanted {
+pub struct HistoryQuery {
     #[serde(default)]
     correlation: String,
 }
@@ -51,11 +51,11 @@ pub struct Wanted {
 pub async fn show(
     app: web::Data<App>,
     visitor: Visitor,
-    wanted: web::Query<Wanted>,
-) -> Result<HttpResponse, Instead> {
+    wanted: web::Query<HistoryQuery>,
+) -> Result<HttpResponse, PageError> {
     visitor.operator()?;
     let found = match Correlation::parse(wanted.correlation.trim()) {
-        Some(correlation) => find(&app, correlation).await.or_page(&visitor)?,
+        Some(correlation) => find(&app, correlation).await.or_error_page(&visitor)?,
         None => None,
     };
     let title = visitor.t("한 렌탈의 흐름", "One rental's saga");
@@ -86,7 +86,7 @@ pub async fn show(
             }
         }
     };
-    Ok(Page { visitor: &visitor, place: Place::Console, title, script: None, content }.show())
+    Ok(Page { visitor: &visitor, section: Section::Console, title, script: None, content }.show())
 }
 
 type Saga = (RentalView, Vec<Arc<Recorded>>);

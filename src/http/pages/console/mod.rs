@@ -9,16 +9,16 @@ use maud::{Markup, html};
 
 use super::{
     admin::{self, Column, Table, wording},
-    layout::{Page, Place, hidden, piece},
+    layout::{Page, Section, hidden, piece},
 };
 use crate::{
     domain::{EntityId, context::Context},
     http::{
         App,
         pages::{
-            error::OrPage as _,
-            form::Filled,
-            response::{Instead, see_other},
+            error::OrErrorPage as _,
+            form::Form,
+            response::{PageError, see_other},
             visitor::Visitor,
         },
         problem::Problem,
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The console.
-pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, Instead> {
+pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     visitor.operator()?;
     let parts = parts(&app, &visitor).await?;
     let content = html! {
@@ -50,7 +50,8 @@ pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse
         }
     };
     let title = visitor.t("운영 콘솔", "Console");
-    Ok(Page { visitor: &visitor, place: Place::Console, title, script: Some("console.js"), content }.show())
+    Ok(Page { visitor: &visitor, section: Section::Console, title, script: Some("console.js"), content }
+        .show())
 }
 
 /// The same by its address with a slash.
@@ -129,14 +130,14 @@ pub fn saga_form(visitor: &Visitor, correlation: &str) -> Markup {
 }
 
 /// What changes, for the script.
-pub async fn live(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, Instead> {
+pub async fn live(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     visitor.operator()?;
     Ok(piece(parts(&app, &visitor).await?))
 }
 
-async fn parts(app: &App, visitor: &Visitor) -> Result<Markup, Instead> {
+async fn parts(app: &App, visitor: &Visitor) -> Result<Markup, PageError> {
     let (contexts, desk) = (app.shop.contexts(), app.shop.payment_desk().await);
-    let tree = app.shop.actors().await.or_page(visitor)?;
+    let tree = app.shop.actors().await.or_error_page(visitor)?;
     let backlog: u64 = contexts.iter().map(|context| context.backlog).sum();
     let window = desk.breaker.window;
     Ok(html! {
@@ -305,19 +306,19 @@ fn actor_row(visitor: &Visitor, kind: &ActorKind) -> Vec<Markup> {
 pub async fn maintain(
     app: web::Data<App>,
     path: web::Path<(String, String)>,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
+    filled: Form,
+) -> Result<HttpResponse, PageError> {
     let (name, verb) = path.into_inner();
-    let Filled { visitor, context, .. } = filled;
+    let Form { visitor, context, .. } = filled;
     visitor.operator()?;
     let paused = Context::parse(&name);
-    let paused = paused.ok_or_else(|| Problem::not_found("context")).or_page(&visitor)?;
+    let paused = paused.ok_or_else(|| Problem::not_found("context")).or_error_page(&visitor)?;
     match verb.as_str() {
         "pause" => app.shop.pause(paused, context).await.map(drop),
         "resume" => app.shop.resume(paused, context).await.map(drop),
-        _ => return Err(Problem::not_found("page")).or_page(&visitor),
+        _ => return Err(Problem::not_found("page")).or_error_page(&visitor),
     }
-    .or_page(&visitor)?;
+    .or_error_page(&visitor)?;
     Ok(see_other("/console"))
 }
 
@@ -325,22 +326,25 @@ pub async fn maintain(
 pub async fn revive(
     app: web::Data<App>,
     id: web::Path<String>,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
+    filled: Form,
+) -> Result<HttpResponse, PageError> {
     filled.visitor.operator()?;
-    let id = EntityId::parse(&id).map_err(|_| Problem::not_found("actor")).or_page(&filled.visitor)?;
-    app.shop.revive(id).await.or_page(&filled.visitor)?;
+    let id = EntityId::parse(&id).map_err(|_| Problem::not_found("actor")).or_error_page(&filled.visitor)?;
+    app.shop.revive(id).await.or_error_page(&filled.visitor)?;
     Ok(see_other(&admin::having("/console", "revived")))
 }
 
 /// Decides who decides whether the breaker is open.
-pub async fn set_breaker(app: web::Data<App>, filled: Filled) -> Result<HttpResponse, Instead> {
+pub async fn set_breaker(app: web::Data<App>, filled: Form) -> Result<HttpResponse, PageError> {
     filled.visitor.operator()?;
     app.shop.set_breaker(match filled.fields.get("mode") {
         "AUTO" => BreakerMode::Auto,
         "FORCED_OPEN" => BreakerMode::ForcedOpen,
         "DISABLED" => BreakerMode::Disabled,
-        _ => return Err(Problem::invalid_field("/mode", "is none of the modes")).or_page(&filled.visitor),
+        _ => {
+            return Err(Problem::invalid_field("/mode", "is none of the modes"))
+                .or_error_page(&filled.visitor);
+        }
     });
     Ok(see_other("/console"))
 }

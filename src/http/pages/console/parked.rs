@@ -10,10 +10,10 @@ use crate::{
         App,
         pages::{
             admin::{self, Column, Table, wording},
-            error::OrPage as _,
-            form::Filled,
-            layout::{Field, Page, Place, hidden},
-            response::{Instead, see_other},
+            error::OrErrorPage as _,
+            form::Form,
+            layout::{Field, Page, Section, hidden},
+            response::{PageError, see_other},
             visitor::Visitor,
         },
         problem::Problem,
@@ -83,11 +83,11 @@ fn reason_of(visitor: &Visitor, HeldView { parked, .. }: &HeldView) -> Markup {
     }
 }
 
-fn find(app: &App, visitor: &Visitor, id: &str) -> Result<HeldView, Instead> {
+fn find(app: &App, visitor: &Visitor, id: &str) -> Result<HeldView, PageError> {
     visitor.operator()?;
     let key = ParkedKey::parse(id);
     let found = app.shop.held().into_iter().find(|held| Some(held.key) == key);
-    found.ok_or_else(|| Problem::not_found("held target")).or_page(visitor)
+    found.ok_or_else(|| Problem::not_found("held target")).or_error_page(visitor)
 }
 
 /// Asks whether what waits for a target is really to be given up.
@@ -95,7 +95,7 @@ pub async fn ask(
     app: web::Data<App>,
     visitor: Visitor,
     id: web::Path<String>,
-) -> Result<HttpResponse, Instead> {
+) -> Result<HttpResponse, PageError> {
     let held = find(&app, &visitor, &id)?;
     Ok(question(&app, &visitor, &held, None).show())
 }
@@ -137,24 +137,24 @@ fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<
         }
     };
     let title = visitor.t("보류된 대상 포기", "Dismiss a held target");
-    Page { visitor, place: Place::Console, title, script: Some("form.js"), content }
+    Page { visitor, section: Section::Console, title, script: Some("form.js"), content }
 }
 
 /// Gives up what waits for a target.
 pub async fn dismiss(
     app: web::Data<App>,
     id: web::Path<String>,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, context, fields } = filled;
+    filled: Form,
+) -> Result<HttpResponse, PageError> {
+    let Form { visitor, context, fields } = filled;
     let held = find(&app, &visitor, &id)?;
     let Ok(reason) = line(fields.get("reason"), 1, 200) else {
         let problem = Problem::invalid_field("/reason", "1 to 200 characters");
-        let rule = wording::told(visitor.lang, &problem).text;
+        let rule = wording::error_text(visitor.lang, &problem).text;
         let page = question(&app, &visitor, &held, Some((fields.get("reason"), rule)));
         return Ok(page.show_as(problem.kind.status()));
     };
-    app.shop.dismiss_held(held.key, reason, context).await.or_page(&visitor)?;
+    app.shop.dismiss_held(held.key, reason, context).await.or_error_page(&visitor)?;
     Ok(see_other(&admin::having("/console", "dismissed")))
 }
 
@@ -162,9 +162,9 @@ pub async fn dismiss(
 pub async fn retry(
     app: web::Data<App>,
     id: web::Path<String>,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
+    filled: Form,
+) -> Result<HttpResponse, PageError> {
     let held = find(&app, &filled.visitor, &id)?;
-    app.shop.retry_held(held.key).or_page(&filled.visitor)?;
+    app.shop.retry_held(held.key).or_error_page(&filled.visitor)?;
     Ok(see_other(&admin::having("/console", "retried")))
 }

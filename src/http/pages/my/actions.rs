@@ -3,21 +3,21 @@
 use actix_web::{HttpResponse, http::StatusCode, web};
 use maud::{Markup, html};
 
-use super::{Above, find, may_cancel, show};
+use super::{Banner, find, may_cancel, show};
 use crate::{
     domain::rental::{CancelReason, RentalStatus},
     http::{
         App,
         pages::{
             assets,
-            form::Filled,
-            layout::{Page, Place, hidden},
-            response::{Instead, see_other},
+            form::Form,
+            layout::{Page, Section, hidden},
+            response::{PageError, see_other},
             shop::cards,
-            text::problems::{Told, told},
+            text::problems::{ErrorText, error_text},
             visitor::Visitor,
         },
-        problem::{Problem, kinds::Kind},
+        problem::{Problem, ProblemKind},
     },
     shop::{PayOutcome, Row},
 };
@@ -27,13 +27,13 @@ pub async fn ask_cancel(
     app: web::Data<App>,
     visitor: Visitor,
     id: web::Path<String>,
-) -> Result<HttpResponse, Instead> {
+) -> Result<HttpResponse, PageError> {
     let row = find(&app, &visitor, &id).await?;
     if row.rental_status == RentalStatus::Canceled {
         return Ok(see_other(&format!("/my/rentals/{}", row.rental_id)));
     }
     if !may_cancel(&row) {
-        return too_late(&app, &visitor, &row, &Problem::new(Kind::RentalNotCancelable, "")).await;
+        return too_late(&app, &visitor, &row, &Problem::new(ProblemKind::RentalNotCancelable, "")).await;
     }
     let content = html! {
         div class="wide narrow stack" {
@@ -58,16 +58,16 @@ pub async fn ask_cancel(
         }
     };
     let title = visitor.t("렌탈 취소", "Cancel a rental");
-    Ok(Page { visitor: &visitor, place: Place::MyPage, title, script: Some("form.js"), content }.show())
+    Ok(Page { visitor: &visitor, section: Section::MyPage, title, script: Some("form.js"), content }.show())
 }
 
 /// Cancels a rental.
 pub async fn cancel(
     app: web::Data<App>,
     id: web::Path<String>,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, context, .. } = filled;
+    filled: Form,
+) -> Result<HttpResponse, PageError> {
+    let Form { visitor, context, .. } = filled;
     let row = find(&app, &visitor, &id).await?;
     let canceled = app.shop.cancel_rental(row.rental_id, CancelReason::Customer, context).await;
     let Err(error) = canceled else {
@@ -84,8 +84,8 @@ async fn too_late(
     visitor: &Visitor,
     row: &Row,
     problem: &Problem,
-) -> Result<HttpResponse, Instead> {
-    let page = show(app, visitor, row, Above::Wrong(told(visitor.lang, problem))).await?;
+) -> Result<HttpResponse, PageError> {
+    let page = show(app, visitor, row, Banner::Wrong(error_text(visitor.lang, problem))).await?;
     Ok(page.show_as(problem.kind.status()))
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn pay_form(app: &App, visitor: &Visitor, row: &Row) -> Markup {
 }
 
 /// The rental as it is now, to be paid again after `ms`, if it waits for its payment.
-async fn after(app: &App, visitor: &Visitor, id: &str, ms: Option<u64>) -> Result<Row, Instead> {
+async fn after(app: &App, visitor: &Visitor, id: &str, ms: Option<u64>) -> Result<Row, PageError> {
     let mut row = find(app, visitor, id).await?;
     if let Some(ms) = ms
         && row.rental_status == RentalStatus::PaymentDeferred
@@ -123,13 +123,13 @@ async fn after(app: &App, visitor: &Visitor, id: &str, ms: Option<u64>) -> Resul
 pub async fn pay(
     app: web::Data<App>,
     id: web::Path<String>,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, context, fields } = filled;
+    filled: Form,
+) -> Result<HttpResponse, PageError> {
+    let Form { visitor, context, fields } = filled;
     let row = find(&app, &visitor, &id).await?;
     let paid = match cards::chosen(&fields) {
         Some(method) => app.shop.pay_rental(row.rental_id, method, context).await.map_err(Problem::from),
-        None => Err(Problem::new(Kind::InvalidRequest, "no card was chosen")),
+        None => Err(Problem::new(ProblemKind::InvalidRequest, "no card was chosen")),
     };
     let problem = match paid.map(|placed| placed.outcome) {
         Ok(PayOutcome::Confirmed) => {
@@ -140,7 +140,7 @@ pub async fn pay(
             if row.rental_status != RentalStatus::PaymentDeferred {
                 return Ok(see_other(&format!("/my/rentals/{}?new", row.rental_id)));
             }
-            let page = show(&app, &visitor, &row, Above::NotYet(not_yet(&visitor))).await?;
+            let page = show(&app, &visitor, &row, Banner::NotYet(not_yet(&visitor))).await?;
             return Ok(page.show_as(StatusCode::ACCEPTED));
         }
         Ok(PayOutcome::Declined { .. }) => {
@@ -150,21 +150,21 @@ pub async fn pay(
                 "Nothing was charged. Your order is kept; please pay with another card.",
             );
             let row = find(&app, &visitor, &id).await?;
-            let page = show(&app, &visitor, &row, Above::Wrong(Told { title, text })).await?;
-            return Ok(page.show_as(Kind::PaymentDeclined.status()));
+            let page = show(&app, &visitor, &row, Banner::Wrong(ErrorText { title, text })).await?;
+            return Ok(page.show_as(ProblemKind::PaymentDeclined.status()));
         }
-        Ok(PayOutcome::Canceled) => Problem::new(Kind::RentalCanceled, ""),
-        Ok(PayOutcome::Unavailable { .. }) => Problem::new(Kind::PaymentUnavailable, ""),
+        Ok(PayOutcome::Canceled) => Problem::new(ProblemKind::RentalCanceled, ""),
+        Ok(PayOutcome::Unavailable { .. }) => Problem::new(ProblemKind::PaymentUnavailable, ""),
         Err(problem) => problem,
     };
     let row = after(&app, &visitor, &id, problem.retry_after_ms).await?;
-    let page = show(&app, &visitor, &row, Above::Wrong(told(visitor.lang, &problem))).await?;
+    let page = show(&app, &visitor, &row, Banner::Wrong(error_text(visitor.lang, &problem))).await?;
     Ok(page.show_as(problem.kind.status()))
 }
 
 /// That it waits for its payment still. It may have been charged: what is said is true then, too.
-const fn not_yet(visitor: &Visitor) -> Told {
-    Told {
+const fn not_yet(visitor: &Visitor) -> ErrorText {
+    ErrorText {
         title: visitor.t("아직 결제를 마치지 못했습니다", "The payment has not gone through yet"),
         text: visitor.t(
             "카드사와 연결이 아직 원활하지 않습니다. 조금 뒤에 다시 결제해 주세요. 방금 한 결제가 뒤늦게 승인되더라도 두 번 \

@@ -10,9 +10,9 @@ use maud::{Markup, html};
 
 use self::actions::pay_form;
 use super::{
-    layout::{Page, Place, piece, when},
+    layout::{Page, Section, piece, when},
     shop::image,
-    text::problems::Told,
+    text::problems::ErrorText,
 };
 use crate::{
     domain::{CustomerId, Recorded, RentalId, delivery::DeliveryStatus, rental::RentalStatus},
@@ -20,8 +20,8 @@ use crate::{
         App,
         auth::AnyRole,
         pages::{
-            error::OrPage as _,
-            response::{Instead, see_other},
+            error::OrErrorPage as _,
+            response::{PageError, see_other},
             visitor::Visitor,
         },
         problem::Problem,
@@ -41,7 +41,7 @@ pub async fn index(
     app: web::Data<App>,
     request: HttpRequest,
     visitor: Visitor,
-) -> Result<HttpResponse, Instead> {
+) -> Result<HttpResponse, PageError> {
     let customer = visitor.customer()?;
     let cursor = web::Query::<Vec<(String, String)>>::from_query(request.query_string()).ok();
     let cursor = cursor.into_iter().flat_map(|query| query.into_inner());
@@ -49,13 +49,16 @@ pub async fn index(
     // Changes after this are told to the script, so that none is missed between page and stream.
     let position = app.shop.head();
     app.shop.my_page_at(position).await;
-    let rows =
-        app.shop.my_page(customer, &PageRequest { cursor, limit: SHOWN_MAX }).await.or_page(&visitor)?;
+    let rows = app
+        .shop
+        .my_page(customer, &PageRequest { cursor, limit: SHOWN_MAX })
+        .await
+        .or_error_page(&visitor)?;
     let mut rentals = Vec::with_capacity(rows.items.len());
     for row in &rows.items {
-        rentals.push(card(&app, &visitor, row, &events(&app, row).await.or_page(&visitor)?));
+        rentals.push(card(&app, &visitor, row, &events(&app, row).await.or_error_page(&visitor)?));
     }
-    let name = app.shop.customer(customer).await.or_page(&visitor)?.name;
+    let name = app.shop.customer(customer).await.or_error_page(&visitor)?.name;
     let content = html! {
         div class="wide reading stack" data-stream=(position.0) data-at=(visitor.path) {
             div class="row apart" {
@@ -90,7 +93,7 @@ pub async fn index(
         }
     };
     let title = visitor.t("마이페이지", "My Page");
-    Ok(Page { visitor: &visitor, place: Place::MyPage, title, script: Some("my.js"), content }.show())
+    Ok(Page { visitor: &visitor, section: Section::MyPage, title, script: Some("my.js"), content }.show())
 }
 
 /// People type a slash at the end.
@@ -111,7 +114,7 @@ async fn events(app: &App, row: &Row) -> Result<Vec<Arc<Recorded>>, Problem> {
 }
 
 /// A customer's own row; another's is not shown.
-pub(crate) async fn find(app: &App, visitor: &Visitor, id: &str) -> Result<Row, Instead> {
+pub(crate) async fn find(app: &App, visitor: &Visitor, id: &str) -> Result<Row, PageError> {
     let customer = visitor.customer()?;
     let found = async {
         let id = RentalId::parse(id).map_err(|_| Problem::not_found("rental"))?;
@@ -120,7 +123,7 @@ pub(crate) async fn find(app: &App, visitor: &Visitor, id: &str) -> Result<Row, 
         AnyRole(Principal::Customer(customer)).may_see(row.customer_id, "rental")?;
         Ok::<_, Problem>(row)
     };
-    found.await.or_page(visitor)
+    found.await.or_error_page(visitor)
 }
 
 fn badge(visitor: &Visitor, row: &Row) -> Markup {
@@ -144,7 +147,7 @@ pub(crate) const fn may_cancel(row: &Row) -> bool {
 
 /// What a script says when it has changed.
 fn said(visitor: &Visitor, row: &Row, events: &[Arc<Recorded>]) -> String {
-    format!("{}: {}", row.product_name, steps::told(visitor.lang, row, events))
+    format!("{}: {}", row.product_name, steps::error_text(visitor.lang, row, events))
 }
 
 /// A rental, as `/my` lists it.
@@ -224,30 +227,30 @@ pub async fn rental(
     request: HttpRequest,
     visitor: Visitor,
     id: web::Path<String>,
-) -> Result<HttpResponse, Instead> {
+) -> Result<HttpResponse, PageError> {
     let row = find(&app, &visitor, &id).await?;
-    let above = if request.query_string() == "new" { Above::New } else { Above::Nothing };
+    let above = if request.query_string() == "new" { Banner::New } else { Banner::Nothing };
     Ok(show(&app, &visitor, &row, above).await?.show())
 }
 
 /// What stands above a rental: how that ended which led here.
-pub(crate) enum Above {
+pub(crate) enum Banner {
     /// Nothing.
     Nothing,
     /// It has just been rented, or paid.
     New,
     /// Nothing came of it yet.
-    NotYet(Told),
+    NotYet(ErrorText),
     /// It went wrong.
-    Wrong(Told),
+    Wrong(ErrorText),
 }
 
 pub(crate) async fn show<'a>(
     app: &App,
     visitor: &'a Visitor,
     row: &'a Row,
-    above: Above,
-) -> Result<Page<'a>, Instead> {
+    above: Banner,
+) -> Result<Page<'a>, PageError> {
     let position = row.version;
     let detail = detail(app, visitor, row).await?;
     let content = html! {
@@ -259,40 +262,40 @@ pub(crate) async fn show<'a>(
             h1 { (row.product_name) }
             p id="told" class="unseen" role="status" {}
             @match above {
-                Above::Wrong(told) => div class="notice bad" role="alert" {
-                    b { (told.title) } p { (told.text) }
+                Banner::Wrong(error) => div class="notice bad" role="alert" {
+                    b { (error.title) } p { (error.text) }
                 },
-                Above::NotYet(told) => div class="notice wait" role="alert" {
-                    b { (told.title) } p { (told.text) }
+                Banner::NotYet(error) => div class="notice wait" role="alert" {
+                    b { (error.title) } p { (error.text) }
                 },
                 // The script takes it away when it has left, or is canceled.
-                Above::New if steps::just_confirmed(row) => div id="new" class="notice good" role="status" {
+                Banner::New if steps::just_confirmed(row) => div id="new" class="notice good" role="status" {
                     b { (visitor.t("렌탈이 확정되었습니다", "Your rental is confirmed")) }
                     p { (visitor.t(
                         "결제가 완료되었습니다. 배송 준비가 되면 문자로 알려 드립니다.",
                         "The payment went through. We will text you as your delivery moves.",
                     )) }
                 },
-                Above::New | Above::Nothing => {}
+                Banner::New | Banner::Nothing => {}
             }
             div id="rentals" class="stack" { (detail) }
             @if row.rental_status == RentalStatus::PaymentDeferred { (pay_form(app, visitor, row)) }
         }
     };
-    Ok(Page { visitor, place: Place::MyPage, title: &row.product_name, script: Some("my.js"), content })
+    Ok(Page { visitor, section: Section::MyPage, title: &row.product_name, script: Some("my.js"), content })
 }
 
-async fn detail(app: &App, visitor: &Visitor, row: &Row) -> Result<Markup, Instead> {
-    let events = events(app, row).await.or_page(visitor)?;
-    let rental = app.shop.rental(row.rental_id).await.or_page(visitor)?;
+async fn detail(app: &App, visitor: &Visitor, row: &Row) -> Result<Markup, PageError> {
+    let events = events(app, row).await.or_error_page(visitor)?;
+    let rental = app.shop.rental(row.rental_id).await.or_error_page(visitor)?;
     let delivery = match row.delivery_status {
-        Some(_) => Some(app.shop.delivery(row.rental_id.delivery()).await.or_page(visitor)?),
+        Some(_) => Some(app.shop.delivery(row.rental_id.delivery()).await.or_error_page(visitor)?),
         None => None,
     };
     let carrier = delivery.as_ref().and_then(|delivery| {
         let (carrier, number) = (&delivery.delivery.carrier, &delivery.delivery.tracking_number);
         let parts = [carrier.as_deref(), number.as_deref()];
-        Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" ")).filter(|told| !told.is_empty())
+        Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" ")).filter(|error| !error.is_empty())
     });
     Ok(html! {
         article class="card rental" id=(row.rental_id) data-version=(row.version) data-whole
@@ -339,19 +342,19 @@ pub async fn rental_piece(
     app: web::Data<App>,
     visitor: Visitor,
     path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Instead> {
+) -> Result<HttpResponse, PageError> {
     let (id, form) = path.into_inner();
     let row = find(&app, &visitor, &id).await?;
     let content = match form.as_str() {
-        "card" => card(&app, &visitor, &row, &events(&app, &row).await.or_page(&visitor)?),
+        "card" => card(&app, &visitor, &row, &events(&app, &row).await.or_error_page(&visitor)?),
         "whole" => detail(&app, &visitor, &row).await?,
-        _ => return Err(Problem::not_found("page")).or_page(&visitor),
+        _ => return Err(Problem::not_found("page")).or_error_page(&visitor),
     };
     Ok(piece(content))
 }
 
-async fn messages_of(app: &App, visitor: &Visitor, customer: CustomerId) -> Result<Markup, Instead> {
-    let messages = app.shop.notifications(Some(customer), &shown()).await.or_page(visitor)?.items;
+async fn messages_of(app: &App, visitor: &Visitor, customer: CustomerId) -> Result<Markup, PageError> {
+    let messages = app.shop.notifications(Some(customer), &shown()).await.or_error_page(visitor)?.items;
     let status = |status| match status {
         NotificationStatus::Pending => visitor.t("보내는 중", "Being sent"),
         NotificationStatus::Sent => visitor.t("발송 완료", "Sent"),
@@ -380,7 +383,7 @@ async fn messages_of(app: &App, visitor: &Visitor, customer: CustomerId) -> Resu
 }
 
 /// What a customer was told, for the script.
-pub async fn messages(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, Instead> {
+pub async fn messages(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     let customer = visitor.customer()?;
     Ok(piece(messages_of(&app, &visitor, customer).await?))
 }

@@ -19,14 +19,14 @@ use crate::{
 
 /// How far a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum StepState {
     Done,
     Now,
     Ahead,
     Stop,
 }
 
-impl Stage {
+impl StepState {
     const fn class(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -48,7 +48,7 @@ impl Stage {
 
 /// A step.
 struct Step {
-    stage: Stage,
+    stage: StepState,
     name: &'static str,
     note: Option<&'static str>,
     at: Option<Timestamp>,
@@ -89,7 +89,7 @@ pub fn just_confirmed(row: &Row) -> bool {
 
 /// What has happened, in a sentence: the same for as long as nothing happens that a customer cares for.
 #[must_use]
-pub fn told(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) -> &'static str {
+pub fn error_text(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) -> &'static str {
     match (row.rental_status, gone(row)) {
         (RentalStatus::Absent | RentalStatus::Placed, _) => {
             lang.t("결제를 확인하고 있습니다.", "The payment is being confirmed.")
@@ -138,7 +138,7 @@ pub fn of(visitor: &Visitor, row: &Row, events: &[std::sync::Arc<Recorded>]) -> 
     html! {
         ol class="steps across" {
             @for Step { stage, name, note, at } in steps {
-                li class=(stage.class()) aria-current=[(stage == Stage::Now).then_some("step")] {
+                li class=(stage.class()) aria-current=[(stage == StepState::Now).then_some("step")] {
                     b { (name) } span class="unseen" { " (" (stage.said(visitor.lang)) ")" }
                     @if let Some(at) = at { time datetime=(Time(at)) { (visitor.lang.moment(at)) } }
                     @if let Some(note) = note { span class="note" { (note) } }
@@ -153,9 +153,9 @@ fn on_its_way(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
     let paid = matches!(row.rental_status, RentalStatus::Confirmed | RentalStatus::Delivered);
     let (left, installed) = gone(row);
     let stage = |done: bool, now: bool| match (done, now) {
-        (true, _) => Stage::Done,
-        (false, true) => Stage::Now,
-        (false, false) => Stage::Ahead,
+        (true, _) => StepState::Done,
+        (false, true) => StepState::Now,
+        (false, false) => StepState::Ahead,
     };
     let paying = match row.rental_status {
         RentalStatus::PaymentDeferred => Some(lang.t("결제를 기다립니다", "Waiting for your payment")),
@@ -174,7 +174,7 @@ fn on_its_way(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
     let coming = on_its_way.then(|| lang.t("기사님이 가고 있습니다", "The fitter is on the way"));
     let step = |stage, name, note, at| Step { stage, name, note, at };
     vec![
-        step(Stage::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at)),
+        step(StepState::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at)),
         step(stage(paid, true), payment, paying, moments.of("PaymentApproved").filter(|_| paid)),
         step(stage(left, paid), preparing, None, moments.of("DeliveryStarted").filter(|_| left)),
         step(stage(installed, left), sent, coming, moments.of("DeliveryDispatched")),
@@ -190,26 +190,26 @@ fn on_its_way(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
 fn canceled(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
     let approved = moments.of("PaymentApproved");
     let step = |stage, name, note, at| Step { stage, name, note, at };
-    let mut steps = vec![step(Stage::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at))];
+    let mut steps = vec![step(StepState::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at))];
     if approved.is_some() {
-        steps.push(step(Stage::Done, lang.t("결제 완료", "Paid"), None, approved));
+        steps.push(step(StepState::Done, lang.t("결제 완료", "Paid"), None, approved));
     }
     let reason = row.cancel_reason.map(|reason| lang.reason(reason));
-    steps.push(step(Stage::Stop, lang.t("취소", "Canceled"), reason, moments.of("RentalCanceled")));
+    steps.push(step(StepState::Stop, lang.t("취소", "Canceled"), reason, moments.of("RentalCanceled")));
     let settled = moments.of("PaymentCanceled");
     steps.push(match row.payment_status {
         PaymentStatus::Canceled if moments.captured() => {
-            step(Stage::Done, lang.t("환불 완료", "Refunded"), None, settled)
+            step(StepState::Done, lang.t("환불 완료", "Refunded"), None, settled)
         }
         PaymentStatus::Declined | PaymentStatus::Canceled => {
-            step(Stage::Done, lang.t("청구 없음", "Not charged"), None, settled)
+            step(StepState::Done, lang.t("청구 없음", "Not charged"), None, settled)
         }
         _ if row.cancel_reason == Some(CancelReason::PaymentDeclined) => {
-            step(Stage::Done, lang.t("청구 없음", "Not charged"), None, None)
+            step(StepState::Done, lang.t("청구 없음", "Not charged"), None, None)
         }
         PaymentStatus::Requested | PaymentStatus::Unresolved | PaymentStatus::Approved => {
             let note = lang.t("처리하고 있습니다", "Under way");
-            step(Stage::Now, lang.t("환불", "Refund"), Some(note), None)
+            step(StepState::Now, lang.t("환불", "Refund"), Some(note), None)
         }
     });
     steps

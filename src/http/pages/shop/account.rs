@@ -14,17 +14,17 @@ use crate::{
         App,
         pages::{
             admin::{self, wording},
-            error::OrPage as _,
-            form::Filled,
-            layout::{Field, Page, Place, hidden},
-            response::{Instead, encoded, see_other},
+            error::OrErrorPage as _,
+            form::Form,
+            layout::{Field, Page, Section, hidden},
+            response::{PageError, encoded, see_other},
             text::{
                 LANGUAGE, Lang,
-                problems::{of_line, told, wait},
+                problems::{error_text, of_line, wait},
             },
             visitor::Visitor,
         },
-        problem::{Problem, kinds::Kind},
+        problem::{Problem, ProblemKind},
         session::{SESSION, set_cookie},
     },
 };
@@ -71,10 +71,10 @@ impl Last<'_> {
 fn alert(visitor: &Visitor, problem: Option<&Problem>) -> Markup {
     html! {
         @if let Some(problem) = problem {
-            @let told = told(visitor.lang, problem);
+            @let error = error_text(visitor.lang, problem);
             div class="notice bad" role="alert" {
-                b { (told.title) }
-                p { (told.text) }
+                b { (error.title) }
+                p { (error.text) }
                 @if let Some(wait) = wait(visitor.lang, problem) { p { (wait) } }
             }
         }
@@ -118,7 +118,7 @@ fn sign_up_page<'a>(visitor: &'a Visitor, to: &str, last: &Last<'_>) -> Page<'a>
         }
     };
     let title = visitor.t("회원가입", "Sign up");
-    Page { visitor, place: Place::Elsewhere, title, script: Some("form.js"), content }
+    Page { visitor, section: Section::Elsewhere, title, script: Some("form.js"), content }
 }
 
 /// The form to sign up by.
@@ -147,9 +147,9 @@ pub async fn do_sign_up(
     app: web::Data<App>,
     request: HttpRequest,
     onward: Query<Onward>,
-    filled: Filled,
+    filled: Form,
 ) -> HttpResponse {
-    let Filled { visitor, context, fields } = filled;
+    let Form { visitor, context, fields } = filled;
     let (to, password) = (onward.path("/"), fields.get("password").to_owned());
     let (name, phone) = (line(fields.get("name"), 1, 100), Phone::parse(fields.get("phone")));
     let mut last = Last { name: fields.get("name"), phone: fields.get("phone"), ..Last::default() };
@@ -158,8 +158,8 @@ pub async fn do_sign_up(
     last.wrong.extend(phone.is_err().then(|| ("phone", wrong_phone(&visitor).to_owned())));
     last.wrong.extend(wrong_password(&visitor, &password).map(|text| ("password", text.to_owned())));
     let (Ok(name), Ok(phone), true) = (name, phone.clone(), last.wrong.is_empty()) else {
-        last.problem = Some(Problem::new(Kind::InvalidRequest, ""));
-        return sign_up_page(&visitor, &to, &last).show_as(Kind::InvalidRequest.status());
+        last.problem = Some(Problem::new(ProblemKind::InvalidRequest, ""));
+        return sign_up_page(&visitor, &to, &last).show_as(ProblemKind::InvalidRequest.status());
     };
     let signed_up = app.shop.sign_up(name, phone.clone(), password.clone(), context).await;
     let opened = match signed_up {
@@ -212,7 +212,7 @@ fn log_in_page<'a>(visitor: &'a Visitor, to: &str, last: &Last<'_>) -> Page<'a> 
         }
     };
     let title = visitor.t("로그인", "Log in");
-    Page { visitor, place: Place::Elsewhere, title, script: Some("form.js"), content }
+    Page { visitor, section: Section::Elsewhere, title, script: Some("form.js"), content }
 }
 
 /// The form to log in by.
@@ -225,9 +225,9 @@ pub async fn do_log_in(
     app: web::Data<App>,
     request: HttpRequest,
     onward: Query<Onward>,
-    filled: Filled,
+    filled: Form,
 ) -> HttpResponse {
-    let Filled { visitor, fields, .. } = filled;
+    let Form { visitor, fields, .. } = filled;
     let to = onward.path("/");
     let opened = match Phone::parse(fields.get("phone")) {
         Ok(phone) => {
@@ -235,7 +235,7 @@ pub async fn do_log_in(
             app.shop.log_in(phone, password, None).await.map_err(Problem::from)
         }
         // A number that is none has no account.
-        Err(_) => Err(Problem::new(Kind::Unauthorized, "")),
+        Err(_) => Err(Problem::new(ProblemKind::Unauthorized, "")),
     };
     match opened {
         Ok(session) => begin(&request, &session.token, &to),
@@ -251,10 +251,10 @@ pub async fn do_log_in(
 pub async fn log_out(
     app: web::Data<App>,
     request: HttpRequest,
-    filled: Filled,
-) -> Result<HttpResponse, Instead> {
+    filled: Form,
+) -> Result<HttpResponse, PageError> {
     if let Some(token) = filled.visitor.token().filter(|_| filled.visitor.principal.is_some()) {
-        app.shop.log_out(token).await.or_page(&filled.visitor)?;
+        app.shop.log_out(token).await.or_error_page(&filled.visitor)?;
     }
     Ok(begin(&request, "", "/"))
 }
@@ -267,7 +267,7 @@ fn operator_page<'a>(visitor: &'a Visitor, to: &str, problem: Option<&Problem>) 
     let content = html! {
         div class="wide narrow stack" {
             h1 { (visitor.t("매장 로그인", "Log in as the shop")) }
-            (admin::alert(problem.map(|problem| wording::told(visitor.lang, problem))))
+            (admin::alert(problem.map(|problem| wording::error_text(visitor.lang, problem))))
             form class="card stack" method="post" action={ "/admin/log-in?to=" (encoded(to)) } {
                 (hidden(visitor))
                 div class="fields" {
@@ -279,7 +279,7 @@ fn operator_page<'a>(visitor: &'a Visitor, to: &str, problem: Option<&Problem>) 
         }
     };
     let title = visitor.t("매장 로그인", "Log in as the shop");
-    Page { visitor, place: Place::Admin, title, script: Some("form.js"), content }
+    Page { visitor, section: Section::Admin, title, script: Some("form.js"), content }
 }
 
 /// The form that the operator logs in by.
@@ -292,9 +292,9 @@ pub async fn do_operator(
     app: web::Data<App>,
     request: HttpRequest,
     onward: Query<Onward>,
-    filled: Filled,
+    filled: Form,
 ) -> HttpResponse {
-    let Filled { visitor, fields, .. } = filled;
+    let Form { visitor, fields, .. } = filled;
     let to = onward.path("/admin");
     match app.shop.log_in_operator(fields.get("operatorKey").trim(), None).await {
         Ok(session) => begin(&request, &session.token, &to),

@@ -6,7 +6,7 @@ use crate::{
     gateways::payment::PaymentMethod,
     http::{
         App,
-        pages::{form::Fields, layout::Field, visitor::Visitor},
+        pages::{form::FormFields, layout::Field, visitor::Visitor},
     },
 };
 
@@ -81,7 +81,7 @@ fn card(token: &str, name: &str, story: &str, chosen: &str) -> Markup {
 
 /// The card that was chosen.
 #[must_use]
-pub fn chosen(fields: &Fields) -> Option<PaymentMethod> {
+pub fn chosen(fields: &FormFields) -> Option<PaymentMethod> {
     let token = fields.get("card").trim();
     (!token.is_empty()).then(|| PaymentMethod::Card { token: token.to_owned() })
 }

@@ -10,13 +10,13 @@ use actix_web::{HttpResponse, web};
 use maud::{Markup, PreEscaped, html};
 
 use self::product::{price, stock};
-use super::layout::{Page, Place};
+use super::layout::{Page, Section};
 use crate::{
     domain::ProductId,
     http::{
         App,
-        pages::{error::OrPage as _, response::Instead, visitor::Visitor},
-        problem::{Problem, kinds::Kind},
+        pages::{error::OrErrorPage as _, response::PageError, visitor::Visitor},
+        problem::{Problem, ProblemKind},
     },
     shop::{PageRequest, ProductView},
 };
@@ -25,9 +25,9 @@ use crate::{
 const SHOWN_MAX: usize = 60;
 
 /// The shop's first page.
-pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, Instead> {
+pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     let all = PageRequest { cursor: None, limit: SHOWN_MAX };
-    let products = app.shop.products(None, &all).or_page(&visitor)?;
+    let products = app.shop.products(None, &all).or_error_page(&visitor)?;
     let mut shown: Vec<_> = products.items.iter().filter(|product| !product.withdrawn).collect();
     // What can be rented comes first.
     shown.sort_by_key(|product| !product.available());
@@ -53,7 +53,7 @@ pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse
         }
     };
     let title = visitor.t("정수기 렌탈", "Rent a water purifier");
-    Ok(Page { visitor: &visitor, place: Place::Shop, title, script: None, content }.show())
+    Ok(Page { visitor: &visitor, section: Section::Shop, title, script: None, content }.show())
 }
 
 fn hero(visitor: &Visitor) -> Markup {
@@ -114,7 +114,9 @@ fn tile(visitor: &Visitor, product: &ProductView) -> Markup {
 }
 
 /// A purifier that a page is about.
-pub(crate) fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, Instead> {
+pub(crate) fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, PageError> {
     let product = ProductId::parse(id).ok().and_then(|id| app.shop.product(id));
-    product.ok_or_else(|| Problem::new(Kind::ProductNotFound, "there is no such product")).or_page(visitor)
+    product
+        .ok_or_else(|| Problem::new(ProblemKind::ProductNotFound, "there is no such product"))
+        .or_error_page(visitor)
 }

@@ -10,26 +10,26 @@ use crate::{
     http::{
         App,
         pages::{
-            form::{Fields, Filled, Typed},
-            layout::{Field, Page, Place, hidden},
-            response::{Instead, encoded, see_other},
-            text::problems::{Told, of_line, told},
+            form::{Form, FormFields, SubmittedForm},
+            layout::{Field, Page, Section, hidden},
+            response::{PageError, encoded, see_other},
+            text::problems::{ErrorText, error_text, of_line},
             visitor::Visitor,
         },
-        problem::{Problem, kinds::Kind},
+        problem::{Problem, ProblemKind},
     },
     shop::{Order, PayOutcome, Principal, ProductView},
 };
 
 /// What stands in the order form, and what is wrong with it.
 #[derive(Default)]
-struct Draft {
-    fields: Fields,
+struct OrderDraft {
+    fields: FormFields,
     wrong: Vec<String>,
-    told: Option<(Kind, Told)>,
+    error: Option<(ProblemKind, ErrorText)>,
 }
 
-impl Draft {
+impl OrderDraft {
     fn wrong(&self, visitor: &Visitor, field: &str) -> Option<String> {
         self.wrong.iter().find(|wrong| *wrong == field)?;
         let typed = self.fields.get(field);
@@ -48,7 +48,7 @@ impl Draft {
 
     /// Whether it says already that there is none.
     fn tells_sold_out(&self) -> bool {
-        matches!(self.told, Some((Kind::OutOfStock | Kind::ProductWithdrawn, _)))
+        matches!(self.error, Some((ProblemKind::OutOfStock | ProblemKind::ProductWithdrawn, _)))
     }
 }
 
@@ -57,12 +57,12 @@ pub async fn product(
     app: web::Data<App>,
     visitor: Visitor,
     id: web::Path<String>,
-) -> Result<HttpResponse, Instead> {
+) -> Result<HttpResponse, PageError> {
     let product = find(&app, &visitor, &id)?;
-    Ok(show(&app, &visitor, &product, &Draft::default()).await.show())
+    Ok(show(&app, &visitor, &product, &OrderDraft::default()).await.show())
 }
 
-async fn show<'a>(app: &App, visitor: &'a Visitor, product: &'a ProductView, draft: &Draft) -> Page<'a> {
+async fn show<'a>(app: &App, visitor: &'a Visitor, product: &'a ProductView, draft: &OrderDraft) -> Page<'a> {
     let offer = &product.offer;
     let ordering = ordering(app, visitor, product, draft).await;
     let content = html! {
@@ -86,13 +86,13 @@ async fn show<'a>(app: &App, visitor: &'a Visitor, product: &'a ProductView, dra
             }
         }
     };
-    Page { visitor, place: Place::Shop, title: &offer.name, script: Some("form.js"), content }
+    Page { visitor, section: Section::Shop, title: &offer.name, script: Some("form.js"), content }
 }
 
-async fn ordering(app: &App, visitor: &Visitor, product: &ProductView, draft: &Draft) -> Markup {
-    let told = draft.told.map(|(_, told)| {
+async fn ordering(app: &App, visitor: &Visitor, product: &ProductView, draft: &OrderDraft) -> Markup {
+    let error = draft.error.map(|(_, error)| {
         html! {
-            div class="notice bad" role="alert" { b { (told.title) } p { (told.text) } }
+            div class="notice bad" role="alert" { b { (error.title) } p { (error.text) } }
         }
     });
     let body = match visitor.principal {
@@ -111,7 +111,7 @@ async fn ordering(app: &App, visitor: &Visitor, product: &ProductView, draft: &D
                 )) }
                 p { a href="/" { (visitor.t("다른 정수기 보기", "See other purifiers")) } } }
         },
-        None if draft.told.is_some() => html! {
+        None if draft.error.is_some() => html! {
             (log_in_aside(visitor, product))
             (order_form(app, visitor, product, draft, ""))
         },
@@ -125,7 +125,7 @@ async fn ordering(app: &App, visitor: &Visitor, product: &ProductView, draft: &D
             order_form(app, visitor, product, draft, &name)
         }
     };
-    html! { @if let Some(told) = told { (told) } (body) }
+    html! { @if let Some(error) = error { (error) } (body) }
 }
 
 fn log_in_first(visitor: &Visitor, product: &ProductView) -> Markup {
@@ -159,7 +159,7 @@ fn log_in_aside(visitor: &Visitor, product: &ProductView) -> Markup {
     }
 }
 
-fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &Draft, name: &str) -> Markup {
+fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &OrderDraft, name: &str) -> Markup {
     let value = |field: &str| draft.fields.get(field).to_owned();
     let (recipient, postal_code) = (value("recipient"), value("postalCode"));
     let (line1, line2) = (value("line1"), value("line2"));
@@ -202,21 +202,28 @@ fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &Draft
 }
 
 /// Rents a purifier, and leads to where it can be watched; or says why not.
-pub async fn rent(app: web::Data<App>, id: web::Path<String>, typed: Typed) -> Result<HttpResponse, Instead> {
-    let Filled { visitor, context, fields } = match typed {
+pub async fn rent(
+    app: web::Data<App>,
+    id: web::Path<String>,
+    typed: SubmittedForm,
+) -> Result<HttpResponse, PageError> {
+    let Form { visitor, context, fields } = match typed {
         // Whoever is logged in no more, or anew, need not type it all again.
-        Typed::Ours(Filled { visitor, fields, .. }) | Typed::Stale(visitor, fields)
+        SubmittedForm::Current(Form { visitor, fields, .. }) | SubmittedForm::Stale(visitor, fields)
             if visitor.principal.is_none() =>
         {
-            return kept(&app, &visitor, &id, fields, Kind::Unauthorized).await;
+            return kept(&app, &visitor, &id, fields, ProblemKind::Unauthorized).await;
         }
-        Typed::Stale(visitor, fields) => return kept(&app, &visitor, &id, fields, Kind::Forbidden).await,
-        Typed::Ours(filled) => filled,
+        SubmittedForm::Stale(visitor, fields) => {
+            return kept(&app, &visitor, &id, fields, ProblemKind::Forbidden).await;
+        }
+        SubmittedForm::Current(filled) => filled,
     };
     let customer_id = visitor.customer()?;
     let product = find(&app, &visitor, &id)?;
-    let again = async |problem: Problem, fields: Fields, wrong: Vec<String>| {
-        let draft = Draft { fields, wrong, told: Some((problem.kind, told(visitor.lang, &problem))) };
+    let again = async |problem: Problem, fields: FormFields, wrong: Vec<String>| {
+        let draft =
+            OrderDraft { fields, wrong, error: Some((problem.kind, error_text(visitor.lang, &problem))) };
         // What it is now: the stock may have gone, or the fee have changed.
         let product = app.shop.product(product.id).unwrap_or_else(|| product.clone());
         show(&app, &visitor, &product, &draft).await.show_as(problem.kind.status())
@@ -227,7 +234,7 @@ pub async fn rent(app: web::Data<App>, id: web::Path<String>, typed: Typed) -> R
         (address, method) => {
             let mut wrong: Vec<_> = address.err().unwrap_or_default();
             wrong.extend(method.is_none().then(|| "card".to_owned()));
-            let problem = Problem::new(Kind::InvalidRequest, "fields break their rules");
+            let problem = Problem::new(ProblemKind::InvalidRequest, "fields break their rules");
             return Ok(again(problem, fields, wrong).await);
         }
     };
@@ -242,11 +249,11 @@ pub async fn rent(app: web::Data<App>, id: web::Path<String>, typed: Typed) -> R
             return Ok(see_other(&format!("/my/rentals/{}?new", placed.rental.id)));
         }
         PayOutcome::Declined { code } if code.as_deref() == Some(AUTHENTICATION_REQUIRED) => {
-            Kind::AuthenticationRequired
+            ProblemKind::AuthenticationRequired
         }
-        PayOutcome::Declined { .. } => Kind::PaymentDeclined,
-        PayOutcome::Canceled => Kind::RentalCanceled,
-        PayOutcome::Unavailable { .. } => Kind::PaymentUnavailable,
+        PayOutcome::Declined { .. } => ProblemKind::PaymentDeclined,
+        PayOutcome::Canceled => ProblemKind::RentalCanceled,
+        PayOutcome::Unavailable { .. } => ProblemKind::PaymentUnavailable,
     };
     Ok(again(Problem::new(kind, ""), fields, Vec::new()).await)
 }
@@ -256,11 +263,11 @@ async fn kept(
     app: &App,
     visitor: &Visitor,
     id: &str,
-    fields: Fields,
-    kind: Kind,
-) -> Result<HttpResponse, Instead> {
+    fields: FormFields,
+    kind: ProblemKind,
+) -> Result<HttpResponse, PageError> {
     let product = find(app, visitor, id)?;
-    let [title, text] = if kind == Kind::Unauthorized {
+    let [title, text] = if kind == ProblemKind::Unauthorized {
         [
             visitor.t("로그인이 필요합니다", "Please log in"),
             visitor.t(
@@ -281,12 +288,13 @@ async fn kept(
             ),
         ]
     };
-    let draft = Draft { fields, told: Some((kind, Told { title, text })), ..Draft::default() };
+    let draft =
+        OrderDraft { fields, error: Some((kind, ErrorText { title, text })), ..OrderDraft::default() };
     Ok(show(app, visitor, &product, &draft).await.show_as(kind.status()))
 }
 
 /// The address, or the fields that break its rules.
-fn address_of(fields: &Fields) -> Result<Address, Vec<String>> {
+fn address_of(fields: &FormFields) -> Result<Address, Vec<String>> {
     let text = |name: &str| fields.get(name).to_owned();
     let line2 = Some(text("line2")).filter(|line2| !line2.trim().is_empty());
     let (recipient, postal_code, line1) = (text("recipient"), text("postalCode"), text("line1"));

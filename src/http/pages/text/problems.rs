@@ -3,12 +3,12 @@
 use super::Lang;
 use crate::{
     domain::text::InvalidText,
-    http::problem::{Problem, kinds::Kind},
+    http::problem::{Problem, ProblemKind},
 };
 
 /// What went wrong, as it is told.
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
+pub struct ErrorText {
     /// In a few words.
     pub title: &'static str,
     /// In a sentence or two.
@@ -17,16 +17,17 @@ pub struct Told {
 
 /// Tells of a problem.
 #[must_use]
-pub fn told(lang: Lang, problem: &Problem) -> Told {
+pub fn error_text(lang: Lang, problem: &Problem) -> ErrorText {
     let found = TOLD.iter().find(|(kinds, _)| kinds.contains(&problem.kind));
     let [ko_title, ko, en_title, en] = found.map_or(OTHERWISE, |(_, texts)| *texts);
-    Told { title: lang.t(ko_title, en_title), text: lang.t(ko, en) }
+    ErrorText { title: lang.t(ko_title, en_title), text: lang.t(ko, en) }
 }
 
 /// When to try again, where that is worth saying: after more than the moment that `told` speaks of.
 #[must_use]
 pub fn wait(lang: Lang, problem: &Problem) -> Option<String> {
-    let ms = problem.retry_after_ms.filter(|ms| problem.kind == Kind::TooManyRequests && *ms > 1_000)?;
+    let ms =
+        problem.retry_after_ms.filter(|ms| problem.kind == ProblemKind::TooManyRequests && *ms > 1_000)?;
     let seconds = ms.div_ceil(1_000);
     Some(match (lang, seconds) {
         (Lang::Ko, ..=60) => format!("{seconds}초 뒤에 다시 시도할 수 있습니다."),
@@ -55,9 +56,9 @@ pub fn of_line(lang: Lang, typed: &str, rule: InvalidText) -> String {
 }
 
 /// Title and text in Korean, then in English, of the kinds that have words of their own.
-const TOLD: &[(&[Kind], [&str; 4])] = &[
+const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
     (
-        &[Kind::PaymentDeclined],
+        &[ProblemKind::PaymentDeclined],
         [
             "카드 승인이 거절되었습니다",
             "결제되지 않았고 렌탈도 진행되지 않습니다. 다른 카드로 다시 시도해 주세요.",
@@ -66,7 +67,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::AuthenticationRequired],
+        &[ProblemKind::AuthenticationRequired],
         [
             "카드사 본인 인증이 필요합니다",
             "이 카드로는 여기에서 결제할 수 없습니다. 결제되지 않았으니 다른 카드로 시도해 주세요.",
@@ -75,7 +76,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::OutOfStock],
+        &[ProblemKind::OutOfStock],
         [
             "품절되었습니다",
             "방금 재고가 모두 소진되었습니다. 결제되지 않았습니다. 다른 제품을 보시거나 재입고 후 다시 찾아 주세요.",
@@ -85,7 +86,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::ProductWithdrawn],
+        &[ProblemKind::ProductWithdrawn],
         [
             "더 이상 렌탈하지 않는 제품입니다",
             "결제되지 않았습니다. 다른 제품을 골라 주세요.",
@@ -94,7 +95,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::ProductNotFound],
+        &[ProblemKind::ProductNotFound],
         [
             "제품을 찾을 수 없습니다",
             "주소를 확인하시거나 목록에서 다시 골라 주세요.",
@@ -103,7 +104,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::FeeChanged],
+        &[ProblemKind::FeeChanged],
         [
             "렌탈료가 바뀌었습니다",
             "결제되지 않았습니다. 새 렌탈료를 확인하고 다시 신청해 주세요.",
@@ -112,7 +113,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::PaymentOverloaded],
+        &[ProblemKind::PaymentOverloaded],
         [
             "지금 결제가 몰리고 있습니다",
             "결제되지 않았습니다. 잠시 후 다시 시도해 주세요.",
@@ -121,7 +122,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::PaymentUnavailable],
+        &[ProblemKind::PaymentUnavailable],
         [
             "결제를 확인할 수 없었습니다",
             "렌탈은 취소되었고, 결제된 금액이 있다면 환불됩니다.",
@@ -130,7 +131,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::PaymentInProgress],
+        &[ProblemKind::PaymentInProgress],
         [
             "앞선 결제를 확인하고 있습니다",
             "두 번 결제되지 않도록 결과를 기다리고 있습니다. 잠시 후 다시 시도해 주세요.",
@@ -139,7 +140,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::RentalCanceled],
+        &[ProblemKind::RentalCanceled],
         [
             "렌탈이 취소되었습니다",
             "결제된 금액이 있다면 환불됩니다.",
@@ -148,7 +149,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::RentalNotPayable],
+        &[ProblemKind::RentalNotPayable],
         [
             "결제할 수 있는 상태가 아닙니다",
             "이미 결제되었거나 취소된 렌탈입니다.",
@@ -157,7 +158,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::RentalNotCancelable],
+        &[ProblemKind::RentalNotCancelable],
         [
             "설치가 끝나 취소할 수 없습니다",
             "이미 설치된 정수기입니다. 매장에 문의해 주세요.",
@@ -166,7 +167,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::PhoneTaken],
+        &[ProblemKind::PhoneTaken],
         [
             "이미 가입된 번호입니다",
             "이 번호로 로그인해 주세요.",
@@ -175,7 +176,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::Unauthorized],
+        &[ProblemKind::Unauthorized],
         [
             "로그인 정보가 맞지 않습니다",
             "휴대폰 번호와 비밀번호를 다시 확인해 주세요.",
@@ -184,7 +185,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::Forbidden],
+        &[ProblemKind::Forbidden],
         [
             "요청을 확인할 수 없습니다",
             "다른 곳에서 보낸 요청이거나 오래된 화면입니다. 화면을 새로 고친 뒤 다시 시도해 주세요.",
@@ -193,7 +194,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::TooManyRequests],
+        &[ProblemKind::TooManyRequests],
         [
             "잠시 쉬었다가 다시 시도해 주세요",
             "짧은 시간에 너무 많은 요청이 있었습니다.",
@@ -202,7 +203,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::ContextPaused],
+        &[ProblemKind::ContextPaused],
         [
             "점검 중입니다",
             "이 기능은 잠시 멈춰 있습니다. 조금 뒤에 다시 시도해 주세요.",
@@ -211,7 +212,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::PreconditionFailed],
+        &[ProblemKind::PreconditionFailed],
         [
             "그사이 다른 사람이 수정했습니다",
             "아래 최신 내용을 확인하고 다시 저장해 주세요.",
@@ -220,7 +221,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::DeliveryOutOfOrder],
+        &[ProblemKind::DeliveryOutOfOrder],
         [
             "지금은 할 수 없는 단계입니다",
             "배송은 출발한 다음에 완료할 수 있습니다.",
@@ -229,7 +230,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::DeliveryNotReady],
+        &[ProblemKind::DeliveryNotReady],
         [
             "아직 재고에서 출고되지 않았습니다",
             "잠시 후 다시 시도해 주세요.",
@@ -238,7 +239,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::InvalidRequest, Kind::MalformedJson],
+        &[ProblemKind::InvalidRequest, ProblemKind::MalformedJson],
         [
             "입력 내용을 확인해 주세요",
             "표시된 항목을 고친 뒤 다시 보내 주세요.",
@@ -247,7 +248,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::UnsupportedMediaType],
+        &[ProblemKind::UnsupportedMediaType],
         [
             "지원하지 않는 형식입니다",
             "PNG, JPEG, WebP 사진만 올릴 수 있습니다.",
@@ -256,11 +257,11 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::PayloadTooLarge],
+        &[ProblemKind::PayloadTooLarge],
         ["너무 큽니다", "내용을 줄여서 다시 보내 주세요.", "Too large", "Please send less."],
     ),
     (
-        &[Kind::NotFound, Kind::MethodNotAllowed],
+        &[ProblemKind::NotFound, ProblemKind::MethodNotAllowed],
         [
             "찾을 수 없습니다",
             "주소를 확인해 주세요. 다른 분의 내용은 보여 드리지 않습니다.",
@@ -269,7 +270,7 @@ const TOLD: &[(&[Kind], [&str; 4])] = &[
         ],
     ),
     (
-        &[Kind::IdempotencyInProgress, Kind::IdempotencyKeyReused],
+        &[ProblemKind::IdempotencyInProgress, ProblemKind::IdempotencyKeyReused],
         [
             "이미 처리하고 있습니다",
             "마이페이지에서 결과를 확인해 주세요.",
