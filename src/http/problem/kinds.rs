@@ -141,7 +141,7 @@ kinds! {
         "The body is not declared as JSON, or is compressed; or an image is not a PNG, JPEG or WebP.";
         "Send `Content-Type: application/json` and no `Content-Encoding`; or the uncompressed bytes of an \
          image.";
-    IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The key belongs to another request";
+    IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The key has another request";
         "The Idempotency-Key was used with another body before. Nothing was done.";
         "Use a new Idempotency-Key for a new request.";
     PreconditionRequired = "precondition-required", PRECONDITION_REQUIRED, "If-Match is required";
