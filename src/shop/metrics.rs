@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Progress, Shop};
 use crate::{
-    gateways::payment::metered::CallMetrics,
+    gateways::payment::CallMetrics,
     store::{StoreError, StoreFigures},
     telemetry::metrics::Counter,
 };

@@ -1,8 +1,8 @@
 //! Payment gateways behind the trait [`PaymentGateway`], and the answers that they give.
 //!
 //! To add a provider: implement the trait in a file of this folder, add its settings to
-//! `src/config/payment.rs`, and construct it in `gateways` of `src/open.rs`. A provider that cannot void a
-//! charge relies on the settle horizon (ADR 0011).
+//! `src/config/payment.rs`, and construct it in `gateways` of `src/config/open.rs`. A provider that
+//! cannot void a charge relies on the settle horizon (ADR 0011).
 //!
 //! Calls are idempotent by [`ChargeKey`]. A call without a definite answer is [`GatewayError::Unknown`] and
 //! is looked up later, since the money may have moved.
@@ -10,20 +10,21 @@
 #[cfg(feature = "gateway-http")]
 pub mod http;
 pub mod ledger;
-pub mod metered;
+mod metered;
 pub mod simulator;
 #[cfg(feature = "gateway-http")]
 pub mod stripe;
 #[cfg(feature = "gateway-http")]
 pub mod toss;
 #[cfg(feature = "gateway-http")]
-pub mod wire;
+pub(crate) mod wire;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use thiserror::Error;
 
-use self::metered::{CallMetrics, MeteredGateway};
+pub use self::metered::CallMetrics;
+use self::metered::MeteredGateway;
 use crate::domain::{CheckoutId, Money, PaymentId, payment::Attempt};
 
 /// A gateway call in progress. Dropping it does not cancel the request at the provider.

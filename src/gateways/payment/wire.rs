@@ -5,15 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::{ChargeKey, PaymentMethod};
 use crate::domain::{Money, PaymentId};
 
-/// Payment method of a charge.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "UPPERCASE", deny_unknown_fields)]
-pub enum MethodBody {
-    /// A card.
-    Card {
-        /// Card token issued by the gateway.
-        token: String,
-    },
+pub(crate) enum MethodBody {
+    Card { token: String },
 }
 
 impl TryFrom<&PaymentMethod> for MethodBody {
@@ -37,7 +32,7 @@ impl From<MethodBody> for PaymentMethod {
 
 /// Currency code; only won is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Currency {
+pub(crate) enum Currency {
     /// Korean won, which has no minor unit.
     #[serde(rename = "KRW")]
     Krw,
@@ -46,54 +41,43 @@ pub enum Currency {
 /// Body of `PUT /charges/{key}`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ChargeRequest {
-    /// Amount in KRW.
+pub(crate) struct ChargeRequest {
     pub amount: Money,
-    /// Currency of the amount.
     pub currency: Currency,
-    /// Payment method to charge.
     pub payment_method: MethodBody,
 }
 
 /// Body of `POST /charges/{key}/refund`.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RefundRequest {
-    /// Amount in KRW.
+pub(crate) struct RefundRequest {
     pub amount: Money,
-    /// Currency of the amount.
     pub currency: Currency,
 }
 
-/// Body of a response about a charge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "UPPERCASE", rename_all_fields = "camelCase")]
-pub enum ChargeBody {
-    /// The money was captured.
+pub(crate) enum ChargeBody {
     Captured {
-        /// Gateway's id of the capture.
         reference: String,
         /// Amount refunded since, in KRW.
         refunded: Money,
     },
     /// The charge was declined for good.
-    Declined {
-        /// Decline code.
-        code: String,
-    },
+    Declined { code: String },
     /// The charge was voided: it was not captured and never will be.
     Voided,
 }
 
 /// Body of an error response.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ErrorBody {
+pub(crate) struct ErrorBody {
     /// Error code, such as `not_found`.
     pub code: String,
 }
 
 /// Error code of a look-up of an unknown charge key.
-pub const NOT_FOUND: &str = "not_found";
+pub(crate) const NOT_FOUND: &str = "not_found";
 
 impl std::str::FromStr for ChargeKey {
     type Err = ();
