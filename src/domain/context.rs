@@ -156,7 +156,7 @@ pub struct Parked {
     pub position: Position,
     /// Type of that event.
     pub event: String,
-    /// Why its reaction failed, without personal data.
+    /// Reason of the failure, without personal data.
     pub reason: String,
     /// Number of attempts so far.
     pub attempts: u32,

@@ -3,6 +3,7 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::{PaymentCommand as C, PaymentEvent as E, PaymentPhase as P, *};
+use crate::domain::invariants::check_step;
 
 /// Columns of the table: `Open` is "none, REQUESTED n", and CANCELED is split in two.
 #[derive(Clone, Copy, Debug)]
@@ -335,21 +336,6 @@ fn captures_and_times_are_recorded() {
     assert_eq!(given(&[declined(1), late(1)]).reference, Some(reference(1)), "to refund by");
 }
 
-/// The arrows of the diagram in [`super`], and a capture that comes to light after a cancel.
-fn declared(before: &Payment, to: P) -> bool {
-    let attempts: &[P] = &[P::Requested, P::Approved, P::Declined, P::Canceling];
-    let next = match before.phase {
-        P::New | P::Requested => attempts,
-        P::Canceling => &[P::Refunding, P::Canceled],
-        P::Approved => &[P::Refunding],
-        P::Refunding => &[P::Canceled],
-        P::Declined => &[P::Requested, P::Refunding, P::Canceled],
-        P::Canceled if before.refunded == Money::ZERO => &[P::Refunding],
-        P::Canceled => &[],
-    };
-    next.contains(&to)
-}
-
 fn any_command() -> impl Strategy<Value = C> {
     let reasons = REASONS.into_iter().chain([CancelReason::PaymentDeclined]).collect::<Vec<_>>();
     prop_oneof![
@@ -375,10 +361,8 @@ proptest! {
             for event in &events {
                 let before = payment.clone();
                 payment = payment.evolve(event, Timestamp(at));
-                let strays = matches!(event, E::StrayCaptureFound { .. } | E::StrayCaptureRefunded { .. });
-                let (from, to) = (before.phase, payment.phase);
-                let lawful = if strays { from == to } else { declared(&before, to) };
-                prop_assert!(lawful, "{from:?} to {to:?}");
+                prop_assert_eq!(check_step(&before, &event.clone().into(), &payment), Ok(()));
+                let from = before.phase;
                 let over = matches!(from, P::Declined | P::Canceled);
                 let approves = matches!(event, E::PaymentApproved { .. });
                 prop_assert!(!(over && approves), "approved after {from:?}");
