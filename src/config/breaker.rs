@@ -1,30 +1,30 @@
-//! The circuit breaker's settings.
+//! Settings of the circuit breaker.
 
 use super::{Checks, MINUTE_MS, Number};
 use crate::actors::payment::breaker::{BreakerRules, Span};
 
 sections! {
-    /// The circuit breaker.
+    /// Circuit breaker.
     BreakerSettings {
-        /// What it looks back on: `COUNT_BASED` (the last calls) or `TIME_BASED` (the last seconds).
+        /// Window of judged calls: `COUNT_BASED` (last calls) or `TIME_BASED` (last seconds).
         window_type: String = "COUNT_BASED".to_owned(),
-        /// How many calls, or seconds.
+        /// Size of the window, in calls or seconds.
         window_size: usize = 50,
-        /// With fewer calls to look back on, it stays closed.
+        /// Minimum calls in the window before the breaker may open.
         minimum_calls: usize = 20,
-        /// It opens when so many of a hundred calls had no definite answer.
+        /// Failure rate that opens the breaker, in percent; a failure is a call without a definite answer.
         failure_rate_percent: usize = 50,
-        /// It opens when so many of a hundred calls were slow.
+        /// Slow call rate that opens the breaker, in percent.
         slow_call_rate_percent: usize = 80,
-        /// A call is slow from here on, in ms.
+        /// Duration from which a call counts as slow, in ms.
         slow_call_ms: u64 = 610,
-        /// How long it stays open, in ms; twice as long each time that it opens again.
+        /// Time in the open state, in ms; doubled each time the breaker opens again without having closed.
         open_wait_ms: u64 = 5_000,
-        /// The longest it stays open, in ms.
+        /// Maximum time in the open state, in ms.
         open_wait_max_ms: u64 = 60_000,
-        /// How many calls it lets through, half open, before it decides again.
+        /// Maximum calls permitted in the half-open state.
         half_open_calls: usize = 10,
-        /// How long it stays half open, in ms, before it opens again.
+        /// Maximum time in the half-open state, in ms; then the breaker judges the calls made so far.
         half_open_max_ms: u64 = 10_000,
     }
 }
@@ -52,11 +52,11 @@ impl BreakerSettings {
         checks.one_of("payment.breaker.window_type", &self.window_type, &types);
         let rule = "must not be smaller than payment.breaker.open_wait_ms";
         let fits = self.open_wait_max_ms >= self.open_wait_ms;
-        checks.that(fits, "payment.breaker.open_wait_max_ms", self.open_wait_max_ms, rule);
-        // One that looks back on fewer calls than it needs would never open.
+        checks.require(fits, "payment.breaker.open_wait_max_ms", self.open_wait_max_ms, rule);
+        // Otherwise the window could never hold enough calls to open.
         let fits = self.window_type != "COUNT_BASED" || self.minimum_calls <= self.window_size;
         let rule = "must not be larger than payment.breaker.window_size";
-        checks.that(fits, "payment.breaker.minimum_calls", self.minimum_calls, rule);
+        checks.require(fits, "payment.breaker.minimum_calls", self.minimum_calls, rule);
     }
 
     pub(super) const fn numbers(&self) -> [Number; 9] {

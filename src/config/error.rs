@@ -1,16 +1,16 @@
-//! What is said of settings that cannot be used.
+//! Errors of settings.
 
 use thiserror::Error;
 
-/// A setting that breaks its rule.
+/// Invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}: {rule}", self.shown())]
 pub struct InvalidSetting {
-    /// Which.
+    /// Key of the setting.
     pub key: String,
-    /// Its value; masked if it is a secret.
+    /// Value, `***` for a secret, empty if there is none.
     pub value: String,
-    /// The rule.
+    /// Violated rule, such as `must be 1 to 64`.
     pub rule: String,
 }
 
@@ -21,13 +21,13 @@ impl InvalidSetting {
     }
 }
 
-/// Why settings cannot be used.
+/// Error while loading settings.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// The file cannot be read.
+    /// The file cannot be read or parsed.
     #[error("bad setting: {0}")]
     Unreadable(#[from] config::ConfigError),
-    /// They break rules: one line each.
+    /// Invalid settings, shown one per line.
     #[error("{}", lines(.0))]
     Invalid(Vec<InvalidSetting>),
 }

@@ -1,10 +1,11 @@
-//! Settings: defaults < file < environment < flags, and every error at once.
+//! Settings, merged from defaults, file, environment and flags, in ascending precedence.
 //!
-//! Each setting is a key such as `http.listen`; its environment variable is `SAEM_HTTP__LISTEN`. An
-//! unknown key is an error, wherever it stands: a typo must not silently mean the default.
+//! Each setting has a key such as `http.listen` and an environment variable such as `SAEM_HTTP__LISTEN`. An
+//! unknown key is an error, so that a typo does not silently select the default. All errors are reported at
+//! once.
 
 #[macro_use]
-mod described;
+mod sections;
 mod breaker;
 mod error;
 pub mod open;
@@ -18,12 +19,12 @@ use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 
 pub use self::{
     breaker::BreakerSettings,
-    described::Setting,
     error::{ConfigError, InvalidSetting},
     payment::{Payment, SimulatorSettings, StripeSettings, TossSettings},
+    sections::Setting,
     values::{List, Secret},
 };
-use self::{described::Described, values::duration_ms};
+use self::{sections::Describe, values::duration_ms};
 use crate::{
     actors::{
         payment::{Rules, admission::Bounds},
@@ -40,15 +41,15 @@ use crate::{
 };
 
 sections! {
-    /// Every setting.
+    /// All settings.
     Settings {
-        /// The language of text messages: `ko` or `en`.
+        /// Language of text messages: `ko` or `en`.
         locale: String = "ko".to_owned(),
-        /// The HTTP server.
+        /// HTTP server.
         http: Http = Http::default(),
-        /// Where data is kept.
+        /// Store.
         store: Store = Store::default(),
-        /// The operator.
+        /// Operator.
         operator: Operator = Operator::default(),
         /// Payments.
         payment: Payment = Payment::default(),
@@ -56,104 +57,105 @@ sections! {
         sms: Sms = Sms::default(),
         /// Actors.
         actors: Actors = Actors::default(),
-        /// What clients may ask for.
+        /// Rate limits.
         limits: Limits = Limits::default(),
-        /// Faults on purpose.
+        /// Fault injection.
         faults: Faults = Faults::default(),
     }
 
-    /// The HTTP server.
+    /// HTTP server.
     Http {
-        /// Where it listens.
+        /// Address and port of the shop and the API.
         listen: String = "127.0.0.1:8080".to_owned(),
-        /// Where operations are served instead, with `/metrics`: `/healthz`, `/readyz` and the contract are
-        /// served on both. Unless it is set, all is served on `http.listen`.
+        /// Separate address and port for operations and `/metrics`; both listeners then serve `/healthz`,
+        /// `/readyz` and the API contract. Unset: `http.listen` serves everything.
         operations_listen: Option<String> = None,
-        /// The certificate chain of TLS, a PEM file; read again upon SIGHUP.
+        /// TLS certificate chain, a PEM file, reloaded on SIGHUP.
         tls_cert: Option<PathBuf> = None,
-        /// The certificate's private key, a PEM file.
+        /// Private key of the TLS certificate, a PEM file, reloaded on SIGHUP.
         tls_key: Option<PathBuf> = None,
-        /// How many threads serve; 0 is one a core.
+        /// Worker threads; 0 is one per core.
         workers: usize = 0,
-        /// After SIGTERM, for so long, in ms, connections are still served, and told to end.
+        /// Time after SIGTERM in which connections are still served and asked to close, in ms.
         drain_ms: u64 = 500,
-        /// How many connections are served at once, over all threads; more have to wait.
+        /// Maximum connections over all threads; further ones wait to be accepted.
         connections: usize = 16_384,
-        /// How long a request's head may take to arrive, in ms.
+        /// Timeout for receiving a request's head, in ms.
         head_timeout_ms: u64 = 5_000,
-        /// How long a request's body may take to arrive, in ms.
+        /// Timeout for receiving a request's body, in ms.
         body_timeout_ms: u64 = 10_000,
-        /// How long a connection may stay open without a request, in ms.
+        /// Timeout of an idle connection, in ms.
         keep_alive_ms: u64 = 75_000,
-        /// Addresses or networks of proxies whose `X-Forwarded-For` is believed.
+        /// Addresses or networks of the proxies whose `X-Forwarded-For` is trusted.
         trusted_proxies: List = List::default(),
-        /// Origins whose pages may call from a browser; `*` is any.
+        /// Origins allowed for cross-origin requests; `*` allows any.
         cors_origins: List = List::default(),
     }
 
-    /// Where data is kept.
+    /// Store.
     Store {
-        /// `sled`, `redb`, or `memory`, which keeps nothing.
+        /// Backend: `sled`, `redb`, or `memory`, which loses all data when the process ends.
         backend: String = "sled".to_owned(),
-        /// The data directory.
+        /// Data directory.
         path: PathBuf = PathBuf::from("./saem-data"),
-        /// How much the backend may keep in memory, in MiB.
+        /// Memory for the backend's cache, in MiB.
         cache_mb: u64 = 48,
-        /// With less left on the disk, in MiB, commands are refused (503); reads go on. 0 never refuses.
+        /// Minimum free disk space, in MiB. Below it, commands are refused with 503 and reads continue; 0
+        /// disables the check.
         min_free_mb: u64 = 128,
     }
 
-    /// The operator.
+    /// Operator.
     Operator {
-        /// The key, at least 32 characters; generated into `<store.path>/operator.key` unless set.
+        /// Operator key, at least 32 characters. Unset: generated into `<store.path>/operator.key`.
         key: Option<Secret> = None,
-        /// The file that holds the key, instead.
+        /// File that holds the operator key.
         key_file: Option<PathBuf> = None,
     }
 
     /// Text messages.
     Sms {
-        /// `log`.
+        /// SMS provider: `log`, which writes messages to the log.
         provider: String = "log".to_owned(),
     }
 
     /// Actors.
     Actors {
-        /// How many threads entities live on; 0 is one a core.
+        /// Threads for entities; 0 is one per core, at most 8.
         arbiters: usize = 0,
-        /// An entity without work for so long, in ms, is let go.
+        /// Idle time after which an entity is evicted from memory, in ms.
         idle_ms: u64 = 10_000,
-        /// With more than so many entities on a thread, idle ones are let go after a second.
+        /// Entities per thread above which the idle time is at most 1000 ms.
         live_max: usize = 20_000,
-        /// How many commands may wait for one entity.
+        /// Maximum commands that wait for one entity.
         mailbox: usize = 1_024,
-        /// How long a question to an entity may take, in ms.
+        /// Timeout of a request to an entity, in ms.
         ask_timeout_ms: u64 = 5_000,
-        /// How many failures within the window are answered by a restart; one more is too many.
+        /// Maximum restarts of an actor within the window; one more failure quarantines it.
         restarts_max: usize = 5,
-        /// The window, in ms.
+        /// Window for counting failures, in ms.
         restarts_window_ms: u64 = 10_000,
-        /// Something that gets nothing done for so long, in ms, is stuck: `/healthz` says so. It is at least
-        /// two seconds longer than `actors.ask_timeout_ms`.
+        /// Time without progress after which `/healthz` reports a component as stuck, in ms; at least
+        /// `actors.ask_timeout_ms` + 2000 is used.
         stuck_after_ms: u64 = 8_000,
     }
 
-    /// What clients may ask for.
+    /// Rate limits.
     Limits {
-        /// Requests a second, a client; 0 is no bound.
+        /// Maximum requests per second and client; 0 is unlimited.
         requests_per_second: u32 = 50,
     }
 
-    /// Faults on purpose.
+    /// Fault injection.
     Faults {
-        /// Whether they may be injected, through operations.
+        /// `true` allows fault injection through the operations API.
         enabled: bool = false,
     }
 }
 
 impl Settings {
-    /// Loads settings from a file, the environment (`SAEM_…`) and flags, each before the next, and
-    /// checks them.
+    /// Loads settings from a file, the environment (`SAEM_…`) and flags, in ascending precedence, and
+    /// validates them.
     ///
     /// ```
     /// use saem::config::Settings;
@@ -165,7 +167,8 @@ impl Settings {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError`]
+    /// [`ConfigError::Unreadable`] if the file cannot be read or parsed. [`ConfigError::Invalid`] lists every
+    /// setting that is unknown, malformed or out of bounds.
     pub fn load(file: Option<&str>, flags: &[(&str, String)]) -> Result<Self, ConfigError> {
         let environment = std::env::vars().filter(|(name, _)| !NOT_SETTINGS.contains(&name.as_str()));
         Self::load_from(file, environment.collect(), flags)
@@ -187,14 +190,14 @@ impl Settings {
         }
         let raw = builder.build()?;
         let (mut settings, mut invalid) = (Self::default(), Vec::new());
-        Described::load(&mut settings, "", &raw, &mut invalid);
-        unknown("", &raw.cache, &settings.settings(), &mut invalid);
+        Describe::load(&mut settings, "", &raw, &mut invalid);
+        report_unknown("", &raw.cache, &settings.settings(), &mut invalid);
         invalid.extend(settings.read_secrets());
         invalid.extend(settings.invalid());
         if invalid.is_empty() { Ok(settings) } else { Err(ConfigError::Invalid(invalid)) }
     }
 
-    /// Every setting, with its value.
+    /// All settings with their values.
     #[must_use]
     pub fn settings(&self) -> Vec<Setting> {
         let mut settings = Vec::new();
@@ -202,12 +205,12 @@ impl Settings {
         settings
     }
 
-    /// The least and the most that each number may be.
+    /// Minimum and maximum of each number.
     pub(crate) fn bounds(&self) -> Vec<(&'static str, u64, u64)> {
         self.numbers().map(|(key, _, least, most)| (key, least, most)).collect()
     }
 
-    /// Reads the secrets that are kept in files. Whatever keeps one from being read is said.
+    /// Reads secrets from their files and returns the failures.
     fn read_secrets(&mut self) -> Vec<InvalidSetting> {
         let Self { operator, payment, .. } = self;
         let (stripe, toss) = (&mut payment.stripe, &mut payment.toss);
@@ -222,44 +225,42 @@ impl Settings {
         read.filter_map(Result::err).collect()
     }
 
-    /// Every setting that breaks its rule.
     fn invalid(&self) -> Vec<InvalidSetting> {
         let mut checks = Checks(Vec::new());
         let Self { http, store, payment, .. } = self;
         let operations = http.operations_listen.as_ref().map(|listen| ("http.operations_listen", listen));
         for (key, listen) in std::iter::once(("http.listen", &http.listen)).chain(operations) {
             let rule = "must be an address and a port, such as 127.0.0.1:8080";
-            checks.that(listen.parse::<SocketAddr>().is_ok(), key, listen, rule);
+            checks.require(listen.parse::<SocketAddr>().is_ok(), key, listen, rule);
         }
         for (key, set, other) in [
             ("http.tls_cert", &http.tls_cert, &http.tls_key),
             ("http.tls_key", &http.tls_key, &http.tls_cert),
         ] {
             let rule = "must be set together: http.tls_cert and http.tls_key";
-            checks.that(set.is_some() || other.is_none(), key, "", rule);
+            checks.require(set.is_some() || other.is_none(), key, "", rule);
         }
         for proxy in &http.trusted_proxies.0 {
-            checks.that(clients::network(proxy).is_some(), "http.trusted_proxies", proxy, clients::RULE);
+            checks.require(clients::network(proxy).is_some(), "http.trusted_proxies", proxy, clients::RULE);
         }
         for origin in &http.cors_origins.0 {
             let fits = cors::is_origin(origin) || http.cors_origins.0 == ["*"];
-            checks.that(fits, "http.cors_origins", origin, cors::RULE);
+            checks.require(fits, "http.cors_origins", origin, cors::RULE);
         }
         checks.one_of("store.backend", &store.backend, &["sled", "redb", "memory"]);
-        checks.that(!store.path.as_os_str().is_empty(), "store.path", "", "must not be empty");
+        checks.require(!store.path.as_os_str().is_empty(), "store.path", "", "must not be empty");
         let key_len = self.operator.key.as_ref().map_or(usize::MAX, |key| key.0.chars().count());
-        checks.that(key_len >= 32, "operator.key", "***", "must have at least 32 characters");
+        checks.require(key_len >= 32, "operator.key", "***", "must have at least 32 characters");
         checks.one_of("locale", &self.locale, &["ko", "en"]);
         payment.check(&mut checks);
         checks.one_of("sms.provider", &self.sms.provider, &["log"]);
         for (key, value, least, most) in self.numbers() {
             let rule = format!("must be {least} to {most}");
-            checks.that((least..=most).contains(&value), key, value, &rule);
+            checks.require((least..=most).contains(&value), key, value, &rule);
         }
         checks.0
     }
 
-    /// Every number, with the least and the most it may be.
     fn numbers(&self) -> impl Iterator<Item = Number> + use<> {
         let Self { http, store, actors, limits, .. } = self;
         let numbers = [
@@ -284,7 +285,7 @@ impl Settings {
         numbers.into_iter().chain(self.payment.numbers())
     }
 
-    /// How HTTP is to be served.
+    /// Settings of the HTTP server, without TLS.
     #[must_use]
     pub fn server(&self) -> ServerSettings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -302,7 +303,7 @@ impl Settings {
         }
     }
 
-    /// How the shop is to be run, with the operator's key as it was found or made.
+    /// Settings of the shop, with this operator key.
     #[must_use]
     pub fn shop(&self, operator_key: String) -> ShopSettings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -340,7 +341,7 @@ impl Settings {
 }
 
 impl Store {
-    /// How its backend is opened.
+    /// Options for opening the backend.
     #[must_use]
     pub const fn options(&self) -> StoreOptions {
         let mebibyte = 1_024 * 1_024;
@@ -348,36 +349,34 @@ impl Store {
     }
 }
 
-/// Tells of every key below `at` that is no setting's.
-fn unknown(at: &str, value: &Value, known: &[Setting], wrong: &mut Vec<InvalidSetting>) {
+fn report_unknown(at: &str, value: &Value, known: &[Setting], into: &mut Vec<InvalidSetting>) {
     let is_section = at.is_empty() || known.iter().any(|setting| setting.key.starts_with(&format!("{at}.")));
-    let told =
+    let invalid =
         |rule: &str| InvalidSetting { key: at.to_owned(), value: String::new(), rule: rule.to_owned() };
     match &value.kind {
         ValueKind::Table(table) if is_section => {
             let keys: std::collections::BTreeMap<_, _> = table.iter().collect();
             keys.into_iter()
-                .for_each(|(key, value)| unknown(&described::below(at, key), value, known, wrong));
+                .for_each(|(key, value)| report_unknown(&sections::join_key(at, key), value, known, into));
         }
-        _ if is_section => wrong.push(told("is a section: its settings are below it")),
+        _ if is_section => into.push(invalid("is a section, not a setting")),
         _ if known.iter().any(|setting| setting.key == at) => {}
-        _ => wrong.push(told("there is no such setting; `saem config reference` lists them all")),
+        _ => into.push(invalid("no such setting; `saem config reference` lists all settings")),
     }
 }
 
-/// A number's key, its value, and the least and the most it may be.
+/// Key, value, minimum and maximum of a number.
 type Number = (&'static str, u64, u64, u64);
 
-/// A minute, in ms.
 const MINUTE_MS: u64 = 60_000;
 
-/// Variables with our prefix that are not settings: `SAEM_LOG` filters the log, as `RUST_LOG` would.
+/// Variables with the prefix that are no settings: `SAEM_LOG` is the log filter.
 const NOT_SETTINGS: [&str; 1] = ["SAEM_LOG"];
 
 struct Checks(Vec<InvalidSetting>);
 
 impl Checks {
-    fn that(&mut self, holds: bool, key: &'static str, value: impl ToString, rule: &str) {
+    fn require(&mut self, holds: bool, key: &'static str, value: impl ToString, rule: &str) {
         if !holds {
             self.0.push(InvalidSetting {
                 key: key.to_owned(),
@@ -389,7 +388,7 @@ impl Checks {
 
     fn one_of(&mut self, key: &'static str, value: &str, known: &[&str]) {
         let rule = format!("must be {}", known.join(" or "));
-        self.that(known.contains(&value), key, value, &rule);
+        self.require(known.contains(&value), key, value, &rule);
     }
 }
 

@@ -1,4 +1,7 @@
-//! From settings to an open shop: data directory, operator's key, gateways.
+//! Opens a shop as configured: store, gateways, operator key, TLS.
+//!
+//! This is the composition root of the server. It names every backend and provider, so that `store`,
+//! `gateways` and `actors` need not know the settings.
 
 use std::{
     fs::{self, OpenOptions},
@@ -33,43 +36,43 @@ use crate::{
     },
 };
 
-/// Why a shop cannot be opened: one clear line each.
+/// Error while opening a shop, shown as one line.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The store.
+    /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreOpenError),
-    /// The simulator's ledger.
+    /// The simulator's ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// Product images.
+    /// The product images cannot be opened.
     #[error("the images in {path} cannot be used: {error}")]
     Images {
-        /// Their directory.
+        /// Directory of the images.
         path: PathBuf,
-        /// I/O error.
+        /// Cause.
         error: std::io::Error,
     },
-    /// The operator's key.
+    /// The operator key can neither be read nor generated.
     #[error("the operator key {path} cannot be used: {error}")]
     OperatorKey {
-        /// Where.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         error: std::io::Error,
     },
-    /// The way to the payment gateway.
-    #[error("the payment gateway's client cannot be set up: {0}")]
+    /// The HTTP client for payment gateways cannot be built.
+    #[error("the payment gateway's HTTP client cannot be built: {0}")]
     GatewayClient(#[from] reqwest::Error),
-    /// The shop itself.
+    /// The shop cannot be opened over its store.
     #[error("the shop cannot be opened: {0}")]
     Shop(#[from] ShopError),
 }
 
-/// Opens a shop as `settings` say; within an actix system.
+/// Opens a shop as configured. Must run in an actix system.
 ///
 /// # Errors
-/// [`OpenError`]
+/// [`OpenError`] names the part that cannot be opened.
 pub async fn open_shop(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
     let sources = Sources::system();
     let directory = &settings.store.path;
@@ -90,10 +93,10 @@ pub async fn open_shop(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
     Ok(Shop::open(parts, ShopSettings { beside, images, ..settings.shop(operator_key) }).await?)
 }
 
-/// Who the server is, by TLS, if the settings say so.
+/// Loads the TLS certificate, if one is configured.
 ///
 /// # Errors
-/// [`TlsError`], naming the setting.
+/// [`TlsError`] names the setting whose file cannot be used.
 pub fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, TlsError> {
     let Http { tls_cert: Some(certificate), tls_key: Some(key), .. } = &settings.http else {
         return Ok(None);
@@ -101,7 +104,7 @@ pub fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, TlsError> {
     Ok(Some(Arc::new(Tls::load(certificate.clone(), key.clone())?)))
 }
 
-/// Who takes the money, and who may have taken it under earlier settings.
+/// Builds the current gateway and all other configured ones, which resolve charges of earlier settings.
 fn gateways(payment: &Payment, ledger: Ledger, sources: &Sources) -> Result<Gateways, OpenError> {
     const CHECKED: &str = "settings are checked when they are loaded";
     let mut all: Vec<Arc<dyn PaymentGateway>> =
@@ -124,7 +127,7 @@ fn gateways(payment: &Payment, ledger: Ledger, sources: &Sources) -> Result<Gate
     Ok(Gateways::new(current, all))
 }
 
-/// The simulator, as the settings have it behave.
+/// Builds the payment simulator as configured.
 #[must_use]
 pub fn simulator(settings: &SimulatorSettings, ledger: Ledger, sources: &Sources) -> Simulator {
     let SimulatorSettings { latency_ms, jitter_ms, capacity } = *settings;
@@ -132,19 +135,19 @@ pub fn simulator(settings: &SimulatorSettings, ledger: Ledger, sources: &Sources
     Simulator::new(ledger, behaviour, sources.bits() as u64)
 }
 
-/// What a backup takes along, where it is there, as it is at the moment that the backup is of.
+/// Files and directories that a backup copies beside the store, if they exist.
 #[must_use]
 pub fn beside(directory: &Path) -> Vec<PathBuf> {
     vec![operator_key_path(directory), ledger_path(directory), images_path(directory)]
 }
 
-/// Where the simulator keeps its record of the money.
+/// Path of the simulator's ledger.
 #[must_use]
 pub fn ledger_path(directory: &Path) -> PathBuf {
     directory.join("simulator.ledger")
 }
 
-/// The directory of product images.
+/// Directory of the product images.
 #[must_use]
 pub fn images_path(directory: &Path) -> PathBuf {
     directory.join(images::DIRECTORY)
@@ -163,16 +166,16 @@ fn open_images(directory: &Path) -> Result<Images, OpenError> {
     Images::open(&path).map_err(|error| OpenError::Images { path, error })
 }
 
-/// Where a generated operator key is kept.
+/// Path of the generated operator key.
 #[must_use]
 pub fn operator_key_path(directory: &Path) -> PathBuf {
     directory.join("operator.key")
 }
 
-/// The key in the data directory; made, for the owner's eyes only, if there is none.
+/// Reads the operator key from the data directory, or generates it with mode 0600.
 fn operator_key(directory: &Path, sources: &Sources) -> Result<String, OpenError> {
     let path = operator_key_path(directory);
-    let made = || -> std::io::Result<String> {
+    let read_or_generate = || -> std::io::Result<String> {
         match fs::read_to_string(&path) {
             Ok(key) if key.trim().len() >= 32 => return Ok(key.trim().to_owned()),
             Ok(_) => return Err(std::io::Error::other("it must have at least 32 characters")),
@@ -189,5 +192,5 @@ fn operator_key(directory: &Path, sources: &Sources) -> Result<String, OpenError
         fs::rename(&temporary, &path)?;
         Ok(key)
     };
-    made().map_err(|error| OpenError::OperatorKey { path: path.clone(), error })
+    read_or_generate().map_err(|error| OpenError::OperatorKey { path: path.clone(), error })
 }

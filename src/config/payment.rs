@@ -1,4 +1,4 @@
-//! The settings of payments.
+//! Settings of payments.
 
 use std::path::PathBuf;
 
@@ -8,33 +8,34 @@ use crate::gateways;
 sections! {
     /// Payments.
     Payment {
-        /// `simulator`; `http`, a gateway that speaks the protocol of `docs/gateway.md`; `stripe`; or `toss`.
+        /// Payment provider: `simulator`, `http` (protocol of `docs/gateway.md`), `stripe` or `toss`.
         provider: String = "simulator".to_owned(),
-        /// Where the gateway of provider `http` is.
+        /// Base URL of the gateway of provider `http`.
         url: Option<String> = None,
-        /// What that gateway wants to see as `Authorization: Bearer`, if anything.
+        /// Bearer token for the gateway of provider `http`, sent as `Authorization: Bearer`.
         key: Option<Secret> = None,
-        /// The file that holds that key, instead.
+        /// File that holds the bearer token.
         key_file: Option<PathBuf> = None,
-        /// From a request's arrival to its last chance at the gateway, in ms; waiting included.
+        /// Deadline for calls to the gateway, in ms after the request's arrival, queueing included.
         deadline_ms: u64 = 900,
-        /// One call to the gateway, in ms.
+        /// Timeout of one call to the gateway, in ms.
         timeout_ms: u64 = 800,
-        /// Less time than this left before the deadline, in ms, and a charge is not begun any more.
+        /// Minimum time before the deadline at which a charge may start, in ms; less than
+        /// `payment.deadline_ms`.
         charge_min_ms: u64 = 300,
-        /// Conversations with the gateway at once, at most.
+        /// Maximum concurrent conversations with the gateway.
         concurrency: usize = 64,
-        /// Whether fewer are begun while calls are slow (`payment.breaker.slow_call_ms`) or fail.
+        /// `true` lowers the concurrency while calls are slow (`payment.breaker.slow_call_ms`) or fail.
         adaptive: bool = true,
-        /// Customers who may wait for one.
+        /// Maximum requests that wait for a conversation.
         queue: usize = 256,
-        /// Without an answer: `defer` (the customer may pay later) or `refuse`.
+        /// Outcome when the gateway gives no answer: `defer` lets the customer pay later, `refuse` does not.
         fallback: String = "defer".to_owned(),
-        /// How long a deferred payment may take, such as `24h`, `30m` or `90s`.
+        /// Time limit for a deferred payment, such as `24h`, `30m` or `90s`; `1s` to `366d`.
         deferral_ttl: String = "24h".to_owned(),
-        /// The circuit breaker.
+        /// Circuit breaker.
         breaker: BreakerSettings = BreakerSettings::default(),
-        /// The simulator.
+        /// Payment simulator.
         simulator: SimulatorSettings = SimulatorSettings::default(),
         /// Stripe.
         stripe: StripeSettings = StripeSettings::default(),
@@ -44,67 +45,72 @@ sections! {
 
     /// Stripe (`docs/stripe.md`).
     StripeSettings {
-        /// The account's secret key, `sk_…` or `rk_…`.
+        /// Secret key of the account, `sk_…` or `rk_…`. Unset: the provider is not available.
         secret_key: Option<Secret> = None,
-        /// The file that holds that key, instead.
+        /// File that holds the secret key.
         secret_key_file: Option<PathBuf> = None,
-        /// Where Stripe is.
+        /// Base URL of the Stripe API.
         url: String = gateways::payment::stripe::URL.to_owned(),
     }
 
     /// Toss Payments (`docs/toss.md`).
     TossSettings {
-        /// The secret key; without one the provider is not set up.
+        /// Secret key. Unset: the provider is not available.
         secret_key: Option<Secret> = None,
-        /// The file that holds it, instead.
+        /// File that holds the secret key.
         secret_key_file: Option<PathBuf> = None,
-        /// Where it is.
+        /// Base URL of the Toss Payments API.
         url: String = gateways::payment::toss::URL.to_owned(),
     }
 
-    /// The payment simulator.
+    /// Payment simulator.
     SimulatorSettings {
-        /// How long a call takes, in ms.
+        /// Latency of a call, in ms.
         latency_ms: u64 = 0,
-        /// By how much that varies, in ms.
+        /// Maximum random deviation from the latency, in ms.
         jitter_ms: u64 = 0,
-        /// How many calls it serves at once; 0 is no bound.
+        /// Maximum concurrent calls; 0 is unlimited.
         capacity: usize = 0,
     }
 }
 
-/// It becomes part of a header: a line break in a file would have every call fail.
+/// The secret becomes a header value: with a line break in its file, every call would fail.
 fn check_secret(checks: &mut Checks, key: &'static str, secret: Option<&Secret>) {
     let plain = |Secret(text): &Secret| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    checks.that(secret.is_none_or(plain), key, "***", "must be printable ASCII, on one line");
+    checks.require(secret.is_none_or(plain), key, "***", "must be printable ASCII, on one line");
 }
 
-/// The same, of one without which its provider cannot be used.
-fn check_needed(checks: &mut Checks, key: &'static str, secret: Option<&Secret>, needed: bool, rule: &str) {
+fn check_required_secret(
+    checks: &mut Checks,
+    key: &'static str,
+    secret: Option<&Secret>,
+    required: bool,
+    rule: &str,
+) {
     check_secret(checks, key, secret);
     let set = secret.is_some_and(|Secret(text)| !text.is_empty());
-    checks.that(set || !needed, key, "", rule);
+    checks.require(set || !required, key, "", rule);
 }
 
 fn check_url(checks: &mut Checks, key: &'static str, url: &str) {
     let rule = gateways::payment::http::base_url(url).err();
-    // What does not belong into it may be a secret.
+    // Credentials, query and fragment are refused, and may hold a secret.
     let shown = if url.contains(['@', '?', '#']) { "***" } else { url };
-    checks.that(rule.is_none(), key, shown, rule.unwrap_or_default());
+    checks.require(rule.is_none(), key, shown, rule.unwrap_or_default());
 }
 
 impl StripeSettings {
     fn check(&self, checks: &mut Checks, used: bool) {
         check_url(checks, "payment.stripe.url", &self.url);
         let rule = "must be set, or payment.stripe.secret_key_file, when payment.provider is stripe";
-        check_needed(checks, "payment.stripe.secret_key", self.secret_key.as_ref(), used, rule);
+        check_required_secret(checks, "payment.stripe.secret_key", self.secret_key.as_ref(), used, rule);
     }
 }
 
 impl TossSettings {
     fn check(&self, checks: &mut Checks, used: bool) {
-        let rule = "must be set, or its file, when payment.provider is toss";
-        check_needed(checks, "payment.toss.secret_key", self.secret_key.as_ref(), used, rule);
+        let rule = "must be set, or payment.toss.secret_key_file, when payment.provider is toss";
+        check_required_secret(checks, "payment.toss.secret_key", self.secret_key.as_ref(), used, rule);
         check_url(checks, "payment.toss.url", &self.url);
     }
 }
@@ -117,7 +123,7 @@ impl Payment {
             Some(url) => check_url(checks, "payment.url", url),
             None => {
                 let rule = "must be set when payment.provider is http";
-                checks.that(self.provider != "http", "payment.url", "", rule);
+                checks.require(self.provider != "http", "payment.url", "", rule);
             }
         }
         self.stripe.check(checks, self.provider == "stripe");
@@ -125,10 +131,10 @@ impl Payment {
         checks.one_of("payment.fallback", &self.fallback, &["defer", "refuse"]);
         let larger = self.deadline_ms > self.charge_min_ms;
         let rule = "must be larger than payment.charge_min_ms";
-        checks.that(larger, "payment.deadline_ms", self.deadline_ms, rule);
+        checks.require(larger, "payment.deadline_ms", self.deadline_ms, rule);
         let ttl = duration_ms(&self.deferral_ttl).is_some();
         let rule = "must be a duration, such as 24h, 30m or 90s";
-        checks.that(ttl, "payment.deferral_ttl", &self.deferral_ttl, rule);
+        checks.require(ttl, "payment.deferral_ttl", &self.deferral_ttl, rule);
         self.breaker.check(checks);
     }
 

@@ -1,4 +1,4 @@
-//! Where settings come from, and what is said about bad ones.
+//! Precedence of sources, values of each type, and errors of invalid settings.
 
 use super::*;
 
@@ -11,14 +11,14 @@ fn loaded(environment: &[(&str, &str)]) -> Settings {
     load(environment, &[]).unwrap()
 }
 
-/// What is wrong, a line each.
+/// Errors, one per line.
 fn refused(environment: &[(&str, &str)]) -> Vec<String> {
     let error = load(environment, &[]).unwrap_err().to_string();
     error.lines().map(|line| line.trim_start_matches("bad setting: ").to_owned()).collect()
 }
 
 #[test]
-fn flags_win_over_the_environment_and_that_over_a_file() {
+fn flags_override_the_environment_which_overrides_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("saem.toml");
     std::fs::write(&file, "locale = \"en\"\n[http]\nlisten = \"127.0.0.1:1\"\nworkers = 3\n").unwrap();
@@ -30,7 +30,7 @@ fn flags_win_over_the_environment_and_that_over_a_file() {
 }
 
 #[test]
-fn numbers_and_texts_of_digits_come_through_the_environment() {
+fn numbers_and_numeric_strings_are_read_from_the_environment() {
     let key = "1".repeat(32);
     let environment =
         [("SAEM_PAYMENT__CONCURRENCY", "7"), ("SAEM_FAULTS__ENABLED", "true"), ("SAEM_OPERATOR__KEY", &key)];
@@ -40,33 +40,30 @@ fn numbers_and_texts_of_digits_come_through_the_environment() {
 }
 
 #[test]
-fn a_typo_is_an_error_that_names_it() {
+fn an_unknown_key_is_refused_by_name() {
     for (name, key) in [("SAEM_HTTP__LISTENN", "http.listenn"), ("SAEM_HTTTP__LISTEN", "htttp")] {
         let wrong = refused(&[(name, "127.0.0.1:1")]);
-        assert_eq!(
-            wrong,
-            [format!("{key}: there is no such setting; `saem config reference` lists them all")]
-        );
+        assert_eq!(wrong, [format!("{key}: no such setting; `saem config reference` lists all settings")]);
     }
     let section = refused(&[("SAEM_HTTP", "127.0.0.1:1")]);
-    assert_eq!(section, ["http: is a section: its settings are below it"]);
+    assert_eq!(section, ["http: is a section, not a setting"]);
 }
 
 #[test]
-fn unknown_keys_wrong_types_and_broken_rules_are_told_at_once() {
+fn all_errors_of_a_file_are_reported_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("saem.toml");
     let text = "locale = \"fr\"\nlocal = 1\n[http]\nworkers = \"many\"\n[payment.breaker]\nwindow = 3\n\
                 [operator]\nkey = [1]\n[faults]\nenabled = \"perhaps\"\n";
     std::fs::write(&file, text).unwrap();
     let error = Settings::load_from(file.to_str(), [].into(), &[]).unwrap_err().to_string();
-    let told: Vec<&str> = error.lines().collect();
-    let unknown = "there is no such setting; `saem config reference` lists them all";
+    let lines: Vec<&str> = error.lines().collect();
+    let unknown = "no such setting; `saem config reference` lists all settings";
     assert_eq!(
-        told,
+        lines,
         [
             "bad setting: http.workers = many: must be a whole number".to_owned(),
-            "bad setting: operator.key = ***: must be a text".to_owned(),
+            "bad setting: operator.key = ***: must be a string".to_owned(),
             "bad setting: faults.enabled = perhaps: must be true or false".to_owned(),
             format!("bad setting: local: {unknown}"),
             format!("bad setting: payment.breaker.window: {unknown}"),
@@ -76,16 +73,16 @@ fn unknown_keys_wrong_types_and_broken_rules_are_told_at_once() {
 }
 
 #[test]
-fn the_reference_is_what_the_documentation_says() {
+fn the_documentation_is_the_generated_reference() {
     let written = include_str!("../../docs/configuration.md");
     assert!(written == reference::markdown(), "run: saem config reference > docs/configuration.md");
     for setting in Settings::default().settings() {
-        assert!(!setting.words.is_empty(), "{}", setting.key);
+        assert!(!setting.description.is_empty(), "{}", setting.key);
     }
 }
 
 #[test]
-fn what_is_shown_is_what_is_set_and_hides_secrets() {
+fn shown_settings_load_again_and_hide_secrets() {
     let directory = tempfile::tempdir().unwrap();
     let environment = [
         ("SAEM_OPERATOR__KEY", "a secret of no fewer than 32 characters"),
@@ -97,7 +94,7 @@ fn what_is_shown_is_what_is_set_and_hides_secrets() {
         assert!(shown.contains(line), "{line}: {shown}");
     }
     assert!(!shown.contains("a secret"));
-    // Without secrets, it is a file that says the same.
+    // Without secrets the output is a file that loads into the same settings.
     let plain = reference::toml(&loaded(&environment[1..]).settings(), false);
     let file = directory.path().join("saem.toml");
     std::fs::write(&file, &plain).unwrap();
@@ -106,7 +103,7 @@ fn what_is_shown_is_what_is_set_and_hides_secrets() {
 }
 
 #[test]
-fn every_error_is_told_at_once_and_secrets_never() {
+fn all_errors_of_the_environment_are_reported_without_secrets() {
     let environment = [
         ("SAEM_HTTP__LISTEN", "here"),
         ("SAEM_OPERATOR__KEY", "too-short"),
@@ -122,7 +119,7 @@ fn every_error_is_told_at_once_and_secrets_never() {
 }
 
 #[test]
-fn durations_are_read() {
+fn durations_are_parsed() {
     assert_eq!(
         ["90s", "30m", "24h", "7d"].map(duration_ms),
         [90, 1_800, 86_400, 604_800].map(|s| Some(s * 1_000))
@@ -131,7 +128,7 @@ fn durations_are_read() {
 }
 
 #[test]
-fn numbers_beyond_reason_are_refused_and_the_defaults_are_not() {
+fn numbers_out_of_range_are_refused_and_defaults_are_valid() {
     assert_eq!(Settings::default().invalid(), []);
     let most = u64::MAX.to_string();
     for (key, ..) in Settings::default().numbers() {
@@ -142,7 +139,7 @@ fn numbers_beyond_reason_are_refused_and_the_defaults_are_not() {
 }
 
 #[test]
-fn lists_are_arrays_in_a_file_and_separated_by_commas_in_the_environment() {
+fn lists_are_read_from_arrays_and_from_comma_separated_text() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("saem.toml");
     std::fs::write(&file, "[http]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n").unwrap();
@@ -159,12 +156,14 @@ fn lists_are_arrays_in_a_file_and_separated_by_commas_in_the_environment() {
 }
 
 #[test]
-fn each_bad_entry_of_a_list_is_named() {
+fn invalid_entries_of_a_list_are_named() {
     let environment = [
         ("SAEM_HTTP__TRUSTED_PROXIES", "10.0.0.1,10.0.0.0/33,proxy.example"),
         ("SAEM_HTTP__CORS_ORIGINS", "https://shop.example/,https://good.example,*"),
     ];
-    let ConfigError::Invalid(invalid) = load(&environment, &[]).unwrap_err() else { panic!("they are read") };
+    let ConfigError::Invalid(invalid) = load(&environment, &[]).unwrap_err() else {
+        panic!("the settings are readable")
+    };
     let named: Vec<_> =
         invalid.iter().map(|setting| (setting.key.as_str(), setting.value.as_str())).collect();
     assert_eq!(
@@ -180,7 +179,7 @@ fn each_bad_entry_of_a_list_is_named() {
 }
 
 #[test]
-fn the_provider_http_needs_to_know_where_its_gateway_is() {
+fn provider_http_needs_a_url() {
     let missing = refused(&[("SAEM_PAYMENT__PROVIDER", "http")]);
     assert_eq!(missing, ["payment.url: must be set when payment.provider is http"]);
     for url in ["gateway.example", "ftp://gateway.example", "http://", "http://me:secret@gateway.example/"] {
@@ -191,7 +190,7 @@ fn the_provider_http_needs_to_know_where_its_gateway_is() {
 }
 
 #[test]
-fn the_provider_stripe_needs_its_key_and_tells_nobody() {
+fn provider_stripe_needs_a_key_and_hides_it() {
     let missing = refused(&[("SAEM_PAYMENT__PROVIDER", "stripe")]);
     assert!(missing[0].starts_with("payment.stripe.secret_key: must be set"), "{missing:?}");
     let with = |key| [("SAEM_PAYMENT__PROVIDER", "stripe"), ("SAEM_PAYMENT__STRIPE__SECRET_KEY", key)];
@@ -222,7 +221,7 @@ fn a_breaker_that_could_never_open_is_refused() {
 }
 
 #[test]
-fn secrets_come_from_files_too_and_only_from_one_place() {
+fn secrets_are_read_from_files_and_refused_if_set_twice() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("key");
     let named = file.to_str().unwrap();
@@ -250,9 +249,10 @@ fn secrets_come_from_files_too_and_only_from_one_place() {
 }
 
 #[test]
-fn toss_payments_needs_its_secret_key_from_one_place() {
+fn provider_toss_needs_its_key_from_one_place() {
     let toss = ("SAEM_PAYMENT__PROVIDER", "toss");
-    let missing = ["payment.toss.secret_key: must be set, or its file, when payment.provider is toss"];
+    let file = "payment.toss.secret_key_file";
+    let missing = [format!("payment.toss.secret_key: must be set, or {file}, when payment.provider is toss")];
     assert_eq!(refused(&[toss]), missing);
     assert_eq!(refused(&[toss, ("SAEM_PAYMENT__TOSS__SECRET_KEY", "")]), missing);
     let key = ("SAEM_PAYMENT__TOSS__SECRET_KEY", "test_sk_1");
@@ -272,7 +272,7 @@ fn toss_payments_needs_its_secret_key_from_one_place() {
 }
 
 #[test]
-fn an_embedder_who_sets_nothing_gets_what_the_server_does() {
+fn default_shop_settings_equal_those_of_the_server() {
     let key = "1".repeat(32);
     let embedded = format!("{:?}", ShopSettings::new(key.clone()));
     assert_eq!(format!("{:?}", Settings::default().shop(key)), embedded);

@@ -1,4 +1,4 @@
-//! Values of settings that are more than a number or a text: secrets, lists, durations.
+//! Types of settings: secret, list, duration.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::InvalidSetting;
 
-/// A text that is never shown.
+/// String that is never shown.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(pub String);
@@ -17,23 +17,22 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// Puts what `file` says in the place of `secret`, without white space around it. `key` is the setting that
-/// names the file.
+/// Sets `secret` to the trimmed text of `file`. `key` is the setting that names the file.
 pub(super) fn read_secret(
     key: &'static str,
     secret: &mut Option<Secret>,
     file: Option<&Path>,
 ) -> Result<(), InvalidSetting> {
     let Some(file) = file else { return Ok(()) };
-    let wrong =
+    let invalid =
         |rule: String| InvalidSetting { key: key.to_owned(), value: file.display().to_string(), rule };
     if secret.is_some() {
-        let itself = key.trim_end_matches("_file");
-        return Err(wrong(format!("must not be set together with {itself}")));
+        let secret_key = key.trim_end_matches("_file");
+        return Err(invalid(format!("must not be set together with {secret_key}")));
     }
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let text = std::fs::read_to_string(file).map_err(|error| invalid(format!("cannot be read: {error}")))?;
     match text.trim() {
-        "" => Err(wrong("must hold a secret; the file is empty".to_owned())),
+        "" => Err(invalid("must hold a secret; the file is empty".to_owned())),
         text => {
             *secret = Some(Secret(text.to_owned()));
             Ok(())
@@ -41,14 +40,14 @@ pub(super) fn read_secret(
     }
 }
 
-/// Texts: an array in a file, separated by commas in the environment.
+/// List of strings: an array in a file, separated by commas in the environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct List(pub Vec<String>);
 
 impl<'de> Deserialize<'de> for List {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged, expecting = "must be a list of texts")]
+        #[serde(untagged, expecting = "must be a list of strings")]
         enum Form {
             Line(String),
             Array(Vec<String>),
@@ -62,7 +61,7 @@ impl<'de> Deserialize<'de> for List {
     }
 }
 
-/// Reads `90s`, `30m`, `24h` or `7d`, as ms; at least a second, at most a year.
+/// Parses `90s`, `30m`, `24h` or `7d` into ms; none unless it is one second to 366 days.
 pub(super) fn duration_ms(text: &str) -> Option<u64> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {

@@ -1,7 +1,6 @@
-//! Settings that tell of themselves: their keys, their words, their values; and how each is read.
+//! Macro `sections!`: declares the settings of a section with description and default.
 //!
-//! Sections are declared once, by the macro below. What is loaded, what is shown, and what the reference
-//! says all follow from that.
+//! Loading, `saem config show` and the reference all follow from that one declaration.
 
 use std::path::PathBuf;
 
@@ -10,38 +9,37 @@ use serde::de::DeserializeOwned;
 
 use super::{InvalidSetting, List, Secret};
 
-/// A setting, with a value.
+/// Setting with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// Such as `http.listen`.
+    /// Key, such as `http.listen`.
     pub key: String,
-    /// What it is for.
-    pub words: String,
-    /// What its values are, such as `a whole number`.
+    /// Description.
+    pub description: String,
+    /// Type of its values, such as `a whole number`.
     pub kind: &'static str,
-    /// Its value, as TOML; none if it is not set. A secret is `"***"`.
+    /// Value as TOML, none if it is not set; `"***"` for a secret.
     pub value: Option<String>,
 }
 
 impl Setting {
-    /// Its environment variable.
+    /// Name of the environment variable.
     #[must_use]
     pub fn variable(&self) -> String {
         format!("SAEM_{}", self.key.to_uppercase().replace('.', "__"))
     }
 }
 
-/// A section, or a setting.
-pub(super) trait Described {
-    /// Tells of every setting in it. `key` is its own key.
-    fn describe(&self, key: &str, words: &[&str], into: &mut Vec<Setting>);
+/// Section or setting.
+pub(super) trait Describe {
+    /// Appends every setting below `key`.
+    fn describe(&self, key: &str, description: &[&str], into: &mut Vec<Setting>);
 
-    /// Takes the values that are set. Those that cannot be read stay as they are, and are told of.
-    fn load(&mut self, key: &str, from: &Config, wrong: &mut Vec<InvalidSetting>);
+    /// Takes the values that `from` sets. A malformed value is reported and leaves the default.
+    fn load(&mut self, key: &str, from: &Config, invalid: &mut Vec<InvalidSetting>);
 }
 
-/// The key of a field of the section at `key`.
-pub(super) fn below(key: &str, field: &str) -> String {
+pub(super) fn join_key(key: &str, field: &str) -> String {
     if key.is_empty() { field.to_owned() } else { format!("{key}.{field}") }
 }
 
@@ -62,10 +60,10 @@ macro_rules! sections {
             }
         }
 
-        impl $crate::config::described::Described for $name {
+        impl $crate::config::sections::Describe for $name {
             fn describe(&self, key: &str, _: &[&str], into: &mut Vec<$crate::config::Setting>) {
                 $(
-                    let field = $crate::config::described::below(key, stringify!($field));
+                    let field = $crate::config::sections::join_key(key, stringify!($field));
                     self.$field.describe(&field, &[$($field_doc),*], into);
                 )*
             }
@@ -74,24 +72,23 @@ macro_rules! sections {
                 &mut self,
                 key: &str,
                 from: &::config::Config,
-                wrong: &mut Vec<$crate::config::InvalidSetting>,
+                invalid: &mut Vec<$crate::config::InvalidSetting>,
             ) {
                 $(
-                    let field = $crate::config::described::below(key, stringify!($field));
-                    self.$field.load(&field, from, wrong);
+                    let field = $crate::config::sections::join_key(key, stringify!($field));
+                    self.$field.load(&field, from, invalid);
                 )*
             }
         }
     )*};
 }
 
-/// Reads a value, if there is one.
 fn read<T: DeserializeOwned>(
     slot: &mut T,
     (key, kind): (&str, &str),
     from: &Config,
     secret: bool,
-    wrong: &mut Vec<InvalidSetting>,
+    invalid: &mut Vec<InvalidSetting>,
 ) {
     match from.get::<T>(key) {
         Ok(value) => *slot = value,
@@ -99,40 +96,40 @@ fn read<T: DeserializeOwned>(
         Err(_) => {
             let value = from.get_string(key).unwrap_or_default();
             let value = if secret { "***".to_owned() } else { value };
-            wrong.push(InvalidSetting { key: key.to_owned(), value, rule: format!("must be {kind}") });
+            invalid.push(InvalidSetting { key: key.to_owned(), value, rule: format!("must be {kind}") });
         }
     }
 }
 
 fn quoted(text: &str) -> String {
-    // A JSON text is a TOML text, too.
+    // A JSON string is also a TOML string.
     serde_json::Value::from(text).to_string()
 }
 
 macro_rules! settings {
     ($($type:ty, $kind:literal, $secret:literal, |$value:ident| $shown:expr;)*) => {$(
-        impl Described for $type {
-            fn describe(&self, key: &str, words: &[&str], into: &mut Vec<Setting>) {
+        impl Describe for $type {
+            fn describe(&self, key: &str, description: &[&str], into: &mut Vec<Setting>) {
                 let $value = self;
-                let words: Vec<&str> = words.iter().map(|line| line.trim()).collect();
-                let (key, words) = (key.to_owned(), words.join(" "));
-                into.push(Setting { key, words, kind: $kind, value: $shown });
+                let lines: Vec<&str> = description.iter().map(|line| line.trim()).collect();
+                let (key, description) = (key.to_owned(), lines.join(" "));
+                into.push(Setting { key, description, kind: $kind, value: $shown });
             }
 
-            fn load(&mut self, key: &str, from: &Config, wrong: &mut Vec<InvalidSetting>) {
-                read(self, (key, $kind), from, $secret, wrong);
+            fn load(&mut self, key: &str, from: &Config, invalid: &mut Vec<InvalidSetting>) {
+                read(self, (key, $kind), from, $secret, invalid);
             }
         }
     )*};
 }
 
 settings! {
-    String, "a text", false, |text| Some(quoted(text));
-    Option<String>, "a text", false, |text| text.as_deref().map(quoted);
+    String, "a string", false, |text| Some(quoted(text));
+    Option<String>, "a string", false, |text| text.as_deref().map(quoted);
     PathBuf, "a path", false, |path| Some(quoted(&path.to_string_lossy()));
     Option<PathBuf>, "a path", false, |path| path.as_ref().map(|path| quoted(&path.to_string_lossy()));
-    Option<Secret>, "a text", true, |secret| secret.as_ref().map(|_| quoted("***"));
-    List, "a list of texts", false, |list| {
+    Option<Secret>, "a string", true, |secret| secret.as_ref().map(|_| quoted("***"));
+    List, "a list of strings", false, |list| {
         let texts: Vec<String> = list.0.iter().map(|text| quoted(text)).collect();
         Some(format!("[{}]", texts.join(", ")))
     };
