@@ -1,6 +1,6 @@
-//! The command line of `saem`.
+//! Entry point of the command `saem`.
 //!
-//! What goes wrong is one clear line on stderr, and exit code 1 (2 for a command line that cannot be read).
+//! An error is one line on stderr and exit code 1, or 2 for an invalid command line.
 
 mod cli;
 
@@ -9,24 +9,24 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tikv_jemallocator::Jemalloc;
 
-use self::cli::{Cli, log, say};
+use self::cli::{Cli, log, output};
 
-/// Commands cross threads many times on their way: the system's allocator took a fifth of the time. This one
-/// gives back what a load took, by a thread of its own, within seconds.
+/// Commands cross threads many times, and the system's allocator took a fifth of the CPU time. A background
+/// thread of jemalloc returns unused memory to the system within seconds after a load.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    let done = log::start().and_then(|log| {
-        let done = command.run();
+    let result = log::start().and_then(|log| {
+        let result = command.run();
         log.end();
-        done
+        result
     });
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            say::tell_failure(&failure);
+            output::print_failure(&failure);
             ExitCode::FAILURE
         }
     }

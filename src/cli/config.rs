@@ -1,54 +1,56 @@
-//! `saem config`: says what is set, what is wrong with it, and what there is to set.
+//! `saem config`: checks, shows and lists settings.
 
 use clap::{Args, Subcommand};
 use saem::config::{Settings, reference};
 
-use super::{Failure, say::say};
+use super::{Failure, output::print};
 
-/// Settings: check them, show them, or list what there is.
+/// Check, show or list settings.
 #[derive(Args)]
 pub(crate) struct Config {
     #[command(subcommand)]
-    what: What,
+    command: ConfigCommand,
 }
 
 #[derive(Subcommand)]
-enum What {
-    /// Say everything that is wrong with the settings, at once.
-    Check(Source),
-    /// Show what is set, without secrets, as a TOML file.
-    Show(Source),
-    /// List every setting with its default, as Markdown.
+enum ConfigCommand {
+    /// Validate the settings and list all errors.
+    Check(SettingsFile),
+    /// Print the current settings as TOML, without secrets.
+    Show(SettingsFile),
+    /// Print all settings with their defaults as Markdown.
     Reference {
-        /// As a TOML file to begin with, instead.
+        /// Print a TOML file with all defaults, commented out, instead of Markdown.
         #[arg(long)]
         toml: bool,
     },
 }
 
 #[derive(Args)]
-struct Source {
-    /// Read settings from a TOML file; then from the environment.
+struct SettingsFile {
+    /// Read settings from this TOML file. The environment overrides it.
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
 }
 
-impl Source {
-    fn settings(&self) -> Result<Settings, Failure> {
+impl SettingsFile {
+    fn load(&self) -> Result<Settings, Failure> {
         Ok(Settings::load(self.config.as_deref(), &[])?)
     }
 }
 
 impl Config {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        match self.what {
-            What::Check(source) => {
-                let settings = source.settings()?.settings();
-                say(format_args!("{} settings, all as they should be\n", settings.len()))
+        match self.command {
+            ConfigCommand::Check(file) => {
+                let settings = file.load()?.settings();
+                print(format_args!("{} settings, all valid\n", settings.len()))
             }
-            What::Show(source) => say(reference::toml(&source.settings()?.settings(), false)),
-            What::Reference { toml: true } => say(reference::toml(&Settings::default().settings(), true)),
-            What::Reference { toml: false } => say(reference::markdown()),
+            ConfigCommand::Show(file) => print(reference::toml(&file.load()?.settings(), false)),
+            ConfigCommand::Reference { toml: true } => {
+                print(reference::toml(&Settings::default().settings(), true))
+            }
+            ConfigCommand::Reference { toml: false } => print(reference::markdown()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `saem backup`, `saem restore`, `saem compact`: what is done to data as a whole.
+//! `saem backup`, `saem restore`, `saem compact`.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -17,42 +17,41 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, data_flag,
-    say::{say, telling, telling_of},
+    output::{print, with_progress, with_progress_async},
 };
 
-/// A backup takes as long as it takes.
-const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Timeout of a backup request. Large stores take long.
+const BACKUP_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Which data.
 #[derive(Args)]
 pub(super) struct Data {
-    /// Read settings from a TOML file.
+    /// Read settings from this TOML file.
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
-    /// The data directory, instead of ./saem-data (`store.path`).
+    /// Use this data directory (`store.path`; default ./saem-data).
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
 
 impl Data {
-    /// The settings, and the backend that they name.
+    /// Loads the settings and the backend that they name.
     pub(super) fn settings(&self) -> Result<(Settings, Backend), Failure> {
         let data = data_flag(self.data.as_deref())?;
         let settings = Settings::load(self.config.as_deref(), &data.into_iter().collect::<Vec<_>>())?;
         match Backend::named(&settings.store.backend) {
             Some(backend) => Ok((settings, backend)),
-            None => Err(format!("store.backend = {}: it keeps nothing", settings.store.backend).into()),
+            None => Err(format!("store.backend = {}: it stores no data", settings.store.backend).into()),
         }
     }
 }
 
 #[derive(Args)]
 pub(crate) struct Backup {
-    /// Where to: a directory that is new or empty.
+    /// Target directory, new or empty.
     #[arg(value_name = "DIR")]
     to: PathBuf,
-    /// The server to ask. Unless this is given, data that nobody has open is copied without one, and the
-    /// server at `http.listen` is asked for data that is in use.
+    /// Request the backup from the server at this URL. Without it, data that no server has open is copied
+    /// directly, and for data in use the server at `http.listen` is asked.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     #[command(flatten)]
@@ -64,29 +63,31 @@ impl Backup {
         let (settings, backend) = self.data.settings()?;
         let to = absolute(&self.to)?;
         let BackedUp { position, bytes } = match &self.url {
-            Some(url) => asked(url, &settings, &to).await?.ok_or_else(|| format!("{url} does not answer"))?,
-            // Who has the data is known by its lock alone: whoever listens there may have another shop.
-            None => match offline(backend, &settings.store, &to).await {
+            Some(url) => {
+                request_backup(url, &settings, &to).await?.ok_or_else(|| format!("{url} does not answer"))?
+            }
+            // Only the lock tells that the data is in use: the server at that address may have other data.
+            None => match copy_offline(backend, &settings.store, &to).await {
                 Err(in_use) if is_locked(&in_use) => {
                     let url = local_url(&settings.http.listen);
-                    asked(&url, &settings, &to).await?.ok_or(in_use)?
+                    request_backup(&url, &settings, &to).await?.ok_or(in_use)?
                 }
-                made => made?,
+                backed_up => backed_up?,
             },
         };
-        say(format_args!("{}: {bytes} bytes, up to event {}\n", to.display(), position.0))
+        print(format_args!("{}: {bytes} bytes, up to event {}\n", to.display(), position.0))
     }
 }
 
-/// Whether data could not be opened because somebody else has it open.
+/// True if another process has the data open.
 fn is_locked(failure: &Failure) -> bool {
     matches!(failure.downcast_ref(), Some(OpenError::Locked(_)))
 }
 
-/// Asks the server at `url` for a backup; none if nobody answers there.
-async fn asked(url: &str, settings: &Settings, to: &Path) -> Result<Option<BackedUp>, Failure> {
+/// Requests a backup from the server at `url`; none if no server listens there.
+async fn request_backup(url: &str, settings: &Settings, to: &Path) -> Result<Option<BackedUp>, Failure> {
     if !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(format!("--url {url}: a URL begins with http:// or https://").into());
+        return Err(format!("--url {url}: must begin with http:// or https://").into());
     }
     let key = match &settings.operator.key {
         Some(key) => key.0.clone(),
@@ -98,18 +99,18 @@ async fn asked(url: &str, settings: &Settings, to: &Path) -> Result<Option<Backe
     };
     let call = gateways::payment::http::client()?
         .post(format!("{}/v1/operations/backup", url.trim_end_matches('/')))
-        .timeout(PATIENCE)
+        .timeout(BACKUP_TIMEOUT)
         .bearer_auth(key)
         .json(&json!({"directory": to}));
-    match telling_of(&format!("waiting for {url}"), to, call.send()).await {
-        Ok(answer) => told(answer).await.map(Some),
+    match with_progress_async(&format!("waiting for {url}"), to, call.send()).await {
+        Ok(response) => parse_response(response).await.map(Some),
         Err(error) if error.is_connect() => Ok(None),
-        Err(error) if error.is_builder() => Err(format!("--url {url}: it is no URL").into()),
+        Err(error) if error.is_builder() => Err(format!("--url {url}: not a valid URL").into()),
         Err(error) => Err(format!("{url} does not answer: {error}").into()),
     }
 }
 
-/// Why the operator's key cannot be read: for the most part, because there is no shop there.
+/// Error for an unreadable operator key. The usual cause is a directory without data.
 fn unreadable_key(directory: &Path, key: &Path, error: &std::io::Error) -> Failure {
     match Backend::is_there(directory) {
         Ok(()) => format!("{}: {error}", key.display()).into(),
@@ -117,7 +118,7 @@ fn unreadable_key(directory: &Path, key: &Path, error: &std::io::Error) -> Failu
     }
 }
 
-/// Where a server that listens on `address` is reached from here.
+/// URL of the server that listens on `address`, from this machine.
 fn local_url(address: &str) -> String {
     let parsed = address.parse::<SocketAddr>().map(|mut address| {
         if address.ip().is_unspecified() {
@@ -129,11 +130,12 @@ fn local_url(address: &str) -> String {
     parsed.map_or_else(|_| format!("http://{address}"), |address| format!("http://{address}"))
 }
 
-/// What a server says of the backup that it was asked for.
-async fn told(answer: Response) -> Result<BackedUp, Failure> {
-    let status = answer.status();
-    let body: Value =
-        answer.json().await.map_err(|_| format!("an answer of status {status} that is not Saem's"))?;
+async fn parse_response(response: Response) -> Result<BackedUp, Failure> {
+    let status = response.status();
+    let body: Value = response
+        .json()
+        .await
+        .map_err(|_| format!("the response with status {status} is not from a Saem server"))?;
     let number = |name: &str| body[name].as_u64();
     if let (true, Some(position), Some(bytes)) = (status.is_success(), number("position"), number("bytes")) {
         return Ok(BackedUp { position: saem::domain::Position(position), bytes });
@@ -143,18 +145,18 @@ async fn told(answer: Response) -> Result<BackedUp, Failure> {
 }
 
 /// Copies data that no server has open.
-async fn offline(backend: Backend, store: &Store, to: &Path) -> Result<BackedUp, Failure> {
+async fn copy_offline(backend: Backend, store: &Store, to: &Path) -> Result<BackedUp, Failure> {
     Backend::is_there(&store.path)?;
     let journal = backend.open(&store.path, store.options())?;
     let copied = journal.back_up(to.to_owned(), open::beside(&store.path));
-    let made = telling_of(&format!("copying to {}", to.display()), to, copied).await;
+    let backed_up = with_progress_async(&format!("copying to {}", to.display()), to, copied).await;
     journal.close().await;
-    Ok(made?)
+    Ok(backed_up?)
 }
 
 #[derive(Args)]
 pub(crate) struct Restore {
-    /// The backup.
+    /// Directory of the backup.
     #[arg(value_name = "DIR")]
     from: PathBuf,
     #[command(flatten)]
@@ -165,19 +167,19 @@ impl Restore {
     pub(super) fn run(self) -> Result<(), Failure> {
         let (settings, configured) = self.data.settings()?;
         let store = settings.store;
-        // What a backup is of, it says itself: it is restored whatever the settings name.
-        let restoring = format!("copying to {}", store.path.display());
-        let backend = telling(&restoring, &store.path, || store::restore(&self.from, &store.path))?;
-        // As a server would find it.
+        // A backup records its own backend, which may differ from the configured one.
+        let label = format!("copying to {}", store.path.display());
+        let backend = with_progress(&label, &store.path, || store::restore(&self.from, &store.path))?;
+        // Open the result as a server would.
         let position = *backend.open(&store.path, store.options())?.head().borrow();
         let restored = format!("{}: restored, up to event {}\n", store.path.display(), position.0);
         let hint = match backend == configured {
             true => String::new(),
-            false => format!(
-                "it is a store of {backend}: set store.backend to {backend}, which is {configured} now\n"
-            ),
+            false => {
+                format!("this is a store of {backend}: set store.backend to {backend} (now {configured})\n")
+            }
         };
-        say(restored + &hint)
+        print(restored + &hint)
     }
 }
 
@@ -193,6 +195,6 @@ impl Compact {
         let store = settings.store;
         let Compacted { bytes_before, bytes_after } = backend.compact(&store.path, store.options())?;
         let path = store.path.display();
-        say(format_args!("{path}: {bytes_before} bytes before, {bytes_after} bytes after\n"))
+        print(format_args!("{path}: {bytes_before} bytes before, {bytes_after} bytes after\n"))
     }
 }

@@ -1,4 +1,4 @@
-//! The log: to stderr, for people on a terminal, as JSON lines elsewhere (`docs/logging.md`).
+//! Logging to stderr: text on a terminal, JSON lines elsewhere (`docs/logging.md`).
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -17,21 +17,21 @@ use tracing_subscriber::{
 
 use super::Failure;
 
-/// What is logged unless `SAEM_LOG` or `RUST_LOG` says otherwise.
-const DEFAULT: &str = "info,actix_server=warn";
+/// Filter unless `SAEM_LOG` or `RUST_LOG` is set.
+const DEFAULT_FILTER: &str = "info,actix_server=warn";
 
-/// The log, and what is recorded beside it, until they are ended.
+/// Running log and span exporter.
 #[must_use]
 pub(crate) struct Log {
     #[cfg(feature = "otlp")]
     spans: Option<Recording>,
 }
 
-/// Starts it.
+/// Installs the log subscriber and the panic hook.
 pub(crate) fn start() -> Result<Log, Failure> {
     let directives = ["SAEM_LOG", "RUST_LOG"].into_iter().find_map(|name| std::env::var(name).ok());
     let filter = EnvFilter::builder()
-        .parse(directives.as_deref().unwrap_or(DEFAULT))
+        .parse(directives.as_deref().unwrap_or(DEFAULT_FILTER))
         .map_err(|error: ParseError| format!("bad setting: SAEM_LOG: {error}"))?;
     let log = start_with(filter)?;
     panic::set_hook(Box::new(log_panic));
@@ -52,16 +52,15 @@ fn start_with(filter: EnvFilter) -> Result<Log, Failure> {
     let spans = Recording::start(saem::gateways::payment::http::client()?)?;
     let registry = tracing_subscriber::registry();
     match spans.as_ref().map(Recording::layer) {
-        // What is recorded does not depend on what is logged.
+        // The log filter must not apply to spans.
         Some(recorded) => registry.with(recorded).with(lines().with_filter(filter)).init(),
         None => registry.with(filter).with(lines()).init(),
     }
     Ok(Log { spans })
 }
 
-/// Lines on stderr.
 fn lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> Box<dyn Layer<S> + Send + Sync> {
-    // Whoever read stderr may be gone: that must neither end the server nor keep it from ending.
+    // A closed stderr must neither end the server nor keep it from shutting down.
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).log_internal_errors(false);
     if io::stderr().is_terminal() {
         lines.with_target(false).boxed()
@@ -71,7 +70,7 @@ fn lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> Box<dyn Layer<S> + Send + 
 }
 
 impl Log {
-    /// What was recorded last is sent.
+    /// Sends the remaining spans.
     pub(crate) fn end(self) {
         #[cfg(feature = "otlp")]
         if let Some(spans) = self.spans {
@@ -80,14 +79,15 @@ impl Log {
     }
 }
 
-/// A panic is a line like any other: what reads JSON lines trips over plain text between them.
+/// Logs a panic as a regular line: plain text between JSON lines breaks log readers.
 fn log_panic(info: &panic::PanicHookInfo<'_>) {
-    let words = info.payload();
-    let reason = words.downcast_ref::<&str>().copied().or(words.downcast_ref::<String>().map(String::as_str));
+    let payload = info.payload();
+    let reason =
+        payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
     let location = info.location().map(display);
-    // Somebody catches it, and says what it says: it is a damaged file's, and no fault of ours.
+    // A damaged file made the backend panic. The store catches that and reports it as an error.
     if panic_is_expected() {
-        debug!(location, reason, "a panic that was expected");
+        debug!(location, reason, "an expected panic");
         return;
     }
     let backtrace = Backtrace::capture();

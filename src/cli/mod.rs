@@ -1,11 +1,11 @@
-//! What `saem` can be told to do, and what its commands share.
+//! Commands of `saem` and their shared parts.
 
 mod config;
 mod data;
 mod demo;
 mod gateway;
 pub(crate) mod log;
-pub(crate) mod say;
+pub(crate) mod output;
 mod serve;
 mod systemd;
 mod tools;
@@ -19,54 +19,51 @@ use self::{
     config::Config,
     data::{Backup, Compact, Restore},
     gateway::Gateway,
-    say::say,
+    output::print,
     serve::Serve,
     tools::{Export, Import, Verify},
 };
 
-/// Why a command failed: shown as one line.
+/// Error of a command, shown as one line.
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
 /// Saem (샘): a rental-commerce server for water purifiers.
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Cli {
-    /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// What to do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Run the shop.
+    /// Run the server.
     Serve(Serve),
-    /// Run the payment simulator as a process of its own, for provider `http`.
+    /// Run the payment simulator in its own process, for payment provider `http`.
     Gateway(Gateway),
-    /// Check settings, show them, or list what there is.
+    /// Check, show or list settings.
     Config(Config),
-    /// Copy all data to a new directory; the server, if one runs, goes on.
+    /// Back up all data to a new directory, from a running server or without one.
     Backup(Backup),
-    /// Make a data directory of a backup.
+    /// Create a data directory from a backup.
     Restore(Restore),
-    /// Write the store anew, without what was erased; no server may run.
+    /// Rewrite the store without erased data. The server must be stopped.
     Compact(Compact),
-    /// Read all data, and compare what is derived with the journal; no server may run.
+    /// Read all data and compare derived data with the journal. The server must be stopped.
     Verify(Verify),
-    /// Write all data as JSON lines; no server may run.
+    /// Write all data as JSON lines. The server must be stopped.
     Export(Export),
-    /// Make a data directory of such lines, read from stdin.
+    /// Create a data directory from an export on stdin.
     Import(Import),
-    /// Write completions for a shell to stdout.
+    /// Print shell completions.
     Completions(Completions),
-    /// Write the manual page to stdout: `saem manual | man -l -`.
+    /// Print the manual page: `saem manual | man -l -`.
     Manual,
 }
 
-/// Writes completions for a shell.
 #[derive(Args)]
 pub(crate) struct Completions {
-    /// Which shell.
+    /// Shell to print completions for.
     shell: clap_complete::Shell,
 }
 
@@ -74,19 +71,18 @@ impl Completions {
     fn run(self) -> Result<(), Failure> {
         let mut written = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "saem", &mut written);
-        say(String::from_utf8_lossy(&written))
+        print(String::from_utf8_lossy(&written))
     }
 }
 
-/// The manual page, as roff.
+/// Prints the manual page in roff.
 fn manual() -> Result<(), Failure> {
     let mut written = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut written)?;
-    say(String::from_utf8_lossy(&written))
+    print(String::from_utf8_lossy(&written))
 }
 
 impl Command {
-    /// Does it.
     pub(crate) fn run(self) -> Result<(), Failure> {
         let system = actix_web::rt::System::new;
         match self {
@@ -105,41 +101,49 @@ impl Command {
     }
 }
 
-/// How many connections may wait to be accepted; the system may allow fewer.
+/// Maximum connections that wait to be accepted; the system may lower it.
 const BACKLOG: i32 = 4_096;
 
 fn listen(address: &str) -> Result<TcpListener, Failure> {
     let listening = || -> io::Result<TcpListener> {
         let listener = TcpListener::bind(address)?;
-        // With std's 128, customers who come in a crowd have to knock again, a second later.
+        // std's backlog of 128 overflows in bursts, and refused clients retry only a second later.
         rustix::net::listen(&listener, BACKLOG)?;
         Ok(listener)
     };
     Ok(listening().map_err(|error| format!("cannot listen on {address}: {error}"))?)
 }
 
-/// What tells the server to stop. Whoever reads the welcome may send it.
+/// Shutdown signals. Installed before the first output, since its reader may send one at once.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shutdown {
+    /// SIGTERM: serve open connections for `http.drain_ms` first.
+    Drain,
+    /// SIGINT: skip the drain time.
+    Immediate,
+}
+
 impl Signals {
-    fn expected() -> io::Result<Self> {
+    fn install() -> io::Result<Self> {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         Ok(Self { terminate, interrupt })
     }
 
-    /// Waits for one; answers whether it is impatient.
-    async fn at_once(&mut self) -> bool {
+    /// Waits for a signal.
+    async fn recv(&mut self) -> Shutdown {
         tokio::select! {
-            _ = self.terminate.recv() => false,
-            _ = self.interrupt.recv() => true,
+            _ = self.terminate.recv() => Shutdown::Drain,
+            _ = self.interrupt.recv() => Shutdown::Immediate,
         }
     }
 }
 
-/// `--data`, as a setting.
+/// Setting for flag `--data`.
 fn data_flag(data: Option<&Path>) -> Result<Option<(&'static str, String)>, Failure> {
     let Some(data) = data else { return Ok(None) };
     let data = data.to_str().ok_or("bad setting: store.path: must be UTF-8")?;

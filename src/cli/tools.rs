@@ -1,6 +1,6 @@
-//! `saem verify`, `saem export`, `saem import`: what is done to data that no server has.
+//! `saem verify`, `saem export`, `saem import`, for data that no server has open.
 //!
-//! What was found or made is said on stdout, how far long work has got on stderr.
+//! Results go to stdout, progress to stderr.
 
 use std::{
     fs::{File, OpenOptions},
@@ -26,14 +26,13 @@ use saem::{
 use super::{
     Failure,
     data::Data,
-    say::{Unsaid, say, tell},
+    output::{OutputError, print, print_progress},
 };
 
-/// Room for a few lines on their way in or out.
 const BUFFER_BYTES: usize = 256 * 1_024;
 
-/// What to do about a store that cannot be read.
-fn damaged(directory: &Path, error: &StoreError) -> Failure {
+/// Error for a store that cannot be read, with a hint.
+fn unreadable(directory: &Path, error: &StoreError) -> Failure {
     let hint = match error {
         StoreError::Corrupt(_) => "; restore a backup (docs/operations.md says how)",
         StoreError::Unavailable(_) => "",
@@ -53,33 +52,35 @@ impl Verify {
         let journal = backend.open_at_rest(&store.path, store.options())?;
         let (ledger, images) = (open::ledger_path(&store.path), open::images_path(&store.path));
         let files = Files { ledger, images };
-        let verified = verify_with(&journal, &files, &mut Progress::new(&mut tell)).await;
+        let mut report = print_progress;
+        let verified = verify_with(&journal, &files, &mut Progress::new(&mut report)).await;
         journal.close().await;
-        let verified = verified.map_err(|error| damaged(&store.path, &error));
+        let verified = verified.map_err(|error| unreadable(&store.path, &error));
         let Verified { events, entities, rows, vault, findings, notes } = verified?;
-        let seen = format!(
+        let summary = format!(
             "{events} events, {entities} entities, {rows} rows of My Page, {vault} records of the vault"
         );
-        let findings_told = findings.told.iter().map(ToString::to_string);
-        let mut lines: Vec<String> = notes.into_iter().chain(findings_told).collect();
-        if findings.none() {
-            lines.push(format!("{seen}: all is well\n"));
-            return say(lines.join("\n"));
+        let listed = findings.listed.iter().map(ToString::to_string);
+        let mut lines: Vec<String> = notes.into_iter().chain(listed).collect();
+        if findings.is_empty() {
+            lines.push(format!("{summary}: all is well\n"));
+            return print(lines.join("\n"));
         }
-        lines.push(seen + "\n");
-        say(lines.join("\n"))?;
-        let found = findings.told.len() as u64 + findings.more;
+        lines.push(summary + "\n");
+        print(lines.join("\n"))?;
         let path = store.path.display();
-        Err(match findings.more {
-            0 => format!("{path}: {found} things are not as they should be").into(),
-            more => format!("{path}: {found} things are not as they should be; {more} were not told").into(),
+        let total = findings.listed.len() as u64 + findings.omitted;
+        let noun = if total == 1 { "finding" } else { "findings" };
+        Err(match findings.omitted {
+            0 => format!("{path}: {total} {noun}").into(),
+            omitted => format!("{path}: {total} {noun}, of which {omitted} are not listed").into(),
         })
     }
 }
 
 #[derive(Args)]
 pub(crate) struct Export {
-    /// Write to this file, which must not be there yet, for the owner's eyes only; else to stdout.
+    /// Write to this new file, readable by its owner only, instead of stdout.
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
     #[command(flatten)]
@@ -90,12 +91,12 @@ impl Export {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (Settings { store, .. }, backend) = self.data.settings()?;
         let journal = backend.open_at_rest(&store.path, store.options())?;
-        let beside = open::beside(&store.path);
+        let files = open::beside(&store.path);
         let exported = match &self.to {
-            Some(to) => to_file(&journal, &beside, to).await,
-            None => to(&journal, &beside, &mut io::stdout().lock()).await.map_err(|failure| {
+            Some(path) => export_to_file(&journal, &files, path).await,
+            None => export_to(&journal, &files, &mut io::stdout().lock()).await.map_err(|failure| {
                 match failure.downcast::<ExportError>().map(|error| *error) {
-                    Ok(ExportError::Out(error)) => Unsaid(error).into(),
+                    Ok(ExportError::Output(error)) => OutputError(error).into(),
                     Ok(error) => error.into(),
                     Err(failure) => failure,
                 }
@@ -104,29 +105,38 @@ impl Export {
         journal.close().await;
         let Counts { events, vault, views, .. } = exported?;
         if let Some(to) = &self.to {
-            return say(format_args!("{}: {events} events, {vault} records, {views} rows\n", to.display()));
+            return print(format_args!("{}: {events} events, {vault} records, {views} rows\n", to.display()));
         }
         Ok(())
     }
 }
 
-async fn to(journal: &Arc<dyn Journal>, beside: &[PathBuf], out: &mut dyn Write) -> Result<Counts, Failure> {
+async fn export_to(
+    journal: &Arc<dyn Journal>,
+    files: &[PathBuf],
+    out: &mut dyn Write,
+) -> Result<Counts, Failure> {
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
-    Ok(export(journal, beside, &mut out, &mut Progress::new(&mut tell)).await?)
+    let mut report = print_progress;
+    Ok(export(journal, files, &mut out, &mut Progress::new(&mut report)).await?)
 }
 
-/// Exports to a new file; one that is not whole does not stay.
-async fn to_file(journal: &Arc<dyn Journal>, beside: &[PathBuf], path: &Path) -> Result<Counts, Failure> {
-    let named = |error: io::Error| format!("{}: {error}", path.display());
+/// Exports to a new file, and removes it if the export fails.
+async fn export_to_file(
+    journal: &Arc<dyn Journal>,
+    files: &[PathBuf],
+    path: &Path,
+) -> Result<Counts, Failure> {
+    let with_path = |error: io::Error| format!("{}: {error}", path.display());
     let mut file: File =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(named)?;
-    let exported = to(journal, beside, &mut file).await;
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(with_path)?;
+    let exported = export_to(journal, files, &mut file).await;
     let exported = match exported {
-        Ok(counts) => file.sync_all().map(|()| counts).map_err(|error| named(error).into()),
+        Ok(counts) => file.sync_all().map(|()| counts).map_err(|error| with_path(error).into()),
         Err(failure) => Err(failure),
     };
     if exported.is_err() {
-        std::fs::remove_file(path).map_err(named)?;
+        std::fs::remove_file(path).map_err(with_path)?;
     }
     exported
 }
@@ -144,11 +154,11 @@ impl Import {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut input = BufReader::with_capacity(BUFFER_BYTES, io::stdin().lock());
         let open = |directory: &Path| backend.open(directory, store.options());
-        let mut tell = tell;
-        let mut progress = Progress::new(&mut tell);
+        let mut report = print_progress;
+        let mut progress = Progress::new(&mut report);
         let Counts { events, vault, views, .. } =
             import(&mut input, &store.path, &names, open, &mut progress).await?;
         let path = store.path.display();
-        say(format_args!("{path}: {events} events, {vault} records, {views} rows\n"))
+        print(format_args!("{path}: {events} events, {vault} records, {views} rows\n"))
     }
 }

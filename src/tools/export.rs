@@ -1,6 +1,6 @@
-//! Export: all of a shop as JSON lines, to be imported by this version or a later one, into any backend.
+//! Export: writes a whole shop as JSON lines, for import by this or a later version into any backend.
 //!
-//! The lines hold personal data and secrets, as the store does. The same store gives the same bytes.
+//! The lines hold personal data and secrets. The same store always gives the same bytes.
 
 use std::{
     fs::File,
@@ -16,7 +16,7 @@ use thiserror::Error;
 use super::{
     Progress,
     lines::{CommitLine, Counts, EXPORT_FORMAT, FileLine, Header, Hex, Line, Trailer, VaultLine, ViewLine},
-    verify::beside as records,
+    verify::records,
 };
 use crate::{
     domain::Position,
@@ -26,55 +26,55 @@ use crate::{
     },
 };
 
-/// How many commits, records or rows are asked for at once.
+/// Commits, records or rows per read.
 const PAGE: usize = 1_024;
-/// How much of a file goes into one line, in bytes.
+/// Maximum bytes of a file per line.
 const PIECE_BYTES: u64 = 32 * 1_024;
-/// What no key of a view begins with.
+/// First byte above all view keys.
 const AFTER_VIEWS: u8 = 0xff;
 
-/// Why there is no export. What was written of it has no last line, and is imported by nobody.
+/// Error while exporting. The output has no last line then, and import refuses it.
 #[derive(Debug, Error)]
 pub enum ExportError {
-    /// The store.
+    /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A file beside it.
+    /// A file beside the store cannot be read.
     #[error("{path}: {error}")]
     File {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         error: io::Error,
     },
-    /// Where it is written to.
+    /// The output cannot be written.
     #[error("the export cannot be written: {0}")]
-    Out(#[from] io::Error),
-    /// A record of the vault, or a row of a view: whoever imported it would have it damaged.
-    #[error("{key}: {what}; saem verify names all that is damaged")]
+    Output(#[from] io::Error),
+    /// A vault record or view row is damaged.
+    #[error("{key}: {problem}; saem verify lists all damage")]
     Damaged {
-        /// Its key.
+        /// Key of the record or row.
         key: String,
-        /// How.
-        what: String,
+        /// Damage found.
+        problem: String,
     },
-    /// A commit would not come back as it is.
-    #[error("the commit at {} cannot be written as JSON", .0.0)]
+    /// A commit, named by its first position, would change on its way through JSON.
+    #[error("the commit at {} cannot be represented in JSON", .0.0)]
     Lossy(Position),
 }
 
-/// Writes all that is in `journal`, and the files `beside` that are there, as lines. A directory among them
-/// has images: they become one [archive].
+/// Writes all data of `journal` and all existing files `beside` it as lines. A directory among them holds
+/// images and becomes one [archive].
 ///
 /// # Errors
-/// [`ExportError`]
+/// [`ExportError`] if something cannot be read or written, or is damaged.
 pub async fn export(
     journal: &Arc<dyn Journal>,
     beside: &[PathBuf],
     out: &mut dyn Write,
     progress: &mut Progress<'_>,
 ) -> Result<Counts, ExportError> {
-    let mut lines = Lines { out, sha256: Sha256::new(), counts: Counts::default() };
+    let mut lines = LineWriter { out, sha256: Sha256::new(), counts: Counts::default() };
     let version = env!("CARGO_PKG_VERSION").to_owned();
     lines.write(&Header { saem: EXPORT_FORMAT, format: FORMAT, version })?;
     for path in beside.iter().filter(|path| path.exists()) {
@@ -99,8 +99,8 @@ pub async fn export(
         let Some((newest, _)) = records.last() else { break };
         after = Some(newest.clone());
         for (key, value) in records {
-            if let Some(what) = records::wrong_with_record(&key, &value) {
-                return Err(ExportError::Damaged { key, what });
+            if let Some(problem) = records::record_damage(&key, &value) {
+                return Err(ExportError::Damaged { key, problem });
             }
             lines.counts.vault += 1;
             lines.write(&Line::Vault(VaultLine { key, value: Hex(value) }))?;
@@ -114,9 +114,9 @@ pub async fn export(
         let Some((newest, _)) = rows.last() else { break };
         from = [newest, &[0][..]].concat();
         for (key, value) in rows {
-            if let Some(what) = records::wrong_with_row(&value) {
-                let (key, what) = (key.escape_ascii().to_string(), what.to_owned());
-                return Err(ExportError::Damaged { key, what });
+            if let Some(problem) = records::row_damage(&value) {
+                let (key, problem) = (key.escape_ascii().to_string(), problem.to_owned());
+                return Err(ExportError::Damaged { key, problem });
             }
             lines.counts.views += 1;
             lines.write(&Line::View(ViewLine { key: Hex(key), value: Hex(value) }))?;
@@ -129,19 +129,19 @@ pub async fn export(
     Ok(lines.counts)
 }
 
-/// Where lines go, and what they come to so far.
-struct Lines<'a> {
+/// Writes lines, counts them and hashes their bytes.
+struct LineWriter<'a> {
     out: &'a mut dyn Write,
     sha256: Sha256,
     counts: Counts,
 }
 
-impl Lines<'_> {
+impl LineWriter<'_> {
     fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
-        self.put(&serde_json::to_vec(line)?)
+        self.write_bytes(&serde_json::to_vec(line)?)
     }
 
-    fn put(&mut self, line: &[u8]) -> io::Result<()> {
+    fn write_bytes(&mut self, line: &[u8]) -> io::Result<()> {
         for part in [line, b"\n"] {
             self.sha256.update(part);
             self.out.write_all(part)?;
@@ -154,12 +154,12 @@ impl Lines<'_> {
         self.counts.events += commit.events.len() as u64;
         let line = Line::Commit(commit);
         let bytes = serde_json::to_vec(&line).map_err(io::Error::from)?;
-        // Better no export than one that is found to be another shop when it is needed.
+        // Refuse now, rather than when the export is needed.
         if serde_json::from_slice::<Line>(&bytes).ok().as_ref() != Some(&line) {
-            let Line::Commit(CommitLine { position, .. }) = line else { unreachable!("it was made above") };
+            let Line::Commit(CommitLine { position, .. }) = line else { unreachable!("`line` is a commit") };
             return Err(ExportError::Lossy(Position(position)));
         }
-        Ok(self.put(&bytes)?)
+        Ok(self.write_bytes(&bytes)?)
     }
 
     fn beside(&mut self, path: &Path) -> Result<(), ExportError> {

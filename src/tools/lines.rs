@@ -1,8 +1,7 @@
-//! The lines of an export, as JSON: `docs/export.md` shows each.
+//! Lines of an export, as JSON (`docs/export.md`).
 //!
-//! Events are readable. What is not the journal's (records of the vault, rows of views, files) is in
-//! hexadecimal digits, as it is stored. Whatever has more than 53 bits is text, since many who read JSON
-//! lose the rest.
+//! Events are readable JSON. Vault records, view rows and files are hexadecimal digits of the stored bytes.
+//! Ids of more than 53 bits are strings, because many JSON parsers round larger numbers.
 
 use std::fmt;
 
@@ -13,140 +12,140 @@ use crate::{
     store::{CommitId, RecordedCommit},
 };
 
-/// The newest form of export that this version reads, and the one it writes.
+/// Export format that this version writes, and the newest that it reads.
 pub const EXPORT_FORMAT: u32 = 1;
 
-/// The first line: what follows.
+/// First line: formats and version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// The form of these lines.
+    /// Export format.
     pub saem: u32,
-    /// The format of what is stored in the vault and in rows of views.
+    /// Store format of vault records and view rows.
     pub format: u32,
-    /// Which version wrote it.
+    /// Saem version that wrote the export.
     pub version: String,
 }
 
-/// Every other line.
+/// Line after the header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Line {
-    /// A piece of a file beside the store.
+    /// Piece of a file beside the store.
     File(FileLine),
-    /// A commit of the journal.
+    /// Commit of the journal.
     Commit(CommitLine),
-    /// A record of the vault.
+    /// Record of the vault.
     Vault(VaultLine),
-    /// A row of a view.
+    /// Row of a view.
     View(ViewLine),
-    /// The last line.
+    /// Last line.
     Trailer(Trailer),
 }
 
-/// A piece of a file.
+/// Piece of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileLine {
-    /// Its name.
+    /// File name.
     pub name: String,
-    /// Where in it the piece stands: pieces come in their order.
+    /// Offset of the piece in bytes. Pieces are in ascending order.
     pub offset: u64,
-    /// The piece.
+    /// Bytes of the piece.
     pub bytes: Hex,
 }
 
-/// A commit.
+/// Commit of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommitLine {
-    /// Where its first event stands.
+    /// Position of the first event.
     pub position: u64,
-    /// Whose.
+    /// Entity of all its events.
     pub entity: EntityId,
-    /// Its name.
-    pub id: Name,
-    /// What happened.
+    /// Commit id.
+    pub id: CommitHex,
+    /// Events, in order.
     pub events: Vec<EventLine>,
 }
 
-/// An event of a commit.
+/// Event of a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventLine {
-    /// When, in ms since 1970.
+    /// Time, in ms since 1970.
     pub at: Timestamp,
-    /// Shared by all events of one rental.
+    /// Correlation id, shared by all events of one rental.
     pub correlation: Correlation,
-    /// What it follows from.
+    /// Cause.
     pub causation: CausationLine,
-    /// What happened.
+    /// Event.
     pub event: Event,
 }
 
-/// What an event follows from.
+/// Cause of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CausationLine {
-    /// A request's span.
-    Request(Span),
-    /// An earlier event.
+    /// Request, by its span id.
+    Request(SpanHex),
+    /// Earlier event, by its position.
     Event(u64),
-    /// Saem itself.
+    /// Scheduled job.
     Schedule,
 }
 
-/// A record of the vault.
+/// Record of the vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VaultLine {
-    /// Its key.
+    /// Key.
     pub key: String,
-    /// Its value.
+    /// Value.
     pub value: Hex,
 }
 
-/// A row of a view.
+/// Row of a view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewLine {
-    /// Its key.
+    /// Key.
     pub key: Hex,
-    /// Its value; empty where the key says all.
+    /// Value; empty for rows that are all key.
     pub value: Hex,
 }
 
-/// How many of each there were.
+/// Number of lines and events by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Pieces of files.
+    /// File pieces.
     pub files: u64,
     /// Commits.
     pub commits: u64,
-    /// Their events.
+    /// Events of all commits.
     pub events: u64,
-    /// Records of the vault.
+    /// Vault records.
     pub vault: u64,
-    /// Rows of views.
+    /// View rows.
     pub views: u64,
 }
 
-/// The last line: what must have come before it.
+/// Last line: counts and checksum of all lines before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trailer {
-    /// How many of each.
+    /// Counts by kind.
     #[serde(flatten)]
     pub counts: Counts,
     /// SHA-256 of all bytes before this line.
     pub sha256: Hex,
 }
 
-/// Bytes, in hexadecimal digits.
+/// Bytes, written as hexadecimal digits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hex(pub Vec<u8>);
 
 impl fmt::Debug for Hex {
-    // It may be personal data.
+    // The bytes may be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.0.len())
     }
@@ -203,17 +202,17 @@ macro_rules! numbers_as_hex {
 }
 
 numbers_as_hex! {
-    /// A commit's name.
-    Name(u128) = 32;
-    /// A request's span.
-    Span(u64) = 16;
+    /// Commit id as 32 digits.
+    CommitHex(u128) = 32;
+    /// Span id as 16 digits.
+    SpanHex(u64) = 16;
 }
 
 impl From<RecordedCommit> for CommitLine {
     fn from(commit: RecordedCommit) -> Self {
         let RecordedCommit { entity, commit_id, first, events } = commit;
         let events = events.into_iter().map(EventLine::from).collect();
-        Self { position: first.0, entity, id: Name(commit_id.0), events }
+        Self { position: first.0, entity, id: CommitHex(commit_id.0), events }
     }
 }
 
@@ -229,7 +228,7 @@ impl From<NewEvent> for EventLine {
     fn from(new: NewEvent) -> Self {
         let NewEvent { meta: Meta { at, correlation, causation }, event } = new;
         let causation = match causation {
-            Causation::Request(span) => CausationLine::Request(Span(span)),
+            Causation::Request(span) => CausationLine::Request(SpanHex(span)),
             Causation::Event(position) => CausationLine::Event(position.0),
             Causation::Schedule => CausationLine::Schedule,
         };
@@ -260,12 +259,12 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_bytes_are_read_only_as_they_are_written() {
-        assert_eq!(text(Name(1)), format!("\"{:032x}\"", 1));
-        assert_eq!(text(Span(u64::MAX)), "\"ffffffffffffffff\"");
+    fn numbers_and_bytes_in_another_form_are_refused() {
+        assert_eq!(text(CommitHex(1)), format!("\"{:032x}\"", 1));
+        assert_eq!(text(SpanHex(u64::MAX)), "\"ffffffffffffffff\"");
         assert_eq!(text(Hex(vec![0, 0x7f, 0xff])), "\"007fff\"");
         for bad in ["\"0\"", "\"+000000000000001\"", "\"000000000000000g\"", "1"] {
-            assert!(serde_json::from_str::<Span>(bad).is_err(), "{bad}");
+            assert!(serde_json::from_str::<SpanHex>(bad).is_err(), "{bad}");
         }
         for bad in ["\"0\"", "\"0G\"", "\"AB\"", "\"정\"", "[]"] {
             assert!(serde_json::from_str::<Hex>(bad).is_err(), "{bad}");
@@ -274,11 +273,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(bytes: Vec<u8>, name: u128, span: u64) {
+        fn written_numbers_and_bytes_are_read_back(bytes: Vec<u8>, id: u128, span: u64) {
             let read = |text: String| serde_json::from_str::<Hex>(&text).unwrap().0;
             prop_assert_eq!(read(text(Hex(bytes.clone()))), bytes);
-            let text = text((Name(name), Span(span)));
-            prop_assert_eq!(serde_json::from_str::<(Name, Span)>(&text).unwrap(), (Name(name), Span(span)));
+            let ids = (CommitHex(id), SpanHex(span));
+            let text = text(ids);
+            prop_assert_eq!(serde_json::from_str::<(CommitHex, SpanHex)>(&text).unwrap(), ids);
         }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) async fn found_in<J: Keeper>(directory: TempDir, options: J::Options)
     let kept = Kept::<J>::open(directory, options).await;
     let mut tell = |line| panic!("a quick one says nothing: {line}");
     let verified = verify(kept.journal(), &mut Progress::new(&mut tell)).await.unwrap();
-    let found = verified.findings.told.iter().map(ToString::to_string).collect();
+    let found = verified.findings.listed.iter().map(ToString::to_string).collect();
     kept.closed().await;
     found
 }
@@ -59,7 +59,7 @@ fn what_is_damaged_or_missing_in_the_index_is_found_by_its_entity() {
         assert_eq!(damaged.len(), well.len() + 1, "{damaged:#?}");
         let missing = found(|raw| drop(raw.tree.remove(group_key(RentalId(101))).unwrap())).await;
         for missed in [rental, RentalId(101).payment().into(), RentalId(101).delivery().into()] {
-            is(&missing, missed, "the index does not know it");
+            is(&missing, missed, "but not in the index");
         }
         let of_another = found(|raw| {
             let other = raw.tree.get(entity_key(product)).unwrap().unwrap();
@@ -68,15 +68,15 @@ fn what_is_damaged_or_missing_in_the_index_is_found_by_its_entity() {
         })
         .await;
         is(&of_another, ProductId(3).into(), "its version is");
-        is(&of_another, ProductId(3).into(), "its newest commit is another one");
-        is(&of_another, ProductId(3).into(), "its snapshot is not what its events come to");
-        is(&of_another, ProductId(4).into(), "the journal tells nothing of it");
+        is(&of_another, ProductId(3).into(), "its newest commit in the index differs");
+        is(&of_another, ProductId(3).into(), "its snapshot differs from the fold");
+        is(&of_another, ProductId(4).into(), "but not in the journal");
         let without_timeline = found(|raw| {
             let other = raw.tree.get(group_key(RentalId(100))).unwrap().unwrap();
             raw.tree.insert(group_key(RentalId(101)), other).unwrap();
         })
         .await;
-        is(&without_timeline, rental, "its timeline is another one");
+        is(&without_timeline, rental, "its timeline in the index differs");
     });
 }
 
@@ -93,7 +93,7 @@ fn a_damaged_commit_and_a_gap_are_found_by_their_positions() {
         assert_eq!(damaged.len(), 2, "what follows from it says nothing more: {damaged:#?}");
         let gap = found(|raw| drop(raw.tree.remove(&raw.keys(b'j')[3]).unwrap())).await;
         assert!(
-            gap.iter().any(|found| found == "the journal after 3: a gap: what follows 3 stands at 5"),
+            gap.iter().any(|found| found == "the journal after 3: a gap: the next event is at 5"),
             "{gap:#?}"
         );
     });

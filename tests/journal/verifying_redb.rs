@@ -49,14 +49,14 @@ fn what_is_damaged_or_missing_in_redb_s_index_is_found_by_its_entity() {
         is(&damaged, product, "damaged");
         assert_eq!(damaged.len(), well.len() + 1, "{damaged:#?}");
         let missing = found(|entities| drop(entities.remove(&key(rental)[..]).unwrap())).await;
-        is(&missing, rental, "the index does not know it");
+        is(&missing, rental, "but not in the index");
         assert_eq!(missing.len(), well.len() + 1, "{missing:#?}");
         let of_another = found(|entities| {
             let other = entities.get(&key(product)[..]).unwrap().unwrap().value().to_vec();
             entities.insert(&key(ProductId(4).into())[..], &other[..]).unwrap();
         })
         .await;
-        is(&of_another, ProductId(4).into(), "what is known of it is damaged");
+        is(&of_another, ProductId(4).into(), "its index record is damaged");
     });
 }
 
@@ -76,7 +76,7 @@ fn an_entity_that_a_flipped_bit_hides_is_found() {
                 places.into_iter().for_each(|at| bytes[at + byte] ^= bit);
                 fs::write(&file, bytes).unwrap();
                 let found = found_in::<RedbJournal>(directory, RedbOptions::default()).await;
-                is(&found, hidden, "the index does not know it");
+                is(&found, hidden, "but not in the index");
             }
         }
     });
@@ -131,7 +131,7 @@ fn whatever_bit_is_flipped_a_store_is_refused_or_told_of_or_says_the_same() {
             let journal: Arc<dyn Journal> = opened;
             let mut tell = |line| panic!("a quick one says nothing: {line}");
             let verified = verify(&journal, &mut Progress::new(&mut tell)).await;
-            let found = verified.map(|verified| verified.findings.told);
+            let found = verified.map(|verified| verified.findings.listed);
             if found.is_ok_and(|found| found.iter().map(ToString::to_string).eq(well.iter().cloned())) {
                 assert!(Said::by(&journal).await == said, "bit {} of byte {at} hides something", flip % 8);
             } else {

@@ -1,7 +1,7 @@
-//! Import: makes a data directory of an export. Positions, versions and commits are the same ones.
+//! Import: creates a data directory from an export, with the same positions, versions and commit ids.
 //!
-//! All is put into `importing`, below the directory, and moved up once the last line has said that it is
-//! whole; `FORMAT` comes last ([`place`]). A directory without it was not finished, and no server opens it.
+//! The data is written to the subdirectory `importing` and moved up once the last line has confirmed that the
+//! export is complete. `FORMAT` is moved last ([`directory`]): without it no server opens the directory.
 //!
 //! **Invariant:** the directory is locked meanwhile, as a server would lock it.
 
@@ -16,56 +16,56 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use self::{filling::Filling, place::Place};
+use self::{directory::ImportDirectory, loader::Loader};
 use super::{
     Progress,
     lines::{Counts, EXPORT_FORMAT, FileLine, Header, Hex, Line, Trailer},
-    verify::beside,
+    verify::records,
 };
 use crate::store::{
     CommitError, FORMAT, Journal, OpenError, StoreError,
     images::{self, archive},
 };
 
-pub(super) mod filling;
-mod place;
+mod directory;
+pub(super) mod loader;
 
-/// The longest line that is read, in bytes: the longest that is written has a quarter of it.
+/// Maximum length of a line, in bytes. Written lines have at most a quarter of it.
 const LINE_BYTES_MAX: u64 = 1_024 * 1_024;
 
-/// Why nothing was imported.
+/// Error while importing. Nothing was imported.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    /// The directory.
+    /// The directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// What is read is no export, or not one that this version can import.
+    /// The input is no export, or has a format that this version cannot read.
     #[error("{0}; nothing was imported")]
     Refused(String),
-    /// A line of it.
-    #[error("line {line}: {what}; nothing was imported")]
+    /// A line is invalid.
+    #[error("line {line}: {problem}; nothing was imported")]
     Line {
-        /// Which, from 1 on.
+        /// Line number, from 1.
         line: u64,
-        /// What is wrong with it.
-        what: String,
+        /// Problem found.
+        problem: String,
     },
-    /// The export cannot be read, or the directory not be written.
+    /// The input cannot be read, or the directory cannot be written.
     #[error("the import failed: {0}")]
     Io(#[from] io::Error),
-    /// The new store.
+    /// The new store failed.
     #[error("the import failed: {0}")]
     Store(#[from] StoreError),
-    /// The new store, writing.
+    /// The new store refused a commit.
     #[error("the import failed: {0}")]
     Commit(#[from] CommitError),
 }
 
-/// Makes a data directory at `directory`, which must be new or empty, of the lines of `input`. `open` begins
-/// a store in a directory; files may have these `names`.
+/// Creates a data directory at `directory`, which must be new or empty, from the lines of `input`. `open`
+/// creates a store in a directory. `names` are the permitted names of files beside the store.
 ///
 /// # Errors
-/// [`ImportError`]; then there is no data directory, and nothing of it is left unless the disk failed.
+/// [`ImportError`]. No data directory is created then, and nothing is left behind unless the disk failed.
 pub async fn import(
     input: &mut dyn BufRead,
     directory: &Path,
@@ -73,24 +73,24 @@ pub async fn import(
     open: impl FnOnce(&Path) -> Result<Arc<dyn Journal>, OpenError>,
     progress: &mut Progress<'_>,
 ) -> Result<Counts, ImportError> {
-    let place = Place::take(directory)?;
-    let journal = open(place.importing()).inspect_err(|_| place.discard())?;
-    let mut lines = Lines { input, number: 0, sha256: Sha256::new() };
-    let filled = fill(&mut lines, &journal, place.importing(), names, progress).await;
+    let target = ImportDirectory::create(directory)?;
+    let journal = open(target.importing()).inspect_err(|_| target.discard())?;
+    let mut lines = LineReader { input, number: 0, sha256: Sha256::new() };
+    let loaded = load(&mut lines, &journal, target.importing(), names, progress).await;
     journal.close().await;
-    let filled = filled.and_then(|counts| Ok(unpack_images(place.importing()).map(|()| counts)?));
-    match filled {
-        Ok(counts) => place.finish().map(|()| counts),
+    let loaded = loaded.and_then(|counts| Ok(unpack_images(target.importing()).map(|()| counts)?));
+    match loaded {
+        Ok(counts) => target.finish().map(|()| counts),
         Err(error) => {
-            place.discard();
+            target.discard();
             Err(error)
         }
     }
 }
 
-/// Puts all lines where they belong; answers how many, if the last one says the same.
-async fn fill(
-    lines: &mut Lines<'_>,
+/// Loads all lines, and returns their counts if the last line confirms them.
+async fn load(
+    lines: &mut LineReader<'_>,
     journal: &Arc<dyn Journal>,
     directory: &Path,
     names: &[&str],
@@ -98,7 +98,7 @@ async fn fill(
 ) -> Result<Counts, ImportError> {
     lines.header()?;
     progress.begin("lines read");
-    let mut filling = Filling::new(Arc::clone(journal));
+    let mut loader = Loader::new(Arc::clone(journal));
     let mut counts = Counts::default();
     loop {
         let before = lines.sha256.clone();
@@ -107,30 +107,32 @@ async fn fill(
         match line {
             Line::File(piece) => {
                 counts.files += 1;
-                put_file(directory, names, &piece).map_err(|what| lines.wrong(what))?;
+                append_to_file(directory, names, &piece).map_err(|problem| lines.invalid(problem))?;
             }
             Line::Commit(commit) => {
                 counts.commits += 1;
                 counts.events += commit.events.len() as u64;
-                filling.commit(commit.into()).await?.map_err(|what| lines.wrong(what))?;
+                loader.commit(commit.into()).await?.map_err(|problem| lines.invalid(problem))?;
             }
             Line::Vault(record) => {
                 counts.vault += 1;
-                let wrong = beside::wrong_with_record(&record.key, &record.value.0);
-                wrong.map_or(Ok(()), |what| Err(lines.wrong(what)))?;
-                filling.vault(record.key, record.value.0).await?;
+                let damage = records::record_damage(&record.key, &record.value.0);
+                damage.map_or(Ok(()), |damage| Err(lines.invalid(damage)))?;
+                loader.vault(record.key, record.value.0).await?;
             }
             Line::View(row) => {
                 counts.views += 1;
-                let wrong = beside::wrong_with_row(&row.value.0);
-                wrong.map_or(Ok(()), |what| Err(lines.wrong(what)))?;
-                filling.view(row.key.0, row.value.0).await?;
+                let damage = records::row_damage(&row.value.0);
+                damage.map_or(Ok(()), |damage| Err(lines.invalid(damage)))?;
+                loader.view(row.key.0, row.value.0).await?;
             }
             Line::Trailer(trailer) => {
-                filling.finish().await?;
+                loader.finish().await?;
                 let sha256 = Hex(before.finalize().to_vec());
                 if trailer != (Trailer { counts, sha256 }) {
-                    return Err(lines.wrong("what stands before the last line is not what was exported"));
+                    return Err(
+                        lines.invalid("the lines before the last one are not those that were exported")
+                    );
                 }
                 lines.end()?;
                 return Ok(counts);
@@ -150,37 +152,37 @@ fn unpack_images(directory: &Path) -> io::Result<()> {
 }
 
 /// Appends a piece to its file.
-fn put_file(directory: &Path, names: &[&str], piece: &FileLine) -> Result<(), String> {
+fn append_to_file(directory: &Path, names: &[&str], piece: &FileLine) -> Result<(), String> {
     if !names.contains(&piece.name.as_str()) {
-        return Err(format!("there is no file {:?} beside a store", piece.name));
+        return Err(format!("no file {:?} belongs beside a store", piece.name));
     }
-    let put = || {
+    let append = || {
         let mut file =
             OpenOptions::new().append(true).create(true).mode(0o600).open(directory.join(&piece.name))?;
         let length = file.metadata()?.len();
         file.write_all(&piece.bytes.0)?;
         Ok(length)
     };
-    match put() {
+    match append() {
         Ok(length) if length == piece.offset => Ok(()),
-        Ok(length) => Err(format!("a piece for {} of a file that has {length} bytes", piece.offset)),
+        Ok(length) => Err(format!("a piece at offset {} of a file with {length} bytes", piece.offset)),
         Err(error) => Err(io::Error::to_string(&error)),
     }
 }
 
-/// The lines of an export, as they are read.
-struct Lines<'a> {
+/// Reads lines, numbers them and hashes their bytes.
+struct LineReader<'a> {
     input: &'a mut dyn BufRead,
     number: u64,
     sha256: Sha256,
 }
 
-impl Lines<'_> {
-    fn wrong(&self, what: impl Into<String>) -> ImportError {
-        ImportError::Line { line: self.number, what: what.into() }
+impl LineReader<'_> {
+    fn invalid(&self, problem: impl Into<String>) -> ImportError {
+        ImportError::Line { line: self.number, problem: problem.into() }
     }
 
-    /// The next line; empty at the end.
+    /// Reads the next line; empty at the end.
     fn read(&mut self) -> Result<Vec<u8>, ImportError> {
         let mut line = Vec::new();
         (&mut self.input).take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
@@ -189,23 +191,23 @@ impl Lines<'_> {
         if line.is_empty() || line.pop() == Some(b'\n') {
             return Ok(line);
         }
-        Err(self.wrong("it is cut off, or too long"))
+        Err(self.invalid("it is cut off, or too long"))
     }
 
     fn header(&mut self) -> Result<(), ImportError> {
         let line = self.read()?;
         let header: Header = serde_json::from_slice(&line)
-            .map_err(|_| ImportError::Refused("this is no export of Saem's".to_owned()))?;
-        for (what, found, known) in [("export", header.saem, EXPORT_FORMAT), ("data", header.format, FORMAT)]
+            .map_err(|_| ImportError::Refused("the input is no export of Saem".to_owned()))?;
+        for (kind, found, known) in [("export", header.saem, EXPORT_FORMAT), ("data", header.format, FORMAT)]
         {
             if found == 0 {
-                let told = format!("an export has no {what} format 0");
-                return Err(ImportError::Refused(told));
+                let message = format!("there is no {kind} format 0");
+                return Err(ImportError::Refused(message));
             }
             if found > known {
-                let by = header.version;
-                let told = format!("the export of version {by} has {what} format {found}");
-                return Err(ImportError::Refused(format!("{told}; this version reads up to {known}")));
+                let version = header.version;
+                let message = format!("the export of version {version} has {kind} format {found}");
+                return Err(ImportError::Refused(format!("{message}; this version reads up to {known}")));
             }
         }
         Ok(())
@@ -214,16 +216,18 @@ impl Lines<'_> {
     fn next(&mut self) -> Result<Line, ImportError> {
         let line = self.read()?;
         if line.is_empty() {
-            return Err(self.wrong("the export is not whole: its last line is missing"));
+            return Err(self.invalid("the export is not whole: its last line is missing"));
         }
-        // What serde says may quote the line, and so personal data: only where it is wrong is told.
+        // serde's message may quote the line, and so personal data: report only the column.
         let unreadable = |error: serde_json::Error| ImportError::Line {
             line: self.number,
-            what: format!("it cannot be read, from column {} on", error.column()),
+            problem: format!("it cannot be read, from column {} on", error.column()),
         };
         let read: Line = serde_json::from_slice(&line).map_err(unreadable)?;
-        if matches!(read, Line::Commit(_) | Line::Trailer(_)) && !is_all(&line, &read).map_err(unreadable)? {
-            return Err(self.wrong("it holds what this version does not know, and would lose"));
+        if matches!(read, Line::Commit(_) | Line::Trailer(_))
+            && !is_lossless(&line, &read).map_err(unreadable)?
+        {
+            return Err(self.invalid("it has fields that this version does not know"));
         }
         Ok(read)
     }
@@ -233,12 +237,12 @@ impl Lines<'_> {
             return Ok(());
         }
         self.number += 1;
-        Err(self.wrong("something follows the last line"))
+        Err(self.invalid("something follows the last line"))
     }
 }
 
-/// Whether nothing of a line was passed over: events do not say when they have a field too many.
-fn is_all(line: &[u8], read: &Line) -> serde_json::Result<bool> {
+/// True if parsing dropped nothing. Events do not reject unknown fields themselves.
+fn is_lossless(line: &[u8], read: &Line) -> serde_json::Result<bool> {
     let again = serde_json::to_vec(read)?;
     let value = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes);
     Ok(again == line || value(&again)? == value(line)?)

@@ -1,11 +1,11 @@
-//! One reading of the journal: the entities of some lanes, folded step by step.
+//! One pass over the journal, which folds the entities of a group of lanes.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
-use super::{Findings, PAGE, Progress, Verified, Whole, agreed, images::Named};
+use super::{Findings, PAGE, Products, Progress, Verified, images::ImageRefs, terms};
 use crate::{
     actors::projection::catalogue,
     domain::{
@@ -27,21 +27,21 @@ use crate::{
     store::{CommitId, Journal, RecordedCommit, StoreError},
 };
 
-/// Which lanes are folded in one reading.
+/// Lanes that one pass folds: those whose number modulo `groups` is `index`.
 #[derive(Clone, Copy)]
-pub(super) struct Part {
-    pub number: u8,
-    pub of: u8,
+pub(super) struct LaneGroup {
+    pub index: u8,
+    pub groups: u8,
 }
 
-impl Part {
-    /// Whether it is about the entities of this id. A rental, its payment and its delivery share theirs.
-    pub(super) fn has(self, id: u128) -> bool {
-        lane_of(id) % self.of == self.number
+impl LaneGroup {
+    /// True if the group has the entities with this id. A rental, its payment and its delivery share one.
+    pub(super) fn contains(self, id: u128) -> bool {
+        lane_of(id) % self.groups == self.index
     }
 }
 
-/// The state of an entity of any kind.
+/// State of an entity of any kind.
 #[derive(Debug, PartialEq)]
 pub(super) enum State {
     Rental(Rental),
@@ -52,7 +52,7 @@ pub(super) enum State {
     Context(Maintenance),
 }
 
-/// A product, and its units as its events count them.
+/// Product with the units that its events count.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Stock {
     pub product: Product,
@@ -71,7 +71,6 @@ impl State {
         }
     }
 
-    /// One event further.
     fn step(&mut self, entity: EntityId, new: &NewEvent) -> Check {
         match self {
             Self::Rental(state) => step(state, new),
@@ -95,49 +94,49 @@ fn step<A: Journaled>(state: &mut A, new: &NewEvent) -> Check {
     check_step(&before, &new.event, state)
 }
 
-/// An entity, as its events have it.
+/// Entity as folded from its events.
 pub(super) struct Entity {
     pub state: State,
     pub version: Version,
     pub last_commit_id: CommitId,
-    /// An event of it breaks a rule: what follows from it says nothing more.
+    /// True if an event violates a rule: state and later events are not checked then.
     pub broken: bool,
 }
 
-/// What one reading folds.
+/// State of one pass.
 pub(super) struct Folding {
-    pub part: Part,
+    pub lanes: LaneGroup,
     pub entities: HashMap<EntityId, Entity>,
     pub timelines: HashMap<RentalId, Vec<Recorded>>,
     products: BTreeMap<ProductId, ProductView>,
-    images: Named,
+    images: ImageRefs,
     head: Position,
     catalogue: Option<Position>,
 }
 
 impl Folding {
-    pub(super) fn new(part: Part, head: Position, catalogue: Option<Position>) -> Self {
+    pub(super) fn new(lanes: LaneGroup, head: Position, catalogue: Option<Position>) -> Self {
         let (entities, timelines, products) = (HashMap::new(), HashMap::new(), BTreeMap::new());
-        Self { part, entities, timelines, products, images: Named::default(), head, catalogue }
+        Self { lanes, entities, timelines, products, images: ImageRefs::default(), head, catalogue }
     }
 
-    /// Reads all of the journal; answers whether all of it could be read.
+    /// Reads the whole journal and returns true if all of it was readable.
     pub(super) async fn read(
         &mut self,
         journal: &Arc<dyn Journal>,
         progress: &mut Progress<'_>,
         verified: &mut Verified,
     ) -> Result<bool, StoreError> {
-        // What holds of the journal as a whole is looked at once.
-        let first_reading = self.part.number == 0;
+        // Order and causation are checked by the first pass only.
+        let first_pass = self.lanes.index == 0;
         let mut last = Position::default();
         loop {
             let commits = match journal.commits(last, PAGE).await {
                 Ok(commits) => commits,
-                Err(StoreError::Corrupt(what)) => {
+                Err(StoreError::Corrupt(problem)) => {
                     verified
                         .findings
-                        .add(format!("the journal after {}", last.0), format!("damaged: {what}"));
+                        .add(format!("the journal after {}", last.0), format!("damaged: {problem}"));
                     return Ok(false);
                 }
                 Err(error) => return Err(error),
@@ -146,10 +145,14 @@ impl Folding {
                 break;
             }
             for commit in commits {
-                if first_reading {
-                    in_order(last, &commit, &mut verified.findings);
+                if first_pass {
+                    check_order(last, &commit, &mut verified.findings);
                     for (new, position) in commit.events.iter().zip(commit.first.0..) {
-                        agreed::follows(Position(position), new.meta.causation, &mut verified.findings);
+                        terms::check_causation(
+                            Position(position),
+                            new.meta.causation,
+                            &mut verified.findings,
+                        );
                     }
                     verified.events += commit.events.len() as u64;
                 }
@@ -158,20 +161,20 @@ impl Folding {
                 self.fold(commit, &mut verified.findings);
             }
         }
-        if first_reading && last != self.head {
-            let what = format!("its newest event is said to be {}, but it ends at {}", self.head.0, last.0);
-            verified.findings.add("the journal", what);
+        if first_pass && last != self.head {
+            let problem = format!("its head is {}, but it ends at {}", self.head.0, last.0);
+            verified.findings.add("the journal", problem);
         }
         Ok(true)
     }
 
     fn fold(&mut self, commit: RecordedCommit, findings: &mut Findings) {
         let RecordedCommit { entity, commit_id, first, ref events } = commit;
-        if self.part.has(entity.id) {
+        if self.lanes.contains(entity.id) {
             self.fold_entity(entity, commit_id, first, events, findings);
         }
         for (new, position) in events.iter().zip(first.0..) {
-            let Some(rental) = new.event.rental(entity).filter(|rental| self.part.has(rental.0)) else {
+            let Some(rental) = new.event.rental(entity).filter(|rental| self.lanes.contains(rental.0)) else {
                 continue;
             };
             let NewEvent { meta, event } = new.clone();
@@ -195,77 +198,78 @@ impl Folding {
             broken: false,
         });
         let version = Version(first.0 + events.len() as u64 - 1);
-        let mut verdict = version_grows(entity.version, events.len(), version);
+        let mut check = version_grows(entity.version, events.len(), version);
         (entity.version, entity.last_commit_id) = (version, commit_id);
         for (new, position) in events.iter().zip(first.0..) {
-            self.images.note(ProductId(id.id), new);
+            self.images.record(ProductId(id.id), new);
             if !entity.broken {
-                verdict =
-                    verdict.and_then(|()| whole(id, &new.event)).and_then(|()| entity.state.step(id, new));
+                check = check
+                    .and_then(|()| check_foldable(id, &new.event))
+                    .and_then(|()| entity.state.step(id, new));
             }
-            if let Err(violation) = std::mem::replace(&mut verdict, Ok(())) {
+            if let Err(violation) = std::mem::replace(&mut check, Ok(())) {
                 findings.add(format!("{id} at {position}"), violation);
                 entity.broken = true;
             }
             if !entity.broken && self.catalogue.is_some_and(|stand| position <= stand.0) {
-                show(&mut self.products, id, new);
+                fold_into_catalogue(&mut self.products, id, new);
             }
         }
     }
 
-    /// Judges every rental by its timeline, and hands over what is known of products.
-    pub(super) fn judge(&mut self, whole: &mut Whole, findings: &mut Findings) {
+    /// Checks the invariants of every rental, and adds what this pass knows to `all`.
+    pub(super) fn check_rentals(&mut self, all: &mut Products, findings: &mut Findings) {
         let mut rentals: Vec<_> = self.timelines.iter().collect();
         rentals.sort_unstable_by_key(|(rental, _)| **rental);
         for (rental, timeline) in rentals {
-            let verdicts = [
+            let checks = [
                 approved_before_delivery(timeline),
                 stock_moves_once(timeline),
                 placed_whole(timeline, None),
             ];
-            for violation in verdicts.into_iter().filter_map(Result::err) {
+            for violation in checks.into_iter().filter_map(Result::err) {
                 findings.add(rental, violation);
             }
-            agreed::compare(*rental, timeline, findings);
+            terms::compare(*rental, timeline, findings);
             for recorded in timeline {
                 let product = ProductId(recorded.entity.id);
                 match &recorded.event {
                     Event::Product(ProductEvent::ProductDecreased { .. }) => {
-                        *whole.out.entry(product).or_default() += 1;
+                        *all.units_out.entry(product).or_default() += 1;
                     }
                     Event::Product(ProductEvent::ProductIncreased { .. }) => {
-                        *whole.out.entry(product).or_default() -= 1;
+                        *all.units_out.entry(product).or_default() -= 1;
                     }
                     _ => {}
                 }
             }
         }
-        whole.catalogue.append(&mut self.products);
-        whole.images.append(std::mem::take(&mut self.images));
+        all.catalogue.append(&mut self.products);
+        all.images.append(std::mem::take(&mut self.images));
         for (id, entity) in &self.entities {
             if let State::Product(stock) = &entity.state {
-                whole.units.insert(ProductId(id.id), Some(stock.clone()).filter(|_| !entity.broken));
+                all.stock.insert(ProductId(id.id), Some(stock.clone()).filter(|_| !entity.broken));
             }
         }
     }
 }
 
-/// Whether a commit stands right behind the one before it.
-fn in_order(last: Position, commit: &RecordedCommit, findings: &mut Findings) {
+/// Checks that a commit follows the one before it without a gap.
+fn check_order(last: Position, commit: &RecordedCommit, findings: &mut Findings) {
     if commit.first.0 != last.0 + 1 {
-        let what = format!("a gap: what follows {} stands at {}", last.0, commit.first.0);
-        findings.add(format!("the journal after {}", last.0), what);
+        let problem = format!("a gap: the next event is at {}", commit.first.0);
+        findings.add(format!("the journal after {}", last.0), problem);
     }
     if commit.events.is_empty() {
         findings.add(format!("the journal at {}", commit.first.0), "a commit without events");
     }
 }
 
-/// Whether an event can be folded at all: one of another kind, or in a lane that does not exist, cannot.
-fn whole(entity: EntityId, event: &Event) -> Check {
+/// Checks that folding an event cannot panic: its entity kind and its lane must be valid.
+fn check_foldable(entity: EntityId, event: &Event) -> Check {
     let broken = |invariant, what: String| Err(Violation { invariant, what });
     if event.kind() != entity.kind {
-        return broken("INV-14", format!("{} happened to a {}", event.name(), entity.kind.as_str()));
+        return broken("INV-14", format!("{} is an event of a {}", event.name(), entity.kind.as_str()));
     }
     match event {
         Event::Product(
@@ -277,8 +281,7 @@ fn whole(entity: EntityId, event: &Event) -> Check {
     }
 }
 
-/// One event further, as the catalogue shows it.
-fn show(products: &mut BTreeMap<ProductId, ProductView>, id: EntityId, new: &NewEvent) {
+fn fold_into_catalogue(products: &mut BTreeMap<ProductId, ProductView>, id: EntityId, new: &NewEvent) {
     if let Event::Product(event) = &new.event {
         let id = ProductId(id.id);
         if let Some(product) = catalogue::folded(products.remove(&id), id, event, new.meta.at) {

@@ -15,10 +15,10 @@ const SUBJECT: &str = "images";
 
 /// Images that events name, each with one of its products.
 #[derive(Default)]
-pub(super) struct Named(BTreeMap<String, (Image, ProductId)>);
+pub(super) struct ImageRefs(BTreeMap<String, (Image, ProductId)>);
 
-impl Named {
-    pub(super) fn note(&mut self, id: ProductId, new: &NewEvent) {
+impl ImageRefs {
+    pub(super) fn record(&mut self, id: ProductId, new: &NewEvent) {
         if let Event::Product(ProductEvent::ProductImageChanged { image }) = &new.event {
             self.0.insert(image.to_string(), (*image, id));
         }

@@ -1,4 +1,4 @@
-//! What the store knows of each entity without its events, compared with what its events come to.
+//! Compares the entity index with the fold of the journal.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     store::{Journal, Known, KnownEntity, StoreError, codec},
 };
 
-/// Compares the entities of one reading.
+/// Compares the entities of one pass.
 pub(super) async fn compare(
     journal: &Arc<dyn Journal>,
     mut folding: Folding,
@@ -19,72 +19,72 @@ pub(super) async fn compare(
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
     progress.begin("entities compared");
-    let mut pages = Pages::default();
+    let mut pages = EntityPages::default();
     while let Some(page) = pages.next(journal).await? {
         progress.add(page.len() as u64);
-        for (id, known) in page.into_iter().filter(|(id, _)| folding.part.has(id.id)) {
+        for (id, known) in page.into_iter().filter(|(id, _)| folding.lanes.contains(id.id)) {
             let entity = folding.entities.remove(&id);
             match known {
                 Ok(known) => compare_one(id, &known, entity, &folding, findings),
-                Err(error) => findings.add(id, format!("what is known of it is damaged: {error}")),
+                Err(error) => findings.add(id, format!("its index record is damaged: {error}")),
             }
         }
     }
-    // What is wrong with the index as a whole is told once.
-    if folding.part.number == 0 {
-        pages.judge(findings);
+    // A damaged index is reported by the first pass only.
+    if folding.lanes.index == 0 {
+        pages.report_damage(findings);
     }
     let mut missing: Vec<EntityId> = folding.entities.into_keys().collect();
     missing.sort_unstable();
     for id in missing {
-        // Behind what is damaged, one by one: what can be found is not missing.
-        let is_there = pages.damaged.is_some()
+        // Beyond the damage, look entities up one by one.
+        let exists = pages.damage.is_some()
             && match journal.load(id).await {
                 Ok(loaded) => loaded.version.0 > 0,
                 Err(StoreError::Corrupt(_)) => false,
                 Err(error) => return Err(error),
             };
-        if !is_there {
-            findings.add(id, "the journal tells of it, the index does not know it");
+        if !exists {
+            findings.add(id, "it is in the journal, but not in the index");
         }
     }
     Ok(())
 }
 
-/// Reads what is known of all entities, compared with nothing.
+/// Reads all index records without comparing them.
 pub(super) async fn read(
     journal: &Arc<dyn Journal>,
     progress: &mut Progress<'_>,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
     progress.begin("entities read");
-    let mut pages = Pages::default();
+    let mut pages = EntityPages::default();
     while let Some(page) = pages.next(journal).await? {
         progress.add(page.len() as u64);
         for (id, known) in page {
             if let Err(error) = known {
-                findings.add(id, format!("what is known of it is damaged: {error}"));
+                findings.add(id, format!("its index record is damaged: {error}"));
             }
         }
     }
-    pages.judge(findings);
+    pages.report_damage(findings);
     Ok(())
 }
 
-/// All entities that the index knows, some at a time.
+/// Entities of the index, page by page.
 #[derive(Default)]
-struct Pages {
+struct EntityPages {
     after: Option<EntityId>,
-    /// Why it cannot be read any further.
-    damaged: Option<String>,
+    /// Error that ended reading.
+    damage: Option<String>,
 }
 
-impl Pages {
-    /// The next ones; none at the end, and where it is damaged.
+impl EntityPages {
+    /// Reads the next page; none at the end, and where the index is damaged.
     async fn next(&mut self, journal: &Arc<dyn Journal>) -> Result<Option<Vec<KnownEntity>>, StoreError> {
         let page = match journal.entities(self.after, PAGE).await {
-            Err(StoreError::Corrupt(what)) => {
-                self.damaged = Some(what);
+            Err(StoreError::Corrupt(problem)) => {
+                self.damage = Some(problem);
                 return Ok(None);
             }
             page => page?,
@@ -93,10 +93,10 @@ impl Pages {
         Ok(Some(page).filter(|page| !page.is_empty()))
     }
 
-    fn judge(&self, findings: &mut Findings) {
-        if let Some(what) = &self.damaged {
+    fn report_damage(&self, findings: &mut Findings) {
+        if let Some(problem) = &self.damage {
             let after = self.after.map_or_else(String::new, |after| format!(" after {after}"));
-            findings.add(format!("the index{after}"), format!("damaged: {what}"));
+            findings.add(format!("the index{after}"), format!("damaged: {problem}"));
         }
     }
 }
@@ -112,43 +112,43 @@ fn compare_one(
     let timeline = is_rental.then(|| folding.timelines.get(&RentalId(id.id))).flatten();
     let positions = timeline.into_iter().flatten().map(|recorded| recorded.position);
     if !positions.eq(known.timeline.iter().copied()) {
-        findings.add(id, "its timeline is another one in the index than in the journal");
+        findings.add(id, "its timeline in the index differs from the journal");
     }
     let Some(entity) = entity else {
-        // Others' events may name a rental that does not exist; then there is a timeline, and no more.
+        // Events of other entities may name a rental that does not exist. Then only a timeline exists.
         if known.version.0 > 0 {
-            findings.add(id, "the index knows it, the journal tells nothing of it");
+            findings.add(id, "it is in the index, but not in the journal");
         }
         return;
     };
     if known.version != entity.version {
         let (known, found) = (known.version.0, entity.version.0);
-        findings.add(id, format!("its version is {known} in the index, and {found} by the journal"));
+        findings.add(id, format!("its version is {known} in the index, {found} in the journal"));
     }
     if known.last_commit_id != entity.last_commit_id {
-        findings.add(id, "its newest commit is another one in the index than in the journal");
+        findings.add(id, "its newest commit in the index differs from the journal");
     }
     if entity.broken {
         return;
     }
-    match is_state(&known.snapshot, &entity.state) {
+    match snapshot_matches(&known.snapshot, &entity.state) {
         Ok(true) => {}
-        Ok(false) => findings.add(id, "its snapshot is not what its events come to"),
+        Ok(false) => findings.add(id, "its snapshot differs from the fold of its events"),
         Err(error) => findings.add(id, format!("its snapshot is damaged: {error}")),
     }
 }
 
-fn is_state(snapshot: &[u8], state: &State) -> Result<bool, StoreError> {
+fn snapshot_matches(snapshot: &[u8], state: &State) -> Result<bool, StoreError> {
     match state {
-        State::Rental(state) => is(snapshot, state),
-        State::Payment(state) => is(snapshot, state),
-        State::Delivery(state) => is(snapshot, state),
-        State::Product(stock) => is(snapshot, &stock.product),
-        State::Account(state) => is(snapshot, state),
-        State::Context(state) => is(snapshot, state),
+        State::Rental(state) => matches(snapshot, state),
+        State::Payment(state) => matches(snapshot, state),
+        State::Delivery(state) => matches(snapshot, state),
+        State::Product(stock) => matches(snapshot, &stock.product),
+        State::Account(state) => matches(snapshot, state),
+        State::Context(state) => matches(snapshot, state),
     }
 }
 
-fn is<A: Aggregate + PartialEq>(snapshot: &[u8], state: &A) -> Result<bool, StoreError> {
+fn matches<A: Aggregate + PartialEq>(snapshot: &[u8], state: &A) -> Result<bool, StoreError> {
     Ok(codec::decode_snapshot::<A>(snapshot)? == *state)
 }

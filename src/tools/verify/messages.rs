@@ -1,87 +1,86 @@
-//! Messages: each change that a customer hears of has its record, and is in the list of all. How far it got
-//! stands nowhere else, and is not compared.
+//! Compares message records with the journal: each event that a customer is notified of has one record, which
+//! is in the list of all. The delivery status exists only in the record and is not compared.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Findings, PAGE, folding::Folding, page};
+use super::{Findings, PAGE, folding::Folding, mypage};
 use crate::{
     actors::projection::notification::{ALL, RECORDS, Record, record_key},
     domain::{CustomerId, Event, NotificationId, Position, Recorded, RentalId, notice, rental::RentalEvent},
     store::{Journal, StoreError, codec},
 };
 
-/// The messages that there should be, of one reading's rentals.
-pub(super) struct Due(BTreeMap<Position, Message>);
+/// Expected messages of the rentals of one pass, by the position of their event.
+pub(super) struct ExpectedMessages(BTreeMap<Position, ExpectedMessage>);
 
-/// A message that there should be.
-struct Message {
+struct ExpectedMessage {
     id: NotificationId,
     rental: RentalId,
     customer: CustomerId,
 }
 
-impl Due {
-    pub(super) fn of(folding: &Folding, stand: Position) -> Self {
-        let due = folding.timelines.iter().flat_map(|(rental, timeline)| {
+impl ExpectedMessages {
+    pub(super) fn of(folding: &Folding, up_to: Position) -> Self {
+        let expected = folding.timelines.iter().flat_map(|(rental, timeline)| {
             let customer = timeline.iter().find_map(placed_by);
-            let heard_of = timeline.iter().filter(move |event| event.position <= stand);
-            let heard_of = heard_of.filter(|event| notice::notice(&event.event).is_some());
-            heard_of.filter_map(move |event| {
+            let notified = timeline.iter().filter(move |event| event.position <= up_to);
+            let notified = notified.filter(|event| notice::notice(&event.event).is_some());
+            notified.filter_map(move |event| {
                 let (id, customer) = (notice::id(event.position, *rental), customer?);
-                Some((event.position, Message { id, rental: *rental, customer }))
+                Some((event.position, ExpectedMessage { id, rental: *rental, customer }))
             })
         });
-        Self(due.collect())
+        Self(expected.collect())
     }
 
-    /// Compares them with the records; answers how many there should be.
+    /// Compares them with the records, and returns how many are expected.
     pub(super) async fn compare(
         &self,
         journal: &Arc<dyn Journal>,
         findings: &mut Findings,
     ) -> Result<u64, StoreError> {
-        let due: Vec<_> = self.0.iter().collect();
-        for some in due.chunks(PAGE) {
-            let keys = some.iter().map(|(position, message)| record_key(message.customer, **position));
+        let expected: Vec<_> = self.0.iter().collect();
+        for chunk in expected.chunks(PAGE) {
+            let keys = chunk.iter().map(|(position, message)| record_key(message.customer, **position));
             let rows = journal.view_get_all(keys.collect()).await?;
-            for (row, (position, message)) in rows.into_iter().zip(some) {
+            for (row, (position, message)) in rows.into_iter().zip(chunk) {
                 let (at, rental) = (position.0, message.rental);
                 let Some(row) = row else {
-                    findings.add(rental, format!("INV-9 is broken: no message tells of what stands at {at}"));
+                    findings.add(rental, format!("INV-9 is broken: there is no message for event {at}"));
                     continue;
                 };
                 match codec::decode::<Record>(&row) {
                     Ok(record) if (record.id, record.rental_id) == (message.id, rental) => {}
-                    Ok(_) => findings.add(rental, format!("INV-9 is broken: another message stands at {at}")),
-                    // A wrong checksum is told where all rows are read.
+                    Ok(_) => findings
+                        .add(rental, format!("INV-9 is broken: the message for event {at} is another one")),
+                    // `read_views` reports wrong checksums.
                     Err(error) if codec::is_whole(&row) => {
-                        findings.add(rental, format!("its message of {at} cannot be read: {error}"));
+                        findings.add(rental, format!("its message for event {at} cannot be read: {error}"));
                     }
                     Err(_) => {}
                 }
             }
         }
-        self.are_listed(journal, findings).await?;
+        self.compare_list(journal, findings).await?;
         Ok(self.0.len() as u64)
     }
 
-    /// Each is in the list of all.
-    async fn are_listed(
+    async fn compare_list(
         &self,
         journal: &Arc<dyn Journal>,
         findings: &mut Findings,
     ) -> Result<(), StoreError> {
-        let mut missing: BTreeMap<Position, &Message> =
+        let mut missing: BTreeMap<Position, &ExpectedMessage> =
             self.0.iter().map(|(position, message)| (*position, message)).collect();
-        page::each_listed(journal, ALL, findings, |position, customer: CustomerId| {
+        mypage::for_each_listed(journal, ALL, findings, |position, customer: CustomerId| {
             if missing.get(&position).is_some_and(|message| message.customer == customer) {
                 missing.remove(&position);
             }
         })
         .await?;
         for (position, message) in missing {
-            let what = format!("its message of {} is not in the list of all", position.0);
-            findings.add(message.rental, what);
+            let problem = format!("its message for event {} is not in the list of all", position.0);
+            findings.add(message.rental, problem);
         }
         Ok(())
     }
@@ -94,24 +93,24 @@ fn placed_by(recorded: &Recorded) -> Option<CustomerId> {
     }
 }
 
-/// That there are no other records, and that none is listed twice, their number shows.
+/// Finds surplus records and list entries by their number.
 pub(super) async fn count(
     journal: &Arc<dyn Journal>,
-    due: u64,
+    expected: u64,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
     let (mut records, mut listed, mut from) = (0, 0, RECORDS.to_vec());
-    while let Some(some) = page::next(journal, &mut from, RECORDS).await? {
-        records += some.len() as u64;
+    while let Some(rows) = mypage::next_page(journal, &mut from, RECORDS).await? {
+        records += rows.len() as u64;
     }
-    // What cannot be read was told before.
-    page::each_listed(journal, ALL, &mut Findings::default(), |_, _: CustomerId| listed += 1).await?;
-    if records > due {
-        let what = format!("INV-9 is broken: there are {records} of them, for {due} changes");
-        findings.add("messages", what);
+    // Unreadable list entries have been reported already.
+    mypage::for_each_listed(journal, ALL, &mut Findings::default(), |_, _: CustomerId| listed += 1).await?;
+    if records > expected {
+        let problem = format!("INV-9 is broken: there are {records} records, {expected} are expected");
+        findings.add("messages", problem);
     }
-    if listed > due {
-        findings.add("messages", format!("{listed} of them are listed, for {due} changes"));
+    if listed > expected {
+        findings.add("messages", format!("{listed} are listed, {expected} are expected"));
     }
     Ok(())
 }

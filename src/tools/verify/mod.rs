@@ -1,23 +1,18 @@
-//! Verifies a store: reads every record with its checksum, folds the journal, and compares with that fold
-//! whatever is derived from it.
+//! Verifies a store: reads every record with its checksum, folds the journal, and compares derived data with
+//! the fold.
 //!
-//! The journal is read as often as it takes: each reading folds the entities of some lanes, so that memory
-//! stays bounded by [`EVENTS_A_READING`], not by the store ([`folding`]). Each is compared with what the
-//! index holds ([`index`]), with its row of My Page ([`page`]) and with its messages ([`messages`]); what is
-//! in the vault, and in the views' other rows, is looked at once ([`beside`]). Events are held against what
-//! was agreed ([`agreed`]), and the simulator's ledger ([`money`]) and the images ([`images`]) against
-//! them.
-//!
-//! Findings name entities, positions and rules, and no personal data.
+//! Several passes read the journal. Each one folds the entities of a group of lanes, so that memory is
+//! bounded by [`EVENTS_PER_PASS`] and not by the store. Findings name entities, positions and rules, and
+//! contain no personal data.
 
-mod agreed;
-pub(super) mod beside;
 mod folding;
 mod images;
 mod index;
+mod ledger;
 mod messages;
-mod money;
-mod page;
+mod mypage;
+pub(super) mod records;
+mod terms;
 
 #[cfg(test)]
 mod tests;
@@ -25,10 +20,11 @@ mod tests;
 use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 use self::{
-    folding::{Folding, Part},
-    images::Named,
-    money::Book,
-    page::Pages,
+    folding::{Folding, LaneGroup},
+    images::ImageRefs,
+    ledger::LedgerCheck,
+    messages::ExpectedMessages,
+    mypage::ExpectedRows,
 };
 use super::Progress;
 use crate::{
@@ -38,229 +34,230 @@ use crate::{
     store::{Journal, StoreError},
 };
 
-/// About so many events are folded at once: what they come to takes some 400 MB of memory.
-const EVENTS_A_READING: u64 = 250_000;
-/// So many findings are told; of more, only the number.
+/// Approximate number of events folded per pass. Their fold takes about 400 MB of memory.
+const EVENTS_PER_PASS: u64 = 250_000;
+/// Maximum findings listed; further ones are counted.
 const FINDINGS_MAX: usize = 1_000;
-/// How many events, entities or rows are asked for at once.
+/// Events, entities or rows per read.
 const PAGE: usize = 4_096;
 
-/// Something that is not as it should be.
+/// Inconsistency or damage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// An entity, a position, a row.
+    /// Entity, position, row or file.
     pub subject: String,
-    /// What is wrong with it.
-    pub what: String,
+    /// Problem found.
+    pub problem: String,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.subject, self.what)
+        write!(f, "{}: {}", self.subject, self.problem)
     }
 }
 
-/// What was found.
+/// Findings of a verification.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// The first of them.
-    pub told: Vec<Finding>,
-    /// How many more there are.
-    pub more: u64,
+    /// First 1,000 findings.
+    pub listed: Vec<Finding>,
+    /// Number of further findings.
+    pub omitted: u64,
 }
 
 impl Findings {
-    fn add(&mut self, subject: impl fmt::Display, what: impl fmt::Display) {
-        if self.told.len() < FINDINGS_MAX {
-            self.told.push(Finding { subject: subject.to_string(), what: what.to_string() });
+    fn add(&mut self, subject: impl fmt::Display, problem: impl fmt::Display) {
+        if self.listed.len() < FINDINGS_MAX {
+            self.listed.push(Finding { subject: subject.to_string(), problem: problem.to_string() });
         } else {
-            self.more += 1;
+            self.omitted += 1;
         }
     }
 
-    /// Whether there are none.
+    /// True if there are no findings.
     #[must_use]
-    pub fn none(&self) -> bool {
-        self.told.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty()
     }
 }
 
-/// What was verified.
+/// Result of a verification.
 #[derive(Debug, Default)]
 pub struct Verified {
-    /// Events of the journal.
+    /// Number of events read.
     pub events: u64,
-    /// Entities that they are about.
+    /// Number of entities of these events.
     pub entities: u64,
-    /// Rows of My Page that were compared.
+    /// Number of compared rows of My Page.
     pub rows: u64,
-    /// Records of the vault.
+    /// Number of vault records.
     pub vault: u64,
-    /// What was not as it should be.
+    /// Findings.
     pub findings: Findings,
-    /// What was left out, and why; no finding.
+    /// Remarks that are no findings, such as skipped comparisons.
     pub notes: Vec<String>,
 }
 
-/// Verifies all of a store that nobody else has open.
+/// Verifies a store that no server has open.
 ///
 /// # Errors
-/// [`StoreError`] when it cannot be read at all. What is damaged is a finding.
+/// [`StoreError`] if the store cannot be read at all. Damage is a finding, not an error.
 pub async fn verify(journal: &Arc<dyn Journal>, progress: &mut Progress<'_>) -> Result<Verified, StoreError> {
-    verify_by(journal, None, EVENTS_A_READING, progress).await
+    verify_by(journal, None, EVENTS_PER_PASS, progress).await
 }
 
-/// Files beside a store that are of the same shop.
+/// Paths of the files beside a store.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// The simulator's ledger.
+    /// Simulator's ledger.
     pub ledger: PathBuf,
     /// Directory of product images.
     pub images: PathBuf,
 }
 
-/// The same, and the files beside it, which are only read.
+/// Verifies a store and the files beside it. Nothing is written.
 ///
 /// # Errors
-/// [`StoreError`] when the store cannot be read at all.
+/// [`StoreError`] if the store cannot be read at all.
 pub async fn verify_with(
     journal: &Arc<dyn Journal>,
     files: &Files,
     progress: &mut Progress<'_>,
 ) -> Result<Verified, StoreError> {
-    verify_by(journal, Some(files), EVENTS_A_READING, progress).await
+    verify_by(journal, Some(files), EVENTS_PER_PASS, progress).await
 }
 
 async fn verify_by(
     journal: &Arc<dyn Journal>,
     files: Option<&Files>,
-    events_a_reading: u64,
+    events_per_pass: u64,
     progress: &mut Progress<'_>,
 ) -> Result<Verified, StoreError> {
     let mut verified = Verified::default();
     let head = *journal.head().borrow();
-    let stands = if beside::read_views(journal, head, progress, &mut verified.findings).await? {
-        Stands::of(journal, head, &mut verified).await?
+    let positions = if records::read_views(journal, head, progress, &mut verified.findings).await? {
+        ViewPositions::read(journal, head, &mut verified).await?
     } else {
-        verified.notes.push("the views are damaged: they were not compared with the journal".to_owned());
-        Stands::default()
+        verified.notes.push("the views are damaged and were not compared with the journal".to_owned());
+        ViewPositions::default()
     };
-    let parts = head.0.div_ceil(events_a_reading).clamp(1, u64::from(LANES)) as u8;
-    let mut whole = Whole::default();
+    let passes = head.0.div_ceil(events_per_pass).clamp(1, u64::from(LANES)) as u8;
+    let mut products = Products::default();
     let (mut readable, mut messages) = (true, 0);
-    let mut book = files.map(|files| Book::read(&files.ledger, &mut verified.findings, &mut verified.notes));
-    for number in 0..parts {
-        let part = Part { number, of: parts };
-        let mut folding = Folding::new(part, head, stands.catalogue);
-        progress.begin(format!("of {} events read, reading {} of {parts}", head.0, number + 1));
+    let mut ledger =
+        files.map(|files| LedgerCheck::read(&files.ledger, &mut verified.findings, &mut verified.notes));
+    for index in 0..passes {
+        let lanes = LaneGroup { index, groups: passes };
+        let mut folding = Folding::new(lanes, head, positions.catalogue);
+        progress.begin(format!("of {} events read, pass {} of {passes}", head.0, index + 1));
         if !folding.read(journal, progress, &mut verified).await? {
             readable = false;
             break;
         }
         verified.entities += folding.entities.len() as u64;
-        folding.judge(&mut whole, &mut verified.findings);
-        if let Some(book) = &mut book {
-            book.compare(&folding, &mut verified.findings);
+        folding.check_rentals(&mut products, &mut verified.findings);
+        if let Some(ledger) = &mut ledger {
+            ledger.compare(&folding, &mut verified.findings);
         }
-        if let Some(stand) = stands.page {
-            let mut pages = Pages::of(&folding, stand);
-            verified.rows += pages.compare(journal, part, progress, &mut verified.findings).await?;
+        if let Some(up_to) = positions.mypage {
+            let mut rows = ExpectedRows::of(&folding, up_to);
+            verified.rows += rows.compare(journal, lanes, progress, &mut verified.findings).await?;
         }
-        if let Some(stand) = stands.messages {
-            messages += messages::Due::of(&folding, stand).compare(journal, &mut verified.findings).await?;
+        if let Some(up_to) = positions.messages {
+            let expected = ExpectedMessages::of(&folding, up_to);
+            messages += expected.compare(journal, &mut verified.findings).await?;
         }
         index::compare(journal, folding, progress, &mut verified.findings).await?;
     }
     if readable {
-        whole.judge(&mut verified.findings);
-        if let Some(book) = &book {
-            book.judge(&mut verified.findings);
+        products.check_units(&mut verified.findings);
+        if let Some(ledger) = &ledger {
+            ledger.report_missing(&mut verified.findings);
         }
         if let Some(files) = files {
-            whole.images.compare(&files.images, &mut verified.findings, &mut verified.notes);
+            products.images.compare(&files.images, &mut verified.findings, &mut verified.notes);
         }
-        if let Some(stand) = stands.page {
-            page::count_listings(journal, verified.rows, stand, &mut verified.findings).await?;
+        if let Some(up_to) = positions.mypage {
+            mypage::count_listings(journal, verified.rows, up_to, &mut verified.findings).await?;
         }
-        if stands.messages.is_some() {
+        if positions.messages.is_some() {
             messages::count(journal, messages, &mut verified.findings).await?;
         }
-        if stands.catalogue.is_some() {
-            beside::compare_catalogue(journal, &whole.catalogue, &mut verified.findings).await?;
+        if positions.catalogue.is_some() {
+            records::compare_catalogue(journal, &products.catalogue, &mut verified.findings).await?;
         }
     } else {
-        let left_out = "the journal is damaged: what is derived from it was not compared with it";
-        verified.notes.push(left_out.to_owned());
+        verified.notes.push("the journal is damaged, so derived data was not compared with it".to_owned());
         index::read(journal, progress, &mut verified.findings).await?;
     }
-    verified.vault = beside::read_vault(journal, progress, &mut verified.findings).await?;
+    verified.vault = records::read_vault(journal, progress, &mut verified.findings).await?;
     Ok(verified)
 }
 
-/// What is known of products once everything was read: their events are few, their rentals' many.
+/// Products, collected over all passes: a product and its rentals are in different lanes.
 #[derive(Default)]
-struct Whole {
-    /// None where an event breaks a rule: what follows from it says nothing more.
-    units: BTreeMap<ProductId, Option<folding::Stock>>,
-    /// How many units are out, by the rentals' timelines.
-    out: BTreeMap<ProductId, i64>,
-    /// As the catalogue should show them.
+struct Products {
+    /// Folded stock; none if an event of the product violates a rule.
+    stock: BTreeMap<ProductId, Option<folding::Stock>>,
+    /// Number of rented units, by the timelines of rentals.
+    units_out: BTreeMap<ProductId, i64>,
+    /// Expected rows of the catalogue.
     catalogue: BTreeMap<ProductId, ProductView>,
-    /// All images that they ever had.
-    images: Named,
+    /// All images that the products ever had.
+    images: ImageRefs,
 }
 
-impl Whole {
-    fn judge(&self, findings: &mut Findings) {
-        for (id, stock) in &self.units {
-            let out = self.out.get(id).copied().unwrap_or_default();
+impl Products {
+    fn check_units(&self, findings: &mut Findings) {
+        for (id, stock) in &self.stock {
+            let out = self.units_out.get(id).copied().unwrap_or_default();
             if let Some(stock) = stock
                 && let Err(violation) = stock.units.add_up(*id, &stock.product, out)
             {
                 findings.add(id, violation);
             }
         }
-        for id in self.out.keys().filter(|id| !self.units.contains_key(id)) {
+        for id in self.units_out.keys().filter(|id| !self.stock.contains_key(id)) {
             findings.add(id, "INV-5 is broken: units are out of a product that does not exist");
         }
     }
 }
 
-/// Up to where the rows of projections are folded.
+/// Position up to which each projection has folded the journal.
 #[derive(Default)]
-struct Stands {
-    page: Option<Position>,
+struct ViewPositions {
+    mypage: Option<Position>,
     catalogue: Option<Position>,
     messages: Option<Position>,
 }
 
-impl Stands {
-    async fn of(
+impl ViewPositions {
+    async fn read(
         journal: &Arc<dyn Journal>,
         head: Position,
         verified: &mut Verified,
     ) -> Result<Self, StoreError> {
-        let [page, catalogue, messages] = [
+        let [mypage, catalogue, messages] = [
             stand_of::<MyPage>(journal).await?,
             stand_of::<Catalogue>(journal).await?,
             stand_of::<Messages>(journal).await?,
         ];
-        for (name, stand) in
-            [("My Page", page), ("the catalogue", catalogue), ("the list of messages", messages)]
+        for (name, position) in
+            [("My Page", mypage), ("the catalogue", catalogue), ("the list of messages", messages)]
         {
-            match stand {
-                // A store without events has nothing to show.
+            match position {
+                // Without events there are no rows.
                 None if head.0 > 0 => {
-                    verified.notes.push(format!("{name} is made anew at the next start: not compared"));
+                    verified.notes.push(format!("{name} is rebuilt at the next start: not compared"));
                 }
-                Some(stand) if stand > head => {
+                Some(position) if position > head => {
                     verified
                         .findings
-                        .add(name, format!("stands at {}, but the journal ends at {}", stand.0, head.0));
+                        .add(name, format!("is at {}, but the journal ends at {}", position.0, head.0));
                 }
                 Some(_) | None => {}
             }
         }
-        Ok(Self { page, catalogue, messages })
+        Ok(Self { mypage, catalogue, messages })
     }
 }

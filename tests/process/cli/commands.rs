@@ -173,7 +173,7 @@ async fn a_backup_is_made_with_and_without_a_server_and_restored() {
     fails_with(tool("backup", &first, &data, &[]), &nothing);
     fails_with(tool("backup", &first, &data, &["--url", "http://127.0.0.1:1"]), &nothing);
     let no_url = tool("backup", &first, &data, &["--url", "127.0.0.1:1"]);
-    fails_with(no_url, &["127.0.0.1:1", "begins with http:// or https://"]);
+    fails_with(no_url, &["127.0.0.1:1", "must begin with http:// or https://"]);
     fs::remove_dir(&data).unwrap();
     let (running, said) = Running::start(saem(&data).arg("--demo"));
     let server = ["--url", url(&said)];
@@ -240,7 +240,7 @@ fn settings_are_checked_shown_and_listed() {
     };
     let said = |output: Output| (output.status.code(), String::from_utf8(output.stdout).unwrap());
     let secret = ("SAEM_OPERATOR__KEY", "a-secret-of-no-fewer-than-32-characters");
-    assert!(said(config(&["check"], &[secret])).1.contains("all as they should be"));
+    assert!(said(config(&["check"], &[secret])).1.contains("all valid"));
     let (status, shown) = said(config(&["show"], &[secret]));
     assert_eq!(status, Some(0));
     assert!(shown.contains("key = \"***\"") && !shown.contains(secret.1), "{shown}");

@@ -217,15 +217,15 @@ async fn what_is_not_whole_or_not_known_is_not_imported_and_leaves_nothing() {
     let vault = lines.iter().position(|line| line.starts_with("{\"vault\"")).unwrap();
     let last = lines.len() - 1;
     for (altered, words) in [
-        (String::new(), "no export of Saem's"),
-        ("{\"name\":\"홍길동\"}\n".to_owned(), "no export of Saem's"),
+        (String::new(), "no export of Saem"),
+        ("{\"name\":\"홍길동\"}\n".to_owned(), "no export of Saem"),
         (whole.replacen("\"saem\":1", "\"saem\":2", 1), "export format 2; this version reads up to 1"),
         (whole.replacen("\"format\":1", "\"format\":9", 1), "data format 9; this version reads up to 1"),
         (without(last), "not whole"),
         (whole[..whole.len() - 9].to_owned(), "cut off"),
-        (without(vault), "not what was exported"),
-        (without(commit - 1), "it would differ"),
-        (whole.replacen("29900", "29901", 1), "not what was exported"),
+        (without(vault), "not those that were exported"),
+        (without(commit - 1), "does not follow"),
+        (whole.replacen("29900", "29901", 1), "not those that were exported"),
         (whole.replacen("operator.key", "../evil.key", 1), "no file \"../evil.key\""),
         (format!("{whole}{{}}\n"), "something follows"),
         (format!("{whole}\n{whole}"), "something follows"),
@@ -243,7 +243,7 @@ async fn what_is_not_whole_or_not_known_is_not_imported_and_leaves_nothing() {
     let impossible = import(&whole.replace("\"stock\":5", "\"stock\":0"), &into);
     let told = String::from_utf8(impossible.stderr).unwrap();
     assert_eq!(impossible.status.code(), Some(1), "{told}");
-    assert!(told.contains("what happened to product_") && told.contains("cannot have happened"), "{told}");
+    assert!(told.contains("the events of product_") && told.contains("violate a rule"), "{told}");
     assert_eq!(fs::read_dir(&into).unwrap().count(), 0);
     // What somebody else has, or has begun to use, is not touched.
     fs::write(into.join("holiday.jpg"), "").unwrap();
@@ -277,7 +277,7 @@ async fn data_in_use_and_what_is_no_data_is_refused() {
         assert!(said.contains("3 events, 3 entities, 0 rows of My Page"), "{said}");
     }
     let forgets = tool("verify", &data).env("SAEM_STORE__BACKEND", "memory").output().unwrap();
-    fails_with(forgets, &["it keeps nothing"]);
+    fails_with(forgets, &["it stores no data"]);
 }
 
 #[tokio::test]
@@ -294,7 +294,7 @@ async fn what_is_wrong_is_said_a_line_each_and_by_the_exit_code() {
     let said = String::from_utf8(output.stdout.clone()).unwrap();
     let found: Vec<&str> = said.lines().filter(|line| line.starts_with("rental_")).collect();
     assert!(found.len() == 1 && found[0].contains("it has no row of My Page"), "{said}");
-    fails_with(output, &["moved", "1 things are not as they should be"]);
+    fails_with(output, &["moved", "1 finding"]);
 }
 
 /// These lines, with a last one that fits.

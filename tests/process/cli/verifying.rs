@@ -41,9 +41,9 @@ async fn a_ledger_that_is_not_the_journals_is_found_and_only_read() {
     let stranger = captured.replace(rental, "00000000000000000000000001");
     for (ledger, count, words) in [
         (format!("{whole}junk\n"), 1, &["line 4 is not an operation"][..]),
-        (format!("{whole}{stranger}"), 1, &["was captured, the journal knows no such rental"]),
-        (whole.replacen(&captured, "", 1), 1, &["was captured, the ledger does not"]),
-        (whole.replacen(&refunded, "", 1), 1, &["was refunded, the ledger does not"]),
+        (format!("{whole}{stranger}"), 1, &["was captured, but the journal has no such rental"]),
+        (whole.replacen(&captured, "", 1), 1, &["is captured in the journal, but not in the ledger"]),
+        (whole.replacen(&refunded, "", 1), 1, &["is refunded in the journal, but not in the ledger"]),
         (whole.replacen("29900", "29901", 1), 1, &["29901 won in the ledger, and 29900 won in the journal"]),
         // Cut off in the middle: what stands behind is lost, and the half line is told beside.
         (captured[..captured.len() - 3].to_owned(), 3, &["line 1 is cut off"]),
@@ -55,7 +55,7 @@ async fn a_ledger_that_is_not_the_journals_is_found_and_only_read() {
         assert_eq!(fs::read_to_string(&path).unwrap(), ledger, "it is only read");
     }
     fs::remove_file(&path).unwrap();
-    finds(&found(&data), &["simulator.ledger is not there, though the simulator captured 2 times"]);
+    finds(&found(&data), &["simulator.ledger is missing, but the journal has 2 captures"]);
     assert!(!path.exists());
     // A capture that the journal has not heard of, of a rental that it knows, and a line that a crash left.
     fs::write(&path, whole.clone() + &captured.replace(" 1 ", " 2 ") + "captured paym").unwrap();
@@ -111,8 +111,8 @@ async fn events_that_contradict_what_was_agreed_or_what_came_before_are_found() 
         ("PaymentApproved", "\"amount\":29900", "\"amount\":1", ["PaymentApproved at", "1 won, the fee is"]),
         ("PaymentCanceled", "\"amount\":29900", "\"amount\":2", ["PaymentCanceled at", "2 won, the fee is"]),
         ("RentalCanceled", "\"amount\":29900", "\"amount\":3", ["RentalCanceled at", "3 won, the fee is"]),
-        ("DeliveryStarted", "", other, ["DeliveryStarted at", "not about what was rented"]),
-        ("RentalConfirmed", "\"causation\":{\"event\":", "9000", ["follow from 9000", "not before it"]),
+        ("DeliveryStarted", "", other, ["DeliveryStarted at", "not the rented product"]),
+        ("RentalConfirmed", "\"causation\":{\"event\":", "9000", ["cause 9000", "does not come before it"]),
     ]
     .into_iter()
     .enumerate()

@@ -1,13 +1,13 @@
-//! Where an import makes a data directory: in `importing`, below it, until it is whole.
+//! Target directory of an import. Data is written to its subdirectory `importing` until it is complete.
 //!
-//! | in the directory | an import that ends here leaves | the next one |
+//! | interrupted import left | state | next import |
 //! | --- | --- | --- |
-//! | `importing` | lines that may not be all | removes it |
-//! | `importing/moving`, no `FORMAT` | some of the files that this lists, moved up | removes these, and it |
-//! | `FORMAT` | a data directory | refuses |
+//! | `importing` | incomplete data | removes `importing` |
+//! | `importing/moving`, no `FORMAT` | some files listed in `moving` were moved up | removes them, too |
+//! | `FORMAT` | complete data directory | refuses |
 //!
-//! **Invariant:** what `importing/moving` does not list, or what is still in `importing`, too, is somebody
-//! else's, and is not touched; neither is anything where there is a `FORMAT`.
+//! **Invariant:** an import removes a file outside `importing` only if `importing/moving` lists it, it is no
+//! longer in `importing`, and there is no `FORMAT`. All other files belong to somebody else.
 
 use std::{
     ffi::OsString,
@@ -20,53 +20,51 @@ use std::{
 use super::ImportError;
 use crate::store::OpenError;
 
-/// Where an import is put until it is whole.
 const IMPORTING: &str = "importing";
-/// In there: what is being moved up, a name a line.
+/// File in `importing` that lists the names being moved up, one per line.
 const MOVING: &str = "moving";
-/// What a directory needs to be a data directory.
 const FORMAT_FILE: &str = "FORMAT";
-/// What a disk has of its own.
-const DISKS: &str = "lost+found";
+/// Directory that mkfs creates in the root of a file system.
+const LOST_AND_FOUND: &str = "lost+found";
 
-/// A directory that an import has to itself.
-pub(super) struct Place {
+/// Locked target directory of an import.
+pub(super) struct ImportDirectory {
     directory: PathBuf,
     importing: PathBuf,
     _lock: File,
 }
 
-impl Place {
-    /// Makes and locks the directory, and sees that it is empty, but for what an import left unfinished.
-    pub(super) fn take(directory: &Path) -> Result<Self, ImportError> {
+impl ImportDirectory {
+    /// Creates and locks the directory, removes an interrupted import, and refuses any other content.
+    pub(super) fn create(directory: &Path) -> Result<Self, ImportError> {
         let path = directory.display().to_string();
         let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
-        let make = |directory: &Path| DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        make(directory).map_err(unusable)?;
+        let create = |directory: &Path| DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        create(directory).map_err(unusable)?;
         let lock = File::open(directory).map_err(unusable)?;
         if lock.try_lock().is_err() {
             return Err(OpenError::Locked(path).into());
         }
         let importing = directory.join(IMPORTING);
-        let place = Self { directory: directory.to_owned(), importing, _lock: lock };
-        let moved = place.moved_up().map_err(unusable)?;
-        let theirs = |name: &OsString| name != IMPORTING && name != DISKS && !moved.contains(name);
-        if names(directory).map_err(unusable)?.iter().any(theirs) {
+        let target = Self { directory: directory.to_owned(), importing, _lock: lock };
+        let moved = target.moved_up().map_err(unusable)?;
+        let foreign = |name: &OsString| name != IMPORTING && name != LOST_AND_FOUND && !moved.contains(name);
+        if names(directory).map_err(unusable)?.iter().any(foreign) {
             return Err(OpenError::Occupied(path).into());
         }
-        place.remove(&moved).map_err(unusable)?;
-        if place.importing.exists() {
-            fs::remove_dir_all(&place.importing).map_err(unusable)?;
+        target.remove(&moved).map_err(unusable)?;
+        if target.importing.exists() {
+            fs::remove_dir_all(&target.importing).map_err(unusable)?;
         }
-        make(&place.importing).map_err(unusable)?;
-        Ok(place)
+        create(&target.importing).map_err(unusable)?;
+        Ok(target)
     }
 
     pub(super) fn importing(&self) -> &Path {
         &self.importing
     }
 
-    /// What an import had moved up when it was interrupted.
+    /// Names that an interrupted import has moved up.
     fn moved_up(&self) -> io::Result<Vec<OsString>> {
         let listed = match fs::read_to_string(self.importing.join(MOVING)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -80,7 +78,7 @@ impl Place {
         Ok(moved.map(OsString::from).collect())
     }
 
-    /// Removes what was moved up, before that it was is forgotten.
+    /// Removes moved files. Must precede the removal of the list in `importing`.
     fn remove(&self, moved: &[OsString]) -> io::Result<()> {
         for path in moved.iter().map(|name| self.directory.join(name)) {
             match if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) } {
@@ -91,27 +89,26 @@ impl Place {
         sync(&self.directory)
     }
 
-    /// Removes what was made.
+    /// Removes `importing`.
     pub(super) fn discard(&self) {
         if let Err(error) = fs::remove_dir_all(&self.importing) {
             let directory = self.importing.display();
-            tracing::warn!(%directory, %error, "what was begun of an import could not be removed");
+            tracing::warn!(%directory, %error, "an incomplete import could not be removed");
         }
     }
 
-    /// What is put there is a data directory from now on; or nothing is left of it.
+    /// Moves everything up, `FORMAT` last. If that fails, removes what was moved.
     pub(super) fn finish(self) -> Result<(), ImportError> {
         if let Err(error) = self.move_up() {
-            // Of a directory that has its `FORMAT`, nothing is removed but by whoever knows what it holds.
+            // `moved_up` is empty once `FORMAT` exists: a complete directory is never removed.
             if let Err(error) = self.moved_up().and_then(|moved| self.remove(&moved)) {
                 let directory = self.directory.display();
-                tracing::warn!(%directory, %error, "what was moved of an import could not be removed");
+                tracing::warn!(%directory, %error, "files of an incomplete import could not be removed");
             } else {
                 self.discard();
             }
             return Err(error.into());
         }
-        // It is whole, whatever becomes of the directory that it was made in.
         self.discard();
         Ok(())
     }
@@ -136,7 +133,6 @@ impl Place {
     }
 }
 
-/// What is in a directory.
 fn names(directory: &Path) -> io::Result<Vec<OsString>> {
     fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name())).collect()
 }
@@ -145,7 +141,7 @@ fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Waits until a directory, and all that is in it, is on disk.
+/// Syncs a directory and everything below it.
 fn sync_all(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;

@@ -1,4 +1,4 @@
-//! What was agreed when a rental was placed, and what events follow from: nothing later says otherwise.
+//! Checks events against the terms agreed when the rental was placed, and their causation.
 
 use super::Findings;
 use crate::domain::{
@@ -6,13 +6,13 @@ use crate::domain::{
     rental::RentalEvent,
 };
 
-/// Compares each event of a rental with the fee and the product that were agreed.
+/// Compares the amounts and products of a rental's events with the agreed fee and product.
 pub(super) fn compare(rental: RentalId, timeline: &[Recorded], findings: &mut Findings) {
     let terms = timeline.iter().find_map(|recorded| match &recorded.event {
         Event::Rental(RentalEvent::RentalPlaced(terms)) => Some(terms),
         _ => None,
     });
-    // That nobody placed it is told elsewhere.
+    // INV-8 reports a rental that was never placed.
     let Some(terms) = terms else { return };
     for recorded in timeline {
         let (amount, product) = match &recorded.event {
@@ -28,20 +28,20 @@ pub(super) fn compare(rental: RentalId, timeline: &[Recorded], findings: &mut Fi
         let (at, name) = (recorded.position.0, recorded.event.name());
         if let Some(amount) = amount.filter(|amount| *amount != terms.fee) {
             let (amount, fee) = (amount.as_won(), terms.fee.as_won());
-            findings.add(rental, format!("{name} at {at} is about {amount} won, the fee is {fee} won"));
+            findings.add(rental, format!("{name} at {at} has amount {amount} won, the fee is {fee} won"));
         }
         if let Some(product) = product.filter(|product| *product != terms.product_id) {
-            findings.add(rental, format!("{name} at {at} is about {product}, not about what was rented"));
+            findings.add(rental, format!("{name} at {at} has {product}, which is not the rented product"));
         }
     }
 }
 
-/// Sees that an event follows from one that stands before it.
-pub(super) fn follows(at: Position, causation: Causation, findings: &mut Findings) {
+/// Checks that an event caused by another one comes after it.
+pub(super) fn check_causation(at: Position, causation: Causation, findings: &mut Findings) {
     if let Causation::Event(cause) = causation
         && cause >= at
     {
-        let what = format!("it is said to follow from {}, which is not before it", cause.0);
-        findings.add(format!("the journal at {}", at.0), what);
+        let problem = format!("its cause {} does not come before it", cause.0);
+        findings.add(format!("the journal at {}", at.0), problem);
     }
 }

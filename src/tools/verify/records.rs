@@ -1,8 +1,8 @@
-//! What stands beside the journal: the catalogue, every other row of the views, and the vault.
+//! Checks the rows of views, the catalogue and the records of the vault.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Findings, PAGE, Progress, page};
+use super::{Findings, PAGE, Progress, mypage};
 use crate::{
     actors::projection::{
         Projection as _,
@@ -13,29 +13,28 @@ use crate::{
     store::{Journal, StoreError, codec},
 };
 
-/// What no key of a view begins with.
+/// First byte above all view keys.
 const AFTER_VIEWS: u8 = 0xff;
-/// Records of the vault whose value is a frame, with a checksum.
+/// Key prefixes of vault records whose value is a frame with a checksum.
 const FRAMED: [&str; 5] = ["person/", "address/", "session/", "receipt/", "checkout/"];
-/// Secrets have so many bytes.
 const SECRET_BYTES: usize = 32;
 
-/// What is wrong with a record of the vault, as far as its bytes show.
-pub(crate) fn wrong_with_record(key: &str, value: &[u8]) -> Option<String> {
+/// Damage of a vault record, found by checksum or length.
+pub(crate) fn record_damage(key: &str, value: &[u8]) -> Option<String> {
     if FRAMED.iter().any(|prefix| key.starts_with(prefix)) && !codec::is_whole(value) {
-        return Some("the record of the vault is damaged: its checksum is wrong".to_owned());
+        return Some("the vault record is damaged: wrong checksum".to_owned());
     }
     let odd = key.starts_with("secret/") && value.len() != SECRET_BYTES;
     odd.then(|| format!("the secret has {} bytes, not {SECRET_BYTES}", value.len()))
 }
 
-/// What is wrong with a row of a view, as far as its bytes show. Where the key says all, it has none.
-pub(crate) fn wrong_with_row(row: &[u8]) -> Option<&'static str> {
+/// Damage of a view row, found by checksum. Rows that are all key are empty.
+pub(crate) fn row_damage(row: &[u8]) -> Option<&'static str> {
     let damaged = !row.is_empty() && !codec::is_whole(row);
-    damaged.then_some("the row is damaged: its checksum is wrong")
+    damaged.then_some("the row is damaged: wrong checksum")
 }
 
-/// Compares the catalogue's rows with the products that the journal tells of.
+/// Compares the rows of the catalogue with the products in the journal.
 pub(super) async fn compare_catalogue(
     journal: &Arc<dyn Journal>,
     expected: &BTreeMap<ProductId, ProductView>,
@@ -43,16 +42,16 @@ pub(super) async fn compare_catalogue(
 ) -> Result<(), StoreError> {
     let mut missing = expected.clone();
     let mut from = Catalogue::PREFIX.to_vec();
-    while let Some(rows) = page::next(journal, &mut from, Catalogue::PREFIX).await? {
+    while let Some(rows) = mypage::next_page(journal, &mut from, Catalogue::PREFIX).await? {
         for (key, row) in rows {
             match catalogue::read_row(&key, &row) {
                 Ok(shown) => {
                     let expected = missing.remove(&shown.id);
                     if expected.as_ref() != Some(&shown) {
-                        findings.add(shown.id, "its row of the catalogue is not the fold of the journal");
+                        findings.add(shown.id, "its catalogue row differs from the fold of the journal");
                     }
                 }
-                // A wrong checksum is told where all rows are read.
+                // `read_views` reports wrong checksums.
                 Err(error) if codec::is_whole(&row) => {
                     let key = key.escape_ascii();
                     findings.add("the catalogue", format!("{key} cannot be read: {error}"));
@@ -62,13 +61,13 @@ pub(super) async fn compare_catalogue(
         }
     }
     for id in missing.keys() {
-        findings.add(id, "it has no row of the catalogue");
+        findings.add(id, "it has no catalogue row");
     }
     Ok(())
 }
 
-/// Reads every row of the views, and sees that no consumer stands behind the journal's end; answers whether
-/// all of them could be read.
+/// Reads every view row, checks that no cursor is beyond the journal's end, and returns true if all rows were
+/// readable.
 pub(super) async fn read_views(
     journal: &Arc<dyn Journal>,
     head: Position,
@@ -79,8 +78,8 @@ pub(super) async fn read_views(
     let mut from = Vec::new();
     loop {
         let rows = match journal.view_scan(from.clone(), vec![AFTER_VIEWS], PAGE).await {
-            Err(StoreError::Corrupt(what)) => {
-                findings.add("the views", format!("damaged: {what}"));
+            Err(StoreError::Corrupt(problem)) => {
+                findings.add("the views", format!("damaged: {problem}"));
                 return Ok(false);
             }
             rows => rows?,
@@ -90,19 +89,19 @@ pub(super) async fn read_views(
         progress.add(rows.len() as u64);
         for (key, row) in rows {
             let name = || key.escape_ascii().to_string();
-            if let Some(what) = wrong_with_row(&row) {
-                findings.add(name(), what);
+            if let Some(damage) = row_damage(&row) {
+                findings.add(name(), damage);
             } else if key.starts_with(b"cursor/")
                 && let Ok(at) = codec::decode::<Position>(&row)
                 && at > head
             {
-                findings.add(name(), format!("stands at {}, but the journal ends at {}", at.0, head.0));
+                findings.add(name(), format!("is at {}, but the journal ends at {}", at.0, head.0));
             }
         }
     }
 }
 
-/// Reads every record of the vault; answers how many there are.
+/// Reads every vault record and returns their number.
 pub(super) async fn read_vault(
     journal: &Arc<dyn Journal>,
     progress: &mut Progress<'_>,
@@ -112,9 +111,9 @@ pub(super) async fn read_vault(
     let (mut count, mut after) = (0, None);
     loop {
         let rows = match journal.vault_after(after.clone(), PAGE).await {
-            Err(StoreError::Corrupt(what)) => {
+            Err(StoreError::Corrupt(problem)) => {
                 let after = after.map_or_else(String::new, |after| format!(" after {after}"));
-                findings.add(format!("the vault{after}"), format!("damaged: {what}"));
+                findings.add(format!("the vault{after}"), format!("damaged: {problem}"));
                 return Ok(count);
             }
             rows => rows?,
@@ -124,8 +123,8 @@ pub(super) async fn read_vault(
         count += rows.len() as u64;
         progress.add(rows.len() as u64);
         for (key, value) in rows {
-            if let Some(what) = wrong_with_record(&key, &value) {
-                findings.add(key, what);
+            if let Some(damage) = record_damage(&key, &value) {
+                findings.add(key, damage);
             }
         }
     }
