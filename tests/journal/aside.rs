@@ -1,4 +1,4 @@
-//! What sled cuts off its log when it opens a store is set aside first, and kept if something is missing.
+//! Copies of what sled cuts off its log: made before it opens a store, and kept if something is missing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,18 +14,18 @@ use tempfile::TempDir;
 use crate::{
     backend::{self, Backend as _, Sled, SledJournal},
     damage::{Damage, chosen, copied, grown, inflict, templates},
-    samples::{Said, put, registered},
+    samples::{Contents, put, registered},
 };
 
-/// Of a segment of sled's.
+/// Length of a segment of sled's log.
 const SEGMENT_BYTES: usize = 2 * 1_024 * 1_024;
 
-/// Where what sled cuts off is.
+/// Directory of the copies.
 fn place(directory: &Path) -> PathBuf {
     directory.join("set-aside/journal.tail")
 }
 
-/// The pieces that are set aside, by where they belong.
+/// The copied pieces, by their offset in `db`.
 fn pieces(place: &Path) -> BTreeMap<usize, Vec<u8>> {
     let entries = fs::read_dir(place).map(|entries| entries.map(Result::unwrap).collect()).unwrap_or(vec![]);
     let offset = |name: &str| name.strip_prefix("db.")?.parse().ok();
@@ -35,7 +35,7 @@ fn pieces(place: &Path) -> BTreeMap<usize, Vec<u8>> {
     entries.into_iter().filter_map(piece).collect()
 }
 
-/// sled's file, once the one that had it open has let go of it.
+/// Reads sled's file, once its lock is released.
 async fn log(directory: &Path) -> Vec<u8> {
     let path = directory.join("journal/db");
     while File::open(&path).unwrap().try_lock().is_err() {
@@ -45,15 +45,15 @@ async fn log(directory: &Path) -> Vec<u8> {
 }
 
 /// Opens a store, and closes it again.
-pub(crate) async fn opened(directory: &Path) -> Result<Said, OpenError> {
+pub(crate) async fn opened(directory: &Path) -> Result<Contents, OpenError> {
     let journal = backend::open::<SledJournal>(directory, SledOptions::default()).await?;
     let journal = journal as std::sync::Arc<dyn saem::store::Journal>;
-    let said = Said::by(&journal).await;
+    let contents = Contents::of(&journal).await;
     journal.close().await;
-    Ok(said)
+    Ok(contents)
 }
 
-/// Puts back what was set aside, as docs/operations.md says.
+/// Restores the copied pieces, as docs/operations.md says.
 fn put_back(directory: &Path) {
     let db = File::options().write(true).open(directory.join("journal/db")).unwrap();
     for (offset, piece) in pieces(&place(directory)) {
@@ -62,7 +62,7 @@ fn put_back(directory: &Path) {
     without_snapshots(directory);
 }
 
-/// Has sled read all of its log.
+/// Removes the snapshots, so that sled reads all of its log.
 fn without_snapshots(directory: &Path) {
     for entry in fs::read_dir(directory.join("journal")).unwrap() {
         let entry = entry.unwrap();
@@ -72,7 +72,7 @@ fn without_snapshots(directory: &Path) {
     }
 }
 
-/// What is not as it was before, and is not set aside either.
+/// Offsets of bytes that have changed, and were not copied.
 fn gone(before: &[u8], after: &[u8], pieces: &BTreeMap<usize, Vec<u8>>) -> Vec<usize> {
     let is_kept = |at: usize| {
         let piece = pieces.range(..=at).next_back();
@@ -82,23 +82,22 @@ fn gone(before: &[u8], after: &[u8], pieces: &BTreeMap<usize, Vec<u8>>) -> Vec<u
     different(before, after).filter(gone).collect()
 }
 
-/// The segments in which nothing is that anybody needs: sled overwrites them, and a sound store is whole
-/// without.
-async fn given_up((template, said): &(TempDir, Said)) -> BTreeSet<usize> {
+/// The segments without live pages: sled overwrites them when it opens an undamaged store.
+async fn given_up((template, contents): &(TempDir, Contents)) -> BTreeSet<usize> {
     let directory = copied(template.path());
     let before = fs::read(directory.path().join("journal/db")).unwrap();
-    assert_eq!(&opened(directory.path()).await.unwrap(), said);
+    assert_eq!(&opened(directory.path()).await.unwrap(), contents);
     let after = log(directory.path()).await;
     let segments = before.chunks(SEGMENT_BYTES).enumerate().map(|(number, before)| {
         let from = after.len().min(number * SEGMENT_BYTES);
         let after = &after[from..after.len().min(from + before.len())];
-        // Its head is the first to go.
+        // The head is overwritten first.
         (number, before[..20].iter().any(|byte| *byte != 0) && !after.starts_with(&before[..20]))
     });
     segments.filter(|(_, given_up)| *given_up).map(|(number, _)| number).collect()
 }
 
-/// Where two files may differ.
+/// Offsets of blocks in which two files differ.
 fn different(one: &[u8], other: &[u8]) -> impl Iterator<Item = usize> {
     const BLOCK: usize = 4_096;
     let block = |bytes: &[u8], from| bytes.get(from..bytes.len().min(from + BLOCK)).map(<[u8]>::to_vec);
@@ -106,8 +105,8 @@ fn different(one: &[u8], other: &[u8]) -> impl Iterator<Item = usize> {
     blocks.flat_map(|from| from..one.len().min(from + BLOCK)).collect::<Vec<_>>().into_iter()
 }
 
-/// A store of many of sled's segments, closed in order. Its views are not synced for some of them.
-async fn long() -> (TempDir, Said) {
+/// A cleanly closed store of many segments. Its views are not synced in some of them.
+async fn long() -> (TempDir, Contents) {
     let (sled, _) = grown::<SledJournal>().await;
     for id in 0..500u32 {
         let value = format!("{id}/").repeat(3_000);
@@ -118,28 +117,28 @@ async fn long() -> (TempDir, Said) {
         }
     }
     registered(sled.journal(), 300, 1).await;
-    let said = Said::by(sled.journal()).await;
-    (sled.closed().await, said)
+    let contents = Contents::of(sled.journal()).await;
+    (sled.closed().await, contents)
 }
 
-/// What became of a store that was damaged.
+/// Outcome of opening a damaged store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Became {
+enum OpenOutcome {
     Opened,
-    /// Refused before anything was touched.
+    /// Refused before anything was changed.
     Untouched,
-    /// Refused, and so many pieces of it are kept.
+    /// Refused, with this number of copied pieces.
     Kept(usize),
 }
 
-/// Damages a copy of a store and opens it: what is not there any more must be set aside, and with that put
-/// back, and the damage repaired, all of it must be.
+/// Damages a copy of a store and opens it. Bytes that sled overwrote must have been copied; with the copies
+/// restored and the damage repaired, the store must be complete.
 async fn tried(
-    (template, said): &(TempDir, Said),
+    (template, contents): &(TempDir, Contents),
     given_up: &BTreeSet<usize>,
     damage: Damage,
     dice: &mut StdRng,
-) -> Became {
+) -> OpenOutcome {
     let directory = copied(template.path());
     let db = directory.path().join("journal/db");
     let whole = fs::read(&db).unwrap();
@@ -151,8 +150,8 @@ async fn tried(
     let refused = match refused {
         Ok(found) => {
             assert!(!directory.path().join("set-aside").exists(), "{how}");
-            assert_eq!(found, *said, "{how}");
-            return Became::Opened;
+            assert_eq!(found, *contents, "{how}");
+            return OpenOutcome::Opened;
         }
         Err(refused) => refused,
     };
@@ -160,8 +159,8 @@ async fn tried(
     let mut gone = gone(&before, &after, &kept);
     gone.retain(|at| !given_up.contains(&(at / SEGMENT_BYTES)));
     assert!(gone.is_empty(), "{how}: {} bytes from {} on: {refused}", gone.len(), gone[0]);
-    let told = refused.to_string().contains(&*place(directory.path()).to_string_lossy());
-    assert_eq!(told, !kept.is_empty(), "{how}: {refused}");
+    let names_copies = refused.to_string().contains(&*place(directory.path()).to_string_lossy());
+    assert_eq!(names_copies, !kept.is_empty(), "{how}: {refused}");
     let untouched = refused.to_string().contains("nothing was touched");
     assert!(!untouched || (kept.is_empty() && before == after), "{how}: {refused}");
     if damage != Damage::Truncate {
@@ -170,13 +169,13 @@ async fn tried(
         for at in different(&whole, &before) {
             file.write_all_at(&whole[at..=at], at as u64).unwrap();
         }
-        assert_eq!(&opened(directory.path()).await.unwrap(), said, "{how}");
+        assert_eq!(&opened(directory.path()).await.unwrap(), contents, "{how}");
     }
-    if untouched { Became::Untouched } else { Became::Kept(kept.len()) }
+    if untouched { OpenOutcome::Untouched } else { OpenOutcome::Kept(kept.len()) }
 }
 
 #[test]
-fn whatever_is_cut_off_a_store_that_is_refused_is_kept_and_can_be_put_back() {
+fn what_sled_cuts_off_a_refused_store_can_be_put_back() {
     crate::run(async {
         let (count, mut dice) = chosen();
         let [closed, killed] = templates().await;
@@ -189,19 +188,19 @@ fn whatever_is_cut_off_a_store_that_is_refused_is_kept_and_can_be_put_back() {
             }
             println!("{counts:?}, given up: {given_up:?}");
             assert!(
-                counts.keys().any(|became| matches!(became, Became::Kept(1..))),
+                counts.keys().any(|became| matches!(became, OpenOutcome::Kept(1..))),
                 "else nothing was tried"
             );
         }
     });
 }
 
-/// What stands behind the end of the log, as after a crash, is no reason to say or to keep anything.
+/// Bytes behind the end of the log, as a crash leaves them, cause no warning and leave no copies.
 #[test]
-fn of_what_a_crash_leaves_nothing_is_kept() {
+fn nothing_is_kept_after_a_plain_crash() {
     crate::run(async {
         let (_, mut dice) = chosen();
-        let [_, (template, said)] = templates().await;
+        let [_, (template, contents)] = templates().await;
         for torn in [0, 1, 100, 100_000] {
             let directory = copied(template.path());
             let db = directory.path().join("journal/db");
@@ -210,32 +209,32 @@ fn of_what_a_crash_leaves_nothing_is_kept() {
             assert!(end < SEGMENT_BYTES - 100_000, "it is all in the first segment");
             let half: Vec<u8> = (0..torn).map(|_| dice.random()).collect();
             File::options().write(true).open(&db).unwrap().write_all_at(&half, end as u64).unwrap();
-            assert_eq!(opened(directory.path()).await.unwrap(), said, "{torn}");
+            assert_eq!(opened(directory.path()).await.unwrap(), contents, "{torn}");
             assert!(!directory.path().join("set-aside").exists(), "{torn}");
         }
-        let (sled, said) = grown::<SledJournal>().await;
+        let (sled, contents) = grown::<SledJournal>().await;
         let sled = sled.crashed().await;
-        assert_eq!(Said::by(sled.journal()).await, said);
+        assert_eq!(Contents::of(sled.journal()).await, contents);
         assert!(!sled.path().join("set-aside").exists());
     });
 }
 
-/// A full disk must not keep what a killed process left from being opened; but what only damage leaves is not
-/// cut off before it is set aside.
+/// A full disk must not keep the store of a killed process from being opened. A damaged log is not cut off
+/// without a copy.
 #[test]
-fn where_nothing_can_be_set_aside_a_crash_is_made_good_and_damage_is_not_touched() {
+fn without_room_a_crash_is_repaired_and_damage_is_untouched() {
     crate::run(async {
         let (_, mut dice) = chosen();
-        // A file where the directory should be is as good as a full disk.
+        // A file in place of the directory acts as a full disk.
         let full = |directory: &Path| fs::write(directory.join("set-aside"), "").unwrap();
-        let [_, (template, said)] = templates().await;
+        let [_, (template, contents)] = templates().await;
         let directory = copied(template.path());
         let db = directory.path().join("journal/db");
         let bytes = fs::read(&db).unwrap();
         let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 20;
         File::options().write(true).open(&db).unwrap().write_all_at(b"half a message", end as u64).unwrap();
         full(directory.path());
-        assert_eq!(opened(directory.path()).await.unwrap(), said);
+        assert_eq!(opened(directory.path()).await.unwrap(), contents);
         let template = long().await.0;
         let mut tries = 0..200;
         let damaged = loop {
@@ -256,9 +255,9 @@ fn where_nothing_can_be_set_aside_a_crash_is_made_good_and_damage_is_not_touched
     });
 }
 
-/// A store that is refused since a byte in its middle is another, and what it said.
-async fn refused() -> (TempDir, Said) {
-    let [(template, said), _] = templates().await;
+/// A store that is refused because of a damaged byte in its log, and what it had before.
+async fn refused() -> (TempDir, Contents) {
+    let [(template, contents), _] = templates().await;
     let directory = copied(template.path());
     let db = directory.path().join("journal/db");
     without_snapshots(directory.path());
@@ -267,18 +266,18 @@ async fn refused() -> (TempDir, Said) {
     File::options().write(true).open(&db).unwrap().write_all_at(&[!bytes[middle]], middle as u64).unwrap();
     let refused = opened(directory.path()).await.unwrap_err();
     assert!(matches!(refused, OpenError::Lost { .. }), "{refused}");
-    (directory, said)
+    (directory, contents)
 }
 
 #[test]
-fn what_is_kept_is_not_replaced_by_what_a_later_start_finds() {
+fn later_starts_do_not_replace_what_was_kept() {
     crate::run(async {
         let (directory, _) = refused().await;
         let first = pieces(&place(directory.path()));
         let (&from, _) = first.iter().next().unwrap();
         let db = directory.path().join("journal/db");
         for round in 1..4 {
-            // What is behind the end of the log now is no longer what was lost.
+            // The bytes behind the end of the log are no longer those that were lost.
             let db = File::options().write(true).open(&db).unwrap();
             db.write_all_at(b"something else", (from + 5_000 * round) as u64).unwrap();
             let refused = opened(directory.path()).await.unwrap_err();
@@ -289,7 +288,7 @@ fn what_is_kept_is_not_replaced_by_what_a_later_start_finds() {
             assert!(why.contains("is lost"), "{why}");
             assert_eq!(pieces(&place(directory.path())), first);
         }
-        // Whoever goes on without keeps it, too, and the next loss has a place of its own.
+        // Going on without the lost data keeps the copy; the next loss gets its own directory.
         fs::remove_file(directory.path().join("journal.mark")).unwrap();
         let sled = Sled::open(directory, SledOptions::default()).await;
         registered(sled.journal(), 300, 1).await;
@@ -302,11 +301,11 @@ fn what_is_kept_is_not_replaced_by_what_a_later_start_finds() {
     });
 }
 
-/// One that was killed while it opened may have cut off its log already, or not.
+/// A process that was killed while it opened the store may have cut off its log already, or not.
 #[test]
-fn what_an_interrupted_start_has_set_aside_stays_until_one_succeeds() {
+fn an_interrupted_start_keeps_its_copies_until_one_succeeds() {
     crate::run(async {
-        let (directory, said) = refused().await;
+        let (directory, contents) = refused().await;
         let place = place(directory.path());
         let first = pieces(&place);
         fs::remove_file(place.join("refused")).unwrap();
@@ -324,12 +323,12 @@ fn what_an_interrupted_start_has_set_aside_stays_until_one_succeeds() {
             .unwrap()
             .write_all_at(&[!bytes[middle]], middle as u64)
             .unwrap();
-        assert_eq!(opened(directory.path()).await.unwrap(), said);
+        assert_eq!(opened(directory.path()).await.unwrap(), contents);
         assert!(!directory.path().join("set-aside").exists(), "nothing was missing: nothing is kept");
     });
 }
 
-/// Where the segment begins that is the first one in the log.
+/// Offset of the first segment of the log.
 fn oldest(log: &[u8]) -> usize {
     let place =
         |segment: &usize| i64::from_le_bytes(log[segment + 4..segment + 12].try_into().unwrap()) ^ i64::MAX;
@@ -337,14 +336,14 @@ fn oldest(log: &[u8]) -> usize {
     (0..log.len()).step_by(SEGMENT_BYTES).filter(written).min_by_key(place).unwrap()
 }
 
-/// sled would pass over it, and the mark is behind it.
+/// sled would skip it, and find the mark behind it.
 #[test]
-fn a_store_damaged_amid_its_log_is_refused_untouched_unless_its_mark_is_deleted() {
+fn damage_amid_the_log_is_refused_until_the_mark_is_deleted() {
     crate::run(async {
         let (_, mut dice) = chosen();
-        let (template, said) = long().await;
+        let (template, contents) = long().await;
         let within = dice.random_range(50..SEGMENT_BYTES / 2);
-        // In the head of a segment, all of its sector, its first message, and any other.
+        // In the head of a segment, in its whole sector, in its first message, and in another one.
         for (at, length) in [(3, 1), (0, 512), (22, 1), (within, 1)] {
             let directory = copied(template.path());
             let db = directory.path().join("journal/db");
@@ -373,7 +372,7 @@ fn a_store_damaged_amid_its_log_is_refused_untouched_unless_its_mark_is_deleted(
             assert!(gone(&bytes, &after, &pieces(&kept)).is_empty(), "{at}: {:?}", passed_over.map(drop));
             fs::write(&db, &whole).unwrap();
             without_snapshots(directory.path());
-            assert_eq!(opened(directory.path()).await.unwrap(), said, "{at}");
+            assert_eq!(opened(directory.path()).await.unwrap(), contents, "{at}");
         }
     });
 }

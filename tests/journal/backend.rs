@@ -1,4 +1,4 @@
-//! The backends under test: how each is begun, closed, crashed and made to fail.
+//! The backends under test: how each is created, closed, crashed and made to fail.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -11,23 +11,22 @@ use saem::store::{
 pub(crate) use saem::store::{redb::RedbJournal, sled::SledJournal};
 use tempfile::TempDir;
 
-/// How a commit may fail on demand. A backend may not know all of these apart.
+/// Injected failures of a commit. A backend may treat some of them alike.
 pub(crate) const FAILURES: [Failure; 3] = [Failure::Before, Failure::After, Failure::Torn];
 
-/// A journal that can be closed, crashed and broken.
+/// A store that can be closed, crashed and made to fail.
 pub(crate) trait Backend: Sized {
-    /// An empty one.
+    /// An empty store.
     fn begin() -> Self;
     fn journal(&self) -> &Arc<dyn Journal>;
-    /// Closed in order, and opened again.
+    /// Closes and reopens it.
     async fn reopened(self) -> Self;
-    /// What a process finds that starts after this one was killed.
+    /// The store as a process finds it after this one was killed.
     async fn crashed(self) -> Self;
-    /// Makes the next commit fail, and poisons the journal with it.
+    /// Makes the next commit fail, which poisons the store.
     fn fail_next(&self, failure: Failure);
 }
 
-/// The journal in memory.
 pub(crate) struct Memory {
     memory: Arc<MemoryJournal>,
     journal: Arc<dyn Journal>,
@@ -62,25 +61,25 @@ impl Backend for Memory {
     }
 }
 
-/// A backend that keeps files, in a directory of its own.
+/// A backend that keeps files, with its directory.
 pub(crate) struct Kept<J> {
     own: Arc<J>,
     journal: Arc<dyn Journal>,
     directory: TempDir,
-    /// The one that crashed stays as it was: dropping it would have it write what a crash loses.
+    /// The crashed store: dropping it would write what a crash loses.
     _crashed: Option<Box<Self>>,
 }
 
 pub(crate) type Sled = Kept<SledJournal>;
 pub(crate) type Redb = Kept<RedbJournal>;
 
-/// What tests need of a backend that keeps files.
+/// A backend that keeps files, as tests use it.
 pub(crate) trait Keeper: Journal + Sized {
     type Options: Default + From<StoreOptions> + Copy;
     const KIND: Kind;
-    /// The number of its format.
+    /// Number of its data format.
     const FORMAT: u32;
-    /// Where its files are, in the data directory.
+    /// Its file or directory, in the data directory.
     const STORE: &'static str;
     fn open(directory: &Path, options: Self::Options) -> Result<Arc<Self>, OpenError>;
     fn compact(directory: &Path) -> Result<Compacted, OpenError> {
@@ -134,18 +133,17 @@ impl<J: Keeper> Kept<J> {
         Self { journal: Arc::clone(&own) as _, own, directory, _crashed: None }
     }
 
-    /// An empty one, opened with `options`.
+    /// Creates a store with these options.
     pub(crate) fn begin_with(options: J::Options) -> Self {
         let directory = tempfile::tempdir().unwrap();
         Self::new(J::open(directory.path(), options).unwrap(), directory)
     }
 
-    /// Opens what is in `directory`.
+    /// Opens the store in `directory`.
     pub(crate) async fn open(directory: TempDir, options: J::Options) -> Self {
         Self::new(open::<J>(directory.path(), options).await.unwrap(), directory)
     }
 
-    /// The backend itself.
     pub(crate) fn own(&self) -> &J {
         &self.own
     }
@@ -154,7 +152,7 @@ impl<J: Keeper> Kept<J> {
         self.directory.path()
     }
 
-    /// Closes it in order; what is left is its directory.
+    /// Closes the store, and returns its directory.
     pub(crate) async fn closed(self) -> TempDir {
         self.journal.close().await;
         self.directory
@@ -162,7 +160,7 @@ impl<J: Keeper> Kept<J> {
 
     /// As [`Backend::crashed`], opened with `options`.
     pub(crate) async fn crashed_with(self, options: J::Options) -> Self {
-        // A failed flush stops the writer for good: nothing moves under the copy.
+        // A failed flush stops the writer, so that nothing is written during the copy.
         self.own.fail_next_flush();
         let _ = self.journal.vault_write(Vec::new()).await;
         let directory = tempfile::tempdir().unwrap();
@@ -193,7 +191,7 @@ impl<J: Keeper> Backend for Kept<J> {
     }
 }
 
-/// Opens a store. Its last owner may be a thread that is just ending, so a lock is asked for again.
+/// Opens a store, and retries while a thread that is just ending still has its lock.
 pub(crate) async fn open<J: Keeper>(directory: &Path, options: J::Options) -> Result<Arc<J>, OpenError> {
     loop {
         match J::open(directory, options) {

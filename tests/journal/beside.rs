@@ -1,4 +1,4 @@
-//! What stands beside the journal: the vault, and rows of views.
+//! The vault, and rows of views.
 
 use saem::store::ViewWrite;
 
@@ -53,7 +53,7 @@ pub(crate) async fn the_vault_puts_gets_scans_and_erases<B: Backend>() {
         assert_eq!(found, all, "{max} at a time");
     }
 
-    // The last write of a key counts; erasing what is not there is nothing.
+    // The last write to a key counts; erasing a missing record is no error.
     let writes = vec![erase("customer/1"), put("session/2", "old"), put("session/2", ""), erase("nobody")];
     journal.vault_write(writes).await.unwrap();
     assert_eq!(get("session/2").await, Ok(Some(Vec::new())), "empty is not absent");
@@ -63,14 +63,14 @@ pub(crate) async fn the_vault_puts_gets_scans_and_erases<B: Backend>() {
     assert_eq!(*backend.journal().head().borrow(), saem::domain::Position(0));
 }
 
-pub(crate) async fn personal_data_is_there_with_its_commit<B: Backend>() {
+pub(crate) async fn personal_data_is_durable_with_its_commit<B: Backend>() {
     let mut backend = B::begin();
     let mut product = registered(backend.journal(), 1, 0).await;
     for n in 0..10 {
         let mut commit = product.draft(restocks(1));
         commit.vault =
             vec![put(&format!("address/{n}"), "세종대로 110"), erase(&format!("address/{}", n - 1))];
-        product.went(&commit, backend.journal().commit(commit.clone()).await.unwrap());
+        product.committed(&commit, backend.journal().commit(commit.clone()).await.unwrap());
         assert_eq!(keys(&backend, "address/").await, [format!("address/{n}")]);
         backend = if n % 2 == 0 { backend.crashed().await } else { backend.reopened().await };
         assert_eq!(backend.journal().load(product.id).await.unwrap().version, product.version);
@@ -114,7 +114,7 @@ pub(crate) async fn views_put_get_scan_and_remove<B: Backend>() {
     assert_eq!(journal.view_get(b"a/2".to_vec()).await, Ok(Some(b"2".to_vec())));
     assert_eq!(keys(&backend, "").await, [""; 0], "views are not the vault");
 
-    // A commit takes along to the disk whatever rows were written before it.
+    // A commit makes earlier rows durable.
     registered(journal, 1, 0).await;
     let backend = backend.crashed().await;
     let found = backend.journal().view_scan(Vec::new(), vec![0xff], 9).await.unwrap();
@@ -122,7 +122,7 @@ pub(crate) async fn views_put_get_scan_and_remove<B: Backend>() {
     assert_eq!(found[1], (b"a/2".to_vec(), b"2".to_vec()));
 }
 
-pub(crate) async fn listings_lead_to_rows<B: Backend>() {
+pub(crate) async fn listings_refer_to_rows<B: Backend>() {
     let backend = B::begin();
     let journal = backend.journal();
     let row = |key: &[u8], value: &[u8]| -> ViewWrite { (key.to_vec(), Some(value.to_vec())) };

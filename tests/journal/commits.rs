@@ -1,4 +1,4 @@
-//! Commits: one after the other, each whole, each once.
+//! Commits: ordered, atomic, and written once.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use tokio::task::JoinSet;
 use crate::{
     backend::Backend,
     samples::{
-        Entity, Said, erase, folded, is_refused, offer, put, quantity, read_all, registered, restocks,
+        Contents, Entity, erase, folded, is_refused, offer, put, quantity, read_all, registered, restocks,
     },
 };
 
 const WRITERS: u32 = 64;
 
-/// Has every one of these committed by a task of its own.
+/// Makes each commit in its own task.
 async fn race(
     journal: &Arc<dyn Journal>,
     drafts: Vec<Commit>,
@@ -37,7 +37,7 @@ async fn race(
     racing.join_all().await
 }
 
-pub(crate) async fn of_racing_writers_one_wins_each_version<B: Backend>() {
+pub(crate) async fn one_of_racing_writers_wins_each_version<B: Backend>() {
     let backend = B::begin();
     let journal = backend.journal();
     let mut product = registered(journal, 1, 0).await;
@@ -57,14 +57,14 @@ pub(crate) async fn of_racing_writers_one_wins_each_version<B: Backend>() {
         let written = read_all(journal, before).await;
         let events: Vec<_> = written.iter().map(|recorded| &recorded.event).collect();
         assert_eq!(events, commit.events.iter().map(|new| &new.event).collect::<Vec<_>>());
-        product.went(commit, *committed);
+        product.committed(commit, *committed);
         winners.push(commit.vault[0].key.clone());
     }
     let vault = journal.vault_scan("writer/".to_owned()).await.unwrap();
     assert_eq!(vault.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), winners);
 }
 
-pub(crate) async fn writers_that_load_again_all_get_through<B: Backend>() {
+pub(crate) async fn writers_that_reload_all_succeed<B: Backend>() {
     let backend = B::begin();
     let journal = backend.journal();
     registered(journal, 1, 0).await;
@@ -93,7 +93,7 @@ pub(crate) async fn writers_that_load_again_all_get_through<B: Backend>() {
     assert_eq!(folded::<Product>(&loaded).stock, WRITERS);
 }
 
-pub(crate) async fn the_same_commit_again_is_the_same_commit<B: Backend>() {
+pub(crate) async fn a_repeated_commit_gets_the_same_result<B: Backend>() {
     let backend = B::begin();
     let mut product = registered(backend.journal(), 1, 0).await;
     let mut commit = product.draft(restocks(3));
@@ -101,18 +101,18 @@ pub(crate) async fn the_same_commit_again_is_the_same_commit<B: Backend>() {
     let committed = backend.journal().commit(commit.clone()).await.unwrap();
     registered(backend.journal(), 2, 0).await;
     backend.journal().vault_write(vec![put("note", "second")]).await.unwrap();
-    let said = Said::by(backend.journal()).await;
+    let contents = Contents::of(backend.journal()).await;
 
     assert_eq!(backend.journal().commit(commit.clone()).await, Ok(committed));
-    assert_eq!(Said::by(backend.journal()).await, said);
+    assert_eq!(Contents::of(backend.journal()).await, contents);
     let backend = backend.reopened().await;
     assert_eq!(backend.journal().commit(commit.clone()).await, Ok(committed));
     let backend = backend.crashed().await;
-    // The id decides, not what else the commit says.
+    // Only the id counts, not the events.
     commit.expected = Version(77);
     commit.events.truncate(1);
     assert_eq!(backend.journal().commit(commit).await, Ok(committed));
-    assert_eq!(Said::by(backend.journal()).await, said);
+    assert_eq!(Contents::of(backend.journal()).await, contents);
 }
 
 pub(crate) async fn the_same_commit_queued_twice_is_written_once<B: Backend>() {
@@ -131,8 +131,8 @@ pub(crate) async fn an_older_commit_again_conflicts<B: Backend>() {
     let journal = backend.journal();
     let mut product = registered(journal, 1, 0).await;
     let older = product.draft(restocks(1));
-    product.went(&older, journal.commit(older.clone()).await.unwrap());
-    let Committed { version, .. } = product.tell(journal, restocks(1)).await;
+    product.committed(&older, journal.commit(older.clone()).await.unwrap());
+    let Committed { version, .. } = product.commit(journal, restocks(1)).await;
     assert_eq!(journal.commit(older).await, Err(CommitError::Conflict { current: version }));
 }
 
@@ -144,7 +144,7 @@ pub(crate) async fn positions_count_events_and_versions_are_positions<B: Backend
     for turn in 0..60u32 {
         let product = &mut products[turn as usize * 3 % 5];
         let count = 1 + turn % 7;
-        let committed = product.tell(journal, restocks(count)).await;
+        let committed = product.commit(journal, restocks(count)).await;
         last += u64::from(count);
         assert_eq!(committed, Committed { position: Position(last), version: Version(last) });
         assert_eq!(journal.load(product.id).await.unwrap().version, Version(last));
@@ -153,7 +153,7 @@ pub(crate) async fn positions_count_events_and_versions_are_positions<B: Backend
     let all = read_all(journal, Position(0)).await;
     assert_eq!(all.iter().map(|e| e.position.0).collect::<Vec<_>>(), (1..=last).collect::<Vec<_>>());
     for pair in all.windows(2) {
-        // A commit's events stand together, in their order: a restock of n follows one of n - 1.
+        // The events of a commit are adjacent and in order: a restock of n follows one of n - 1.
         let [before, after] = [&pair[0], &pair[1]].map(|event| quantity(&event.event).unwrap());
         assert!(after == 1 || (after == before + 1 && pair[0].entity == pair[1].entity));
     }
@@ -171,7 +171,7 @@ pub(crate) async fn commits_are_queued_in_the_order_of_the_calls<B: Backend>() {
     for position in 2..=11 {
         let draft = product.draft(restocks(1));
         let committed = Committed { position: Position(position), version: Version(position) };
-        product.went(&draft, committed);
+        product.committed(&draft, committed);
         pending.push((journal.commit(draft), committed));
     }
     for (commit, committed) in pending.into_iter().rev() {
@@ -179,14 +179,14 @@ pub(crate) async fn commits_are_queued_in_the_order_of_the_calls<B: Backend>() {
     }
 }
 
-pub(crate) async fn a_dropped_commit_is_a_commit<B: Backend>() {
+pub(crate) async fn a_dropped_commit_is_still_committed<B: Backend>() {
     let backend = B::begin();
     let mut product = registered(backend.journal(), 1, 0).await;
     let mut draft = product.draft(restocks(1));
     draft.vault.push(put("dropped", "and kept"));
     drop(backend.journal().commit(draft.clone()));
-    product.went(&draft, Committed { position: Position(2), version: Version(2) });
-    product.tell(backend.journal(), restocks(1)).await;
+    product.committed(&draft, Committed { position: Position(2), version: Version(2) });
+    product.commit(backend.journal(), restocks(1)).await;
     assert_eq!(backend.journal().load(product.id).await.unwrap().version, Version(3));
     assert!(backend.journal().vault_get("dropped".to_owned()).await.unwrap().is_some());
 }
@@ -195,7 +195,7 @@ pub(crate) async fn empty_and_oversize_commits_are_refused<B: Backend>() {
     let backend = B::begin();
     let journal = backend.journal();
     let mut product = registered(journal, 1, 0).await;
-    let said = Said::by(journal).await;
+    let contents = Contents::of(journal).await;
     let most = u32::try_from(MAX_EVENTS).unwrap();
     let counts = [0, most + 1, 40 * most].map(restocks);
     let mut drafts: Vec<_> = counts.into_iter().map(|events| product.draft(events)).collect();
@@ -216,13 +216,13 @@ pub(crate) async fn empty_and_oversize_commits_are_refused<B: Backend>() {
         let refused = journal.commit(draft).await;
         assert!(is_refused(&refused), "{refused:?}");
     }
-    assert_eq!(Said::by(journal).await, said);
+    assert_eq!(Contents::of(journal).await, contents);
     assert_eq!(journal.health(), Ok(()));
-    product.tell(journal, described(COMMIT_BYTES_MAX - 200)).await;
-    let position = product.tell(journal, restocks(most)).await.position;
+    product.commit(journal, described(COMMIT_BYTES_MAX - 200)).await;
+    let position = product.commit(journal, restocks(most)).await.position;
     assert_eq!(position, Position(u64::from(most) + 2));
-    let said = Said::by(journal).await;
-    assert_eq!(Said::by(backend.reopened().await.journal()).await, said);
+    let contents = Contents::of(journal).await;
+    assert_eq!(Contents::of(backend.reopened().await.journal()).await, contents);
 }
 
 fn described(bytes: usize) -> [ProductEvent; 1] {
@@ -231,7 +231,7 @@ fn described(bytes: usize) -> [ProductEvent; 1] {
     [ProductEvent::ProductChanged { offer }]
 }
 
-pub(crate) async fn an_entity_grows_as_far_as_it_can_be_stored_and_harms_nobody<B: Backend>() {
+pub(crate) async fn an_entity_too_large_to_store_is_refused_alone<B: Backend>() {
     let backend = B::begin();
     let journal = backend.journal();
     let rental = RentalId(7);
@@ -244,7 +244,7 @@ pub(crate) async fn an_entity_grows_as_far_as_it_can_be_stored_and_harms_nobody<
     let refused = loop {
         let commit = payment.draft(request(written + 1));
         match journal.commit(commit.clone()).await {
-            Ok(committed) => payment.went(&commit, committed),
+            Ok(committed) => payment.committed(&commit, committed),
             refused @ Err(_) => break refused,
         }
         written += 1;
@@ -252,9 +252,9 @@ pub(crate) async fn an_entity_grows_as_far_as_it_can_be_stored_and_harms_nobody<
     assert!(is_refused(&refused) && written > 1_000, "{written}: {refused:?}");
     assert_eq!(journal.timeline(rental).await.unwrap().len(), written as usize);
     registered(journal, 1, 1).await;
-    let said = Said::by(journal).await;
+    let contents = Contents::of(journal).await;
     let backend = backend.reopened().await;
-    assert_eq!(Said::by(backend.journal()).await, said);
+    assert_eq!(Contents::of(backend.journal()).await, contents);
     assert_eq!(backend.journal().health(), Ok(()));
 }
 
@@ -262,7 +262,7 @@ pub(crate) async fn a_refused_commit_leaves_nothing_in_the_vault<B: Backend>() {
     let backend = B::begin();
     let mut product = registered(backend.journal(), 1, 0).await;
     backend.journal().vault_write(vec![put("kept", "as it was")]).await.unwrap();
-    let said = Said::by(backend.journal()).await;
+    let contents = Contents::of(backend.journal()).await;
     let mut stale = product.draft(restocks(1));
     stale.expected = Version(0);
     let empty = product.draft([]);
@@ -270,7 +270,7 @@ pub(crate) async fn a_refused_commit_leaves_nothing_in_the_vault<B: Backend>() {
         commit.vault = vec![put("new", "never there"), put("kept", "otherwise"), erase("kept")];
         assert!(backend.journal().commit(commit).await.is_err());
     }
-    assert_eq!(Said::by(backend.journal()).await, said);
+    assert_eq!(Contents::of(backend.journal()).await, contents);
     let backend = backend.reopened().await;
-    assert_eq!(Said::by(backend.journal()).await, said);
+    assert_eq!(Contents::of(backend.journal()).await, contents);
 }

@@ -1,4 +1,4 @@
-//! Compaction: all that was there is there, what was erased is not, and a crash at any step is made good.
+//! Compaction: erased data is gone, all else is kept, and a crash at any step is repaired.
 
 use std::{fs, path::Path};
 
@@ -11,30 +11,30 @@ use tempfile::TempDir;
 use crate::{
     backend::{Backend as _, Keeper, Kept, RedbJournal, SledJournal, copy},
     reading::two_rentals,
-    samples::{Said, erase, put, registered},
+    samples::{Contents, erase, put, registered},
 };
 
 const ERASED: &str = "세종대로 110, erased";
 
-/// A store where something was erased and overwritten, closed, and what it says.
-async fn closed<J: Keeper>() -> (TempDir, Said) {
+/// A closed store in which something was erased and overwritten.
+async fn closed<J: Keeper>() -> (TempDir, Contents) {
     let kept = Kept::<J>::begin();
     let journal = kept.journal();
     two_rentals(journal).await;
     for n in 0..200 {
         registered(journal, 1_000 + n, 1).await;
     }
-    // Many, so that they fill pages: a page that is free is used again, and then shows nothing.
+    // Many records, so that pages become free and are used again.
     let erased: Vec<String> = (0..500).map(|n| format!("address/{n}")).collect();
     journal.vault_write(erased.iter().map(|key| put(key, ERASED)).collect()).await.unwrap();
     journal.vault_write(vec![put("address/kept", "kept")]).await.unwrap();
     journal.view_apply(vec![(b"row".to_vec(), Some(b"shown".to_vec()))]).await.unwrap();
     journal.vault_write(erased.iter().map(|key| erase(key)).collect()).await.unwrap();
-    let said = Said::by(journal).await;
-    (kept.closed().await, said)
+    let contents = Contents::of(journal).await;
+    (kept.closed().await, contents)
 }
 
-/// Whether these bytes stand in any file below a directory.
+/// True if any file below a directory contains these bytes.
 fn holds(directory: &Path, text: &str) -> bool {
     fs::read_dir(directory).unwrap().any(|entry| {
         let path = entry.unwrap().path();
@@ -45,12 +45,12 @@ fn holds(directory: &Path, text: &str) -> bool {
     })
 }
 
-async fn says<J: Keeper>(directory: TempDir, said: &Said, step: &str) {
+async fn has<J: Keeper>(directory: TempDir, contents: &Contents, step: &str) {
     let mark = (J::KIND == Kind::Sled).then_some("journal.mark");
     let names: Vec<_> = ["FORMAT", J::STORE].into_iter().chain(mark).collect();
     let kept = Kept::<J>::open(directory, J::Options::default()).await;
     let journal = kept.journal();
-    assert_eq!(&Said::by(journal).await, said, "{step}");
+    assert_eq!(&Contents::of(journal).await, contents, "{step}");
     assert_eq!(journal.view_get(b"row".to_vec()).await.unwrap().as_deref(), Some(&b"shown"[..]), "{step}");
     registered(journal, 5_000, 1).await;
     let directory = kept.closed().await;
@@ -60,8 +60,8 @@ async fn says<J: Keeper>(directory: TempDir, said: &Said, step: &str) {
     assert_eq!(left, names, "{step}");
 }
 
-pub(crate) async fn what_was_erased_is_gone_and_all_else_is_there<J: Keeper>() {
-    let (directory, said) = closed::<J>().await;
+pub(crate) async fn compaction_removes_erased_data_only<J: Keeper>() {
+    let (directory, contents) = closed::<J>().await;
     assert!(holds(directory.path(), ERASED), "else nothing is shown");
     if J::KIND == Kind::Sled {
         fs::create_dir(directory.path().join("set-aside")).unwrap();
@@ -72,10 +72,10 @@ pub(crate) async fn what_was_erased_is_gone_and_all_else_is_there<J: Keeper>() {
     assert!(!holds(directory.path(), ERASED));
     let again = J::compact(directory.path()).unwrap();
     assert_eq!(again.bytes_before, before.bytes_after);
-    says::<J>(directory, &said, "compacted twice").await;
+    has::<J>(directory, &contents, "compacted twice").await;
 }
 
-/// What a crash leaves at each step of sled's, and what a whole copy is.
+/// The files after a crash at each step of sled's compaction.
 fn leave(at: usize, directory: &Path) {
     let [copying, copied, store, before] =
         ["compacting", "compacted", "journal", "compacting.from"].map(|name| directory.join(name));
@@ -104,7 +104,7 @@ fn leave(at: usize, directory: &Path) {
     }
 }
 
-/// What a crash leaves before redb's one step: half a copy, or a whole one that is not in its place.
+/// The files after a crash before redb's only step: half a copy, or a complete one that is not renamed.
 fn leave_new(at: usize, directory: &Path) {
     let new = directory.join("journal.redb.new");
     if at == 0 {
@@ -114,25 +114,25 @@ fn leave_new(at: usize, directory: &Path) {
     }
 }
 
-/// Left so, a store is opened, and compacted, as if nothing had been.
+/// Checks that a store in this state is opened and compacted.
 async fn is_made_good<J: Keeper>(leave: fn(usize, &Path), at: usize) {
-    let (directory, said) = closed::<J>().await;
+    let (directory, contents) = closed::<J>().await;
     leave(at, directory.path());
-    says::<J>(directory, &said, &format!("opened after {at}")).await;
-    let (directory, said) = closed::<J>().await;
+    has::<J>(directory, &contents, &format!("opened after {at}")).await;
+    let (directory, contents) = closed::<J>().await;
     leave(at, directory.path());
     J::compact(directory.path()).unwrap();
     assert!(!holds(directory.path(), ERASED), "{at}");
-    says::<J>(directory, &said, &format!("compacted after {at}")).await;
+    has::<J>(directory, &contents, &format!("compacted after {at}")).await;
 }
 
 #[test]
-fn a_crash_at_any_step_is_made_good_by_opening_or_compacting() {
+fn a_crash_during_compaction_is_repaired_by_the_next_start() {
     (0..4).for_each(|at| crate::run(is_made_good::<SledJournal>(leave, at)));
     (0..2).for_each(|at| crate::run(is_made_good::<RedbJournal>(leave_new, at)));
 }
 
-pub(crate) async fn a_store_in_use_or_of_another_format_is_left_alone<J: Keeper>() {
+pub(crate) async fn compaction_refuses_a_store_in_use_or_of_another_format<J: Keeper>() {
     let directory = tempfile::tempdir().unwrap();
     let compact = || J::compact(directory.path()).unwrap_err();
     assert!(matches!(compact(), OpenError::Nothing(_)));

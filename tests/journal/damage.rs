@@ -1,7 +1,7 @@
-//! A disk that rots: whatever a damaged file makes of a store, it is opened with all that was acknowledged,
-//! or says of what it cannot read that it cannot, or is refused. It never says something else, nor less.
+//! Damaged files: a store opens with everything that was acknowledged, or reads of what is damaged are
+//! errors, or it is refused. No read returns something else, or less.
 //!
-//! `SEED` chooses the damages again, `DAMAGES` says how many there are of each kind.
+//! `SEED` repeats a run, `DAMAGES` is the number of damages of each kind.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,16 +19,15 @@ use tempfile::TempDir;
 use crate::{
     backend::{self, Backend as _, Keeper, Kept, RedbJournal, Sled, SledJournal, copy},
     reading::two_rentals,
-    samples::{Said, put, registered, restocks},
+    samples::{Contents, put, registered, restocks},
 };
 
-/// How many damages of each kind are tried unless `DAMAGES` says otherwise; so many times fewer of a store
-/// that takes long to open.
+/// Default number of damages of each kind, and its divisor for a store that takes long to open.
 const DAMAGES: usize = 30;
 const LARGE_FEWER: usize = 5;
 
-/// A store with some of everything, some of it in sled's snapshot and some only in its log, and what it says.
-pub(crate) async fn grown<J: Keeper>() -> (Kept<J>, Said) {
+/// A store with records of every kind, some in sled's snapshot and some only in its log.
+pub(crate) async fn grown<J: Keeper>() -> (Kept<J>, Contents) {
     let sled = Kept::<J>::begin();
     two_rentals(sled.journal()).await;
     for id in 50..80 {
@@ -37,36 +36,36 @@ pub(crate) async fn grown<J: Keeper>() -> (Kept<J>, Said) {
     let sled = sled.reopened().await;
     for id in 80..100 {
         let mut product = registered(sled.journal(), id, 1).await;
-        product.tell(sled.journal(), restocks(3)).await;
+        product.commit(sled.journal(), restocks(3)).await;
         sled.journal().vault_write(vec![put(&format!("session/{id}"), "somebody")]).await.unwrap();
     }
-    let said = Said::by(sled.journal()).await;
-    (sled, said)
+    let contents = Contents::of(sled.journal()).await;
+    (sled, contents)
 }
 
-/// The same, closed in order, and killed once its mark was set.
-pub(crate) async fn templates() -> [(TempDir, Said); 2] {
-    let (closed, said) = grown::<SledJournal>().await;
-    let closed = (closed.closed().await, said);
-    let (running, said) = grown::<SledJournal>().await;
+/// Two such stores: one closed cleanly, and one killed after its mark was set.
+pub(crate) async fn templates() -> [(TempDir, Contents); 2] {
+    let (closed, contents) = grown::<SledJournal>().await;
+    let closed = (closed.closed().await, contents);
+    let (running, contents) = grown::<SledJournal>().await;
     marked(running.path()).await;
     let killed = running.crashed().await.closed().await;
-    [closed, (killed, said)]
+    [closed, (killed, contents)]
 }
 
-/// A store of several of sled's segments, closed in order: damage hits what is long written, too.
-pub(crate) async fn large() -> (TempDir, Said) {
+/// A cleanly closed store of several segments, so that damage also hits old ones.
+pub(crate) async fn large() -> (TempDir, Contents) {
     let (sled, _) = grown::<SledJournal>().await;
     for id in 0..120u8 {
         let value = format!("{id}/").repeat(4_000);
         sled.journal().vault_write(vec![put(&format!("large/{id:03}"), &value)]).await.unwrap();
         sled.journal().view_apply(vec![(vec![id; 9], Some(value.into_bytes()))]).await.unwrap();
     }
-    let said = Said::by(sled.journal()).await;
-    (sled.closed().await, said)
+    let contents = Contents::of(sled.journal()).await;
+    (sled.closed().await, contents)
 }
 
-/// Waits until the mark of a store that has nothing to do covers all of it.
+/// Waits until the mark of an idle store covers all of it.
 pub(crate) async fn marked(directory: &Path) {
     let read = || fs::read_to_string(directory.join("journal.mark")).ok();
     let before = read();
@@ -75,58 +74,56 @@ pub(crate) async fn marked(directory: &Path) {
     }
 }
 
-/// What became of a damaged store.
+/// Outcome of opening a damaged store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Became {
-    /// All of it is there.
+enum OpenOutcome {
+    /// Everything is read.
     Whole,
-    /// Something cannot be read, and says so.
+    /// Some reads are errors.
     Unreadable,
-    /// It is not opened: its end is lost.
+    /// Refused: its end is lost.
     Lost,
-    /// It is not opened.
+    /// Refused as damaged.
     Damaged,
 }
 
-/// Opens a copy of a store that was damaged, and compares it with what it said before.
-async fn became<J: Keeper>(directory: &Path, said: &Said) -> Result<Became, String> {
+/// Opens a damaged store, and compares it with what it had before.
+async fn became<J: Keeper>(directory: &Path, contents: &Contents) -> Result<OpenOutcome, String> {
     let opening = std::panic::AssertUnwindSafe(backend::open::<J>(directory, J::Options::default()));
     let journal = match opening.catch_unwind().await {
         Ok(Ok(journal)) => journal,
-        Ok(Err(OpenError::Lost { .. })) => return Ok(Became::Lost),
+        Ok(Err(OpenError::Lost { .. })) => return Ok(OpenOutcome::Lost),
         Ok(Err(OpenError::Damaged { .. } | OpenError::Unusable { .. } | OpenError::Lacking(_))) => {
-            return Ok(Became::Damaged);
+            return Ok(OpenOutcome::Damaged);
         }
         Ok(Err(error)) => return Err(format!("refused for another reason: {error}")),
         Err(_) => return Err("opening panicked".to_owned()),
     };
-    let became = said.compared_with(&(journal.clone() as _)).await;
+    let became = contents.compared_with(&(journal.clone() as _)).await;
     journal.close().await;
-    became.map(|whole| if whole { Became::Whole } else { Became::Unreadable })
+    became.map(|whole| if whole { OpenOutcome::Whole } else { OpenOutcome::Unreadable })
 }
 
-/// A copy of a store.
 pub(crate) fn copied(template: &Path) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     copy(template, directory.path());
     directory
 }
 
-/// What may happen to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Damage {
-    /// One bit is another.
+    /// A flipped bit.
     Flip,
-    /// It ends earlier.
+    /// A file that is cut off.
     Truncate,
-    /// A sector was never written.
+    /// A sector of zeros.
     Block,
 }
 
-/// How large a sector is.
+/// Length of a sector, in bytes.
 const SECTOR: usize = 512;
 
-/// Damages a file, where something is written, and says how.
+/// Damages a file at a place that is not zero, and describes the damage.
 pub(crate) fn inflict(damage: Damage, path: &Path, dice: &mut StdRng) -> String {
     let bytes = fs::read(path).unwrap();
     let mut anywhere = std::iter::repeat_with(|| dice.random_range(0..bytes.len()));
@@ -151,20 +148,19 @@ pub(crate) fn inflict(damage: Damage, path: &Path, dice: &mut StdRng) -> String 
     }
 }
 
-/// Damages copies of a store, `count` times each way, in the file that `which` names, and counts what became
-/// of them.
+/// Damages `count` copies of a store in each way, in the file that `which` names, and counts the outcomes.
 async fn tried<J: Keeper>(
-    (template, said): &(TempDir, Said),
+    (template, contents): &(TempDir, Contents),
     which: impl Fn(&Path) -> PathBuf,
     count: usize,
     dice: &mut StdRng,
-) -> BTreeMap<(Damage, Became), usize> {
+) -> BTreeMap<(Damage, OpenOutcome), usize> {
     let (mut counts, mut wrong) = (BTreeMap::new(), Vec::new());
     for damage in [Damage::Flip, Damage::Truncate, Damage::Block] {
         for _ in 0..count {
             let directory = copied(template.path());
             let how = inflict(damage, &which(directory.path()), dice);
-            match became::<J>(directory.path(), said).await {
+            match became::<J>(directory.path(), contents).await {
                 Ok(became) => *counts.entry((damage, became)).or_insert(0) += 1,
                 Err(what) => wrong.push(format!("{how}: {what}")),
             }
@@ -175,7 +171,7 @@ async fn tried<J: Keeper>(
     counts
 }
 
-/// How many damages are tried, and which.
+/// Number of damages of each kind, and their random generator.
 pub(crate) fn chosen() -> (usize, StdRng) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let seed = number("SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
@@ -185,44 +181,44 @@ pub(crate) fn chosen() -> (usize, StdRng) {
 }
 
 #[test]
-fn whatever_is_damaged_in_the_log_nothing_wrong_is_said_and_nothing_less() {
+fn damage_to_the_log_is_never_silent() {
     crate::run(async {
         let (count, mut dice) = chosen();
         let log = |directory: &Path| directory.join("journal/db");
         for template in templates().await {
             let counts = tried::<SledJournal>(&template, log, count, &mut dice).await;
-            assert!(counts.keys().any(|(_, became)| *became == Became::Lost), "else nothing was tried");
+            assert!(counts.keys().any(|(_, became)| *became == OpenOutcome::Lost), "else nothing was tried");
         }
         tried::<SledJournal>(&large().await, log, count / LARGE_FEWER, &mut dice).await;
     });
 }
 
 #[test]
-fn whatever_is_damaged_in_a_killed_redb_all_but_its_last_batch_is_there_or_it_is_refused() {
+fn damage_to_a_killed_redb_loses_at_most_its_last_batch() {
     crate::run(async {
         let (count, mut dice) = chosen();
-        let (redb, said) = grown::<RedbJournal>().await;
-        // Damage in what this one alone has written has redb take the commit before it.
+        let (redb, contents) = grown::<RedbJournal>().await;
+        // Damage to pages of this write makes redb fall back to the commit before it.
         redb.journal().vault_write(vec![put("session/last", "somebody")]).await.unwrap();
-        let template = (copied(redb.path()), said);
+        let template = (copied(redb.path()), contents);
         let file = |directory: &Path| directory.join("journal.redb");
         let counts = tried::<RedbJournal>(&template, file, count, &mut dice).await;
-        assert!(counts.keys().all(|(_, became)| *became != Became::Unreadable), "{counts:?}");
+        assert!(counts.keys().all(|(_, became)| *became != OpenOutcome::Unreadable), "{counts:?}");
     });
 }
 
 #[test]
-fn whatever_is_damaged_in_a_snapshot_nothing_is_lost() {
+fn damage_to_a_snapshot_loses_nothing() {
     crate::run(async {
         let (count, mut dice) = chosen();
         for template in templates().await {
             let counts = tried::<SledJournal>(&template, snapshot_in, count / 2, &mut dice).await;
-            assert!(counts.keys().all(|(_, became)| *became == Became::Whole), "{counts:?}");
+            assert!(counts.keys().all(|(_, became)| *became == OpenOutcome::Whole), "{counts:?}");
         }
     });
 }
 
-/// The newest snapshot of the store in a data directory.
+/// sled's newest snapshot in a data directory.
 fn snapshot_in(directory: &Path) -> PathBuf {
     crate::directory::snapshot(&directory.join("journal"))
 }
@@ -233,7 +229,8 @@ fn a_store_with_a_file_missing_or_emptied_is_whole_or_refused() {
     const REFUSED: &[&str] = &["journal", "journal/db"];
     crate::run(async {
         for template in &templates().await {
-            for (names, expected) in [(WHOLE, [Became::Whole; 2]), (REFUSED, [Became::Lost, Became::Damaged])]
+            for (names, expected) in
+                [(WHOLE, [OpenOutcome::Whole; 2]), (REFUSED, [OpenOutcome::Lost, OpenOutcome::Damaged])]
             {
                 for name in names {
                     for emptied in [false, true] {
@@ -258,9 +255,9 @@ fn a_store_with_a_file_missing_or_emptied_is_whole_or_refused() {
     });
 }
 
-/// A store as it was, with the mark of what it became: its newest part is lost.
-async fn shortened() -> (TempDir, Said) {
-    let (sled, said) = grown::<SledJournal>().await;
+/// An earlier copy of a store, with its later mark: its newest part is lost.
+async fn shortened() -> (TempDir, Contents) {
+    let (sled, contents) = grown::<SledJournal>().await;
     let sled = sled.reopened().await;
     let directory = sled.closed().await;
     let before = copied(directory.path());
@@ -268,43 +265,43 @@ async fn shortened() -> (TempDir, Said) {
     registered(sled.journal(), 200, 1).await;
     let directory = sled.closed().await;
     fs::copy(directory.path().join("journal.mark"), before.path().join("journal.mark")).unwrap();
-    (before, said)
+    (before, contents)
 }
 
 #[test]
-fn a_store_whose_end_is_lost_is_refused_until_its_mark_is_deleted() {
+fn a_lost_end_is_refused_until_the_mark_is_deleted() {
     crate::run(async {
-        let (directory, said) = shortened().await;
+        let (directory, contents) = shortened().await;
         let refused = backend::open::<SledJournal>(directory.path(), SledOptions::default())
             .await
             .map(drop)
             .unwrap_err();
         let OpenError::Lost { durable, found, .. } = refused else { panic!("{refused}") };
-        assert_eq!((durable, found), (said.head.0 + 1, said.head.0));
+        assert_eq!((durable, found), (contents.head.0 + 1, contents.head.0));
         let line = refused.to_string();
         assert!(line.contains("restore a backup") && line.contains("journal.mark"), "{line}");
         let compacting = SledJournal::compact(directory.path(), SledOptions::default()).unwrap_err();
         assert!(matches!(compacting, OpenError::Lost { .. }), "{compacting}");
         fs::remove_file(directory.path().join("journal.mark")).unwrap();
         let sled = Sled::open(directory, SledOptions::default()).await;
-        assert_eq!(Said::by(sled.journal()).await, said, "what is left is served");
+        assert_eq!(Contents::of(sled.journal()).await, contents, "what is left is served");
         registered(sled.journal(), 201, 1).await;
-        let said = Said::by(sled.journal()).await;
+        let contents = Contents::of(sled.journal()).await;
         let sled = sled.reopened().await;
-        assert_eq!(Said::by(sled.journal()).await, said, "and marked anew");
+        assert_eq!(Contents::of(sled.journal()).await, contents, "and marked anew");
     });
 }
 
 #[test]
-fn a_mark_is_set_while_there_is_always_something_to_write_too() {
+fn a_mark_is_set_under_constant_load() {
     crate::run(async {
         let sled = Sled::begin();
         let mut product = registered(sled.journal(), 1, 1).await;
         let read = || fs::read_to_string(sled.path().join("journal.mark")).ok();
         let mut marks = BTreeSet::new();
-        // One commit after the other: a quiet moment would be as long as some hundred of them.
+        // Without a pause: the writer counts as idle only after hundreds of such commits.
         while marks.len() < 2 {
-            product.tell(sled.journal(), restocks(1)).await;
+            product.commit(sled.journal(), restocks(1)).await;
             marks.extend(read().filter(|mark| !mark.is_empty()));
         }
         let sled = sled.crashed().await;
@@ -313,7 +310,7 @@ fn a_mark_is_set_while_there_is_always_something_to_write_too() {
 }
 
 #[test]
-fn what_is_lost_of_the_vault_alone_is_noticed_too() {
+fn a_loss_of_vault_records_alone_is_detected() {
     crate::run(async {
         let (sled, _) = grown::<SledJournal>().await;
         let directory = sled.closed().await;

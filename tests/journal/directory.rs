@@ -1,4 +1,4 @@
-//! The data directory: who may open it, what a crash may leave in it, and what damage looks like.
+//! The data directory: its lock, its format, its state after a crash, and damage to its files.
 
 use std::{
     fs,
@@ -20,20 +20,20 @@ use tempfile::TempDir;
 use crate::{
     backend::{self, Backend as _, Keeper, Sled, SledJournal},
     reading::two_rentals,
-    samples::{Entity, Said, folded, is_refused, offer, registered, restocks},
+    samples::{Contents, Entity, folded, is_refused, offer, registered, restocks},
 };
 
 const BEHIND: SledOptions = SledOptions { cache_bytes: 16 << 20, write_behind: true, min_free_bytes: 0 };
 const FOLDED: SledOptions = SledOptions { write_behind: false, ..BEHIND };
 
-/// What is in a store, past all that Saem does to it.
+/// A store, opened with sled itself.
 pub(crate) struct Raw {
     _db: sled::Db,
     pub(crate) tree: sled::Tree,
 }
 
 impl Raw {
-    /// Opens the store in `directory`, which nobody else has open.
+    /// Opens the closed store in `directory`.
     pub(crate) async fn open(directory: &TempDir) -> Self {
         let config =
             sled::Config::new().path(directory.path().join("journal")).segment_size(2 * 1_024 * 1_024);
@@ -50,7 +50,7 @@ impl Raw {
         self.tree.scan_prefix([part]).keys().map(Result::unwrap).collect()
     }
 
-    /// Flips one bit of a value; counts from its end when `byte` is negative.
+    /// Flips a bit of a value; a negative `byte` counts from the end.
     pub(crate) fn flip(&self, key: &[u8], byte: isize) {
         let mut value = self.tree.get(key).unwrap().unwrap().to_vec();
         let index = if byte < 0 { value.len() - byte.unsigned_abs() } else { byte.unsigned_abs() };
@@ -59,32 +59,32 @@ impl Raw {
     }
 }
 
-/// The key of what is known of an entity.
+/// Key of an index record.
 pub(crate) fn entity_key(entity: EntityId) -> Vec<u8> {
     [&[b'e', entity.kind as u8][..], &entity.id.to_be_bytes()].concat()
 }
 
 #[test]
-fn written_behind_or_not_all_is_the_same() {
+fn writing_behind_does_not_change_what_is_read() {
     crate::run(async {
-        let mut said = Vec::new();
+        let mut contents = Vec::new();
         for (written, read) in [(BEHIND, BEHIND), (BEHIND, FOLDED), (FOLDED, BEHIND), (FOLDED, FOLDED)] {
             let sled = Sled::begin_with(written);
             two_rentals(sled.journal()).await;
-            said.push(Said::by(sled.journal()).await);
+            contents.push(Contents::of(sled.journal()).await);
             let sled = sled.crashed_with(read).await;
-            said.push(Said::by(sled.journal()).await);
+            contents.push(Contents::of(sled.journal()).await);
             let directory = sled.closed().await;
             let known = Raw::open(&directory).await.keys(b'e').len();
             assert_eq!(known > 0, read.write_behind);
             let sled = Sled::open(directory, written).await;
-            said.push(Said::by(sled.journal()).await);
+            contents.push(Contents::of(sled.journal()).await);
         }
-        assert!(said.windows(2).all(|pair| pair[0] == pair[1]));
+        assert!(contents.windows(2).all(|pair| pair[0] == pair[1]));
     });
 }
 
-/// More entities than are kept in memory: many are written behind, a few at a time, others never.
+/// With more entities than stay in memory: many are written behind, a few at a time, others are not.
 #[test]
 fn a_crash_amid_writing_behind_loses_nothing() {
     const CUSTOMERS: u128 = 22_000;
@@ -99,7 +99,7 @@ fn a_crash_amid_writing_behind_loses_nothing() {
                 queued.push((sled.journal().commit(draft.clone()), customer, draft));
             }
             for (commit, customer, draft) in queued {
-                customer.went(&draft, commit.await.unwrap());
+                customer.committed(&draft, commit.await.unwrap());
             }
         }
         let head = *sled.journal().head().borrow();
@@ -152,14 +152,14 @@ fn torn_snapshots_are_set_aside_and_nothing_is_lost() {
             let sled = Sled::begin();
             two_rentals(sled.journal()).await;
             let sled = sled.reopened().await;
-            let said = Said::by(sled.journal()).await;
+            let contents = Contents::of(sled.journal()).await;
             let directory = sled.closed().await;
             damage(&directory.path().join("journal"));
             let aside = directory.path().join("set-aside");
             let sled = Sled::open(directory, BEHIND).await;
-            assert_eq!(Said::by(sled.journal()).await, said, "{name}");
+            assert_eq!(Contents::of(sled.journal()).await, contents, "{name}");
             assert!(fs::read_dir(&aside).unwrap().count() > 0, "{name}: kept, only not in the way");
-            // It goes on as if nothing had been.
+            // It takes commits.
             let product = registered(sled.journal(), 50, 1).await;
             let sled = sled.reopened().await;
             assert_eq!(sled.journal().load(product.id).await.unwrap().version, product.version, "{name}");
@@ -167,19 +167,19 @@ fn torn_snapshots_are_set_aside_and_nothing_is_lost() {
     }
 }
 
-pub(crate) async fn a_directory_is_one_process_s<J: Keeper>() {
+pub(crate) async fn a_data_directory_in_use_is_refused<J: Keeper>() {
     let directory = tempfile::tempdir().unwrap();
     let first = J::open(directory.path(), J::Options::default()).unwrap();
     let second = J::open(directory.path(), J::Options::default()).map(drop).unwrap_err();
     assert!(matches!(second, OpenError::Locked(_)), "{second}");
     assert!(second.to_string().contains(&*directory.path().to_string_lossy()), "{second}");
-    // Closing lets go of the files, whoever still holds the journal.
+    // Closing releases the lock, although the journal is still referenced.
     first.close().await;
     backend::open::<J>(directory.path(), J::Options::default()).await.unwrap();
     drop(first);
 }
 
-pub(crate) async fn another_format_is_refused_and_left_alone<J: Keeper>() {
+pub(crate) async fn another_format_is_refused_untouched<J: Keeper>() {
     let directory = tempfile::tempdir().unwrap();
     let open = |format: &str| {
         fs::write(directory.path().join("FORMAT"), format).unwrap();
@@ -214,18 +214,18 @@ pub(crate) async fn another_format_is_refused_and_left_alone<J: Keeper>() {
     assert!(matches!(refused, OpenError::Unusable { .. }), "{refused}");
 }
 
-pub(crate) async fn another_backend_s_data_is_refused_and_left_alone<J: Keeper>() {
+pub(crate) async fn data_of_another_backend_is_refused_untouched<J: Keeper>() {
     let own = J::KIND;
     for other in Kind::ALL.into_iter().filter(|kind| *kind != own) {
         let options = StoreOptions { cache_bytes: 16 << 20, min_free_bytes: 0 };
         let [written, directory] = [(); 2].map(|()| tempfile::tempdir().unwrap());
         let journal = other.open(written.path(), options).unwrap();
         two_rentals(&journal).await;
-        let said = Said::by(&journal).await;
+        let contents = Contents::of(&journal).await;
         journal.close().await;
-        // A copy, in which no thread of the other backend's is still at work.
+        // A copy that no thread of the other backend still uses.
         backend::copy(written.path(), directory.path());
-        let there = contents(directory.path());
+        let there = files_in(directory.path());
         let opened = J::open(directory.path(), J::Options::default()).map(drop);
         for refused in [opened, J::compact(directory.path()).map(drop)] {
             let refused = refused.unwrap_err();
@@ -233,21 +233,21 @@ pub(crate) async fn another_backend_s_data_is_refused_and_left_alone<J: Keeper>(
             let line = refused.to_string();
             assert!(line.contains(&format!("a store of {other}, but store.backend is {own}")), "{line}");
         }
-        assert_eq!(contents(directory.path()), there);
+        assert_eq!(files_in(directory.path()), there);
         assert_eq!(Kind::of(directory.path()).unwrap(), Some(other));
         let again = other.open(directory.path(), options).unwrap();
-        assert_eq!(Said::by(&again).await, said);
+        assert_eq!(Contents::of(&again).await, contents);
         again.close().await;
     }
 }
 
-/// Every file below a directory, and what is in it.
-fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+/// All files below a directory, with their bytes.
+fn files_in(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(contents(&path));
+            found.extend(files_in(&path));
         } else {
             found.push((path.clone(), fs::read(path).unwrap()));
         }
@@ -256,7 +256,7 @@ fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-/// Two products and a rental, closed: everything written behind, a chunk for each commit.
+/// A closed store with two products and a rental: everything is written behind, and each commit is a chunk.
 async fn closed() -> TempDir {
     let sled = Sled::begin();
     two_rentals(sled.journal()).await;
@@ -265,7 +265,7 @@ async fn closed() -> TempDir {
 }
 
 #[test]
-fn a_damaged_commit_is_noticed_when_it_is_read() {
+fn reading_a_damaged_commit_is_an_error() {
     // In its length, its checksum, its version, its first and its last byte.
     for byte in [0, 3, 4, 8, 9, -1] {
         crate::run(async move {
@@ -277,7 +277,7 @@ fn a_damaged_commit_is_noticed_when_it_is_read() {
             let journal = sled.journal();
             let read = journal.read(Position(0), 1_000).await;
             assert!(matches!(read, Err(StoreError::Corrupt(_))), "{byte}: {read:?}");
-            // What it does not concern is there; the store works on.
+            // Everything else can be read, and the store takes commits.
             assert!(journal.timeline(RentalId(100)).await.is_ok());
             assert!(journal.read(Position(2), 1_000).await.is_ok());
             registered(journal, 51, 1).await;
@@ -300,7 +300,7 @@ fn a_store_whose_tail_is_damaged_is_not_opened() {
 }
 
 #[test]
-fn a_damaged_entity_is_the_only_one() {
+fn a_damaged_entity_does_not_affect_others() {
     crate::run(async {
         let directory = closed().await;
         let raw = Raw::open(&directory).await;
@@ -321,7 +321,7 @@ fn a_damaged_entity_is_the_only_one() {
 }
 
 #[test]
-fn pages_never_go_into_files_that_are_not_synced() {
+fn large_values_stay_in_synced_files() {
     crate::run(async {
         let sled = Sled::begin();
         let journal = sled.journal();
@@ -335,7 +335,7 @@ fn pages_never_go_into_files_that_are_not_synced() {
             for committed in futures_util::future::join_all(commits).await {
                 committed.unwrap();
             }
-            // Receipts and the like, as large as they may be.
+            // The largest values of the vault.
             let value = Some(vec![0xff; VAULT_BYTES_MAX]);
             let large = |n: u128| VaultWrite { key: format!("large/{}", n * 7 % 100), value: value.clone() };
             journal.vault_write((0..100).map(large).collect()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Closing, crashing and failing: what is left, and what is refused.
+//! Closed, crashed and poisoned stores.
 
 use saem::{
     domain::{Position, Version},
@@ -8,50 +8,50 @@ use saem::{
 use crate::{
     backend::{Backend, FAILURES},
     reading::two_rentals,
-    samples::{Said, erase, is_unavailable, put, registered, restocks},
+    samples::{Contents, erase, is_unavailable, put, registered, restocks},
 };
 
-/// A journal with something of everything.
-async fn filled<B: Backend>() -> (B, Said) {
+/// A store with commits, vault records and rows.
+async fn filled<B: Backend>() -> (B, Contents) {
     let backend = B::begin();
     two_rentals(backend.journal()).await;
     backend.journal().view_apply(vec![(b"row".to_vec(), Some(b"shown".to_vec()))]).await.unwrap();
     backend.journal().vault_write(vec![put("customer/1", "홍길동"), put("session/1", "")]).await.unwrap();
     registered(backend.journal(), 7, 3).await;
-    let said = Said::by(backend.journal()).await;
-    assert_eq!(said.head, Position(said.events.len() as u64));
-    (backend, said)
+    let contents = Contents::of(backend.journal()).await;
+    assert_eq!(contents.head, Position(contents.events.len() as u64));
+    (backend, contents)
 }
 
-async fn is_same<B: Backend>(backend: &B, said: &Said) {
-    assert_eq!(Said::by(backend.journal()).await, *said);
+async fn is_same<B: Backend>(backend: &B, contents: &Contents) {
+    assert_eq!(Contents::of(backend.journal()).await, *contents);
     assert_eq!(backend.journal().view_get(b"row".to_vec()).await, Ok(Some(b"shown".to_vec())));
     assert_eq!(backend.journal().health(), Ok(()));
 }
 
-pub(crate) async fn all_is_the_same_after_closing_and_opening<B: Backend>() {
-    let (mut backend, said) = filled::<B>().await;
+pub(crate) async fn a_reopened_store_reads_the_same<B: Backend>() {
+    let (mut backend, contents) = filled::<B>().await;
     for _ in 0..3 {
         backend = backend.reopened().await;
-        is_same(&backend, &said).await;
+        is_same(&backend, &contents).await;
     }
 }
 
-pub(crate) async fn all_is_the_same_after_a_crash<B: Backend>() {
-    let (mut backend, said) = filled::<B>().await;
+pub(crate) async fn a_crashed_store_reads_the_same<B: Backend>() {
+    let (mut backend, contents) = filled::<B>().await;
     for _ in 0..3 {
         backend = backend.crashed().await;
-        is_same(&backend, &said).await;
+        is_same(&backend, &contents).await;
     }
 }
 
-pub(crate) async fn a_reopened_journal_goes_on<B: Backend>() {
+pub(crate) async fn a_reopened_store_takes_commits<B: Backend>() {
     let mut backend = B::begin();
     let mut product = registered(backend.journal(), 1, 0).await;
     for turn in 1..=6 {
         backend = if turn % 2 == 0 { backend.crashed().await } else { backend.reopened().await };
         let stale = product.draft(restocks(1));
-        let committed = product.tell(backend.journal(), restocks(2)).await;
+        let committed = product.commit(backend.journal(), restocks(2)).await;
         let version = Version(1 + 2 * turn);
         assert_eq!(committed, Committed { position: Position(version.0), version });
         let conflict = Err(CommitError::Conflict { current: version });
@@ -61,28 +61,28 @@ pub(crate) async fn a_reopened_journal_goes_on<B: Backend>() {
 
 pub(crate) async fn a_failed_commit_poisons_until_reopened<B: Backend>() {
     for failure in FAILURES {
-        let (backend, said) = filled::<B>().await;
+        let (backend, contents) = filled::<B>().await;
         let journal = backend.journal();
         let mut product = registered(journal, 8, 0).await;
-        let before = Said::by(journal).await;
-        assert_ne!(before, said);
+        let before = Contents::of(journal).await;
+        assert_ne!(before, contents);
         let mut lost = product.draft(restocks(3));
         lost.vault = vec![put("lost", "or not"), erase("session/1")];
         backend.fail_next(failure);
         let answer = journal.commit(lost.clone()).await;
-        let told = matches!(answer, Err(CommitError::Unknown(_) | CommitError::Unavailable(_)));
-        assert!(told, "{failure:?}: {answer:?}");
+        let reported = matches!(answer, Err(CommitError::Unknown(_) | CommitError::Unavailable(_)));
+        assert!(reported, "{failure:?}: {answer:?}");
 
         assert!(journal.health().is_err(), "{failure:?}");
         for commit in [product.draft(restocks(1)), lost.clone()] {
             assert!(is_unavailable(&journal.commit(commit).await), "{failure:?}");
         }
         assert!(is_unavailable(&journal.vault_write(vec![put("later", "")]).await), "{failure:?}");
-        // What was there is still there to be read.
+        // Reads go on.
         assert_eq!(journal.timeline(saem::domain::RentalId(100)).await.unwrap().len(), 9);
 
         let backend = if failure == FAILURES[0] { backend.crashed().await } else { backend.reopened().await };
-        let after = Said::by(backend.journal()).await;
+        let after = Contents::of(backend.journal()).await;
         assert_eq!(backend.journal().health(), Ok(()));
         let loaded = backend.journal().load(product.id).await.unwrap();
         if loaded.last_commit_id == lost.commit_id {
@@ -92,34 +92,34 @@ pub(crate) async fn a_failed_commit_poisons_until_reopened<B: Backend>() {
         } else {
             assert_eq!(after, before, "{failure:?}");
         }
-        // Asked again, it is there: once.
+        // Repeated, the commit is there once.
         let again = backend.journal().commit(lost).await.unwrap();
         assert_eq!(again.position.0, before.head.0 + 3);
         assert_eq!(*backend.journal().head().borrow(), again.position);
     }
 }
 
-pub(crate) async fn a_closed_journal_takes_nothing<B: Backend>() {
-    let (backend, said) = filled::<B>().await;
+pub(crate) async fn a_closed_store_takes_nothing<B: Backend>() {
+    let (backend, contents) = filled::<B>().await;
     let journal = backend.journal();
     let mut product = registered(journal, 9, 0).await;
     let queued = journal.commit(product.draft(restocks(1)));
     journal.close().await;
     assert!(journal.health().is_err());
-    assert_eq!(queued.await.map(|committed| committed.position), Ok(Position(said.head.0 + 2)));
+    assert_eq!(queued.await.map(|committed| committed.position), Ok(Position(contents.head.0 + 2)));
     let refused = journal.commit(product.draft(restocks(1))).await;
     assert!(is_unavailable(&refused), "{refused:?}");
     assert!(is_unavailable(&journal.vault_write(vec![put("late", "")]).await));
     let backend = backend.reopened().await;
-    assert_eq!(*backend.journal().head().borrow(), Position(said.head.0 + 2));
-    assert_eq!(Said::by(backend.journal()).await.vault, said.vault);
+    assert_eq!(*backend.journal().head().borrow(), Position(contents.head.0 + 2));
+    assert_eq!(Contents::of(backend.journal()).await.vault, contents.vault);
 }
 
-pub(crate) async fn a_closed_journal_can_be_closed_again<B: Backend>() {
-    let (backend, said) = filled::<B>().await;
+pub(crate) async fn a_closed_store_can_be_closed_again<B: Backend>() {
+    let (backend, contents) = filled::<B>().await;
     let (one, other) = (backend.journal().close(), backend.journal().close());
     other.await;
     one.await;
     backend.journal().close().await;
-    is_same(&backend.reopened().await, &said).await;
+    is_same(&backend.reopened().await, &contents).await;
 }

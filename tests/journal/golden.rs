@@ -1,8 +1,8 @@
-//! Bytes that were written once must be read for ever: `tests/golden/*.hex` holds them.
+//! Golden files: bytes that were written once must be read for ever (`tests/golden/*.hex`).
 //!
-//! Each file is what today's code writes, byte for byte. A change of these bytes is a change of the
-//! format: old data would be read wrong, or not at all. `SAEM_BLESS=1` writes the files anew, which is
-//! right only when something was added, and never when a line that was there changes.
+//! Each file has the bytes that the current code writes. A change of these bytes changes the format: old data
+//! would be read wrong, or not at all. `SAEM_BLESS=1` rewrites the files. That is right only when lines are
+//! added, never when one changes.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
@@ -31,10 +31,10 @@ use serde::{Serialize, de::DeserializeOwned};
 #[path = "golden_events.rs"]
 pub(crate) mod events;
 
-/// Named bytes, in the order of their names.
+/// Named bytes.
 pub(crate) type Golden = BTreeMap<String, Vec<u8>>;
 
-/// The golden file of this name; with `SAEM_BLESS=1`, after writing it.
+/// Reads a golden file; with `SAEM_BLESS=1`, writes it first.
 pub(crate) fn golden(file: &str, today: &Golden) -> Golden {
     let old = read(file);
     if std::env::var_os("SAEM_BLESS").is_none() || old == *today {
@@ -59,7 +59,7 @@ fn written(golden: &Golden) -> String {
     text
 }
 
-/// The golden file of this name, as it is.
+/// Reads a golden file.
 pub(crate) fn read(file: &str) -> Golden {
     let text = fs::read_to_string(path(file)).unwrap_or_default();
     let mut golden = Golden::new();
@@ -81,7 +81,7 @@ pub(crate) fn unhex(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(digits(at), 16).unwrap()).collect()
 }
 
-/// Values of one type, each against its bytes of old.
+/// Compares values of one type with their golden bytes.
 fn hold<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
     file: &str,
     values: impl IntoIterator<Item = (String, T)>,
@@ -98,7 +98,7 @@ fn hold<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
 }
 
 #[test]
-fn every_event_is_read_and_written_as_ever() {
+fn event_bytes_are_unchanged() {
     let events = events::samples();
     let named = events.into_iter().enumerate().map(|(n, event)| {
         let name = event.name().to_owned();
@@ -109,9 +109,9 @@ fn every_event_is_read_and_written_as_ever() {
 }
 
 proptest! {
-    /// An export says all there is to say of an event, whatever else is known of it.
+    /// An export has every field of an event.
     #[test]
-    fn every_event_survives_being_written_as_json(
+    fn events_survive_json(
         at: i64, correlation: u128, span: u64, position: u64, name: u128, id: u128, first in 1..u64::MAX / 2,
     ) {
         let causes =
@@ -133,7 +133,7 @@ proptest! {
 }
 
 #[test]
-fn no_event_is_without_a_sample() {
+fn every_event_has_a_sample() {
     let samples = events::samples();
     let mut names: Vec<_> = samples.iter().map(|event| (event.kind(), event.name())).collect();
     names.sort();
@@ -142,13 +142,13 @@ fn no_event_is_without_a_sample() {
     assert_eq!(samples.iter().map(events::known).sum::<usize>(), events::KNOWN);
 }
 
-/// Values of an enum, in the order of the format.
+/// Values of an enum, in the order of their numbers.
 fn numbered<T>(values: impl IntoIterator<Item = T>) -> impl Iterator<Item = (String, T)> {
     values.into_iter().enumerate().map(|(n, value)| (format!("{n:02}"), value))
 }
 
 #[test]
-fn every_enum_within_events_keeps_its_numbers() {
+fn enums_in_events_keep_their_numbers() {
     use CancelReason as C;
     let reasons = [
         C::Customer,
@@ -162,13 +162,13 @@ fn every_enum_within_events_keeps_its_numbers() {
     hold("groups.hex", numbered(Group::REACTORS.into_iter().chain([Group::Agenda])));
     hold("contexts.hex", numbered(Context::ALL));
     hold("entities.hex", numbered(EntityKind::ALL.map(|kind| EntityId { kind, id: 0x0189_0a5d_ac96 })));
-    // What stands in keys and ids, too.
+    // Enums that are part of keys and ids.
     assert_eq!(EntityKind::ALL.map(|kind| kind as u8), [0, 1, 2, 3, 4, 5]);
     assert_eq!(Context::ALL.map(|context| EntityId::from(context).id), [0, 1, 2, 3, 4]);
 }
 
 #[test]
-fn personal_data_is_read_and_written_as_ever() {
+fn personal_data_bytes_are_unchanged() {
     let address = Address {
         recipient: "홍길동".to_owned(),
         postal_code: "04524".to_owned(),
@@ -177,7 +177,7 @@ fn personal_data_is_read_and_written_as_ever() {
     };
     let short = Address { line2: None, ..address.clone() };
     let addresses = [("address", address), ("address-short", short)];
-    // An address has no `Debug`, so that it never gets into a log.
+    // An address has no `Debug`, so that it does not get into a log.
     let today: Golden =
         addresses.iter().map(|(name, value)| (name.to_string(), codec::encode(value).unwrap())).collect();
     let golden = golden("addresses.hex", &today);
@@ -188,7 +188,7 @@ fn personal_data_is_read_and_written_as_ever() {
 }
 
 #[test]
-fn every_receipt_is_read_and_written_as_ever() {
+fn receipt_bytes_are_unchanged() {
     let outcomes = [
         Outcome::State { entity: EntityId { kind: EntityKind::Product, id: 1 << 70 }, snapshot: vec![1, 2] },
         Outcome::Attempt { rental: RentalId(1 << 70), attempt: 2 },
@@ -200,7 +200,7 @@ fn every_receipt_is_read_and_written_as_ever() {
 }
 
 #[test]
-fn every_checkout_is_read_and_written_as_ever() {
+fn checkout_bytes_are_unchanged() {
     let checkout = Checkout {
         customer: CustomerId(1 << 70),
         product: ProductId(1 << 71),
@@ -213,7 +213,7 @@ fn every_checkout_is_read_and_written_as_ever() {
     hold("checkouts.hex", vec![("checkout".to_owned(), checkout)]);
 }
 
-/// Every state an entity goes through when all events of its kind happen, in the order of the samples.
+/// The states of an entity after each sample event of its kind.
 fn states<A: Journaled>() -> Vec<(String, A)> {
     let mut state = A::default();
     let mut states = vec![("00 not there".to_owned(), state.clone())];
@@ -227,7 +227,7 @@ fn states<A: Journaled>() -> Vec<(String, A)> {
 }
 
 #[test]
-fn every_snapshot_is_read_and_written_as_ever() {
+fn snapshot_bytes_are_unchanged() {
     hold("rentals.hex", states::<Rental>());
     hold("payments.hex", states::<Payment>());
     hold("deliveries.hex", states::<Delivery>());

@@ -1,4 +1,4 @@
-//! One event of every type, with every field set: what the golden files are made of.
+//! Sample events of every type, with every field set, for the golden files.
 
 use saem::domain::{
     Causation, Correlation, Event, Meta, Money, Position, ProductId, RentalId, Timestamp,
@@ -17,7 +17,7 @@ const ID: u128 = 0x0189_0a5d_ac96_774b_bcce_b302_099a_8057;
 const MOMENT: Timestamp = Timestamp(1_767_225_600_000);
 const FEE: Money = Money::won(29_900);
 
-/// What the n-th event follows from: each kind of cause in turn.
+/// Causation of the n-th sample: each kind in turn.
 pub(crate) fn meta(n: usize) -> Meta {
     let causes =
         [Causation::Request(0x00f0_67aa_0ba9_02b7), Causation::Event(Position(70_000)), Causation::Schedule];
@@ -34,7 +34,7 @@ pub(crate) fn samples() -> Vec<Event> {
         product().map(Event::from).into(),
         [A::CustomerSignedUp, A::CustomerChanged, A::CustomerLeft].map(Event::from).into(),
         context().map(Event::from).into(),
-        // Newer ones stand behind, so that the others' numbers stay.
+        // Newer types come last, so that the numbers of the others do not change.
         vec![S::ProductImageChanged { image }.into()],
     ];
     events.concat()
@@ -108,10 +108,10 @@ fn context() -> [C; 5] {
     ]
 }
 
-/// How many types of event there are.
+/// Number of types of event.
 pub(crate) const KNOWN: usize = 32;
 
-/// 1. Does not compile when a type of event is new: then it belongs into a sample, and in here.
+/// Returns 1. Does not compile for a new type of event: add it to the samples, and here.
 pub(crate) fn known(event: &Event) -> usize {
     match event {
         Event::Rental(

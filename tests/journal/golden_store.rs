@@ -1,4 +1,4 @@
-//! A whole store of old, key by key: today's code writes it, opens it, and says the same of it.
+//! A whole store, key by key: the bytes that are written, and reading them.
 
 use std::{fs, sync::Arc};
 
@@ -10,35 +10,35 @@ use crate::{
     directory::Raw,
     golden::{Golden, golden, hex, read, unhex},
     reading::two_rentals,
-    samples::{Said, put},
+    samples::{Contents, put},
 };
 
-/// What the golden store was told.
-async fn told(journal: &Arc<dyn Journal>) {
+/// Writes what is in the golden store.
+async fn fill(journal: &Arc<dyn Journal>) {
     two_rentals(journal).await;
     journal.vault_write(vec![put("customer/1", "홍길동")]).await.unwrap();
     journal.view_apply(vec![(b"row".to_vec(), Some(b"shown".to_vec()))]).await.unwrap();
 }
 
-/// Every key of the store's tree, and its value.
+/// All keys of the store's tree, with their values.
 async fn written_today() -> Golden {
     let sled = Sled::begin_with(SledOptions { write_behind: false, ..SledOptions::default() });
-    told(sled.journal()).await;
-    // Written behind all at once: else it would depend on how long the commits took.
+    fill(sled.journal()).await;
+    // The index is written at once when the store closes: otherwise the bytes would depend on timing.
     let directory = sled.reopened().await.closed().await;
     assert_eq!(fs::read_to_string(directory.path().join("FORMAT")).unwrap(), "saem 3\n");
     let raw = Raw::open(&directory).await;
     let rows = raw.tree.iter().map(|row| row.map(|(key, value)| (hex(&key), value.to_vec())).unwrap());
     let mut rows: Golden = rows.collect();
-    // It counts how often it was written, which depends on how long the commits took.
+    // The mark counts its writes, which depends on timing.
     let mark = rows.get_mut(&hex(b"mmark")).expect("closing marks the store");
     assert!(codec::decode::<u64>(mark).unwrap() >= 1);
     *mark = codec::encode(&1u64).unwrap();
     rows
 }
 
-/// What the journal says of a store that holds exactly these rows.
-async fn said_of(rows: &Golden) -> Said {
+/// Reads everything from a store with exactly these rows.
+async fn contents_of(rows: &Golden) -> Contents {
     let directory: TempDir = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("FORMAT"), "saem 3\n").unwrap();
     let raw = Raw::open(&directory).await;
@@ -46,22 +46,22 @@ async fn said_of(rows: &Golden) -> Said {
         raw.tree.insert(unhex(key), value.as_slice()).unwrap();
     }
     drop(raw);
-    Said::by(Sled::open(directory, SledOptions::default()).await.journal()).await
+    Contents::of(Sled::open(directory, SledOptions::default()).await.journal()).await
 }
 
-async fn expected() -> Said {
+async fn expected() -> Contents {
     let memory: Arc<dyn Journal> = MemoryJournal::new();
-    told(&memory).await;
-    Said::by(&memory).await
+    fill(&memory).await;
+    Contents::of(&memory).await
 }
 
-/// Whether a row belongs to the part of the store whose keys start so.
+/// True for keys with this prefix.
 fn is(part: u8) -> impl Fn(&String) -> bool {
     move |key| unhex(key)[0] == part
 }
 
 #[test]
-fn a_store_is_written_as_ever() {
+fn store_bytes_are_unchanged() {
     crate::run(async {
         let today = written_today().await;
         assert_eq!(golden("store.hex", &today), today);
@@ -72,18 +72,18 @@ fn a_store_is_written_as_ever() {
 fn a_golden_store_is_opened_with_and_without_its_index() {
     crate::run(async {
         let (expected, rows) = (expected().await, read("store.hex"));
-        assert_eq!(said_of(&rows).await, expected);
+        assert_eq!(contents_of(&rows).await, expected);
         let mut journal_and_vault = rows.clone();
         journal_and_vault.retain(|key, _| is(b'j')(key) || is(b'v')(key));
         assert!(journal_and_vault.len() < rows.len());
-        assert_eq!(said_of(&journal_and_vault).await, expected);
+        assert_eq!(contents_of(&journal_and_vault).await, expected);
     });
 }
 
 #[test]
-fn a_chunk_of_many_commits_is_each_of_them() {
+fn a_chunk_of_many_commits_is_read() {
     crate::run(async {
-        // Packed one behind the other: what the writer makes of commits that queue.
+        // The writer packs queued commits into one chunk.
         let mut rows = golden("store.hex", &written_today().await);
         let expected = expected().await;
         let chunks: Vec<String> = rows.keys().filter(|key| is(b'j')(key)).cloned().collect();
@@ -92,8 +92,8 @@ fn a_chunk_of_many_commits_is_each_of_them() {
             let chunk = rows.remove(other).unwrap();
             rows.get_mut(first).unwrap().extend(chunk);
         }
-        assert_eq!(said_of(&rows).await, expected);
+        assert_eq!(contents_of(&rows).await, expected);
         rows.retain(|key, _| is(b'j')(key) || is(b'v')(key));
-        assert_eq!(said_of(&rows).await, expected);
+        assert_eq!(contents_of(&rows).await, expected);
     });
 }

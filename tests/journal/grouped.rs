@@ -1,4 +1,4 @@
-//! sled: what is known of a rental, its payment and its delivery stands under one key.
+//! sled: the index records of a rental, its payment and its delivery have one key.
 
 use futures_util::FutureExt as _;
 use saem::{
@@ -18,12 +18,12 @@ use crate::{
     samples::{Entity, is_refused, registered},
 };
 
-/// The key of what is known of a rental, its payment and its delivery.
+/// Key of the records of a rental, its payment and its delivery.
 pub(crate) fn group_key(rental: RentalId) -> Vec<u8> {
     [&b"g"[..], &rental.0.to_be_bytes()].concat()
 }
 
-/// The frames of a group: the rental's, its payment's, its delivery's.
+/// The frames of a rental, its payment and its delivery.
 pub(crate) fn frames(value: &[u8]) -> [Vec<u8>; 3] {
     let mut rest = value;
     let frames = [(); 3].map(|()| {
@@ -48,27 +48,27 @@ fn a_rental_its_payment_and_its_delivery_have_one_key() {
 }
 
 #[test]
-fn that_there_is_no_payment_yet_is_known_without_a_reader() {
+fn a_missing_payment_is_known_without_a_disk_read() {
     crate::run(async {
         let sled = Sled::begin();
         let journal = sled.journal();
         let mut rental = Entity::<Rental>::new(RentalId(100));
-        rental.tell(journal, [RentalEvent::RentalPlaced(terms(0))]).await;
+        rental.commit(journal, [RentalEvent::RentalPlaced(terms(0))]).await;
         for other in [RentalId(100).payment().into(), RentalId(100).delivery().into()] {
             let loaded = journal.load(other).now_or_never().expect("it needs no waiting").unwrap();
             assert!(loaded.version == Version(0) && loaded.snapshot.is_none());
         }
         let loaded = journal.load(rental.id).now_or_never().expect("it needs no waiting").unwrap();
         assert_eq!(loaded.version, rental.version);
-        // What may be on disk is asked of a reader. One that is quicker than this thread answers at once.
+        // A row that may be on disk is read by another thread, which may already have finished.
         let mut unknown = (101..1_101).map(|id| journal.load(payment_of(id)));
         assert!(unknown.any(|loaded| loaded.now_or_never().is_none()));
     });
 }
 
-/// Damage to one of the three is told of that one, and stays, whatever is written beside it.
+/// Damage to one of the three is an error for that one only, and stays when the others are written.
 #[test]
-fn a_damaged_payment_harms_neither_its_rental_nor_its_delivery() {
+fn a_damaged_payment_does_not_affect_its_rental_or_delivery() {
     crate::run(async {
         let sled = Sled::begin();
         two_rentals(sled.journal()).await;
@@ -89,17 +89,17 @@ fn a_damaged_payment_harms_neither_its_rental_nor_its_delivery() {
             let refused = journal.commit(payment.draft([requested(2)])).await;
             assert!(is_refused(&refused), "{refused:?}");
             assert!(journal.load(RentalId(101).into()).await.unwrap().version > Version(0));
-            let told = journal.entities(None, 1_000).await.unwrap();
+            let listed = journal.entities(None, 1_000).await.unwrap();
             let damaged: Vec<_> =
-                told.iter().filter(|(_, known)| known.is_err()).map(|(id, _)| *id).collect();
+                listed.iter().filter(|(_, known)| known.is_err()).map(|(id, _)| *id).collect();
             assert_eq!(damaged, [payment.id]);
-            // It is in memory and on disk again, and the row was written anew.
-            delivery.tell(journal, [DeliveryEvent::DeliveryCanceled { product_id: ProductId(1) }]).await;
+            // The row was read and written again.
+            delivery.commit(journal, [DeliveryEvent::DeliveryCanceled { product_id: ProductId(1) }]).await;
             let loaded = journal.load(payment.id).await;
             assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{loaded:?}");
             directory = sled.closed().await;
         }
-        // With a wrong length, nobody can tell which is whose.
+        // With a wrong length, the frames cannot be told apart.
         let raw = Raw::open(&directory).await;
         raw.flip(&key, 0);
         drop(raw);
@@ -108,8 +108,8 @@ fn a_damaged_payment_harms_neither_its_rental_nor_its_delivery() {
             let loaded = sled.journal().load(id).await;
             assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{loaded:?}");
         }
-        let told = sled.journal().entities(None, 1_000).await.unwrap();
-        assert_eq!(told.iter().filter(|(_, known)| known.is_err()).count(), 3);
+        let listed = sled.journal().entities(None, 1_000).await.unwrap();
+        assert_eq!(listed.iter().filter(|(_, known)| known.is_err()).count(), 3);
         assert!(sled.journal().load(payment_of(100)).await.is_ok());
         registered(sled.journal(), 52, 1).await;
     });
@@ -123,13 +123,13 @@ fn requested(attempt: u32) -> PaymentEvent {
     PaymentEvent::PaymentRequested { attempt, amount: Money::won(1), provider: "simulator".to_owned() }
 }
 
-/// A commit that leaves a snapshot of so many bytes.
+/// A commit with a snapshot of `bytes` bytes.
 fn large(commit: Commit, bytes: usize) -> Commit {
     Commit { snapshot: vec![0xff; bytes].into(), ..commit }
 }
 
-/// What each of the three may have at most, so that together they stay within what one value may have.
-pub(crate) async fn three_that_share_a_row_grow_as_far_as_it_has_room<B: Backend>() {
+/// The maximal record of each of the three: together they fit into one value.
+pub(crate) async fn entities_that_share_a_row_are_limited_together<B: Backend>() {
     let backend = B::begin();
     let journal = backend.journal();
     for id in 0..40 {
@@ -143,13 +143,13 @@ pub(crate) async fn three_that_share_a_row_grow_as_far_as_it_has_room<B: Backend
             assert!(is_refused(&refused), "{refused:?}");
             journal.commit(large(commit, max)).await.unwrap();
         }
-        // The rental's has their events in its timeline, and a snapshot of its own: 15 KiB.
+        // The rental's record has the timeline of all three, and its own snapshot: 15 KiB.
         let mut rental = Entity::<Rental>::new(id);
         let placed = rental.draft([RentalEvent::RentalPlaced(terms(0))]);
         let max = 15 * 1_024 - 64 - 3 * 9;
         assert!(is_refused(&journal.commit(large(placed.clone(), max + 1)).await));
         journal.commit(large(placed, max)).await.unwrap();
-        // It is full: what the others do would not fit into its timeline, either.
+        // It is full: its timeline has no room for events of the others, either.
         payment.version = journal.load(payment.id).await.unwrap().version;
         assert!(is_refused(&journal.commit(payment.draft([requested(3)])).await));
     }

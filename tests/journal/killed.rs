@@ -1,6 +1,6 @@
-//! What a process that is killed while it writes leaves of its log is no damage, wherever it was.
+//! A process that is killed while it writes leaves an undamaged log.
 //!
-//! `KILLS` says how often one is killed.
+//! `KILLS` is the number of kills.
 
 use std::{
     env,
@@ -18,12 +18,12 @@ use saem::store::{
 
 use crate::{aside::opened, samples::put};
 
-/// The directory of the store that the test below has a process of its own write to.
+/// Environment variable with the directory that the child process writes to.
 const WRITES_TO: &str = "SAEM_TEST_WRITES_TO";
-/// How often that is killed.
+/// Default number of kills.
 const KILLS: usize = 8;
 
-/// No test by itself: it writes until it is killed.
+/// Body of the child process: writes until it is killed.
 #[test]
 fn writes_until_it_is_killed() {
     let Ok(directory) = env::var(WRITES_TO) else { return };
@@ -50,7 +50,7 @@ fn writes_until_it_is_killed() {
 }
 
 #[test]
-fn a_killed_process_leaves_a_store_that_is_opened_and_nothing_is_kept() {
+fn a_killed_process_leaves_a_store_that_opens_cleanly() {
     crate::run(async {
         let mut dice = StdRng::seed_from_u64(KILLS as u64);
         let kills = env::var("KILLS").map_or(KILLS, |kills| kills.parse().unwrap());

@@ -1,4 +1,4 @@
-//! A data directory and its store: which may be without the other, and what Saem never touches.
+//! A data directory without a store, a store without `FORMAT`, and files that Saem never touches.
 
 use std::{fs, path::Path};
 
@@ -11,7 +11,7 @@ use crate::{
 
 const OPTIONS: StoreOptions = StoreOptions { cache_bytes: 16 << 20, min_free_bytes: 0 };
 
-/// A data directory with something in it, closed.
+/// A closed store with some commits.
 async fn filled<J: Keeper>() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let journal: std::sync::Arc<dyn store::Journal> =
@@ -29,7 +29,7 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// Opened as a shop would, and to be read: refused, and nothing is made.
+/// Checks that opening the directory is refused, also at rest, and creates nothing.
 fn is_lacking(directory: &Path, backend: Backend) {
     let before = names(directory);
     for refused in [backend.open(directory, OPTIONS).err(), backend.open_at_rest(directory, OPTIONS).err()] {
@@ -39,7 +39,7 @@ fn is_lacking(directory: &Path, backend: Backend) {
 }
 
 #[test]
-fn a_data_directory_without_its_store_is_refused_and_begins_no_other() {
+fn a_data_directory_without_its_store_is_refused() {
     crate::run(async {
         let (sled, redb) = (filled::<SledJournal>().await, filled::<RedbJournal>().await);
         fs::rename(sled.path().join("journal"), sled.path().join("journal.old")).unwrap();
@@ -52,7 +52,7 @@ fn a_data_directory_without_its_store_is_refused_and_begins_no_other() {
 }
 
 #[test]
-fn a_store_that_a_crash_was_in_the_way_of_is_begun_again() {
+fn creating_a_store_is_repeated_after_a_crash() {
     for backend in Backend::ALL {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("FORMAT.new"), "sae").unwrap();
@@ -63,7 +63,7 @@ fn a_store_that_a_crash_was_in_the_way_of_is_begun_again() {
 }
 
 #[test]
-fn a_copy_that_somebody_put_beside_the_store_stays() {
+fn an_unknown_directory_beside_the_store_stays() {
     crate::run(async {
         let directory = filled::<SledJournal>().await;
         let theirs = directory.path().join("journal.old");
@@ -77,13 +77,13 @@ fn a_copy_that_somebody_put_beside_the_store_stays() {
 }
 
 #[test]
-fn what_cannot_be_restored_leaves_nothing() {
+fn a_failed_restore_leaves_nothing() {
     crate::run(async {
         let backup = filled::<SledJournal>().await;
         let to = tempfile::tempdir().unwrap();
         let inside = store::restore(backup.path(), &backup.path().join("inside"));
         assert!(matches!(inside, Err(OpenError::Unusable { .. })), "{inside:?}");
-        // A file that leads nowhere cannot be copied.
+        // A dangling link cannot be copied.
         std::os::unix::fs::symlink("nowhere", backup.path().join("simulator.ledger")).unwrap();
         let error = store::restore(backup.path(), to.path()).unwrap_err();
         assert!(error.to_string().contains("simulator.ledger"), "{error}");

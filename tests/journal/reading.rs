@@ -1,4 +1,4 @@
-//! Reading: followers, timelines, and what is loaded.
+//! Reads: followers, timelines, loaded entities.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub(crate) async fn followers_see_every_event_once_and_in_order<B: Backend>() {
     }
     let mut product = Entity::<Product>::new(ProductId(1));
     for turn in 0..500 {
-        product.tell(journal, restocks(1 + turn % 5)).await;
+        product.commit(journal, restocks(1 + turn % 5)).await;
     }
     let all = read_all(journal, Position(0)).await;
     assert_eq!(all.last().unwrap().position, Position(FOLLOWED));
@@ -54,7 +54,7 @@ pub(crate) async fn a_long_journal_is_read_from_its_beginning<B: Backend>() {
     let backend = B::begin();
     let mut product = registered(backend.journal(), 1, 0).await;
     for _ in 0..72 {
-        product.tell(backend.journal(), restocks(250)).await;
+        product.commit(backend.journal(), restocks(250)).await;
     }
     let count = 72 * 250 + 1;
     let positions: Vec<u64> = (1..=count).collect();
@@ -88,7 +88,7 @@ pub(crate) async fn reading_beyond_the_head_is_empty<B: Backend>() {
     assert!(backend.journal().read(Position(0), 0).await.unwrap().is_empty());
 }
 
-/// Two rentals of one product, told in turns, and what belongs to none. Answers their events' names.
+/// Commits two interleaved rentals of one product, and events of no rental. Returns the names of the events.
 pub(crate) async fn two_rentals(journal: &Arc<dyn Journal>) -> [(RentalId, Vec<&'static str>); 2] {
     let mut product = registered(journal, 1, 5).await;
     let ids = [RentalId(100), RentalId(101)];
@@ -96,31 +96,31 @@ pub(crate) async fn two_rentals(journal: &Arc<dyn Journal>) -> [(RentalId, Vec<&
     let mut payments = ids.map(|id| Entity::<Payment>::new(id.payment()));
     let mut deliveries = ids.map(|id| Entity::<Delivery>::new(id.delivery()));
     let mut customer = Entity::<Account>::new(CustomerId(100));
-    customer.tell(journal, [AccountEvent::CustomerSignedUp]).await;
+    customer.commit(journal, [AccountEvent::CustomerSignedUp]).await;
     let product_id = ProductId(1);
     for (n, rental) in rentals.iter_mut().enumerate() {
-        rental.tell(journal, [RentalEvent::RentalPlaced(terms(n as u64))]).await;
+        rental.commit(journal, [RentalEvent::RentalPlaced(terms(n as u64))]).await;
     }
     for n in [1, 0] {
-        payments[n].tell(journal, [approved()]).await;
-        rentals[n].tell(journal, [RentalEvent::RentalConfirmed { product_id }]).await;
-        deliveries[n].tell(journal, [DeliveryEvent::DeliveryStarted { product_id }]).await;
+        payments[n].commit(journal, [approved()]).await;
+        rentals[n].commit(journal, [RentalEvent::RentalConfirmed { product_id }]).await;
+        deliveries[n].commit(journal, [DeliveryEvent::DeliveryStarted { product_id }]).await;
     }
     // A hot product moves for several rentals in one commit.
     let moved = ids.map(|rental_id| ProductEvent::ProductDecreased { rental_id, fence: fence(9) });
-    product.tell(journal, moved.into_iter().chain(restocks(2))).await;
+    product.commit(journal, moved.into_iter().chain(restocks(2))).await;
     let canceled = RentalEvent::RentalCanceled {
         reason: CancelReason::Customer,
         amount: Money::won(29_900),
         provider: "simulator".to_owned(),
     };
-    rentals[0].tell(journal, [canceled]).await;
-    payments[0].tell(journal, [PaymentEvent::PaymentCanceled { amount: Money::won(29_900) }]).await;
-    deliveries[0].tell(journal, [DeliveryEvent::DeliveryCanceled { product_id }]).await;
+    rentals[0].commit(journal, [canceled]).await;
+    payments[0].commit(journal, [PaymentEvent::PaymentCanceled { amount: Money::won(29_900) }]).await;
+    deliveries[0].commit(journal, [DeliveryEvent::DeliveryCanceled { product_id }]).await;
     let back = ProductEvent::ProductIncreased { rental_id: ids[0], fence: fence(20) };
-    product.tell(journal, restocks(1).into_iter().chain([back])).await;
+    product.commit(journal, restocks(1).into_iter().chain([back])).await;
     let mut context = Entity::<Maintenance>::new(Context::Payment);
-    context.tell(journal, [ContextEvent::ContextPaused, ContextEvent::ContextResumed]).await;
+    context.commit(journal, [ContextEvent::ContextPaused, ContextEvent::ContextResumed]).await;
     let common =
         ["RentalPlaced", "PaymentApproved", "RentalConfirmed", "DeliveryStarted", "ProductDecreased"];
     let undone = ["RentalCanceled", "PaymentCanceled", "DeliveryCanceled", "ProductIncreased"];
@@ -152,7 +152,7 @@ const fn fence(position: u64) -> Fence {
     Fence { lane: 5, position: Position(position) }
 }
 
-pub(crate) async fn a_timeline_is_one_rental_over_all_contexts<B: Backend>() {
+pub(crate) async fn a_timeline_has_the_events_of_all_contexts<B: Backend>() {
     let mut backend = B::begin();
     let expected = two_rentals(backend.journal()).await;
     for reopened in [false, true] {
@@ -172,7 +172,7 @@ pub(crate) async fn a_timeline_is_one_rental_over_all_contexts<B: Backend>() {
     }
 }
 
-/// Tells of an entity step by step; what is loaded must be its state each time.
+/// Commits events one by one, and compares the loaded state each time.
 async fn follow<A: Journaled + PartialEq>(
     journal: &Arc<dyn Journal>,
     id: impl Into<EntityId>,
@@ -181,7 +181,7 @@ async fn follow<A: Journaled + PartialEq>(
     let mut entity = Entity::<A>::new(id);
     for step in steps {
         let before = entity.version;
-        let committed = entity.tell(journal, [step]).await;
+        let committed = entity.commit(journal, [step]).await;
         assert!(committed.version > before);
         is_loaded(journal, &entity).await;
     }
@@ -193,7 +193,7 @@ async fn is_loaded<A: Journaled + PartialEq>(journal: &Arc<dyn Journal>, entity:
     assert_eq!((loaded.version, folded::<A>(&loaded)), (entity.version, entity.state.clone()));
 }
 
-pub(crate) async fn what_is_loaded_folds_to_the_state<B: Backend>() {
+pub(crate) async fn loading_gives_the_folded_state<B: Backend>() {
     let backend = B::begin();
     let journal = backend.journal();
     let product_id = ProductId(1);
@@ -227,10 +227,10 @@ pub(crate) async fn an_unknown_entity_is_its_default<B: Backend>() {
     let backend = B::begin();
     two_rentals(backend.journal()).await;
     let backend = backend.reopened().await;
-    // One kind's id is not another's; and a rental that only its product speaks of does not exist.
+    // Ids of another kind do not count, and a rental that only events of a product name does not exist.
     let mut product = Entity::<Product>::new(ProductId(2));
     let of_a_stranger = ProductEvent::StockShort { rental_id: RentalId(200), fence: fence(1) };
-    product.tell(backend.journal(), [of_a_stranger]).await;
+    product.commit(backend.journal(), [of_a_stranger]).await;
     for (kind, id) in EntityKind::ALL.map(|kind| (kind, 999)).into_iter().chain([
         (EntityKind::Product, 100),
         (EntityKind::Context, 100),

@@ -1,4 +1,4 @@
-//! redb's file: what it looks like, what damage in it does, and what a disk leaves that fails at any point.
+//! redb's file: its bytes, damage in it, and a disk that fails at any operation.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -13,19 +13,19 @@ use crate::{
     backend::{self, Backend as _, Redb, RedbJournal},
     golden::{Golden, golden, hex},
     reading::two_rentals,
-    samples::{Entity, Said, is_refused, put, registered, restocks},
+    samples::{Contents, Entity, is_refused, put, registered, restocks},
 };
 
 pub(crate) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
 pub(crate) const ROWS: [TableDefinition<'_, &[u8], &[u8]>; 3] =
     [TableDefinition::new("entities"), TableDefinition::new("vault"), TableDefinition::new("views")];
 
-/// The store in a directory that nobody has open, past all that Saem does to it.
+/// Opens the file of a closed store with redb itself.
 pub(crate) fn raw(directory: &TempDir) -> redb::Database {
     redb::Database::open(directory.path().join("journal.redb")).unwrap()
 }
 
-/// The value with one bit flipped; counts from its end when `byte` is negative.
+/// Flips a bit of a value; a negative `byte` counts from the end.
 pub(crate) fn flipped(value: &[u8], byte: isize) -> Vec<u8> {
     let mut value = value.to_vec();
     let index = if byte < 0 { value.len() - byte.unsigned_abs() } else { byte.unsigned_abs() };
@@ -33,7 +33,7 @@ pub(crate) fn flipped(value: &[u8], byte: isize) -> Vec<u8> {
     value
 }
 
-/// Flips a bit of the commit whose first event stands at `first`.
+/// Flips a bit of the commit whose first event is at `first`.
 pub(crate) fn flip_commit(directory: &TempDir, first: u64, byte: isize) {
     let db = raw(directory);
     let written = db.begin_write().unwrap();
@@ -45,13 +45,13 @@ pub(crate) fn flip_commit(directory: &TempDir, first: u64, byte: isize) {
     written.commit().unwrap();
 }
 
-/// Two products and a rental, closed.
-async fn closed() -> (TempDir, Said) {
+/// A closed store with two products and a rental.
+async fn closed() -> (TempDir, Contents) {
     let redb = Redb::begin();
     two_rentals(redb.journal()).await;
     registered(redb.journal(), 2, 1).await;
-    let said = Said::by(redb.journal()).await;
-    (redb.closed().await, said)
+    let contents = Contents::of(redb.journal()).await;
+    (redb.closed().await, contents)
 }
 
 async fn refused(directory: &Path) -> OpenError {
@@ -59,7 +59,7 @@ async fn refused(directory: &Path) -> OpenError {
 }
 
 #[test]
-fn a_damaged_commit_is_noticed_when_it_is_read() {
+fn reading_a_damaged_commit_is_an_error() {
     // In its checksum, its version, its first and its last byte.
     for byte in [0, 3, 4, 5, -1] {
         crate::run(async move {
@@ -69,7 +69,7 @@ fn a_damaged_commit_is_noticed_when_it_is_read() {
             let journal = redb.journal();
             let read = journal.read(Position(0), 1_000).await;
             assert!(matches!(read, Err(StoreError::Corrupt(_))), "{byte}: {read:?}");
-            // What it does not concern is there; the store works on.
+            // Everything else can be read, and the store takes commits.
             assert!(journal.timeline(RentalId(100)).await.is_ok());
             assert!(journal.read(Position(2), 1_000).await.is_ok());
             registered(journal, 51, 1).await;
@@ -81,8 +81,8 @@ fn a_damaged_commit_is_noticed_when_it_is_read() {
 fn a_store_whose_newest_commit_is_damaged_is_not_opened() {
     for byte in [0, -1] {
         crate::run(async move {
-            let (directory, said) = closed().await;
-            flip_commit(&directory, said.head.0, byte);
+            let (directory, contents) = closed().await;
+            flip_commit(&directory, contents.head.0, byte);
             let refused = refused(directory.path()).await;
             assert!(matches!(refused, OpenError::Damaged { .. }), "{byte}: {refused}");
         });
@@ -90,7 +90,7 @@ fn a_store_whose_newest_commit_is_damaged_is_not_opened() {
 }
 
 #[test]
-fn a_damaged_entity_is_the_only_one() {
+fn a_damaged_entity_does_not_affect_others() {
     crate::run(async {
         let (directory, _) = closed().await;
         let id = EntityId::from(ProductId(1));
@@ -119,7 +119,7 @@ fn a_damaged_entity_is_the_only_one() {
 }
 
 #[test]
-fn a_file_that_redb_cannot_make_sense_of_is_damaged_and_left_alone() {
+fn an_unreadable_file_is_damaged_and_untouched() {
     type Damage = fn(&mut Vec<u8>);
     let damages: [(&str, Damage); 4] = [
         ("somebody else's", |bytes| *bytes = b"SQLite format 3".repeat(1_000)),
@@ -142,11 +142,11 @@ fn a_file_that_redb_cannot_make_sense_of_is_damaged_and_left_alone() {
 }
 
 #[test]
-fn a_store_killed_while_it_was_begun_is_begun_again() {
+fn creating_a_file_is_repeated_after_a_crash() {
     crate::run(async {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("FORMAT.new"), "saem 1").unwrap();
-        // What redb itself would never open: a file without its first bytes.
+        // redb cannot open a file without its first bytes.
         fs::write(directory.path().join("journal.redb.new"), [0; 4_096]).unwrap();
         let redb = Redb::open(directory, RedbOptions::default()).await;
         registered(redb.journal(), 1, 1).await;
@@ -154,13 +154,13 @@ fn a_store_killed_while_it_was_begun_is_begun_again() {
     });
 }
 
-/// Commits until one fails, rows of views in between, and answers how many were acknowledged.
+/// Commits, with rows of views in between, until one fails. Returns the number of acknowledged commits.
 async fn commits_until_it_fails(journal: &Arc<dyn Journal>, product: &mut Entity<Product>) -> u64 {
     for n in 1.. {
         let mut commit = product.draft(restocks(2));
         commit.vault = vec![put("newest", &n.to_string())];
         let Ok(committed) = journal.commit(commit.clone()).await else { return n - 1 };
-        product.went(&commit, committed);
+        product.committed(&commit, committed);
         let row = (b"newest".to_vec(), Some(n.to_string().into_bytes()));
         if journal.view_apply(vec![row]).await.is_err() {
             return n;
@@ -170,7 +170,7 @@ async fn commits_until_it_fails(journal: &Arc<dyn Journal>, product: &mut Entity
 }
 
 #[test]
-fn wherever_the_disk_fails_what_was_acknowledged_is_there_and_the_rest_whole_or_absent() {
+fn a_failing_disk_loses_nothing_acknowledged() {
     for nth in 1..=64 {
         crate::run(async move {
             let redb = Redb::begin();
@@ -179,14 +179,14 @@ fn wherever_the_disk_fails_what_was_acknowledged_is_there_and_the_rest_whole_or_
             let acknowledged = commits_until_it_fails(redb.journal(), &mut product).await;
             assert!(redb.journal().is_poisoned());
             let redb = redb.reopened().await;
-            let said = Said::by(redb.journal()).await;
-            let there = (said.head.0 - 1) / 2;
+            let contents = Contents::of(redb.journal()).await;
+            let there = (contents.head.0 - 1) / 2;
             assert!(there == acknowledged || there == acknowledged + 1, "{nth}: {there} of {acknowledged}");
-            assert_eq!(said.head.0, 1 + 2 * there, "{nth}: whole or absent");
+            assert_eq!(contents.head.0, 1 + 2 * there, "{nth}: whole or absent");
             let newest = (there > 0).then(|| ("newest".to_owned(), there.to_string().into_bytes()));
-            assert_eq!(said.vault, newest.into_iter().collect::<Vec<_>>(), "{nth}");
+            assert_eq!(contents.vault, newest.into_iter().collect::<Vec<_>>(), "{nth}");
             let loaded = redb.journal().load(product.id).await.unwrap();
-            assert_eq!(loaded.version.0, said.head.0, "{nth}");
+            assert_eq!(loaded.version.0, contents.head.0, "{nth}");
             // A row is never ahead of the journal.
             let row = redb.journal().view_get(b"newest".to_vec()).await.unwrap().unwrap_or(b"0".to_vec());
             let row: u64 = String::from_utf8(row).unwrap().parse().unwrap();
@@ -197,7 +197,7 @@ fn wherever_the_disk_fails_what_was_acknowledged_is_there_and_the_rest_whole_or_
 }
 
 #[test]
-fn a_redb_store_is_written_as_ever() {
+fn redb_bytes_are_unchanged() {
     crate::run(async {
         let redb = Redb::begin();
         let journal = redb.journal();

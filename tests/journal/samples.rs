@@ -1,4 +1,4 @@
-//! Entities that tell of themselves, and all that a journal can say, to compare.
+//! Sample entities, and everything that can be read from a store, for comparison.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use saem::{
     store::{Commit, CommitError, CommitId, Committed, Journal, Loaded, VaultWrite, codec},
 };
 
-/// An entity as its one writer knows it.
+/// An entity, with the state that its only writer expects.
 pub(crate) struct Entity<A> {
     pub(crate) id: EntityId,
     pub(crate) state: A,
@@ -31,7 +31,7 @@ impl<A: Journaled> Entity<A> {
         Self { id, state: A::default(), version: Version::default(), commits: 0 }
     }
 
-    /// A commit of these events at this entity's version. Each call gives it another id.
+    /// A commit of these events at the current version, with a new id.
     pub(crate) fn draft(&mut self, events: impl IntoIterator<Item = A::Event>) -> Commit {
         self.commits += 1;
         let at = Timestamp(1_700_000_000_000 + self.commits as i64);
@@ -48,29 +48,27 @@ impl<A: Journaled> Entity<A> {
         }
     }
 
-    /// This commit of the entity has happened.
-    pub(crate) fn went(&mut self, commit: &Commit, committed: Committed) {
+    /// Notes that a commit succeeded.
+    pub(crate) fn committed(&mut self, commit: &Commit, committed: Committed) {
         self.state = codec::decode_snapshot(&commit.snapshot).unwrap();
         self.version = committed.version;
     }
 
-    /// Commits these events.
-    pub(crate) async fn tell(
+    pub(crate) async fn commit(
         &mut self,
         journal: &Arc<dyn Journal>,
         events: impl IntoIterator<Item = A::Event>,
     ) -> Committed {
         let commit = self.draft(events);
         let committed = journal.commit(commit.clone()).await.unwrap();
-        self.went(&commit, committed);
+        self.committed(&commit, committed);
         committed
     }
 }
 
-/// A product on offer.
 pub(crate) async fn registered(journal: &Arc<dyn Journal>, id: u128, stock: u32) -> Entity<Product> {
     let mut product = Entity::new(ProductId(id));
-    product.tell(journal, [ProductEvent::ProductRegistered { offer: offer(), stock }]).await;
+    product.commit(journal, [ProductEvent::ProductRegistered { offer: offer(), stock }]).await;
     product
 }
 
@@ -83,7 +81,7 @@ pub(crate) fn offer() -> Offer {
     }
 }
 
-/// `count` events that differ from one another.
+/// `count` different events.
 pub(crate) fn restocks(count: u32) -> Vec<ProductEvent> {
     (1..=count).map(|quantity| ProductEvent::ProductRestocked { quantity }).collect()
 }
@@ -96,7 +94,7 @@ pub(crate) fn erase(key: &str) -> VaultWrite {
     VaultWrite { key: key.to_owned(), value: None }
 }
 
-/// Reads `after` exclusive to the end.
+/// Reads all events after `after`.
 pub(crate) async fn read_all(journal: &Arc<dyn Journal>, after: Position) -> Vec<Arc<Recorded>> {
     let mut all: Vec<Arc<Recorded>> = Vec::new();
     loop {
@@ -109,14 +107,14 @@ pub(crate) async fn read_all(journal: &Arc<dyn Journal>, after: Position) -> Vec
     }
 }
 
-/// The state that an answer to `load` stands for.
+/// Folds a loaded entity.
 pub(crate) fn folded<A: Journaled>(loaded: &Loaded) -> A {
     let state = loaded.snapshot.as_deref().map(|bytes| codec::decode_snapshot(bytes).unwrap());
     let tail = loaded.tail.iter();
     tail.fold(state.unwrap_or_default(), |state: A, recorded| state.fold(&recorded.event, recorded.meta.at))
 }
 
-/// The state of an entity of any kind, to compare.
+/// The state of an entity of any kind, for comparison.
 fn shown(kind: EntityKind, loaded: &Loaded) -> String {
     match kind {
         EntityKind::Rental => format!("{:?}", folded::<Rental>(loaded)),
@@ -128,7 +126,7 @@ fn shown(kind: EntityKind, loaded: &Loaded) -> String {
     }
 }
 
-/// Whether a snapshot is one.
+/// True if a snapshot can be decoded.
 fn can_be_read(kind: EntityKind, bytes: &[u8]) -> bool {
     match kind {
         EntityKind::Rental => codec::decode_snapshot::<Rental>(bytes).is_ok(),
@@ -140,9 +138,9 @@ fn can_be_read(kind: EntityKind, bytes: &[u8]) -> bool {
     }
 }
 
-/// All that a journal can be asked, views apart.
+/// Everything that can be read from a store, except views.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Said {
+pub(crate) struct Contents {
     pub(crate) head: Position,
     pub(crate) events: Vec<Recorded>,
     entities: Vec<(EntityId, Version, CommitId, String)>,
@@ -150,8 +148,8 @@ pub(crate) struct Said {
     pub(crate) vault: Vec<(String, Vec<u8>)>,
 }
 
-impl Said {
-    pub(crate) async fn by(journal: &Arc<dyn Journal>) -> Self {
+impl Contents {
+    pub(crate) async fn of(journal: &Arc<dyn Journal>) -> Self {
         let head = *journal.head().borrow();
         let events: Vec<Recorded> =
             read_all(journal, Position(0)).await.iter().map(|event| Recorded::clone(event)).collect();
@@ -175,8 +173,10 @@ impl Said {
         Self { head, events, entities, timelines, vault }
     }
 
-    /// Asks a journal that may be damaged for the same: answers whether all of it is there, and is wrong if
-    /// something else is, or less, without a word.
+    /// Compares a store that may be damaged. Returns false if some reads are errors.
+    ///
+    /// # Errors
+    /// A description of what was read and differs.
     pub(crate) async fn compared_with(&self, journal: &Arc<dyn Journal>) -> Result<bool, String> {
         let head = *journal.head().borrow();
         if head != self.head {
@@ -222,7 +222,6 @@ impl Said {
     }
 }
 
-/// Whether a commit was turned away for good, with nothing written.
 pub(crate) fn is_unavailable<T>(answer: &Result<T, CommitError>) -> bool {
     matches!(answer, Err(CommitError::Unavailable(_)))
 }

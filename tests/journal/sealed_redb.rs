@@ -1,5 +1,5 @@
-//! Seals of redb's rows: whatever bit of a row is flipped in the file, whoever asks for it is told of damage,
-//! and never that there is none, or of another one. redb alone would notice none of it.
+//! Seals of redb's rows: reading a row with a flipped bit is an error, and never returns nothing or another
+//! row. redb itself would not detect it.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -18,12 +18,12 @@ use crate::{
 
 const KEY: &str = "secret/request";
 const SECRET: &str = "a secret of a length of 32 bytes";
-/// What stands around it, so that there are rows on both sides.
+/// Neighboring rows, on both sides.
 const OTHERS: [&str; 4] = ["person/1", "receipt/1", "secret/phone", "session/1"];
-/// The length of a seal.
+/// Length of a seal, in bytes.
 const SEAL: usize = 8;
 
-/// Where these bytes stand: redb leaves older pages in its file.
+/// Offsets of these bytes: redb keeps older pages in its file.
 fn places(bytes: &[u8], wanted: &[u8]) -> Vec<usize> {
     let places: Vec<usize> = (0..=bytes.len() - wanted.len())
         .filter(|at| bytes[*at] == wanted[0] && bytes[*at..].starts_with(wanted))
@@ -36,12 +36,12 @@ async fn opened(directory: &Path) -> Arc<dyn Journal> {
     backend::open::<RedbJournal>(directory, RedbOptions::default()).await.unwrap()
 }
 
-/// Sees what a store says whose secret is damaged: that it is, and of the others what they are, or that.
-async fn is_told(directory: &Path, what: &str) {
+/// Checks a store with a damaged secret: reading it is an error, and its neighbors are read, or errors, too.
+async fn is_damaged(directory: &Path, what: &str) {
     let journal = opened(directory).await;
     let get = journal.vault_get(KEY.to_owned()).await;
-    let Err(StoreError::Corrupt(said)) = &get else { panic!("{what}: {get:?}") };
-    assert!(!said.contains("request") && !said.contains(SECRET), "{what}: {said}");
+    let Err(StoreError::Corrupt(message)) = &get else { panic!("{what}: {get:?}") };
+    assert!(!message.contains("request") && !message.contains(SECRET), "{what}: {message}");
     let scan = journal.vault_scan("secret/".to_owned()).await;
     assert!(matches!(scan, Err(StoreError::Corrupt(_))), "{what}: {scan:?}");
     let all = journal.vault_after(None, 100).await;
@@ -55,7 +55,7 @@ async fn is_told(directory: &Path, what: &str) {
 }
 
 #[test]
-fn whatever_bit_of_a_secret_is_flipped_it_is_damaged_and_never_another_one() {
+fn flipped_bits_of_a_secret_are_damage() {
     crate::run(async {
         let redb = Redb::begin();
         let others = OTHERS.iter().map(|key| put(key, key));
@@ -74,14 +74,14 @@ fn whatever_bit_of_a_secret_is_flipped_it_is_damaged_and_never_another_one() {
                 let mut bytes = whole.clone();
                 places.iter().for_each(|at| bytes[at + byte] ^= 1 << bit);
                 fs::write(&file, bytes).unwrap();
-                is_told(directory.path(), &format!("bit {bit} of byte {byte} of the {part}")).await;
+                is_damaged(directory.path(), &format!("bit {bit} of byte {byte} of the {part}")).await;
             }
         }
     });
 }
 
 #[test]
-fn damage_to_a_value_harms_no_neighbour() {
+fn damage_to_a_value_does_not_affect_its_neighbors() {
     crate::run(async {
         let redb = Redb::begin();
         let others = OTHERS.iter().map(|key| put(key, key));
@@ -100,7 +100,7 @@ fn damage_to_a_value_harms_no_neighbour() {
         }
         assert_eq!(journal.vault_scan("session/".to_owned()).await.unwrap().len(), 1);
         assert_eq!(journal.vault_scan("receipt/".to_owned()).await.unwrap().len(), 1);
-        // It can be written anew.
+        // It can be overwritten.
         journal.vault_write(vec![put(KEY, SECRET)]).await.unwrap();
         assert_eq!(journal.vault_get(KEY.to_owned()).await, Ok(Some(SECRET.as_bytes().to_vec())));
         journal.close().await;
@@ -108,9 +108,9 @@ fn damage_to_a_value_harms_no_neighbour() {
 }
 
 #[test]
-fn a_key_that_a_flipped_bit_changed_is_found_among_many() {
+fn a_flipped_bit_in_a_key_is_found_among_many() {
     crate::run(async {
-        // Many, so that a search that is sent astray has far to go, and pages of keys above the rows.
+        // Many rows, so that there are index pages, and a misdirected search ends far away.
         let keys: Vec<String> = (0..400).map(|n| format!("receipt/{n:03}/{}", "x".repeat(200))).collect();
         let redb = Redb::begin();
         redb.journal().vault_write(keys.iter().map(|key| put(key, key)).collect()).await.unwrap();
@@ -118,7 +118,7 @@ fn a_key_that_a_flipped_bit_changed_is_found_among_many() {
         let file = directory.path().join("journal.redb");
         let whole = fs::read(&file).unwrap();
         for damaged in keys.iter().step_by(23) {
-            // Each place by itself: where the row is, and where a page above leads to it.
+            // Each place by itself: in the row, and in an index page.
             for at in places(&whole, &damaged.as_bytes()[..12]) {
                 for (byte, bit) in [(0, 0x40), (8, 0x01), (10, 0x02), (9, 0x80)] {
                     let mut bytes = whole.clone();
@@ -129,8 +129,8 @@ fn a_key_that_a_flipped_bit_changed_is_found_among_many() {
                         let value = journal.vault_get(key.clone()).await;
                         let right =
                             value.as_ref().is_ok_and(|value| value.as_deref() == Some(key.as_bytes()));
-                        let told = matches!(value, Err(StoreError::Corrupt(_)));
-                        assert!(right || told, "{damaged} at {at}, byte {byte}: {key} is {value:?}");
+                        let reported = matches!(value, Err(StoreError::Corrupt(_)));
+                        assert!(right || reported, "{damaged} at {at}, byte {byte}: {key} is {value:?}");
                     }
                     let scan = journal.vault_scan("receipt/".to_owned()).await;
                     let all = scan.as_ref().is_ok_and(|rows| rows.len() == keys.len());
@@ -143,7 +143,7 @@ fn a_key_that_a_flipped_bit_changed_is_found_among_many() {
 }
 
 #[test]
-fn a_commit_or_an_entity_under_another_s_key_is_noticed() {
+fn a_record_under_another_key_is_detected() {
     crate::run(async {
         let redb = Redb::begin();
         for n in 1..=5 {
@@ -177,7 +177,7 @@ fn a_commit_or_an_entity_under_another_s_key_is_noticed() {
 }
 
 #[test]
-fn a_damaged_row_of_the_vault_or_of_views_is_found() {
+fn verify_finds_damaged_rows_of_vault_and_views() {
     crate::run(async {
         for (row, table) in [(KEY, "vault"), ("shown/row", "views")] {
             let redb = Redb::open(closed::<RedbJournal>().await, RedbOptions::default()).await;
@@ -190,8 +190,8 @@ fn a_damaged_row_of_the_vault_or_of_views_is_found() {
             places(&bytes, row.as_bytes()).into_iter().for_each(|at| bytes[at + 8] ^= 1);
             fs::write(&file, bytes).unwrap();
             let found = found_in::<RedbJournal>(directory, RedbOptions::default()).await;
-            let told = found.iter().filter(|found| found.contains(&format!("table {table}")));
-            assert_eq!(told.count(), 1, "{found:#?}");
+            let reported = found.iter().filter(|found| found.contains(&format!("table {table}")));
+            assert_eq!(reported.count(), 1, "{found:#?}");
         }
     });
 }

@@ -1,4 +1,4 @@
-//! All of a journal, piece by piece: its commits, and what is known of its entities.
+//! Reads of a whole store in pages: commits and index records.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     samples::{read_all, registered, restocks},
 };
 
-/// Every commit, asked for `max` at a time.
+/// All commits, in pages of `max`.
 async fn all_commits(journal: &Arc<dyn Journal>, max: usize) -> Vec<RecordedCommit> {
     let mut all: Vec<RecordedCommit> = Vec::new();
     loop {
@@ -27,7 +27,7 @@ async fn all_commits(journal: &Arc<dyn Journal>, max: usize) -> Vec<RecordedComm
     }
 }
 
-/// Every entity that the store knows, asked for `max` at a time.
+/// All index records, in pages of `max`.
 async fn all_entities(journal: &Arc<dyn Journal>, max: usize) -> Vec<KnownEntity> {
     let mut all: Vec<KnownEntity> = Vec::new();
     loop {
@@ -40,27 +40,27 @@ async fn all_entities(journal: &Arc<dyn Journal>, max: usize) -> Vec<KnownEntity
     }
 }
 
-/// A product's commits of 1, 2, … 5, 1, … events, as they were made.
+/// Makes commits of 1, 2, … 5, 1, … events to a product, and returns them.
 async fn made(journal: &Arc<dyn Journal>) -> Vec<(Commit, Position)> {
     let mut product = registered(journal, 7, 0).await;
     let mut made = Vec::new();
     for turn in 0..60 {
         let commit = product.draft(restocks(1 + turn % 5));
         let committed = journal.commit(commit.clone()).await.unwrap();
-        product.went(&commit, committed);
+        product.committed(&commit, committed);
         made.push((commit, committed.position));
     }
     made
 }
 
-fn is_that(told: &RecordedCommit, made: &Commit, last: Position) -> bool {
-    told.entity == made.entity
-        && told.commit_id == made.commit_id
-        && told.events == made.events
-        && told.last() == last
+fn is_that(listed: &RecordedCommit, made: &Commit, last: Position) -> bool {
+    listed.entity == made.entity
+        && listed.commit_id == made.commit_id
+        && listed.events == made.events
+        && listed.last() == last
 }
 
-pub(crate) async fn commits_are_told_as_they_were_made<B: Backend>() {
+pub(crate) async fn commits_are_listed_as_they_were_made<B: Backend>() {
     let mut backend = B::begin();
     let expected = made(backend.journal()).await;
     for reopened in [false, true] {
@@ -69,14 +69,14 @@ pub(crate) async fn commits_are_told_as_they_were_made<B: Backend>() {
         }
         let journal = backend.journal();
         for max in [1, 7, 1_000] {
-            let told = all_commits(journal, max).await;
-            // The product's registration stands before them.
-            assert_eq!((told.len(), told[0].first), (1 + expected.len(), Position(1)));
-            for (told, (made, last)) in told[1..].iter().zip(&expected) {
-                assert!(is_that(told, made, *last), "{told:?} is not {made:?}");
+            let listed = all_commits(journal, max).await;
+            // The first commit registers the product.
+            assert_eq!((listed.len(), listed[0].first), (1 + expected.len(), Position(1)));
+            for (listed, (made, last)) in listed[1..].iter().zip(&expected) {
+                assert!(is_that(listed, made, *last), "{listed:?} is not {made:?}");
             }
         }
-        // From within a commit, it is the next one; at the head, none.
+        // A position within a commit leads to the next one; the head to none.
         let (third, last) = &expected[2];
         let within = Position(last.0 - 1);
         assert_eq!(third.events.len(), 3);
@@ -88,13 +88,13 @@ pub(crate) async fn commits_are_told_as_they_were_made<B: Backend>() {
     }
 }
 
-pub(crate) async fn commits_hold_the_events_that_are_read<B: Backend>() {
+pub(crate) async fn commits_have_the_events_that_are_read<B: Backend>() {
     let backend = B::begin();
     two_rentals(backend.journal()).await;
     let backend = backend.crashed().await;
     let journal = backend.journal();
     let read = read_all(journal, Position(0)).await;
-    let told = all_commits(journal, 4).await.into_iter().flat_map(|commit| {
+    let listed = all_commits(journal, 4).await.into_iter().flat_map(|commit| {
         let RecordedCommit { entity, first, events, .. } = commit;
         events.into_iter().zip(first.0..).map(move |(new, position)| Recorded {
             position: Position(position),
@@ -103,10 +103,10 @@ pub(crate) async fn commits_hold_the_events_that_are_read<B: Backend>() {
             event: new.event,
         })
     });
-    assert!(told.eq(read.iter().map(|recorded| Recorded::clone(recorded))));
+    assert!(listed.eq(read.iter().map(|recorded| Recorded::clone(recorded))));
 }
 
-pub(crate) async fn what_is_known_is_told_entity_by_entity<B: Backend>() {
+pub(crate) async fn index_records_are_listed_by_entity<B: Backend>() {
     let mut backend = B::begin();
     two_rentals(backend.journal()).await;
     for id in 2..40 {
@@ -126,9 +126,9 @@ pub(crate) async fn what_is_known_is_told_entity_by_entity<B: Backend>() {
         let expected: BTreeSet<EntityId> =
             read_all(journal, Position(0)).await.iter().map(|recorded| recorded.entity).collect();
         for max in [1, 5, 1_000] {
-            let told = all_entities(journal, max).await;
-            assert!(told.iter().map(|(entity, _)| entity).eq(&expected), "in their order, each once");
-            for (entity, known) in told {
+            let listed = all_entities(journal, max).await;
+            assert!(listed.iter().map(|(entity, _)| entity).eq(&expected), "in their order, each once");
+            for (entity, known) in listed {
                 let known = known.unwrap();
                 let loaded = journal.load(entity).await.unwrap();
                 assert!(known.version > Version(0));

@@ -1,4 +1,4 @@
-//! Verifying a store in sled: what is damaged on disk is found, named, and hides nothing else.
+//! `verify` of a store in sled: it names what is damaged, and still finds all else.
 
 use saem::{
     domain::{EntityId, ProductId, RentalId},
@@ -15,7 +15,8 @@ use crate::{
     samples::registered,
 };
 
-/// Three products and two rentals, closed: everything written behind, a chunk for each commit.
+/// A closed store with three products and two rentals: everything is written behind, and each commit is a
+/// chunk.
 pub(crate) async fn closed<J: Keeper>() -> TempDir {
     let kept = Kept::<J>::begin();
     two_rentals(kept.journal()).await;
@@ -24,7 +25,7 @@ pub(crate) async fn closed<J: Keeper>() -> TempDir {
     kept.closed().await
 }
 
-/// What is found in the store in `directory`, which is closed afterwards.
+/// Findings for the store in `directory`, which is closed afterwards.
 pub(crate) async fn found_in<J: Keeper>(directory: TempDir, options: J::Options) -> Vec<String> {
     let kept = Kept::<J>::open(directory, options).await;
     let mut tell = |line| panic!("a quick one says nothing: {line}");
@@ -34,7 +35,7 @@ pub(crate) async fn found_in<J: Keeper>(directory: TempDir, options: J::Options)
     found
 }
 
-/// What is found in a store that `harm` was done to.
+/// Findings for a store that was damaged by `harm`.
 async fn found(harm: impl FnOnce(&Raw)) -> Vec<String> {
     let directory = closed::<SledJournal>().await;
     let raw = Raw::open(&directory).await;
@@ -45,12 +46,12 @@ async fn found(harm: impl FnOnce(&Raw)) -> Vec<String> {
 
 #[track_caller]
 pub(crate) fn is(found: &[String], subject: EntityId, words: &str) {
-    let told = found.iter().any(|found| found.starts_with(&format!("{subject}:")) && found.contains(words));
-    assert!(told, "{subject}: {words}: {found:#?}");
+    let named = found.iter().any(|found| found.starts_with(&format!("{subject}:")) && found.contains(words));
+    assert!(named, "{subject}: {words}: {found:#?}");
 }
 
 #[test]
-fn what_is_damaged_or_missing_in_the_index_is_found_by_its_entity() {
+fn verify_names_entities_with_a_wrong_index_record() {
     crate::run(async {
         let well = found(|_| {}).await;
         let (product, rental) = (EntityId::from(ProductId(2)), EntityId::from(RentalId(101)));
@@ -81,7 +82,7 @@ fn what_is_damaged_or_missing_in_the_index_is_found_by_its_entity() {
 }
 
 #[test]
-fn a_damaged_commit_and_a_gap_are_found_by_their_positions() {
+fn verify_names_positions_of_damage_and_gaps() {
     crate::run(async {
         let damaged = found(|raw| {
             raw.flip(&raw.keys(b'j')[3], -1);

@@ -1,5 +1,5 @@
-//! Verifying a store in redb, which checks no page of a file that was closed in order: what is damaged there
-//! is found all the same.
+//! `verify` of a store in redb: it finds damage, although redb checks no page of a file that was closed
+//! cleanly.
 
 use std::{fs, sync::Arc};
 
@@ -13,18 +13,18 @@ use saem::{
 use crate::{
     backend::{self, Backend as _, Redb, RedbJournal},
     redb_file::{JOURNAL, ROWS, flip_commit, flipped, raw},
-    samples::Said,
+    samples::Contents,
     verifying::{closed, found_in, is},
 };
 
 const ENTITIES: usize = 0;
 
-/// The key of what is known of an entity.
+/// Key of an index record.
 fn key(entity: EntityId) -> Vec<u8> {
     [&[entity.kind as u8][..], &entity.id.to_be_bytes()].concat()
 }
 
-/// What is found in a store where this was done to what is known of entities.
+/// Findings for a store whose table of index records was changed by `harm`.
 async fn found(harm: impl FnOnce(&mut redb::Table<'_, &[u8], &[u8]>)) -> Vec<String> {
     let directory = closed::<RedbJournal>().await;
     {
@@ -37,7 +37,7 @@ async fn found(harm: impl FnOnce(&mut redb::Table<'_, &[u8], &[u8]>)) -> Vec<Str
 }
 
 #[test]
-fn what_is_damaged_or_missing_in_redb_s_index_is_found_by_its_entity() {
+fn verify_names_redb_entities_with_a_wrong_index_record() {
     crate::run(async {
         let (product, rental) = (EntityId::from(ProductId(2)), EntityId::from(RentalId(101)));
         let well = found(|_| {}).await;
@@ -61,11 +61,11 @@ fn what_is_damaged_or_missing_in_redb_s_index_is_found_by_its_entity() {
 }
 
 #[test]
-fn an_entity_that_a_flipped_bit_hides_is_found() {
+fn verify_finds_an_entity_that_a_flipped_bit_hides() {
     crate::run(async {
         for hidden in [ProductId(1).into(), ProductId(3).into(), RentalId(100).into(), CustomerId(100).into()]
         {
-            // A bit that leaves the order of keys as it is or not, and one that makes it a key of nobody's.
+            // One bit keeps the order of keys, one changes it, and one makes the key invalid.
             for (byte, bit) in [(16, 0x01), (16, 0x80), (9, 0x01), (1, 0x80), (0, 0x40)] {
                 let directory = closed::<RedbJournal>().await;
                 let file = directory.path().join("journal.redb");
@@ -83,7 +83,7 @@ fn an_entity_that_a_flipped_bit_hides_is_found() {
 }
 
 #[test]
-fn a_damaged_commit_and_a_gap_in_redb_are_found_by_their_positions() {
+fn verify_names_redb_positions_of_damage_and_gaps() {
     crate::run(async {
         let directory = closed::<RedbJournal>().await;
         flip_commit(&directory, 4, -1);
@@ -102,20 +102,20 @@ fn a_damaged_commit_and_a_gap_in_redb_are_found_by_their_positions() {
     });
 }
 
-/// How many bits are flipped, each in a store of its own.
+/// Number of flipped bits, each in its own copy of the store.
 const FLIPS: usize = 150;
 
 #[test]
-fn whatever_bit_is_flipped_a_store_is_refused_or_told_of_or_says_the_same() {
+fn a_flipped_bit_is_found_or_changes_nothing() {
     crate::run(async {
         let directory = closed::<RedbJournal>().await;
         let whole = fs::read(directory.path().join("journal.redb")).unwrap();
         let redb = Redb::open(directory, RedbOptions::default()).await;
-        let said = Said::by(redb.journal()).await;
+        let contents = Contents::of(redb.journal()).await;
         let well = found_in::<RedbJournal>(redb.closed().await, RedbOptions::default()).await;
-        // Where there is something; evenly over all of it, so that each table has its share.
+        // Spread evenly over all bytes in use, so that every table has some.
         let used: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
-        let mut told = 0;
+        let mut detected = 0;
         for flip in 0..FLIPS {
             let at = used[flip * used.len() / FLIPS];
             let mut bytes = whole.clone();
@@ -125,7 +125,7 @@ fn whatever_bit_is_flipped_a_store_is_refused_or_told_of_or_says_the_same() {
             fs::write(directory.path().join("journal.redb"), bytes).unwrap();
             let opened = backend::open::<RedbJournal>(directory.path(), RedbOptions::default()).await;
             let Ok(opened) = opened else {
-                told += 1;
+                detected += 1;
                 continue;
             };
             let journal: Arc<dyn Journal> = opened;
@@ -133,12 +133,16 @@ fn whatever_bit_is_flipped_a_store_is_refused_or_told_of_or_says_the_same() {
             let verified = verify(&journal, &mut Progress::new(&mut tell)).await;
             let found = verified.map(|verified| verified.findings.listed);
             if found.is_ok_and(|found| found.iter().map(ToString::to_string).eq(well.iter().cloned())) {
-                assert!(Said::by(&journal).await == said, "bit {} of byte {at} hides something", flip % 8);
+                assert!(
+                    Contents::of(&journal).await == contents,
+                    "bit {} of byte {at} hides something",
+                    flip % 8
+                );
             } else {
-                told += 1;
+                detected += 1;
             }
             journal.close().await;
         }
-        assert!(told > 0);
+        assert!(detected > 0);
     });
 }

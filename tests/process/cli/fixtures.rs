@@ -13,12 +13,12 @@ use crate::kit::{Client, eventually, id};
 
 const OPERATOR_KEY: &str = "fixture-fixture-fixture-fixture-fixture";
 #[tokio::test]
-async fn an_export_with_messages_in_the_old_layout_is_imported_and_served() {
+async fn an_export_with_old_messages_is_imported_and_served() {
     is_imported_and_served("export-2026-11-26.jsonl", 0).await;
 }
 
 #[tokio::test]
-async fn an_export_with_images_and_unsent_messages_is_imported_and_served() {
+async fn an_export_with_images_and_unsent_messages_is_imported() {
     // A product's current image, and those before it.
     is_imported_and_served("export-2026-11-30.jsonl", 3).await;
 }

@@ -1,4 +1,4 @@
-//! What a full disk does, and what it does not: nothing that was acknowledged is lost, nobody pays twice.
+//! A full disk: nothing that was acknowledged is lost, and no customer pays twice.
 
 use std::{
     collections::HashMap,
@@ -18,12 +18,11 @@ use crate::kit::{Answer, Client, eventually, id, order};
 
 const DISK_MB: u32 = 64;
 const CUSTOMERS: u32 = 4;
-/// What fills the disk at one stroke may come amid a write behind: then it is as if that had filled it, and
-/// it is tried again.
+/// Attempts: filling the disk at once may happen during a write behind, which then fails.
 const TRIES: usize = 5;
 const FEE_WON: u64 = 29_900;
 
-/// Payments come to an end soon, however they end.
+/// Settings with short timeouts of payments.
 const IMPATIENT: [(&str, &str); 3] = [
     ("SAEM_PAYMENT__DEADLINE_MS", "300"),
     ("SAEM_PAYMENT__TIMEOUT_MS", "150"),
@@ -36,7 +35,7 @@ fn settings(backend: &'static str, min_free_mb: &'static str) -> Vec<(&'static s
     [&IMPATIENT[..], &ours].concat()
 }
 
-/// Customers who rent for as long as they are told to, whatever they are answered.
+/// Customers who place rentals until they are stopped.
 struct Crowd {
     renting: JoinSet<Shopper>,
     acknowledged: Arc<AtomicUsize>,
@@ -44,7 +43,7 @@ struct Crowd {
     enough: Arc<AtomicBool>,
 }
 
-/// One of them, with what was asked and what was answered, by key.
+/// A customer, with the answers to its requests, by idempotency key; none for a refused one.
 struct Shopper {
     client: Client,
     book: HashMap<String, Option<Value>>,
@@ -93,13 +92,14 @@ impl Crowd {
     }
 }
 
-/// Which payments the gateway has captured.
+/// Ids of the payments that the gateway has captured.
 async fn captured(operator: &Client) -> Vec<Value> {
     let ledger = operator.get("/v1/operations/ledger").await.expect(200);
     ledger["items"].as_array().unwrap().iter().map(|entry| entry["paymentId"].clone()).collect()
 }
 
-/// Whatever was acknowledged is there, whatever was not can be had under the same key, each paid once.
+/// Checks that every acknowledged rental exists, that refused ones can be repeated, and that each is paid
+/// once.
 async fn nothing_is_lost(shoppers: &mut [Shopper], operator: &Client, url: &str, product: &str) {
     for Shopper { client, book } in shoppers {
         client.move_to(url);
@@ -115,7 +115,7 @@ async fn nothing_is_lost(shoppers: &mut [Shopper], operator: &Client, url: &str,
             }
             let come_to_rest = || async {
                 let row = client.get(&format!("/v1/mypage/{}", id(&now))).await;
-                // My Page waited for room, too, and catches up.
+                // My Page waited for space, too, and catches up.
                 let row = (row.status == 200).then_some(row.body)?;
                 let captured = captured(operator).await.contains(&row["paymentId"]);
                 match row["rentalStatus"].as_str().unwrap() {
@@ -123,7 +123,7 @@ async fn nothing_is_lost(shoppers: &mut [Shopper], operator: &Client, url: &str,
                         assert!(captured, "{row}");
                         Some(())
                     }
-                    // Its charge could not be written down, and so was none: its customer may pay later.
+                    // The charge could not be recorded, so there was none: the customer can pay later.
                     "PAYMENT_DEFERRED" => (!captured).then_some(()),
                     _ => None,
                 }
@@ -140,7 +140,7 @@ async fn is_ready(client: &Client) -> Option<()> {
     (client.get("/readyz").await.status == 200).then_some(())
 }
 
-pub async fn a_disk_that_fills_stops_commands_before_it_is_full_and_reads_never(backend: &'static str) {
+pub async fn a_filling_disk_stops_commands_but_no_reads(backend: &'static str) {
     let Some(disk) = SmallDisk::make(DISK_MB).await else { return };
     let server = disk.server(&settings(backend, "16")).await;
     let operator = disk.operator(&server.url);
@@ -168,8 +168,8 @@ pub async fn a_disk_that_fills_stops_commands_before_it_is_full_and_reads_never(
     server.kill().await;
 }
 
-/// Nothing is taken for longer than records wait to be written, and a quiet moment more. Answers whether the
-/// store is as well as before.
+/// Checks that commands are refused for longer than records wait to be written behind. Returns false if the
+/// store was poisoned.
 async fn takes_nothing_and_lives(operator: &Client, product: &str) -> bool {
     let restock = format!("/v1/products/{product}/restock");
     for _ in 0..40 {
@@ -182,7 +182,7 @@ async fn takes_nothing_and_lives(operator: &Client, product: &str) -> bool {
     true
 }
 
-pub async fn a_disk_filled_at_one_stroke_between_two_commands_needs_room_alone(backend: &'static str) {
+pub async fn a_disk_filled_at_once_needs_free_space_only(backend: &'static str) {
     for _ in 0..TRIES {
         let Some(disk) = SmallDisk::make(DISK_MB).await else { return };
         let server = disk.server(&settings(backend, "16")).await;
@@ -191,7 +191,7 @@ pub async fn a_disk_filled_at_one_stroke_between_two_commands_needs_room_alone(b
         let crowd = Crowd::begins(&server.url, &product).await;
         crowd.was_answered(&crowd.acknowledged, 40).await;
         let mut shoppers = crowd.ends().await;
-        // What is known of all these is still to be written behind, and must not be tried now.
+        // The index records of these rentals are not written yet, and must not be written now.
         disk.fill_at_once();
         let short = || async { (operator.get("/readyz").await.status == 503).then_some(()) };
         eventually("it is not ready", short).await;
@@ -209,7 +209,7 @@ pub async fn a_disk_filled_at_one_stroke_between_two_commands_needs_room_alone(b
     panic!("{TRIES} times in a row, a write was not done any more");
 }
 
-pub async fn a_disk_filled_to_the_last_byte_needs_room_and_one_restart(backend: &'static str) {
+pub async fn a_completely_full_disk_needs_free_space_and_a_restart(backend: &'static str) {
     let Some(disk) = SmallDisk::make(DISK_MB).await else { return };
     let server = disk.server(&settings(backend, "0")).await;
     let operator = disk.operator(&server.url);
@@ -217,7 +217,7 @@ pub async fn a_disk_filled_to_the_last_byte_needs_room_and_one_restart(backend: 
     let crowd = Crowd::begins(&server.url, &product).await;
     crowd.was_answered(&crowd.acknowledged, 20).await;
     disk.fill(0);
-    // There is room in the file for a while; then the first write that fails is the last one.
+    // The file has space for some commits; the first write that fails poisons the store.
     let dead = || async { (operator.get("/healthz").await.status == 503).then_some(()) };
     eventually("the store takes nothing more, and the process says so", dead).await;
     operator.get("/readyz").await.problem(503, "not-ready");
@@ -231,7 +231,7 @@ pub async fn a_disk_filled_to_the_last_byte_needs_room_and_one_restart(backend: 
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains("No space left on device") && said.lines().count() == 1, "{said}");
     } else {
-        // It opens in the room that its file has, until it is to write again: what is left can be looked at.
+        // It opens in the space that its file has, so that it can be verified.
         let (code, said) = disk.verified(&settings(backend, "0")).await;
         assert!(code == Some(0) && said.ends_with("all is well\n"), "{said}");
     }

@@ -1,13 +1,13 @@
-//! A disk that is really full: the server on a small file system of its own, which something else fills.
+//! A full disk: the server on its own small file system, which another file fills.
 //!
-//! The file system is a tmpfs in a mount namespace that ends with the test, so that nothing is left behind
-//! and nobody has to be root. Where the kernel does not permit that, these tests check nothing, and say so
-//! on stderr past the test harness, which would hide it: `SKIPPED`, and why.
+//! The file system is a tmpfs in a mount namespace that ends with the test, so that no root is needed and
+//! nothing is left behind. Where the kernel does not permit that, the tests check nothing, and print
+//! `SKIPPED` and the reason to stderr.
 
 mod full;
 mod small;
 
-/// Each test once for each durable backend, by the name that `store.backend` gives it.
+/// Makes each test once for each durable backend, by its name in `store.backend`.
 macro_rules! on_a_full_disk {
     ([$($backend:ident),* $(,)?] $tests:tt) => {
         $(on_a_full_disk!(@ $backend, $tests);)*
@@ -25,7 +25,7 @@ macro_rules! on_a_full_disk {
 }
 
 on_a_full_disk!([sled, redb] {
-    a_disk_that_fills_stops_commands_before_it_is_full_and_reads_never,
-    a_disk_filled_at_one_stroke_between_two_commands_needs_room_alone,
-    a_disk_filled_to_the_last_byte_needs_room_and_one_restart,
+    a_filling_disk_stops_commands_but_no_reads,
+    a_disk_filled_at_once_needs_free_space_only,
+    a_completely_full_disk_needs_free_space_and_a_restart,
 });

@@ -1,4 +1,4 @@
-//! A small file system, in a mount namespace of its own, and servers in there.
+//! A small file system in its own mount namespace, and servers on it.
 
 use std::{
     fs::{self, File},
@@ -18,19 +18,18 @@ use crate::kit::{
     process::{BINARY, Server},
 };
 
-/// How much is written to it at once.
+/// Length of a write that fills the disk, in bytes.
 const PIECE: usize = 64 * 1_024;
 
-/// A small file system.
 pub struct SmallDisk {
     at: TempDir,
-    /// Whoever holds the namespace, until its input ends.
+    /// Process that keeps the namespace until its input ends.
     holder: Child,
     _input: ChildStdin,
 }
 
 impl SmallDisk {
-    /// Makes one of so many MiB; none where that is not permitted: then it has been said.
+    /// Mounts a file system; prints a message and returns none where that is not permitted.
     pub async fn make(mebibytes: u32) -> Option<Self> {
         let at = tempfile::tempdir().unwrap();
         let script = r#"mount -t tmpfs -o "size=$1m" none "$2" && echo mounted && read -r _"#;
@@ -51,7 +50,7 @@ impl SmallDisk {
         Some(Self { at, holder, _input: input })
     }
 
-    /// Not by a macro: what those print, the harness keeps to itself when a test passes.
+    /// Prints past the test harness, which hides the output of a passing test.
     fn skipped(why: &str) -> Option<Self> {
         let line = format!(
             "\nSKIPPED: tests/process/disk has no file system of its own and checks nothing: {why}\n"
@@ -64,13 +63,13 @@ impl SmallDisk {
         self.holder.id().expect("it lives as long as its input")
     }
 
-    /// Where something on it is for this process, which is outside.
+    /// Path of a file on the disk, for processes outside of the namespace.
     pub fn outside(&self, name: &str) -> PathBuf {
         let at = self.at.path().strip_prefix("/").unwrap();
         Path::new("/proc").join(self.holder().to_string()).join("root").join(at).join(name)
     }
 
-    /// A command that becomes the server, inside.
+    /// A command inside of the namespace.
     fn command(&self) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--user", "--mount", "--preserve-credentials", "--target"]);
@@ -78,13 +77,13 @@ impl SmallDisk {
         command
     }
 
-    /// A server whose data are on it, once it takes commands.
+    /// Starts a server with its data on the disk.
     pub async fn server(&self, settings: &[(&str, &str)]) -> Server {
         let data = self.at.path().join("data");
         Server::spawn_by(self.command(), &data, settings, Stdio::inherit()).ready().await
     }
 
-    /// What a server says that does not start.
+    /// Exit code and output of a server that does not start.
     pub async fn server_refuses(&self, settings: &[(&str, &str)]) -> (Option<i32>, String) {
         let mut command = self.command();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(self.at.path().join("data"));
@@ -93,7 +92,7 @@ impl SmallDisk {
         (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
     }
 
-    /// What `saem verify` says of the data.
+    /// Exit code and output of `saem verify`.
     pub async fn verified(&self, settings: &[(&str, &str)]) -> (Option<i32>, String) {
         let mut command = self.command();
         command.args(["verify", "--data"]).arg(self.at.path().join("data"));
@@ -102,12 +101,11 @@ impl SmallDisk {
         (ended.status.code(), String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap())
     }
 
-    /// The operator of a server on it.
     pub fn operator(&self, url: &str) -> Client {
         Client::of(url, Some(operator_key(&self.outside("data"))))
     }
 
-    /// Fills it with something that is not Saem's, until no more than so many bytes are left.
+    /// Fills the disk with another file, until at most `left` bytes are free.
     pub fn fill(&self, leave_bytes: u64) {
         let path = self.outside("filler");
         let mut filler = File::options().create(true).append(true).open(&path).unwrap();
@@ -123,11 +121,11 @@ impl SmallDisk {
         }
     }
 
-    /// Fills all that is left, at one stroke: nobody sees it being half full.
+    /// Fills the disk at once, so that the server does not see it half full.
     pub fn fill_at_once(&self) {
         let path = self.outside("filler");
         let filler = File::create(&path).unwrap();
-        // The very last page may go to somebody else.
+        // Another process may get the last page.
         for spare in 0.. {
             let left = free_bytes(&path).saturating_sub(spare * 4_096);
             if rustix::fs::fallocate(&filler, rustix::fs::FallocateFlags::empty(), 0, left).is_ok() {
@@ -136,7 +134,7 @@ impl SmallDisk {
         }
     }
 
-    /// Gives back what was filled.
+    /// Removes the other file.
     pub fn make_room(&self) {
         fs::remove_file(self.outside("filler")).unwrap();
     }
