@@ -97,7 +97,7 @@ pub enum OpenError {
     Damaged {
         /// The data directory.
         path: String,
-        /// What is damaged.
+        /// Description of the damage.
         error: String,
     },
 }

@@ -52,13 +52,13 @@ impl DiskSpace {
         }
     }
 
-    /// Why nothing at all is written now, views and what is written behind included; none if it is.
+    /// Reason why nothing at all is written now, not even views and write-behind; none if it is.
     pub(super) fn fullness(&self) -> Option<String> {
         let full = self.full.load(Ordering::Relaxed);
         full.then(|| "the disk has almost no space left".to_owned())
     }
 
-    /// Why no commits are taken now; none if they are.
+    /// Reason why no commits are taken now; none if they are.
     pub(super) fn shortage(&self) -> Option<String> {
         let short = self.short.load(Ordering::Relaxed);
         short.then(|| "the disk has less than store.min_free_mb left".to_owned())

@@ -41,7 +41,7 @@ impl Status {
         }
     }
 
-    /// Why the store takes no writes until it is reopened; none if it does.
+    /// Reason why the store takes no writes until it is reopened; none if it does.
     pub(super) fn poisoned(&self) -> Option<String> {
         self.poisoned.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -36,7 +36,7 @@ const QUIET: Duration = Duration::from_millis(500);
 pub(super) trait Engine: Send + 'static {
     /// Requests that only this backend knows.
     type Own: Send + 'static;
-    /// What these requests add to a batch.
+    /// Additions of these requests to a batch.
     type Staged: Default;
 
     fn status(&self) -> &Status;
@@ -64,7 +64,7 @@ pub(super) trait Engine: Send + 'static {
     fn close(&mut self);
 }
 
-/// How much of what was put off is written with a batch.
+/// Amount of write-behind with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
     /// A little: callers wait.
@@ -83,7 +83,7 @@ pub(super) struct Batch<S> {
     pub vault: Vec<VaultWrite>,
     /// Index records of the entities that were looked up, as the batch leaves them.
     pub known: HashMap<EntityId, IndexRecord>,
-    /// What the requests of this backend added.
+    /// Additions of this backend's requests.
     pub own: S,
     /// Replies to send after the batch.
     pub completions: Vec<Completion>,

@@ -8,7 +8,7 @@
 //! 1. reads the newest segments, those that may not have been synced, up to the first message that cannot be
 //!    read: that is the log's end;
 //! 2. reads all from the snapshot on, up to there, or up to a batch that is not whole. A message that cannot
-//!    be read *before* the newest segments has it skip the rest of that segment, without a word: that is
+//!    be read *before* the newest segments makes it skip the rest of that segment, without an error: that is
 //!    damage, unless the segment was being used again;
 //! 3. overwrites the rest of the segment it stopped in, every later segment, and every segment where no page
 //!    of what it read is: also one whose head is damaged. Blobs from there on it removes.
@@ -52,8 +52,8 @@ pub(super) struct Cut {
     pub is_usual: bool,
 }
 
-/// What sled is about to overwrite in the store at `store`. Segments that were given up long ago are left
-/// out, unless something is out of order, or `thorough`: there may be as much of them as of all others.
+/// Finds what sled is about to overwrite in the store at `store`. Unused segments are left out, unless there
+/// is damage, or `thorough` is set: there may be as many of them as of all others.
 pub(super) fn cut(store: &Path, thorough: bool) -> io::Result<Cut> {
     let file = match File::open(store.join("db")) {
         Ok(file) => file,
@@ -140,7 +140,7 @@ impl Log {
         Ok(End { at, segment, left, numbers, skipped, damaged })
     }
 
-    /// What is overwritten behind `end`, with the pages that `snapshot` has then.
+    /// Ranges that are overwritten after `end`, given the pages of `snapshot`.
     fn overwritten(&self, end: &End, snapshot: &Snapshot, thorough: bool) -> io::Result<Vec<Range<u64>>> {
         let mut from: BTreeMap<u64, u64> = end.left.values().map(|offset| (*offset, *offset)).collect();
         from.extend(end.segment.zip(end.rest()));
@@ -242,9 +242,9 @@ fn newest(segments: &BTreeMap<i64, u64>, stable: i64) -> (BTreeMap<i64, u64>, Op
 struct Walk<'a> {
     log: &'a Log,
     segments: BTreeMap<i64, u64>,
-    /// Where it ends at the latest.
+    /// Place in the log after which it stops.
     until: Option<i64>,
-    /// Whether what cannot be read is skipped, up to the end of its segment.
+    /// True if unreadable messages are skipped, to the end of their segment.
     skips: bool,
     skipped: bool,
     damaged: Option<u64>,
@@ -301,7 +301,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Where it is: in the segment that it was in, or at the beginning of the next one; none behind the last.
+    /// The next place: in the current segment, or at the beginning of the next one; none after the last.
     fn place(&mut self) -> io::Result<Option<(i64, u64)>> {
         if let Some((at, segment)) = self.at.zip(self.segment) {
             return Ok(Some((at, segment)));

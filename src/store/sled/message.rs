@@ -1,10 +1,10 @@
-//! What sled's log consists of: the heads of its segments, and messages (see [`log`](super::log)).
+//! Parts of sled's log: heads of segments, and messages (see [`log`](super::log)).
 
 use std::{borrow::Cow, fs, io, path::Path};
 
 use super::format::SEGMENT_BYTES;
 
-/// How long the head of a segment is.
+/// Length of the head of a segment, in bytes.
 pub(super) const SEGMENT_HEAD_BYTES: usize = 20;
 /// No message has a longer head: its checksum, its kind, and three numbers of up to nine bytes.
 const HEAD_MAX: usize = 32;
@@ -46,29 +46,29 @@ impl Head {
     }
 }
 
-/// A message, as far as it matters.
+/// A message, with what matters for [`log`](super::log).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Message {
-    /// It says something of a page.
+    /// A message about a page.
     Page { page: u64, says: Says },
-    /// What follows, up to there, is only to be read whole.
+    /// A batch up to `last`, which counts as a whole or not at all.
     Batch { last: i64 },
-    /// It says nothing.
+    /// A message without content.
     Nothing,
-    /// It fills the segment.
+    /// Padding up to the end of the segment.
     Filler,
-    /// It cannot be read. Not `at_all`: sled, too, gives up, and does not go on with the next segment.
+    /// A message that cannot be read. With `at_all`, sled stops, and does not go on with the next segment.
     Unreadable { at_all: bool },
 }
 
-/// What is said of a page.
+/// Content of a message about a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Says {
-    /// All of it.
+    /// The whole page.
     All,
-    /// What is new.
+    /// A change of the page.
     More,
-    /// That there is none any more.
+    /// The page was freed.
     Freed,
 }
 
@@ -106,7 +106,7 @@ struct Whole<'a> {
     number: u64,
     page: u64,
     body: Cow<'a, [u8]>,
-    /// How long it is.
+    /// Its length, in bytes.
     length: usize,
 }
 
@@ -145,8 +145,7 @@ fn whole(segment: &[u8], at: usize) -> Result<Whole<'_>, Message> {
     Ok(Whole { kind, number, page, body, length: ends })
 }
 
-/// Whether a message stands somewhere behind `from` in a segment that was written when the segment had one of
-/// these numbers.
+/// True if a segment has, after `from`, a message that was written when the segment had one of these numbers.
 pub(super) fn holds(segment: &[u8], from: usize, is_one: impl Fn(i64) -> bool) -> bool {
     (from..segment.len()).any(|at| {
         // Nearly every place is ruled out without its checksum.
@@ -186,7 +185,7 @@ pub(super) fn message(segment: &[u8], at: usize, number: i64, blobs: &Path) -> i
     Ok((message, length as i64))
 }
 
-/// Whether a blob is what was written.
+/// True if the checksum of a blob is right.
 fn is_whole(blob: &[u8], kind: u8) -> bool {
     blob.split_first_chunk::<4>().is_some_and(|(sum, rest)| {
         rest.first() == Some(&kind) && crc32fast::hash(rest) == u32::from_le_bytes(*sum)

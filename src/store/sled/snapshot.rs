@@ -86,7 +86,7 @@ impl Pages {
         Some(Self(pages))
     }
 
-    /// What a message in a segment says.
+    /// Applies a message in a segment.
     pub(super) fn apply(&mut self, message: Message, lsn: i64, segment: u64) {
         let Message::Page { page, says } = message else { return };
         match says {
