@@ -94,7 +94,7 @@ test("without scripts nothing is called live, and a payment can be tried at any 
   await signUp(page, "무실시간");
   await breaker("FORCED_OPEN");
   await rent(page, "샘 정수기 미니");
-  await page.waitForSelector("text=결제를 기다리고 있습니다");
+  await page.waitForSelector("text=결제 대기 중입니다");
   assert.equal(await page.isVisible("#live"), false);
   await breaker("AUTO");
   await page.click("#pay button");

@@ -123,10 +123,10 @@ test("what is given up for good is asked about first", async () => {
   await accessible(page);
   await keep(page, "dismiss-phone");
   await page.fill("[name=reason]", "손으로 맞춤");
-  await page.click("text=네, 포기합니다");
-  await page.waitForSelector(".notice.good >> text=보류된 대상을 포기했습니다.");
+  await page.click("text=네, 종결합니다");
+  await page.waitForSelector(".notice.good >> text=보류 건을 종결했습니다.");
   await page.click(`[id="revive-${id}"]`);
-  await page.waitForSelector(".notice.good >> text=격리를 풀었습니다.");
+  await page.waitForSelector(".notice.good >> text=격리를 해제했습니다.");
 });
 
 test("no page had an error on its console, or loaded anything from elsewhere", () => {

@@ -34,7 +34,7 @@ test("a customer rents, watches it move without a reload, and has it installed",
   await shop.fill("[name=carrier]", "우체국택배");
   await shop.fill("[name=trackingNumber]", "6012-3456-7890");
   await shop.click("text=출발");
-  await page.waitForSelector("text=기사님이 가고 있습니다");
+  await page.waitForSelector("text=설치 기사님이 출발했습니다");
   assert.equal(await step(page).textContent(), "배송 중");
   await keep(page, "my-desktop");
   await shop.click("text=배송 중");
@@ -79,7 +79,7 @@ test("a payment that is put off counts down, and is paid later", async () => {
   const page = await visitor({ width: WIDTHS.phone });
   await signUp(page, "최나중");
   await rent(page, "샘 정수기 미니", "tok_error");
-  await page.waitForSelector("text=결제를 기다리고 있습니다");
+  await page.waitForSelector("text=결제 대기 중입니다");
   await page.waitForSelector(".countdown >> text=/결제할 수 있습니다/");
   await keep(page, "deferred-phone");
   await accessible(page);

@@ -147,7 +147,7 @@ fn foot(visitor: &Visitor) -> Markup {
                 p {
                     a href="/docs" { (visitor.t("개발자 문서", "For developers")) }
                     " · "
-                    a href="/admin" { (visitor.t("매장 관리", "For the shop")) }
+                    a href="/admin" { (visitor.t("관리자", "Operator")) }
                 }
             }
         }

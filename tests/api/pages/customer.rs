@@ -31,7 +31,7 @@ async fn deferred_payment_holds_no_unit_and_can_be_paid_later() {
     let mut browser = Browser::signed_up(&app, "ko").await;
     app.operator().set_breaker("FORCED_OPEN").await.expect(200);
     let (at, page) = rented(&mut browser, &product, "tok_ok").await;
-    page.says("신청은 그대로 남아 있고, 두 번 청구되지 않습니다.");
+    page.says("신청은 그대로 남아 있고, 중복 결제되지 않습니다.");
     page.says("100원 · 결제 대기");
     page.says_not("예약");
     assert_eq!(app.stock(&product).await, 3, "no unit is held");
@@ -42,7 +42,7 @@ async fn deferred_payment_holds_no_unit_and_can_be_paid_later() {
     let left = again.html.split("data-left=\"").nth(1).unwrap().split('"').next().unwrap();
     assert!(left.parse::<u64>().unwrap() > 0, "{left}");
     // GET of the form's address leads to the rental.
-    browser.get(&format!("{at}/pay")).await.says("결제를 기다리고 있습니다");
+    browser.get(&format!("{at}/pay")).await.says("결제 대기 중입니다");
     app.operator().set_breaker("AUTO").await.expect(200);
     let declined = browser.fill(&again, &format!("{at}/pay"), &[("card", "tok_decline")]).await;
     assert_eq!(declined.status, 402);
@@ -110,7 +110,7 @@ async fn invalid_field_shows_its_rule_and_keeps_its_text() {
     let joined = "민지👩\u{200d}🔧";
     for (name, password, rule) in [
         (joined, "correct horse", "보이지 않는 문자나 여러 개를 이어 붙인 이모지는"),
-        ("  ", "correct horse", "이 항목을 적어 주세요."),
+        ("  ", "correct horse", "이 항목을 입력해 주세요."),
         ("민지", "short", "비밀번호가 너무 짧습니다."),
     ] {
         let fields = [("name", name), ("phone", "010-1234-5678"), ("password", password)];
@@ -126,7 +126,7 @@ async fn invalid_field_shows_its_rule_and_keeps_its_text() {
     let refused = browser.fill(&page, &format!("/products/{product}/rent"), &fields).await;
     assert_eq!(refused.status, 400);
     refused.says("id=\"recipient\" name=\"recipient\" type=\"text\" value=\"\"");
-    refused.says("id=\"recipient-wrong\">이 항목을 적어 주세요.");
+    refused.says("id=\"recipient-wrong\">이 항목을 입력해 주세요.");
     refused.says("id=\"line1-wrong\">너무 깁니다. 200자까지 쓸 수 있습니다.");
     refused.says("id=\"line2-wrong\">보이지 않는 문자나");
     refused.says("카드를 골라 주세요.");
@@ -165,7 +165,7 @@ async fn sold_out_product_has_one_notice() {
     let product = app.product(100, 1).await;
     let mut browser = Browser::signed_up(&app, "ko").await;
     let page = browser.get(&format!("/products/{product}")).await;
-    page.says("렌탈료 · 1회 결제");
+    page.says("렌탈료(일시납)");
     app.customer(7).await.rented(&product).await;
     let fields =
         [("recipient", "홍"), ("postalCode", "04524"), ("line1", "세종대로 110"), ("card", "tok_ok")];

@@ -55,7 +55,7 @@ async fn operator_registers_dispatches_and_pauses_by_forms() {
     page.says_all(&["샘 정수기 둘", id(&rental)]);
     let sent = [("carrier", "우체국"), ("trackingNumber", "6012")];
     browser.fill(&page, &format!("{delivery}/dispatch"), &sent).await.location();
-    browser.get("/admin/deliveries?status=IN_TRANSIT&done=dispatched").await.says("배송을 출발시켰습니다.");
+    browser.get("/admin/deliveries?status=IN_TRANSIT&done=dispatched").await.says("출고 처리했습니다.");
     let complete = format!("{delivery}/complete");
     let page = browser.eventually("/admin/deliveries?status=IN_TRANSIT", &complete).await;
     browser.fill(&page, &complete, &[]).await.location();
@@ -92,8 +92,8 @@ async fn failed_form_names_the_rule_and_links_back() {
     let long = "가".repeat(101);
     for (at, action, fields, status, said) in [
         ("/admin?done=saved", &restock, ("quantity", "0"), 400, "1대부터 100,000대까지"),
-        (listed, &dispatch, ("carrier", long.as_str()), 400, "택배사는 100자까지"),
-        (listed, &dispatch, ("trackingNumber", "1\u{202e}2"), 400, "송장 번호는 100자까지"),
+        (listed, &dispatch, ("carrier", long.as_str()), 400, "설치 기사는 100자까지"),
+        (listed, &dispatch, ("trackingNumber", "1\u{202e}2"), 400, "방문 예정일은 100자까지"),
         (listed, &complete, ("listed", "STARTED"), 409, "지금은 할 수 없는 단계입니다"),
     ] {
         let shown = browser.send_from(at, action, &[fields]).await;
@@ -186,16 +186,16 @@ async fn parked_target_is_dismissed_after_a_warning() {
     let console = browser.get("/console").await;
     console.says_all(&["격리된 대상입니다", "1번 시도함", &format!("href=\"{at}/dismiss\"")]);
     let retried = browser.fill(&console, &format!("{at}/retry"), &[]).await.location();
-    browser.get(&retried).await.says("다시 시도하도록 했습니다.");
+    browser.get(&retried).await.says("재시도를 요청했습니다.");
     operator.first_held().await;
     let asked = browser.get(&format!("{at}/dismiss")).await;
     asked.says("그 렌탈은 영영 출고할 수 없으니");
     let dismiss = format!("{at}/dismiss");
     let unfit = browser.fill(&asked, &dismiss, &[("reason", " ")]).await;
     assert_eq!(unfit.status, 400);
-    unfit.says("포기하는 이유를 1자부터 200자까지");
+    unfit.says("종결 사유를 1자부터 200자까지");
     let done = browser.fill(&asked, &dismiss, &[("reason", "손으로 맞춤")]).await.location();
-    browser.get(&done).await.says("보류된 대상을 포기했습니다.");
+    browser.get(&done).await.says("보류 건을 종결했습니다.");
     let again = browser.fill(&asked, &dismiss, &[("reason", "손으로 맞춤")]).await;
     assert_eq!(again.status, 404);
     again.says("href=\"/console\"");
@@ -212,7 +212,7 @@ async fn console_shows_the_breaker_in_words() {
     let (customer, product) = (app.customer(1).await, app.product(100, 3).await);
     let mut browser = operating(&app, "ko").await;
     let page = browser.get("/console").await;
-    page.says_all(&["닫힘 · 정상", "차단기 끄기", "제품·재고"]);
+    page.says_all(&["닫힘 · 정상", "차단 사용 안 함", "제품·재고"]);
     browser.fill(&page, "/console/breaker", &[("mode", "FORCED_OPEN")]).await.location();
     customer.rent(&product, "tok_ok").await.expect(202);
     let page = browser.get("/console/live").await;

@@ -67,7 +67,7 @@ pub async fn index(
             h1 { (title) }
             (admin::done(&visitor))
             (pills(&visitor, "/admin/deliveries", chosen.0, &choices))
-            (list(title, &columns, rows, visitor.t("해당하는 배송이 없습니다.", "There are none.")))
+            (list(title, &columns, rows, visitor.t("해당하는 배송이 없습니다.", "No rentals match.")))
             (more(&visitor, "/admin/deliveries", chosen.0, deliveries.next_cursor.as_deref()))
         }
     };
@@ -114,7 +114,7 @@ fn recipient(view: &DeliveryView) -> &str {
 /// The form for what comes next.
 fn next_step(app: &App, visitor: &Visitor, view: &DeliveryView, listed: &str) -> Markup {
     let (at, recipient) = (format!("/admin/deliveries/{}", view.id), recipient(view));
-    let (carrier, number) = (visitor.t("택배사", "Carrier"), visitor.t("송장 번호", "Tracking number"));
+    let (carrier, number) = (visitor.t("설치 기사", "Technician"), visitor.t("방문 예정일", "Visit date"));
     let ours = html! {
         (hidden(visitor))
         input type="hidden" name="key" value=(app.shop.nonce());
@@ -129,7 +129,7 @@ fn next_step(app: &App, visitor: &Visitor, view: &DeliveryView, listed: &str) ->
                     aria-label={ (carrier) ": " (recipient) }; }
                 div class="field" { input type="text" name="trackingNumber" maxlength="100"
                     placeholder=(number) aria-label={ (number) ": " (recipient) }; }
-                button class="button small" { (visitor.t("출발", "Send out"))
+                button class="button small" { (visitor.t("출고", "Send out"))
                     span class="unseen" { ": " (recipient) } }
             },
             DeliveryStatus::InTransit => form method="post" action={ (at) "/complete" } data-once {

@@ -77,7 +77,7 @@ pub async fn rentals(
             h1 { (title) }
             (admin::done(&visitor))
             (pills(&visitor, "/admin/rentals", chosen.0, &choices))
-            (list(title, &columns, rows, visitor.t("해당하는 렌탈이 없습니다.", "There are none.")))
+            (list(title, &columns, rows, visitor.t("해당하는 렌탈이 없습니다.", "No rentals match.")))
             (more(&visitor, "/admin/rentals", chosen.0, rentals.next_cursor.as_deref()))
         }
     };
@@ -123,7 +123,7 @@ fn rental_row(visitor: &Visitor, view: &RentalView) -> Vec<Markup> {
 pub(crate) fn saga_link(visitor: &Visitor, correlation: Correlation, name: &str) -> Markup {
     html! {
         a href={ "/console/saga?correlation=" (correlation) } {
-            (visitor.t("흐름 보기", "Its saga")) span class="unseen" { ": " (name) }
+            (visitor.t("흐름 보기", "Its history")) span class="unseen" { ": " (name) }
         }
     }
 }
@@ -153,7 +153,7 @@ pub async fn ask_cancel(
         )],
         to: &format!("/admin/rentals/{}/cancel", rental.id),
         yes: visitor.t("네, 취소합니다", "Yes, cancel it"),
-        no: visitor.t("아니요, 그대로 둘게요", "No, keep it"),
+        no: visitor.t("아니요, 유지합니다", "No, keep it"),
         back: "/admin/rentals",
     };
     Ok(question.page(&visitor, Tab::Rentals).show())
@@ -192,10 +192,10 @@ async fn messages_page<'a>(
     let part = PageRequest { limit, ..wanted.page() };
     let messages = app.shop.notifications(None, &part).await.or_error_page(visitor)?;
     let status = |status| match status {
-        NotificationStatus::Pending => visitor.t("보내는 중", "Being sent"),
+        NotificationStatus::Pending => visitor.t("발송 중", "Being sent"),
         NotificationStatus::Sent => visitor.t("발송 완료", "Sent"),
-        NotificationStatus::Delivered => visitor.t("도착", "Delivered"),
-        NotificationStatus::Failed => visitor.t("실패", "Failed"),
+        NotificationStatus::Delivered => visitor.t("수신 완료", "Delivered"),
+        NotificationStatus::Failed => visitor.t("발송 실패", "Failed"),
     };
     let shown = messages.items.iter().filter(|message| {
         let tried_in_vain = message.status == NotificationStatus::Pending && message.attempts > 0;
@@ -220,12 +220,12 @@ async fn messages_page<'a>(
         Column::wide(title),
         Column::short(visitor.t("번호", "Number")),
         Column::short(visitor.t("상태", "State")),
-        Column::short(visitor.t("작성", "ProblemBody")),
+        Column::short(visitor.t("작성 시각", "Written")),
     ];
     let (listed, none) = if failed_only {
-        ("FAILED", visitor.t("보내지 못한 문자가 없습니다.", "None has failed."))
+        ("FAILED", visitor.t("보내지 못한 문자가 없습니다.", "No failed messages."))
     } else {
-        ("ALL", visitor.t("보낸 문자가 없습니다.", "There are none."))
+        ("ALL", visitor.t("보낸 문자가 없습니다.", "No messages yet."))
     };
     let choices = [("FAILED", visitor.t("실패", "Failed")), ("ALL", visitor.t("전체", "All"))];
     let content = html! {

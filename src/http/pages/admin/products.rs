@@ -106,10 +106,10 @@ fn product_row(app: &App, visitor: &Visitor, product: &ProductView) -> Vec<Marku
 
 fn wrong(visitor: &Visitor, wrong: &[&str], field: &str) -> Option<&'static str> {
     let rule = match field {
-        "fee" => visitor.t("1원부터 1억 원까지 적어 주세요.", "1 to 100,000,000 won."),
-        "stock" => visitor.t("0부터 1,000,000까지 적어 주세요.", "0 to 1,000,000."),
+        "fee" => visitor.t("1원부터 1억 원까지 입력해 주세요.", "1 to 100,000,000 won."),
+        "stock" => visitor.t("0부터 1,000,000까지 입력해 주세요.", "0 to 1,000,000."),
         "description" => visitor.t("2,000자까지 적을 수 있습니다.", "Up to 2,000 characters."),
-        _ => visitor.t("1자부터 100자까지 적어 주세요.", "1 to 100 characters."),
+        _ => visitor.t("1자부터 100자까지 입력해 주세요.", "1 to 100 characters."),
     };
     wrong.contains(&field).then_some(rule)
 }
@@ -255,7 +255,7 @@ fn edit_page<'a>(visitor: &'a Visitor, product: &'a ProductView, draft: &Product
 fn upload(visitor: &Visitor, product: &ProductView) -> Markup {
     html! {
         div class="drop field" {
-            label for="picture" { (visitor.t("사진 올리기", "Upload a picture")) }
+            label for="picture" { (visitor.t("사진 올리기", "Upload an image")) }
             input id="picture" type="file" accept="image/png,image/jpeg,image/webp"
                 data-to={ "/v1/products/" (product.id) "/image" }
                 data-done=(admin::having(&address(product.id), "pictured"))

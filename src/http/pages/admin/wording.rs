@@ -21,14 +21,14 @@ const DONE: [(&str, [&str; 2]); 11] = [
     ("registered", ["정수기를 등록했습니다.", "The purifier is registered."]),
     ("saved", ["저장했습니다.", "Saved."]),
     ("restocked", ["입고했습니다.", "The units are added to the stock."]),
-    ("pictured", ["사진을 올렸습니다.", "The picture is uploaded."]),
+    ("pictured", ["사진을 올렸습니다.", "The image is uploaded."]),
     ("withdrawn", ["신규 렌탈을 중단했습니다.", "The purifier is withdrawn."]),
     ("canceled", ["렌탈을 취소했습니다.", "The rental is canceled."]),
-    ("dispatched", ["배송을 출발시켰습니다.", "The delivery is on its way."]),
-    ("completed", ["설치를 완료했습니다.", "The installation is recorded."]),
-    ("retried", ["다시 시도하도록 했습니다.", "It is being tried again."]),
-    ("dismissed", ["보류된 대상을 포기했습니다.", "The held target is dismissed."]),
-    ("revived", ["격리를 풀었습니다.", "It is out of quarantine."]),
+    ("dispatched", ["출고 처리했습니다.", "The delivery is on its way."]),
+    ("completed", ["설치 완료로 처리했습니다.", "The installation is recorded."]),
+    ("retried", ["재시도를 요청했습니다.", "It is being tried again."]),
+    ("dismissed", ["보류 건을 종결했습니다.", "The parked target is dismissed."]),
+    ("revived", ["격리를 해제했습니다.", "It is out of quarantine."]),
 ];
 
 /// That it was done.
@@ -64,22 +64,22 @@ const RULES: [(&str, [&str; 2]); 5] = [
     (
         "/carrier",
         [
-            "택배사는 100자까지 적을 수 있고, 제어 문자는 쓸 수 없습니다.",
-            "A carrier has up to 100 characters, and no control characters.",
+            "설치 기사는 100자까지 입력할 수 있고, 제어 문자는 쓸 수 없습니다.",
+            "A technician's name has up to 100 characters, and no control characters.",
         ],
     ),
     (
         "/trackingNumber",
         [
-            "송장 번호는 100자까지 적을 수 있고, 제어 문자는 쓸 수 없습니다.",
-            "A tracking number has up to 100 characters, and no control characters.",
+            "방문 예정일은 100자까지 입력할 수 있고, 제어 문자는 쓸 수 없습니다.",
+            "A visit date has up to 100 characters, and no control characters.",
         ],
     ),
     (
         "/reason",
         [
-            "포기하는 이유를 1자부터 200자까지 적어 주세요. 제어 문자는 쓸 수 없습니다.",
-            "Say why it is given up, in 1 to 200 characters and no control characters.",
+            "종결 사유를 1자부터 200자까지 입력해 주세요. 제어 문자는 쓸 수 없습니다.",
+            "Give the reason in 1 to 200 characters and no control characters.",
         ],
     ),
     (
@@ -125,19 +125,19 @@ const TOLD: [(ProblemKind, [&str; 4]); 7] = [
         [
             "아직 재고에서 출고되지 않았습니다",
             "잠시 후 다시 시도해 주세요. 계속 그렇다면 콘솔에서 제품 컨텍스트가 멈췄거나 이 제품이 보류되었는지 \
-             확인해 주세요. 보류를 포기했다면 출고할 수 없으니 렌탈을 취소해 주세요.",
+             확인해 주세요. 보류 건을 종결했다면 출고할 수 없으니 렌탈을 취소해 주세요.",
             "Its unit is not taken from stock yet",
             "Please try again in a moment. If it stays so, see on the console whether the product context is \
-             paused or this product held. If the hold was dismissed, it can never be sent out: cancel the \
+             paused or this product parked. If it was dismissed, it can never be sent out: cancel the \
              rental.",
         ],
     ),
     (
         ProblemKind::ContextPaused,
         [
-            "멈춰 둔 컨텍스트입니다",
+            "일시 중지된 기능입니다",
             "콘솔에서 재개한 다음 다시 시도해 주세요.",
-            "The context is paused",
+            "This function is paused",
             "Resume it on the console, and try again.",
         ],
     ),
@@ -204,7 +204,7 @@ const NEVER: [(&str, [&str; 2]); 12] = [
     (
         "DeliveryStarted",
         [
-            "재고에서 정수기가 빠지지 않습니다. 그 렌탈은 영영 출고할 수 없으니 직접 취소해야 합니다.",
+            "재고에서 정수기가 빠지지 않습니다. 그 렌탈은 더 이상 출고할 수 없으므로 직접 취소해야 합니다.",
             "The unit is never taken from stock. Its rental can then never be sent out: you must cancel it.",
         ],
     ),

@@ -58,7 +58,7 @@ pub async fn show(
         Some(correlation) => find(&app, correlation).await.or_error_page(&visitor)?,
         None => None,
     };
-    let title = visitor.t("한 렌탈의 흐름", "One rental's saga");
+    let title = visitor.t("한 렌탈의 흐름", "One rental's history");
     let content = html! {
         div class="wide console stack" {
             p class="small" { a href="/console" { "← " (visitor.t("운영 콘솔", "Console")) } }

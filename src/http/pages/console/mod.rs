@@ -39,7 +39,7 @@ pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse
                     data-on=(visitor.t("실시간", "Live"))
                     data-off=(visitor.t("연결이 끊겨 다시 연결하고 있습니다", "Disconnected; trying again")) {}
                 noscript { span class="small soft" {
-                    (visitor.t("저절로 갱신되지 않습니다. ", "This page does not move by itself. "))
+                    (visitor.t("저절로 갱신되지 않습니다. ", "This page does not refresh automatically. "))
                     a href="/console" { (visitor.t("새로 고침", "Load it again")) }
                 } }
             }
@@ -112,10 +112,10 @@ fn plots(visitor: &Visitor) -> Markup {
 pub fn saga_form(visitor: &Visitor, correlation: &str) -> Markup {
     html! {
         section class="card stack" {
-            h2 { (visitor.t("렌탈 흐름 찾기", "Look up a rental's saga")) }
+            h2 { (visitor.t("렌탈 흐름 찾기", "Look up a rental's history")) }
             form class="inline" action="/console/saga" {
                 div class="field" {
-                    label for="correlation" { (visitor.t("상관관계 ID", "Correlation id")) }
+                    label for="correlation" { (visitor.t("추적 ID", "Correlation id")) }
                     input type="text" id="correlation" name="correlation" value=(correlation) required
                         pattern="[0-9a-f]{32}" autocomplete="off" class="mono";
                 }
@@ -154,7 +154,7 @@ fn breaker_state<'a>(visitor: &Visitor, state: &str) -> (&'static str, &'a str) 
     match state {
         "CLOSED" => ("good", visitor.lang.t("닫힘 · 정상", "Closed: calls pass")),
         "OPEN" => ("bad", visitor.lang.t("열림 · 차단 중", "Open: calls are refused")),
-        _ => ("wait", visitor.lang.t("반열림 · 시험 중", "Half-open: trying")),
+        _ => ("wait", visitor.lang.t("반개방 · 시험 중", "Half-open: trying")),
     }
 }
 
@@ -163,7 +163,7 @@ fn breaker(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
     let modes = [
         (BreakerMode::Auto, "AUTO", visitor.t("자동", "Automatic")),
         (BreakerMode::ForcedOpen, "FORCED_OPEN", visitor.t("강제 차단", "Force it open")),
-        (BreakerMode::Disabled, "DISABLED", visitor.t("차단기 끄기", "Turn it off")),
+        (BreakerMode::Disabled, "DISABLED", visitor.t("차단 사용 안 함", "Turn it off")),
     ];
     html! {
         section class="card stack" aria-labelledby="breaker-title" {
@@ -193,7 +193,7 @@ fn breaker_facts(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
             dt { (visitor.t("진행 중인 호출", "Calls under way")) }
             dd { (permits_in_use) " / " (permits) }
             dt { (visitor.t("대기열", "Queue")) } dd { (queue_depth) " / " (queue_capacity) }
-            dt { (visitor.t("밀려서 거절", "Turned away, too busy")) } dd { (shed) }
+            dt { (visitor.t("과부하로 거절", "Turned away, too busy")) } dd { (shed) }
             dt { (visitor.t("차단기가 거절", "Refused by the breaker")) } dd { (breaker.not_permitted) }
             dt { (visitor.t("차단 횟수", "Times opened")) } dd { (breaker.openings) }
             @if let Some(ms) = breaker.retry_after_ms {
@@ -208,7 +208,7 @@ fn contexts_table(app: &App, visitor: &Visitor, contexts: &[ContextView]) -> Mar
     let label = visitor.t("컨텍스트", "Contexts");
     let columns = [
         Column::head(label),
-        Column::number(visitor.t("밀림", "Backlog")),
+        Column::number(visitor.t("대기", "Backlog")),
         Column::number(visitor.t("보류", "Held")),
         Column::short(visitor.t("상태", "State")),
     ];
@@ -244,7 +244,7 @@ fn context_row(visitor: &Visitor, view: &ContextView) -> Vec<Markup> {
 }
 
 fn actors(visitor: &Visitor, kinds: &[ActorKind]) -> Markup {
-    let label = visitor.t("감독 트리", "Supervision tree");
+    let label = visitor.t("슈퍼바이저 트리", "Supervision tree");
     let columns = [
         Column::head(visitor.t("액터", "Actor")),
         Column::number(visitor.t("활성", "Live")),
@@ -291,7 +291,7 @@ fn actor_row(visitor: &Visitor, kind: &ActorKind) -> Vec<Markup> {
                 form class="row" method="post" action={ "/console/revive/" (id) } {
                     (hidden(visitor))
                     span class="mono" { (id) }
-                    button id={ "revive-" (id) } class="button small" { (visitor.t("되살리기", "Revive"))
+                    button id={ "revive-" (id) } class="button small" { (visitor.t("복구", "Revive"))
                         span class="unseen" { ": " (id) } }
                 }
             }

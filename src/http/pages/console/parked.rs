@@ -56,7 +56,7 @@ fn row(app: &App, visitor: &Visitor, held: &HeldView) -> Vec<Markup> {
                     span class="unseen" { ": " (key) } }
             }
             a id={ "dismiss-" (key) } class="button quiet small" href={ "/console/held/" (key) "/dismiss" } {
-                (visitor.t("포기하기", "Dismiss")) span class="unseen" { ": " (key) }
+                (visitor.t("종결하기", "Dismiss")) span class="unseen" { ": " (key) }
             }
         }
     };
@@ -102,23 +102,23 @@ pub async fn ask(
 
 fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<(&str, &str)>) -> Page<'a> {
     let HeldView { key, parked } = held;
-    let label = visitor.t("포기하는 이유", "Why it is given up");
+    let label = visitor.t("종결 사유", "Reason for dismissing it");
     let hint = visitor
-        .t("나중에 알아볼 수 있도록 기록에 남습니다.", "It is kept in the journal, for whoever looks later.");
+        .t("나중에 알아볼 수 있도록 기록에 남습니다.", "It is kept in the journal, for later readers.");
     let content = html! {
         div class="wide narrow stack" {
-            h1 { (visitor.t("보류된 대상을 포기할까요?", "Dismiss this held target?")) }
+            h1 { (visitor.t("보류 건을 종결할까요?", "Dismiss this parked target?")) }
             div class="card stack" {
                 p { (target(app, visitor, held)) }
                 p { (reason_of(visitor, held)) }
                 div class="notice wait" {
-                    b { (visitor.t("포기하면 다시는 일어나지 않습니다", "It will then never happen")) }
+                    b { (visitor.t("종결하면 다시 실행되지 않습니다", "It will then never run")) }
                     p { (wording::never(visitor.lang, key.group, &parked.event)) }
                     p { (visitor.t(
-                        "같은 대상에서 뒤이어 기다리는 일도 모두 함께 포기하며, 되돌릴 수 없습니다. \
-                         원인을 해결할 수 있다면 다시 시도하세요.",
-                        "Whatever else waits for the same target is given up with it, and this cannot be \
-                         undone. If the cause can be mended, retry instead.",
+                        "같은 대상에서 뒤이어 대기 중인 작업도 모두 함께 종결되며, 되돌릴 수 없습니다. \
+                         원인을 해결할 수 있다면 다시 시도해 주세요.",
+                        "Everything else that waits for the same target is dismissed with it, and this cannot be \
+                         undone. If the cause can be fixed, retry instead.",
                     )) }
                 }
                 form class="stack" method="post" action={ "/console/held/" (key) "/dismiss" } data-once {
@@ -126,17 +126,17 @@ fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<
                     (Field { max: Some(200), hint: Some(hint), wrong: wrong.map(|(_, rule)| rule),
                         ..Field::new("reason", label, wrong.map_or("", |(typed, _)| typed)) })
                     div class="row" {
-                        button class="button danger" { (visitor.t("네, 포기합니다", "Yes, dismiss it")) }
+                        button class="button danger" { (visitor.t("네, 종결합니다", "Yes, dismiss it")) }
                         a class="button quiet" href="/console" { (visitor.t(
-                            "아니요, 그대로 둘게요",
-                            "No, keep it held",
+                            "아니요, 유지합니다",
+                            "No, keep it parked",
                         )) }
                     }
                 }
             }
         }
     };
-    let title = visitor.t("보류된 대상 포기", "Dismiss a held target");
+    let title = visitor.t("보류 건 종결", "Dismiss a parked target");
     Page { visitor, section: Section::Console, title, script: Some("form.js"), content }
 }
 

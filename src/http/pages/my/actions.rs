@@ -50,7 +50,7 @@ pub async fn ask_cancel(
                         button class="button danger" { (visitor.t("네, 취소합니다", "Yes, cancel it")) }
                     }
                     a class="button quiet" href={ "/my/rentals/" (row.rental_id) } { (visitor.t(
-                        "아니요, 그대로 둘게요",
+                        "아니요, 유지합니다",
                         "No, keep it",
                     )) }
                 }

@@ -187,9 +187,9 @@ fn waiting(app: &App, visitor: &Visitor, row: &Row, with_link: bool) -> Markup {
     let now = visitor.t("지금 결제할 수 있습니다", "You can pay now");
     html! {
         div class="notice wait" {
-            b { (visitor.t("결제를 기다리고 있습니다", "Waiting for your payment")) }
+            b { (visitor.t("결제 대기 중입니다", "Waiting for your payment")) }
             p { (visitor.t(
-                "카드사와 연결이 원활하지 않아 결제를 미뤄 두었습니다. 신청은 그대로 남아 있고, 두 번 청구되지 않습니다. \
+                "카드사와 연결이 원활하지 않아 결제가 보류되었습니다. 신청은 그대로 남아 있고, 중복 결제되지 않습니다. \
                  다만 정수기는 결제한 순서대로 배정합니다. 그사이 품절되면 렌탈이 취소되고 결제하신 금액은 모두 환불됩니다.",
                 "The bank could not be reached, so your payment was put off. Your order is kept, \
                  and you are never charged twice. Units go to those who have paid: should they run out \
@@ -323,7 +323,7 @@ async fn detail(app: &App, visitor: &Visitor, row: &Row) -> Result<Markup, PageE
                     @let status = if canceled { DeliveryStatus::Canceled } else { status };
                     dt { (visitor.t("배송", "Delivery")) } dd { (visitor.lang.delivery(status)) }
                 }
-                @if let Some(carrier) = carrier { dt { (visitor.t("택배·송장", "Carrier")) } dd { (carrier) } }
+                @if let Some(carrier) = carrier { dt { (visitor.t("설치 기사·방문 정보", "Technician and visit")) } dd { (carrier) } }
                 dt { (visitor.t("렌탈 번호", "Number")) } dd { span class="mono" { (row.rental_id) } }
             }
             @if may_cancel(row) {
@@ -356,15 +356,15 @@ pub async fn rental_piece(
 async fn messages_of(app: &App, visitor: &Visitor, customer: CustomerId) -> Result<Markup, PageError> {
     let messages = app.shop.notifications(Some(customer), &shown()).await.or_error_page(visitor)?.items;
     let status = |status| match status {
-        NotificationStatus::Pending => visitor.t("보내는 중", "Being sent"),
+        NotificationStatus::Pending => visitor.t("발송 중", "Being sent"),
         NotificationStatus::Sent => visitor.t("발송 완료", "Sent"),
-        NotificationStatus::Delivered => visitor.t("도착", "Delivered"),
-        NotificationStatus::Failed => visitor.t("전송 실패", "Not sent"),
+        NotificationStatus::Delivered => visitor.t("수신 완료", "Delivered"),
+        NotificationStatus::Failed => visitor.t("발송 실패", "Not sent"),
     };
     let under_way = |message: &NotificationView| message.status == NotificationStatus::Pending;
     Ok(html! {
         @if messages.is_empty() {
-            p class="soft" { (visitor.t("아직 보내 드린 문자가 없습니다.", "Nothing was sent to you yet.")) }
+            p class="soft" { (visitor.t("아직 보내 드린 문자가 없습니다.", "No messages yet.")) }
         } @else {
             // The script looks again for as long as some are on their way: no event tells of that.
             ul class="messages" data-sending[messages.iter().any(under_way)] {

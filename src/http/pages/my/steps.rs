@@ -94,7 +94,7 @@ pub fn error_text(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) ->
         (RentalStatus::Absent | RentalStatus::Placed, _) => {
             lang.t("결제를 확인하고 있습니다.", "The payment is being confirmed.")
         }
-        (RentalStatus::PaymentDeferred, _) => lang.t("결제를 기다립니다.", "It waits for your payment."),
+        (RentalStatus::PaymentDeferred, _) => lang.t("결제 대기 중입니다.", "Waiting for your payment."),
         (RentalStatus::Canceled, _) => match row.payment_status {
             PaymentStatus::Approved => {
                 lang.t("취소되었습니다. 환불을 진행합니다.", "It is canceled, and being refunded.")
@@ -105,7 +105,7 @@ pub fn error_text(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) ->
             _ => lang.t("취소되었습니다.", "It is canceled."),
         },
         (_, (_, true)) => lang.t("설치를 마쳤습니다.", "It is installed."),
-        (_, (true, _)) => lang.t("배송이 출발했습니다.", "It is on its way."),
+        (_, (true, _)) => lang.t("설치 기사님이 출발했습니다.", "It is on its way."),
         (_, _) => lang.t("결제되었습니다. 배송을 준비합니다.", "It is paid, and being prepared."),
     }
 }
@@ -121,7 +121,7 @@ pub fn fee(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) -> &'stat
         (_, PaymentStatus::Requested | PaymentStatus::Unresolved) => lang.rental(RentalStatus::Placed),
         (RentalStatus::Canceled, PaymentStatus::Approved) => lang.t("환불 진행 중", "Being refunded"),
         (_, PaymentStatus::Canceled) if Moments(events).captured() => lang.t("환불 완료", "Refunded"),
-        (_, PaymentStatus::Canceled) => lang.t("청구 없음", "Not charged"),
+        (_, PaymentStatus::Canceled) => lang.t("결제되지 않음", "Not charged"),
         (_, status) => lang.payment(status),
     }
 }
@@ -158,7 +158,7 @@ fn on_its_way(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
         (false, false) => StepState::Ahead,
     };
     let paying = match row.rental_status {
-        RentalStatus::PaymentDeferred => Some(lang.t("결제를 기다립니다", "Waiting for your payment")),
+        RentalStatus::PaymentDeferred => Some(lang.t("결제 대기 중입니다", "Waiting for your payment")),
         RentalStatus::Placed => Some(lang.t("확인하고 있습니다", "Being confirmed")),
         _ => None,
     };
@@ -170,8 +170,8 @@ fn on_its_way(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
     };
     let on_its_way = left && !installed;
     let sent =
-        if on_its_way { lang.t("배송 중", "On its way") } else { lang.t("배송 출발", "Sent out") };
-    let coming = on_its_way.then(|| lang.t("기사님이 가고 있습니다", "The fitter is on the way"));
+        if on_its_way { lang.t("배송 중", "On its way") } else { lang.t("출고", "Sent out") };
+    let coming = on_its_way.then(|| lang.t("설치 기사님이 출발했습니다", "The technician is on the way"));
     let step = |stage, name, note, at| Step { stage, name, note, at };
     vec![
         step(StepState::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at)),
@@ -202,10 +202,10 @@ fn canceled(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
             step(StepState::Done, lang.t("환불 완료", "Refunded"), None, settled)
         }
         PaymentStatus::Declined | PaymentStatus::Canceled => {
-            step(StepState::Done, lang.t("청구 없음", "Not charged"), None, settled)
+            step(StepState::Done, lang.t("결제되지 않음", "Not charged"), None, settled)
         }
         _ if row.cancel_reason == Some(CancelReason::PaymentDeclined) => {
-            step(StepState::Done, lang.t("청구 없음", "Not charged"), None, None)
+            step(StepState::Done, lang.t("결제되지 않음", "Not charged"), None, None)
         }
         PaymentStatus::Requested | PaymentStatus::Unresolved | PaymentStatus::Approved => {
             let note = lang.t("처리하고 있습니다", "Under way");

@@ -127,12 +127,12 @@ pub async fn sign_up(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
 }
 
 const fn wrong_phone(visitor: &Visitor) -> &'static str {
-    visitor.t("010으로 시작하는 휴대폰 번호를 적어 주세요.", "A Korean mobile number, such as 010-1234-5678.")
+    visitor.t("010으로 시작하는 휴대폰 번호를 입력해 주세요.", "A Korean mobile number, such as 010-1234-5678.")
 }
 
 fn wrong_password(visitor: &Visitor, password: &str) -> Option<&'static str> {
     match password.chars().count() {
-        0 => Some(visitor.t("비밀번호를 정해 주세요.", "Please choose a password.")),
+        0 => Some(visitor.t("비밀번호를 입력해 주세요.", "Please choose a password.")),
         1..8 => Some(visitor.t("비밀번호가 너무 짧습니다.", "The password is too short.")),
         8..=128 => None,
         _ => Some(visitor.t(
@@ -266,7 +266,7 @@ fn operator_page<'a>(visitor: &'a Visitor, to: &str, problem: Option<&Problem>) 
     );
     let content = html! {
         div class="wide narrow stack" {
-            h1 { (visitor.t("매장 로그인", "Log in as the shop")) }
+            h1 { (visitor.t("관리자 로그인", "Operator log-in")) }
             (admin::alert(problem.map(|problem| wording::error_text(visitor.lang, problem))))
             form class="card stack" method="post" action={ "/admin/log-in?to=" (encoded(to)) } {
                 (hidden(visitor))
@@ -278,7 +278,7 @@ fn operator_page<'a>(visitor: &'a Visitor, to: &str, problem: Option<&Problem>) 
             }
         }
     };
-    let title = visitor.t("매장 로그인", "Log in as the shop");
+    let title = visitor.t("관리자 로그인", "Operator log-in");
     Page { visitor, section: Section::Admin, title, script: Some("form.js"), content }
 }
 

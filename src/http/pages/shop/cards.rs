@@ -29,7 +29,7 @@ const CARDS: [(&str, [&str; 2], [&str; 2]); 6] = [
         "tok_lost_response",
         ["응답이 사라지는 카드사", "A bank whose answer is lost"],
         [
-            "승인되지만 확인이 늦습니다. 두 번 청구되지 않습니다.",
+            "승인되지만 확인이 늦습니다. 중복 결제되지 않습니다.",
             "Charged, but confirmed late. Never charged twice.",
         ],
     ),
@@ -49,7 +49,7 @@ pub fn choice(app: &App, visitor: &Visitor, chosen: &str, wrong: Option<&str>) -
         fieldset class="field" aria-describedby="card-hint" {
             legend { (visitor.t("결제 카드", "Card")) }
             span class="hint" id="card-hint" { (visitor.t(
-                "체험 매장이라 실제로 결제되지 않습니다. 카드를 골라 여러 상황을 경험해 보세요.",
+                "데모 쇼핑몰이므로 실제로 결제되지 않습니다. 카드를 골라 여러 상황을 경험해 보세요.",
                 "This is a demo shop: no money moves. Choose a card to see what happens with it.",
             )) }
             @if let Some(wrong) = wrong { span class="wrong" { (wrong) } }

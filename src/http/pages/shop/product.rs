@@ -7,7 +7,7 @@ use crate::{domain::Money, http::pages::visitor::Visitor, shop::ProductView};
 /// What a rental costs, and how often that is paid.
 pub(crate) fn price(visitor: &Visitor, fee: Money) -> Markup {
     html! { p class="price num" { (visitor.lang.won(fee)) " " small { (visitor.t(
-        "렌탈료 · 1회 결제",
+        "렌탈료(일시납)",
         "one-time fee",
     )) } } }
 }

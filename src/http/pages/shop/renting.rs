@@ -39,7 +39,7 @@ impl OrderDraft {
             "line2" => (0, 200),
             "card" => return Some(visitor.t("카드를 골라 주세요.", "Please choose a card.").to_owned()),
             _ => {
-                let rule = visitor.t("우편번호 다섯 자리를 적어 주세요.", "Five digits, please.");
+                let rule = visitor.t("우편번호 다섯 자리를 입력해 주세요.", "Five digits, please.");
                 return Some(rule.to_owned());
             }
         };
@@ -117,7 +117,7 @@ async fn ordering(app: &App, visitor: &Visitor, product: &ProductView, draft: &O
         },
         None => log_in_first(visitor, product),
         Some(Principal::Operator) => html! {
-            div class="notice" { p { (visitor.t("매장 계정으로 보고 있습니다. ", "You look at it as the shop. "))
+            div class="notice" { p { (visitor.t("관리자 계정으로 보고 있습니다. ", "You are viewing this as the shop. "))
                 a href={ "/admin/products/" (product.id) } { (visitor.t("이 제품 수정", "Edit this product")) } } }
         },
         Some(Principal::Customer(customer)) => {
@@ -271,7 +271,7 @@ async fn kept(
         [
             visitor.t("로그인이 필요합니다", "Please log in"),
             visitor.t(
-                "아직 신청되지 않았고 결제되지 않았습니다. 적으신 내용은 아래에 그대로 있습니다. 새 창에서 로그인한 뒤, 이 화면으로 \
+                "아직 신청과 결제가 되지 않았습니다. 입력하신 내용은 아래에 그대로 있습니다. 새 창에서 로그인한 뒤, 이 화면으로 \
                  돌아와 다시 신청해 주세요.",
                 "Nothing was ordered or charged, and what you typed is still below. Log in in a new window, \
                  then come back here and send it again.",
@@ -281,7 +281,7 @@ async fn kept(
         [
             visitor.t("한 번 더 확인해 주세요", "Please confirm once more"),
             visitor.t(
-                "이 화면을 연 뒤에 로그인 상태가 바뀌었습니다. 아직 신청되지 않았고 결제되지 않았습니다. 적으신 내용을 확인하고 \
+                "이 화면을 연 뒤에 로그인 상태가 바뀌었습니다. 아직 신청과 결제가 되지 않았습니다. 입력하신 내용을 확인하고 \
                  다시 신청해 주세요.",
                 "You logged in or out since this page was opened. Nothing was ordered or charged. Look at \
                  what you typed, and send it again.",

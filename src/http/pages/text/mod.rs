@@ -116,13 +116,13 @@ impl Lang {
     pub const fn reason(self, reason: CancelReason) -> &'static str {
         match reason {
             CancelReason::Customer => self.t("고객님이 취소하셨습니다", "Canceled by you"),
-            CancelReason::Operator => self.t("매장에서 취소했습니다", "Canceled by the shop"),
+            CancelReason::Operator => self.t("판매자가 취소했습니다", "Canceled by the shop"),
             CancelReason::PaymentDeclined => self.t("카드 승인이 거절되었습니다", "The card was declined"),
             CancelReason::PaymentExpired => self.t("결제 기한이 지났습니다", "Not paid in time"),
             CancelReason::PaymentUnavailable => {
                 self.t("결제를 확인할 수 없었습니다", "The payment could not be confirmed")
             }
-            CancelReason::OutOfStock => self.t("재고가 모두 소진되었습니다", "The last units went to others"),
+            CancelReason::OutOfStock => self.t("재고가 모두 소진되었습니다", "Sold out before your order"),
         }
     }
 
@@ -130,7 +130,7 @@ impl Lang {
     #[must_use]
     pub const fn payment(self, status: PaymentStatus) -> &'static str {
         match status {
-            PaymentStatus::Requested => self.t("요청", "Requested"),
+            PaymentStatus::Requested => self.t("결제 요청", "Requested"),
             PaymentStatus::Unresolved => self.t("확인 중", "Being confirmed"),
             PaymentStatus::Approved => self.t("결제 완료", "Paid"),
             PaymentStatus::Declined => self.t("거절", "Declined"),

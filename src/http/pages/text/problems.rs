@@ -43,12 +43,12 @@ pub fn of_line(lang: Lang, typed: &str, rule: InvalidText) -> String {
     match (rule, lang) {
         (InvalidText::Control, _) => lang
             .t(
-                "보이지 않는 문자나 여러 개를 이어 붙인 이모지는 쓸 수 없습니다. 지우고 다시 적어 주세요.",
+                "보이지 않는 문자나 여러 개를 이어 붙인 이모지는 쓸 수 없습니다. 지우고 다시 입력해 주세요.",
                 "It holds an invisible character or a joined emoji, which cannot be used. Please remove it.",
             )
             .to_owned(),
         (InvalidText::Length { .. }, _) if typed.trim().is_empty() => {
-            lang.t("이 항목을 적어 주세요.", "Please fill this in.").to_owned()
+            lang.t("이 항목을 입력해 주세요.", "Please fill this in.").to_owned()
         }
         (InvalidText::Length { max, .. }, Lang::Ko) => format!("너무 깁니다. {max}자까지 쓸 수 있습니다."),
         (InvalidText::Length { max, .. }, Lang::En) => format!("Too long: at most {max} characters."),
@@ -115,7 +115,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
     (
         &[ProblemKind::PaymentOverloaded],
         [
-            "지금 결제가 몰리고 있습니다",
+            "결제 요청이 많아 잠시 지연되고 있습니다",
             "결제되지 않았습니다. 잠시 후 다시 시도해 주세요.",
             "Many people are paying right now",
             "Nothing was charged. Please try again in a moment.",
@@ -180,7 +180,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "로그인 정보가 맞지 않습니다",
             "휴대폰 번호와 비밀번호를 다시 확인해 주세요.",
-            "That did not match",
+            "Wrong number or password",
             "Please check your number and password.",
         ],
     ),
@@ -196,7 +196,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
     (
         &[ProblemKind::TooManyRequests],
         [
-            "잠시 쉬었다가 다시 시도해 주세요",
+            "잠시 후 다시 시도해 주세요",
             "짧은 시간에 너무 많은 요청이 있었습니다.",
             "A little too fast",
             "There were too many tries in a short time. Please wait a moment.",
@@ -224,7 +224,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         &[ProblemKind::DeliveryOutOfOrder],
         [
             "지금은 할 수 없는 단계입니다",
-            "배송은 출발한 다음에 완료할 수 있습니다.",
+            "출고한 다음에 설치 완료로 처리할 수 있습니다.",
             "That step does not follow",
             "A delivery is sent out first, and completed then.",
         ],
@@ -244,7 +244,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
             "입력 내용을 확인해 주세요",
             "표시된 항목을 고친 뒤 다시 보내 주세요.",
             "Please check what you entered",
-            "Mend the fields that are marked, and send again.",
+            "Fix the highlighted fields and send the form again.",
         ],
     ),
     (
@@ -253,7 +253,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
             "지원하지 않는 형식입니다",
             "PNG, JPEG, WebP 사진만 올릴 수 있습니다.",
             "Not a format we take",
-            "Pictures may be PNG, JPEG or WebP.",
+            "Images may be PNG, JPEG or WebP.",
         ],
     ),
     (
@@ -264,7 +264,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         &[ProblemKind::NotFound, ProblemKind::MethodNotAllowed],
         [
             "찾을 수 없습니다",
-            "주소를 확인해 주세요. 다른 분의 내용은 보여 드리지 않습니다.",
+            "주소를 확인해 주세요. 다른 고객의 정보는 볼 수 없습니다.",
             "There is nothing here",
             "Check the address. What belongs to others is not shown.",
         ],
