@@ -168,7 +168,7 @@ fn korean(notice: Notice, facts: &Facts) -> String {
         Notice::PaymentCanceled if *refunded > Money::ZERO => {
             format!("{name} 결제 {refunded}원이 환불되었습니다.")
         }
-        Notice::PaymentCanceled => format!("{name} 결제가 취소되었습니다. 청구된 금액은 없습니다."),
+        Notice::PaymentCanceled => format!("{name} 결제가 취소되었습니다. 결제된 금액은 없습니다."),
     }
 }
 

@@ -212,7 +212,7 @@ async fn failed_form_explains_and_keeps_its_fields() {
     let fields = [("recipient", "Hong"), ("postalCode", "123"), ("line1", ""), ("card", "tok_ok")];
     let unfit = browser.fill(&page, &format!("/products/{other}/rent"), &fields).await;
     assert_eq!(unfit.status, 400);
-    unfit.says("Five digits, please.");
+    unfit.says("Please enter five digits.");
     assert_eq!(browser.get("/products/nonsense").await.status, 404);
 }
 
@@ -358,7 +358,7 @@ async fn failures_are_pages_for_browsers_and_problems_for_programs() {
     let shown = look.send().await.unwrap();
     let shown = browser.shown(shown).await;
     assert_eq!(shown.status, 404);
-    shown.says("There is nothing here");
+    shown.says("Page not found");
     assert_eq!(browser.get("/nowhere").await.headers["content-type"], "application/problem+json");
     let call = browser.request(Method::GET, "/v1/nowhere").header("accept", "text/html");
     assert_eq!(call.send().await.unwrap().headers()["content-type"], "application/problem+json");

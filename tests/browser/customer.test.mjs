@@ -37,14 +37,14 @@ test("each thing that happens is said once, as it happened, and old news goes", 
   });
   assert.equal(await step(page).textContent(), "배송 준비 중");
   await deliver("dispatch");
-  await page.waitForSelector("#told:has-text('배송이 출발했습니다')", { state: "attached" });
+  await page.waitForSelector("#told:has-text('설치 기사님이 출발했습니다')", { state: "attached" });
   assert.equal(await step(page).textContent(), "배송 중");
   assert.equal(await page.locator("#new").count(), 0, "that it is confirmed is old news");
   await deliver("complete");
   await page.waitForSelector("article .tag:text-is('이용 중')");
   await page.waitForSelector("#told:has-text('설치를 마쳤습니다')", { state: "attached" });
   const heard = await page.evaluate(() => globalThis.heard);
-  assert.deepEqual(heard, ["샘 정수기 미니: 배송이 출발했습니다.", "샘 정수기 미니: 설치를 마쳤습니다."]);
+  assert.deepEqual(heard, ["샘 정수기 미니: 설치 기사님이 출발했습니다.", "샘 정수기 미니: 설치를 마쳤습니다."]);
 });
 
 test("a confirmation goes when the rental is canceled elsewhere", async () => {

@@ -118,8 +118,8 @@ test("what is given up for good is asked about first", async () => {
   await signUp(customer, "보류된 고객");
   await rent(customer, name);
   await operate(page, server.key, "/console");
-  await page.click("text=포기하기");
-  await page.waitForSelector(".notice.wait >> text=영영 출고할 수 없으니");
+  await page.click("text=종결하기");
+  await page.waitForSelector(".notice.wait >> text=더 이상 출고할 수 없으므로");
   await accessible(page);
   await keep(page, "dismiss-phone");
   await page.fill("[name=reason]", "손으로 맞춤");

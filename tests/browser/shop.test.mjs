@@ -33,7 +33,7 @@ test("a customer rents, watches it move without a reload, and has it installed",
   await operate(shop, server.key, "/admin/deliveries");
   await shop.fill("[name=carrier]", "우체국택배");
   await shop.fill("[name=trackingNumber]", "6012-3456-7890");
-  await shop.click("text=출발");
+  await shop.click("td >> text=출고");
   await page.waitForSelector("text=설치 기사님이 출발했습니다");
   assert.equal(await step(page).textContent(), "배송 중");
   await keep(page, "my-desktop");
@@ -173,7 +173,7 @@ test("the console pauses the products while the shop goes on, and the stock is r
   await page.waitForSelector("#live-state.on");
   const began = await stock("샘 정수기 패밀리");
   await page.click("#context-product");
-  await page.waitForSelector("tr:has-text('product') .tag:text-is('멈춤')");
+  await page.waitForSelector("tr:has-text('product') .tag:text-is('일시 중지')");
   await page.waitForSelector("#context-product:focus");
   await signUp(shop, "정계속");
   for (const _ of [1, 2]) {
@@ -205,14 +205,14 @@ test("a message that waited is shown to be sent without a reload", async () => {
   const [page, customer] = [await visitor(), await visitor()];
   await operate(page, server.key, "/console");
   await page.click("#context-notification");
-  await page.waitForSelector("tr:has-text('notification') .tag:text-is('멈춤')");
+  await page.waitForSelector("tr:has-text('notification') .tag:text-is('일시 중지')");
   await signUp(customer, "문기다");
   await rent(customer, "샘 정수기 패밀리");
   await customer.waitForSelector("text=렌탈이 확정되었습니다");
   await customer.goto("/my");
-  await customer.waitForSelector("#messages >> text=보내는 중");
+  await customer.waitForSelector("#messages >> text=발송 중");
   await page.click("#context-notification");
-  await customer.waitForSelector("#messages:has-text('발송 완료'):not(:has-text('보내는 중'))");
+  await customer.waitForSelector("#messages:has-text('발송 완료'):not(:has-text('발송 중'))");
 });
 
 test("an actor in quarantine is shown on the console and revived there", async () => {

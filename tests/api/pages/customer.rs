@@ -66,7 +66,7 @@ async fn rental_page_follows_the_delivery() {
     step(&app, "dispatch").await;
     let page = browser.get(&format!("{at}?new")).await;
     assert_eq!(current(&page), "배송 중");
-    page.says("data-told=\"맑은샘: 배송이 출발했습니다.\"");
+    page.says("data-told=\"맑은샘: 설치 기사님이 출발했습니다.\"");
     page.says_not("id=\"new\"");
     step(&app, "complete").await;
     let told = browser.eventually(&at, ">이용 중<");

@@ -139,7 +139,7 @@ async fn log_in_returns_to_the_operators_page() {
     let page = browser.get("/admin/log-in").await;
     let wrong = browser.fill(&page, "/admin/log-in?to=/admin", &[("operatorKey", "guessed")]).await;
     assert_eq!(wrong.status, 401);
-    wrong.says("That is not the operator key");
+    wrong.says("Wrong operator key");
     wrong.says_not("password.");
 }
 
@@ -189,7 +189,7 @@ async fn parked_target_is_dismissed_after_a_warning() {
     browser.get(&retried).await.says("재시도를 요청했습니다.");
     operator.first_held().await;
     let asked = browser.get(&format!("{at}/dismiss")).await;
-    asked.says("그 렌탈은 영영 출고할 수 없으니");
+    asked.says("그 렌탈은 더 이상 출고할 수 없으므로");
     let dismiss = format!("{at}/dismiss");
     let unfit = browser.fill(&asked, &dismiss, &[("reason", " ")]).await;
     assert_eq!(unfit.status, 400);

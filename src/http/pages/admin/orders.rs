@@ -123,7 +123,7 @@ fn rental_row(visitor: &Visitor, view: &RentalView) -> Vec<Markup> {
 pub(crate) fn saga_link(visitor: &Visitor, correlation: Correlation, name: &str) -> Markup {
     html! {
         a href={ "/console/saga?correlation=" (correlation) } {
-            (visitor.t("흐름 보기", "Its history")) span class="unseen" { ": " (name) }
+            (visitor.t("흐름 보기", "History")) span class="unseen" { ": " (name) }
         }
     }
 }

@@ -83,7 +83,7 @@ fn index_page<'a>(app: &App, visitor: &'a Visitor, draft: &ProductDraft) -> Resu
 
 fn product_row(app: &App, visitor: &Visitor, product: &ProductView) -> Vec<Markup> {
     let at = address(product.id);
-    let label = visitor.t("입고 수량", "How many");
+    let label = visitor.t("입고 수량", "Units to add");
     let name = html! {
         a href=(at) { b { (product.offer.name) } } br;
         span class="small soft" { (product.offer.model) }
@@ -108,7 +108,7 @@ fn wrong(visitor: &Visitor, wrong: &[&str], field: &str) -> Option<&'static str>
     let rule = match field {
         "fee" => visitor.t("1원부터 1억 원까지 입력해 주세요.", "1 to 100,000,000 won."),
         "stock" => visitor.t("0부터 1,000,000까지 입력해 주세요.", "0 to 1,000,000."),
-        "description" => visitor.t("2,000자까지 적을 수 있습니다.", "Up to 2,000 characters."),
+        "description" => visitor.t("2,000자까지 입력할 수 있습니다.", "Up to 2,000 characters."),
         _ => visitor.t("1자부터 100자까지 입력해 주세요.", "1 to 100 characters."),
     };
     wrong.contains(&field).then_some(rule)
@@ -231,7 +231,7 @@ fn edit_page<'a>(visitor: &'a Visitor, product: &'a ProductView, draft: &Product
                 }
                 div class="stack" {
                     div class="card stack" {
-                        h2 { (visitor.t("사진", "Picture")) }
+                        h2 { (visitor.t("사진", "Image")) }
                         div class="big-face" { (image::of(product)) }
                         (upload(visitor, product))
                     }
@@ -322,7 +322,7 @@ pub async fn restock(
 const fn withdrawing(visitor: &Visitor) -> &'static str {
     visitor.lang.t(
         "새 렌탈을 받지 않습니다. 진행 중인 렌탈은 그대로 이어집니다.",
-        "It takes no more new rentals. Those under way go on.",
+        "No new rentals are taken. Current rentals continue.",
     )
 }
 

@@ -26,9 +26,9 @@ const DONE: [(&str, [&str; 2]); 11] = [
     ("canceled", ["렌탈을 취소했습니다.", "The rental is canceled."]),
     ("dispatched", ["출고 처리했습니다.", "The delivery is on its way."]),
     ("completed", ["설치 완료로 처리했습니다.", "The installation is recorded."]),
-    ("retried", ["재시도를 요청했습니다.", "It is being tried again."]),
+    ("retried", ["재시도를 요청했습니다.", "A retry was requested."]),
     ("dismissed", ["보류 건을 종결했습니다.", "The parked target is dismissed."]),
-    ("revived", ["격리를 해제했습니다.", "It is out of quarantine."]),
+    ("revived", ["격리를 해제했습니다.", "The actor is out of quarantine."]),
 ];
 
 /// That it was done.
@@ -58,7 +58,7 @@ const RULES: [(&str, [&str; 2]); 5] = [
         "/quantity",
         [
             "입고 수량은 1대부터 100,000대까지이고, 입고한 뒤의 재고는 1,000,000대를 넘을 수 없습니다.",
-            "A restock is of 1 to 100,000 units, and the stock is at most 1,000,000 after it.",
+            "Add 1 to 100,000 units; the stock may not exceed 1,000,000.",
         ],
     ),
     (
@@ -86,7 +86,7 @@ const RULES: [(&str, [&str; 2]); 5] = [
         "/query/cursor",
         [
             "목록에 없는 위치입니다. 목록을 처음부터 다시 열어 주세요.",
-            "The list has no such place. Please open it from its start.",
+            "This part of the list does not exist. Please open the list from its start.",
         ],
     ),
 ];
@@ -98,8 +98,8 @@ const TOLD: [(ProblemKind, [&str; 4]); 7] = [
         [
             "운영자 키가 맞지 않습니다",
             "operator.key 파일의 내용을 그대로 붙여 넣었는지 확인해 주세요.",
-            "That is not the operator key",
-            "Please check that it is what the file operator.key holds.",
+            "Wrong operator key",
+            "Please paste the content of the file operator.key as it is.",
         ],
     ),
     (
@@ -116,20 +116,20 @@ const TOLD: [(ProblemKind, [&str; 4]); 7] = [
         [
             "설치가 끝나 취소할 수 없습니다",
             "설치가 완료된 렌탈은 여기에서 취소할 수 없습니다.",
-            "It cannot be canceled any more",
-            "The purifier is installed: that rental cannot be canceled here.",
+            "It can no longer be canceled",
+            "The purifier is installed, so this rental cannot be canceled here.",
         ],
     ),
     (
         ProblemKind::DeliveryNotReady,
         [
             "아직 재고에서 출고되지 않았습니다",
-            "잠시 후 다시 시도해 주세요. 계속 그렇다면 콘솔에서 제품 컨텍스트가 멈췄거나 이 제품이 보류되었는지 \
+            "잠시 후 다시 시도해 주세요. 계속 그렇다면 콘솔에서 제품 기능이 일시 중지되었거나 이 제품이 보류되었는지 \
              확인해 주세요. 보류 건을 종결했다면 출고할 수 없으니 렌탈을 취소해 주세요.",
-            "Its unit is not taken from stock yet",
-            "Please try again in a moment. If it stays so, see on the console whether the product context is \
-             paused or this product parked. If it was dismissed, it can never be sent out: cancel the \
-             rental.",
+            "No unit has been taken from stock yet",
+            "Please try again in a moment. If this persists, check on the console whether the product \
+             function is paused or this product is parked. If it was dismissed, the purifier can never \
+             be sent out: cancel the rental.",
         ],
     ),
     (
@@ -146,8 +146,8 @@ const TOLD: [(ProblemKind, [&str; 4]); 7] = [
         [
             "찾을 수 없습니다",
             "주소가 잘못되었거나, 그사이 이미 처리된 항목입니다.",
-            "There is nothing here",
-            "The address is wrong, or it was dealt with meanwhile.",
+            "Not found",
+            "The address is wrong, or the item has been dealt with in the meantime.",
         ],
     ),
     (
@@ -155,8 +155,8 @@ const TOLD: [(ProblemKind, [&str; 4]); 7] = [
         [
             "요청을 확인할 수 없습니다",
             "다시 로그인하기 전의 오래된 화면입니다. 돌아가서 새로 고친 뒤 다시 시도해 주세요.",
-            "We could not be sure it was you",
-            "The page is from before you logged in again. Go back, load it anew, and try once more.",
+            "The request could not be verified",
+            "The page was opened before you logged in again. Go back, reload it and try again.",
         ],
     ),
 ];
@@ -295,7 +295,7 @@ const NEVER_OTHERWISE: [(Group, [&str; 2]); 2] = [
     (
         Group::Agenda,
         [
-            "결제 결과를 다시 확인하지 않습니다. 렌탈은 결제를 기다리는 채로 남고, 승인된 금액이 있어도 알 수 없습니다.",
+            "결제 결과를 다시 확인하지 않습니다. 렌탈은 결제 대기 상태로 남고, 승인된 금액이 있어도 알 수 없습니다.",
             "The payment's outcome is never asked for again: the rental stays as it waits, and whatever was \
              charged stays unknown.",
         ],

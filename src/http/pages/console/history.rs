@@ -27,7 +27,7 @@ use crate::{
 
 /// Which life line a context has, from the left; the first is the outside's.
 const LINES: [(&str, &str, Option<EntityKind>); 5] = [
-    ("고객·운영자", "outside", None),
+    ("고객·운영자", "request", None),
     ("렌탈", "rental", Some(EntityKind::Rental)),
     ("결제", "payment", Some(EntityKind::Payment)),
     ("배송", "delivery", Some(EntityKind::Delivery)),
@@ -78,7 +78,7 @@ pub async fn show(
                         div class="scroll" tabindex="0" role="region" aria-label=(title) {
                             (diagram(&visitor, events))
                         }
-                        p class="small soft" { (visitor.t("시각은 한국 시간입니다.", "Times are Korea's.")) }
+                        p class="small soft" { (visitor.t("시각은 한국 시간입니다.", "Times are Korean time (KST).")) }
                     }
                     h2 { (visitor.t("이벤트", "Events")) }
                     (listed(&visitor, events))
@@ -193,9 +193,9 @@ fn listed(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
     let label = visitor.t("이벤트 표", "Events");
     let columns = [
         Column::head(visitor.t("이벤트", "Event")),
-        Column::short(visitor.t("어디에서", "Where")),
-        Column::wide(visitor.t("원인", "Because of")),
-        Column::short(visitor.t("시각 (한국 시간)", "At (Korea's time)")),
+        Column::short(visitor.t("기능", "Function")),
+        Column::wide(visitor.t("원인", "Cause")),
+        Column::short(visitor.t("시각 (한국 시간)", "Time (KST)")),
     ];
     let names: HashMap<u64, &str> = events.iter().map(|e| (e.position.0, e.event.name())).collect();
     let row = |recorded: &Arc<Recorded>| {

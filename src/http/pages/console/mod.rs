@@ -37,10 +37,10 @@ pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse
                 // Only a script that runs knows whether the page is live.
                 span class="live" id="live-state" role="status" hidden
                     data-on=(visitor.t("실시간", "Live"))
-                    data-off=(visitor.t("연결이 끊겨 다시 연결하고 있습니다", "Disconnected; trying again")) {}
+                    data-off=(visitor.t("연결이 끊겨 다시 연결하고 있습니다", "Disconnected; reconnecting")) {}
                 noscript { span class="small soft" {
-                    (visitor.t("저절로 갱신되지 않습니다. ", "This page does not refresh automatically. "))
-                    a href="/console" { (visitor.t("새로 고침", "Load it again")) }
+                    (visitor.t("자동으로 갱신되지 않습니다. ", "This page does not refresh automatically. "))
+                    a href="/console" { (visitor.t("새로 고침", "Reload")) }
                 } }
             }
             (admin::done(&visitor))
@@ -79,7 +79,7 @@ fn plots(visitor: &Visitor) -> Markup {
             &[("slow", slow), ("failed", failed)],
             "%",
         ),
-        ("backlog", visitor.t("밀린 이벤트", "Backlog"), &[("backlog", "")], visitor.t("건", "events")),
+        ("backlog", visitor.t("대기 중인 이벤트", "Backlog"), &[("backlog", "")], visitor.t("건", "events")),
     ];
     html! {
         section class="gauges" aria-label=(visitor.t("그래프", "Plots")) {
@@ -190,14 +190,14 @@ fn breaker_facts(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
             dt { (visitor.t("최근 호출", "Recent calls")) }
             dd { (breaker.window.calls) " · " (visitor.t("느림 ", "slow ")) (breaker.window.slow)
                 " · " (visitor.t("실패 ", "failed ")) (breaker.window.failed) }
-            dt { (visitor.t("진행 중인 호출", "Calls under way")) }
+            dt { (visitor.t("진행 중인 호출", "Calls in progress")) }
             dd { (permits_in_use) " / " (permits) }
             dt { (visitor.t("대기열", "Queue")) } dd { (queue_depth) " / " (queue_capacity) }
-            dt { (visitor.t("과부하로 거절", "Turned away, too busy")) } dd { (shed) }
+            dt { (visitor.t("과부하로 거절", "Refused: overload")) } dd { (shed) }
             dt { (visitor.t("차단기가 거절", "Refused by the breaker")) } dd { (breaker.not_permitted) }
             dt { (visitor.t("차단 횟수", "Times opened")) } dd { (breaker.openings) }
             @if let Some(ms) = breaker.retry_after_ms {
-                dt { (visitor.t("다음 시도까지", "Tries again in")) }
+                dt { (visitor.t("다음 시도까지", "Next try in")) }
                 dd { (ms.div_ceil(1_000)) (visitor.t("초", " s")) }
             }
         }
@@ -205,11 +205,11 @@ fn breaker_facts(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
 }
 
 fn contexts_table(app: &App, visitor: &Visitor, contexts: &[ContextView]) -> Markup {
-    let label = visitor.t("컨텍스트", "Contexts");
+    let label = visitor.t("기능", "Functions");
     let columns = [
         Column::head(label),
         Column::number(visitor.t("대기", "Backlog")),
-        Column::number(visitor.t("보류", "Held")),
+        Column::number(visitor.t("보류", "Parked")),
         Column::short(visitor.t("상태", "State")),
     ];
     let rows = contexts.iter().map(|context| context_row(visitor, context)).collect();
@@ -227,9 +227,9 @@ fn contexts_table(app: &App, visitor: &Visitor, contexts: &[ContextView]) -> Mar
 fn context_row(visitor: &Visitor, view: &ContextView) -> Vec<Markup> {
     let (name, called) = (view.context.as_str(), wording::context(visitor.lang, view.context));
     let (class, state, verb, act) = if view.paused {
-        ("wait", visitor.t("멈춤", "Paused"), "resume", visitor.t("재개", "Resume"))
+        ("wait", visitor.t("일시 중지", "Paused"), "resume", visitor.t("재개", "Resume"))
     } else {
-        ("good", visitor.t("작동", "Running"), "pause", visitor.t("멈추기", "Pause"))
+        ("good", visitor.t("정상", "Running"), "pause", visitor.t("일시 중지", "Pause"))
     };
     let form = html! {
         form class="row" method="post" action={ "/console/contexts/" (name) "/" (verb) } {

@@ -24,10 +24,10 @@ use crate::{
 /// The targets that are held.
 #[must_use]
 pub fn section(app: &App, visitor: &Visitor, held: &[HeldView]) -> Markup {
-    let label = visitor.t("보류된 대상", "Held targets");
+    let label = visitor.t("보류된 대상", "Parked targets");
     let columns = [
         Column::head(visitor.t("대상", "Target")),
-        Column::wide(visitor.t("이유", "Because")),
+        Column::wide(visitor.t("사유", "Reason")),
         Column::wide(visitor.t("할 일", "To do")),
     ];
     html! {
@@ -35,8 +35,8 @@ pub fn section(app: &App, visitor: &Visitor, held: &[HeldView]) -> Markup {
             h2 id="held-title" { (label) " " span class="num" { "(" (held.len()) ")" } }
             @if held.is_empty() {
                 p class="soft" { (visitor.t(
-                    "보류된 대상이 없습니다. 모든 일이 제대로 진행되고 있습니다.",
-                    "Nothing is held: everything is going as it should.",
+                    "보류된 대상이 없습니다. 모두 정상적으로 처리되고 있습니다.",
+                    "Nothing is parked. Everything is working.",
                 )) }
             } @else {
                 @let rows = held.iter().map(|held| row(app, visitor, held)).collect();
@@ -102,9 +102,8 @@ pub async fn ask(
 
 fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<(&str, &str)>) -> Page<'a> {
     let HeldView { key, parked } = held;
-    let label = visitor.t("종결 사유", "Reason for dismissing it");
-    let hint = visitor
-        .t("나중에 알아볼 수 있도록 기록에 남습니다.", "It is kept in the journal, for later readers.");
+    let label = visitor.t("종결 사유", "Reason for dismissal");
+    let hint = visitor.t("나중에 알아볼 수 있도록 기록에 남습니다.", "It is kept in the journal.");
     let content = html! {
         div class="wide narrow stack" {
             h1 { (visitor.t("보류 건을 종결할까요?", "Dismiss this parked target?")) }
@@ -112,12 +111,12 @@ fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<
                 p { (target(app, visitor, held)) }
                 p { (reason_of(visitor, held)) }
                 div class="notice wait" {
-                    b { (visitor.t("종결하면 다시 실행되지 않습니다", "It will then never run")) }
+                    b { (visitor.t("종결하면 다시 실행되지 않습니다", "It will never run again")) }
                     p { (wording::never(visitor.lang, key.group, &parked.event)) }
                     p { (visitor.t(
                         "같은 대상에서 뒤이어 대기 중인 작업도 모두 함께 종결되며, 되돌릴 수 없습니다. \
                          원인을 해결할 수 있다면 다시 시도해 주세요.",
-                        "Everything else that waits for the same target is dismissed with it, and this cannot be \
+                        "All other work that waits for the same target is dismissed with it. This cannot be \
                          undone. If the cause can be fixed, retry instead.",
                     )) }
                 }

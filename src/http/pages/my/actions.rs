@@ -167,8 +167,8 @@ const fn not_yet(visitor: &Visitor) -> ErrorText {
     ErrorText {
         title: visitor.t("아직 결제를 마치지 못했습니다", "The payment has not gone through yet"),
         text: visitor.t(
-            "카드사와 연결이 아직 원활하지 않습니다. 조금 뒤에 다시 결제해 주세요. 방금 한 결제가 뒤늦게 승인되더라도 두 번 \
-             청구되지 않습니다.",
+            "카드사와 연결이 아직 원활하지 않습니다. 조금 뒤에 다시 결제해 주세요. 방금 한 결제가 뒤늦게 승인되더라도 중복 \
+             결제되지 않습니다.",
             "The bank still cannot be reached. Please pay again a little later. Should this try be approved \
              after all, you are not charged twice.",
         ),

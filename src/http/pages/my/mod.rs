@@ -105,7 +105,7 @@ pub async fn without_slash() -> HttpResponse {
 fn live(visitor: &Visitor) -> Markup {
     html! {
         span class="live" id="live" hidden data-on=(visitor.t("실시간", "Live"))
-            data-off=(visitor.t("연결이 끊겨 다시 연결하는 중", "Disconnected; trying again")) {}
+            data-off=(visitor.t("연결이 끊겨 다시 연결하는 중", "Disconnected; reconnecting")) {}
     }
 }
 
@@ -191,9 +191,9 @@ fn waiting(app: &App, visitor: &Visitor, row: &Row, with_link: bool) -> Markup {
             p { (visitor.t(
                 "카드사와 연결이 원활하지 않아 결제가 보류되었습니다. 신청은 그대로 남아 있고, 중복 결제되지 않습니다. \
                  다만 정수기는 결제한 순서대로 배정합니다. 그사이 품절되면 렌탈이 취소되고 결제하신 금액은 모두 환불됩니다.",
-                "The bank could not be reached, so your payment was put off. Your order is kept, \
-                 and you are never charged twice. Units go to those who have paid: should they run out \
-                 first, it is canceled and refunded in full.",
+                "The bank could not be reached, so your payment is deferred. Your order is kept and you are \
+                 never charged twice. Units are assigned in order of payment: if they run out first, the \
+                 rental is canceled and refunded in full.",
             )) }
             @if let Some(retry) = retry {
                 p class="countdown num" data-left=(retry.ms_since(app.shop.now())) data-after=(now)
@@ -273,7 +273,7 @@ pub(crate) async fn show<'a>(
                     b { (visitor.t("렌탈이 확정되었습니다", "Your rental is confirmed")) }
                     p { (visitor.t(
                         "결제가 완료되었습니다. 배송 준비가 되면 문자로 알려 드립니다.",
-                        "The payment went through. We will text you as your delivery moves.",
+                        "Your payment is complete. We will text you about your delivery.",
                     )) }
                 },
                 Banner::New | Banner::Nothing => {}

@@ -39,8 +39,8 @@ impl StepState {
     const fn said(self, lang: Lang) -> &'static str {
         match self {
             Self::Done => lang.t("완료", "done"),
-            Self::Now => lang.t("진행 중", "under way"),
-            Self::Ahead => lang.t("예정", "to come"),
+            Self::Now => lang.t("진행 중", "in progress"),
+            Self::Ahead => lang.t("예정", "upcoming"),
             Self::Stop => lang.t("중단", "stopped"),
         }
     }
@@ -97,16 +97,16 @@ pub fn error_text(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) ->
         (RentalStatus::PaymentDeferred, _) => lang.t("결제 대기 중입니다.", "Waiting for your payment."),
         (RentalStatus::Canceled, _) => match row.payment_status {
             PaymentStatus::Approved => {
-                lang.t("취소되었습니다. 환불을 진행합니다.", "It is canceled, and being refunded.")
+                lang.t("취소되었습니다. 환불을 진행합니다.", "Canceled. The refund is in progress.")
             }
             PaymentStatus::Canceled if Moments(events).captured() => {
-                lang.t("취소되었고, 환불을 마쳤습니다.", "It is canceled and refunded.")
+                lang.t("취소되었고, 환불을 마쳤습니다.", "Canceled and refunded.")
             }
-            _ => lang.t("취소되었습니다.", "It is canceled."),
+            _ => lang.t("취소되었습니다.", "Canceled."),
         },
-        (_, (_, true)) => lang.t("설치를 마쳤습니다.", "It is installed."),
-        (_, (true, _)) => lang.t("설치 기사님이 출발했습니다.", "It is on its way."),
-        (_, _) => lang.t("결제되었습니다. 배송을 준비합니다.", "It is paid, and being prepared."),
+        (_, (_, true)) => lang.t("설치를 마쳤습니다.", "Installed."),
+        (_, (true, _)) => lang.t("설치 기사님이 출발했습니다.", "The technician is on the way."),
+        (_, _) => lang.t("결제되었습니다. 배송을 준비합니다.", "Paid. We are preparing your delivery."),
     }
 }
 
@@ -169,8 +169,7 @@ fn on_its_way(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
         lang.t("배송 준비", "Prepared")
     };
     let on_its_way = left && !installed;
-    let sent =
-        if on_its_way { lang.t("배송 중", "On its way") } else { lang.t("출고", "Sent out") };
+    let sent = if on_its_way { lang.t("배송 중", "On its way") } else { lang.t("출고", "Sent out") };
     let coming = on_its_way.then(|| lang.t("설치 기사님이 출발했습니다", "The technician is on the way"));
     let step = |stage, name, note, at| Step { stage, name, note, at };
     vec![
@@ -208,7 +207,7 @@ fn canceled(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
             step(StepState::Done, lang.t("결제되지 않음", "Not charged"), None, None)
         }
         PaymentStatus::Requested | PaymentStatus::Unresolved | PaymentStatus::Approved => {
-            let note = lang.t("처리하고 있습니다", "Under way");
+            let note = lang.t("처리하고 있습니다", "In progress");
             step(StepState::Now, lang.t("환불", "Refund"), Some(note), None)
         }
     });

@@ -110,7 +110,7 @@ fn sign_up_page<'a>(visitor: &'a Visitor, to: &str, last: &Last<'_>) -> Page<'a>
                 button class="button full" { (visitor.t("가입하기", "Sign up")) }
                 p class="small soft" { (visitor.t(
                     "배송과 결제 소식을 이 번호로 알려 드립니다.",
-                    "We text this number when something happens to your delivery or payment.",
+                    "We send text messages about your delivery and payment to this number.",
                 )) }
             }
             p { (visitor.t("이미 회원이신가요? ", "Have an account? "))
@@ -127,7 +127,8 @@ pub async fn sign_up(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
 }
 
 const fn wrong_phone(visitor: &Visitor) -> &'static str {
-    visitor.t("010으로 시작하는 휴대폰 번호를 입력해 주세요.", "A Korean mobile number, such as 010-1234-5678.")
+    visitor
+        .t("010으로 시작하는 휴대폰 번호를 입력해 주세요.", "A Korean mobile number, such as 010-1234-5678.")
 }
 
 fn wrong_password(visitor: &Visitor, password: &str) -> Option<&'static str> {
@@ -262,7 +263,7 @@ pub async fn log_out(
 fn operator_page<'a>(visitor: &'a Visitor, to: &str, problem: Option<&Problem>) -> Page<'a> {
     let hint = visitor.t(
         "서버의 데이터 디렉터리에 있는 operator.key 파일의 내용입니다.",
-        "What the file operator.key in the server's data directory holds.",
+        "The content of the file operator.key in the server's data directory.",
     );
     let content = html! {
         div class="wide narrow stack" {

@@ -18,12 +18,12 @@ const CARDS: [(&str, [&str; 2], [&str; 2]); 6] = [
     (
         "tok_timeout",
         ["응답 없는 카드사", "A bank that does not answer"],
-        ["청구되지 않고, 나중에 결제하도록 안내합니다.", "Not charged; you are asked to pay a little later."],
+        ["결제되지 않고, 나중에 결제하도록 안내합니다.", "Not charged; you are asked to pay a little later."],
     ),
     (
         "tok_error",
         ["장애 중인 카드사", "A bank that is down"],
-        ["청구되지 않고, 나중에 결제합니다.", "Not charged; you pay later."],
+        ["결제되지 않고, 나중에 결제합니다.", "Not charged; you pay later."],
     ),
     (
         "tok_lost_response",

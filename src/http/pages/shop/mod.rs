@@ -72,8 +72,8 @@ fn hero(visitor: &Visitor) -> Markup {
                     }
                     p { (visitor.t(
                         "집에 맞는 정수기를 고르고, 한 번의 결제로 렌탈을 시작하세요. 배송부터 설치까지 마이페이지에서 바로 확인할 수 있습니다.",
-                        "Choose the purifier that suits your home and start with one payment. Follow it \
-                         from our door to your kitchen on My Page.",
+                        "Choose the purifier that suits your home and start with one payment. Follow the \
+                         delivery and installation on My Page.",
                     )) }
                     ul class="promise" {
                         @for (korean, english) in promises { li { (check()) (visitor.t(korean, english)) } }

@@ -39,7 +39,7 @@ impl OrderDraft {
             "line2" => (0, 200),
             "card" => return Some(visitor.t("카드를 골라 주세요.", "Please choose a card.").to_owned()),
             _ => {
-                let rule = visitor.t("우편번호 다섯 자리를 입력해 주세요.", "Five digits, please.");
+                let rule = visitor.t("우편번호 다섯 자리를 입력해 주세요.", "Please enter five digits.");
                 return Some(rule.to_owned());
             }
         };
@@ -107,7 +107,7 @@ async fn ordering(app: &App, visitor: &Visitor, product: &ProductView, draft: &O
             div class="notice wait" { b { (visitor.t("지금은 품절입니다", "Sold out for now")) }
                 p { (visitor.t(
                     "재입고되면 이 페이지에서 바로 렌탈하실 수 있습니다.",
-                    "Once it is restocked you can rent it right here.",
+                    "You can rent it here once it is restocked.",
                 )) }
                 p { a href="/" { (visitor.t("다른 정수기 보기", "See other purifiers")) } } }
         },
@@ -194,8 +194,8 @@ fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &Order
             }
             p class="small soft" { (visitor.t(
                 "결제가 확인되면 렌탈이 확정되고 배송을 준비합니다. 설치 전에는 언제든 취소하고 전액 환불받을 수 있습니다.",
-                "Once the payment is confirmed we prepare your delivery. Until it is installed you can \
-                 cancel and get all of it back.",
+                "Once the payment is confirmed we prepare your delivery. Until the installation you can \
+                 cancel for a full refund.",
             )) }
         }
     }
@@ -273,8 +273,8 @@ async fn kept(
             visitor.t(
                 "아직 신청과 결제가 되지 않았습니다. 입력하신 내용은 아래에 그대로 있습니다. 새 창에서 로그인한 뒤, 이 화면으로 \
                  돌아와 다시 신청해 주세요.",
-                "Nothing was ordered or charged, and what you typed is still below. Log in in a new window, \
-                 then come back here and send it again.",
+                "Nothing was ordered or charged, and your entries are kept below. Log in in a new window, then \
+                 come back to this page and order again.",
             ),
         ]
     } else {
@@ -283,8 +283,8 @@ async fn kept(
             visitor.t(
                 "이 화면을 연 뒤에 로그인 상태가 바뀌었습니다. 아직 신청과 결제가 되지 않았습니다. 입력하신 내용을 확인하고 \
                  다시 신청해 주세요.",
-                "You logged in or out since this page was opened. Nothing was ordered or charged. Look at \
-                 what you typed, and send it again.",
+                "You logged in or out after opening this page. Nothing was ordered or charged. Check your \
+                 entries and order again.",
             ),
         ]
     };

@@ -71,7 +71,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "카드사 본인 인증이 필요합니다",
             "이 카드로는 여기에서 결제할 수 없습니다. 결제되지 않았으니 다른 카드로 시도해 주세요.",
-            "Your bank wants you to confirm",
+            "Your bank requires authentication",
             "This card cannot be used here. Nothing was charged; please try another card.",
         ],
     ),
@@ -81,8 +81,8 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
             "품절되었습니다",
             "방금 재고가 모두 소진되었습니다. 결제되지 않았습니다. 다른 제품을 보시거나 재입고 후 다시 찾아 주세요.",
             "Sold out",
-            "The last unit has just gone. Nothing was charged. Choose another purifier, or come back \
-             after a restock.",
+            "The last unit has just been rented. Nothing was charged. Choose another purifier, or \
+             come back after a restock.",
         ],
     ),
     (
@@ -99,7 +99,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "제품을 찾을 수 없습니다",
             "주소를 확인하시거나 목록에서 다시 골라 주세요.",
-            "There is no such purifier",
+            "Purifier not found",
             "Check the address, or choose one from the list.",
         ],
     ),
@@ -117,7 +117,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "결제 요청이 많아 잠시 지연되고 있습니다",
             "결제되지 않았습니다. 잠시 후 다시 시도해 주세요.",
-            "Many people are paying right now",
+            "Payments are delayed by high demand",
             "Nothing was charged. Please try again in a moment.",
         ],
     ),
@@ -127,7 +127,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
             "결제를 확인할 수 없었습니다",
             "렌탈은 취소되었고, 결제된 금액이 있다면 환불됩니다.",
             "The payment could not be confirmed",
-            "The rental is canceled, and whatever was charged is refunded.",
+            "The rental is canceled. Any amount charged is refunded.",
         ],
     ),
     (
@@ -135,8 +135,8 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "앞선 결제를 확인하고 있습니다",
             "두 번 결제되지 않도록 결과를 기다리고 있습니다. 잠시 후 다시 시도해 주세요.",
-            "The last payment is still being checked",
-            "So that you are not charged twice, we wait for its outcome. Please try again in a moment.",
+            "Your previous payment is still being confirmed",
+            "We wait for its result so that you are not charged twice. Please try again in a moment.",
         ],
     ),
     (
@@ -145,7 +145,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
             "렌탈이 취소되었습니다",
             "결제된 금액이 있다면 환불됩니다.",
             "The rental was canceled",
-            "Whatever was charged is refunded.",
+            "Any amount charged is refunded.",
         ],
     ),
     (
@@ -153,8 +153,8 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "결제할 수 있는 상태가 아닙니다",
             "이미 결제되었거나 취소된 렌탈입니다.",
-            "There is nothing to pay",
-            "The rental is paid already, or canceled.",
+            "This rental cannot be paid now",
+            "It is already paid or canceled.",
         ],
     ),
     (
@@ -162,7 +162,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "설치가 끝나 취소할 수 없습니다",
             "이미 설치된 정수기입니다. 매장에 문의해 주세요.",
-            "It cannot be canceled any more",
+            "It can no longer be canceled",
             "The purifier is installed. Please ask the shop.",
         ],
     ),
@@ -171,7 +171,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "이미 가입된 번호입니다",
             "이 번호로 로그인해 주세요.",
-            "This number has an account",
+            "This number already has an account",
             "Please log in with it.",
         ],
     ),
@@ -189,8 +189,8 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "요청을 확인할 수 없습니다",
             "다른 곳에서 보낸 요청이거나 오래된 화면입니다. 화면을 새로 고친 뒤 다시 시도해 주세요.",
-            "We could not be sure it was you",
-            "The form came from elsewhere, or from an old page. Load the page again and try once more.",
+            "The request could not be verified",
+            "The form came from another site or from an old page. Reload the page and try again.",
         ],
     ),
     (
@@ -198,17 +198,17 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "잠시 후 다시 시도해 주세요",
             "짧은 시간에 너무 많은 요청이 있었습니다.",
-            "A little too fast",
-            "There were too many tries in a short time. Please wait a moment.",
+            "Too many attempts",
+            "There were too many requests in a short time. Please wait a moment.",
         ],
     ),
     (
         &[ProblemKind::ContextPaused],
         [
             "점검 중입니다",
-            "이 기능은 잠시 멈춰 있습니다. 조금 뒤에 다시 시도해 주세요.",
+            "이 기능은 일시 중지되었습니다. 잠시 후 다시 시도해 주세요.",
             "Under maintenance",
-            "This part is paused. Please try again later.",
+            "This function is paused. Please try again later.",
         ],
     ),
     (
@@ -216,8 +216,8 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "그사이 다른 사람이 수정했습니다",
             "아래 최신 내용을 확인하고 다시 저장해 주세요.",
-            "Somebody else changed it meanwhile",
-            "Look at what it is now, and save again.",
+            "Somebody else has changed it",
+            "Check the current content below and save again.",
         ],
     ),
     (
@@ -225,8 +225,8 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "지금은 할 수 없는 단계입니다",
             "출고한 다음에 설치 완료로 처리할 수 있습니다.",
-            "That step does not follow",
-            "A delivery is sent out first, and completed then.",
+            "Not possible at this step",
+            "A delivery must be sent out before it can be completed.",
         ],
     ),
     (
@@ -234,7 +234,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "아직 재고에서 출고되지 않았습니다",
             "잠시 후 다시 시도해 주세요.",
-            "Its unit is not taken from stock yet",
+            "No unit has been taken from stock yet",
             "Please try again in a moment.",
         ],
     ),
@@ -252,21 +252,26 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "지원하지 않는 형식입니다",
             "PNG, JPEG, WebP 사진만 올릴 수 있습니다.",
-            "Not a format we take",
+            "Unsupported format",
             "Images may be PNG, JPEG or WebP.",
         ],
     ),
     (
         &[ProblemKind::PayloadTooLarge],
-        ["너무 큽니다", "내용을 줄여서 다시 보내 주세요.", "Too large", "Please send less."],
+        [
+            "너무 큽니다",
+            "내용을 줄여서 다시 보내 주세요.",
+            "Too large",
+            "Please shorten it and send it again.",
+        ],
     ),
     (
         &[ProblemKind::NotFound, ProblemKind::MethodNotAllowed],
         [
             "찾을 수 없습니다",
             "주소를 확인해 주세요. 다른 고객의 정보는 볼 수 없습니다.",
-            "There is nothing here",
-            "Check the address. What belongs to others is not shown.",
+            "Page not found",
+            "Check the address. You cannot see other customers' data.",
         ],
     ),
     (
@@ -274,8 +279,8 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
         [
             "이미 처리하고 있습니다",
             "마이페이지에서 결과를 확인해 주세요.",
-            "It is under way already",
-            "See how it went on My Page.",
+            "Already being processed",
+            "Check the result on My Page.",
         ],
     ),
 ];
@@ -283,7 +288,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
 /// What is said of all others.
 const OTHERWISE: [&str; 4] = [
     "잠시 문제가 생겼습니다",
-    "조금 뒤에 다시 시도해 주세요. 접수된 내용은 사라지지 않습니다.",
-    "Something is not right",
+    "잠시 후 다시 시도해 주세요. 접수된 내용은 사라지지 않습니다.",
+    "Something went wrong",
     "Please try again in a moment. Nothing that was confirmed is lost.",
 ];
