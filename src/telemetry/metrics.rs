@@ -1,4 +1,4 @@
-//! Counters and histograms: an atomic update per measurement, read when somebody asks.
+//! Counters and histograms: an atomic update per measurement, read on demand.
 //!
 //! This module knows no format: `http` renders the values for Prometheus, and an embedder can read them.
 

@@ -7,7 +7,7 @@
 //! | `FORMAT` | complete data directory | refuses |
 //!
 //! **Invariant:** an import removes a file outside `importing` only if `importing/moving` lists it, it is no
-//! longer in `importing`, and there is no `FORMAT`. All other files belong to somebody else.
+//! longer in `importing`, and there is no `FORMAT`. All other files are left alone.
 
 use std::{
     ffi::OsString,
