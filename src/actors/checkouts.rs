@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{receipts, sources::Sources};
+use super::{
+    sources::Sources,
+    vault::{VaultError, erase_before, sweep_regularly},
+};
 use crate::{
     domain::{CheckoutId, CustomerId, Money, ProductId, RentalId, Timestamp, id::uuid_v7, payment::Attempt},
     gateways::payment::ChargeKey,
-    shop::ShopError,
     store::{Journal, StoreError, VaultWrite, codec},
 };
 
@@ -72,7 +74,7 @@ pub fn sent_for(attempt: ChargeKey, payment_key: &str) -> VaultWrite {
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn what_was_sent(
+pub async fn sent_payment_key(
     journal: &Arc<dyn Journal>,
     attempt: ChargeKey,
 ) -> Result<Option<String>, StoreError> {
@@ -97,8 +99,8 @@ impl Checkouts {
     /// Keeps a checkout, durably.
     ///
     /// # Errors
-    /// [`ShopError::Store`], [`ShopError::Commit`]
-    pub async fn keep(&self, id: CheckoutId, checkout: &Checkout) -> Result<(), ShopError> {
+    /// [`VaultError`]
+    pub async fn keep(&self, id: CheckoutId, checkout: &Checkout) -> Result<(), VaultError> {
         let write = VaultWrite { key: key(id), value: Some(codec::encode(checkout)?) };
         Ok(self.journal.vault_write(vec![write]).await?)
     }
@@ -106,29 +108,29 @@ impl Checkouts {
     /// A checkout, if it is still kept.
     ///
     /// # Errors
-    /// [`ShopError::Store`]
-    pub async fn find(&self, id: CheckoutId) -> Result<Option<Checkout>, ShopError> {
+    /// [`StoreError`]
+    pub async fn find(&self, id: CheckoutId) -> Result<Option<Checkout>, StoreError> {
         let row = self.journal.vault_get(key(id)).await?;
-        Ok(row.map(|row| codec::decode(&row)).transpose()?)
+        row.map(|row| codec::decode(&row)).transpose()
     }
 
     /// Erases checkouts that are too old to be sent again, at most a few; answers how many.
     ///
     /// # Errors
-    /// [`ShopError::Store`], [`ShopError::Commit`]
-    pub async fn sweep(&self) -> Result<usize, ShopError> {
+    /// [`VaultError`]
+    pub async fn sweep(&self) -> Result<usize, VaultError> {
         // Ids begin with the moment they were made: the oldest come first.
         let kept_from = self.sources.now().minus_ms(VALID_MS + KEPT_MS);
         let kept_from = key(CheckoutId(uuid_v7(kept_from.0, 0)));
-        receipts::erase_before(&self.journal, CHECKOUTS, &kept_from, SWEEP_MAX).await
+        erase_before(&self.journal, CHECKOUTS, &kept_from, SWEEP_MAX).await
     }
 
-    /// Sweeps for as long as it is let.
+    /// Sweeps until dropped; see [`sweep_regularly`].
     ///
     /// # Errors
-    /// None: see [`receipts::sweeping`].
+    /// None.
     pub async fn run(self: Arc<Self>) -> Result<(), String> {
-        receipts::sweeping("checkouts", SWEEP_MAX, async || self.sweep().await).await
+        sweep_regularly("checkouts", SWEEP_MAX, async || self.sweep().await).await
     }
 }
 

@@ -14,12 +14,12 @@ use crate::domain::CustomerId;
 
 /// Who is present, and who is just leaving.
 #[derive(Default)]
-pub(crate) struct Presences {
+pub(crate) struct CustomerLocks {
     doors: Mutex<HashMap<CustomerId, Arc<RwLock<()>>>>,
 }
 
 /// Somebody is present for as long as this is held.
-pub struct Presence(#[expect(dead_code, reason = "held, not looked at")] Door<OwnedRwLockReadGuard<()>>);
+pub struct CustomerLock(#[expect(dead_code, reason = "held, not looked at")] Door<OwnedRwLockReadGuard<()>>);
 
 /// Somebody leaves for as long as this is held.
 pub(crate) struct Leaving(
@@ -29,14 +29,14 @@ pub(crate) struct Leaving(
 struct Door<Guard> {
     /// Taken when dropped.
     guard: Option<Guard>,
-    presences: Arc<Presences>,
+    customer_locks: Arc<CustomerLocks>,
     customer: CustomerId,
 }
 
 impl<Guard> Drop for Door<Guard> {
     fn drop(&mut self) {
         self.guard.take();
-        let mut doors = self.presences.lock();
+        let mut doors = self.customer_locks.lock();
         // Nobody else has it or waits for it: both would hold a clone.
         if doors.get(&self.customer).is_some_and(|door| Arc::strong_count(door) == 1) {
             doors.remove(&self.customer);
@@ -44,7 +44,7 @@ impl<Guard> Drop for Door<Guard> {
     }
 }
 
-impl Presences {
+impl CustomerLocks {
     fn lock(&self) -> MutexGuard<'_, HashMap<CustomerId, Arc<RwLock<()>>>> {
         self.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,14 +54,14 @@ impl Presences {
     }
 
     fn held<Guard>(self: &Arc<Self>, customer: CustomerId) -> Door<Guard> {
-        Door { guard: None, presences: Arc::clone(self), customer }
+        Door { guard: None, customer_locks: Arc::clone(self), customer }
     }
 
     /// Waits while they are leaving. Whether they have left is for the caller to ask, after this.
-    pub(crate) async fn enter(self: &Arc<Self>, customer: CustomerId) -> Presence {
+    pub(crate) async fn enter(self: &Arc<Self>, customer: CustomerId) -> CustomerLock {
         let mut held = self.held(customer);
         held.guard = Some(self.door(customer).read_owned().await);
-        Presence(held)
+        CustomerLock(held)
     }
 
     /// Waits while they are present.
@@ -85,27 +85,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_is_present_keeps_from_leaving_and_the_other_way_round() {
-        let presences = Arc::new(Presences::default());
+        let customer_locks = Arc::new(CustomerLocks::default());
         let (one, other) = (CustomerId(1), CustomerId(2));
-        let (first, second) = (presences.enter(one).await, presences.enter(one).await);
-        assert!(waits(presences.leave(one)).await);
-        assert!(!waits(presences.leave(other)).await);
+        let (first, second) = (customer_locks.enter(one).await, customer_locks.enter(one).await);
+        assert!(waits(customer_locks.leave(one)).await);
+        assert!(!waits(customer_locks.leave(other)).await);
         drop(first);
-        assert!(waits(presences.leave(one)).await);
+        assert!(waits(customer_locks.leave(one)).await);
         drop(second);
-        let leaving = presences.leave(one).await;
-        assert!(waits(presences.enter(one)).await);
+        let leaving = customer_locks.leave(one).await;
+        assert!(waits(customer_locks.enter(one)).await);
         drop(leaving);
-        assert!(!waits(presences.enter(one)).await);
+        assert!(!waits(customer_locks.enter(one)).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_kept_in_mind() {
-        let presences = Arc::new(Presences::default());
-        let present = presences.enter(CustomerId(1)).await;
-        assert!(waits(presences.leave(CustomerId(1))).await);
+        let customer_locks = Arc::new(CustomerLocks::default());
+        let present = customer_locks.enter(CustomerId(1)).await;
+        assert!(waits(customer_locks.leave(CustomerId(1))).await);
         drop(present);
-        drop(presences.leave(CustomerId(2)).await);
-        assert!(presences.lock().is_empty());
+        drop(customer_locks.leave(CustomerId(2)).await);
+        assert!(customer_locks.lock().is_empty());
     }
 }

@@ -18,16 +18,18 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
-use tracing::debug;
+use thiserror::Error;
 
-use super::{entity::ask::RequestKey, sources::Sources};
+use super::{
+    request::RequestKey,
+    sources::Sources,
+    vault::{VaultError, erase_before, sweep_regularly},
+};
 use crate::{
     domain::{EntityId, Journaled, RentalId, Timestamp, payment::Attempt},
-    shop::ShopError,
     store::{CommitError, Journal, StoreError, VaultWrite, codec},
 };
 
@@ -35,9 +37,20 @@ const RECEIPTS: &str = "receipt/";
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// How many receipts are swept at once.
 const SWEEP_MAX: usize = 256;
-/// The pause after some were swept, and after there was nothing left to sweep.
-const SWEEP_PAUSE: Duration = Duration::from_millis(50);
-const SWEEP_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// A request with a key cannot begin.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReceiptError {
+    /// The vault could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The first request with this key is still running.
+    #[error("the first request with this Idempotency-Key is still running")]
+    InProgress,
+    /// The key was used with another body.
+    #[error("this Idempotency-Key was used for another request")]
+    Reused,
+}
 
 /// What a request with a key led to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,12 +60,12 @@ pub struct Receipt {
     /// When it was written.
     pub at: Timestamp,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: ReceiptOutcome,
 }
 
 /// What came of a request. Part of the format: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
+pub enum ReceiptOutcome {
     /// An entity decided.
     State {
         /// Which.
@@ -76,7 +89,7 @@ pub enum Outcome {
     Answer(Vec<u8>),
 }
 
-impl Outcome {
+impl ReceiptOutcome {
     /// The entity that decided, and its state right after.
     ///
     /// # Errors
@@ -92,7 +105,7 @@ impl Outcome {
 }
 
 impl Receipt {
-    /// See [`Outcome::state`].
+    /// See [`ReceiptOutcome::state`].
     ///
     /// # Errors
     /// [`StoreError::Corrupt`]
@@ -116,32 +129,32 @@ pub struct Receipts {
     newest_day: AtomicU64,
 }
 
-/// Whether a request is the first with its key.
-pub enum Begun {
-    /// It is, or it has none.
-    First(Turn),
-    /// It is a repetition.
-    Again(Receipt),
+/// Result of looking up a request's key.
+pub enum KeyLookup {
+    /// The request is the first with its key, or has none.
+    New(KeyGuard),
+    /// An earlier request with this key and body has a receipt.
+    Seen(Receipt),
 }
 
 /// The right to do what a request asks for. Cheap to clone: its key is in use until the last one is dropped.
 #[derive(Clone)]
-pub struct Turn(Option<Arc<Mark>>);
+pub struct KeyGuard(Option<Arc<KeyInUse>>);
 
-struct Mark {
+struct KeyInUse {
     key: RequestKey,
     receipts: Arc<Receipts>,
 }
 
-impl Drop for Mark {
+impl Drop for KeyInUse {
     fn drop(&mut self) {
         self.receipts.lock().remove(&self.key.hash);
     }
 }
 
 /// A receipt to be written with a command's commit.
-pub struct Memo {
-    mark: Arc<Mark>,
+pub struct PendingReceipt {
+    mark: Arc<KeyInUse>,
     attempt: Option<(RentalId, Attempt)>,
 }
 
@@ -159,44 +172,47 @@ impl Receipts {
     /// Begins a request: the first with its key gets its turn, a repetition what came of the first.
     ///
     /// # Errors
-    /// [`ShopError::KeyInProgress`] while the first is running; [`ShopError::KeyReused`] when the first
-    /// had another body; [`ShopError::Store`]
-    pub async fn begin(self: &Arc<Self>, key: Option<RequestKey>) -> Result<Begun, ShopError> {
-        let Some(key) = key else { return Ok(Begun::First(Turn::unkeyed())) };
+    /// [`ReceiptError::InProgress`] while the first is running; [`ReceiptError::Reused`] if the first
+    /// had another body; [`ReceiptError::Store`]
+    pub async fn begin(self: &Arc<Self>, key: Option<RequestKey>) -> Result<KeyLookup, ReceiptError> {
+        let Some(key) = key else { return Ok(KeyLookup::New(KeyGuard::unkeyed())) };
         if let Some(receipt) = self.find(key).await? {
             // What can be found may not be durable before the first has ended.
-            return self.lock().get(&key.hash).map_or(Ok(Begun::Again(receipt)), |first| in_use(*first, key));
+            return self
+                .lock()
+                .get(&key.hash)
+                .map_or(Ok(KeyLookup::Seen(receipt)), |first| in_use(*first, key));
         }
         let turn = self.mark(key)?;
         // The first may have ended between the look and the mark.
-        Ok(self.find(key).await?.map_or(Begun::First(turn), Begun::Again))
+        Ok(self.find(key).await?.map_or(KeyLookup::New(turn), KeyLookup::Seen))
     }
 
     /// Like [`Self::begin`] for a request whose receipt does not count any more.
     ///
     /// # Errors
-    /// [`ShopError::KeyInProgress`]
-    pub fn begin_anew(self: &Arc<Self>, key: Option<RequestKey>) -> Result<Turn, ShopError> {
-        key.map_or(Ok(Turn::unkeyed()), |key| self.mark(key))
+    /// [`ReceiptError::InProgress`], [`ReceiptError::Reused`]
+    pub fn begin_anew(self: &Arc<Self>, key: Option<RequestKey>) -> Result<KeyGuard, ReceiptError> {
+        key.map_or(Ok(KeyGuard::unkeyed()), |key| self.mark(key))
     }
 
-    fn mark(self: &Arc<Self>, key: RequestKey) -> Result<Turn, ShopError> {
+    fn mark(self: &Arc<Self>, key: RequestKey) -> Result<KeyGuard, ReceiptError> {
         match self.lock().entry(key.hash) {
             Entry::Occupied(first) => in_use(*first.get(), key),
             Entry::Vacant(free) => {
                 free.insert(key.fingerprint);
-                Ok(Turn(Some(Arc::new(Mark { key, receipts: Arc::clone(self) }))))
+                Ok(KeyGuard(Some(Arc::new(KeyInUse { key, receipts: Arc::clone(self) }))))
             }
         }
     }
 
-    async fn find(&self, key: RequestKey) -> Result<Option<Receipt>, ShopError> {
+    async fn find(&self, key: RequestKey) -> Result<Option<Receipt>, ReceiptError> {
         let today = self.today();
         let look = |day| self.journal.vault_get(receipt_key(day, key.hash));
         let (today, yesterday) = futures_util::join!(look(today), look(today.saturating_sub(1)));
         let Some(row) = today?.or(yesterday?) else { return Ok(None) };
         let receipt = codec::decode::<Receipt>(&row)?;
-        if receipt.fingerprint == key.fingerprint { Ok(Some(receipt)) } else { Err(ShopError::KeyReused) }
+        if receipt.fingerprint == key.fingerprint { Ok(Some(receipt)) } else { Err(ReceiptError::Reused) }
     }
 
     fn today(&self) -> u64 {
@@ -207,66 +223,23 @@ impl Receipts {
     /// Erases receipts that are too old to be found, at most a few; answers how many.
     ///
     /// # Errors
-    /// [`ShopError::Store`], [`ShopError::Commit`]
-    pub async fn sweep(&self) -> Result<usize, ShopError> {
+    /// [`VaultError`]
+    pub async fn sweep(&self) -> Result<usize, VaultError> {
         let kept_from = receipt_key(self.today().saturating_sub(1), 0);
         erase_before(&self.journal, RECEIPTS, &kept_from, SWEEP_MAX).await
     }
 
-    /// Sweeps for as long as it is let.
+    /// Sweeps until dropped; see [`sweep_regularly`].
     ///
     /// # Errors
-    /// None: see [`sweeping`].
+    /// None.
     pub async fn run(self: Arc<Self>) -> Result<(), String> {
-        sweeping("receipts", SWEEP_MAX, async || self.sweep().await).await
+        sweep_regularly("receipts", SWEEP_MAX, async || self.sweep().await).await
     }
 }
 
-/// Erases the first records of the vault, at most `max`, whose keys begin with `prefix` and come before
-/// `kept_from`; answers how many.
-///
-/// # Errors
-/// [`ShopError::Store`], [`ShopError::Commit`]
-pub(crate) async fn erase_before(
-    journal: &Arc<dyn Journal>,
-    prefix: &str,
-    kept_from: &str,
-    max: usize,
-) -> Result<usize, ShopError> {
-    let oldest = journal.vault_first(prefix.to_owned(), max).await?;
-    let old = oldest.into_iter().map(|(key, _)| key).filter(|key| key.as_str() < kept_from);
-    let writes: Vec<_> = old.map(|key| VaultWrite { key, value: None }).collect();
-    let erased = writes.len();
-    if erased > 0 {
-        journal.vault_write(writes).await?;
-    }
-    Ok(erased)
-}
-
-/// Sweeps again and again: soon, if `full` were swept at once.
-///
-/// # Errors
-/// None: a store that takes nothing is others' to report, and nothing hurries here.
-pub(crate) async fn sweeping(
-    what: &'static str,
-    full: usize,
-    sweep: impl AsyncFn() -> Result<usize, ShopError>,
-) -> Result<(), String> {
-    loop {
-        let pause = match sweep().await {
-            Ok(swept) if swept == full => SWEEP_PAUSE,
-            Ok(_) => SWEEP_EVERY,
-            Err(error) => {
-                debug!(%error, what, "what is old is swept later");
-                SWEEP_EVERY
-            }
-        };
-        tokio::time::sleep(pause).await;
-    }
-}
-
-fn in_use<T>(first: [u8; 16], key: RequestKey) -> Result<T, ShopError> {
-    Err(if first == key.fingerprint { ShopError::KeyInProgress } else { ShopError::KeyReused })
+fn in_use<T>(first: [u8; 16], key: RequestKey) -> Result<T, ReceiptError> {
+    Err(if first == key.fingerprint { ReceiptError::InProgress } else { ReceiptError::Reused })
 }
 
 /// Days first: so the oldest come first.
@@ -274,7 +247,7 @@ fn receipt_key(day: u64, hash: u128) -> String {
     format!("{RECEIPTS}{day:08}/{hash:032x}")
 }
 
-impl Turn {
+impl KeyGuard {
     /// The turn of a request that came without a key.
     #[must_use]
     pub const fn unkeyed() -> Self {
@@ -283,22 +256,22 @@ impl Turn {
 
     /// A receipt of the entity's state after a command, for that command's commit.
     #[must_use]
-    pub fn of_state(&self) -> Option<Memo> {
-        self.0.as_ref().map(|mark| Memo { mark: Arc::clone(mark), attempt: None })
+    pub fn of_state(&self) -> Option<PendingReceipt> {
+        self.0.as_ref().map(|mark| PendingReceipt { mark: Arc::clone(mark), attempt: None })
     }
 
     /// A receipt of a payment's attempt, for the commit that begins it.
     #[must_use]
-    pub fn of_attempt(&self, rental: RentalId, attempt: Attempt) -> Option<Memo> {
+    pub fn of_attempt(&self, rental: RentalId, attempt: Attempt) -> Option<PendingReceipt> {
         let attempt = Some((rental, attempt));
-        self.0.as_ref().map(|mark| Memo { mark: Arc::clone(mark), attempt })
+        self.0.as_ref().map(|mark| PendingReceipt { mark: Arc::clone(mark), attempt })
     }
 
     /// What the vault is to be told of this outcome; nothing without a key.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when it is too large.
-    pub fn receipt(&self, outcome: Outcome) -> Result<Option<VaultWrite>, StoreError> {
+    pub fn receipt(&self, outcome: ReceiptOutcome) -> Result<Option<VaultWrite>, StoreError> {
         self.0.as_ref().map(|mark| mark.receipt(outcome)).transpose()
     }
 
@@ -306,15 +279,15 @@ impl Turn {
     ///
     /// # Errors
     /// [`CommitError`]
-    pub async fn remember(&self, outcome: Outcome) -> Result<(), CommitError> {
+    pub async fn remember(&self, outcome: ReceiptOutcome) -> Result<(), CommitError> {
         let Some(mark) = &self.0 else { return Ok(()) };
         let write = mark.receipt(outcome).map_err(|error| CommitError::Refused(error.to_string()))?;
         mark.receipts.journal.vault_write(vec![write]).await
     }
 }
 
-impl Mark {
-    fn receipt(&self, outcome: Outcome) -> Result<VaultWrite, StoreError> {
+impl KeyInUse {
+    fn receipt(&self, outcome: ReceiptOutcome) -> Result<VaultWrite, StoreError> {
         let (receipts, fingerprint) = (&self.receipts, self.key.fingerprint);
         let receipt = Receipt { fingerprint, at: receipts.sources.now(), outcome };
         let key = receipt_key(receipts.today(), self.key.hash);
@@ -322,19 +295,15 @@ impl Mark {
     }
 }
 
-impl Memo {
+impl PendingReceipt {
     /// What is to be written with the commit that leaves `entity` in `state`.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when the state cannot be written.
-    pub(crate) fn receipt<A: Journaled>(
-        &self,
-        entity: EntityId,
-        state: &A,
-    ) -> Result<VaultWrite, StoreError> {
+    pub(crate) fn write<A: Journaled>(&self, entity: EntityId, state: &A) -> Result<VaultWrite, StoreError> {
         self.mark.receipt(match self.attempt {
-            Some((rental, attempt)) => Outcome::Attempt { rental, attempt },
-            None => Outcome::State { entity, snapshot: codec::encode_snapshot(state)? },
+            Some((rental, attempt)) => ReceiptOutcome::Attempt { rental, attempt },
+            None => ReceiptOutcome::State { entity, snapshot: codec::encode_snapshot(state)? },
         })
     }
 }
@@ -350,7 +319,7 @@ mod tests {
     #[test]
     fn a_receipt_of_the_largest_state_fits_into_the_vault() {
         let entity = EntityId { kind: EntityKind::Context, id: u128::MAX };
-        let outcome = Outcome::State { entity, snapshot: vec![0xff; SNAPSHOT_BYTES_MAX] };
+        let outcome = ReceiptOutcome::State { entity, snapshot: vec![0xff; SNAPSHOT_BYTES_MAX] };
         let receipt = Receipt { fingerprint: [0xff; 16], at: Timestamp(i64::MAX), outcome };
         assert!(codec::encode(&receipt).unwrap().len() <= VAULT_BYTES_MAX);
     }

@@ -27,7 +27,7 @@ use super::{
     problem::{PROBLEM_JSON, Problem, ProblemKind},
 };
 use crate::{
-    actors::entity::ask::RequestContext,
+    actors::request::RequestContext,
     telemetry::trace::{self, TraceContext},
 };
 

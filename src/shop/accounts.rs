@@ -25,11 +25,12 @@ use super::{
 };
 use crate::{
     actors::{
-        entity::ask::RequestKey,
-        receipts::{Begun, Outcome, Receipt, Receipts, Turn},
+        people::{Person, person_key},
+        receipts::{KeyGuard, KeyLookup, Receipt, ReceiptOutcome, Receipts},
+        request::RequestKey,
         sources::Sources,
     },
-    domain::{CustomerId, RentalId, Timestamp, id::uuid_v8, phone::Phone},
+    domain::{CustomerId, Timestamp, id::uuid_v8, phone::Phone},
     store::{Journal, StoreError, VaultWrite, codec},
 };
 
@@ -37,14 +38,6 @@ use crate::{
 const SESSION_TTL_MS: u64 = 24 * 60 * 60 * 1_000;
 /// How many passwords are hashed at once: each takes a core, and 19 MiB.
 const HASHING_MAX: usize = 2;
-
-/// What the vault knows of a customer.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Person {
-    pub name: String,
-    pub phone: String,
-    pub password_hash: String,
-}
 
 /// A session, as the vault keeps it under its token's hash.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -68,14 +61,6 @@ pub(crate) struct Accounts {
     /// Held while a person's record is read, changed and written.
     pub(crate) changing: tokio::sync::Mutex<()>,
     nobody: &'static str,
-}
-
-pub(crate) fn person_key(customer: CustomerId) -> String {
-    format!("person/{customer}")
-}
-
-pub(crate) fn address_key(rental: RentalId) -> String {
-    format!("address/{rental}")
 }
 
 const SESSIONS: &str = "session/";
@@ -126,7 +111,7 @@ impl Accounts {
 
     /// Hashes a password off the arbiters.
     pub(crate) async fn hash(&self, password: String) -> Result<String, ShopError> {
-        let _turn = self.hashing.acquire().await.map_err(internal)?;
+        let _permit = self.hashing.acquire().await.map_err(internal)?;
         tokio::task::spawn_blocking(move || hash_password(password.as_bytes())).await.map_err(internal)?
     }
 
@@ -134,7 +119,7 @@ impl Accounts {
     pub(crate) async fn verify(&self, person: Option<&Person>, password: String) -> Result<bool, ShopError> {
         let hash = person.map_or(self.nobody, |person| &person.password_hash).to_owned();
         let known = person.is_some();
-        let _turn = self.hashing.acquire().await.map_err(internal)?;
+        let _permit = self.hashing.acquire().await.map_err(internal)?;
         let verified = tokio::task::spawn_blocking(move || {
             let hash = PasswordHash::new(&hash).map_err(internal)?;
             Ok::<_, ShopError>(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
@@ -160,9 +145,9 @@ impl Accounts {
         principal: Principal,
         key: Option<RequestKey>,
     ) -> Result<SessionView, ShopError> {
-        let turn = match self.receipts.begin(key).await? {
-            Begun::First(turn) => turn,
-            Begun::Again(receipt) => match self.session_of(key, &receipt)? {
+        let key_guard = match self.receipts.begin(key).await? {
+            KeyLookup::New(key_guard) => key_guard,
+            KeyLookup::Seen(receipt) => match self.session_of(key, &receipt)? {
                 Some(earlier) if earlier.principal == principal => return Ok(earlier),
                 // It is over, and its token must not come to life again.
                 _ => self.receipts.begin_anew(key)?,
@@ -178,12 +163,12 @@ impl Accounts {
                 to_hex(&token)
             }
         };
-        self.open_with(turn, nonce, token, principal).await
+        self.open_with(key_guard, nonce, token, principal).await
     }
 
     async fn open_with(
         &self,
-        turn: Turn,
+        key_guard: KeyGuard,
         nonce: [u8; 16],
         token: String,
         principal: Principal,
@@ -191,7 +176,7 @@ impl Accounts {
         let expires_at = self.sources.now().plus_ms(SESSION_TTL_MS);
         let (hash, session) = (token_hash(&token), Session { principal, expires_at });
         let mut writes = vec![VaultWrite { key: session_key(&hash), value: Some(codec::encode(&session)?) }];
-        writes.extend(turn.receipt(Outcome::Session { nonce })?);
+        writes.extend(key_guard.receipt(ReceiptOutcome::Session { nonce })?);
         writes.extend(self.forget_expired());
         self.journal.vault_write(writes).await?;
         self.sessions.write().unwrap_or_else(PoisonError::into_inner).insert(hash, session);
@@ -208,7 +193,7 @@ impl Accounts {
         key: Option<RequestKey>,
         receipt: &Receipt,
     ) -> Result<Option<SessionView>, ShopError> {
-        let (Some(key), Outcome::Session { nonce }) = (key, &receipt.outcome) else {
+        let (Some(key), ReceiptOutcome::Session { nonce }) = (key, &receipt.outcome) else {
             return Err(Receipt::of_something_else().into());
         };
         let token = self.token_of(key, *nonce);

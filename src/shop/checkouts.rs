@@ -68,7 +68,7 @@ impl Shop {
             }
             Purchase::Rental(rental) => self.again(customer, rental, expires_at).await?,
         };
-        let _present = self.enter(customer).await?;
+        let _present = self.lock_customer(customer).await?;
         self.checkouts.keep(id, &checkout).await?;
         let Checkout { rental, attempt, fee, expires_at, .. } = checkout;
         let payment = rental.payment();
@@ -136,7 +136,7 @@ impl Shop {
     }
 
     /// What the vault is to be told when the attempt begins that this payment method is for.
-    pub(crate) fn begins(
+    pub(crate) fn checkout_writes(
         method: &PaymentMethod,
         checkout: Option<&Checkout>,
     ) -> Result<Vec<VaultWrite>, ShopError> {

@@ -2,13 +2,17 @@
 
 use super::{
     Done, RequestContext, Shop, ShopError,
-    accounts::{Accounts, Person},
+    accounts::Accounts,
     views::{CustomerView, Principal, SessionView},
 };
 use crate::{
-    actors::entity::{
-        ask::{AskError, Decided, RequestKey},
-        reads,
+    actors::{
+        entity::{
+            ask::{AskError, Decided},
+            reads,
+        },
+        people::Person,
+        request::RequestKey,
     },
     domain::{
         CustomerId, Rejection,
@@ -34,7 +38,7 @@ impl Shop {
     ) -> Result<Done<CustomerView>, ShopError> {
         let e164 = phone.as_e164().to_owned();
         let person = Person { name: name.clone(), phone: e164.clone(), password_hash: String::new() };
-        let asked = self.asked_once::<Account>(request, async |turn| {
+        let asked = self.asked_once::<Account>(request, async |key_guard| {
             // Cheap before dear: a number that is taken costs no hash.
             let (id, account) = self.newest_account(&phone).await?;
             if account.status == AccountStatus::Active {
@@ -42,8 +46,8 @@ impl Shop {
             }
             let password_hash = self.accounts.hash(password).await?;
             let vault = vec![Accounts::person_write(id, &Person { password_hash, ..person })?];
-            let memo = turn.of_state();
-            Ok(self.exchange.ask_once(id, AccountCommand::SignUp, request, vault, memo).await?)
+            let receipt = key_guard.of_state();
+            Ok(self.exchange.ask_once(id, AccountCommand::SignUp, request, vault, receipt).await?)
         });
         let Decided { entity, state, position, replayed, .. } = asked.await?;
         // A receipt holds no personal data; the same key stands for the same name and number.
@@ -126,7 +130,7 @@ impl Shop {
         if !self.accounts.verify(person.as_ref(), password).await? {
             return Err(ShopError::BadCredentials);
         }
-        let _present = self.enter(id).await.map_err(|error| match error {
+        let _present = self.lock_customer(id).await.map_err(|error| match error {
             ShopError::Ask(AskError::Rejected(_)) => ShopError::BadCredentials,
             error => error,
         })?;

@@ -122,7 +122,7 @@ impl Shop {
         tracking_number: Option<String>,
         request: RequestContext,
     ) -> Result<Done<DeliveryView>, ShopError> {
-        let asked = self.asked_once::<Delivery>(request, async |turn| {
+        let asked = self.asked_once::<Delivery>(request, async |key_guard| {
             self.not_paused(Context::Delivery)?;
             self.delivery(id).await?;
             let request = self.for_delivery(id, request).await?;
@@ -134,7 +134,7 @@ impl Shop {
             }
             let stock_taken = unit_is_out(&timeline);
             let command = DeliveryCommand::Dispatch { carrier, tracking_number, stock_taken };
-            Ok(self.exchange.ask_once(id, command, request, Vec::new(), turn.of_state()).await?)
+            Ok(self.exchange.ask_once(id, command, request, Vec::new(), key_guard.of_state()).await?)
         });
         self.handled(id, asked.await?).await
     }
@@ -149,7 +149,7 @@ impl Shop {
         id: DeliveryId,
         request: RequestContext,
     ) -> Result<Done<DeliveryView>, ShopError> {
-        let asked = self.asked_once::<Delivery>(request, async |turn| {
+        let asked = self.asked_once::<Delivery>(request, async |key_guard| {
             self.not_paused(Context::Delivery)?;
             match self.delivery(id).await?.delivery.status {
                 DeliveryStatus::InTransit | DeliveryStatus::Delivered => {}
@@ -161,8 +161,8 @@ impl Shop {
             let request = self.for_delivery(id, request).await?;
             self.exchange.ask::<Rental>(id.rental(), RentalCommand::MarkDelivered, request).await?;
             // The policy does the same; whoever comes second changes nothing.
-            let (command, memo) = (DeliveryCommand::Complete, turn.of_state());
-            Ok(self.exchange.ask_once(id, command, request, Vec::new(), memo).await?)
+            let (command, receipt) = (DeliveryCommand::Complete, key_guard.of_state());
+            Ok(self.exchange.ask_once(id, command, request, Vec::new(), receipt).await?)
         });
         self.handled(id, asked.await?).await
     }

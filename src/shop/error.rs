@@ -3,7 +3,10 @@
 use thiserror::Error;
 
 use crate::{
-    actors::entity::ask::AskError,
+    actors::{
+        entity::ask::AskError, payment::ConversationError, projection::lists::ListError,
+        receipts::ReceiptError, vault::VaultError,
+    },
     domain::{Money, context::Context},
     gateways::payment::InvalidMethod,
     store::{BackUpError, CommitError, StoreError},
@@ -99,4 +102,48 @@ pub enum ShopError {
     /// A password could not be hashed, or the like: a bug, not a request's fault.
     #[error("internal: {0}")]
     Internal(String),
+}
+
+impl From<ConversationError> for ShopError {
+    fn from(error: ConversationError) -> Self {
+        match error {
+            ConversationError::Overloaded { retry_after_ms } => Self::PaymentOverloaded { retry_after_ms },
+            ConversationError::InProgress { retry_after_ms } => Self::PaymentInProgress { retry_after_ms },
+            ConversationError::NotPayable => Self::RentalNotPayable,
+            ConversationError::CheckoutExpired => Self::CheckoutExpired,
+            ConversationError::Ask(error) => Self::Ask(error),
+            ConversationError::Store(error) => Self::Store(error),
+            ConversationError::Commit(error) => Self::Commit(error),
+            ConversationError::Refused(reason) => Self::GatewayRefused(reason),
+            ConversationError::Failed => Self::Ask(AskError::Stopped),
+        }
+    }
+}
+
+impl From<ReceiptError> for ShopError {
+    fn from(error: ReceiptError) -> Self {
+        match error {
+            ReceiptError::Store(error) => Self::Store(error),
+            ReceiptError::InProgress => Self::KeyInProgress,
+            ReceiptError::Reused => Self::KeyReused,
+        }
+    }
+}
+
+impl From<VaultError> for ShopError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Store(error) => Self::Store(error),
+            VaultError::Commit(error) => Self::Commit(error),
+        }
+    }
+}
+
+impl From<ListError> for ShopError {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::BadCursor => Self::BadCursor,
+            ListError::Store(error) => Self::Store(error),
+        }
+    }
 }

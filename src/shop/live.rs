@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-use super::{Page, PageRequest, RentalFilter, Row, Shop, ShopError};
+use super::{Page, PageRequest, RentalFilter, RentalRow, Shop, ShopError};
 use crate::{
     actors::{
         entity::ask::AskError,
@@ -26,7 +26,7 @@ const JOIN_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub enum Missed {
     /// These changes, oldest first.
-    Changes(Vec<Row>),
+    Changes(Vec<RentalRow>),
     /// Too much to tell, or nothing that is known here: all is to be read again.
     TooMuch,
 }
@@ -38,7 +38,7 @@ pub struct Watching {
     /// What happened since.
     pub missed: Missed,
     /// Every later change. It ends when whoever watches does not keep up.
-    pub changes: mpsc::Receiver<Arc<Row>>,
+    pub changes: mpsc::Receiver<Arc<RentalRow>>,
 }
 
 impl Shop {
@@ -46,7 +46,11 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]
-    pub async fn my_page(&self, customer: CustomerId, page: &PageRequest) -> Result<Page<Row>, ShopError> {
+    pub async fn my_page(
+        &self,
+        customer: CustomerId,
+        page: &PageRequest,
+    ) -> Result<Page<RentalRow>, ShopError> {
         let filter = RentalFilter { customer_id: Some(customer), ..RentalFilter::default() };
         self.rows(filter, page).await
     }
@@ -55,7 +59,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::NotFound`]
-    pub async fn my_page_row(&self, id: RentalId) -> Result<Row, ShopError> {
+    pub async fn my_page_row(&self, id: RentalId) -> Result<RentalRow, ShopError> {
         if let Some(row) = mypage::row(&self.journal, id).await? {
             return Ok(row);
         }
@@ -101,7 +105,7 @@ impl Shop {
         self.live.watchers()
     }
 
-    async fn newest_rows(&self, customer: CustomerId) -> Result<Vec<Row>, ShopError> {
+    async fn newest_rows(&self, customer: CustomerId) -> Result<Vec<RentalRow>, ShopError> {
         let mut rows = Vec::new();
         let mut page = PageRequest { cursor: None, limit: 100 };
         loop {
@@ -120,7 +124,7 @@ impl Shop {
         after: Position,
         until: Position,
         rentals: Vec<RentalId>,
-    ) -> Result<Vec<Row>, ShopError> {
+    ) -> Result<Vec<RentalRow>, ShopError> {
         let mut changes = Vec::new();
         for rental in rentals {
             let mut row = None;

@@ -2,23 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Progress, Shop};
+use super::Shop;
 use crate::{
+    actors::{jobs::courier::MessageCounters, progress::Progress},
     gateways::payment::CallMetrics,
     store::{StoreError, StoreFigures},
-    telemetry::metrics::Counter,
 };
-
-/// How far messages got, since the shop was opened.
-#[derive(Debug, Default)]
-pub struct MessageFigures {
-    /// Sent.
-    pub sent: Counter,
-    /// Tried in vain, and to be tried again.
-    pub failed: Counter,
-    /// Given up.
-    pub given_up: Counter,
-}
 
 /// How far behind a consumer of the journal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +31,7 @@ impl Shop {
 
     /// How far messages got.
     #[must_use]
-    pub fn message_figures(&self) -> &Arc<MessageFigures> {
+    pub fn message_figures(&self) -> &Arc<MessageCounters> {
         &self.messages
     }
 
@@ -77,7 +66,7 @@ impl Shop {
             ("projection", "catalogue", &progress.catalogue),
             ("projection", "mypage", &progress.mypage),
             ("projection", "notification", &progress.notification),
-            ("projection", "agenda", &progress.agenda),
+            ("projection", "agenda", &progress.job_queue),
         ];
         let lag = |(kind, name, progress): (_, _, &Arc<Progress>)| Lag {
             kind,

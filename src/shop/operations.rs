@@ -6,13 +6,14 @@ use serde::Serialize;
 use tracing::info;
 
 use super::{
-    BreakerMode, Done, NotificationView, Page, PageRequest, PaymentDeskView, RequestContext, Shop, ShopError,
+    BreakerMode, Done, NotificationView, Page, PageRequest, PaymentActorView, RequestContext, Shop,
+    ShopError,
     accounts::{bytes_of_hex, to_hex},
 };
 use crate::{
     actors::{
         entity::{
-            ask::{Decided, FaultMode},
+            ask::Decided,
             reads,
             supervisor::{EntityStatus, KindStatus},
         },
@@ -24,7 +25,7 @@ use crate::{
         rental::Rental,
     },
     gateways::payment::ledger,
-    store::BackedUp,
+    store::{BackedUp, FaultMode},
 };
 
 /// The supervision tree.
@@ -183,8 +184,8 @@ impl Shop {
         command: ContextCommand,
         request: RequestContext,
     ) -> Result<Done<ContextView>, ShopError> {
-        let asked = self.asked_once::<Maintenance>(request, async |turn| {
-            Ok(self.contexts.command_once(context, command, request, turn.of_state()).await?)
+        let asked = self.asked_once::<Maintenance>(request, async |key_guard| {
+            Ok(self.contexts.command_once(context, command, request, key_guard.of_state()).await?)
         });
         let Decided { state, position, replayed, .. } = asked.await?;
         // The backlog is a gauge, and always today's.
@@ -222,7 +223,7 @@ impl Shop {
         let (context, group) = (key.group.context(), key.group);
         self.contexts.command(context, ContextCommand::Dismiss { key, reason }, request).await?;
         if group == Group::Agenda {
-            self.agenda.forget(&self.journal, key.target).await?;
+            self.job_queue.forget(&self.journal, key.target).await?;
         }
         Ok(())
     }
@@ -234,7 +235,7 @@ impl Shop {
     }
 
     /// How the payment actor is doing.
-    pub async fn payment_desk(&self) -> PaymentDeskView {
+    pub async fn payment_actor(&self) -> PaymentActorView {
         self.payments.view().await
     }
 

@@ -15,13 +15,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    PayOutcome, Placed, RentalView, RequestContext, Shop, ShopError,
+    PayOutcome, PlacedRental, RentalView, RequestContext, Shop, ShopError,
     rentals::{now, on_behalf},
 };
 use crate::{
     actors::{
-        payment::{PayLater, outcome_of},
-        receipts::{Begun, Outcome, Turn},
+        payment::PayLater,
+        receipts::{KeyGuard, KeyLookup, ReceiptOutcome},
     },
     domain::{
         Event, Journaled as _, Position, Recorded, RentalId,
@@ -41,11 +41,11 @@ impl Shop {
         id: RentalId,
         method: PaymentMethod,
         request: RequestContext,
-    ) -> Result<Placed, ShopError> {
+    ) -> Result<PlacedRental, ShopError> {
         let arrived = now();
         match self.receipts.begin(request.key).await? {
-            Begun::First(turn) => self.pay_first(id, method, request, turn, arrived).await,
-            Begun::Again(receipt) => self.pay_again(id, &receipt.outcome).await,
+            KeyLookup::New(key_guard) => self.pay_first(id, method, request, key_guard, arrived).await,
+            KeyLookup::Seen(receipt) => self.pay_again(id, &receipt.outcome).await,
         }
     }
 
@@ -54,33 +54,33 @@ impl Shop {
         id: RentalId,
         method: PaymentMethod,
         request: RequestContext,
-        turn: Turn,
+        key_guard: KeyGuard,
         arrived: Instant,
-    ) -> Result<Placed, ShopError> {
+    ) -> Result<PlacedRental, ShopError> {
         let rental = self.rental(id).await?;
         let customer = rental.rental.terms().map_err(|_| ShopError::NotFound("rental"))?.customer_id;
         let checkout = self.checkout_of(&method, customer).await?;
         if let Some(checkout) = &checkout {
             checkout.pays(id)?;
-            let receipt = Outcome::Attempt { rental: id, attempt: checkout.attempt };
+            let receipt = ReceiptOutcome::Attempt { rental: id, attempt: checkout.attempt };
             if checkout.used {
                 let paid = self.pay_again(id, &receipt).await?;
-                turn.remember(receipt).await?;
+                key_guard.remember(receipt).await?;
                 return Ok(paid);
             }
         }
         self.usable(&method, checkout.as_ref())?;
         checkout.as_ref().map_or(Ok(()), |checkout| self.in_time(checkout))?;
-        let vault = Self::begins(&method, checkout.as_ref())?;
+        let vault = Self::checkout_writes(&method, checkout.as_ref())?;
         let attempt = checkout.map(|checkout| checkout.attempt);
         if rental.rental.status != RentalStatus::PaymentDeferred {
             return Err(ShopError::RentalNotPayable);
         }
-        let presence = self.enter(customer).await?;
+        let lock = self.lock_customer(customer).await?;
         let ticket = self.payments.ticket()?;
         let request = on_behalf(&rental.rental, request)?;
-        let pay = PayLater { rental: id, method, attempt, vault, request, ticket, presence, turn, arrived };
-        let mut paid: Placed = self.payments.converse(pay).await?;
+        let pay = PayLater { rental: id, method, attempt, vault, request, ticket, lock, key_guard, arrived };
+        let mut paid: PlacedRental = self.payments.converse(pay).await?;
         paid.rental.address = rental.address;
         if paid.outcome == PayOutcome::Canceled {
             return Err(ShopError::RentalNotPayable);
@@ -88,22 +88,22 @@ impl Shop {
         Ok(paid)
     }
 
-    async fn pay_again(&self, id: RentalId, before: &Outcome) -> Result<Placed, ShopError> {
+    async fn pay_again(&self, id: RentalId, before: &ReceiptOutcome) -> Result<PlacedRental, ShopError> {
         let timeline = self.timeline(id).await?;
         let position = timeline.last().map(|last| last.position).unwrap_or_default();
         let (rental, outcome) = match before {
-            Outcome::Attempt { rental, attempt } if *rental == id => {
+            ReceiptOutcome::Attempt { rental, attempt } if *rental == id => {
                 paid_by(&timeline, *attempt, self.payments.retry_after_ms())?
             }
             _ => {
                 let (_, rental) = before.state::<Rental>()?;
-                let outcome = outcome_of(&rental, self.payments.retry_after_ms());
+                let outcome = PayOutcome::of(&rental, self.payments.retry_after_ms());
                 (rental, outcome)
             }
         };
         let address = self.address(id).await?;
         let rental = RentalView { id, rental: Arc::new(rental), address };
-        Ok(Placed { rental, outcome, replayed: true, position })
+        Ok(PlacedRental { rental, outcome, replayed: true, position })
     }
 }
 

@@ -24,7 +24,7 @@ impl Shop {
     ) -> Result<Done<ProductView>, ShopError> {
         // Sorts by time; with a key that was used before, the answer names the one that there is.
         let id = self.sources.product_id();
-        self.tell_product(id, ProductCommand::Register { offer, stock }, request).await
+        self.command_product(id, ProductCommand::Register { offer, stock }, request).await
     }
 
     /// Changes what customers see, if it is still what the edit started from.
@@ -39,7 +39,7 @@ impl Shop {
         request: RequestContext,
     ) -> Result<Done<ProductView>, ShopError> {
         let command = ProductCommand::Change { offer, expected: Some(expected) };
-        self.tell_product(id, command, request).await
+        self.command_product(id, command, request).await
     }
 
     /// Adds units to a product's stock.
@@ -52,7 +52,7 @@ impl Shop {
         quantity: u32,
         request: RequestContext,
     ) -> Result<Done<ProductView>, ShopError> {
-        self.tell_product(id, ProductCommand::Restock { quantity }, request).await
+        self.command_product(id, ProductCommand::Restock { quantity }, request).await
     }
 
     /// Takes no more new rentals of a product; safe to repeat.
@@ -64,18 +64,18 @@ impl Shop {
         id: ProductId,
         request: RequestContext,
     ) -> Result<Done<ProductView>, ShopError> {
-        self.tell_product(id, ProductCommand::Withdraw, request).await
+        self.command_product(id, ProductCommand::Withdraw, request).await
     }
 
-    async fn tell_product(
+    async fn command_product(
         &self,
         id: ProductId,
         command: ProductCommand,
         request: RequestContext,
     ) -> Result<Done<ProductView>, ShopError> {
-        let asked = self.asked_once::<Product>(request, async |turn| {
+        let asked = self.asked_once::<Product>(request, async |key_guard| {
             self.not_paused(Context::Product)?;
-            Ok(self.exchange.ask_once(id, command, request, Vec::new(), turn.of_state()).await?)
+            Ok(self.exchange.ask_once(id, command, request, Vec::new(), key_guard.of_state()).await?)
         });
         let Decided { entity, state, position, replayed, .. } = asked.await?;
         // Whoever reads the catalogue next sees what was just done.
@@ -106,7 +106,7 @@ impl Shop {
         if product.image == Some(image) {
             return Ok(Done { value: product, position: self.head(), replayed: false });
         }
-        self.tell_product(id, ProductCommand::ChangeImage { image }, request).await
+        self.command_product(id, ProductCommand::ChangeImage { image }, request).await
     }
 
     /// A picture's bytes; none if there is no such picture.

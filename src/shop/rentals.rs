@@ -6,20 +6,19 @@ use tokio::time::Instant;
 use tracing::{Span, error, field::display};
 
 use super::{
-    Done, Order, Page, PageRequest, PayOutcome, Placed, ProductView, RentalFilter, RentalView,
+    Done, Order, Page, PageRequest, PayOutcome, PlacedRental, ProductView, RentalFilter, RentalView,
     RequestContext, Shop, ShopError,
-    accounts::{address_key, bytes_of_hex, to_hex},
+    accounts::{bytes_of_hex, to_hex},
 };
 use crate::{
     actors::{
         checkouts::Checkout,
-        entity::{
-            ask::{Decided, RequestKey},
-            reads,
-        },
-        payment::{Place, outcome_of},
+        entity::{ask::Decided, reads},
+        payment::PlaceRental,
+        people::address_key,
         projection::mypage,
-        receipts::{Begun, Outcome, Receipt, Turn},
+        receipts::{KeyGuard, KeyLookup, Receipt, ReceiptOutcome},
+        request::RequestKey,
     },
     domain::{
         Event, Money, Position, ProductId, Recorded, RentalId,
@@ -32,27 +31,37 @@ use crate::{
     store::{StoreError, VaultWrite, codec},
 };
 
-/// A rental that is about to be placed.
-struct Placing {
-    id: RentalId,
-    order: Order,
-    product: ProductView,
-    /// What the vault is to be told beside the address.
-    begins: Vec<VaultWrite>,
-    turn: Turn,
-    arrived: Instant,
-}
-
 impl Shop {
-    /// Places a rental and pays its fee. With a key that was used before, answers as it did then.
+    /// Places a rental and pays its fee. With a key that was used before, returns the result of the first
+    /// call.
     ///
     /// # Errors
-    /// [`ShopError`]; nothing is recorded, and nothing was charged, except where it says so.
-    pub async fn place_rental(&self, order: Order, request: RequestContext) -> Result<Placed, ShopError> {
+    /// Nothing is recorded and nothing was charged, except where the variant says so. [`ShopError::NotFound`]
+    /// for an unknown product; [`ShopError::ProductWithdrawn`], [`ShopError::FeeChanged`],
+    /// [`ShopError::OutOfStock`]; [`ShopError::PaymentMethod`] and [`ShopError::CheckoutExpired`] for the
+    /// payment method; [`ShopError::PaymentOverloaded`], [`ShopError::PaymentInProgress`];
+    /// [`ShopError::KeyReused`], [`ShopError::KeyInProgress`]; [`ShopError::Ask`] and [`ShopError::Store`],
+    /// after which a charge may have been sent: it is resolved or refunded by itself.
+    pub async fn place_rental(
+        &self,
+        order: Order,
+        request: RequestContext,
+    ) -> Result<PlacedRental, ShopError> {
         let arrived = now();
-        if let Some(checkout) = self.checkout_of(&order.method, order.customer_id).await? {
-            return self.place_checked_out(order, &checkout, request, arrived).await;
+        match self.checkout_of(&order.method, order.customer_id).await? {
+            Some(checkout) => self.place_checked_out(order, &checkout, request, arrived).await,
+            None => self.place_directly(order, request, arrived).await,
         }
+    }
+
+    /// Places a rental without a checkout. Its id follows from the key, if there is one: no receipt is
+    /// needed.
+    async fn place_directly(
+        &self,
+        order: Order,
+        request: RequestContext,
+        arrived: Instant,
+    ) -> Result<PlacedRental, ShopError> {
         let id = match request.key {
             Some(key) => RentalId(uuid_v8(key.hash)),
             None => self.sources.rental_id(),
@@ -64,10 +73,8 @@ impl Shop {
         }
         self.usable(&order.method, None)?;
         let product = self.orderable(order.product_id, order.expected_fee)?;
-        // The id is what tells a repetition: the vault needs no receipt.
-        let turn = Turn::unkeyed();
-        let placing = Placing { id, order, product, begins: Vec::new(), turn, arrived };
-        let placed = match self.place(placing, request).await {
+        let place = self.place_command(id, &order, product, request, arrived).await?;
+        let placed = match self.place(place, order.address).await {
             Err(ShopError::PaymentInProgress { .. }) if request.key.is_some() => {
                 return Err(ShopError::KeyInProgress);
             }
@@ -81,26 +88,26 @@ impl Shop {
         Ok(placed)
     }
 
-    /// Places the rental that a checkout is for: one, however often the checkout is sent, with whatever
-    /// keys. A key is kept by its receipt here, since the id of the rental does not follow from it.
+    /// Places the rental of a checkout: one, however often and with whatever keys the checkout is sent. The
+    /// rental's id does not follow from the key, so the key has a receipt.
     async fn place_checked_out(
         &self,
         order: Order,
         checkout: &Checkout,
         request: RequestContext,
         arrived: Instant,
-    ) -> Result<Placed, ShopError> {
-        let turn = match self.receipts.begin(request.key).await? {
-            Begun::First(turn) => turn,
-            Begun::Again(Receipt { outcome: Outcome::Attempt { rental, .. }, .. }) => {
+    ) -> Result<PlacedRental, ShopError> {
+        let key_guard = match self.receipts.begin(request.key).await? {
+            KeyLookup::New(guard) => guard,
+            KeyLookup::Seen(Receipt { outcome: ReceiptOutcome::Attempt { rental, .. }, .. }) => {
                 return self.replay(rental, None).await?.ok_or(ShopError::KeyInProgress);
             }
-            Begun::Again(_) => return Err(Receipt::of_something_else().into()),
+            KeyLookup::Seen(_) => return Err(Receipt::of_something_else().into()),
         };
         let id = checkout.rental;
         checkout.places(order.product_id)?;
         if let Some(replay) = self.replay(id, None).await? {
-            turn.remember(Outcome::Attempt { rental: id, attempt: checkout.attempt }).await?;
+            key_guard.remember(ReceiptOutcome::Attempt { rental: id, attempt: checkout.attempt }).await?;
             return Ok(replay);
         }
         self.usable(&order.method, Some(checkout))?;
@@ -109,8 +116,11 @@ impl Shop {
         if product.offer.fee != checkout.fee {
             return Err(ShopError::FeeChanged { fee: product.offer.fee });
         }
-        let begins = Self::begins(&order.method, Some(checkout))?;
-        let placed = self.place(Placing { id, order, product, begins, turn, arrived }, request).await?;
+        let checkout_writes = Self::checkout_writes(&order.method, Some(checkout))?;
+        let mut place = self.place_command(id, &order, product, request, arrived).await?;
+        place.vault.splice(0..0, checkout_writes);
+        place.key_guard = key_guard;
+        let placed = self.place(place, order.address).await?;
         if placed.replayed
             && let Some(replay) = self.replay(id, None).await?
         {
@@ -119,22 +129,32 @@ impl Shop {
         Ok(placed)
     }
 
-    async fn place(&self, placing: Placing, request: RequestContext) -> Result<Placed, ShopError> {
-        let Placing { id, order, product, begins: mut vault, turn, arrived } = placing;
-        let presence = self.enter(order.customer_id).await?;
+    /// Locks the customer, takes a ticket, and makes the command for the payment actor.
+    async fn place_command(
+        &self,
+        rental: RentalId,
+        order: &Order,
+        product: ProductView,
+        request: RequestContext,
+        arrived: Instant,
+    ) -> Result<PlaceRental, ShopError> {
+        let lock = self.lock_customer(order.customer_id).await?;
         let ticket = self.payments.ticket()?;
-        let terms = self.terms(&order, product, request);
-        vault.push(VaultWrite { key: address_key(id), value: Some(codec::encode(&order.address)?) });
-        let method = order.method;
-        let place = Place { rental: id, terms, vault, method, request, ticket, presence, turn, arrived };
-        let mut placed = self.payments.converse(place).await?;
-        placed.rental.address = Some(order.address);
+        let terms = self.terms(order, product, request);
+        let address = VaultWrite { key: address_key(rental), value: Some(codec::encode(&order.address)?) };
+        let (method, vault, key_guard) = (order.method.clone(), vec![address], KeyGuard::unkeyed());
+        Ok(PlaceRental { rental, terms, vault, method, request, ticket, lock, key_guard, arrived })
+    }
+
+    async fn place(&self, place: PlaceRental, address: Address) -> Result<PlacedRental, ShopError> {
+        let mut placed: PlacedRental = self.payments.converse(place).await?;
+        placed.rental.address = Some(address);
         Ok(placed)
     }
 
     /// The outcome of an earlier call that placed this rental, if there was one; by the same request, if it
     /// came with a key that the id follows from.
-    async fn replay(&self, id: RentalId, key: Option<RequestKey>) -> Result<Option<Placed>, ShopError> {
+    async fn replay(&self, id: RentalId, key: Option<RequestKey>) -> Result<Option<PlacedRental>, ShopError> {
         let loaded = self.journal.load(id.into()).await?;
         let rental = reads::restore::<Rental>(&loaded)?;
         let Ok(terms) = rental.terms() else { return Ok(None) };
@@ -146,12 +166,12 @@ impl Shop {
             let running = ShopError::PaymentInProgress { retry_after_ms };
             return Err(key.map_or(running, |_| ShopError::KeyInProgress));
         };
-        let outcome = outcome_of(&rental, self.payments.retry_after_ms());
+        let outcome = PayOutcome::of(&rental, self.payments.retry_after_ms());
         let rental = self.rental_view(id, rental).await?;
         let declined = matches!(outcome, PayOutcome::Declined { .. });
-        let replay = Placed { rental, outcome, replayed: true, position: Position(loaded.version.0) };
+        let replay = PlacedRental { rental, outcome, replayed: true, position: Position(loaded.version.0) };
         let code = if declined { decline_code(&self.timeline(id).await?) } else { None };
-        Ok(Some(replay.because_of(code)))
+        Ok(Some(replay.with_decline_code(code)))
     }
 
     /// A product, if it can be had for what is expected, as far as the catalogue knows.
@@ -193,10 +213,10 @@ impl Shop {
         reason: CancelReason,
         request: RequestContext,
     ) -> Result<Done<RentalView>, ShopError> {
-        let asked = self.asked_once::<Rental>(request, async |turn| {
+        let asked = self.asked_once::<Rental>(request, async |key_guard| {
             let request = on_behalf(&self.rental(id).await?.rental, request)?;
-            let (command, memo) = (RentalCommand::Cancel(reason), turn.of_state());
-            Ok(self.exchange.ask_once(id, command, request, Vec::new(), memo).await?)
+            let (command, receipt) = (RentalCommand::Cancel(reason), key_guard.of_state());
+            Ok(self.exchange.ask_once(id, command, request, Vec::new(), receipt).await?)
         });
         let Decided { state, position, replayed, .. } = asked.await?;
         let value = RentalView { id, rental: state, address: self.address(id).await? };
@@ -247,7 +267,7 @@ impl Shop {
         &self,
         filter: RentalFilter,
         page: &PageRequest,
-    ) -> Result<Page<super::Row>, ShopError> {
+    ) -> Result<Page<super::RentalRow>, ShopError> {
         let head = self.head();
         self.my_page_at(head).await;
         self.rows(filter, page).await
@@ -258,7 +278,7 @@ impl Shop {
         &self,
         filter: RentalFilter,
         page: &PageRequest,
-    ) -> Result<Page<super::Row>, ShopError> {
+    ) -> Result<Page<super::RentalRow>, ShopError> {
         let cursor = page.cursor.as_deref().map(|cursor| bytes_of_hex(cursor).ok_or(ShopError::BadCursor));
         let (items, next) = mypage::rows(&self.journal, filter, cursor.transpose()?, page.limit).await?;
         Ok(Page { items, next_cursor: next.map(|key| to_hex(&key)) })

@@ -5,8 +5,9 @@ use std::{future::Future, sync::Arc};
 use super::{Once, Principal, Shop, ShopError};
 use crate::{
     actors::{
-        entity::ask::{Decided, RequestContext, RequestKey},
-        receipts::{Begun, Outcome, Receipt, Turn},
+        entity::ask::Decided,
+        receipts::{KeyGuard, KeyLookup, Receipt, ReceiptOutcome},
+        request::{RequestContext, RequestKey},
     },
     domain::{Journaled, Position},
 };
@@ -40,18 +41,18 @@ impl Shop {
         key: Option<RequestKey>,
         work: impl Future<Output = Result<Vec<u8>, E>>,
     ) -> Result<Once, E> {
-        let turn = match self.receipts.begin(key).await? {
-            Begun::First(turn) => turn,
-            Begun::Again(Receipt { outcome: Outcome::Answer(answer), .. }) => {
+        let key_guard = match self.receipts.begin(key).await.map_err(ShopError::from)? {
+            KeyLookup::New(key_guard) => key_guard,
+            KeyLookup::Seen(Receipt { outcome: ReceiptOutcome::Answer(answer), .. }) => {
                 return Ok(Once { answer, replayed: true });
             }
-            Begun::Again(_) => return Err(ShopError::from(Receipt::of_something_else()).into()),
+            KeyLookup::Seen(_) => return Err(ShopError::from(Receipt::of_something_else()).into()),
         };
         let answer = work.await?;
         if key.is_some() && answer.len() > ANSWER_BYTES_MAX {
             return Err(ShopError::Internal("an answer is too large to be remembered".to_owned()).into());
         }
-        turn.remember(Outcome::Answer(answer.clone())).await.map_err(ShopError::from)?;
+        key_guard.remember(ReceiptOutcome::Answer(answer.clone())).await.map_err(ShopError::from)?;
         Ok(Once { answer, replayed: false })
     }
 
@@ -60,11 +61,11 @@ impl Shop {
     pub(crate) async fn asked_once<A: Journaled>(
         &self,
         request: RequestContext,
-        ask: impl AsyncFnOnce(Turn) -> Result<Decided<A>, ShopError>,
+        ask: impl AsyncFnOnce(KeyGuard) -> Result<Decided<A>, ShopError>,
     ) -> Result<Decided<A>, ShopError> {
         match self.receipts.begin(request.key).await? {
-            Begun::First(turn) => ask(turn).await,
-            Begun::Again(receipt) => {
+            KeyLookup::New(key_guard) => ask(key_guard).await,
+            KeyLookup::Seen(receipt) => {
                 let (entity, state) = receipt.state::<A>()?;
                 // Where it stands now: a read that has got there shows what was decided, too.
                 let version = self.journal.load(entity).await?.version;

@@ -9,7 +9,7 @@ use sha2::Sha256;
 
 use super::{Principal, ShopError};
 use crate::{
-    actors::{entity::ask::RequestKey, sources::Sources},
+    actors::{request::RequestKey, sources::Sources},
     store::{Journal, StoreError, VaultWrite},
 };
 

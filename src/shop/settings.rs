@@ -5,12 +5,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use crate::{
     actors::{
         entity::{
-            delay::Transit,
+            delay::DelayHook,
             exchange::{Exchange, ExchangeSettings},
-            supervisor::Keeping,
+            supervisor::EvictionPolicy,
         },
         payment::{
-            DeskParts, Rules,
+            PaymentParts, Rules,
             admission::Bounds,
             breaker::{Breaker, BreakerRules},
         },
@@ -57,7 +57,7 @@ pub struct ShopSettings {
     /// Where products' pictures are kept: in memory unless told otherwise.
     pub images: Images,
     /// How messages to entities travel, unless they go straight: for simulations.
-    pub transit: Option<Arc<dyn Transit>>,
+    pub delay_hook: Option<Arc<dyn DelayHook>>,
 }
 
 impl ShopSettings {
@@ -89,7 +89,7 @@ impl ShopSettings {
             faults_enabled: false,
             beside: Vec::new(),
             images: Images::default(),
-            transit: None,
+            delay_hook: None,
         }
     }
 
@@ -103,24 +103,24 @@ impl ShopSettings {
         ExchangeSettings {
             ask_timeout: Duration::from_millis(self.ask_timeout_ms),
             mailbox: 16_384,
-            keeping: Keeping {
+            eviction: EvictionPolicy {
                 idle_ms: self.entity_idle_ms,
                 live_max: self.entities_max,
                 mailbox: self.entity_mailbox,
                 limits: self.restart_limits,
             },
-            transit: self.transit.clone(),
+            delay_hook: self.delay_hook.clone(),
         }
     }
 
-    pub(crate) fn desk(
+    pub(crate) fn payment_parts(
         &self,
         journal: &Arc<dyn Journal>,
         exchange: &Exchange,
         gateways: &Gateways,
         sources: &Sources,
-    ) -> DeskParts {
-        DeskParts {
+    ) -> PaymentParts {
+        PaymentParts {
             journal: Arc::clone(journal),
             exchange: exchange.clone(),
             gateways: gateways.clone(),

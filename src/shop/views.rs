@@ -6,15 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        Correlation, CustomerId, DeliveryId, Money, NotificationId, PaymentId, Position, ProductId, RentalId,
-        Timestamp,
-        address::Address,
-        delivery::{Delivery, DeliveryStatus},
-        image::Image,
-        product::Offer,
-        rental::{CancelReason, Rental, RentalStatus},
+        CustomerId, DeliveryId, Money, NotificationId, PaymentId, Position, ProductId, RentalId, Timestamp,
+        address::Address, delivery::Delivery,
     },
     gateways::payment::PaymentMethod,
+};
+
+pub use crate::actors::{
+    payment::outcome::{PayOutcome, PlacedRental, RentalView},
+    projection::{
+        catalogue::ProductView,
+        mypage::{PaymentStatus, RentalFilter, RentalRow},
+        notification::NotificationStatus,
+    },
 };
 
 /// The result of a command, and where its newest event stands.
@@ -46,33 +50,6 @@ pub struct PageRequest {
     pub limit: usize,
 }
 
-/// A product, as the catalogue has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProductView {
-    /// Its id.
-    pub id: ProductId,
-    /// What customers see.
-    pub offer: Offer,
-    /// Its picture, if it has one.
-    pub image: Option<Image>,
-    /// Units at hand.
-    pub stock: u32,
-    /// Whether it takes no more new rentals.
-    pub withdrawn: bool,
-    /// When it was registered.
-    pub created_at: Timestamp,
-    /// When it was last edited or restocked.
-    pub updated_at: Timestamp,
-}
-
-impl ProductView {
-    /// Whether it can be rented, as far as the catalogue knows.
-    #[must_use]
-    pub const fn available(&self) -> bool {
-        self.stock > 0 && !self.withdrawn
-    }
-}
-
 /// A request to place a rental.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -86,96 +63,6 @@ pub struct Order {
     pub method: PaymentMethod,
     /// Refuse if the fee is another one.
     pub expected_fee: Option<Money>,
-}
-
-/// How placing a rental, or paying for it later, ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PayOutcome {
-    /// It is paid.
-    Confirmed,
-    /// It may be paid later, after so many ms.
-    Deferred {
-        /// When it is worth trying again, in ms from now.
-        retry_after_ms: u64,
-    },
-    /// The gateway declined.
-    Declined {
-        /// Its reason, as a code, where that is known.
-        code: Option<String>,
-    },
-    /// It was canceled meanwhile; whatever was captured is refunded.
-    Canceled,
-    /// The outcome is unknown and deferring is switched off: it is canceled and refunded if captured.
-    Unavailable {
-        /// When it is worth trying again, in ms from now.
-        retry_after_ms: u64,
-    },
-}
-
-/// A rental that was placed, or paid later, and how that ended.
-#[derive(Clone, Debug)]
-pub struct Placed {
-    /// The rental, as of the moment the call ended (for a replay: as of then).
-    pub rental: RentalView,
-    /// How it ended.
-    pub outcome: PayOutcome,
-    /// Whether this is the outcome of an earlier call with the same key.
-    pub replayed: bool,
-    /// Where its newest event stands.
-    pub position: Position,
-}
-
-impl Placed {
-    /// Says why the gateway declined, if it did.
-    #[must_use]
-    pub fn because_of(mut self, reason: impl Into<Option<String>>) -> Self {
-        if let PayOutcome::Declined { code } = &mut self.outcome {
-            *code = reason.into();
-        }
-        self
-    }
-}
-
-/// A rental, as the write side has it.
-#[derive(Clone, Debug)]
-pub struct RentalView {
-    /// Its id.
-    pub id: RentalId,
-    /// Its state.
-    pub rental: Arc<Rental>,
-    /// Where it is delivered to; none once the customer has left.
-    pub address: Option<Address>,
-}
-
-/// Which rentals are wanted.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RentalFilter {
-    /// Of this customer.
-    pub customer_id: Option<CustomerId>,
-    /// In this status.
-    pub status: Option<RentalStatus>,
-    /// Of this product.
-    pub product_id: Option<ProductId>,
-    /// With this correlation id.
-    pub correlation: Option<Correlation>,
-    /// With a delivery in this status.
-    pub delivery_status: Option<DeliveryStatus>,
-}
-
-/// What is known of a payment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum PaymentStatus {
-    /// It is asked for.
-    Requested,
-    /// Its outcome is not known yet.
-    Unresolved,
-    /// It is captured.
-    Approved,
-    /// It is declined.
-    Declined,
-    /// It is refunded, or was never charged.
-    Canceled,
 }
 
 /// A payment.
@@ -216,55 +103,6 @@ pub struct DeliveryView {
     pub delivery: Arc<Delivery>,
     /// Where to; none once the customer has left.
     pub address: Option<Address>,
-}
-
-/// A row of My Page: one a rental.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
-    /// Which rental.
-    pub rental_id: RentalId,
-    /// Whose.
-    pub customer_id: CustomerId,
-    /// What.
-    pub product_id: ProductId,
-    /// Its name when it was placed.
-    pub product_name: String,
-    /// The fee.
-    pub fee: Money,
-    /// Ties all its events together.
-    pub correlation: Correlation,
-    /// Where the rental is.
-    pub rental_status: RentalStatus,
-    /// Why it was canceled.
-    pub cancel_reason: Option<CancelReason>,
-    /// What is known of its payment.
-    pub payment_status: PaymentStatus,
-    /// When it is worth paying again.
-    pub payment_retry_at: Option<Timestamp>,
-    /// When it expires unpaid.
-    pub payment_due_at: Option<Timestamp>,
-    /// Where its delivery is, once there is one.
-    pub delivery_status: Option<DeliveryStatus>,
-    /// When it was placed.
-    pub placed_at: Timestamp,
-    /// When anything of it last changed.
-    pub updated_at: Timestamp,
-    /// Grows with every change.
-    pub version: u64,
-}
-
-/// How far a message got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum NotificationStatus {
-    /// To be sent.
-    Pending,
-    /// Handed to the SMS gateway.
-    Sent,
-    /// On the customer's phone.
-    Delivered,
-    /// Given up.
-    Failed,
 }
 
 /// A text message.

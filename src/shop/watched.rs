@@ -4,18 +4,17 @@ use std::sync::{Arc, PoisonError, mpsc};
 
 use actix::ArbiterHandle;
 
-use super::{Progresses, Shop, ShopError};
+use super::{Progresses, Shop};
 use crate::{
     actors::{
-        entity::ask::FaultMode,
-        jobs::queue::Agenda,
-        projection::progress::Progress,
-        reactor::contexts::Contexts,
+        contexts::Contexts,
+        jobs::queue::JobQueue,
+        progress::Progress,
         sources::Sources,
-        supervision::watchdog::{Part, Pulse},
+        supervision::watchdog::{Pulse, WatchedPart},
     },
     domain::{Timestamp, context::Context},
-    store::Journal,
+    store::{FaultMode, Journal},
 };
 
 /// Everything that could hang without failing.
@@ -24,14 +23,18 @@ pub(crate) fn parts(
     journal: &Arc<dyn Journal>,
     contexts: &Arc<Contexts>,
     progress: &Progresses,
-    errands: Part,
-) -> Vec<Part> {
-    let mut parts: Vec<Part> =
-        arbiters.iter().enumerate().map(|(n, arbiter)| Part::arbiter(n, arbiter)).collect();
+    runner: WatchedPart,
+) -> Vec<WatchedPart> {
+    let mut parts: Vec<WatchedPart> =
+        arbiters.iter().enumerate().map(|(n, arbiter)| WatchedPart::arbiter(n, arbiter)).collect();
     if journal.turns().is_some() {
         let journal = Arc::clone(journal);
         let turns = move || journal.turns().unwrap_or_default();
-        parts.push(Part { name: "store-writer".to_owned(), beats: Box::new(turns), busy: Box::new(|| true) });
+        parts.push(WatchedPart {
+            name: "store-writer".to_owned(),
+            beats: Box::new(turns),
+            busy: Box::new(|| true),
+        });
     }
     for context in [Context::Rental, Context::Payment, Context::Delivery, Context::Product] {
         let name = format!("reactor {}", context.as_str());
@@ -41,32 +44,32 @@ pub(crate) fn parts(
         ("catalogue", &progress.catalogue),
         ("mypage", &progress.mypage),
         ("notification", &progress.notification),
-        ("agenda", &progress.agenda),
+        ("agenda", &progress.job_queue),
     ];
     for (name, progress) in projections {
         parts.push(consumer(format!("projection {name}"), progress, journal, None));
     }
-    parts.push(errands);
+    parts.push(runner);
     parts
 }
 
 /// The agenda's worker: busy for as long as something was due so long ago that every conversation that could
 /// have been in its way is over.
-pub(crate) fn errands(
+pub(crate) fn job_runner(
     pulse: &Arc<Pulse>,
-    agenda: &Agenda,
+    job_queue: &JobQueue,
     contexts: &Arc<Contexts>,
     sources: &Sources,
     conversation_ms: u64,
-) -> Part {
-    let (pulse, agenda) = (Arc::clone(pulse), agenda.clone());
+) -> WatchedPart {
+    let (pulse, job_queue) = (Arc::clone(pulse), job_queue.clone());
     let (contexts, sources) = (Arc::clone(contexts), sources.clone());
-    Part {
+    WatchedPart {
         name: "errands".to_owned(),
         beats: Box::new(move || pulse.beats()),
         busy: Box::new(move || {
             let overdue = |due: Timestamp| due.plus_ms(conversation_ms) < sources.now();
-            !contexts.paused(Context::Payment) && agenda.next_due().is_some_and(overdue)
+            !contexts.paused(Context::Payment) && job_queue.next_due().is_some_and(overdue)
         }),
     }
 }
@@ -77,11 +80,11 @@ fn consumer(
     progress: &Arc<Progress>,
     journal: &Arc<dyn Journal>,
     pausing: Option<(Context, &Arc<Contexts>)>,
-) -> Part {
+) -> WatchedPart {
     let (head, pausing) =
         (journal.head(), pausing.map(|(context, contexts)| (context, Arc::clone(contexts))));
     let (counted, progress) = (Arc::clone(progress), Arc::clone(progress));
-    Part {
+    WatchedPart {
         name,
         beats: Box::new(move || counted.pulse().beats()),
         busy: Box::new(move || {
@@ -92,19 +95,6 @@ fn consumer(
 }
 
 impl Shop {
-    /// Returns once all that is shown, and all that is due, is that of the journal as it is now.
-    pub(crate) async fn catches_up(&self) -> Result<(), ShopError> {
-        let head = self.head();
-        for progress in [&self.progress.catalogue, &self.progress.mypage, &self.progress.agenda] {
-            if let Err(error) = progress.at_or_damaged(head).await {
-                // What cannot be shown as it is, is not shown: only a backup brings it back.
-                self.close().await;
-                return Err(error.into());
-            }
-        }
-        Ok(())
-    }
-
     /// Makes an arbiter fail, by its number; none if there is no such arbiter.
     pub(crate) fn sabotage_arbiter(&self, index: &str, mode: FaultMode) -> Option<()> {
         let arbiter = self.arbiters.get(index.parse::<usize>().ok()?)?;

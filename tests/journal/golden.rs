@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use saem::{
     actors::{
         checkouts::Checkout,
-        receipts::{Outcome, Receipt},
+        receipts::{Receipt, ReceiptOutcome},
     },
     domain::{
         Causation, Correlation, CustomerId, EntityId, EntityKind, Journaled, Meta, Money, NewEvent, Position,
@@ -190,10 +190,13 @@ fn personal_data_bytes_are_unchanged() {
 #[test]
 fn receipt_bytes_are_unchanged() {
     let outcomes = [
-        Outcome::State { entity: EntityId { kind: EntityKind::Product, id: 1 << 70 }, snapshot: vec![1, 2] },
-        Outcome::Attempt { rental: RentalId(1 << 70), attempt: 2 },
-        Outcome::Session { nonce: [7; 16] },
-        Outcome::Answer(b"{}".to_vec()),
+        ReceiptOutcome::State {
+            entity: EntityId { kind: EntityKind::Product, id: 1 << 70 },
+            snapshot: vec![1, 2],
+        },
+        ReceiptOutcome::Attempt { rental: RentalId(1 << 70), attempt: 2 },
+        ReceiptOutcome::Session { nonce: [7; 16] },
+        ReceiptOutcome::Answer(b"{}".to_vec()),
     ];
     let receipt = |outcome| Receipt { fingerprint: [9; 16], at: Timestamp(1_700_000_000_000), outcome };
     hold("receipts.hex", numbered(outcomes.map(receipt)));

@@ -13,7 +13,7 @@ use saem::{
         rental::RentalEvent,
     },
     gateways::payment::ledger::Entry,
-    shop::{NotificationStatus, PageRequest, Row, Shop},
+    shop::{NotificationStatus, PageRequest, RentalRow, Shop},
     store::Journal,
 };
 
@@ -49,7 +49,7 @@ pub fn by_rental(history: &[Arc<Recorded>]) -> Timelines {
 }
 
 /// A row, as invariants look at it.
-pub fn page_row(row: &Row) -> PageRow {
+pub fn page_row(row: &RentalRow) -> PageRow {
     PageRow {
         customer: row.customer_id,
         rental: row.rental_status,
@@ -100,7 +100,7 @@ impl Audit<'_> {
     }
 
     /// Every row of My Page.
-    pub async fn rows(&self) -> Result<Vec<Row>, Violation> {
+    pub async fn rows(&self) -> Result<Vec<RentalRow>, Violation> {
         let mut rows = Vec::new();
         for &customer in &self.customers {
             let mut page = whole_page();

@@ -11,7 +11,7 @@ use std::{
 use actix_rt::{System, SystemRunner};
 use saem::{
     actors::{
-        entity::ask::{RequestContext, RequestKey},
+        request::{RequestContext, RequestKey},
         sources::{Clock, Sources, SystemClock},
     },
     config::Settings,
@@ -28,7 +28,7 @@ use saem::{
         sms::LogSms,
     },
     shop::{
-        BreakerMode, Order, PageRequest, PayOutcome, Placed, Principal, Shop, ShopError, ShopParts,
+        BreakerMode, Order, PageRequest, PayOutcome, PlacedRental, Principal, Shop, ShopError, ShopParts,
         ShopSettings,
     },
     store::{Journal, memory::MemoryJournal},
@@ -194,7 +194,7 @@ pub fn order(customer_id: CustomerId, product_id: ProductId, token: &str) -> Ord
 }
 
 /// Places a rental while the breaker is open: it waits for its payment, and nothing was charged.
-pub async fn deferred(shop: &Shop, customer: CustomerId, product: ProductId) -> Placed {
+pub async fn deferred(shop: &Shop, customer: CustomerId, product: ProductId) -> PlacedRental {
     shop.set_breaker(BreakerMode::ForcedOpen);
     let placed = shop.place_rental(order(customer, product, "tok_ok"), shop.new_request()).await.unwrap();
     assert!(matches!(placed.outcome, PayOutcome::Deferred { .. }), "{:?}", placed.outcome);
@@ -203,20 +203,20 @@ pub async fn deferred(shop: &Shop, customer: CustomerId, product: ProductId) -> 
 }
 
 /// Places a rental that is paid, and waits until its unit was taken.
-pub async fn rented(shop: &Shop, customer: CustomerId, product: ProductId) -> Placed {
+pub async fn rented(shop: &Shop, customer: CustomerId, product: ProductId) -> PlacedRental {
     let placed = shop.place_rental(order(customer, product, "tok_ok"), shop.new_request()).await.unwrap();
     assert_eq!(placed.outcome, PayOutcome::Confirmed);
     happens(shop, &placed, "ProductDecreased").await;
     placed
 }
 
-pub async fn canceled(shop: &Shop, placed: &Placed) {
+pub async fn canceled(shop: &Shop, placed: &PlacedRental) {
     shop.cancel_rental(placed.rental.id, CancelReason::Customer, shop.new_request()).await.unwrap();
     happens(shop, placed, "DeliveryCanceled").await;
 }
 
 /// Waits until an event is on the rental's timeline.
-pub async fn happens(shop: &Shop, placed: &Placed, event: &str) {
+pub async fn happens(shop: &Shop, placed: &PlacedRental, event: &str) {
     until(event, || async {
         let timeline = shop.timeline(placed.rental.id).await.unwrap();
         timeline.iter().any(|recorded| recorded.event.name() == event)

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use saem::{
-    actors::entity::ask::RequestContext,
+    actors::request::RequestContext,
     domain::{
         CustomerId, EntityId, ProductId, RentalId,
         address::Address,

@@ -8,7 +8,7 @@ use saem::{
         EntityId, ProductId, RentalId,
         invariants::{Check, Violation},
     },
-    shop::{Done, PayOutcome, Placed, RentalView, ShopError},
+    shop::{Done, PayOutcome, PlacedRental, RentalView, ShopError},
     store::StoreError,
 };
 
@@ -97,7 +97,7 @@ fn never(error: &ShopError) -> Option<&'static str> {
 }
 
 /// What placing or paying was told, and the event that stands for it.
-pub fn placed(placed: &Placed) -> (Told, (EntityId, &'static str)) {
+pub fn placed(placed: &PlacedRental) -> (Told, (EntityId, &'static str)) {
     let id = placed.rental.id;
     let (outcome, promise) = match placed.outcome {
         PayOutcome::Confirmed => ("confirmed", (id.into(), "RentalConfirmed")),

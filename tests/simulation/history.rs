@@ -177,7 +177,7 @@ impl World {
         }
     }
 
-    async fn fail(&self, target: Target, mode: saem::actors::entity::ask::FaultMode) {
+    async fn fail(&self, target: Target, mode: saem::store::FaultMode) {
         let entity: Option<EntityId> = match target {
             Target::Rental(step) => self.rental(step).map(Into::into),
             Target::Payment(step) => self.rental(step).map(|rental| rental.payment().into()),

@@ -4,9 +4,9 @@ use std::sync::Mutex;
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use saem::{
-    actors::entity::{
-        ask::RequestContext,
-        delay::{Route, Transit, bears_repetition},
+    actors::{
+        entity::delay::{DelayHook, Delays, is_safe_to_repeat},
+        request::RequestContext,
     },
     domain::EntityId,
 };
@@ -25,12 +25,12 @@ impl Roads {
     }
 }
 
-impl Transit for Roads {
-    fn route(&self, to: EntityId, request: &RequestContext) -> Route {
+impl DelayHook for Roads {
+    fn route(&self, to: EntityId, request: &RequestContext) -> Delays {
         let mut dice = self.dice.lock().unwrap();
         let mut delay_ms = || if self.delay_ms == 0 { 0 } else { dice.random_range(0..=self.delay_ms) };
         let (straight, copy) = (delay_ms(), delay_ms());
-        let twice = dice.random_range(0..100) < self.copies_percent && bears_repetition(to, request);
-        Route { delay_ms: straight, copy_ms: twice.then_some(copy) }
+        let twice = dice.random_range(0..100) < self.copies_percent && is_safe_to_repeat(to, request);
+        Delays { delay_ms: straight, copy_ms: twice.then_some(copy) }
     }
 }

@@ -253,7 +253,7 @@ fn settings(weather: Weather, roads: &Arc<Roads>) -> ShopSettings {
         arbiters: 0,
         payment: rules,
         faults_enabled: true,
-        transit: Some(roads.clone()),
+        delay_hook: Some(roads.clone()),
         // Entities come and go within a history, as they do within a day.
         entity_idle_ms: 2_000,
         ..plain

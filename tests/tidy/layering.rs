@@ -9,7 +9,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("src/store/", &["domain", "store", "telemetry"]),
     ("src/telemetry/", &["domain", "telemetry"]),
     ("src/gateways/", &["domain", "gateways", "telemetry"]),
-    ("src/actors/", &["domain", "store", "gateways", "actors", "shop", "telemetry", "planted"]),
+    ("src/actors/", &["domain", "store", "gateways", "actors", "telemetry", "planted"]),
     ("src/shop/", &["domain", "store", "gateways", "actors", "shop", "telemetry", "planted"]),
     ("src/tools/", &["domain", "store", "gateways", "actors", "shop", "tools"]),
 ];

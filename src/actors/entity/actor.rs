@@ -9,12 +9,12 @@
 
 use std::{cell::Cell, collections::VecDeque, rc::Rc};
 
-use actix::{WeakAddr, prelude::*};
+use actix::{WeakRecipient, prelude::*};
 
 use super::{
     ask::AskError,
-    batch::{Finished, Host, Memory, Work, attempt},
-    supervisor::{Deliver, Failed, Supervisor},
+    batch::{Finished, Host, Memory, attempt},
+    work::{EntityReport, Report, Work},
 };
 use crate::domain::{EntityId, Journaled};
 
@@ -26,7 +26,7 @@ pub struct EntityActor<A: Journaled> {
     id: EntityId,
     incarnation: u64,
     host: Rc<Host>,
-    supervisor: WeakAddr<Supervisor>,
+    supervisor: WeakRecipient<EntityReport<A>>,
     memory: Option<Memory<A>>,
     queue: VecDeque<Work<A>>,
     /// Whether a batch is under way; its supervisor looks.
@@ -39,11 +39,18 @@ impl<A: Journaled> EntityActor<A> {
         id: EntityId,
         incarnation: u64,
         host: Rc<Host>,
-        supervisor: WeakAddr<Supervisor>,
+        supervisor: WeakRecipient<EntityReport<A>>,
         working: Rc<Cell<bool>>,
     ) -> Self {
         let (memory, queue) = (None, VecDeque::new());
         Self { id, incarnation, host, supervisor, memory, queue, working, retired: false }
+    }
+
+    fn report(&self, report: Report<A>) {
+        if let Some(supervisor) = self.supervisor.upgrade() {
+            let (id, incarnation) = (self.id, self.incarnation);
+            let _ = supervisor.try_send(EntityReport { id, incarnation, report });
+        }
     }
 
     /// Begins the next batch, unless one is under way.
@@ -85,15 +92,12 @@ impl<A: Journaled> EntityActor<A> {
                 self.memory = memory;
                 self.go_on(ctx);
             }
-            Finished::Failed(mut fall) => {
+            Finished::Failed(mut failure) => {
                 self.retired = true;
-                fall.unanswered.extend(self.queue.drain(..));
-                if let Some(supervisor) = self.supervisor.upgrade() {
-                    // A full mailbox drops the report: the supervisor then finds this actor stopped,
-                    // and callers get `Stopped` as their replies are dropped.
-                    let (id, incarnation) = (self.id, self.incarnation);
-                    let _ = supervisor.try_send(Failed { id, incarnation, fall });
-                }
+                failure.unanswered.extend(self.queue.drain(..));
+                // If the supervisor's mailbox is full, the report is lost: the supervisor then finds this
+                // actor stopped, and callers get `Stopped` as their replies are dropped.
+                self.report(Report::Failed(failure));
                 ctx.stop();
             }
         }
@@ -109,9 +113,9 @@ impl<A: Journaled> Handler<Work<A>> for EntityActor<A> {
 
     fn handle(&mut self, work: Work<A>, ctx: &mut Context<Self>) {
         if self.retired {
-            // It raced with the failure: let it wait with the rest.
-            if let (Some(supervisor), Work::Ask(ask)) = (self.supervisor.upgrade(), work) {
-                let _ = supervisor.try_send(Deliver { id: self.id, ask });
+            // It raced with the failure: the supervisor keeps it for the next actor.
+            if let Work::Ask(ask) = work {
+                self.report(Report::Late(ask));
             }
             return;
         }

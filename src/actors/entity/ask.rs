@@ -5,81 +5,11 @@ use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-pub use crate::store::FaultMode;
 use crate::{
-    actors::receipts::Memo,
-    domain::{Causation, Correlation, EntityId, Journaled, Position, Rejection, Version},
+    actors::{receipts::PendingReceipt, request::RequestContext},
+    domain::{EntityId, Journaled, Position, Rejection, Version},
     store::VaultWrite,
-    telemetry::trace::TraceContext,
 };
-
-/// Why something is asked: goes into the metadata of the events that follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestContext {
-    /// Shared by all that follows from one request.
-    pub correlation: Correlation,
-    /// The request or the event right before.
-    pub causation: Causation,
-    /// Set when a request came with an `Idempotency-Key`: what it asks for happens once.
-    pub key: Option<RequestKey>,
-    /// Below which span of its trace this belongs. Not stored.
-    pub span: u64,
-    /// Whether that trace is recorded, if it is known. Not stored.
-    pub sampled: Option<bool>,
-}
-
-impl RequestContext {
-    /// A request that brings no key, sent from this place.
-    #[must_use]
-    pub const fn new(from: TraceContext) -> Self {
-        Self::of(from, Causation::Request(from.span))
-    }
-
-    /// What an event leads to.
-    #[must_use]
-    pub const fn after_event(correlation: Correlation, position: Position) -> Self {
-        Self::of(TraceContext::root(correlation), Causation::Event(position))
-    }
-
-    /// What Saem does by itself, on behalf of what `correlation` stands for.
-    #[must_use]
-    pub const fn scheduled(correlation: Correlation) -> Self {
-        Self::of(TraceContext::root(correlation), Causation::Schedule)
-    }
-
-    const fn of(from: TraceContext, causation: Causation) -> Self {
-        let TraceContext { correlation, span, sampled } = from;
-        Self { correlation, causation, key: None, span, sampled }
-    }
-
-    /// The same, in a trace that began earlier.
-    #[must_use]
-    pub fn on_behalf_of(self, correlation: Correlation) -> Self {
-        if self.correlation == correlation { self } else { self.at(TraceContext::root(correlation)) }
-    }
-
-    /// The same, from this place of the trace.
-    #[must_use]
-    pub const fn at(self, from: TraceContext) -> Self {
-        let TraceContext { correlation, span, sampled } = from;
-        Self { correlation, span, sampled, ..self }
-    }
-
-    /// From which place of the trace it is asked.
-    #[must_use]
-    pub const fn trace(&self) -> TraceContext {
-        TraceContext { correlation: self.correlation, span: self.span, sampled: self.sampled }
-    }
-}
-
-/// An `Idempotency-Key` in its scope, with what it was first used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestKey {
-    /// A hash of principal, method, path and key.
-    pub hash: u128,
-    /// A hash of the body.
-    pub fingerprint: [u8; 16],
-}
 
 /// What an entity decided, durably.
 #[derive(Clone, Debug)]
@@ -136,7 +66,7 @@ pub struct Ask<A: Journaled> {
     /// Personal data that the events will refer to.
     pub vault: Vec<VaultWrite>,
     /// A receipt to be written with the commit.
-    pub memo: Option<Memo>,
+    pub receipt: Option<PendingReceipt>,
     /// Where the answer goes.
     pub reply: Reply<A>,
 }
@@ -144,7 +74,7 @@ pub struct Ask<A: Journaled> {
 impl<A: Journaled> Ask<A> {
     /// Answers. The key is free before the answer is there: whoever has it may ask again at once.
     pub fn answer(self, answer: Result<Decided<A>, AskError>) {
-        drop(self.memo);
+        drop(self.receipt);
         // A caller that went away does not undo what it asked for.
         let _ = self.reply.send(answer);
     }

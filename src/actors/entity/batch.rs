@@ -5,20 +5,19 @@
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
-use actix::Message;
-
 use super::{
-    ask::{Ask, AskError, Decided, FaultMode},
+    ask::{Ask, AskError, Decided},
     reads::restore,
+    work::{EntityFailure, Work},
 };
 use crate::{
     actors::{sources::Sources, supervision::guard::guarded},
     domain::{
-        Correlation, EntityId, Journaled, Meta, NewEvent, Position, Version,
+        EntityId, Journaled, Meta, NewEvent, Position, Version,
         invariants::{check_step, version_grows},
     },
     planted::{self, Bug},
-    store::{Commit, CommitError, CommitId, Journal, StoreError, VaultWrite, codec},
+    store::{Commit, CommitError, CommitId, FaultMode, Journal, StoreError, VaultWrite, codec},
 };
 
 /// How often a conflict is answered by deciding again.
@@ -43,47 +42,15 @@ pub(crate) struct Memory<A> {
     version: Version,
 }
 
-/// Something for an entity to do.
-pub enum Work<A: Journaled> {
-    /// Decide a command.
-    Ask(Ask<A>),
-    /// Fail, to see what happens; on behalf of what this stands for, if that is one thing.
-    Sabotage(FaultMode, Option<Correlation>),
-}
-
-impl<A: Journaled> Work<A> {
-    /// What it is part of.
-    pub(crate) const fn correlation(&self) -> Option<Correlation> {
-        match self {
-            Self::Ask(ask) => Some(ask.request.correlation),
-            Self::Sabotage(_, of) => *of,
-        }
-    }
-}
-
-impl<A: Journaled> Message for Work<A> {
-    type Result = ();
-}
-
-/// How a batch ended.
+/// Result of a batch.
 pub(crate) enum Finished<A: Journaled> {
     Done(Option<Memory<A>>),
-    Failed(Fall<A>),
-}
-
-/// How an entity fell.
-pub struct Fall<A: Journaled> {
-    /// What went wrong.
-    pub reason: String,
-    /// What it was doing it for.
-    pub correlation: Option<Correlation>,
-    /// What it had not begun.
-    pub unanswered: Vec<Work<A>>,
+    Failed(EntityFailure<A>),
 }
 
 /// How far a batch got: decides who may be asked again after a failure.
 #[derive(Clone, Copy)]
-enum Stage {
+enum BatchStage {
     /// At this command; nothing is written.
     Deciding(usize),
     /// A commit may be on its way.
@@ -97,7 +64,7 @@ pub(crate) async fn attempt<A: Journaled>(
     memory: Option<Memory<A>>,
     batch: Vec<Work<A>>,
 ) -> Finished<A> {
-    let stage = Cell::new(Stage::Deciding(0));
+    let stage = Cell::new(BatchStage::Deciding(0));
     let work = work_off(&host, id, memory, &batch, &stage);
     let failure = match tokio::time::timeout(host.work_timeout, guarded(work)).await {
         Ok(Ok(Ok(WorkedOff { memory, answers }))) => {
@@ -109,14 +76,14 @@ pub(crate) async fn attempt<A: Journaled>(
             return Finished::Done(memory);
         }
         Ok(Ok(Err(failure))) => failure,
-        Ok(Err(panic)) => Failure { reason: panic, answer: AskError::Stopped },
-        Err(_elapsed) => Failure { reason: "no progress".to_owned(), answer: AskError::Timeout },
+        Ok(Err(panic)) => BatchFailure { reason: panic, answer: AskError::Stopped },
+        Err(_elapsed) => BatchFailure { reason: "no progress".to_owned(), answer: AskError::Timeout },
     };
     failed(&host, batch, stage.get(), failure).await
 }
 
 /// Why a batch failed as a whole, and what its callers are told.
-struct Failure {
+struct BatchFailure {
     reason: String,
     answer: AskError,
 }
@@ -130,33 +97,33 @@ struct WorkedOff<A> {
 async fn failed<A: Journaled>(
     host: &Host,
     batch: Vec<Work<A>>,
-    stage: Stage,
-    failure: Failure,
+    stage: BatchStage,
+    failure: BatchFailure,
 ) -> Finished<A> {
-    let (mut unanswered, mut memos) = (Vec::new(), Vec::new());
+    let (mut unanswered, mut receipts) = (Vec::new(), Vec::new());
     let at_work = match stage {
-        Stage::Deciding(index) => batch.get(index),
-        Stage::Committing => batch.first(),
+        BatchStage::Deciding(index) => batch.get(index),
+        BatchStage::Committing => batch.first(),
     };
     let correlation = at_work.and_then(Work::correlation);
     for (index, work) in batch.into_iter().enumerate() {
         let Work::Ask(mut ask) = work else { continue };
         match stage {
-            Stage::Deciding(at) if at != index => unanswered.push(Work::Ask(ask)),
-            Stage::Deciding(_) => ask.answer(Err(failure.answer.clone())),
-            Stage::Committing => {
-                memos.extend(ask.memo.take());
+            BatchStage::Deciding(at) if at != index => unanswered.push(Work::Ask(ask)),
+            BatchStage::Deciding(_) => ask.answer(Err(failure.answer.clone())),
+            BatchStage::Committing => {
+                receipts.extend(ask.receipt.take());
                 ask.answer(Err(failure.answer.clone()));
             }
         }
     }
-    if matches!(stage, Stage::Committing) {
+    if matches!(stage, BatchStage::Committing) {
         // A commit may be on its way. Until the store has got past it, these keys are in use, and whoever
         // comes next would load what it is about to change: every no-op would be decided on that, for good.
         let _ = host.journal.vault_write(Vec::new()).await;
-        drop(memos);
+        drop(receipts);
     }
-    Finished::Failed(Fall { reason: failure.reason, correlation, unanswered })
+    Finished::Failed(EntityFailure { reason: failure.reason, correlation, unanswered })
 }
 
 /// Loads if need be, decides each command on the state that the ones before it led to, commits once.
@@ -165,8 +132,8 @@ async fn work_off<A: Journaled>(
     id: EntityId,
     memory: Option<Memory<A>>,
     batch: &[Work<A>],
-    stage: &Cell<Stage>,
-) -> Result<WorkedOff<A>, Failure> {
+    stage: &Cell<BatchStage>,
+) -> Result<WorkedOff<A>, BatchFailure> {
     if let [Work::Sabotage(mode, _)] = batch {
         sabotage(*mode).await?;
     }
@@ -180,7 +147,7 @@ async fn work_off<A: Journaled>(
     for _ in 0..CONFLICTS_MAX {
         let before = memory.version;
         let decided = decide(host, id, &memory, batch, stage)?;
-        stage.set(Stage::Committing);
+        stage.set(BatchStage::Committing);
         if decided.events.is_empty() {
             return Ok(match decided.write_receipts(host).await {
                 Ok(()) => WorkedOff { answers: decided.answers(id, before, before), memory: Some(memory) },
@@ -228,14 +195,14 @@ async fn work_off<A: Journaled>(
             }
         }
     }
-    Err(Failure { reason: "conflicts without end".to_owned(), answer: AskError::Stopped })
+    Err(BatchFailure { reason: "conflicts without end".to_owned(), answer: AskError::Stopped })
 }
 
-async fn sabotage(mode: FaultMode) -> Result<(), Failure> {
+async fn sabotage(mode: FaultMode) -> Result<(), BatchFailure> {
     match mode {
         FaultMode::Panic => panic!("injected fault"),
         FaultMode::Stop => {
-            Err(Failure { reason: "stopped by an injected fault".to_owned(), answer: AskError::Stopped })
+            Err(BatchFailure { reason: "stopped by an injected fault".to_owned(), answer: AskError::Stopped })
         }
         FaultMode::Hang => std::future::pending().await,
     }
@@ -247,8 +214,8 @@ async fn one_by_one<A: Journaled>(
     id: EntityId,
     mut memory: Memory<A>,
     batch: &[Work<A>],
-    stage: &Cell<Stage>,
-) -> Result<WorkedOff<A>, Failure> {
+    stage: &Cell<BatchStage>,
+) -> Result<WorkedOff<A>, BatchFailure> {
     let mut answers = Vec::with_capacity(batch.len());
     for work in batch {
         let one = std::slice::from_ref(work);
@@ -265,11 +232,11 @@ fn answered<A: Journaled>(batch: &[Work<A>], error: &AskError) -> WorkedOff<A> {
     WorkedOff { memory: None, answers }
 }
 
-fn not_loaded<A: Journaled>(batch: &[Work<A>], error: StoreError) -> Result<WorkedOff<A>, Failure> {
+fn not_loaded<A: Journaled>(batch: &[Work<A>], error: StoreError) -> Result<WorkedOff<A>, BatchFailure> {
     match error {
         StoreError::Unavailable(reason) => Ok(answered(batch, &AskError::Store(reason))),
         StoreError::Corrupt(what) => {
-            Err(Failure { reason: format!("cannot be loaded: {what}"), answer: AskError::Damaged(what) })
+            Err(BatchFailure { reason: format!("cannot be loaded: {what}"), answer: AskError::Damaged(what) })
         }
     }
 }
@@ -289,20 +256,20 @@ async fn load<A: Journaled>(host: &Host, id: EntityId) -> Result<(Memory<A>, Com
     Ok((Memory { state, version: loaded.version }, loaded.last_commit_id))
 }
 
-/// What a batch decided, before it is durable.
-struct Batch<A> {
+/// Decisions of a batch, before they are durable.
+struct DecidedBatch<A> {
     state: Arc<A>,
     events: Vec<NewEvent>,
     vault: Vec<VaultWrite>,
-    /// What requests with a key led to.
+    /// Receipts of requests with a key.
     receipts: Vec<VaultWrite>,
-    verdicts: Vec<Result<Verdict<A>, AskError>>,
+    commands: Vec<Result<DecidedCommand<A>, AskError>>,
 }
 
-/// What a command that was not refused led to.
-struct Verdict<A> {
+/// A command that was not refused.
+struct DecidedCommand<A> {
     state: Arc<A>,
-    /// How many events the batch had by then: a later command's are not in `state`.
+    /// Number of the batch's events so far: `state` does not contain those of later commands.
     events: usize,
     changed: bool,
 }
@@ -312,33 +279,33 @@ fn decide<A: Journaled>(
     id: EntityId,
     memory: &Memory<A>,
     batch: &[Work<A>],
-    stage: &Cell<Stage>,
-) -> Result<Batch<A>, Failure> {
-    let mut decided = Batch {
+    stage: &Cell<BatchStage>,
+) -> Result<DecidedBatch<A>, BatchFailure> {
+    let mut decided = DecidedBatch {
         state: Arc::clone(&memory.state),
         events: Vec::new(),
         vault: Vec::new(),
         receipts: Vec::new(),
-        verdicts: Vec::new(),
+        commands: Vec::new(),
     };
     for (index, work) in batch.iter().enumerate() {
-        stage.set(Stage::Deciding(index));
+        stage.set(BatchStage::Deciding(index));
         let Work::Ask(ask) = work else { continue };
-        let verdict = decided.decide(host, ask);
-        if let (Ok(verdict), Some(memo)) = (&verdict, &ask.memo) {
-            decided.receipts.push(memo.receipt(id, &*verdict.state).map_err(unwritable)?);
+        let command = decided.decide(host, ask);
+        if let (Ok(command), Some(receipt)) = (&command, &ask.receipt) {
+            decided.receipts.push(receipt.write(id, &*command.state).map_err(unwritable)?);
         }
-        decided.verdicts.push(verdict);
+        decided.commands.push(command);
     }
     Ok(decided)
 }
 
-fn unwritable(error: StoreError) -> Failure {
-    Failure { reason: format!("its state cannot be written: {error}"), answer: AskError::Stopped }
+fn unwritable(error: StoreError) -> BatchFailure {
+    BatchFailure { reason: format!("its state cannot be written: {error}"), answer: AskError::Stopped }
 }
 
-impl<A: Journaled> Batch<A> {
-    fn decide(&mut self, host: &Host, ask: &Ask<A>) -> Result<Verdict<A>, AskError> {
+impl<A: Journaled> DecidedBatch<A> {
+    fn decide(&mut self, host: &Host, ask: &Ask<A>) -> Result<DecidedCommand<A>, AskError> {
         let events = self.state.decide(ask.command.clone());
         let events = events.map_err(|error| AskError::Rejected(error.into()))?;
         let at = host.sources.now();
@@ -354,7 +321,7 @@ impl<A: Journaled> Batch<A> {
         if changed {
             self.vault.extend(ask.vault.iter().cloned());
         }
-        Ok(Verdict { state: Arc::clone(&self.state), events: self.events.len(), changed })
+        Ok(DecidedCommand { state: Arc::clone(&self.state), events: self.events.len(), changed })
     }
 
     /// Makes the receipts of commands durable that changed nothing, so that there is no commit.
@@ -368,7 +335,7 @@ impl<A: Journaled> Batch<A> {
         })
     }
 
-    fn commit(&self, host: &Host, entity: EntityId, expected: Version) -> Result<Commit, Failure> {
+    fn commit(&self, host: &Host, entity: EntityId, expected: Version) -> Result<Commit, BatchFailure> {
         let snapshot = codec::encode_snapshot(&*self.state).map_err(unwritable)?;
         Ok(Commit {
             entity,
@@ -387,13 +354,13 @@ impl<A: Journaled> Batch<A> {
         before: Version,
         after: Version,
     ) -> Vec<Result<Decided<A>, AskError>> {
-        let answer = |verdict: &Verdict<A>| {
+        let answer = |command: &DecidedCommand<A>| {
             // A commit's events stand one after the other.
-            let later = (self.events.len() - verdict.events) as u64;
-            let version = if verdict.events == 0 { before } else { Version(after.0 - later) };
-            let (state, changed) = (Arc::clone(&verdict.state), verdict.changed);
+            let later = (self.events.len() - command.events) as u64;
+            let version = if command.events == 0 { before } else { Version(after.0 - later) };
+            let (state, changed) = (Arc::clone(&command.state), command.changed);
             Decided { entity, state, version, position: Position(version.0), changed, replayed: false }
         };
-        self.verdicts.iter().map(|verdict| verdict.as_ref().map(answer).map_err(Clone::clone)).collect()
+        self.commands.iter().map(|command| command.as_ref().map(answer).map_err(Clone::clone)).collect()
     }
 }

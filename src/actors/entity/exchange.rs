@@ -19,18 +19,20 @@ use tokio::sync::oneshot;
 use tracing::{Instrument as _, debug_span, error};
 
 use super::{
-    ask::{Ask, AskError, Decided, FaultMode, RequestContext},
+    ask::{Ask, AskError, Decided},
     batch::Host,
-    delay::{Route, Transit},
-    supervisor::{Census, Deliver, EntityStatus, Inspect, Keeping, KindStatus, Revive, Sabotage, Supervisor},
+    delay::{DelayHook, Delays},
+    supervisor::{
+        Census, Deliver, EntityStatus, EvictionPolicy, Inspect, KindStatus, Revive, Sabotage, Supervisor,
+    },
 };
 use crate::{
-    actors::{receipts::Memo, sources::Sources},
+    actors::{receipts::PendingReceipt, request::RequestContext, sources::Sources},
     domain::{
         Correlation, EntityId, EntityKind, Journaled, account::Account, context::Maintenance,
         delivery::Delivery, payment::Payment, product::Product, rental::Rental,
     },
-    store::{Journal, VaultWrite},
+    store::{FaultMode, Journal, VaultWrite},
     telemetry::trace,
 };
 
@@ -42,15 +44,15 @@ pub struct ExchangeSettings {
     /// How many messages may wait for one supervisor.
     pub mailbox: usize,
     /// How entities are kept.
-    pub keeping: Keeping,
+    pub eviction: EvictionPolicy,
     /// How messages travel, unless they go straight.
-    pub transit: Option<Arc<dyn Transit>>,
+    pub delay_hook: Option<Arc<dyn DelayHook>>,
 }
 
 /// The way to every entity. Cheap to clone.
 #[derive(Clone)]
 pub struct Exchange {
-    desks: Arc<[Desk]>,
+    shards: Arc<[Shard]>,
     settings: ExchangeSettings,
     journal: Arc<dyn Journal>,
     sources: Sources,
@@ -75,7 +77,7 @@ impl Drop for Asking<'_> {
 }
 
 /// One arbiter and its supervisor.
-struct Desk {
+struct Shard {
     arbiter: ArbiterHandle,
     supervisor: RwLock<Addr<Supervisor>>,
 }
@@ -89,12 +91,12 @@ impl Exchange {
         journal: Arc<dyn Journal>,
         sources: Sources,
     ) -> Self {
-        let desks = arbiters.into_iter().map(|arbiter| {
+        let shards = arbiters.into_iter().map(|arbiter| {
             let supervisor = RwLock::new(start(&arbiter, &settings, &journal, &sources));
-            Desk { arbiter, supervisor }
+            Shard { arbiter, supervisor }
         });
-        let desks = desks.collect();
-        Self { desks, settings, journal, sources, asking: Arc::default() }
+        let shards = shards.collect();
+        Self { shards, settings, journal, sources, asking: Arc::default() }
     }
 
     /// Asks an entity, and waits for what it decides, durably.
@@ -121,7 +123,7 @@ impl Exchange {
         command: A::Command,
         request: RequestContext,
         vault: Vec<VaultWrite>,
-        memo: Option<Memo>,
+        receipt: Option<PendingReceipt>,
     ) -> Result<Decided<A>, AskError> {
         let id = id.into();
         debug_assert_eq!(id.kind, A::KIND, "a command goes to its own aggregate");
@@ -129,10 +131,10 @@ impl Exchange {
         let correlation = request.correlation;
         let span = trace::join(debug_span!("ask", entity = %id, %correlation), request.trace());
         let (reply, answer) = oneshot::channel();
-        let ask = Ask { command, request, vault, memo, reply };
+        let ask = Ask { command, request, vault, receipt, reply };
         let asked = async {
-            if let Some(transit) = &self.settings.transit {
-                self.travel(transit.route(id, &request), id, &ask).await;
+            if let Some(delay_hook) = &self.settings.delay_hook {
+                self.travel(delay_hook.route(id, &request), id, &ask).await;
             }
             self.post(id, Deliver { id, ask })?;
             Ok(answer.await)
@@ -146,11 +148,11 @@ impl Exchange {
     }
 
     /// Has a question be under way for a while, and perhaps a copy of it, whose answer nobody waits for.
-    async fn travel<A: Journaled>(&self, route: Route, id: EntityId, ask: &Ask<A>) {
+    async fn travel<A: Journaled>(&self, route: Delays, id: EntityId, ask: &Ask<A>) {
         if let Some(copy_ms) = route.copy_ms {
             let Ask { command, request, vault, .. } = ask;
             let (command, request, vault) = (command.clone(), *request, vault.clone());
-            let copy = Ask::<A> { command, request, vault, memo: None, reply: oneshot::channel().0 };
+            let copy = Ask::<A> { command, request, vault, receipt: None, reply: oneshot::channel().0 };
             let exchange = self.clone();
             actix_rt::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(copy_ms)).await;
@@ -184,32 +186,32 @@ impl Exchange {
         M::Result: Send,
         Supervisor: Handler<M>,
     {
-        let desk = self.desk(id);
-        let supervisor = desk.supervisor.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let shard = self.shard(id);
+        let supervisor = shard.supervisor.read().unwrap_or_else(PoisonError::into_inner).clone();
         match supervisor.try_send(message) {
             Ok(()) => Ok(()),
             Err(SendError::Full(_)) => Err(AskError::Shed),
             Err(SendError::Closed(message)) => {
-                let replaced = self.replace(desk);
+                let replaced = self.replace(shard);
                 replaced.try_send(message).map_err(|_| AskError::Stopped)
             }
         }
     }
 
     /// A supervisor ended, which nothing in it should make it do: start another.
-    fn replace(&self, desk: &Desk) -> Addr<Supervisor> {
-        let mut supervisor = desk.supervisor.write().unwrap_or_else(PoisonError::into_inner);
+    fn replace(&self, shard: &Shard) -> Addr<Supervisor> {
+        let mut supervisor = shard.supervisor.write().unwrap_or_else(PoisonError::into_inner);
         if !supervisor.connected() {
             error!("a supervisor ended; its entities reload from the journal");
-            *supervisor = start(&desk.arbiter, &self.settings, &self.journal, &self.sources);
+            *supervisor = start(&shard.arbiter, &self.settings, &self.journal, &self.sources);
         }
         supervisor.clone()
     }
 
-    fn desk(&self, id: EntityId) -> &Desk {
+    fn shard(&self, id: EntityId) -> &Shard {
         let hash = id.id ^ id.id >> 64;
         let index = (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        &self.desks[index as usize % self.desks.len()]
+        &self.shards[index as usize % self.shards.len()]
     }
 
     /// Makes an entity fail, which is part of what `of` stands for, if it is part of one such thing.
@@ -245,7 +247,7 @@ impl Exchange {
     /// # Errors
     /// [`AskError::Stopped`], [`AskError::Timeout`]
     pub async fn revive(&self, id: EntityId) -> Result<bool, AskError> {
-        let supervisor = self.replace_if_ended(self.desk(id));
+        let supervisor = self.replace_if_ended(self.shard(id));
         self.answer(supervisor.send(Revive { id })).await
     }
 
@@ -254,7 +256,7 @@ impl Exchange {
     /// # Errors
     /// [`AskError::Stopped`], [`AskError::Timeout`]
     pub async fn inspect(&self, id: EntityId) -> Result<EntityStatus, AskError> {
-        let supervisor = self.replace_if_ended(self.desk(id));
+        let supervisor = self.replace_if_ended(self.shard(id));
         self.answer(supervisor.send(Inspect(id))).await
     }
 
@@ -264,8 +266,8 @@ impl Exchange {
     /// [`AskError::Stopped`], [`AskError::Timeout`]
     pub async fn census(&self, kind: EntityKind) -> Result<KindStatus, AskError> {
         let mut sum = KindStatus::default();
-        for desk in self.desks.iter() {
-            let supervisor = self.replace_if_ended(desk);
+        for shard in self.shards.iter() {
+            let supervisor = self.replace_if_ended(shard);
             let part = self.answer(supervisor.send(Census(kind))).await?;
             sum.live += part.live;
             sum.restarted += part.restarted;
@@ -284,9 +286,9 @@ impl Exchange {
         }
     }
 
-    fn replace_if_ended(&self, desk: &Desk) -> Addr<Supervisor> {
-        let supervisor = desk.supervisor.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if supervisor.connected() { supervisor } else { self.replace(desk) }
+    fn replace_if_ended(&self, shard: &Shard) -> Addr<Supervisor> {
+        let supervisor = shard.supervisor.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if supervisor.connected() { supervisor } else { self.replace(shard) }
     }
 }
 
@@ -297,11 +299,11 @@ fn start(
     sources: &Sources,
 ) -> Addr<Supervisor> {
     let (journal, sources) = (Arc::clone(journal), sources.clone());
-    let ExchangeSettings { ask_timeout, mailbox, keeping, .. } = *settings;
+    let ExchangeSettings { ask_timeout, mailbox, eviction, .. } = *settings;
     Supervisor::start_in_arbiter(arbiter, move |ctx| {
         ctx.set_mailbox_capacity(mailbox);
-        let queue_max = keeping.mailbox;
+        let queue_max = eviction.mailbox;
         let host = Rc::new(Host { journal, sources, work_timeout: ask_timeout, queue_max });
-        Supervisor::new(host, keeping)
+        Supervisor::new(host, eviction)
     })
 }

@@ -11,3 +11,4 @@ pub mod delay;
 pub mod exchange;
 pub mod reads;
 pub mod supervisor;
+pub mod work;

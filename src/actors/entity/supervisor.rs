@@ -17,12 +17,14 @@ use tracing::{error, field::display, warn};
 
 use super::{
     actor::EntityActor,
-    ask::{Ask, AskError, FaultMode},
-    batch::{Fall, Host, Work},
+    ask::{Ask, AskError},
+    batch::Host,
+    work::{EntityFailure, EntityReport, Report, Work},
 };
 use crate::{
-    actors::supervision::restart::{FailureLog, RestartLimits, Verdict},
+    actors::supervision::restart::{FailureLog, RestartDecision, RestartLimits},
     domain::{Correlation, EntityId, EntityKind, Journaled, Timestamp},
+    store::FaultMode,
 };
 
 /// How often idle entities are looked for.
@@ -30,7 +32,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// How entities are kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Keeping {
+pub struct EvictionPolicy {
     /// An entity without work for so long, in ms, is let go.
     pub idle_ms: u64,
     /// With more than so many entities on an arbiter, idle ones are let go after a second.
@@ -44,7 +46,7 @@ pub struct Keeping {
 /// The supervisor of one arbiter's entities.
 pub struct Supervisor {
     host: Rc<Host>,
-    keeping: Keeping,
+    eviction: EvictionPolicy,
     children: HashMap<EntityId, Child>,
     failures: HashMap<EntityId, FailureLog>,
     /// How many actors there have been: tells an actor's last words from its successor's.
@@ -64,8 +66,8 @@ enum Child {
 impl Supervisor {
     /// A supervisor without entities.
     #[must_use]
-    pub fn new(host: Rc<Host>, keeping: Keeping) -> Self {
-        Self { host, keeping, children: HashMap::new(), failures: HashMap::new(), incarnations: 0 }
+    pub fn new(host: Rc<Host>, eviction: EvictionPolicy) -> Self {
+        Self { host, eviction, children: HashMap::new(), failures: HashMap::new(), incarnations: 0 }
     }
 
     fn dispatch<A: Journaled>(&mut self, id: EntityId, work: Work<A>, ctx: &mut Context<Self>) {
@@ -74,7 +76,7 @@ impl Supervisor {
             Some(Child::Quarantined) => refuse(work, AskError::Quarantined),
             Some(Child::Pausing { waiting }) => {
                 let waiting = waiting.downcast_mut::<Vec<Work<A>>>().expect("an id's kind is its aggregate");
-                if waiting.len() < self.keeping.mailbox {
+                if waiting.len() < self.eviction.mailbox {
                     waiting.push(work);
                 } else {
                     refuse(work, AskError::Shed);
@@ -92,8 +94,12 @@ impl Supervisor {
                     // behind this work in our mailbox.
                     Err(SendError::Closed(work)) => {
                         let (reason, correlation) = ("ended without a word".to_owned(), work.correlation());
-                        self.fell(id, Fall { reason, correlation, unanswered: vec![work] }, ctx);
-                        self.failures.entry(id).or_default().without_a_word(incarnation);
+                        self.entity_failed(
+                            id,
+                            EntityFailure { reason, correlation, unanswered: vec![work] },
+                            ctx,
+                        );
+                        self.failures.entry(id).or_default().failed_silently(incarnation);
                     }
                 }
             }
@@ -104,10 +110,10 @@ impl Supervisor {
     fn start<A: Journaled>(&mut self, id: EntityId, works: Vec<Work<A>>, ctx: &mut Context<Self>) {
         self.incarnations += 1;
         let incarnation = self.incarnations;
-        let supervisor = ctx.address().downgrade();
+        let supervisor = ctx.address().downgrade().recipient();
         let (host, working) = (Rc::clone(&self.host), Rc::default());
         let actor = EntityActor::<A>::new(id, incarnation, host, supervisor, Rc::clone(&working));
-        let mailbox = self.keeping.mailbox;
+        let mailbox = self.eviction.mailbox;
         let addr = EntityActor::create(|ctx| {
             ctx.set_mailbox_capacity(mailbox);
             actor
@@ -122,19 +128,24 @@ impl Supervisor {
     }
 
     /// An entity failed: what is unanswered waits for its successor, if there is one.
-    fn fell<A: Journaled>(&mut self, id: EntityId, fall: Fall<A>, ctx: &mut Context<Self>) {
-        let Fall { reason, correlation, unanswered } = fall;
+    fn entity_failed<A: Journaled>(
+        &mut self,
+        id: EntityId,
+        failure: EntityFailure<A>,
+        ctx: &mut Context<Self>,
+    ) {
+        let EntityFailure { reason, correlation, unanswered } = failure;
         let (now, correlation) = (self.host.sources.now(), correlation.map(display));
         warn!(entity = %id, correlation, reason, "an entity failed");
-        match self.failures.entry(id).or_default().failed(now, reason, self.keeping.limits) {
-            Verdict::RestartAfter(0) => self.start(id, unanswered, ctx),
-            Verdict::RestartAfter(pause_ms) => {
+        match self.failures.entry(id).or_default().failed(now, reason, self.eviction.limits) {
+            RestartDecision::RestartAfter(0) => self.start(id, unanswered, ctx),
+            RestartDecision::RestartAfter(pause_ms) => {
                 self.children.insert(id, Child::Pausing { waiting: Box::new(unanswered) });
                 ctx.run_later(Duration::from_millis(pause_ms), move |supervisor, ctx| {
                     supervisor.resume::<A>(id, ctx);
                 });
             }
-            Verdict::Quarantine => {
+            RestartDecision::Quarantine => {
                 const LEFT_ALONE: &str = "an entity fails too often and is left alone; revive it once mended";
                 error!(entity = %id, correlation, "{LEFT_ALONE}");
                 self.children.insert(id, Child::Quarantined);
@@ -158,8 +169,8 @@ impl Supervisor {
     /// about to change, and take what is asked for nothing to do.
     fn sweep(&mut self) {
         let now = self.host.sources.now();
-        let crowded = self.children.len() > self.keeping.live_max;
-        let idle_ms = if crowded { 1_000.min(self.keeping.idle_ms) } else { self.keeping.idle_ms };
+        let crowded = self.children.len() > self.eviction.live_max;
+        let idle_ms = if crowded { 1_000.min(self.eviction.idle_ms) } else { self.eviction.idle_ms };
         self.children.retain(|_, child| match child {
             Child::Live { last_used, working, .. } => working.get() || now.ms_since(*last_used) < idle_ms,
             Child::Pausing { .. } | Child::Quarantined => true,
@@ -199,34 +210,26 @@ impl<A: Journaled> Handler<Deliver<A>> for Supervisor {
     }
 }
 
-/// An entity's last words.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Failed<A: Journaled> {
-    /// Whose.
-    pub id: EntityId,
-    /// Which of its actors.
-    pub incarnation: u64,
-    /// What it says.
-    pub fall: Fall<A>,
-}
-
-impl<A: Journaled> Handler<Failed<A>> for Supervisor {
+impl<A: Journaled> Handler<EntityReport<A>> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, failed: Failed<A>, ctx: &mut Context<Self>) {
-        let Failed { id, incarnation, fall } = failed;
+    fn handle(&mut self, report: EntityReport<A>, ctx: &mut Context<Self>) {
+        let EntityReport { id, incarnation, report } = report;
+        let failure = match report {
+            Report::Failed(failure) => failure,
+            Report::Late(ask) => return self.dispatch(id, Work::Ask(ask), ctx),
+        };
         match self.children.get(&id) {
             Some(Child::Live { incarnation: current, .. }) if *current == incarnation => {
-                self.fell(id, fall, ctx);
+                self.entity_failed(id, failure, ctx);
             }
-            // It was let go, or its silence was noticed before its last words were heard: one failure
-            // counts once, and what it left goes to whoever comes after it.
+            // The actor was evicted, or its end was noticed before this report: the failure is already
+            // counted, and the work that is left goes to the next actor.
             _ => {
                 if let Some(log) = self.failures.get_mut(&id) {
-                    log.explained(incarnation, &fall.reason);
+                    log.explained(incarnation, &failure.reason);
                 }
-                fall.unanswered.into_iter().for_each(|work| self.dispatch(id, work, ctx));
+                failure.unanswered.into_iter().for_each(|work| self.dispatch(id, work, ctx));
             }
         }
     }

@@ -10,21 +10,27 @@ use tracing::{Instrument as _, debug_span, error, field::display, warn};
 
 use crate::{
     actors::{
+        contexts::Contexts,
         projection::{
             after_prefix,
             notification::{
-                PENDING, outbox::Outbox, pending_key, phones_of, position_of, record::Record, record_key,
+                PENDING,
+                outbox::Outbox,
+                pending_key, phones_of, position_of,
+                record::{NotificationStatus, Record},
+                record_key,
             },
         },
-        reactor::contexts::Contexts,
         sources::Sources,
     },
     domain::{Position, context::Context, phone::Phone},
     gateways::sms::{SmsError, SmsGateway, TextMessage},
     planted::{self, Bug},
-    shop::{MessageFigures, NotificationStatus},
     store::{Journal, StoreError, ViewRow, ViewWrite, codec},
-    telemetry::trace::{self, TraceContext},
+    telemetry::{
+        metrics::Counter,
+        trace::{self, TraceContext},
+    },
 };
 
 /// How many messages are sent at once.
@@ -33,6 +39,17 @@ const SEND_MAX: usize = 64;
 const ATTEMPTS_MAX: u32 = 10;
 /// The pause after a message could not be sent.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How far messages got, since the shop was opened.
+#[derive(Debug, Default)]
+pub struct MessageCounters {
+    /// Sent.
+    pub sent: Counter,
+    /// Tried in vain, and to be tried again.
+    pub failed: Counter,
+    /// Given up.
+    pub given_up: Counter,
+}
 
 /// Sends what is to be sent, oldest first.
 #[derive(Clone)]
@@ -48,7 +65,7 @@ pub struct Courier {
     /// What no row tells of yet.
     pub outbox: Outbox,
     /// How far messages got.
-    pub figures: Arc<MessageFigures>,
+    pub counters: Arc<MessageCounters>,
 }
 
 impl Courier {
@@ -62,24 +79,24 @@ impl Courier {
             self.contexts.running(Context::Notification).await;
             let sent = self.send_some().await.map_err(|error| error.to_string())?;
             match sent {
-                Sent::All => self.outbox.news().await,
-                Sent::Some => {}
-                Sent::WithFailures => tokio::time::sleep(PAUSE).await,
+                SendRound::All => self.outbox.news().await,
+                SendRound::Some => {}
+                SendRound::WithFailures => tokio::time::sleep(PAUSE).await,
             }
         }
     }
 
     /// Sends some of what waits: from its rows, as long as there may be any.
-    async fn send_some(&self) -> Result<Sent, StoreError> {
+    async fn send_some(&self) -> Result<SendRound, StoreError> {
         // What cannot be noted down would be sent again and again.
         self.journal.health().map_err(StoreError::Unavailable)?;
         if !self.outbox.is_open() {
-            return Ok(Sent::All);
+            return Ok(SendRound::All);
         }
         if self.outbox.take_rows_wait() {
             let sent = self.send_from_rows().await;
             // Whatever became of it, there may be more.
-            if !matches!(sent, Ok(Sent::All)) {
+            if !matches!(sent, Ok(SendRound::All)) {
                 self.outbox.rows_still_wait();
                 return sent;
             }
@@ -87,10 +104,10 @@ impl Courier {
         self.send_fresh().await
     }
 
-    async fn send_from_rows(&self) -> Result<Sent, StoreError> {
+    async fn send_from_rows(&self) -> Result<SendRound, StoreError> {
         let pending = self.journal.view_scan(PENDING.to_vec(), after_prefix(PENDING), SEND_MAX).await?;
         if pending.is_empty() {
-            return Ok(Sent::All);
+            return Ok(SendRound::All);
         }
         let (due, unreadable) = self.with_phones(self.marked(&pending).await?).await?;
         if planted::is(Bug::MessageNotedBeforeSent) {
@@ -103,7 +120,7 @@ impl Courier {
             note(&mut writes, position, &record)?;
         }
         self.journal.view_apply(writes).await?;
-        Ok(if failures { Sent::WithFailures } else { Sent::Some })
+        Ok(if failures { SendRound::WithFailures } else { SendRound::Some })
     }
 
     /// The messages that marks are about.
@@ -119,10 +136,10 @@ impl Courier {
     }
 
     /// Sends what no row tells of yet.
-    async fn send_fresh(&self) -> Result<Sent, StoreError> {
+    async fn send_fresh(&self) -> Result<SendRound, StoreError> {
         let fresh = self.outbox.take(SEND_MAX);
         if fresh.is_empty() {
-            return Ok(Sent::All);
+            return Ok(SendRound::All);
         }
         if planted::is(Bug::MessageNotedBeforeSent) {
             for (position, record) in &fresh {
@@ -146,7 +163,7 @@ impl Courier {
             self.outbox.are_applied(&late).await;
             self.journal.view_apply(writes).await?;
         }
-        Ok(Sent::Some)
+        Ok(SendRound::Some)
     }
 
     /// Sends messages at once; answers how far they got.
@@ -157,9 +174,9 @@ impl Courier {
         let sent = futures_util::future::join_all(sends).await;
         for (_, record) in &sent {
             match record.status {
-                NotificationStatus::Failed => self.figures.given_up.increment(),
-                NotificationStatus::Pending => self.figures.failed.increment(),
-                NotificationStatus::Sent | NotificationStatus::Delivered => self.figures.sent.increment(),
+                NotificationStatus::Failed => self.counters.given_up.increment(),
+                NotificationStatus::Pending => self.counters.failed.increment(),
+                NotificationStatus::Sent | NotificationStatus::Delivered => self.counters.sent.increment(),
             }
         }
         sent
@@ -239,7 +256,7 @@ fn note(writes: &mut Vec<ViewWrite>, position: Position, record: &Record) -> Res
     Ok(())
 }
 
-enum Sent {
+enum SendRound {
     All,
     Some,
     WithFailures,

@@ -26,7 +26,7 @@ use crate::{
 
 /// What there is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Errand {
+pub enum Job {
     /// Find out what became of an attempt.
     Resolve(PaymentId, Attempt),
     /// Void or refund a payment that is to be canceled.
@@ -37,7 +37,7 @@ pub enum Errand {
     Expire(RentalId),
 }
 
-impl Errand {
+impl Job {
     /// Which entity waits for it.
     #[must_use]
     pub fn target(self) -> EntityId {
@@ -59,7 +59,7 @@ impl Errand {
 
 /// An errand with what is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
+pub struct QueuedJob {
     /// Not before this moment.
     pub due_at: Timestamp,
     /// The event that made it necessary.
@@ -73,7 +73,7 @@ pub struct Item {
 
 /// What is outstanding, shared by the projection and the worker. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Agenda {
+pub struct JobQueue {
     shared: Arc<Shared>,
     /// A conversation is given so long, in ms, before anybody asks what became of it.
     conversation_ms: u64,
@@ -87,32 +87,32 @@ struct Shared {
 
 #[derive(Default)]
 struct Schedule {
-    items: BTreeMap<Errand, Item>,
+    items: BTreeMap<Job, QueuedJob>,
     /// Those that turned out to be done, whose rows may not be applied yet.
-    crossed_out: BTreeSet<Errand>,
-    by_time: BTreeSet<(Timestamp, Errand)>,
+    crossed_out: BTreeSet<Job>,
+    by_time: BTreeSet<(Timestamp, Job)>,
 }
 
 impl Schedule {
-    fn cross_out(&mut self, errand: Errand) {
-        self.remove(errand);
-        self.crossed_out.insert(errand);
+    fn cross_out(&mut self, job: Job) {
+        self.remove(job);
+        self.crossed_out.insert(job);
     }
 
-    fn put(&mut self, errand: Errand, item: Item) {
-        self.remove(errand);
-        self.by_time.insert((item.due_at, errand));
-        self.items.insert(errand, item);
+    fn put(&mut self, job: Job, item: QueuedJob) {
+        self.remove(job);
+        self.by_time.insert((item.due_at, job));
+        self.items.insert(job, item);
     }
 
-    fn remove(&mut self, errand: Errand) {
-        if let Some(item) = self.items.remove(&errand) {
-            self.by_time.remove(&(item.due_at, errand));
+    fn remove(&mut self, job: Job) {
+        if let Some(item) = self.items.remove(&job) {
+            self.by_time.remove(&(item.due_at, job));
         }
     }
 }
 
-impl Agenda {
+impl JobQueue {
     /// An empty agenda; a conversation lasts at most `conversation_ms`.
     #[must_use]
     pub fn new(conversation_ms: u64) -> Self {
@@ -138,11 +138,11 @@ impl Agenda {
     /// The most urgent errand that is due at `now`, taken off the clock until it is
     /// [rescheduled](Self::reschedule) or done.
     #[must_use]
-    pub fn take_due(&self, now: Timestamp) -> Option<(Errand, Item)> {
+    pub fn take_due(&self, now: Timestamp) -> Option<(Job, QueuedJob)> {
         let mut schedule = self.schedule();
-        let &(due_at, errand) = schedule.by_time.first().filter(|(due_at, _)| *due_at <= now)?;
-        schedule.by_time.remove(&(due_at, errand));
-        schedule.items.get(&errand).map(|item| (errand, *item))
+        let &(due_at, job) = schedule.by_time.first().filter(|(due_at, _)| *due_at <= now)?;
+        schedule.by_time.remove(&(due_at, job));
+        schedule.items.get(&job).map(|item| (job, *item))
     }
 
     /// When the next errand is due.
@@ -152,10 +152,10 @@ impl Agenda {
     }
 
     /// Puts an errand back on the clock, if it is still outstanding.
-    pub fn reschedule(&self, errand: Errand, due_at: Timestamp, attempts: u32) {
+    pub fn reschedule(&self, job: Job, due_at: Timestamp, attempts: u32) {
         let mut schedule = self.schedule();
-        if let Some(item) = schedule.items.get(&errand).copied() {
-            schedule.put(errand, Item { due_at, attempts, ..item });
+        if let Some(item) = schedule.items.get(&job).copied() {
+            schedule.put(job, QueuedJob { due_at, attempts, ..item });
         }
         drop(schedule);
         self.shared.changed.notify_one();
@@ -164,27 +164,27 @@ impl Agenda {
     /// Puts every errand back on the clock that is outstanding but off it: whoever had taken it has failed.
     pub fn wind_up(&self) {
         let mut schedule = self.schedule();
-        schedule.by_time = schedule.items.iter().map(|(errand, item)| (item.due_at, *errand)).collect();
+        schedule.by_time = schedule.items.iter().map(|(job, item)| (item.due_at, *job)).collect();
     }
 
     /// Puts every outstanding errand for this target back on the clock, due now.
     pub fn hurry(&self, target: EntityId, now: Timestamp) {
-        for errand in self.waiting_for(target) {
-            self.reschedule(errand, now, 0);
+        for job in self.waiting_for(target) {
+            self.reschedule(job, now, 0);
         }
     }
 
-    fn waiting_for(&self, target: EntityId) -> Vec<Errand> {
-        self.schedule().items.keys().copied().filter(|errand| errand.target() == target).collect()
+    fn waiting_for(&self, target: EntityId) -> Vec<Job> {
+        self.schedule().items.keys().copied().filter(|job| job.target() == target).collect()
     }
 
     /// An errand turned out to need nothing more, without an event to say so.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn done(&self, journal: &Arc<dyn Journal>, errand: Errand) -> Result<(), StoreError> {
-        self.schedule().cross_out(errand);
-        journal.view_apply(vec![(row_key(errand)?, None)]).await
+    pub async fn done(&self, journal: &Arc<dyn Journal>, job: Job) -> Result<(), StoreError> {
+        self.schedule().cross_out(job);
+        journal.view_apply(vec![(row_key(job)?, None)]).await
     }
 
     /// The operator gave up what waits for this target.
@@ -192,8 +192,8 @@ impl Agenda {
     /// # Errors
     /// [`StoreError`]
     pub async fn forget(&self, journal: &Arc<dyn Journal>, target: EntityId) -> Result<(), StoreError> {
-        for errand in self.waiting_for(target) {
-            self.done(journal, errand).await?;
+        for job in self.waiting_for(target) {
+            self.done(journal, job).await?;
         }
         Ok(())
     }
@@ -206,30 +206,26 @@ impl Agenda {
     fn put(
         &self,
         rows: &mut Rows,
-        errand: Errand,
+        job: Job,
         recorded: &Recorded,
         due_at: Timestamp,
     ) -> Result<(), StoreError> {
         let (position, correlation) = (recorded.position, recorded.meta.correlation);
-        let item = Item { due_at, position, correlation, attempts: 0 };
+        let item = QueuedJob { due_at, position, correlation, attempts: 0 };
         let mut schedule = self.schedule();
-        let known = schedule.crossed_out.remove(&errand) | schedule.items.contains_key(&errand);
-        schedule.put(errand, item);
-        if schedule.by_time.first() == Some(&(due_at, errand)) {
+        let known = schedule.crossed_out.remove(&job) | schedule.items.contains_key(&job);
+        schedule.put(job, item);
+        if schedule.by_time.first() == Some(&(due_at, job)) {
             self.shared.changed.notify_one();
         }
         drop(schedule);
         // Most errands are done before their rows are applied.
-        if known {
-            rows.put(row_key(errand)?, &(errand, item))
-        } else {
-            rows.add(row_key(errand)?, &(errand, item))
-        }
+        if known { rows.put(row_key(job)?, &(job, item)) } else { rows.add(row_key(job)?, &(job, item)) }
     }
 
-    fn remove(&self, rows: &mut Rows, errand: Errand) -> Result<(), StoreError> {
-        self.schedule().remove(errand);
-        rows.remove(row_key(errand)?);
+    fn remove(&self, rows: &mut Rows, job: Job) -> Result<(), StoreError> {
+        self.schedule().remove(job);
+        rows.remove(row_key(job)?);
         Ok(())
     }
 
@@ -240,7 +236,7 @@ impl Agenda {
         rows: &mut Rows,
     ) -> Result<(), StoreError> {
         let rental = RentalId(recorded.entity.id);
-        let first = Errand::Resolve(rental.payment(), 1);
+        let first = Job::Resolve(rental.payment(), 1);
         match event {
             RentalEvent::RentalPlaced(_) => {
                 self.put(rows, first, recorded, recorded.meta.at.plus_ms(self.conversation_ms))
@@ -251,10 +247,10 @@ impl Agenda {
                 } else {
                     self.remove(rows, first)?;
                 }
-                self.put(rows, Errand::Expire(rental), recorded, deferral.due_at)
+                self.put(rows, Job::Expire(rental), recorded, deferral.due_at)
             }
             RentalEvent::RentalConfirmed { .. } | RentalEvent::RentalCanceled { .. } => {
-                self.remove(rows, Errand::Expire(rental))
+                self.remove(rows, Job::Expire(rental))
             }
             RentalEvent::RentalDelivered => Ok(()),
         }
@@ -271,31 +267,31 @@ impl Agenda {
         match event {
             PaymentEvent::PaymentRequested { attempt, .. } => {
                 let due_at = at.plus_ms(self.conversation_ms);
-                self.put(rows, Errand::Resolve(payment, *attempt), recorded, due_at)
+                self.put(rows, Job::Resolve(payment, *attempt), recorded, due_at)
             }
             PaymentEvent::PaymentApproved { attempt, .. } | PaymentEvent::PaymentDeclined { attempt, .. } => {
-                self.remove(rows, Errand::Resolve(payment, *attempt))
+                self.remove(rows, Job::Resolve(payment, *attempt))
             }
             PaymentEvent::PaymentCancelRequested { attempt, .. } => {
-                self.remove(rows, Errand::Resolve(payment, *attempt))?;
-                self.put(rows, Errand::Undo(payment), recorded, at)
+                self.remove(rows, Job::Resolve(payment, *attempt))?;
+                self.put(rows, Job::Undo(payment), recorded, at)
             }
-            PaymentEvent::PaymentCanceled { .. } => self.remove(rows, Errand::Undo(payment)),
+            PaymentEvent::PaymentCanceled { .. } => self.remove(rows, Job::Undo(payment)),
             PaymentEvent::StrayCaptureFound { attempt, .. } => {
-                self.put(rows, Errand::GiveBack(payment, *attempt), recorded, at)
+                self.put(rows, Job::GiveBack(payment, *attempt), recorded, at)
             }
             PaymentEvent::StrayCaptureRefunded { attempt } => {
-                self.remove(rows, Errand::GiveBack(payment, *attempt))
+                self.remove(rows, Job::GiveBack(payment, *attempt))
             }
         }
     }
 }
 
-fn row_key(errand: Errand) -> Result<Vec<u8>, StoreError> {
-    Ok(key(Agenda::PREFIX, &[&codec::encode(&errand)?]))
+fn row_key(job: Job) -> Result<Vec<u8>, StoreError> {
+    Ok(key(JobQueue::PREFIX, &[&codec::encode(&job)?]))
 }
 
-impl Projection for Agenda {
+impl Projection for JobQueue {
     const NAME: &'static str = "agenda";
     const FORMAT: u8 = 1;
     const PREFIX: &'static [u8] = b"a/";
@@ -305,8 +301,8 @@ impl Projection for Agenda {
         let rows = journal.view_scan(Self::PREFIX.to_vec(), after_prefix(Self::PREFIX), usize::MAX).await?;
         let mut schedule = Schedule::default();
         for (_, row) in rows {
-            let (errand, item) = codec::decode::<(Errand, Item)>(&row)?;
-            schedule.put(errand, item);
+            let (job, item) = codec::decode::<(Job, QueuedJob)>(&row)?;
+            schedule.put(job, item);
         }
         *self.schedule() = schedule;
         self.shared.changed.notify_one();
@@ -323,8 +319,8 @@ impl Projection for Agenda {
 
     fn amend(&mut self, rows: &mut Rows) -> Result<(), StoreError> {
         let crossed_out = std::mem::take(&mut self.schedule().crossed_out);
-        crossed_out.into_iter().try_for_each(|errand| {
-            rows.remove(row_key(errand)?);
+        crossed_out.into_iter().try_for_each(|job| {
+            rows.remove(row_key(job)?);
             Ok(())
         })
     }

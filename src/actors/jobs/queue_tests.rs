@@ -8,52 +8,53 @@ use crate::{
 
 #[test]
 fn what_a_failed_worker_had_taken_is_due_again() {
-    let agenda = Agenda::new(0);
-    let errand = Errand::Undo(PaymentId(1));
-    let item = Item { due_at: Timestamp(5), position: Position(1), correlation: Correlation(1), attempts: 0 };
-    agenda.schedule().put(errand, item);
-    assert_eq!(agenda.take_due(Timestamp(4)), None);
-    assert_eq!(agenda.take_due(Timestamp(5)), Some((errand, item)));
-    assert_eq!((agenda.take_due(Timestamp(5)), agenda.next_due()), (None, None));
-    agenda.wind_up();
-    assert_eq!(agenda.take_due(Timestamp(5)), Some((errand, item)));
+    let job_queue = JobQueue::new(0);
+    let job = Job::Undo(PaymentId(1));
+    let item =
+        QueuedJob { due_at: Timestamp(5), position: Position(1), correlation: Correlation(1), attempts: 0 };
+    job_queue.schedule().put(job, item);
+    assert_eq!(job_queue.take_due(Timestamp(4)), None);
+    assert_eq!(job_queue.take_due(Timestamp(5)), Some((job, item)));
+    assert_eq!((job_queue.take_due(Timestamp(5)), job_queue.next_due()), (None, None));
+    job_queue.wind_up();
+    assert_eq!(job_queue.take_due(Timestamp(5)), Some((job, item)));
 }
 
 #[tokio::test]
 async fn what_is_done_before_it_is_stored_is_not_stored() {
-    let (agenda, journal): (_, Arc<dyn Journal>) = (Agenda::new(0), MemoryJournal::new());
+    let (job_queue, journal): (_, Arc<dyn Journal>) = (JobQueue::new(0), MemoryJournal::new());
     let recorded = recorded(1);
-    let errand = Errand::Resolve(PaymentId(1), 1);
+    let job = Job::Resolve(PaymentId(1), 1);
     let stored = async |mut rows: Rows| {
         rows.apply().await.unwrap();
-        journal.view_get(row_key(errand).unwrap()).await.unwrap().is_some()
+        journal.view_get(row_key(job).unwrap()).await.unwrap().is_some()
     };
     let mut rows = Rows::new(Arc::clone(&journal));
-    agenda.put(&mut rows, errand, &recorded, Timestamp(5)).unwrap();
-    agenda.remove(&mut rows, errand).unwrap();
+    job_queue.put(&mut rows, job, &recorded, Timestamp(5)).unwrap();
+    job_queue.remove(&mut rows, job).unwrap();
     assert!(!stored(rows).await);
     let mut rows = Rows::new(Arc::clone(&journal));
 
     // The worker crosses it out while its row waits to be applied.
-    let mut projection = agenda.clone();
-    agenda.put(&mut rows, errand, &recorded, Timestamp(5)).unwrap();
-    agenda.done(&journal, errand).await.unwrap();
+    let mut projection = job_queue.clone();
+    job_queue.put(&mut rows, job, &recorded, Timestamp(5)).unwrap();
+    job_queue.done(&journal, job).await.unwrap();
     projection.amend(&mut rows).unwrap();
     assert!(!stored(rows).await);
 
     // It comes up again after that: it stays.
     let mut rows = Rows::new(Arc::clone(&journal));
-    agenda.put(&mut rows, errand, &recorded, Timestamp(5)).unwrap();
-    agenda.done(&journal, errand).await.unwrap();
-    agenda.put(&mut rows, errand, &recorded, Timestamp(6)).unwrap();
+    job_queue.put(&mut rows, job, &recorded, Timestamp(5)).unwrap();
+    job_queue.done(&journal, job).await.unwrap();
+    job_queue.put(&mut rows, job, &recorded, Timestamp(6)).unwrap();
     projection.amend(&mut rows).unwrap();
     assert!(stored(rows).await);
 
     // Stored, removed, there again and removed again, all before the next rows are applied: it is gone.
     let mut rows = Rows::new(Arc::clone(&journal));
-    agenda.remove(&mut rows, errand).unwrap();
-    agenda.put(&mut rows, errand, &recorded, Timestamp(7)).unwrap();
-    agenda.remove(&mut rows, errand).unwrap();
+    job_queue.remove(&mut rows, job).unwrap();
+    job_queue.put(&mut rows, job, &recorded, Timestamp(7)).unwrap();
+    job_queue.remove(&mut rows, job).unwrap();
     assert!(!stored(rows).await);
 }
 
@@ -66,16 +67,16 @@ fn recorded(position: u64) -> Recorded {
 
 #[test]
 fn a_payment_that_is_let_go_has_all_its_errands_on_the_clock() {
-    let agenda = Agenda::new(0);
-    let item = Item { due_at: Timestamp(5), position: Position(1), correlation: Correlation(1), attempts: 3 };
-    let (undo, other) = (Errand::Undo(PaymentId(1)), Errand::GiveBack(PaymentId(1), 2));
-    let elsewhere = Errand::Undo(PaymentId(2));
-    for errand in [undo, other, elsewhere] {
-        agenda.schedule().put(errand, item);
-        assert!(agenda.take_due(Timestamp(5)).is_some());
+    let job_queue = JobQueue::new(0);
+    let item =
+        QueuedJob { due_at: Timestamp(5), position: Position(1), correlation: Correlation(1), attempts: 3 };
+    let (undo, other) = (Job::Undo(PaymentId(1)), Job::GiveBack(PaymentId(1), 2));
+    let elsewhere = Job::Undo(PaymentId(2));
+    for job in [undo, other, elsewhere] {
+        job_queue.schedule().put(job, item);
+        assert!(job_queue.take_due(Timestamp(5)).is_some());
     }
-    agenda.hurry(PaymentId(1).into(), Timestamp(9));
-    let due: Vec<_> =
-        std::iter::from_fn(|| agenda.take_due(Timestamp(9))).map(|(errand, _)| errand).collect();
+    job_queue.hurry(PaymentId(1).into(), Timestamp(9));
+    let due: Vec<_> = std::iter::from_fn(|| job_queue.take_due(Timestamp(9))).map(|(job, _)| job).collect();
     assert_eq!(due, [undo, other]);
 }

@@ -8,15 +8,13 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tracing::{Instrument as _, debug, debug_span, error};
 
-use super::queue::{Agenda, Errand, Item};
+use super::queue::{Job, JobQueue, QueuedJob};
 use crate::{
     actors::{
-        entity::{
-            ask::{AskError, RequestContext},
-            exchange::Exchange,
-        },
-        payment::{Resolution, Resolve, handle::Payments},
-        reactor::contexts::Contexts,
+        contexts::Contexts,
+        entity::{ask::AskError, exchange::Exchange},
+        payment::{ConversationError, Resolution, Resolve, handle::Payments},
+        request::RequestContext,
         sources::Sources,
         supervision::watchdog::Pulse,
     },
@@ -26,13 +24,12 @@ use crate::{
         lane_of,
         rental::{Rental, RentalCommand},
     },
-    shop::ShopError,
     store::{Journal, StoreError},
     telemetry::trace,
 };
 
 /// How many errands are under way at once.
-const ERRANDS_MAX: usize = 16;
+const RUNNING_MAX: usize = 16;
 /// The pause after the first failure, in ms; it doubles with each further one.
 const PAUSE_MS: u64 = 100;
 /// The longest pause, in ms.
@@ -43,9 +40,9 @@ const WHILE_PAUSED_MS: u64 = 1_000;
 
 /// What the worker works with. Cheap to clone.
 #[derive(Clone)]
-pub struct Errands {
+pub struct JobRunner {
     /// What is due.
-    pub agenda: Agenda,
+    pub queue: JobQueue,
     /// Who resolves payments.
     pub payments: Arc<Payments>,
     /// The way to rentals.
@@ -61,93 +58,93 @@ pub struct Errands {
 }
 
 /// How an errand went.
-enum Done {
+enum JobResult {
     /// It is over.
-    Over,
+    Done,
     /// Not yet.
     Again { due_at: Timestamp, attempts: u32 },
     /// There is no point in trying on by oneself.
-    Hopeless { reason: String },
+    Refused { reason: String },
 }
 
-impl Errands {
+impl JobRunner {
     /// Works for as long as it is let.
     ///
     /// # Errors
     /// What the store says.
     pub async fn run(self) -> Result<(), String> {
         let mut retries = self.contexts.take_retries(Group::Agenda);
-        self.agenda.wind_up();
+        self.queue.wind_up();
         let mut under_way = FuturesUnordered::new();
-        let errands = &self;
+        let runner = &self;
         loop {
             self.pulse.beat();
             self.contexts.running(Context::Payment).await;
-            while under_way.len() < ERRANDS_MAX
-                && let Some((errand, item)) = self.agenda.take_due(self.sources.now())
+            while under_way.len() < RUNNING_MAX
+                && let Some((job, item)) = self.queue.take_due(self.sources.now())
             {
-                if self.waits(errand) {
+                if self.waits(job) {
                     let due_at = self.sources.now().plus_ms(WHILE_PAUSED_MS);
-                    self.agenda.reschedule(errand, due_at, item.attempts);
-                } else if self.contexts.parked(parked_key(errand)).is_none() {
-                    under_way.push(async move { (errand, item, errands.run_one(errand, item).await) });
+                    self.queue.reschedule(job, due_at, item.attempts);
+                } else if self.contexts.parked(parked_key(job)).is_none() {
+                    under_way.push(async move { (job, item, runner.run_one(job, item).await) });
                 } else {
                     // Whoever lets it go says so; unless the answer to that was lost.
                     let due_at = self.sources.now().plus_ms(PAUSE_MAX_MS);
-                    self.agenda.reschedule(errand, due_at, item.attempts);
+                    self.queue.reschedule(job, due_at, item.attempts);
                 }
             }
-            let wait_ms = self.agenda.next_due().map_or(PAUSE_MAX_MS, |due| due.ms_since(self.sources.now()));
-            let has_room = under_way.len() < ERRANDS_MAX;
+            let wait_ms = self.queue.next_due().map_or(PAUSE_MAX_MS, |due| due.ms_since(self.sources.now()));
+            let has_room = under_way.len() < RUNNING_MAX;
             tokio::select! {
                 biased;
-                Some((errand, item, done)) = under_way.next() => self.settle(errand, item, done).await?,
+                Some((job, item, done)) = under_way.next() => self.settle(job, item, done).await?,
                 Some(key) = retries.recv() => self.retry(key).await,
-                () = self.agenda.changed(), if has_room => {}
+                () = self.queue.changed(), if has_room => {}
                 () = tokio::time::sleep(std::time::Duration::from_millis(wait_ms.max(1))), if has_room => {}
             }
         }
     }
 
     /// Whether an errand is for a context that is paused, other than payments: these are waited for.
-    fn waits(&self, errand: Errand) -> bool {
-        matches!(errand, Errand::Expire(_)) && self.contexts.paused(Context::Rental)
+    fn waits(&self, job: Job) -> bool {
+        matches!(job, Job::Expire(_)) && self.contexts.paused(Context::Rental)
     }
 
-    async fn run_one(&self, errand: Errand, item: Item) -> Done {
+    async fn run_one(&self, job: Job, item: QueuedJob) -> JobResult {
         let (request, correlation) =
             (RequestContext::after_event(item.correlation, item.position), item.correlation);
-        let span = trace::join(debug_span!("errand", ?errand, %correlation), request.trace());
+        let span = trace::join(debug_span!("errand", ?job, %correlation), request.trace());
         let request = request.at(trace::context_of(&span, request.trace()));
-        self.run_one_now(errand, item, request).instrument(span).await
+        self.run_one_now(job, item, request).instrument(span).await
     }
 
-    async fn run_one_now(&self, errand: Errand, item: Item, request: RequestContext) -> Done {
-        let resolved = match errand {
-            Errand::Expire(rental) => {
+    async fn run_one_now(&self, job: Job, item: QueuedJob, request: RequestContext) -> JobResult {
+        let resolved = match job {
+            Job::Expire(rental) => {
                 let expired = self.exchange.ask::<Rental>(rental, RentalCommand::Expire, request).await;
-                expired.map(|_| Resolution::Done).map_err(ShopError::from)
+                expired.map(|_| Resolution::Done).map_err(ConversationError::from)
             }
-            Errand::Resolve(..) | Errand::Undo(_) | Errand::GiveBack(..) => {
-                self.payments.converse(Resolve { errand, request }).await
+            Job::Resolve(..) | Job::Undo(_) | Job::GiveBack(..) => {
+                self.payments.converse(Resolve { job, request }).await
             }
         };
         match resolved {
-            Ok(Resolution::Done) => Done::Over,
+            Ok(Resolution::Done) => JobResult::Done,
             Ok(Resolution::NotBefore(due_at)) => {
                 let attempts = item.attempts + 1;
-                Done::Again { due_at: due_at.max(self.not_before(attempts)), attempts }
+                JobResult::Again { due_at: due_at.max(self.not_before(attempts)), attempts }
             }
-            Err(ShopError::GatewayRefused(reason)) => Done::Hopeless { reason },
+            Err(ConversationError::Refused(reason)) => JobResult::Refused { reason },
             Err(
-                error @ (ShopError::Ask(AskError::Quarantined | AskError::Damaged(_))
-                | ShopError::Store(StoreError::Corrupt(_))),
-            ) => Done::Hopeless { reason: error.to_string() },
+                error @ (ConversationError::Ask(AskError::Quarantined | AskError::Damaged(_))
+                | ConversationError::Store(StoreError::Corrupt(_))),
+            ) => JobResult::Refused { reason: error.to_string() },
             Err(error) => {
                 let attempts = item.attempts + 1;
                 let correlation = item.correlation;
-                debug!(?errand, %correlation, attempts, %error, "an errand is tried again later");
-                Done::Again { due_at: self.not_before(attempts), attempts }
+                debug!(?job, %correlation, attempts, %error, "an errand is tried again later");
+                JobResult::Again { due_at: self.not_before(attempts), attempts }
             }
         }
     }
@@ -158,28 +155,28 @@ impl Errands {
         self.sources.now().plus_ms(pause_ms)
     }
 
-    async fn settle(&self, errand: Errand, item: Item, done: Done) -> Result<(), String> {
+    async fn settle(&self, job: Job, item: QueuedJob, done: JobResult) -> Result<(), String> {
         match done {
-            Done::Over => self.agenda.done(&self.journal, errand).await.map_err(|error| error.to_string()),
-            Done::Again { due_at, attempts } => {
-                self.agenda.reschedule(errand, due_at, attempts);
+            JobResult::Done => self.queue.done(&self.journal, job).await.map_err(|error| error.to_string()),
+            JobResult::Again { due_at, attempts } => {
+                self.queue.reschedule(job, due_at, attempts);
                 Ok(())
             }
-            Done::Hopeless { reason } => {
+            JobResult::Refused { reason } => {
                 let (correlation, attempts) = (item.correlation, item.attempts + 1);
                 if self.contexts.full(Context::Payment) {
-                    debug!(?errand, %correlation, reason, "too much is held already; tried again later");
+                    debug!(?job, %correlation, reason, "too much is held already; tried again later");
                 } else {
-                    let key = parked_key(errand);
-                    error!(held = %key, ?errand, %correlation, reason, "a payment is held for the operator");
-                    let parked = Parked::new(item.position, event_of(errand), reason, attempts);
+                    let key = parked_key(job);
+                    error!(held = %key, ?job, %correlation, reason, "a payment is held for the operator");
+                    let parked = Parked::new(item.position, event_of(job), reason, attempts);
                     let command = ContextCommand::Park { key, parked };
                     let request = RequestContext::scheduled(correlation);
                     // If it is not held now, it will be the next time.
                     let _ = self.contexts.command(Context::Payment, command, request).await;
                 }
                 // Held or not, it stays on the clock: it may be let go without a word.
-                self.agenda.reschedule(errand, self.sources.now().plus_ms(PAUSE_MAX_MS), attempts);
+                self.queue.reschedule(job, self.sources.now().plus_ms(PAUSE_MAX_MS), attempts);
                 Ok(())
             }
         }
@@ -194,21 +191,21 @@ impl Errands {
         let released =
             self.contexts.command(Context::Payment, ContextCommand::Release { key }, request).await;
         if released.is_ok() {
-            self.agenda.hurry(key.target, self.sources.now());
+            self.queue.hurry(key.target, self.sources.now());
         }
     }
 }
 
-fn parked_key(errand: Errand) -> ParkedKey {
-    ParkedKey { group: Group::Agenda, lane: lane_of(errand.rental().0), target: errand.target() }
+fn parked_key(job: Job) -> ParkedKey {
+    ParkedKey { group: Group::Agenda, lane: lane_of(job.rental().0), target: job.target() }
 }
 
-const fn event_of(errand: Errand) -> &'static str {
-    match errand {
-        Errand::Resolve(_, 1) => "RentalPlaced",
-        Errand::Resolve(..) => "PaymentRequested",
-        Errand::Undo(_) => "PaymentCancelRequested",
-        Errand::GiveBack(..) => "StrayCaptureFound",
-        Errand::Expire(_) => "PaymentDeferred",
+const fn event_of(job: Job) -> &'static str {
+    match job {
+        Job::Resolve(_, 1) => "RentalPlaced",
+        Job::Resolve(..) => "PaymentRequested",
+        Job::Undo(_) => "PaymentCancelRequested",
+        Job::GiveBack(..) => "StrayCaptureFound",
+        Job::Expire(_) => "PaymentDeferred",
     }
 }

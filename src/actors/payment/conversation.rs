@@ -1,42 +1,56 @@
-//! What all conversations share: exclusiveness, time-outs, and telling payments and rentals.
+//! What all conversations of a payment actor share: one conversation per payment, gateway calls with a time
+//! limit, and commands to the payment and its rental.
 
 use std::{
+    cell::RefCell,
+    collections::HashSet,
     rc::Rc,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use tracing::warn;
 
-use super::{Desk, admission::Admission, breaker::Breaker};
+use super::{admission::Admission, breaker::Breaker, horizon::Horizon};
 use crate::{
-    actors::entity::{
-        ask::{AskError, Decided, RequestContext},
-        reads,
+    actors::{
+        entity::{
+            ask::{AskError, Decided},
+            exchange::Exchange,
+            reads,
+        },
+        request::RequestContext,
+        sources::Sources,
     },
     domain::{
-        Causation, PaymentId, Position, RentalId, Timestamp,
+        Causation, PaymentId, RentalId, Timestamp,
         payment::{Attempt, Charge, Payment, PaymentCommand},
-        rental::{CancelReason, Deferral, Rental, RentalCommand, RentalStatus},
+        rental::{CancelReason, Deferral, Rental, RentalCommand},
     },
-    gateways::payment::{Call, ChargeKey, Charged, GatewayError, PaymentGateway, PaymentMethod},
-    shop::views::{PayOutcome, Placed, RentalView},
-    store::{CommitError, StoreError},
+    gateways::payment::{Call, ChargeKey, Charged, GatewayError, Gateways, PaymentGateway, PaymentMethod},
+    store::{CommitError, Journal, StoreError},
 };
 
-/// Deadlines, time-outs and what to do without an answer.
+/// Number of payments that are resolved or refunded at the same time.
+const RESOLVING_MAX: usize = 16;
+
+/// Deadlines, time limits and deferral.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// From a request's arrival to its last chance at the gateway, in ms; waiting included.
+    /// Time from a request's arrival until its charge must be sent, in ms; waiting for a permit included.
     pub deadline_ms: u64,
-    /// One call to the gateway, in ms.
+    /// Time limit of one gateway call, in ms.
     pub timeout_ms: u64,
-    /// Less time than this left before the deadline, in ms, and a charge is not begun any more.
+    /// Minimum time left before the deadline for a charge to begin, in ms.
     pub charge_min_ms: u64,
-    /// Whether customers may pay later when the gateway gives no answer.
+    /// True if customers may pay later when the gateway gives no answer.
     pub defer: bool,
-    /// How long they may take, in ms.
+    /// Time to pay a deferred rental before it is canceled, in ms.
     pub deferral_ttl_ms: u64,
 }
 
@@ -53,92 +67,140 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// After so long, a conversation sends nothing more and has had its answers: its wait and its calls.
+    /// Maximum length of a conversation in ms: its wait and two gateway calls.
     #[must_use]
     pub const fn conversation_ms(&self) -> u64 {
         self.deadline_ms + 2 * self.timeout_ms
     }
 
-    /// The settle horizon: after it, no call of a conversation that failed can still arrive.
+    /// The settle horizon in ms: after it, no call of a conversation that failed can still arrive.
     #[must_use]
     pub const fn horizon_ms(&self) -> u64 {
         self.conversation_ms() + self.timeout_ms
     }
 }
 
-/// Why a conversation came to nothing.
+/// A conversation ended without a result.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConversationError {
     /// No room, or no time. Nothing was recorded.
     #[error("payments are overloaded")]
     Overloaded {
-        /// When it is worth trying again, in ms.
+        /// Wait before trying again, in ms.
         retry_after_ms: u64,
     },
-    /// Another conversation about this payment is under way, or its outcome is still open.
+    /// Another conversation about this payment runs, or the outcome of the last attempt is unknown.
     #[error("the outcome of the last payment is not known yet")]
     InProgress {
-        /// When it is worth trying again, in ms.
+        /// Wait before trying again, in ms.
         retry_after_ms: u64,
     },
     /// The rental does not wait for a payment.
     #[error("the rental is not waiting for a payment")]
     NotPayable,
-    /// The payment method is good for another attempt than the one that is due.
+    /// The payment method is for another attempt than the next one.
     #[error("the checkout was overtaken by another payment")]
     CheckoutExpired,
-    /// A rental or a payment did not answer. What was sent to the gateway is resolved by the agenda.
+    /// A rental or a payment did not answer. A charge that was sent is resolved by the job runner.
     #[error(transparent)]
     Ask(#[from] AskError),
-    /// Something could not be read.
+    /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A receipt could not be written. What was sent to the gateway is resolved by the agenda.
+    /// A receipt could not be written. A charge that was sent is resolved by the job runner.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// The gateway refuses for good.
+    /// The gateway refuses, and would refuse again.
     #[error("the gateway refuses: {0}")]
     Refused(String),
-    /// A bug ended it. What was sent to the gateway is resolved by the agenda.
+    /// The conversation panicked. A charge that was sent is resolved by the job runner.
     #[error("the conversation failed")]
     Failed,
 }
 
-/// The one conversation about a payment; ends when dropped.
-pub(crate) struct Floor {
-    desk: Rc<Desk>,
+/// Parts that every incarnation of the payment actor is made of.
+#[derive(Clone)]
+pub struct PaymentParts {
+    /// Journal that rentals and payments are read from.
+    pub journal: Arc<dyn Journal>,
+    /// Exchange that carries commands to rentals and payments.
+    pub exchange: Exchange,
+    /// Payment gateways by provider.
+    pub gateways: Gateways,
+    /// Time.
+    pub sources: Sources,
+    /// Deadlines, time limits and deferral.
+    pub rules: Rules,
+    /// Circuit breaker; it outlives the actors.
+    pub breaker: Arc<Breaker>,
+}
+
+/// State that one incarnation of the payment actor shares with its handle.
+#[derive(Clone)]
+pub struct Incarnation {
+    /// Tickets and permits. Each incarnation has its own: those of a hung actor are lost with it.
+    pub admission: Arc<Admission>,
+    /// `true` once another actor has replaced this one, which must not call the gateway any more.
+    pub retired: Arc<AtomicBool>,
+}
+
+/// State shared by the conversations of one payment actor.
+pub(super) struct Conversations {
+    pub(super) parts: PaymentParts,
+    pub(super) incarnation: Incarnation,
+    pub(super) resolving: Semaphore,
+    horizon: RefCell<Horizon>,
+    /// Payments with a conversation.
+    running: RefCell<HashSet<PaymentId>>,
+}
+
+/// Marks a payment as in conversation until dropped.
+pub(super) struct ConversationGuard {
+    conversations: Rc<Conversations>,
     payment: PaymentId,
 }
 
-impl Drop for Floor {
+impl Drop for ConversationGuard {
     fn drop(&mut self) {
-        self.desk.live.borrow_mut().remove(&self.payment);
+        self.conversations.running.borrow_mut().remove(&self.payment);
     }
 }
 
-/// A charge's answer, or none.
-pub(crate) enum Answer {
+/// Result of a charge.
+pub(super) enum ChargeAnswer {
     Approved { reference: String },
     Declined { code: String },
     Unknown,
 }
 
-impl Desk {
-    /// Takes the floor for a payment, unless somebody has it.
-    pub(crate) fn take_floor(self: &Rc<Self>, payment: PaymentId) -> Result<Floor, ConversationError> {
-        if !self.live.borrow_mut().insert(payment) {
+impl Conversations {
+    pub(super) fn new(parts: PaymentParts, incarnation: Incarnation) -> Self {
+        let horizon = RefCell::new(Horizon::new(parts.rules.horizon_ms()));
+        let (resolving, running) = (Semaphore::new(RESOLVING_MAX), RefCell::default());
+        Self { parts, incarnation, resolving, horizon, running }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.running.borrow().len()
+    }
+
+    /// Begins the conversation about a payment, unless one is running.
+    pub(super) fn begin_conversation(
+        self: &Rc<Self>,
+        payment: PaymentId,
+    ) -> Result<ConversationGuard, ConversationError> {
+        if !self.running.borrow_mut().insert(payment) {
             return Err(ConversationError::InProgress { retry_after_ms: self.parts.rules.timeout_ms });
         }
-        Ok(Floor { desk: Rc::clone(self), payment })
+        Ok(ConversationGuard { conversations: Rc::clone(self), payment })
     }
 
-    /// Whether another actor has taken this one's place.
-    pub(crate) fn retired(&self) -> bool {
-        self.ties.retired.load(Ordering::Acquire)
+    pub(super) fn retired(&self) -> bool {
+        self.incarnation.retired.load(Ordering::Acquire)
     }
 
-    /// Calls a provider's gateway, for so long.
-    pub(crate) async fn call<T>(
+    /// Calls a provider's gateway, for at most `limit_ms`.
+    pub(super) async fn call<T>(
         &self,
         provider: &str,
         limit_ms: u64,
@@ -149,36 +211,38 @@ impl Desk {
             return Err(GatewayError::Unknown("another payment actor has taken over".to_owned()));
         }
         let gateway = self.parts.gateways.of(provider)?;
-        // What it sends says to which trace it belongs.
+        // The call carries the trace to the provider.
         let call = request.trace().within(async { call(gateway).await });
         let limit = Duration::from_millis(limit_ms);
         let answer = tokio::time::timeout(limit, call).await;
         answer.unwrap_or_else(|_elapsed| Err(GatewayError::Unknown("no answer in time".to_owned())))
     }
 
-    /// Charges, and says what is known.
-    pub(crate) async fn charge(
+    /// Sends a charge to its provider.
+    pub(super) async fn charge(
         &self,
         payment: PaymentId,
         charge: &Charge,
         method: &PaymentMethod,
         limit_ms: u64,
         request: RequestContext,
-    ) -> Answer {
+    ) -> ChargeAnswer {
         let key = ChargeKey { payment, attempt: charge.attempt };
         let call = |gateway: &dyn PaymentGateway| gateway.charge(key, charge.amount, method);
         match self.call(&charge.provider, limit_ms, request, call).await {
-            Ok(Charged::Approved { reference }) => Answer::Approved { reference },
-            Ok(Charged::Declined { code }) | Err(GatewayError::Refused(code)) => Answer::Declined { code },
+            Ok(Charged::Approved { reference }) => ChargeAnswer::Approved { reference },
+            Ok(Charged::Declined { code }) | Err(GatewayError::Refused(code)) => {
+                ChargeAnswer::Declined { code }
+            }
             Err(GatewayError::Unknown(reason)) => {
                 let (attempt, correlation) = (charge.attempt, request.correlation);
-                warn!(%payment, attempt, %correlation, reason, "a charge's outcome is unknown");
-                Answer::Unknown
+                warn!(%payment, attempt, %correlation, reason, "the outcome of a charge is unknown");
+                ChargeAnswer::Unknown
             }
         }
     }
 
-    pub(crate) async fn tell_payment(
+    pub(super) async fn command_payment(
         &self,
         payment: PaymentId,
         command: PaymentCommand,
@@ -187,7 +251,7 @@ impl Desk {
         self.parts.exchange.ask::<Payment>(payment, command, request).await
     }
 
-    pub(crate) async fn tell_rental(
+    pub(super) async fn command_rental(
         &self,
         rental: RentalId,
         command: RentalCommand,
@@ -196,56 +260,47 @@ impl Desk {
         self.parts.exchange.ask::<Rental>(rental, command, request).await
     }
 
-    /// The payment is captured: tell it, tell the rental, and say how that leaves the rental.
-    pub(crate) async fn approved(
+    /// Records a captured charge with the payment, then confirms the rental.
+    pub(super) async fn approved(
         &self,
         rental: RentalId,
         charge: Charge,
         reference: String,
         request: RequestContext,
-    ) -> Result<Told, ConversationError> {
+    ) -> Result<Decided<Rental>, AskError> {
         let command = PaymentCommand::Approve { charge, reference };
-        let approved = self.tell_payment(rental.payment(), command, request).await?;
-        let decided = self.tell_rental(rental, RentalCommand::Confirm, following(request, &approved)).await?;
-        Ok(Told::of(decided))
+        let approved = self.command_payment(rental.payment(), command, request).await?;
+        self.command_rental(rental, RentalCommand::Confirm, following(request, &approved)).await
     }
 
-    /// The payment is declined: tell it, tell the rental, and say how that leaves the rental.
-    pub(crate) async fn declined(
+    /// Records a declined charge with the payment, then with the rental.
+    pub(super) async fn declined(
         &self,
         rental: RentalId,
         charge: Charge,
         code: String,
         request: RequestContext,
-    ) -> Result<Told, ConversationError> {
+    ) -> Result<Decided<Rental>, AskError> {
         let command = PaymentCommand::Decline { charge, code };
-        let declined = self.tell_payment(rental.payment(), command, request).await?;
-        let decided =
-            self.tell_rental(rental, RentalCommand::Declined, following(request, &declined)).await?;
-        Ok(Told::of(decided))
+        let declined = self.command_payment(rental.payment(), command, request).await?;
+        self.command_rental(rental, RentalCommand::Declined, following(request, &declined)).await
     }
 
-    /// Nobody knows whether the charge was made: let the customer pay later, or cancel.
-    pub(crate) async fn unknown(
+    /// Defers a rental whose charge has an unknown outcome; cancels it where deferring is switched off.
+    pub(super) async fn unknown(
         &self,
         rental: RentalId,
         request: RequestContext,
-    ) -> Result<Told, ConversationError> {
+    ) -> Result<Decided<Rental>, AskError> {
         let command = if self.parts.rules.defer {
             RentalCommand::Defer(self.deferral())
         } else {
             RentalCommand::Cancel(CancelReason::PaymentUnavailable)
         };
-        Ok(Told::of(self.tell_rental(rental, command, request).await?))
+        self.command_rental(rental, command, request).await
     }
 
-    /// When it is worth trying again, in ms: once the breaker lets calls through, or the queue is worked off.
-    pub(crate) fn retry_after_ms(&self) -> u64 {
-        retry_after_ms(&self.parts.breaker, &self.ties.admission)
-    }
-
-    /// From now: when to try again, and until when.
-    pub(crate) fn deferral(&self) -> Deferral {
+    pub(super) fn deferral(&self) -> Deferral {
         let now = self.parts.sources.now();
         Deferral {
             retry_at: now.plus_ms(self.parts.breaker.retry_after_ms()),
@@ -253,94 +308,47 @@ impl Desk {
         }
     }
 
-    /// This actor is about to begin an attempt.
-    pub(crate) fn begin(&self, rental: RentalId, attempt: Attempt) {
+    /// Enters an attempt of this actor into the settle horizon. Comes before the attempt is recorded.
+    pub(super) fn begin_attempt(&self, rental: RentalId, attempt: Attempt) {
         self.horizon.borrow_mut().begin(ChargeKey { payment: rental.payment(), attempt });
     }
 
-    /// Until when a conversation of another actor about this attempt may be under way. Those of this one
-    /// are known, and each has the floor until it is over.
-    pub(crate) fn foreign_until(&self, attempt: ChargeKey) -> Option<Timestamp> {
+    /// Returns until when a conversation of another actor about this attempt may be running. Conversations of
+    /// this actor hold a guard instead.
+    pub(super) fn foreign_until(&self, attempt: ChargeKey) -> Option<Timestamp> {
         self.horizon.borrow().foreign(attempt).map(|left| self.after(left))
     }
 
-    /// Until when a call about this attempt may still arrive at the gateway.
-    pub(crate) fn under_way_until(&self, attempt: ChargeKey) -> Option<Timestamp> {
+    /// Returns until when a call about this attempt may still arrive at the gateway.
+    pub(super) fn under_way_until(&self, attempt: ChargeKey) -> Option<Timestamp> {
         self.horizon.borrow().under_way(attempt).map(|left| self.after(left))
     }
 
     fn after(&self, left: Duration) -> Timestamp {
-        self.parts
-            .sources
-            .now()
-            .plus_ms(u64::try_from(left.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
+        let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        self.parts.sources.now().plus_ms(left_ms.saturating_add(1))
     }
 
-    pub(crate) async fn read_rental(&self, rental: RentalId) -> Result<Rental, StoreError> {
+    pub(super) async fn read_rental(&self, rental: RentalId) -> Result<Rental, StoreError> {
         reads::read::<Rental>(&self.parts.journal, rental).await
     }
 
-    pub(crate) async fn read_payment(&self, payment: PaymentId) -> Result<Payment, StoreError> {
+    pub(super) async fn read_payment(&self, payment: PaymentId) -> Result<Payment, StoreError> {
         reads::read::<Payment>(&self.parts.journal, payment).await
     }
 }
 
-/// See [`Desk::retry_after_ms`].
-pub(crate) fn retry_after_ms(breaker: &Breaker, admission: &Admission) -> u64 {
+/// Returns the wait in ms until the breaker lets calls through, or else until the queue is worked off.
+pub(super) fn retry_after_ms(breaker: &Breaker, admission: &Admission) -> u64 {
     breaker.shut().map_or_else(|| admission.wait_ms(), |shut| shut.retry_after_ms)
 }
 
-/// What follows from what a payment has just decided.
 const fn following(request: RequestContext, decided: &Decided<Payment>) -> RequestContext {
     RequestContext { causation: Causation::Event(decided.position), ..request }
 }
 
-/// A rental that was told something, and where that stands.
-pub(crate) struct Told {
-    pub rental: Arc<Rental>,
-    pub position: Position,
-}
-
-impl Told {
-    pub(crate) fn of(decided: Decided<Rental>) -> Self {
-        Self { rental: decided.state, position: decided.position }
-    }
-
-    /// The same, as it was when placing it came to its end: that may have been a step or two earlier.
-    pub(crate) fn when_placed(self) -> Self {
-        if self.rental.outcome.is_none_or(|outcome| outcome.status == self.rental.status) {
-            return self;
-        }
-        let rental = Rental::clone(&self.rental).when_placed().map_or(self.rental, Arc::new);
-        Self { rental, ..self }
-    }
-
-    /// How the call that led here ended.
-    pub(crate) fn placed(self, id: RentalId, desk: &Desk) -> Placed {
-        let outcome = outcome_of(&self.rental, desk.parts.breaker.retry_after_ms());
-        let rental = RentalView { id, rental: self.rental, address: None };
-        Placed { rental, outcome, replayed: false, position: self.position }
-    }
-}
-
-/// What a rental's status says about the call that led to it.
-pub(crate) fn outcome_of(rental: &Rental, retry_after_ms: u64) -> PayOutcome {
-    match (rental.status, rental.cancel_reason) {
-        (RentalStatus::Confirmed | RentalStatus::Delivered, _) => PayOutcome::Confirmed,
-        // Why, a rental does not know: its payment's events do.
-        (RentalStatus::Canceled, Some(CancelReason::PaymentDeclined)) => PayOutcome::Declined { code: None },
-        (RentalStatus::Canceled, Some(CancelReason::PaymentUnavailable)) => {
-            PayOutcome::Unavailable { retry_after_ms }
-        }
-        (RentalStatus::Canceled, _) => PayOutcome::Canceled,
-        (RentalStatus::PaymentDeferred | RentalStatus::Placed | RentalStatus::Absent, _) => {
-            PayOutcome::Deferred { retry_after_ms }
-        }
-    }
-}
-
-/// The charge of an attempt at a rental's fee.
-pub(crate) fn charge_of(
+/// Returns the charge of an attempt at a rental's fee.
+pub(super) fn charge_of(
     rental: &Rental,
     attempt: Attempt,
     provider: &str,

@@ -14,7 +14,6 @@ use crate::{
         image::Image,
         product::{Offer, ProductEvent},
     },
-    shop::views::ProductView,
     store::{Journal, StoreError, codec},
 };
 
@@ -22,6 +21,33 @@ use crate::{
 type Stored = (Offer, u32, bool, Timestamp, Timestamp);
 /// One that has a picture: rows without are as they were before there were any.
 type Pictured = (Offer, u32, bool, Timestamp, Timestamp, Image);
+
+/// A product, as the catalogue has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProductView {
+    /// Its id.
+    pub id: ProductId,
+    /// What customers see.
+    pub offer: Offer,
+    /// Its picture, if it has one.
+    pub image: Option<Image>,
+    /// Units at hand.
+    pub stock: u32,
+    /// Whether it takes no more new rentals.
+    pub withdrawn: bool,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When it was last edited or restocked.
+    pub updated_at: Timestamp,
+}
+
+impl ProductView {
+    /// Whether it can be rented, as far as the catalogue knows.
+    #[must_use]
+    pub const fn available(&self) -> bool {
+        self.stock > 0 && !self.withdrawn
+    }
+}
 
 /// Every product. Cheap to clone.
 #[derive(Clone, Default)]

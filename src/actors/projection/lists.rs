@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
+use thiserror::Error;
 
 use super::{Rows, after_prefix, key};
 use crate::{
@@ -20,6 +21,17 @@ use crate::{
 const ITEMS_MAX: usize = 256;
 /// How many keys are read at once.
 const KEYS_READ: usize = 16;
+
+/// A page of a list cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ListError {
+    /// The cursor does not belong to this list.
+    #[error("the cursor is not one that this list gave")]
+    BadCursor,
+    /// The rows could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 /// Items, each with the position of the event that it comes from, oldest first.
 pub type Items<T> = Vec<(Position, T)>;

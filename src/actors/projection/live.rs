@@ -20,10 +20,9 @@ use std::{
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use super::mypage::folded;
+use super::mypage::{RentalRow, folded};
 use crate::{
     domain::{CustomerId, Event, Position, Recorded, RentalId, rental::RentalEvent},
-    shop::views::Row,
     store::{Follower, Journal, StoreError},
 };
 
@@ -41,7 +40,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Join {
     pub customer: CustomerId,
     /// The customer's rows, each at least as of `as_of`.
-    pub rows: Vec<Row>,
+    pub rows: Vec<RentalRow>,
     /// How far the projection had got before the rows were read.
     pub as_of: Position,
     /// What the watcher knows; if it says so, it is told which rows changed after that.
@@ -56,7 +55,7 @@ pub struct Joined {
     /// Which rows changed up to `position`, but after what the watcher knows.
     pub missed: Vec<RentalId>,
     /// The changes to come. It ends when the watcher does not keep up, or the service fails.
-    pub changes: mpsc::Receiver<Arc<Row>>,
+    pub changes: mpsc::Receiver<Arc<RentalRow>>,
 }
 
 /// The way to the service. Cheap to clone.
@@ -79,7 +78,7 @@ impl Live {
     pub(crate) async fn join(
         &self,
         customer: CustomerId,
-        (rows, as_of): (Vec<Row>, Position),
+        (rows, as_of): (Vec<RentalRow>, Position),
         after: Option<Position>,
     ) -> Option<Joined> {
         let (joined, answer) = oneshot::channel();
@@ -102,19 +101,19 @@ impl Live {
         loop {
             self.count(0);
             let Some(first) = joins.recv().await else { return Ok(()) };
-            let mut telling = Telling::from(&journal);
-            telling.join(first, &mut joins, &journal).await.map_err(|error| error.to_string())?;
+            let mut feed = LiveFeed::from(&journal);
+            feed.join(first, &mut joins, &journal).await.map_err(|error| error.to_string())?;
             let mut sweeps = tokio::time::interval(SWEEP_EVERY);
-            while telling.watched() {
-                self.count(telling.watchers());
+            while feed.watched() {
+                self.count(feed.watchers());
                 let step = tokio::select! {
                     biased;
                     _ = sweeps.tick() => {
-                        telling.let_go();
+                        feed.let_go();
                         Ok(())
                     }
-                    Some(join) = joins.recv() => telling.join(join, &mut joins, &journal).await,
-                    events = telling.follower.next(BATCH_MAX) => events.map(|events| telling.tell(&events)),
+                    Some(join) = joins.recv() => feed.join(join, &mut joins, &journal).await,
+                    events = feed.follower.next(BATCH_MAX) => events.map(|events| feed.publish(&events)),
                 };
                 step.map_err(|error| error.to_string())?;
             }
@@ -128,19 +127,19 @@ impl Live {
 
 /// A customer who is watched.
 #[derive(Default)]
-struct Watched {
-    rows: HashMap<RentalId, Row>,
-    watchers: Vec<mpsc::Sender<Arc<Row>>>,
+struct WatchedCustomer {
+    rows: HashMap<RentalId, RentalRow>,
+    watchers: Vec<mpsc::Sender<Arc<RentalRow>>>,
 }
 
 /// What the service knows while somebody watches.
-struct Telling {
+struct LiveFeed {
     follower: Follower,
-    customers: HashMap<CustomerId, Watched>,
+    customers: HashMap<CustomerId, WatchedCustomer>,
     rentals: HashMap<RentalId, CustomerId>,
 }
 
-impl Telling {
+impl LiveFeed {
     fn from(journal: &Arc<dyn Journal>) -> Self {
         let head = *journal.head().borrow();
         let follower = Follower::new(Arc::clone(journal), head);
@@ -170,7 +169,7 @@ impl Telling {
         let newest = joining.iter().flat_map(|join| &join.rows).map(|row| row.version).max();
         while newest.is_some_and(|newest| self.follower.position().0 < newest) {
             let events = self.follower.next(BATCH_MAX).await?;
-            self.tell(&events);
+            self.publish(&events);
         }
         let here = self.follower.position();
         let mut after = joining.iter().map(|join| join.as_of).min().unwrap_or(here);
@@ -190,7 +189,7 @@ impl Telling {
         }
         for Join { customer, after, joined, .. } in joining {
             let watched = self.customers.entry(customer).or_default();
-            let newer = |row: &&Row| after.is_some_and(|after| row.version > after.0);
+            let newer = |row: &&RentalRow| after.is_some_and(|after| row.version > after.0);
             let missed = watched.rows.values().filter(newer).map(|row| row.rental_id).collect();
             let (watcher, changes) = mpsc::channel(WAITING_MAX);
             if joined.send(Joined { position: here, missed, changes }).is_ok() {
@@ -202,7 +201,7 @@ impl Telling {
     }
 
     /// Folds an event into the row that it changes, if that is watched and does not hold it yet.
-    fn fold(&mut self, recorded: &Recorded) -> Option<(CustomerId, Arc<Row>)> {
+    fn fold(&mut self, recorded: &Recorded) -> Option<(CustomerId, Arc<RentalRow>)> {
         let rental = recorded.rental()?;
         let customer = match &recorded.event {
             Event::Rental(RentalEvent::RentalPlaced(terms)) => terms.customer_id,
@@ -219,7 +218,7 @@ impl Telling {
     }
 
     /// Tells of what happened.
-    fn tell(&mut self, events: &[Arc<Recorded>]) {
+    fn publish(&mut self, events: &[Arc<Recorded>]) {
         let mut dropped = false;
         for recorded in events {
             let Some((customer, row)) = self.fold(recorded) else { continue };

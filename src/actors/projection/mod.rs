@@ -11,7 +11,6 @@ pub mod lists;
 pub mod live;
 pub mod mypage;
 pub mod notification;
-pub mod progress;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,7 +23,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 use tracing::error;
 
-use self::progress::Progress;
+use super::progress::Progress;
 use crate::{
     domain::{Position, Recorded},
     planted::{self, Bug},
@@ -189,15 +188,17 @@ impl Rows {
 }
 
 /// Where a projection stands: stored with its rows.
-type Stand = (u8, Position);
+type Checkpoint = (u8, Position);
 
 /// Up to which event the stored rows of a projection are folded; none if they are to be made anew.
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn stand_of<P: Projection>(journal: &Arc<dyn Journal>) -> Result<Option<Position>, StoreError> {
-    let stand = journal.view_get(stand_key::<P>()).await?;
-    let stand = stand.and_then(|stand| codec::decode::<Stand>(&stand).ok());
+pub async fn stored_position<P: Projection>(
+    journal: &Arc<dyn Journal>,
+) -> Result<Option<Position>, StoreError> {
+    let stand = journal.view_get(checkpoint_key::<P>()).await?;
+    let stand = stand.and_then(|stand| codec::decode::<Checkpoint>(&stand).ok());
     Ok(stand.filter(|(format, _)| *format == P::FORMAT).map(|(_, position)| position))
 }
 
@@ -209,11 +210,11 @@ pub(crate) async fn move_stand<P: Projection>(
     journal: &Arc<dyn Journal>,
     from: u8,
 ) -> Result<(), StoreError> {
-    let stand = journal.view_get(stand_key::<P>()).await?;
-    let stand = stand.and_then(|stand| codec::decode::<Stand>(&stand).ok());
+    let stand = journal.view_get(checkpoint_key::<P>()).await?;
+    let stand = stand.and_then(|stand| codec::decode::<Checkpoint>(&stand).ok());
     let Some((_, position)) = stand.filter(|(format, _)| *format == from) else { return Ok(()) };
     let stand = codec::encode(&(P::FORMAT, position))?;
-    journal.view_apply(vec![(stand_key::<P>(), Some(stand))]).await
+    journal.view_apply(vec![(checkpoint_key::<P>(), Some(stand))]).await
 }
 
 /// Folds for as long as the journal is open.
@@ -235,12 +236,12 @@ pub async fn run<P: Projection>(
         // Its rows follow from the journal: if the damage is in them, new ones mend it. Once, though: if
         // it is elsewhere, making them again and again would only take away what there is.
         error!(projection = P::NAME, what, "something a projection reads is damaged; its rows are made anew");
-        journal.view_apply(vec![(stand_key::<P>(), None)]).await.map_err(|error| error.to_string())?;
+        journal.view_apply(vec![(checkpoint_key::<P>(), None)]).await.map_err(|error| error.to_string())?;
     }
     Err(error.to_string())
 }
 
-fn stand_key<P: Projection>() -> Vec<u8> {
+fn checkpoint_key<P: Projection>() -> Vec<u8> {
     format!("stand/{}", P::NAME).into_bytes()
 }
 
@@ -250,7 +251,7 @@ async fn fold_on<P: Projection>(
     progress: Arc<Progress>,
 ) -> Result<(), StoreError> {
     projection.upgrade(&journal).await?;
-    let start = match stand_of::<P>(&journal).await? {
+    let start = match stored_position::<P>(&journal).await? {
         Some(position) => position,
         None => {
             remove_all(&journal, P::PREFIX).await?;
@@ -267,9 +268,9 @@ async fn fold_on<P: Projection>(
         projection.amend(&mut rows)?;
         if planted::is(Bug::CursorBeforeRows) {
             let stand = codec::encode(&(P::FORMAT, position))?;
-            journal.view_apply(vec![(stand_key::<P>(), Some(stand))]).await?;
+            journal.view_apply(vec![(checkpoint_key::<P>(), Some(stand))]).await?;
         }
-        rows.put(stand_key::<P>(), &(P::FORMAT, position))?;
+        rows.put(checkpoint_key::<P>(), &(P::FORMAT, position))?;
         rows.apply().await?;
         projection.applied();
         progress.reached(position);

@@ -5,12 +5,9 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tracing::{debug, error, warn};
 
-use super::{Marks, Reactor};
+use super::{LanePositions, Reactor};
 use crate::{
-    actors::{
-        entity::ask::{AskError, RequestContext},
-        supervision::guard::guarded,
-    },
+    actors::{entity::ask::AskError, request::RequestContext, supervision::guard::guarded},
     domain::{
         Correlation, Position, Recorded,
         context::{ContextCommand, Parked, ParkedKey},
@@ -40,14 +37,19 @@ pub(crate) enum Task {
 pub(crate) struct Lane {
     index: u8,
     reactor: Rc<Reactor>,
-    marks: Rc<Marks>,
+    positions: Rc<LanePositions>,
     /// Up to here, all of this lane's events are handled or held.
     seen: Position,
 }
 
 impl Lane {
-    pub(crate) const fn new(index: u8, reactor: Rc<Reactor>, marks: Rc<Marks>, start: Position) -> Self {
-        Self { index, reactor, marks, seen: start }
+    pub(crate) const fn new(
+        index: u8,
+        reactor: Rc<Reactor>,
+        positions: Rc<LanePositions>,
+        start: Position,
+    ) -> Self {
+        Self { index, reactor, positions, seen: start }
     }
 
     pub(crate) async fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
@@ -61,8 +63,8 @@ impl Lane {
                         self.park(key, &recorded, reason, attempts).await;
                     }
                     self.seen = recorded.position;
-                    self.marks.done(usize::from(self.index), recorded.position);
-                    self.reactor.progress.reached(self.marks.settled());
+                    self.positions.done(usize::from(self.index), recorded.position);
+                    self.reactor.progress.reached(self.positions.settled());
                 }
                 Task::Retry(key) => self.retry(key).await,
             }

@@ -7,7 +7,6 @@
 //! **What a restart does:** the reactor begins anew at its cursor, which is stored now and then. What
 //! it had handled since is handled again, and changes nothing: targets know what they have done.
 
-pub mod contexts;
 pub mod lane;
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
@@ -16,16 +15,12 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 use tracing::{Instrument as _, debug_span};
 
-use self::{
-    contexts::Contexts,
-    lane::{Lane, Task},
-};
+use self::lane::{Lane, Task};
 use super::{
-    entity::{
-        ask::{AskError, RequestContext},
-        exchange::Exchange,
-    },
-    projection::progress::{Cursor, Progress},
+    contexts::Contexts,
+    entity::{ask::AskError, exchange::Exchange},
+    progress::{Cursor, Progress},
+    request::RequestContext,
 };
 use crate::{
     domain::{
@@ -75,20 +70,20 @@ impl Reactor {
         // If it comes to something that cannot be read, it fails again and again, but does not hang: a new
         // process would not help, and all the others go on.
         self.progress.reached(start);
-        let marks = Rc::new(Marks::new(start));
+        let positions = Rc::new(LanePositions::new(start));
         let reactor = Rc::new(self);
         let (senders, mut lanes): (Vec<_>, FuturesUnordered<_>) = (0..LANES)
             .map(|index| {
                 let (sender, tasks) = mpsc::channel(LANE_QUEUE);
-                let lane = Lane::new(index, Rc::clone(&reactor), Rc::clone(&marks), start);
+                let lane = Lane::new(index, Rc::clone(&reactor), Rc::clone(&positions), start);
                 (sender, lane.run(tasks))
             })
             .unzip();
         tokio::select! {
             biased;
-            read = pump(&reactor, &marks, start, &senders) => read,
+            read = pump(&reactor, &positions, start, &senders) => read,
             ended = pump_retries(&reactor, &senders) => ended,
-            () = store_cursor(&reactor, &marks, &cursor) => Ok(()),
+            () = store_cursor(&reactor, &positions, &cursor) => Ok(()),
             // A lane ends with its queue, which this function holds.
             _ = lanes.next() => Err("a lane ended".to_owned()),
         }
@@ -128,7 +123,7 @@ impl Reactor {
 /// Hands events to their lanes, in order.
 async fn pump(
     reactor: &Reactor,
-    marks: &Marks,
+    positions: &LanePositions,
     start: Position,
     lanes: &[mpsc::Sender<Task>],
 ) -> Result<(), String> {
@@ -143,12 +138,12 @@ async fn pump(
             if let Some(reaction) = react(reactor.group, &recorded) {
                 reactor.contexts.running(context).await;
                 let lane = usize::from(recorded.lane());
-                marks.dispatched(lane, position);
+                positions.dispatched(lane, position);
                 let _ = lanes[lane].send(Task::React(reaction, recorded)).await;
             }
-            marks.read.set(position);
+            positions.read.set(position);
         }
-        reactor.progress.reached(marks.settled());
+        reactor.progress.reached(positions.settled());
     }
 }
 
@@ -164,12 +159,12 @@ async fn pump_retries(reactor: &Reactor, lanes: &[mpsc::Sender<Task>]) -> Result
     Err("another reactor of this group has taken over its retries".to_owned())
 }
 
-async fn store_cursor(reactor: &Reactor, marks: &Marks, cursor: &Cursor) {
-    let mut stored = marks.settled();
+async fn store_cursor(reactor: &Reactor, positions: &LanePositions, cursor: &Cursor) {
+    let mut stored = positions.settled();
     loop {
         reactor.progress.at(Position(stored.0 + 1)).await;
         tokio::time::sleep(STORE_CURSOR_AFTER).await;
-        let settled = marks.settled();
+        let settled = positions.settled();
         // Storing late is harmless, and so is failing to: the next time tells.
         if settled > stored && cursor.store(settled).await.is_ok() {
             stored = settled;
@@ -177,43 +172,43 @@ async fn store_cursor(reactor: &Reactor, marks: &Marks, cursor: &Cursor) {
     }
 }
 
-/// How far each lane got: up to [`Marks::settled`], every event is handled, or held.
-pub(crate) struct Marks {
+/// How far each lane got: up to [`LanePositions::settled`], every event is handled, or held.
+pub(crate) struct LanePositions {
     read: Cell<Position>,
-    lanes: Vec<Cell<LaneMark>>,
+    lanes: Vec<Cell<LanePosition>>,
 }
 
 #[derive(Clone, Copy)]
-struct LaneMark {
+struct LanePosition {
     dispatched: Position,
     done: Position,
 }
 
-impl Marks {
+impl LanePositions {
     fn new(start: Position) -> Self {
-        let mark = LaneMark { dispatched: start, done: start };
-        Self { read: Cell::new(start), lanes: vec![Cell::new(mark); usize::from(LANES)] }
+        let lane = LanePosition { dispatched: start, done: start };
+        Self { read: Cell::new(start), lanes: vec![Cell::new(lane); usize::from(LANES)] }
     }
 
     fn dispatched(&self, lane: usize, position: Position) {
-        let mark = &self.lanes[lane];
-        let LaneMark { dispatched, done } = mark.get();
+        let lane = &self.lanes[lane];
+        let LanePosition { dispatched, done } = lane.get();
         // A lane with nothing to do has done all there was for it, up to here.
         let done = if done < dispatched { done } else { Position(position.0 - 1) };
-        mark.set(LaneMark { dispatched: position, done });
+        lane.set(LanePosition { dispatched: position, done });
     }
 
     /// The lane has handled the event at `position`.
     pub(crate) fn done(&self, lane: usize, position: Position) {
-        let mark = &self.lanes[lane];
-        mark.set(LaneMark { done: position, ..mark.get() });
+        let lane = &self.lanes[lane];
+        lane.set(LanePosition { done: position, ..lane.get() });
     }
 
     pub(crate) fn settled(&self) -> Position {
         if planted::is(Bug::CursorAheadOfEffect) {
             return self.read.get();
         }
-        let busy = self.lanes.iter().map(Cell::get).filter(|mark| mark.done < mark.dispatched);
-        busy.map(|mark| mark.done).min().unwrap_or(self.read.get()).min(self.read.get())
+        let busy = self.lanes.iter().map(Cell::get).filter(|lane| lane.done < lane.dispatched);
+        busy.map(|lane| lane.done).min().unwrap_or(self.read.get()).min(self.read.get())
     }
 }

@@ -21,7 +21,7 @@ impl Default for RestartLimits {
 
 /// What to do about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RestartDecision {
     /// Restart it, after a pause of so many ms.
     RestartAfter(u64),
     /// It fails too often: leave it alone until somebody looks.
@@ -45,14 +45,14 @@ const PAUSE_MAX_MS: u64 = 1_000;
 impl FailureLog {
     /// Notes a failure at `now`, and says what follows. The first restart is at once; each further one
     /// within the window waits twice as long as the one before, from 10 ms on.
-    pub fn failed(&mut self, now: Timestamp, reason: String, limits: RestartLimits) -> Verdict {
+    pub fn failed(&mut self, now: Timestamp, reason: String, limits: RestartLimits) -> RestartDecision {
         (self.last_reason, self.silent) = (reason, None);
         while self.recent.front().is_some_and(|&first| now.ms_since(first) >= limits.window_ms) {
             self.recent.pop_front();
         }
         if self.recent.len() >= limits.restarts_max {
             self.recent.clear();
-            return Verdict::Quarantine;
+            return RestartDecision::Quarantine;
         }
         let pause_ms = match self.recent.len() {
             0 => 0,
@@ -60,11 +60,11 @@ impl FailureLog {
         };
         self.recent.push_back(now);
         self.restarts += 1;
-        Verdict::RestartAfter(pause_ms)
+        RestartDecision::RestartAfter(pause_ms)
     }
 
     /// The newest failure is this actor's, which ended without a word.
-    pub const fn without_a_word(&mut self, incarnation: u64) {
+    pub const fn failed_silently(&mut self, incarnation: u64) {
         self.silent = Some(incarnation);
     }
 
@@ -86,7 +86,7 @@ impl FailureLog {
 mod tests {
     use super::*;
 
-    fn verdicts(times: impl IntoIterator<Item = i64>) -> Vec<Verdict> {
+    fn decisions(times: impl IntoIterator<Item = i64>) -> Vec<RestartDecision> {
         let mut log = FailureLog::default();
         let limits = RestartLimits::default();
         times.into_iter().map(|ms| log.failed(Timestamp(ms), String::new(), limits)).collect()
@@ -94,19 +94,19 @@ mod tests {
 
     #[test]
     fn the_sixth_failure_within_the_window_is_one_too_many() {
-        use Verdict::{Quarantine, RestartAfter};
+        use RestartDecision::{Quarantine, RestartAfter};
         let expected =
             [0, 10, 20, 40, 80].map(RestartAfter).into_iter().chain([Quarantine]).collect::<Vec<_>>();
-        assert_eq!(verdicts([0, 1, 2, 3, 4, 5]), expected);
+        assert_eq!(decisions([0, 1, 2, 3, 4, 5]), expected);
     }
 
     #[test]
     fn old_failures_are_forgotten() {
-        assert_eq!(verdicts((0..50).map(|n| n * 10_000)), vec![Verdict::RestartAfter(0); 50]);
+        assert_eq!(decisions((0..50).map(|n| n * 10_000)), vec![RestartDecision::RestartAfter(0); 50]);
     }
 
     #[test]
     fn after_a_revival_the_count_begins_anew() {
-        assert_eq!(verdicts([0, 0, 0, 0, 0, 0, 1]).last(), Some(&Verdict::RestartAfter(0)));
+        assert_eq!(decisions([0, 0, 0, 0, 0, 0, 1]).last(), Some(&RestartDecision::RestartAfter(0)));
     }
 }

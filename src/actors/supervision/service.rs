@@ -20,9 +20,9 @@ use tracing::{error, warn};
 
 use super::{
     guard::guarded,
-    restart::{FailureLog, RestartLimits, Verdict},
+    restart::{FailureLog, RestartDecision, RestartLimits},
 };
-use crate::actors::{entity::ask::FaultMode, sources::Sources};
+use crate::{actors::sources::Sources, store::FaultMode};
 
 /// The pause before a restart of an actor that fails too often.
 const PAUSE_WHEN_FAILING: Duration = Duration::from_secs(5);
@@ -35,12 +35,12 @@ pub struct Services {
     sources: Sources,
     limits: RestartLimits,
     stopping: watch::Sender<bool>,
-    entries: Mutex<BTreeMap<ServiceName, Arc<Entry>>>,
+    services: Mutex<BTreeMap<ServiceName, Arc<ServiceState>>>,
 }
 
 /// How one of them is.
 #[derive(Debug)]
-struct Entry {
+struct ServiceState {
     live: AtomicBool,
     restarts: AtomicU64,
     sabotage: mpsc::UnboundedSender<FaultMode>,
@@ -59,7 +59,7 @@ impl Services {
     /// No services yet.
     #[must_use]
     pub fn new(sources: Sources, limits: RestartLimits) -> Self {
-        Self { sources, limits, stopping: watch::Sender::new(false), entries: Mutex::default() }
+        Self { sources, limits, stopping: watch::Sender::new(false), services: Mutex::default() }
     }
 
     /// Starts a service on `arbiter`: `make` gives its work, now and after each failure. Work that ends
@@ -70,30 +70,31 @@ impl Services {
         Work: Future<Output = Result<(), String>> + 'static,
     {
         let (sabotage, faults) = mpsc::unbounded_channel();
-        let entry = Arc::new(Entry { live: AtomicBool::new(true), restarts: AtomicU64::new(0), sabotage });
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::clone(&entry));
+        let state =
+            Arc::new(ServiceState { live: AtomicBool::new(true), restarts: AtomicU64::new(0), sabotage });
+        self.services.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::clone(&state));
         let (sources, limits, stopping) = (self.sources.clone(), self.limits, self.stopping.subscribe());
         arbiter.spawn_fn(move || {
-            actix_rt::spawn(supervise(Supervised { name, entry, sources, limits, stopping }, faults, make));
+            actix_rt::spawn(supervise(Supervised { name, state, sources, limits, stopping }, faults, make));
         });
     }
 
     /// Makes a service fail; answers whether there is one of this name.
     pub fn sabotage(&self, kind: &str, name: &str, mode: FaultMode) -> bool {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = entries.iter().find(|((k, n), _)| *k == kind && *n == name);
-        entry.is_some_and(|(_, entry)| entry.sabotage.send(mode).is_ok())
+        let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = services.iter().find(|((k, n), _)| *k == kind && *n == name);
+        state.is_some_and(|(_, state)| state.sabotage.send(mode).is_ok())
     }
 
     /// How each of them is.
     #[must_use]
     pub fn census(&self) -> Vec<(ServiceName, ServiceStatus)> {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let status = |entry: &Entry| ServiceStatus {
-            live: entry.live.load(Ordering::Relaxed),
-            restarts: entry.restarts.load(Ordering::Relaxed),
+        let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = |state: &ServiceState| ServiceStatus {
+            live: state.live.load(Ordering::Relaxed),
+            restarts: state.restarts.load(Ordering::Relaxed),
         };
-        entries.iter().map(|(name, entry)| (*name, status(entry))).collect()
+        services.iter().map(|(name, state)| (*name, status(state))).collect()
     }
 
     /// Ends them all.
@@ -104,7 +105,7 @@ impl Services {
 
 struct Supervised {
     name: ServiceName,
-    entry: Arc<Entry>,
+    state: Arc<ServiceState>,
     sources: Sources,
     limits: RestartLimits,
     stopping: watch::Receiver<bool>,
@@ -131,11 +132,11 @@ async fn supervise<Make, Work>(
             Ok(Ok(())) => break,
             Ok(Err(reason)) | Err(reason) => reason,
         };
-        service.entry.live.store(false, Ordering::Relaxed);
+        service.state.live.store(false, Ordering::Relaxed);
         warn!(kind, name, reason, "an actor failed");
         let pause = match failures.failed(service.sources.now(), reason, service.limits) {
-            Verdict::RestartAfter(pause_ms) => Duration::from_millis(pause_ms),
-            Verdict::Quarantine => {
+            RestartDecision::RestartAfter(pause_ms) => Duration::from_millis(pause_ms),
+            RestartDecision::Quarantine => {
                 error!(kind, name, "an actor fails again and again; it is tried every few seconds");
                 PAUSE_WHEN_FAILING
             }
@@ -145,10 +146,10 @@ async fn supervise<Make, Work>(
             _ = service.stopping.wait_for(|stopping| *stopping) => break,
             () = tokio::time::sleep(pause) => {}
         }
-        service.entry.restarts.fetch_add(1, Ordering::Relaxed);
-        service.entry.live.store(true, Ordering::Relaxed);
+        service.state.restarts.fetch_add(1, Ordering::Relaxed);
+        service.state.live.store(true, Ordering::Relaxed);
     }
-    service.entry.live.store(false, Ordering::Relaxed);
+    service.state.live.store(false, Ordering::Relaxed);
 }
 
 async fn with_faults(

@@ -44,7 +44,7 @@ impl Pulse {
 }
 
 /// A part to look at.
-pub struct Part {
+pub struct WatchedPart {
     /// What the log and the operator know it by, such as `reactor product`.
     pub name: String,
     /// How often it has done something.
@@ -53,7 +53,7 @@ pub struct Part {
     pub busy: Box<dyn Fn() -> bool + Send>,
 }
 
-impl Part {
+impl WatchedPart {
     /// A thread on which actors live: it always has something to do, and its pulse is a task of its own.
     #[must_use]
     pub fn arbiter(index: usize, arbiter: &ArbiterHandle) -> Self {
@@ -91,12 +91,12 @@ impl Watchdog {
     /// # Panics
     /// When the system has no room for one more thread.
     #[must_use]
-    pub fn start(parts: Vec<Part>, looks_max: u32) -> Self {
+    pub fn start(parts: Vec<WatchedPart>, looks_max: u32) -> Self {
         let (running, ended) = mpsc::channel::<()>();
         let stuck = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&stuck);
         let watch = move || {
-            let mut watched: Vec<Watched> = parts.into_iter().map(Watched::new).collect();
+            let mut watched: Vec<PartState> = parts.into_iter().map(PartState::new).collect();
             while ended.recv_timeout(LOOK_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
                 watched.iter_mut().for_each(|watched| watched.look(looks_max));
                 let stuck = watched.iter().filter(|watched| watched.stuck);
@@ -117,16 +117,16 @@ impl Watchdog {
 }
 
 /// A part, and how it was when it was looked at.
-struct Watched {
-    part: Part,
+struct PartState {
+    part: WatchedPart,
     beats: u64,
     /// For how many looks it has not beaten, though it had something to do.
     still: u32,
     stuck: bool,
 }
 
-impl Watched {
-    fn new(part: Part) -> Self {
+impl PartState {
+    fn new(part: WatchedPart) -> Self {
         Self { beats: (part.beats)(), part, still: 0, stuck: false }
     }
 
@@ -153,15 +153,15 @@ mod tests {
     use super::*;
 
     /// A part that can be told to beat, and to be busy.
-    fn part() -> (Watched, Arc<Pulse>, Arc<AtomicBool>) {
+    fn part() -> (PartState, Arc<Pulse>, Arc<AtomicBool>) {
         let (pulse, busy) = (Arc::new(Pulse::default()), Arc::new(AtomicBool::new(true)));
         let (beats, is_busy) = (Arc::clone(&pulse), Arc::clone(&busy));
-        let part = Part {
+        let part = WatchedPart {
             name: "part".to_owned(),
             beats: Box::new(move || beats.beats()),
             busy: Box::new(move || is_busy.load(Ordering::Relaxed)),
         };
-        (Watched::new(part), pulse, busy)
+        (PartState::new(part), pulse, busy)
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::HeaderName};
 
 use crate::{
-    actors::entity::ask::RequestKey,
+    actors::request::RequestKey,
     http::problem::Problem,
     shop::{Principal, Shop},
 };

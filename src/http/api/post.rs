@@ -21,7 +21,7 @@ use super::{
     json::{self, Json},
 };
 use crate::{
-    actors::entity::ask::RequestContext,
+    actors::request::RequestContext,
     domain::Position,
     http::{
         App,

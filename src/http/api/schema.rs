@@ -12,7 +12,6 @@ use utoipa::{
 };
 
 use crate::{
-    actors::entity::ask::FaultMode,
     domain::{
         CheckoutId, Correlation, CustomerId, DeliveryId, Money, NotificationId, PaymentId, ProductId,
         RentalId, Timestamp,
@@ -25,6 +24,7 @@ use crate::{
     },
     gateways::payment::ledger::EntryStatus,
     shop::{BreakerMode, NotificationStatus, PaymentStatus},
+    store::FaultMode,
 };
 
 /// A moment: RFC 3339, UTC, with milliseconds.

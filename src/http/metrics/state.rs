@@ -196,7 +196,7 @@ fn add_actors(families: &mut Families, kinds: &[ActorKind]) {
 }
 
 async fn add_payments(families: &mut Families, shop: &Shop) {
-    let desk = shop.payment_desk().await;
+    let desk = shop.payment_actor().await;
     let state = desk.breaker.state.as_str();
     let states = ["CLOSED", "OPEN", "HALF_OPEN"].map(|name| (vec![name], yes(name == state)));
     families.gauges("saem_payment_breaker", "1 for the breaker's state", &["state"], states.into());

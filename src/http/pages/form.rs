@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{error::OrErrorPage as _, response::PageError, visitor::Visitor};
 use crate::{
-    actors::entity::ask::RequestContext,
+    actors::request::RequestContext,
     http::{
         app::App,
         body::Body,

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Findings, PAGE, Products, Progress, Verified, images::ImageRefs, terms};
 use crate::{
-    actors::projection::catalogue,
+    actors::projection::catalogue::{self, ProductView},
     domain::{
         EntityId, EntityKind, Event, Journaled, LANES, NewEvent, Position, ProductId, Recorded, RentalId,
         Version,
@@ -23,7 +23,6 @@ use crate::{
         product::{Product, ProductEvent},
         rental::Rental,
     },
-    shop::views::ProductView,
     store::{CommitId, Journal, RecordedCommit, StoreError},
 };
 

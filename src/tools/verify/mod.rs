@@ -28,9 +28,13 @@ use self::{
 };
 use super::Progress;
 use crate::{
-    actors::projection::{catalogue::Catalogue, mypage::MyPage, notification::Messages, stand_of},
+    actors::projection::{
+        catalogue::{Catalogue, ProductView},
+        mypage::MyPage,
+        notification::Messages,
+        stored_position,
+    },
     domain::{LANES, Position, ProductId},
-    shop::views::ProductView,
     store::{Journal, StoreError},
 };
 
@@ -238,9 +242,9 @@ impl ViewPositions {
         verified: &mut Verified,
     ) -> Result<Self, StoreError> {
         let [mypage, catalogue, messages] = [
-            stand_of::<MyPage>(journal).await?,
-            stand_of::<Catalogue>(journal).await?,
-            stand_of::<Messages>(journal).await?,
+            stored_position::<MyPage>(journal).await?,
+            stored_position::<Catalogue>(journal).await?,
+            stored_position::<Messages>(journal).await?,
         ];
         for (name, position) in
             [("My Page", mypage), ("the catalogue", catalogue), ("the list of messages", messages)]

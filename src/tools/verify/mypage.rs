@@ -15,15 +15,14 @@ use crate::{
     actors::projection::{
         after_prefix,
         lists::{self, List},
-        mypage::{self, ALL, BY_CUSTOMER, ROWS},
+        mypage::{self, ALL, BY_CUSTOMER, ROWS, RentalRow},
     },
     domain::{Position, RentalId},
-    shop::views::Row,
     store::{Journal, StoreError, ViewRow, codec},
 };
 
 /// Expected rows of the rentals of one pass.
-pub(super) struct ExpectedRows(HashMap<RentalId, Row>);
+pub(super) struct ExpectedRows(HashMap<RentalId, RentalRow>);
 
 impl ExpectedRows {
     pub(super) fn of(folding: &Folding, up_to: Position) -> Self {
@@ -70,7 +69,7 @@ impl ExpectedRows {
 
     fn compare_row(&mut self, rental: RentalId, stored: &[u8], findings: &mut Findings) {
         let expected = self.0.remove(&rental);
-        match (codec::decode::<Row>(stored), expected) {
+        match (codec::decode::<RentalRow>(stored), expected) {
             (Ok(row), Some(expected)) if row == expected => {}
             (Ok(row), Some(expected)) => {
                 let (row, fold) = (row.version, expected.version);
@@ -96,7 +95,7 @@ impl ExpectedRows {
         journal: &Arc<dyn Journal>,
         findings: &mut Findings,
     ) -> Result<(), StoreError> {
-        let rows: Vec<&Row> = self.0.values().collect();
+        let rows: Vec<&RentalRow> = self.0.values().collect();
         for chunk in rows.chunks(PAGE) {
             let found = journal.view_get_all(chunk.iter().map(|row| mypage::listing(row)).collect()).await?;
             for (row, listed) in chunk.iter().zip(found) {

@@ -6,10 +6,9 @@ use super::{Findings, PAGE, Progress, mypage};
 use crate::{
     actors::projection::{
         Projection as _,
-        catalogue::{self, Catalogue},
+        catalogue::{self, Catalogue, ProductView},
     },
     domain::{Position, ProductId},
-    shop::views::ProductView,
     store::{Journal, StoreError, codec},
 };
 

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    actors::projection::{
-        self, Projection as _, catalogue, lists,
-        mypage::{ALL, BY_CUSTOMER, ROWS},
-        notification::{self, Outbox, RECORDS, Record},
+    actors::{
         progress::Progress as Progressed,
+        projection::{
+            self, Projection as _, catalogue, lists,
+            mypage::{ALL, BY_CUSTOMER, ROWS, RentalRow},
+            notification::{self, Outbox, RECORDS, Record},
+        },
     },
     domain::{
         Causation, Correlation, EntityId, Event, Meta, NewEvent, RentalId, Timestamp,
@@ -204,7 +206,7 @@ async fn a_row_of_my_page_that_is_not_the_fold_is_found() {
     let all = rows(&journal, ROWS).await;
     let [(key, row), (other, _)] = [&all[0], &all[1]];
     let id = |key: &[u8]| RentalId(u128::from_be_bytes(*key.last_chunk().unwrap())).to_string();
-    let mut changed: crate::shop::views::Row = codec::decode(row).unwrap();
+    let mut changed: RentalRow = codec::decode(row).unwrap();
     changed.version -= 1;
     write(&journal, key, Some(codec::encode(&changed).unwrap())).await;
     assert_finding(&found(&journal, &id(key)).await, "differs from the fold of the journal");

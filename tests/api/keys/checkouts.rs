@@ -9,7 +9,7 @@ use saem::{
         http::{base_url, client},
         toss::TossGateway,
     },
-    shop::{CheckoutView, Order, PayOutcome, Placed, Purchase, Shop, ShopError},
+    shop::{CheckoutView, Order, PayOutcome, PlacedRental, Purchase, Shop, ShopError},
 };
 
 use crate::kit::{
@@ -30,7 +30,7 @@ fn by(checkout: &CheckoutView, customer: CustomerId, product: ProductId) -> Orde
     Order { method, ..order(customer, product, "") }
 }
 
-async fn place(shop: &Shop, order: &Order) -> Result<Placed, ShopError> {
+async fn place(shop: &Shop, order: &Order) -> Result<PlacedRental, ShopError> {
     shop.place_rental(order.clone(), shop.new_request()).await
 }
 

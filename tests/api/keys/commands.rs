@@ -3,8 +3,9 @@
 use futures_util::{FutureExt as _, future::join_all};
 use saem::{
     actors::{
-        entity::ask::{AskError, RequestContext},
-        receipts::{Outcome, Receipt},
+        entity::ask::AskError,
+        receipts::{Receipt, ReceiptOutcome},
+        request::RequestContext,
     },
     domain::{
         Money, ProductId, Rejection,
@@ -155,7 +156,8 @@ async fn repeated_sign_up_shows_its_own_name_and_number() {
     assert_eq!((again.value.name, again.value.created_at), (first.value.name, first.value.created_at));
     reused(sign_up(&shop, keyed(&shop, "a", 2)).await);
     for (_, receipt) in runtime.journal.vault_scan("receipt/".to_owned()).await.unwrap() {
-        let Outcome::State { snapshot, .. } = codec::decode::<Receipt>(&receipt).unwrap().outcome else {
+        let ReceiptOutcome::State { snapshot, .. } = codec::decode::<Receipt>(&receipt).unwrap().outcome
+        else {
             panic!("a state")
         };
         assert!(snapshot.len() < 32, "it has no room for a name");

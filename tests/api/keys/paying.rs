@@ -2,7 +2,7 @@
 
 use saem::{
     domain::rental::{CancelReason, RentalStatus},
-    shop::{BreakerMode, PayOutcome, Placed, Shop, ShopError},
+    shop::{BreakerMode, PayOutcome, PlacedRental, Shop, ShopError},
     store::memory::{Failure, FaultPlan},
 };
 
@@ -11,7 +11,7 @@ use crate::kit::{
     runtime::{Runtime, card, customer, deferred, happens, keyed, product, reused},
 };
 
-async fn pay(shop: &Shop, placed: &Placed, token: &str, key: &str) -> Result<Placed, ShopError> {
+async fn pay(shop: &Shop, placed: &PlacedRental, token: &str, key: &str) -> Result<PlacedRental, ShopError> {
     shop.pay_rental(placed.rental.id, card(token), keyed(shop, key, 1)).await
 }
 

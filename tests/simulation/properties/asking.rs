@@ -3,9 +3,9 @@
 use std::{hash::Hasher as _, sync::Arc};
 
 use saem::{
-    actors::entity::{
-        ask::{RequestContext, RequestKey},
-        reads,
+    actors::{
+        entity::reads,
+        request::{RequestContext, RequestKey},
     },
     domain::{
         CustomerId, EntityId, Money, ProductId, RentalId,
@@ -17,7 +17,7 @@ use saem::{
         rental::{CancelReason, RentalStatus},
     },
     gateways::payment::PaymentMethod,
-    shop::{Order, PayOutcome, Placed, Principal, ProductView, Shop, ShopError},
+    shop::{Order, PayOutcome, PlacedRental, Principal, ProductView, Shop, ShopError},
 };
 
 use super::{
@@ -139,7 +139,7 @@ fn method(token: Token) -> PaymentMethod {
     PaymentMethod::Card { token: token.as_str().to_owned() }
 }
 
-fn placed(placed: Placed) -> Answered {
+fn placed(placed: PlacedRental) -> Answered {
     let outcome = match placed.outcome {
         PayOutcome::Deferred { .. } => PayOutcome::Deferred { retry_after_ms: 0 },
         PayOutcome::Unavailable { .. } => PayOutcome::Unavailable { retry_after_ms: 0 },

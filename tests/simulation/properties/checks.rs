@@ -8,7 +8,7 @@ use saem::{
         invariants::{self, Check},
         product::{Product, ProductEvent},
     },
-    shop::Row,
+    shop::RentalRow,
 };
 
 use super::{doing::pass, world::World};
@@ -38,7 +38,7 @@ impl World {
         self.people.iter().flat_map(|person| person.ids.clone()).collect()
     }
 
-    async fn rows(&self) -> Vec<Row> {
+    async fn rows(&self) -> Vec<RentalRow> {
         self.audit().rows().await.unwrap()
     }
 
@@ -142,7 +142,7 @@ impl World {
     async fn nobody_is_waited_for(&self) -> bool {
         let history = self.history().await;
         let (timelines, given_up) = (by_rental(&history), given_up(&history));
-        let waits = |row: &Row| {
+        let waits = |row: &RentalRow| {
             let is_given_up = is_given_up(row.rental_id, &timelines[&row.rental_id], &given_up);
             row.payment_due_at.is_some() && !is_given_up
         };
@@ -159,7 +159,7 @@ impl World {
         }
     }
 
-    async fn still_at_rest(&self, head: usize, rows: &[Row], what: &str) {
+    async fn still_at_rest(&self, head: usize, rows: &[RentalRow], what: &str) {
         let (history, rows_now) = (self.history().await, self.rows().await);
         let since: Vec<_> = history.iter().skip(head).map(|recorded| recorded.event.name()).collect();
         assert_eq!((history.len(), &rows_now[..]), (head, rows), "{what}: {since:?}");

@@ -1,9 +1,8 @@
 //! What may be asked of the shop, and done to it.
 
 use saem::{
-    actors::entity::ask::FaultMode,
     domain::{context::Context, rental::CancelReason},
-    store::memory::Failure,
+    store::{FaultMode, memory::Failure},
 };
 
 /// A card.

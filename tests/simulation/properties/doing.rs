@@ -3,10 +3,12 @@
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use saem::{
-    actors::entity::ask::FaultMode,
     domain::{EntityId, RentalId},
     shop::PayOutcome,
-    store::memory::{Failure, FaultPlan},
+    store::{
+        FaultMode,
+        memory::{Failure, FaultPlan},
+    },
 };
 
 use super::{

@@ -4,9 +4,9 @@
 //! how INV-11 (a failing entity harms no other) and INV-12 (with products down, the rest goes on) show.
 
 use saem::{
-    actors::entity::{
-        ask::{AskError, RequestContext},
-        reads,
+    actors::{
+        entity::{ask::AskError, reads},
+        request::RequestContext,
     },
     domain::{
         EntityId, Rejection, RentalId,

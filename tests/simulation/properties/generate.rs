@@ -6,9 +6,8 @@ use proptest::{
     strategy::{BoxedStrategy, Union},
 };
 use saem::{
-    actors::entity::ask::FaultMode,
     domain::{context::Context, rental::CancelReason},
-    store::memory::Failure,
+    store::{FaultMode, memory::Failure},
 };
 
 use super::{

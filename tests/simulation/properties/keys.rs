@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use saem::{
-    actors::entity::ask::{AskError, RequestContext},
+    actors::{entity::ask::AskError, request::RequestContext},
     domain::{Causation, invariants},
     shop::ShopError,
 };

@@ -2,7 +2,10 @@
 
 use proptest::test_runner::Config;
 use proptest_state_machine::StateMachineTest as _;
-use saem::{actors::entity::ask::FaultMode, domain::rental::CancelReason, store::memory::Failure};
+use saem::{
+    domain::rental::CancelReason,
+    store::{FaultMode, memory::Failure},
+};
 
 use super::{
     AShop,

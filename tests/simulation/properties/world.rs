@@ -9,8 +9,9 @@ use std::{
 
 use saem::{
     actors::{
-        entity::{ask::RequestContext, reads},
+        entity::reads,
         payment::Rules,
+        request::RequestContext,
         sources::{Sources, TokioClock},
         supervision::restart::RestartLimits,
     },
@@ -108,7 +109,7 @@ fn settings(defer: bool) -> ShopSettings {
         faults_enabled: true,
         beside: Vec::new(),
         images: Images::default(),
-        transit: None,
+        delay_hook: None,
     }
 }
 

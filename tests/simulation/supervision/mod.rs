@@ -9,10 +9,11 @@ use actix::Arbiter;
 use saem::{
     actors::{
         entity::{
-            ask::{AskError, FaultMode, RequestContext},
+            ask::AskError,
             exchange::{Exchange, ExchangeSettings},
-            supervisor::{EntityStatus, Keeping},
+            supervisor::{EntityStatus, EvictionPolicy},
         },
+        request::RequestContext,
         sources::{Sources, TokioClock},
         supervision::restart::RestartLimits,
     },
@@ -21,7 +22,7 @@ use saem::{
         product::{ProductError, ProductEvent},
     },
     store::{
-        Journal as _,
+        FaultMode, Journal as _,
         memory::{Failure, FaultPlan, MemoryJournal},
     },
     telemetry::trace::TraceContext,
@@ -109,8 +110,8 @@ impl Entities {
         let settings = ExchangeSettings {
             ask_timeout: Duration::from_secs(5),
             mailbox: 1_024,
-            keeping: Keeping { idle_ms, live_max: 100, mailbox: 4, limits: RestartLimits::default() },
-            transit: None,
+            eviction: EvictionPolicy { idle_ms, live_max: 100, mailbox: 4, limits: RestartLimits::default() },
+            delay_hook: None,
         };
         let sources = Sources::seeded(Arc::new(TokioClock::starting_at(Timestamp(1))), seed);
         let exchange = Exchange::new(vec![Arbiter::current()], settings, journal.clone(), sources);

@@ -80,14 +80,14 @@ impl BreakerState {
 
 /// The leave to make one call. Has to be answered or returned, once.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Pass {
+pub struct CallPass {
     /// The state it was given in: numbers, since a state may come again.
     era: u64,
 }
 
 /// No call may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shut {
+pub struct BreakerOpen {
     /// When it is worth trying again, in ms.
     pub retry_after_ms: u64,
 }
@@ -121,19 +121,19 @@ impl Machine {
     /// Asks to make a call.
     ///
     /// # Errors
-    /// [`Shut`]: do not make it.
-    pub fn ask(&mut self, now_ms: u64) -> Result<Pass, Shut> {
+    /// [`BreakerOpen`]: do not make it.
+    pub fn ask(&mut self, now_ms: u64) -> Result<CallPass, BreakerOpen> {
         if let Some(shut) = self.shut(now_ms) {
             return Err(shut);
         }
         if let Phase::HalfOpen { given, .. } = &mut self.phase {
             *given += 1;
         }
-        Ok(Pass { era: self.era })
+        Ok(CallPass { era: self.era })
     }
 
     /// Whether a call would be refused now.
-    pub fn shut(&mut self, now_ms: u64) -> Option<Shut> {
+    pub fn shut(&mut self, now_ms: u64) -> Option<BreakerOpen> {
         let now_ms = self.at(now_ms);
         let until_ms = match &self.phase {
             Phase::Closed(_) => return None,
@@ -142,11 +142,11 @@ impl Machine {
             // The calls that are out tell within the time of a call that is not slow, or it opens again.
             Phase::HalfOpen { until_ms, .. } => (now_ms + self.rules.slow_call_ms).min(*until_ms),
         };
-        Some(Shut { retry_after_ms: until_ms - now_ms })
+        Some(BreakerOpen { retry_after_ms: until_ms - now_ms })
     }
 
     /// The call was made; it failed if it has no definite answer.
-    pub fn answered(&mut self, pass: Pass, now_ms: u64, failed: bool, took_ms: u64) {
+    pub fn answered(&mut self, pass: CallPass, now_ms: u64, failed: bool, took_ms: u64) {
         let now_ms = self.at(now_ms);
         if pass.era != self.era {
             return;
@@ -172,7 +172,7 @@ impl Machine {
     }
 
     /// The call was not made after all.
-    pub fn returned(&mut self, pass: Pass) {
+    pub fn returned(&mut self, pass: CallPass) {
         if let Phase::HalfOpen { given, .. } = &mut self.phase
             && pass.era == self.era
         {

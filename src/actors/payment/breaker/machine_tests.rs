@@ -37,7 +37,7 @@ fn it_opens_when_half_of_enough_calls_have_failed() {
     assert_eq!(machine.state(0), Closed, "two of five");
     call(&mut machine, 0, true, 1);
     assert_eq!(machine.state(0), Open, "three of six");
-    assert_eq!(machine.ask(1_000), Err(Shut { retry_after_ms: 4_000 }));
+    assert_eq!(machine.ask(1_000), Err(BreakerOpen { retry_after_ms: 4_000 }));
 }
 
 #[test]
@@ -53,8 +53,8 @@ fn half_open_it_lets_a_few_through_and_closes_when_they_went_well() {
     let mut machine = opened();
     assert_eq!(machine.state(4_999), Open);
     assert_eq!(machine.state(5_000), HalfOpen);
-    let passes: Vec<Pass> = (0..3).map(|_| machine.ask(5_000).expect("one of three")).collect();
-    assert_eq!(machine.ask(6_000), Err(Shut { retry_after_ms: 610 }), "three are out");
+    let passes: Vec<CallPass> = (0..3).map(|_| machine.ask(5_000).expect("one of three")).collect();
+    assert_eq!(machine.ask(6_000), Err(BreakerOpen { retry_after_ms: 610 }), "three are out");
     passes.into_iter().for_each(|pass| machine.answered(pass, 6_000, false, 1));
     assert_eq!((machine.state(6_000), machine.tally(6_000).calls), (Closed, 0));
 }
@@ -71,7 +71,11 @@ fn each_opening_in_a_row_is_twice_as_long_up_to_a_limit() {
     assert_eq!(machine.state(now_ms + 20_000), HalfOpen);
     (0..3).for_each(|_| call(&mut machine, now_ms + 20_000, false, 1));
     (0..5).for_each(|_| call(&mut machine, now_ms + 20_000, true, 1));
-    assert_eq!(machine.ask(now_ms + 20_000), Err(Shut { retry_after_ms: 5_000 }), "it had closed between");
+    assert_eq!(
+        machine.ask(now_ms + 20_000),
+        Err(BreakerOpen { retry_after_ms: 5_000 }),
+        "it had closed between"
+    );
 }
 
 #[test]
@@ -88,7 +92,7 @@ fn a_pass_that_comes_back_unused_is_given_again() {
 #[test]
 fn passes_that_never_come_back_open_it_again() {
     let mut machine = opened();
-    let lost: Vec<Pass> = (0..3).map(|_| machine.ask(5_000).expect("one of three")).collect();
+    let lost: Vec<CallPass> = (0..3).map(|_| machine.ask(5_000).expect("one of three")).collect();
     assert_eq!(machine.state(14_999), HalfOpen);
     assert_eq!(machine.state(15_000), Open);
     let mut later = machine.clone();
@@ -211,7 +215,7 @@ enum Step {
         which: usize,
     },
     /// The clock moves, backwards too.
-    Pass {
+    Wait {
         ms: i64,
     },
 }
@@ -223,7 +227,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (any::<usize>(), any::<bool>(), took_ms)
             .prop_map(|(which, failed, took_ms)| Step::Answer { which, failed, took_ms }),
         1 => any::<usize>().prop_map(|which| Step::Return { which }),
-        2 => (-3_000..7_000_i64).prop_map(|ms| Step::Pass { ms }),
+        2 => (-3_000..7_000_i64).prop_map(|ms| Step::Wait { ms }),
     ]
 }
 
@@ -253,7 +257,7 @@ proptest! {
         };
         let (mut clock_ms, mut passes) = (10_000_i64, Vec::new());
         for step in steps {
-            if let Step::Pass { ms } = step {
+            if let Step::Wait { ms } = step {
                 clock_ms += ms;
             }
             let now_ms = u64::try_from(clock_ms).unwrap_or_default();
@@ -278,7 +282,7 @@ proptest! {
                     machine.returned(passes.swap_remove(which));
                     naive.out.swap_remove(which);
                 }
-                Step::Answer { .. } | Step::Return { .. } | Step::Pass { .. } => {}
+                Step::Answer { .. } | Step::Return { .. } | Step::Wait { .. } => {}
             }
             prop_assert_eq!(machine.state(now_ms), naive.state);
             prop_assert_eq!(machine.tally(now_ms), naive.counted());

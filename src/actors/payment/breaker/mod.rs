@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use self::machine::{Machine, Pass};
+use self::machine::{CallPass, Machine};
 pub use self::{
-    machine::{BreakerRules, BreakerState, Shut},
+    machine::{BreakerOpen, BreakerRules, BreakerState},
     window::{Span, Tally},
 };
 use crate::actors::sources::Sources;
@@ -81,8 +81,8 @@ impl Breaker {
     /// Asks to make one call.
     ///
     /// # Errors
-    /// [`Shut`]: do not make it.
-    pub fn ask(self: &Arc<Self>) -> Result<Leave, Shut> {
+    /// [`BreakerOpen`]: do not make it.
+    pub fn ask(self: &Arc<Self>) -> Result<BreakerPermit, BreakerOpen> {
         let mut inner = self.lock();
         let asked = match inner.mode {
             BreakerMode::Auto => inner.machine.ask(self.now_ms()).map(Some),
@@ -92,11 +92,11 @@ impl Breaker {
         inner.not_permitted += u64::from(asked.is_err());
         self.noticed(&mut inner);
         drop(inner);
-        asked.map(|pass| Leave { breaker: Arc::clone(self), pass })
+        asked.map(|pass| BreakerPermit { breaker: Arc::clone(self), pass })
     }
 
     /// Whether a call would be refused now.
-    pub fn shut(&self) -> Option<Shut> {
+    pub fn shut(&self) -> Option<BreakerOpen> {
         let mut inner = self.lock();
         let shut = match inner.mode {
             BreakerMode::Auto => inner.machine.shut(self.now_ms()),
@@ -152,8 +152,8 @@ impl Breaker {
     }
 
     /// Nobody knows when the operator lets go.
-    const fn forced(&self) -> Shut {
-        Shut { retry_after_ms: self.rules.open_wait_ms }
+    const fn forced(&self) -> BreakerOpen {
+        BreakerOpen { retry_after_ms: self.rules.open_wait_ms }
     }
 
     fn noticed(&self, inner: &mut Inner) {
@@ -181,12 +181,12 @@ impl Breaker {
 }
 
 /// The leave to make one call. Dropped without an answer, it was not made, or nobody knows of it.
-pub struct Leave {
+pub struct BreakerPermit {
     breaker: Arc<Breaker>,
-    pass: Option<Pass>,
+    pass: Option<CallPass>,
 }
 
-impl Leave {
+impl BreakerPermit {
     /// The call was made; it failed if it has no definite answer.
     pub fn answered(mut self, failed: bool, took_ms: u64) {
         if let Some(pass) = self.pass.take() {
@@ -197,7 +197,7 @@ impl Leave {
     }
 }
 
-impl Drop for Leave {
+impl Drop for BreakerPermit {
     fn drop(&mut self) {
         if let Some(pass) = self.pass.take() {
             self.breaker.lock().machine.returned(pass);

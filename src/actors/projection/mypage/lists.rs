@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{ROW, row_key};
+use super::{ROW, RentalFilter, RentalRow, row_key};
 use crate::{
-    actors::projection::{after_prefix, key, lists::List},
-    domain::{CustomerId, Position, RentalId, Timestamp},
-    shop::{
-        ShopError,
-        views::{RentalFilter, Row},
+    actors::projection::{
+        after_prefix, key,
+        lists::{List, ListError},
     },
+    domain::{CustomerId, Position, RentalId, Timestamp},
     store::{Journal, StoreError, codec},
 };
 
@@ -24,7 +23,7 @@ const SCAN_MAX: usize = 2_000;
 
 /// Where a row is listed for its customer.
 #[must_use]
-pub fn listing(row: &Row) -> Vec<u8> {
+pub fn listing(row: &RentalRow) -> Vec<u8> {
     customer_key(row.customer_id, Some((row.placed_at, row.rental_id)))
 }
 
@@ -39,13 +38,13 @@ fn customer_key(customer: CustomerId, placing: Option<(Timestamp, RentalId)>) ->
 /// the cursor to go on with, if there may be more.
 ///
 /// # Errors
-/// [`ShopError::BadCursor`], [`ShopError::Store`]
+/// [`ListError::BadCursor`], [`ListError::Store`]
 pub async fn rows(
     journal: &Arc<dyn Journal>,
     filter: RentalFilter,
     cursor: Option<Vec<u8>>,
     limit: usize,
-) -> Result<(Vec<Row>, Option<Vec<u8>>), ShopError> {
+) -> Result<(Vec<RentalRow>, Option<Vec<u8>>), ListError> {
     let mut list = Listing::open(filter.customer_id, cursor)?;
     let (mut found, mut scanned) = (Vec::new(), 0);
     loop {
@@ -56,7 +55,7 @@ pub async fn rows(
                 return Ok((found, list.after));
             }
             list.after = Some(cursor);
-            let row = row.map(|row| codec::decode::<Row>(&row)).transpose()?;
+            let row = row.map(|row| codec::decode::<RentalRow>(&row)).transpose()?;
             found.extend(row.filter(|row| matches(row, filter)));
         }
         if !more {
@@ -80,13 +79,13 @@ type Listed = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 impl Listing {
     /// Cursors come from outside: one from another list must not reach into this one.
-    fn open(customer: Option<CustomerId>, after: Option<Vec<u8>>) -> Result<Self, ShopError> {
+    fn open(customer: Option<CustomerId>, after: Option<Vec<u8>>) -> Result<Self, ListError> {
         let customer = customer.map(|customer| customer_key(customer, None));
         let known = after.as_ref().is_none_or(|after| match &customer {
             Some(prefix) => after.starts_with(prefix),
             None => ALL.position_of(after).is_some(),
         });
-        if known { Ok(Self { customer, after }) } else { Err(ShopError::BadCursor) }
+        if known { Ok(Self { customer, after }) } else { Err(ListError::BadCursor) }
     }
 
     /// The next items, about `wanted`; and whether there may be more.
@@ -118,7 +117,7 @@ fn listed_row(listed: &[u8]) -> Vec<u8> {
     key(ROW, &[id])
 }
 
-fn matches(row: &Row, filter: RentalFilter) -> bool {
+fn matches(row: &RentalRow, filter: RentalFilter) -> bool {
     let RentalFilter { customer_id, status, product_id, correlation, delivery_status } = filter;
     customer_id.is_none_or(|wanted| wanted == row.customer_id)
         && status.is_none_or(|wanted| wanted == row.rental_status)

@@ -2,15 +2,19 @@
 //!
 //! | key | row |
 //! | --- | --- |
-//! | `m/r` rental | [`Row`] |
+//! | `m/r` rental | [`RentalRow`] |
 //! | `m/c` customer, time (newest first), rental | – |
 //! | `m/a` | rentals, see [`lists`](super::lists) |
 
 mod lists;
+mod row;
 
 use std::sync::Arc;
 
-pub use self::lists::{ALL, BY_CUSTOMER, listing, rows};
+pub use self::{
+    lists::{ALL, BY_CUSTOMER, listing, rows},
+    row::{PaymentStatus, RentalFilter, RentalRow},
+};
 use super::{Projection, Rows, key, lists::Items};
 use crate::{
     domain::{
@@ -20,7 +24,6 @@ use crate::{
         payment::PaymentEvent,
         rental::{RentalEvent, RentalStatus},
     },
-    shop::views::{PaymentStatus, Row},
     store::{Journal, StoreError, codec},
 };
 
@@ -51,7 +54,7 @@ impl Projection for MyPage {
         let Some(rental) = recorded.rental() else { return Ok(()) };
         let row_key = row_key(rental);
         let placing = matches!(recorded.event, Event::Rental(RentalEvent::RentalPlaced(_)));
-        let before = if placing { None } else { rows.get::<Row>(&row_key).await? };
+        let before = if placing { None } else { rows.get::<RentalRow>(&row_key).await? };
         let row = folded(before, rental, recorded)
             .ok_or_else(|| StoreError::Corrupt(format!("{rental} has events before it was placed")))?;
         if placing {
@@ -68,7 +71,7 @@ impl Projection for MyPage {
 
 /// A rental's row after one more of its events; none before it was placed.
 #[must_use]
-pub fn folded(row: Option<Row>, rental: RentalId, recorded: &Recorded) -> Option<Row> {
+pub fn folded(row: Option<RentalRow>, rental: RentalId, recorded: &Recorded) -> Option<RentalRow> {
     if let Event::Rental(RentalEvent::RentalPlaced(_)) = &recorded.event {
         return Some(placed(rental, recorded));
     }
@@ -87,11 +90,11 @@ fn row_key(rental: RentalId) -> Vec<u8> {
     key(ROW, &[&rental.0.to_be_bytes()])
 }
 
-fn placed(rental_id: RentalId, recorded: &Recorded) -> Row {
+fn placed(rental_id: RentalId, recorded: &Recorded) -> RentalRow {
     let Event::Rental(RentalEvent::RentalPlaced(terms)) = &recorded.event else {
         unreachable!("a row begins with the placing")
     };
-    Row {
+    RentalRow {
         rental_id,
         customer_id: terms.customer_id,
         product_id: terms.product_id,
@@ -111,7 +114,7 @@ fn placed(rental_id: RentalId, recorded: &Recorded) -> Row {
 }
 
 /// What an event after the placing changes in its rental's row.
-fn fold_into(row: &mut Row, event: &Event) {
+fn fold_into(row: &mut RentalRow, event: &Event) {
     match event {
         Event::Rental(event) => fold_rental(row, event),
         Event::Payment(event) => fold_payment(row, event),
@@ -128,7 +131,7 @@ fn fold_into(row: &mut Row, event: &Event) {
     }
 }
 
-fn fold_rental(row: &mut Row, event: &RentalEvent) {
+fn fold_rental(row: &mut RentalRow, event: &RentalEvent) {
     match event {
         RentalEvent::RentalPlaced(_) => {}
         RentalEvent::PaymentDeferred { deferral, sent } => {
@@ -152,7 +155,7 @@ fn fold_rental(row: &mut Row, event: &RentalEvent) {
     }
 }
 
-fn fold_payment(row: &mut Row, event: &PaymentEvent) {
+fn fold_payment(row: &mut RentalRow, event: &PaymentEvent) {
     row.payment_status = match event {
         PaymentEvent::PaymentRequested { .. } => PaymentStatus::Requested,
         PaymentEvent::PaymentApproved { .. } => PaymentStatus::Approved,
@@ -174,7 +177,7 @@ fn fold_payment(row: &mut Row, event: &PaymentEvent) {
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn row(journal: &Arc<dyn Journal>, rental: RentalId) -> Result<Option<Row>, StoreError> {
+pub async fn row(journal: &Arc<dyn Journal>, rental: RentalId) -> Result<Option<RentalRow>, StoreError> {
     let row = journal.view_get(row_key(rental)).await?;
     row.map(|row| codec::decode(&row)).transpose()
 }

@@ -20,20 +20,24 @@ use std::{
 
 use tracing::error;
 
-pub use self::{outbox::Outbox, record::Record};
+pub use self::{
+    outbox::Outbox,
+    record::{NotificationStatus, Record},
+};
 use super::{
     Projection, Rows, after_prefix, key,
-    lists::{Items, List},
+    lists::{Items, List, ListError},
 };
-pub use crate::actors::jobs::courier::Courier;
 use crate::{
-    actors::entity::reads,
+    actors::{
+        entity::reads,
+        people::{Person, person_key},
+    },
     domain::{
         CustomerId, Position, Recorded, RentalId,
         notice::{self, Facts, Locale},
         rental::Rental,
     },
-    shop::{NotificationStatus, Person, ShopError, person_key},
     store::{Journal, StoreError, codec},
 };
 
@@ -79,7 +83,7 @@ impl Projection for Messages {
     }
 
     async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
-        let stand = super::stand_of::<Self>(journal).await?;
+        let stand = super::stored_position::<Self>(journal).await?;
         // Rows and stand are applied together. When they are made anew, any record may be there already.
         self.recorded = stand.unwrap_or_else(|| *journal.head().borrow());
         self.outbox.opened(stand.unwrap_or_default());
@@ -181,13 +185,13 @@ pub(crate) async fn phones_of(
 /// after the key `cursor` on; and the key to go on after, if there are more.
 ///
 /// # Errors
-/// [`ShopError::BadCursor`], [`ShopError::Store`]
+/// [`ListError::BadCursor`], [`ListError::Store`]
 pub async fn records(
     journal: &Arc<dyn Journal>,
     customer: Option<CustomerId>,
     cursor: Option<Vec<u8>>,
     limit: usize,
-) -> Result<(Vec<(Record, Option<String>)>, Option<Vec<u8>>), ShopError> {
+) -> Result<(Vec<(Record, Option<String>)>, Option<Vec<u8>>), ListError> {
     let (rows, more) = match customer {
         Some(customer) => rows_of(journal, customer, cursor, limit).await?,
         None => rows_of_all(journal, cursor, limit).await?,
@@ -212,12 +216,12 @@ async fn rows_of(
     customer: CustomerId,
     cursor: Option<Vec<u8>>,
     limit: usize,
-) -> Result<Listed, ShopError> {
+) -> Result<Listed, ListError> {
     let prefix = key(RECORDS, &[&customer.0.to_be_bytes()]);
     let end = after_prefix(&prefix);
     let from = match cursor {
         Some(cursor) if cursor.starts_with(&prefix) => key(&cursor, &[&[0]]),
-        Some(_) => return Err(ShopError::BadCursor),
+        Some(_) => return Err(ListError::BadCursor),
         None => prefix,
     };
     let mut rows = journal.view_scan(from, end, limit + 1).await?;
@@ -231,9 +235,9 @@ async fn rows_of_all(
     journal: &Arc<dyn Journal>,
     cursor: Option<Vec<u8>>,
     limit: usize,
-) -> Result<Listed, ShopError> {
+) -> Result<Listed, ListError> {
     let before = match cursor {
-        Some(cursor) => ALL.position_of(&cursor).ok_or(ShopError::BadCursor)?,
+        Some(cursor) => ALL.position_of(&cursor).ok_or(ListError::BadCursor)?,
         None => Position(u64::MAX),
     };
     let (listed, more) = ALL.before::<CustomerId>(journal, before, limit).await?;

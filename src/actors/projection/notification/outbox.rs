@@ -40,7 +40,7 @@ struct Shared {
 }
 
 struct Inner {
-    messages: BTreeMap<Position, Message>,
+    messages: BTreeMap<Position, OutboxMessage>,
     /// Whether there may be rows of messages that are to be sent.
     rows_wait: bool,
     /// Whether the projection has begun: before, rows may be of an older format.
@@ -53,15 +53,15 @@ impl Default for Inner {
     }
 }
 
-struct Message {
+struct OutboxMessage {
     record: Record,
-    stage: Stage,
-    row: Row,
+    stage: SendState,
+    row: RowState,
 }
 
 /// How far the courier is with a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum SendState {
     Fresh,
     Sending,
     Tried,
@@ -69,7 +69,7 @@ enum Stage {
 
 /// How far the projection is with its row.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Row {
+enum RowState {
     None,
     /// What it says is settled; it is on its way to the store.
     Settled,
@@ -85,8 +85,8 @@ impl Outbox {
     pub(crate) fn opened(&self, stand: Position) {
         let mut inner = self.lock();
         inner.messages.retain(|position, message| {
-            message.row = if *position <= stand { Row::Applied } else { Row::None };
-            message.row == Row::None || message.stage == Stage::Sending
+            message.row = if *position <= stand { RowState::Applied } else { RowState::None };
+            message.row == RowState::None || message.stage == SendState::Sending
         });
         (inner.rows_wait, inner.open) = (true, true);
         drop(inner);
@@ -103,7 +103,8 @@ impl Outbox {
     pub(crate) fn add(&self, position: Position, record: &Record) {
         let mut inner = self.lock();
         if inner.messages.len() < MESSAGES_MAX {
-            let message = || Message { record: record.clone(), stage: Stage::Fresh, row: Row::None };
+            let message =
+                || OutboxMessage { record: record.clone(), stage: SendState::Fresh, row: RowState::None };
             inner.messages.entry(position).or_insert_with(message);
             drop(inner);
             self.shared.news.notify_one();
@@ -114,7 +115,7 @@ impl Outbox {
     pub(crate) fn settle(&self, position: Position) -> Option<Record> {
         let mut inner = self.lock();
         let message = inner.messages.get_mut(&position)?;
-        message.row = Row::Settled;
+        message.row = RowState::Settled;
         Some(message.record.clone())
     }
 
@@ -122,10 +123,10 @@ impl Outbox {
     pub(crate) fn applied(&self, rows_wait: bool) {
         let mut inner = self.lock();
         inner.messages.retain(|_, message| {
-            if message.row == Row::Settled {
-                message.row = Row::Applied;
+            if message.row == RowState::Settled {
+                message.row = RowState::Applied;
             }
-            message.row == Row::None || message.stage == Stage::Sending
+            message.row == RowState::None || message.stage == SendState::Sending
         });
         inner.rows_wait |= rows_wait;
         drop(inner);
@@ -137,10 +138,11 @@ impl Outbox {
     pub(crate) fn courier_begins(&self) {
         let mut inner = self.lock();
         inner.messages.retain(|_, message| {
-            if message.stage == Stage::Sending {
-                message.stage = if message.row == Row::None { Stage::Fresh } else { Stage::Tried };
+            if message.stage == SendState::Sending {
+                message.stage =
+                    if message.row == RowState::None { SendState::Fresh } else { SendState::Tried };
             }
-            message.row != Row::Applied
+            message.row != RowState::Applied
         });
         inner.rows_wait = true;
     }
@@ -159,9 +161,10 @@ impl Outbox {
     /// The oldest fresh messages, at most `max`: the courier is about to send them.
     pub(crate) fn take(&self, max: usize) -> Vec<(Position, Record)> {
         let mut inner = self.lock();
-        let fresh = inner.messages.iter_mut().filter(|(_, m)| m.stage == Stage::Fresh && m.row == Row::None);
+        let fresh =
+            inner.messages.iter_mut().filter(|(_, m)| m.stage == SendState::Fresh && m.row == RowState::None);
         let taken = fresh.take(max).map(|(position, message)| {
-            message.stage = Stage::Sending;
+            message.stage = SendState::Sending;
             (*position, message.record.clone())
         });
         taken.collect()
@@ -172,19 +175,19 @@ impl Outbox {
     pub(crate) fn tried(&self, position: Position, record: &Record) -> bool {
         let mut inner = self.lock();
         let Some(message) = inner.messages.get_mut(&position) else { return true };
-        message.stage = Stage::Tried;
+        message.stage = SendState::Tried;
         message.record = record.clone();
-        if message.row == Row::Applied {
+        if message.row == RowState::Applied {
             inner.messages.remove(&position);
             return true;
         }
-        message.row == Row::Settled
+        message.row == RowState::Settled
     }
 
     /// Returns once none of these rows is on its way to the store any more.
     pub(crate) async fn are_applied(&self, positions: &[Position]) {
         let settled = |inner: &Inner, position| {
-            inner.messages.get(position).is_some_and(|message| message.row == Row::Settled)
+            inner.messages.get(position).is_some_and(|message| message.row == RowState::Settled)
         };
         found(&self.shared.applied, || {
             let inner = self.lock();

@@ -2,8 +2,8 @@
 
 use futures_util::FutureExt as _;
 
-use super::{super::record::sample as record, *};
-use crate::shop::NotificationStatus;
+use super::*;
+use crate::actors::projection::notification::record::{NotificationStatus, sample as record};
 
 fn new(positions: impl IntoIterator<Item = u64>) -> Outbox {
     let outbox = Outbox::default();

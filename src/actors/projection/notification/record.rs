@@ -4,9 +4,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{Correlation, CustomerId, NotificationId, RentalId, Timestamp},
-    shop::NotificationStatus,
     store::{StoreError, codec},
 };
+
+/// How far a message got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum NotificationStatus {
+    /// To be sent.
+    Pending,
+    /// Handed to the SMS gateway.
+    Sent,
+    /// On the customer's phone.
+    Delivered,
+    /// Given up.
+    Failed,
+}
 
 /// A message, and how far it got.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -13,11 +13,10 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::{ALL, Messages, Record, pending_key, record_key};
+use super::{ALL, Messages, Record, pending_key, record::NotificationStatus, record_key};
 use crate::{
     actors::projection::{after_prefix, key, lists::Items, move_stand},
     domain::{CustomerId, Position},
-    shop::NotificationStatus,
     store::{Journal, StoreError, ViewRow, ViewWrite, codec},
 };
 
@@ -80,7 +79,7 @@ mod tests {
     use crate::{
         actors::projection::{
             notification::{record::sample, records},
-            stand_of,
+            stored_position,
         },
         store::memory::MemoryJournal,
     };
@@ -148,7 +147,7 @@ mod tests {
             assert_eq!(shown(&journal, Some(CUSTOMERS[1])).await, expected(&|at| at % 2 == 0));
             assert_eq!((keys(&journal, RECORD).await, keys(&journal, BY_CUSTOMER).await), (1, 0));
         }
-        let stand = stand_of::<Messages>(&journal).await.unwrap();
+        let stand = stored_position::<Messages>(&journal).await.unwrap();
         assert_eq!(stand, Some(Position(705)), "nothing is folded again");
         let marks = journal.view_scan(b"n/p".to_vec(), b"n/q".to_vec(), usize::MAX).await.unwrap();
         assert_eq!(marks.len(), 700 / 3);

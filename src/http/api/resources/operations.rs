@@ -4,13 +4,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    actors::entity::{ask::FaultMode, supervisor::EntityStatus},
+    actors::entity::supervisor::EntityStatus,
     domain::{
         Money, PaymentId,
         context::{Context, Group},
     },
     gateways::payment::ledger::{Entry, EntryStatus},
-    shop::{self, BreakerMode, BreakerView, ContextView, HeldView, PaymentDeskView},
+    shop::{self, BreakerMode, BreakerView, ContextView, HeldView, PaymentActorView},
+    store::FaultMode,
 };
 
 /// A backup that is complete, and on disk.
@@ -266,8 +267,8 @@ pub struct PaymentDesk {
     conversations: usize,
 }
 
-impl From<PaymentDeskView> for PaymentDesk {
-    fn from(view: PaymentDeskView) -> Self {
+impl From<PaymentActorView> for PaymentDesk {
+    fn from(view: PaymentActorView) -> Self {
         let BreakerView { state, mode, window, openings, not_permitted, retry_after_ms } = view.breaker;
         Self {
             breaker: state.as_str(),

@@ -10,7 +10,7 @@ use crate::{
         rental::{CancelReason, RentalStatus},
     },
     http::api::schema::{Currency, Time},
-    shop::{PaymentStatus, RentalView, Row},
+    shop::{PaymentStatus, RentalRow, RentalView},
 };
 
 /// Where a purifier is delivered.
@@ -182,8 +182,8 @@ pub struct MyPageRow {
     version: u64,
 }
 
-impl From<&Row> for MyPageRow {
-    fn from(row: &Row) -> Self {
+impl From<&RentalRow> for MyPageRow {
+    fn from(row: &RentalRow) -> Self {
         Self {
             rental_id: row.rental_id,
             product_id: row.product_id,

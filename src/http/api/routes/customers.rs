@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    actors::entity::ask::RequestContext,
+    actors::request::RequestContext,
     domain::phone::Phone,
     http::{
         App,

@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::head
 
 use super::products::{find, shown};
 use crate::{
-    actors::entity::ask::RequestContext,
+    actors::request::RequestContext,
     domain::{
         ProductId,
         image::{IMAGE_BYTES_MAX, Image, ImageFormat},

@@ -8,7 +8,6 @@ use tracing::Instrument as _;
 use utoipa::ToSchema;
 
 use crate::{
-    actors::entity::ask::FaultMode,
     domain::EntityId,
     http::{
         App,
@@ -22,7 +21,7 @@ use crate::{
         problem::{Problem, ProblemKind},
     },
     shop::BreakerMode,
-    store::BackedUp,
+    store::{BackedUp, FaultMode},
 };
 
 /// The supervision tree, or one actor of it.
@@ -111,7 +110,7 @@ pub async fn ledger(app: web::Data<App>, _: Operator) -> Result<HttpResponse, Pr
     responses((status = 200, description = "Breaker, permits, queue", body = PaymentDesk)),
 )]
 pub async fn payment(app: web::Data<App>, _: Operator) -> HttpResponse {
-    HttpResponse::Ok().json(PaymentDesk::from(app.shop.payment_desk().await))
+    HttpResponse::Ok().json(PaymentDesk::from(app.shop.payment_actor().await))
 }
 
 /// Who is to decide.
@@ -130,7 +129,7 @@ pub struct SetBreaker {
 )]
 pub async fn breaker(app: web::Data<App>, _: Operator, Json(body): Json<SetBreaker>) -> HttpResponse {
     app.shop.set_breaker(body.mode);
-    HttpResponse::Ok().json(PaymentDesk::from(app.shop.payment_desk().await))
+    HttpResponse::Ok().json(PaymentDesk::from(app.shop.payment_actor().await))
 }
 
 /// Where a backup goes.

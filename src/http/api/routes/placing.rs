@@ -23,7 +23,7 @@ use crate::{
         headers::REPLAYED,
         problem::{Problem, ProblemKind, seconds},
     },
-    shop::{Order, PayOutcome, Placed, Principal},
+    shop::{Order, PayOutcome, PlacedRental, Principal},
 };
 
 /// Where a purifier is to be delivered.
@@ -107,7 +107,7 @@ pub async fn place(
 }
 
 /// How placing or paying ended, as an answer; `confirmed` is the one for success.
-fn answer(placed: &Placed, confirmed: HttpResponseBuilder) -> Result<HttpResponse, Problem> {
+fn answer(placed: &PlacedRental, confirmed: HttpResponseBuilder) -> Result<HttpResponse, Problem> {
     let mut response = match &placed.outcome {
         PayOutcome::Confirmed => confirmed,
         PayOutcome::Deferred { retry_after_ms } => {
@@ -142,7 +142,7 @@ fn location(id: RentalId) -> String {
     format!("/v1/rentals/{id}")
 }
 
-fn failed(placed: &Placed, kind: ProblemKind, detail: &str) -> Result<HttpResponse, Problem> {
+fn failed(placed: &PlacedRental, kind: ProblemKind, detail: &str) -> Result<HttpResponse, Problem> {
     let mut problem = Problem::new(kind, detail).at(location(placed.rental.id));
     problem.headers.push(position_header(placed.position));
     if let PayOutcome::Unavailable { retry_after_ms } = placed.outcome {

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use crate::{
-    actors::entity::ask::RequestContext,
+    actors::request::RequestContext,
     domain::{
         Money, ProductId,
         product::{MAX_STOCK, Offer},

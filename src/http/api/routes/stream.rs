@@ -26,7 +26,7 @@ use crate::{
         limits::Limits,
         problem::Problem,
     },
-    shop::{Missed, Principal, Row},
+    shop::{Missed, Principal, RentalRow},
 };
 
 /// After how long, in ms, a browser comes back when a stream has ended.
@@ -98,7 +98,7 @@ struct RowStream {
     token: String,
     /// What is told before any change to come.
     first: VecDeque<Bytes>,
-    changes: mpsc::Receiver<Arc<Row>>,
+    changes: mpsc::Receiver<Arc<RentalRow>>,
     draining: watch::Receiver<bool>,
     heartbeat: Interval,
 }
@@ -156,7 +156,7 @@ fn opening(position: Position, missed: Missed) -> VecDeque<Bytes> {
 }
 
 /// A row's change, as an event.
-fn event(row: &Row) -> String {
+fn event(row: &RentalRow) -> String {
     let data = serde_json::json!(resources::MyPageRow::from(row));
     format!("id: {}\nevent: row\ndata: {data}\n\n", row.version)
 }

@@ -22,7 +22,7 @@ use crate::{
         },
         problem::Problem,
     },
-    shop::{DeliveryView, RentalFilter, Row},
+    shop::{DeliveryView, RentalFilter, RentalRow},
 };
 
 const DELIVERIES: [(&str, Option<DeliveryStatus>); 5] = [
@@ -78,7 +78,7 @@ fn delivery_row(
     app: &App,
     visitor: &Visitor,
     view: &DeliveryView,
-    rented: &Row,
+    rented: &RentalRow,
     listed: &str,
 ) -> Vec<Markup> {
     let DeliveryView { delivery, address, .. } = view;

@@ -23,7 +23,7 @@ use crate::{
         },
         problem::Problem,
     },
-    shop::{ActorKind, BreakerMode, ContextView, PaymentDeskView},
+    shop::{ActorKind, BreakerMode, ContextView, PaymentActorView},
 };
 
 /// The console.
@@ -136,7 +136,7 @@ pub async fn live(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse,
 }
 
 async fn parts(app: &App, visitor: &Visitor) -> Result<Markup, PageError> {
-    let (contexts, desk) = (app.shop.contexts(), app.shop.payment_desk().await);
+    let (contexts, desk) = (app.shop.contexts(), app.shop.payment_actor().await);
     let tree = app.shop.actors().await.or_error_page(visitor)?;
     let backlog: u64 = contexts.iter().map(|context| context.backlog).sum();
     let window = desk.breaker.window;
@@ -158,7 +158,7 @@ fn breaker_state<'a>(visitor: &Visitor, state: &str) -> (&'static str, &'a str) 
     }
 }
 
-fn breaker(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
+fn breaker(visitor: &Visitor, desk: &PaymentActorView) -> Markup {
     let (class, state) = breaker_state(visitor, desk.breaker.state.as_str());
     let modes = [
         (BreakerMode::Auto, "AUTO", visitor.t("자동", "Automatic")),
@@ -183,8 +183,8 @@ fn breaker(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
     }
 }
 
-fn breaker_facts(visitor: &Visitor, desk: &PaymentDeskView) -> Markup {
-    let PaymentDeskView { breaker, permits, permits_in_use, queue_depth, queue_capacity, shed, .. } = desk;
+fn breaker_facts(visitor: &Visitor, desk: &PaymentActorView) -> Markup {
+    let PaymentActorView { breaker, permits, permits_in_use, queue_depth, queue_capacity, shed, .. } = desk;
     html! {
         dl class="facts num" {
             dt { (visitor.t("최근 호출", "Recent calls")) }

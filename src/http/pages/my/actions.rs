@@ -19,7 +19,7 @@ use crate::{
         },
         problem::{Problem, ProblemKind},
     },
-    shop::{PayOutcome, Row},
+    shop::{PayOutcome, RentalRow},
 };
 
 /// Asks whether a rental is really to be canceled.
@@ -82,7 +82,7 @@ pub async fn cancel(
 async fn too_late(
     app: &App,
     visitor: &Visitor,
-    row: &Row,
+    row: &RentalRow,
     problem: &Problem,
 ) -> Result<HttpResponse, PageError> {
     let page = show(app, visitor, row, Banner::Wrong(error_text(visitor.lang, problem))).await?;
@@ -90,7 +90,7 @@ async fn too_late(
 }
 
 /// The form to pay a rental by that waits for it.
-pub(crate) fn pay_form(app: &App, visitor: &Visitor, row: &Row) -> Markup {
+pub(crate) fn pay_form(app: &App, visitor: &Visitor, row: &RentalRow) -> Markup {
     html! {
         form id="pay" class="card stack" method="post" data-once
             action={ "/my/rentals/" (row.rental_id) "/pay" } {
@@ -109,7 +109,7 @@ pub(crate) fn pay_form(app: &App, visitor: &Visitor, row: &Row) -> Markup {
 }
 
 /// The rental as it is now, to be paid again after `ms`, if it waits for its payment.
-async fn after(app: &App, visitor: &Visitor, id: &str, ms: Option<u64>) -> Result<Row, PageError> {
+async fn after(app: &App, visitor: &Visitor, id: &str, ms: Option<u64>) -> Result<RentalRow, PageError> {
     let mut row = find(app, visitor, id).await?;
     if let Some(ms) = ms
         && row.rental_status == RentalStatus::PaymentDeferred

@@ -26,7 +26,7 @@ use crate::{
         },
         problem::Problem,
     },
-    shop::{NotificationStatus, NotificationView, PageRequest, Principal, Row},
+    shop::{NotificationStatus, NotificationView, PageRequest, Principal, RentalRow},
 };
 
 /// How many rentals, and how many messages, one page shows.
@@ -109,12 +109,12 @@ fn live(visitor: &Visitor) -> Markup {
     }
 }
 
-async fn events(app: &App, row: &Row) -> Result<Vec<Arc<Recorded>>, Problem> {
+async fn events(app: &App, row: &RentalRow) -> Result<Vec<Arc<Recorded>>, Problem> {
     Ok(app.shop.timeline(row.rental_id).await?)
 }
 
 /// A customer's own row; another's is not shown.
-pub(crate) async fn find(app: &App, visitor: &Visitor, id: &str) -> Result<Row, PageError> {
+pub(crate) async fn find(app: &App, visitor: &Visitor, id: &str) -> Result<RentalRow, PageError> {
     let customer = visitor.customer()?;
     let found = async {
         let id = RentalId::parse(id).map_err(|_| Problem::not_found("rental"))?;
@@ -126,7 +126,7 @@ pub(crate) async fn find(app: &App, visitor: &Visitor, id: &str) -> Result<Row, 
     found.await.or_error_page(visitor)
 }
 
-fn badge(visitor: &Visitor, row: &Row) -> Markup {
+fn badge(visitor: &Visitor, row: &RentalRow) -> Markup {
     let (class, word) = match (row.rental_status, row.delivery_status) {
         (RentalStatus::Confirmed, Some(DeliveryStatus::InTransit)) => {
             ("good", visitor.t("배송 중", "On its way"))
@@ -140,18 +140,18 @@ fn badge(visitor: &Visitor, row: &Row) -> Markup {
     html! { span class={ "tag " (class) } { (word) } }
 }
 
-pub(crate) const fn may_cancel(row: &Row) -> bool {
+pub(crate) const fn may_cancel(row: &RentalRow) -> bool {
     use RentalStatus::{Confirmed, PaymentDeferred, Placed};
     matches!(row.rental_status, Placed | PaymentDeferred | Confirmed)
 }
 
 /// What a script says when it has changed.
-fn said(visitor: &Visitor, row: &Row, events: &[Arc<Recorded>]) -> String {
+fn said(visitor: &Visitor, row: &RentalRow, events: &[Arc<Recorded>]) -> String {
     format!("{}: {}", row.product_name, steps::error_text(visitor.lang, row, events))
 }
 
 /// A rental, as `/my` lists it.
-fn card(app: &App, visitor: &Visitor, row: &Row, events: &[Arc<Recorded>]) -> Markup {
+fn card(app: &App, visitor: &Visitor, row: &RentalRow, events: &[Arc<Recorded>]) -> Markup {
     let at = format!("/my/rentals/{}", row.rental_id);
     html! {
         article class="card rental" id=(row.rental_id) data-version=(row.version)
@@ -182,7 +182,7 @@ fn card(app: &App, visitor: &Visitor, row: &Row, events: &[Arc<Recorded>]) -> Ma
 }
 
 /// That a rental waits for its payment: since when it may be tried, and until when.
-fn waiting(app: &App, visitor: &Visitor, row: &Row, with_link: bool) -> Markup {
+fn waiting(app: &App, visitor: &Visitor, row: &RentalRow, with_link: bool) -> Markup {
     let (retry, due) = (row.payment_retry_at, row.payment_due_at);
     let now = visitor.t("지금 결제할 수 있습니다", "You can pay now");
     html! {
@@ -248,7 +248,7 @@ pub(crate) enum Banner {
 pub(crate) async fn show<'a>(
     app: &App,
     visitor: &'a Visitor,
-    row: &'a Row,
+    row: &'a RentalRow,
     above: Banner,
 ) -> Result<Page<'a>, PageError> {
     let position = row.version;
@@ -285,7 +285,7 @@ pub(crate) async fn show<'a>(
     Ok(Page { visitor, section: Section::MyPage, title: &row.product_name, script: Some("my.js"), content })
 }
 
-async fn detail(app: &App, visitor: &Visitor, row: &Row) -> Result<Markup, PageError> {
+async fn detail(app: &App, visitor: &Visitor, row: &RentalRow) -> Result<Markup, PageError> {
     let events = events(app, row).await.or_error_page(visitor)?;
     let rental = app.shop.rental(row.rental_id).await.or_error_page(visitor)?;
     let delivery = match row.delivery_status {

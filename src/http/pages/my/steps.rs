@@ -14,7 +14,7 @@ use crate::{
         api::schema::Time,
         pages::{text::Lang, visitor::Visitor},
     },
-    shop::{PaymentStatus, Row},
+    shop::{PaymentStatus, RentalRow},
 };
 
 /// How far a step is.
@@ -75,7 +75,7 @@ impl Moments<'_> {
 }
 
 /// Whether the purifier has left, and whether it is where it belongs.
-fn gone(row: &Row) -> (bool, bool) {
+fn gone(row: &RentalRow) -> (bool, bool) {
     let installed = row.rental_status == RentalStatus::Delivered
         || row.delivery_status == Some(DeliveryStatus::Delivered);
     (installed || row.delivery_status == Some(DeliveryStatus::InTransit), installed)
@@ -83,13 +83,13 @@ fn gone(row: &Row) -> (bool, bool) {
 
 /// Whether it is as it was when it had just been ordered and paid.
 #[must_use]
-pub fn just_confirmed(row: &Row) -> bool {
+pub fn just_confirmed(row: &RentalRow) -> bool {
     row.rental_status == RentalStatus::Confirmed && !gone(row).0
 }
 
 /// What has happened, in a sentence: the same for as long as nothing happens that a customer cares for.
 #[must_use]
-pub fn error_text(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) -> &'static str {
+pub fn error_text(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> &'static str {
     match (row.rental_status, gone(row)) {
         (RentalStatus::Absent | RentalStatus::Placed, _) => {
             lang.t("결제를 확인하고 있습니다.", "The payment is being confirmed.")
@@ -112,7 +112,7 @@ pub fn error_text(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) ->
 
 /// What became of the fee.
 #[must_use]
-pub fn fee(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) -> &'static str {
+pub fn fee(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> &'static str {
     match (row.rental_status, row.payment_status) {
         // Whatever may still come of the last try: it is the customer's turn.
         (RentalStatus::PaymentDeferred, PaymentStatus::Requested | PaymentStatus::Unresolved) => {
@@ -128,7 +128,7 @@ pub fn fee(lang: Lang, row: &Row, events: &[std::sync::Arc<Recorded>]) -> &'stat
 
 /// The steps of a rental, with the moments of its events.
 #[must_use]
-pub fn of(visitor: &Visitor, row: &Row, events: &[std::sync::Arc<Recorded>]) -> Markup {
+pub fn of(visitor: &Visitor, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> Markup {
     let moments = Moments(events);
     let steps = if row.rental_status == RentalStatus::Canceled {
         canceled(visitor.lang, row, &moments)
@@ -149,7 +149,7 @@ pub fn of(visitor: &Visitor, row: &Row, events: &[std::sync::Arc<Recorded>]) -> 
 }
 
 /// The step under way is called by what is true now, the others by what is reached with them.
-fn on_its_way(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
+fn on_its_way(lang: Lang, row: &RentalRow, moments: &Moments<'_>) -> Vec<Step> {
     let paid = matches!(row.rental_status, RentalStatus::Confirmed | RentalStatus::Delivered);
     let (left, installed) = gone(row);
     let stage = |done: bool, now: bool| match (done, now) {
@@ -186,7 +186,7 @@ fn on_its_way(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
     ]
 }
 
-fn canceled(lang: Lang, row: &Row, moments: &Moments<'_>) -> Vec<Step> {
+fn canceled(lang: Lang, row: &RentalRow, moments: &Moments<'_>) -> Vec<Step> {
     let approved = moments.of("PaymentApproved");
     let step = |stage, name, note, at| Step { stage, name, note, at };
     let mut steps = vec![step(StepState::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at))];

@@ -7,8 +7,8 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
+use super::{supervision::watchdog::Pulse, waiting::found};
 use crate::{
-    actors::{supervision::watchdog::Pulse, waiting::found},
     domain::Position,
     store::{Journal, StoreError, ViewWrite, codec},
 };
@@ -16,9 +16,9 @@ use crate::{
 /// How far a consumer got, for all to see and to wait for.
 #[derive(Default)]
 pub struct Progress {
-    position: Mark,
+    position: Watermark,
     /// What somebody waits for.
-    wanted: Mark,
+    wanted: Watermark,
     begun_anew: AtomicBool,
     /// What it cannot read, and so does not get past.
     damage: OnceLock<String>,
@@ -28,12 +28,12 @@ pub struct Progress {
 
 /// A position that only ever grows, and that can be waited for.
 #[derive(Default)]
-struct Mark {
+struct Watermark {
     position: AtomicU64,
     raised: Notify,
 }
 
-impl Mark {
+impl Watermark {
     fn get(&self) -> Position {
         Position(self.position.load(Ordering::Acquire))
     }

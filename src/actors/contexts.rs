@@ -11,16 +11,17 @@ use std::{
 use tokio::sync::{Notify, mpsc};
 use tracing::error;
 
-use crate::actors::waiting::found;
-use crate::{
-    actors::{
-        entity::{
-            ask::{AskError, Decided, RequestContext},
-            exchange::Exchange,
-            reads,
-        },
-        receipts::Memo,
+use super::{
+    entity::{
+        ask::{AskError, Decided},
+        exchange::Exchange,
+        reads,
     },
+    receipts::PendingReceipt,
+    request::RequestContext,
+    waiting::found,
+};
+use crate::{
     domain::{
         EntityId, Recorded, Version,
         context::{Context, ContextCommand, Group, Maintenance, PARKED_MAX, Parked, ParkedKey},
@@ -133,9 +134,9 @@ impl Contexts {
         context: Context,
         command: ContextCommand,
         request: RequestContext,
-        memo: Option<Memo>,
+        receipt: Option<PendingReceipt>,
     ) -> Result<Decided<Maintenance>, AskError> {
-        match self.exchange.ask_once::<Maintenance>(context, command, request, Vec::new(), memo).await {
+        match self.exchange.ask_once::<Maintenance>(context, command, request, Vec::new(), receipt).await {
             Ok(decided) => {
                 self.show(context, decided.version, &decided.state);
                 Ok(decided)

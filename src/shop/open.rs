@@ -1,0 +1,278 @@
+//! Opening and closing a shop: starts the actors and connects them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix::{Arbiter, ArbiterHandle};
+
+use super::{Shop, ShopError, ShopSettings, accounts::Accounts, watched};
+use crate::{
+    actors::{
+        checkouts::Checkouts,
+        contexts::Contexts,
+        entity::exchange::Exchange,
+        jobs::{courier::Courier, queue::JobQueue, runner::JobRunner},
+        payment::{admission::Admission, handle::Payments},
+        progress::Progress,
+        projection::{
+            self, Projection,
+            catalogue::Catalogue,
+            live::Live,
+            mypage::MyPage,
+            notification::{Messages, Outbox},
+        },
+        reactor::Reactor,
+        receipts::Receipts,
+        sources::Sources,
+        supervision::{service::Services, watchdog::Watchdog},
+    },
+    domain::context::{Context, Group},
+    gateways::{payment::Gateways, sms::SmsGateway},
+    store::Journal,
+};
+
+/// Parts that a shop is opened with.
+pub struct ShopParts {
+    /// Journal that everything is stored in.
+    pub journal: Arc<dyn Journal>,
+    /// Payment gateways.
+    pub gateways: Gateways,
+    /// SMS gateway.
+    pub sms: Arc<dyn SmsGateway>,
+    /// Time, ids and randomness.
+    pub sources: Sources,
+}
+
+/// Progress of each consumer of the journal.
+#[derive(Default)]
+pub(super) struct Progresses {
+    pub rental: Arc<Progress>,
+    pub payment: Arc<Progress>,
+    pub delivery: Arc<Progress>,
+    pub product: Arc<Progress>,
+    pub catalogue: Arc<Progress>,
+    pub mypage: Arc<Progress>,
+    pub notification: Arc<Progress>,
+    pub job_queue: Arc<Progress>,
+}
+
+impl Progresses {
+    pub(super) const fn of(&self, context: Context) -> &Arc<Progress> {
+        match context {
+            Context::Rental => &self.rental,
+            Context::Payment => &self.payment,
+            Context::Delivery => &self.delivery,
+            Context::Product => &self.product,
+            Context::Notification => &self.notification,
+        }
+    }
+}
+
+/// Arbiters that services are spread over.
+struct Arbiters<'a>(&'a [ArbiterHandle]);
+
+impl Arbiters<'_> {
+    fn get(&self, index: usize) -> &ArbiterHandle {
+        &self.0[index % self.0.len()]
+    }
+}
+
+impl Shop {
+    /// Opens a shop within an actix system. Returns once its projections have caught up with the journal.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use saem::{
+    ///     actors::sources::Sources,
+    ///     gateways::{
+    ///         Gateways,
+    ///         ledger::Ledger,
+    ///         simulator::{Behaviour, Simulator},
+    ///         sms::LogSms,
+    ///     },
+    ///     shop::{Shop, ShopParts, ShopSettings},
+    ///     store::memory::MemoryJournal,
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// actix_rt::System::new().block_on(async {
+    ///     let parts = ShopParts {
+    ///         journal: MemoryJournal::new(),
+    ///         gateways: Gateways::from(Arc::new(Simulator::new(
+    ///             Ledger::in_memory(),
+    ///             Behaviour::default(),
+    ///             1,
+    ///         ))),
+    ///         sms: Arc::new(LogSms),
+    ///         sources: Sources::system(),
+    ///     };
+    ///     let key = "an operator's key has 32 characters or more";
+    ///     let shop = Shop::open(parts, ShopSettings::new(key)).await?;
+    ///     assert!(shop.ready().is_ok());
+    ///     shop.close().await;
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ShopError::Store`] if the store cannot be read or a record that a projection needs is damaged;
+    /// [`ShopError::Commit`] if it takes no writes.
+    pub async fn open(parts: ShopParts, settings: ShopSettings) -> Result<Arc<Self>, ShopError> {
+        let ShopParts { journal, gateways, sms, sources } = parts;
+        let arbiters: Vec<Arbiter> = (0..settings.arbiters).map(|_| Arbiter::new()).collect();
+        let mut handles: Vec<ArbiterHandle> = arbiters.iter().map(Arbiter::handle).collect();
+        if handles.is_empty() {
+            handles.push(Arbiter::current());
+        }
+        let exchange =
+            Exchange::new(handles.clone(), settings.exchange(), Arc::clone(&journal), sources.clone());
+        let contexts = Arc::new(Contexts::open(exchange.clone(), &journal).await?);
+        let parts = settings.payment_parts(&journal, &exchange, &gateways, &sources);
+        let admission = Admission::new(settings.admission);
+        let payments = Payments::start(handles[0].clone(), parts, admission, settings.restart_limits);
+        let receipts = Arc::new(Receipts::new(Arc::clone(&journal), sources.clone()));
+        let (vault, key) = (Arc::clone(&journal), &settings.operator_key);
+        let accounts = Accounts::open(vault, sources.clone(), Arc::clone(&receipts), key).await?;
+        let job_queue = JobQueue::new(settings.payment.conversation_ms());
+        let (progress, runner_pulse) = (Progresses::default(), Arc::default());
+        // A simulation runs everything on its own thread, which has no watchdog.
+        let watchdog = if arbiters.is_empty() {
+            Watchdog::idle()
+        } else {
+            let conversation_ms = settings.payment.conversation_ms();
+            let runner = watched::job_runner(&runner_pulse, &job_queue, &contexts, &sources, conversation_ms);
+            let parts = watched::parts(&handles, &journal, &contexts, &progress, runner);
+            Watchdog::start(parts, settings.stuck_after_s())
+        };
+        let shop = Arc::new(Self {
+            services: Services::new(sources.clone(), settings.restart_limits),
+            catalogue: Catalogue::default(),
+            live: Live::default(),
+            messages: Arc::default(),
+            hung: Mutex::default(),
+            customer_locks: Arc::default(),
+            checkouts: Arc::new(Checkouts::new(Arc::clone(&journal), sources.clone())),
+            payments: Arc::new(payments),
+            job_queue,
+            progress,
+            runner_pulse,
+            watchdog,
+            settings,
+            journal,
+            gateways,
+            sources,
+            exchange,
+            contexts,
+            accounts,
+            receipts,
+            arbiters,
+        });
+        let arbiters = Arbiters(&handles);
+        shop.start_projections(&arbiters);
+        shop.catch_up().await?;
+        shop.start_reactors(&arbiters);
+        shop.start_job_runner(&arbiters);
+        shop.start_sweepers(&arbiters);
+        shop.start_stream(&arbiters);
+        shop.start_messages(&arbiters, sms);
+        Ok(shop)
+    }
+
+    fn start_projection<P: Projection + 'static>(
+        &self,
+        arbiter: &ArbiterHandle,
+        progress: &Arc<Progress>,
+        make: impl Fn() -> P + Send + 'static,
+    ) {
+        let (journal, progress) = (Arc::clone(&self.journal), Arc::clone(progress));
+        self.services.start(arbiter, ("projection", P::NAME), move || {
+            projection::run(make(), Arc::clone(&journal), Arc::clone(&progress))
+        });
+    }
+
+    fn start_projections(&self, arbiters: &Arbiters<'_>) {
+        let (catalogue, job_queue) = (self.catalogue.clone(), self.job_queue.clone());
+        self.start_projection(arbiters.get(0), &self.progress.catalogue, move || catalogue.clone());
+        self.start_projection(arbiters.get(1), &self.progress.mypage, MyPage::default);
+        self.start_projection(arbiters.get(0), &self.progress.job_queue, move || job_queue.clone());
+    }
+
+    /// Waits until the projections that are read from memory or from rows have reached the journal's head.
+    async fn catch_up(&self) -> Result<(), ShopError> {
+        let head = self.head();
+        for progress in [&self.progress.catalogue, &self.progress.mypage, &self.progress.job_queue] {
+            if let Err(error) = progress.at_or_damaged(head).await {
+                // A damaged record would show wrong data: only a backup helps.
+                self.close().await;
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn start_reactors(&self, arbiters: &Arbiters<'_>) {
+        for (index, group) in Group::REACTORS.into_iter().enumerate() {
+            let reactor = Reactor {
+                group,
+                journal: Arc::clone(&self.journal),
+                exchange: self.exchange.clone(),
+                contexts: Arc::clone(&self.contexts),
+                progress: Arc::clone(self.progress.of(group.context())),
+            };
+            let name = ("reactor", group.as_str());
+            self.services.start(arbiters.get(index), name, move || reactor.clone().run());
+        }
+    }
+
+    fn start_job_runner(&self, arbiters: &Arbiters<'_>) {
+        let runner = JobRunner {
+            queue: self.job_queue.clone(),
+            payments: Arc::clone(&self.payments),
+            exchange: self.exchange.clone(),
+            contexts: Arc::clone(&self.contexts),
+            journal: Arc::clone(&self.journal),
+            sources: self.sources.clone(),
+            pulse: Arc::clone(&self.runner_pulse),
+        };
+        self.services.start(arbiters.get(0), ("errands", "agenda"), move || runner.clone().run());
+    }
+
+    fn start_sweepers(&self, arbiters: &Arbiters<'_>) {
+        let (receipts, checkouts) = (Arc::clone(&self.receipts), Arc::clone(&self.checkouts));
+        self.services.start(arbiters.get(0), ("sweeper", "receipts"), move || Arc::clone(&receipts).run());
+        self.services.start(arbiters.get(0), ("sweeper", "checkouts"), move || Arc::clone(&checkouts).run());
+    }
+
+    fn start_stream(&self, arbiters: &Arbiters<'_>) {
+        let (live, journal) = (self.live.clone(), Arc::clone(&self.journal));
+        let run = move || live.clone().run(Arc::clone(&journal));
+        self.services.start(arbiters.get(1), ("stream", "mypage"), run);
+    }
+
+    fn start_messages(&self, arbiters: &Arbiters<'_>, sms: Arc<dyn SmsGateway>) {
+        let outbox = Outbox::default();
+        let courier = Courier {
+            journal: Arc::clone(&self.journal),
+            sms,
+            contexts: Arc::clone(&self.contexts),
+            sources: self.sources.clone(),
+            outbox: outbox.clone(),
+            counters: Arc::clone(&self.messages),
+        };
+        self.services.start(arbiters.get(1), ("courier", "notification"), move || courier.clone().run());
+        let locale = self.settings.locale;
+        let messages = move || Messages::new(locale, outbox.clone());
+        self.start_projection(arbiters.get(1), &self.progress.notification, messages);
+    }
+
+    /// Closes the shop: ends its actors, and returns once everything that was acknowledged is on disk.
+    pub async fn close(&self) {
+        self.services.stop();
+        self.hung.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.journal.close().await;
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+    }
+}
