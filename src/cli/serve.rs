@@ -7,7 +7,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use clap::Args;
 use saem::{
     config::{Http, Settings, open},
-    http::{Listeners, settings::ServerSettings, tls::Tls},
+    http::{Listeners, ServerSettings, Tls},
     shop::Shop,
 };
 use tokio::signal::unix::{SignalKind, signal};

@@ -32,9 +32,9 @@ use crate::{
     },
     domain::notice::Locale,
     http::{
+        ServerSettings,
         clients::{self, TrustedProxies},
         cors,
-        settings::ServerSettings,
     },
     shop::ShopSettings,
     store::StoreOptions,

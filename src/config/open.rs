@@ -27,7 +27,7 @@ use crate::{
         },
         sms::LogSms,
     },
-    http::tls::{Tls, TlsError},
+    http::{Tls, TlsError},
     shop::{Shop, ShopError, ShopParts, ShopSettings},
     store::{
         Backend, Journal, OpenError as StoreOpenError,

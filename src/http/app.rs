@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::{domain::Position, shop::Shop};
 
 /// State that all handlers share.
-pub struct App {
+pub(crate) struct App {
     /// The shop that handlers call.
     pub shop: Arc<Shop>,
     draining: watch::Receiver<bool>,
@@ -17,30 +17,30 @@ pub struct App {
 impl App {
     /// `draining` turns true when the server begins to stop.
     #[must_use]
-    pub const fn new(shop: Arc<Shop>, draining: watch::Receiver<bool>) -> Self {
+    pub(crate) const fn new(shop: Arc<Shop>, draining: watch::Receiver<bool>) -> Self {
         Self { shop, draining }
     }
 
     /// Returns the state of the server that received `request`.
     #[must_use]
-    pub fn of(request: &HttpRequest) -> &web::Data<Self> {
+    pub(crate) fn of(request: &HttpRequest) -> &web::Data<Self> {
         request.app_data().expect("listen::serve installs the app")
     }
 
     /// Returns true once the server is stopping.
     #[must_use]
-    pub fn draining(&self) -> bool {
+    pub(crate) fn draining(&self) -> bool {
         *self.draining.borrow()
     }
 
     /// Returns a receiver that turns true when the server begins to stop. Endless responses must end then.
     #[must_use]
-    pub fn drain(&self) -> watch::Receiver<bool> {
+    pub(crate) fn drain(&self) -> watch::Receiver<bool> {
         self.draining.clone()
     }
 
     /// Waits at most 1 s until reads reflect `position`.
-    pub async fn caught_up(&self, position: Option<Position>) {
+    pub(crate) async fn caught_up(&self, position: Option<Position>) {
         if let Some(position) = position {
             self.shop.my_page_at(position).await;
         }

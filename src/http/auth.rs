@@ -13,27 +13,27 @@ use super::{
 use crate::{domain::CustomerId, shop::Principal};
 
 /// Whoever it is: no log-in is needed.
-pub struct Anyone;
+pub(crate) struct Anyone;
 
 /// A customer.
-pub struct Customer(pub CustomerId);
+pub(crate) struct Customer(pub CustomerId);
 
 /// The operator.
-pub struct Operator;
+pub(crate) struct Operator;
 
 /// A customer or the operator.
 #[derive(Clone, Copy)]
-pub struct AnyRole(pub Principal);
+pub(crate) struct AnyRole(pub Principal);
 
 /// The session's token, as it came.
-pub struct Token(pub String);
+pub(crate) struct Token(pub String);
 
 impl AnyRole {
     /// Whether this is the owner, or the operator. Others are told that there is no such thing.
     ///
     /// # Errors
     /// A 404.
-    pub fn may_see(self, owner: CustomerId, what: &str) -> Result<(), Problem> {
+    pub(crate) fn may_see(self, owner: CustomerId, what: &str) -> Result<(), Problem> {
         match self.0 {
             Principal::Operator => Ok(()),
             Principal::Customer(customer) if customer == owner => Ok(()),
@@ -43,7 +43,7 @@ impl AnyRole {
 
     /// The customer, if it is one.
     #[must_use]
-    pub const fn customer(self) -> Option<CustomerId> {
+    pub(crate) const fn customer(self) -> Option<CustomerId> {
         match self.0 {
             Principal::Customer(customer) => Some(customer),
             Principal::Operator => None,

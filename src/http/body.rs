@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use super::problem::{Problem, ProblemKind};
 
 /// A kind of body.
-pub struct Body {
+pub(crate) struct Body {
     /// What whoever sent it is told that it is.
     pub name: &'static str,
     /// How many bytes it may have, and the same in words.
@@ -25,7 +25,7 @@ impl Body {
     ///
     /// # Errors
     /// A problem: it is too large, too late, or breaks off.
-    pub async fn read(&self, payload: Payload, within: Duration) -> Result<Bytes, Problem> {
+    pub(crate) async fn read(&self, payload: Payload, within: Duration) -> Result<Bytes, Problem> {
         let told = || format!("the {} took longer than {} ms to arrive", self.name, within.as_millis());
         let late = |_| Problem::new(ProblemKind::RequestTimeout, told());
         tokio::time::timeout(within, self.gather(payload)).await.map_err(late)?

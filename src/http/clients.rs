@@ -9,11 +9,11 @@ use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
 use ipnet::IpNet;
 
 /// What an entry of `http.trusted_proxies` must be.
-pub const RULE: &str = "must be addresses or networks, such as 10.0.0.7 or 10.0.0.0/8";
+pub(crate) const RULE: &str = "must be addresses or networks, such as 10.0.0.7 or 10.0.0.0/8";
 
 /// Reads an address or a network.
 #[must_use]
-pub fn network(text: &str) -> Option<IpNet> {
+pub(crate) fn network(text: &str) -> Option<IpNet> {
     let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
     address.ok().or_else(|| text.parse().ok())
 }
@@ -62,7 +62,7 @@ fn forwarded(entry: &str) -> Option<IpAddr> {
 
 /// What counts as one client: an IPv4 address, or an IPv6 /64, which is what one subscriber gets.
 #[must_use]
-pub const fn subscriber(address: IpAddr) -> IpAddr {
+pub(crate) const fn subscriber(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),

@@ -33,7 +33,7 @@ fn now() -> Instant {
 
 /// How long a connection waits.
 #[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
+pub(crate) struct Timeouts {
     /// From a later request's first byte to the end of its head.
     head: Duration,
     /// From an answer's last progress to the next request's head.
@@ -43,19 +43,19 @@ pub struct Timeouts {
 impl Timeouts {
     /// As the settings say. Silence is left to actix first, which ends it politely.
     #[must_use]
-    pub const fn of(settings: &ServerSettings) -> Self {
+    pub(crate) const fn of(settings: &ServerSettings) -> Self {
         let head = Duration::from_millis(settings.head_timeout_ms);
         Self { head, silence: Duration::from_millis(settings.keep_alive_ms + settings.head_timeout_ms) }
     }
 }
 
 /// Marks a connection's request as being served, for as long as it lives.
-pub struct InProgress(Option<Rc<Cell<bool>>>);
+pub(crate) struct InProgress(Option<Rc<Cell<bool>>>);
 
 impl InProgress {
     /// Begins to serve `request`.
     #[must_use]
-    pub fn begin(request: &ServiceRequest) -> Self {
+    pub(crate) fn begin(request: &ServiceRequest) -> Self {
         let serving = request.conn_data::<Rc<Cell<bool>>>().cloned();
         serving.iter().for_each(|serving| serving.set(true));
         Self(serving)
@@ -69,7 +69,7 @@ impl Drop for InProgress {
 }
 
 /// What bytes come and go by.
-pub enum Stream {
+pub(crate) enum Stream {
     /// As they are.
     Plain(TcpStream),
     /// By TLS.
@@ -87,7 +87,7 @@ macro_rules! either {
 }
 
 /// A stream with a deadline, between requests. When that has passed, nothing more is read from it.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: Stream,
     timeouts: Timeouts,
     serving: Rc<Cell<bool>>,
@@ -105,7 +105,7 @@ impl Connection {
     ///
     /// # Errors
     /// When it does not get that far.
-    pub async fn accept(
+    pub(crate) async fn accept(
         stream: TcpStream,
         timeouts: Timeouts,
         tls: Option<TlsAcceptor>,
@@ -121,7 +121,7 @@ impl Connection {
     }
 
     /// Lets the requests of this connection tell that they are served.
-    pub fn introduce(&self, requests: &mut Extensions) {
+    pub(crate) fn introduce(&self, requests: &mut Extensions) {
         requests.insert(Rc::clone(&self.serving));
     }
 

@@ -33,7 +33,7 @@ use crate::{
 
 /// Renders a problem as a page for clients that accept HTML; `None` for all others.
 #[derive(Clone, Copy)]
-pub struct ErrorPage(pub fn(&HttpRequest, &Problem) -> Option<HttpResponse>);
+pub(crate) struct ErrorPage(pub fn(&HttpRequest, &Problem) -> Option<HttpResponse>);
 
 impl FromRequest for RequestContext {
     type Error = Problem;
@@ -51,7 +51,7 @@ impl FromRequest for RequestContext {
 ///
 /// # Errors
 /// Only after a panic: a problem that is written out already.
-pub async fn correlate<B: MessageBody + 'static>(
+pub(crate) async fn correlate<B: MessageBody + 'static>(
     app: web::Data<App>,
     limits: web::Data<Limits>,
     request: ServiceRequest,

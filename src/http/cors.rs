@@ -17,7 +17,8 @@ use super::{
 };
 
 /// What an entry of `http.cors_origins` must be.
-pub const RULE: &str = "must be origins as browsers send them, such as https://shop.example, or * alone";
+pub(crate) const RULE: &str =
+    "must be origins as browsers send them, such as https://shop.example, or * alone";
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 /// How long a browser may remember a preflight, in s.
@@ -25,7 +26,7 @@ const REMEMBERED_S: usize = 3_600;
 
 /// Whether this is an origin as browsers send it: scheme, host in lower case, port unless it is usual.
 #[must_use]
-pub fn is_origin(text: &str) -> bool {
+pub(crate) fn is_origin(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
     let usual = if scheme == "https" { 443 } else { 80 };
@@ -38,7 +39,7 @@ pub fn is_origin(text: &str) -> bool {
 }
 
 /// The middleware for these origins; with `*` any, but then without credentials.
-pub fn allowing(origins: &[String]) -> Cors {
+pub(crate) fn allowing(origins: &[String]) -> Cors {
     let request = ["idempotency-key", "last-event-id", "traceparent"].map(HeaderName::from_static);
     let standard = [header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH];
     let answer = [CORRELATION_ID, POSITION, REPLAYED];
@@ -55,7 +56,7 @@ pub fn allowing(origins: &[String]) -> Cors {
 
 /// What was wrong with a preflight, if that is why there is this answer.
 #[must_use]
-pub fn refusal<B>(answer: &HttpResponse<B>) -> Option<Problem> {
+pub(crate) fn refusal<B>(answer: &HttpResponse<B>) -> Option<Problem> {
     let (header, rule) = match answer.error()?.as_error::<CorsError>()? {
         CorsError::MissingOrigin | CorsError::OriginNotAllowed => {
             ("Origin", "must be one that http.cors_origins allows".to_owned())

@@ -3,11 +3,11 @@
 use actix_web::http::header::HeaderName;
 
 /// Correlation id of a request, on every response.
-pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+pub(crate) const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// Journal position of a command's newest event.
-pub const POSITION: HeaderName = HeaderName::from_static("saem-position");
+pub(crate) const POSITION: HeaderName = HeaderName::from_static("saem-position");
 /// `true` if the response is that of an earlier request with the same key.
-pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Media type of a page.
-pub const HTML: &str = "text/html; charset=utf-8";
+pub(crate) const HTML: &str = "text/html; charset=utf-8";

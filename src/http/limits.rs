@@ -38,7 +38,7 @@ const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("20 is not 0");
 const REMEMBERED_MIN: usize = 1_024;
 
 /// What the server holds each request to.
-pub struct Limits {
+pub(crate) struct Limits {
     body_timeout: Duration,
     heartbeat: Duration,
     tls: bool,
@@ -50,7 +50,7 @@ pub struct Limits {
 impl Limits {
     /// The limits of these settings.
     #[must_use]
-    pub fn of(settings: &ServerSettings) -> Self {
+    pub(crate) fn of(settings: &ServerSettings) -> Self {
         Self {
             body_timeout: Duration::from_millis(settings.body_timeout_ms),
             // Our own connections end, too, when they are silent for too long.
@@ -64,20 +64,20 @@ impl Limits {
 
     /// How long the body of `request` may take to arrive.
     #[must_use]
-    pub fn body_timeout(request: &HttpRequest) -> Duration {
+    pub(crate) fn body_timeout(request: &HttpRequest) -> Duration {
         let limits = request.app_data::<web::Data<Self>>();
         limits.expect("the server is configured with its limits").body_timeout
     }
 
     /// How often a stream says that it lives.
     #[must_use]
-    pub const fn heartbeat(&self) -> Duration {
+    pub(crate) const fn heartbeat(&self) -> Duration {
         self.heartbeat
     }
 
     /// Whether clients come by TLS.
     #[must_use]
-    pub const fn tls(&self) -> bool {
+    pub(crate) const fn tls(&self) -> bool {
         self.tls
     }
 
@@ -99,7 +99,7 @@ impl Limits {
 ///
 /// # Errors
 /// None of its own.
-pub async fn limit<B: MessageBody + 'static>(
+pub(crate) async fn limit<B: MessageBody + 'static>(
     limits: web::Data<Limits>,
     request: ServiceRequest,
     next: Next<B>,

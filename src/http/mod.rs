@@ -13,27 +13,31 @@
 //! | `pages` | the pages for customers and for the operator |
 //! | `simulator_server` | `saem gateway`: the payment simulator as a process of its own |
 
-pub mod api;
-pub mod app;
-pub mod auth;
-pub mod body;
-pub mod clients;
-pub mod connection;
-pub mod correlation;
-pub mod cors;
-pub mod headers;
-pub mod limits;
-pub mod listen;
-pub mod metrics;
-pub mod pages;
-pub mod problem;
-pub mod routing;
-pub mod session;
-pub mod settings;
+mod api;
+mod app;
+mod auth;
+mod body;
+pub(crate) mod clients;
+mod connection;
+mod correlation;
+pub(crate) mod cors;
+mod headers;
+mod limits;
+mod listen;
+mod metrics;
+mod pages;
+mod problem;
+mod routing;
+mod session;
+mod settings;
 pub mod simulator_server;
-pub mod tls;
+mod tls;
 
+use self::app::App;
 pub use self::{
-    app::App,
+    api::{openapi::document as openapi_document, table::ROUTES},
     listen::{Draining, Listeners, RunningServer, serve},
+    problem::ProblemKind,
+    settings::ServerSettings,
+    tls::{Tls, TlsError},
 };

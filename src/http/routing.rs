@@ -4,7 +4,7 @@ use actix_web::{Route, guard, web};
 
 /// The routes that a listener serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listener {
+pub(crate) enum Listener {
     /// All routes: the only listener.
     All,
     /// The routes of customers and of the shop's pages.

@@ -13,17 +13,17 @@ use sha2::{Digest as _, Sha256};
 use super::limits::Limits;
 
 /// The cookie of a session.
-pub const SESSION: &str = "saem_session";
+pub(crate) const SESSION: &str = "saem_session";
 /// How long a browser keeps it, in s; the session itself ends on the server.
 const SESSION_AGE_S: u64 = 24 * 60 * 60;
 /// How long it keeps what is no secret.
 const CHOICE_AGE_S: u64 = 365 * SESSION_AGE_S;
 /// The header in which a script of ours shows that it is one.
-pub const CSRF_HEADER: &str = "X-CSRF-Token";
+pub(crate) const CSRF_HEADER: &str = "X-CSRF-Token";
 
 /// A cookie's value.
 #[must_use]
-pub fn cookie<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+pub(crate) fn cookie<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut values = pairs.filter(|(of, _)| *of == name).map(|(_, value)| value);
@@ -40,7 +40,7 @@ fn is_secure(request: &HttpRequest) -> bool {
 
 /// The header that sets a cookie; an empty value removes it.
 #[must_use]
-pub fn set_cookie(
+pub(crate) fn set_cookie(
     request: &HttpRequest,
     name: &str,
     value: &str,
@@ -58,14 +58,14 @@ pub fn set_cookie(
 
 /// What a form of this session holds to show that it is ours.
 #[must_use]
-pub fn csrf_token(token: &str) -> String {
+pub(crate) fn csrf_token(token: &str) -> String {
     let hash = Sha256::digest([b"saem csrf ".as_slice(), token.as_bytes()].concat());
     hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether a browser says that this comes from a page of ours, or no browser says anything.
 #[must_use]
-pub fn is_same_origin(request: &HttpRequest) -> bool {
+pub(crate) fn is_same_origin(request: &HttpRequest) -> bool {
     let text = |name: header::HeaderName| request.headers().get(name).map(HeaderValue::to_str);
     if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site")) {
         return matches!(site, Ok("same-origin" | "none"));
@@ -78,6 +78,6 @@ pub fn is_same_origin(request: &HttpRequest) -> bool {
 
 /// Compares without telling by the time it takes how much was right.
 #[must_use]
-pub fn is_same(given: &str, expected: &str) -> bool {
+pub(crate) fn is_same(given: &str, expected: &str) -> bool {
     Sha256::digest(given) == Sha256::digest(expected)
 }

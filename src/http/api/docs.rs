@@ -17,12 +17,12 @@ use crate::http::{
 };
 
 /// The OpenAPI document as JSON, rendered once.
-pub struct Contract(LazyLock<Bytes>);
+pub(crate) struct Contract(LazyLock<Bytes>);
 
 impl Contract {
     /// Renders the document by `render` when it is first asked for.
     #[must_use]
-    pub const fn new(render: fn() -> Bytes) -> Self {
+    pub(crate) const fn new(render: fn() -> Bytes) -> Self {
         Self(LazyLock::new(render))
     }
 }
@@ -47,7 +47,7 @@ const NO_SNIFF: (header::HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "n
     responses((status = 200, description = "The contract", body = Object,
         example = json!({"openapi": "3.1.0"}))),
 )]
-pub async fn document(contract: web::Data<Contract>) -> HttpResponse {
+pub(crate) async fn document(contract: web::Data<Contract>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(contract.0.clone())
 }
 
@@ -56,7 +56,7 @@ pub async fn document(contract: web::Data<Contract>) -> HttpResponse {
     get, path = "/docs", tag = "docs", operation_id = "findDocs",
     responses((status = 308, description = "The page is one step further", headers(("Location")))),
 )]
-pub async fn index() -> HttpResponse {
+pub(crate) async fn index() -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/index.html")).finish()
 }
 
@@ -67,7 +67,7 @@ pub async fn index() -> HttpResponse {
     responses((status = 200, description = "The page", body = String, content_type = "text/html",
         example = "<!DOCTYPE html>…")),
 )]
-pub async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let file = utoipa_swagger_ui::serve(&name, Arc::clone(&CONFIG));
     let file = file.map_err(|error| Problem::hidden(ProblemKind::Internal, "the page is broken", &error))?;
     let file = file.ok_or_else(|| Problem::not_found("page"))?;
@@ -86,7 +86,7 @@ pub async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
     responses((status = 200, description = "The page", body = String, content_type = "text/html",
         example = "<!doctype html>…")),
 )]
-pub async fn problem(slug: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn problem(slug: web::Path<String>) -> Result<HttpResponse, Problem> {
     let kind = ProblemKind::ALL.iter().find(|kind| kind.slug() == slug.as_str());
     let kind = kind.ok_or_else(|| Problem::not_found("problem"))?;
     let mut response = HttpResponse::Ok();

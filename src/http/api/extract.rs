@@ -17,33 +17,33 @@ use crate::{
 
 /// Collects every field that breaks its rule, before anything is done.
 #[derive(Default)]
-pub struct Rules {
+pub(crate) struct Rules {
     errors: Vec<FieldError>,
 }
 
 impl Rules {
     /// Notes a field that breaks its rule.
-    pub fn broken(&mut self, pointer: &str, detail: impl Into<String>) {
+    pub(crate) fn broken(&mut self, pointer: &str, detail: impl Into<String>) {
         self.errors.push(FieldError { pointer: pointer.to_owned(), detail: detail.into() });
     }
 
     /// The value, or a note and nothing.
-    pub fn check<T, E: std::fmt::Display>(&mut self, pointer: &str, value: Result<T, E>) -> Option<T> {
+    pub(crate) fn check<T, E: std::fmt::Display>(&mut self, pointer: &str, value: Result<T, E>) -> Option<T> {
         value.map_err(|rule| self.broken(pointer, rule.to_string())).ok()
     }
 
     /// One line of `min..=max` characters, trimmed.
-    pub fn line(&mut self, pointer: &str, text: &str, min: usize, max: usize) -> Option<String> {
+    pub(crate) fn line(&mut self, pointer: &str, text: &str, min: usize, max: usize) -> Option<String> {
         self.check(pointer, line(text, min, max))
     }
 
     /// A text of `min..=max` characters, trimmed; line breaks are welcome.
-    pub fn text(&mut self, pointer: &str, text: &str, min: usize, max: usize) -> Option<String> {
+    pub(crate) fn text(&mut self, pointer: &str, text: &str, min: usize, max: usize) -> Option<String> {
         self.check(pointer, bounded(text, min, max))
     }
 
     /// A whole number within bounds.
-    pub fn number(
+    pub(crate) fn number(
         &mut self,
         pointer: &str,
         number: u64,
@@ -57,7 +57,7 @@ impl Rules {
     ///
     /// # Errors
     /// A problem that names each of them.
-    pub fn all<T>(self, value: Option<T>) -> Result<T, Problem> {
+    pub(crate) fn all<T>(self, value: Option<T>) -> Result<T, Problem> {
         match value {
             Some(value) if self.errors.is_empty() => Ok(value),
             Some(_) | None => Err(Problem::invalid(self.errors)),
@@ -69,7 +69,7 @@ impl Rules {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "tells the document what `Query::page` reads")]
-pub struct PageParameters {
+pub(crate) struct PageParameters {
     /// How many items at most.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
@@ -78,7 +78,7 @@ pub struct PageParameters {
 }
 
 /// The query: each parameter is taken by name; one that nobody takes is an error.
-pub struct Query {
+pub(crate) struct Query {
     parameters: Vec<(String, String)>,
     rules: Rules,
 }
@@ -108,7 +108,12 @@ impl Query {
     }
 
     /// A parameter, read by `parse`; `rule` says what it must be.
-    pub fn get<T>(&mut self, name: &str, rule: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    pub(crate) fn get<T>(
+        &mut self,
+        name: &str,
+        rule: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
         let text = self.take(name)?;
         let value = parse(&text);
         if value.is_none() {
@@ -118,7 +123,7 @@ impl Query {
     }
 
     /// Which part of a list is wanted.
-    pub fn page(&mut self) -> PageRequest {
+    pub(crate) fn page(&mut self) -> PageRequest {
         let limit =
             self.get("limit", "must be 1 to 100", |text| text.parse().ok().filter(|n| (1..=100).contains(n)));
         let cursor = self.take("cursor");
@@ -129,7 +134,7 @@ impl Query {
     ///
     /// # Errors
     /// A problem that names each parameter that breaks its rule, or is unknown.
-    pub fn end(mut self) -> Result<(), Problem> {
+    pub(crate) fn end(mut self) -> Result<(), Problem> {
         for (name, _) in std::mem::take(&mut self.parameters) {
             self.rules.broken(&format!("/query/{name}"), "is not a parameter of this call");
         }
@@ -140,7 +145,7 @@ impl Query {
 /// The position a reader has seen: what it reads must have got there.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-pub struct ReadAfter {
+pub(crate) struct ReadAfter {
     /// As the answer to a command gave it: this read waits, a second at most, until it shows that command.
     #[param(rename = "Saem-Position", value_type = Option<String>, pattern = "^[0-9a-f]{1,16}$",
         example = "2a")]
@@ -170,6 +175,6 @@ impl FromRequest for ReadAfter {
 
 /// A position, as the header tells it.
 #[must_use]
-pub fn position_header(position: Position) -> (header::HeaderName, String) {
+pub(crate) fn position_header(position: Position) -> (header::HeaderName, String) {
     (POSITION, format!("{:x}", position.0))
 }

@@ -12,7 +12,7 @@ const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const RULE: &str = "must have 1 to 255 printable ASCII characters";
 
 /// The key of a request, if it came with one, with the method and the path it is for.
-pub struct IdempotencyKey {
+pub(crate) struct IdempotencyKey {
     key: Option<String>,
     scope: String,
 }
@@ -44,7 +44,7 @@ fn parse(text: &str) -> Option<String> {
 
 impl IdempotencyKey {
     /// Returns the key in the scope of this principal, method and path, with the digest of the body.
-    pub fn of(
+    pub(crate) fn of(
         &self,
         shop: &Shop,
         principal: Option<Principal>,

@@ -17,7 +17,7 @@ const BODY: Body = Body { name: "body", max: (64 * 1_024, "64 KiB"), broken: Pro
 const DEPTH_MAX: usize = 16;
 
 /// A JSON body.
-pub struct Json<T>(pub T);
+pub(crate) struct Json<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Error = Problem;
@@ -33,7 +33,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 ///
 /// # Errors
 /// A problem if the media type is another one, or if the body is compressed, too large or too late.
-pub fn read(
+pub(crate) fn read(
     request: &HttpRequest,
     payload: &mut Payload,
 ) -> impl Future<Output = Result<Bytes, Problem>> + use<> {
@@ -57,7 +57,7 @@ pub fn read(
 /// # Errors
 /// A problem if the body is no JSON, or names the first field that is missing, unknown, duplicate or of
 /// another type.
-pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let brackets = Brackets::of(body);
     if brackets.depth > DEPTH_MAX {
         let rule = format!("must not be nested deeper than {DEPTH_MAX} levels");

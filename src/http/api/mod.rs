@@ -1,12 +1,12 @@
 //! The REST API: the route table, its handlers, the resources they answer with, and the OpenAPI document.
 
-pub mod docs;
-pub mod extract;
-pub mod idempotency;
-pub mod json;
-pub mod openapi;
-pub mod post;
-pub mod resources;
-pub mod routes;
-pub mod schema;
-pub mod table;
+pub(crate) mod docs;
+pub(crate) mod extract;
+pub(crate) mod idempotency;
+pub(crate) mod json;
+pub(crate) mod openapi;
+pub(crate) mod post;
+pub(crate) mod resources;
+pub(crate) mod routes;
+pub(crate) mod schema;
+pub(crate) mod table;

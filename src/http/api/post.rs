@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// A POST by a caller `C` with a body `B`: [`Json`], `Option<Json>` (may be left out) or `()` (not read).
-pub struct Post<C, B = ()> {
+pub(crate) struct Post<C, B = ()> {
     /// The authenticated caller.
     pub caller: C,
     /// The request's context, with its idempotency key.
@@ -43,7 +43,7 @@ pub struct Post<C, B = ()> {
 }
 
 /// A caller of a POST.
-pub trait Caller: FromRequest<Error = Problem> + 'static {
+pub(crate) trait Caller: FromRequest<Error = Problem> + 'static {
     /// Returns the owner of the idempotency key; `None` where no login is needed.
     fn principal(&self) -> Option<Principal>;
 }
@@ -75,7 +75,7 @@ impl Caller for AnyRole {
 type Reading<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
 /// A body of a POST.
-pub trait PostBody: Sized + 'static {
+pub(crate) trait PostBody: Sized + 'static {
     /// Reads and parses the body; returns its raw bytes, too.
     fn read(request: &HttpRequest, payload: &mut Payload) -> Reading<(Self, Bytes)>;
 }
@@ -126,7 +126,7 @@ impl<C: Caller, B: PostBody> FromRequest for Post<C, B> {
 }
 
 /// Completes the response to a command: its result as `R`, its position, and true if it was replayed.
-pub fn respond<'a, R: Serialize + From<&'a T>, T>(
+pub(crate) fn respond<'a, R: Serialize + From<&'a T>, T>(
     mut response: HttpResponseBuilder,
     done: &'a Done<T>,
 ) -> HttpResponse {
@@ -138,7 +138,7 @@ pub fn respond<'a, R: Serialize + From<&'a T>, T>(
 ///
 /// # Errors
 /// The problem of `work`, or of the key: [`Shop::once`](crate::shop::Shop::once).
-pub async fn respond_once<R: Serialize>(
+pub(crate) async fn respond_once<R: Serialize>(
     app: &App,
     context: RequestContext,
     mut response: HttpResponseBuilder,
@@ -153,7 +153,7 @@ pub async fn respond_once<R: Serialize>(
 }
 
 /// Adds the headers that say where the command's newest event stands, and that the response is a replay.
-pub fn insert_outcome(response: &mut HttpResponseBuilder, position: Position, replayed: bool) {
+pub(crate) fn insert_outcome(response: &mut HttpResponseBuilder, position: Position, replayed: bool) {
     response.insert_header(position_header(position));
     if replayed {
         response.insert_header((REPLAYED, "true"));

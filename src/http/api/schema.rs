@@ -29,7 +29,7 @@ use crate::{
 
 /// A moment: RFC 3339, UTC, with milliseconds.
 #[derive(Clone, Copy)]
-pub struct Time(pub Timestamp);
+pub(crate) struct Time(pub Timestamp);
 
 impl Time {
     /// Its digits, put where they belong: rows are full of moments, and `write!` takes a tenth of an answer.
@@ -71,7 +71,7 @@ impl Serialize for Time {
 
 /// The one currency there is.
 #[derive(Clone, Copy)]
-pub struct Currency;
+pub(crate) struct Currency;
 
 impl Serialize for Currency {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -80,7 +80,7 @@ impl Serialize for Currency {
 }
 
 /// How many characters a mobile number may be typed with.
-pub const PHONE_CHARS_MAX: usize = 32;
+pub(crate) const PHONE_CHARS_MAX: usize = 32;
 /// A Korean mobile number, as [`Phone::parse`] reads it.
 const PHONE: &str = concat!(
     r"^\s*(\+[ .-]*8[ .-]*2[ .-]*0?|[ .-]*0)[ .-]*1[ .-]*",

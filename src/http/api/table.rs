@@ -20,14 +20,14 @@ use crate::http::{
 macro_rules! table {
     ($($on:ident $path:literal { $($method:ident: $module:ident::$handler:ident),+ $(,)? })+) => {
         /// Serves the routes of `listener`.
-        pub fn serve(listener: Listener, config: &mut ServiceConfig) {
+        pub(crate) fn serve(listener: Listener, config: &mut ServiceConfig) {
             $(if listener.$on() {
                 config.service(resource($path)$(.route($method().to($module::$handler)))+);
             })+
         }
 
         /// Every path and method that is served, as the document writes them.
-        pub const SERVED: &[(&str, &str)] = &[$($(($path, stringify!($method)),)+)+];
+        pub const ROUTES: &[(&str, &str)] = &[$($(($path, stringify!($method)),)+)+];
 
         /// What the handlers say of themselves.
         #[derive(OpenApi)]

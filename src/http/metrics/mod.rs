@@ -25,7 +25,7 @@ use crate::telemetry::metrics;
 const DURATION_BOUNDS_S: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// What is counted while requests are answered.
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
     requests: CounterVec,
     duration: HistogramVec,
@@ -53,7 +53,7 @@ impl Default for Metrics {
 ///
 /// # Errors
 /// None of its own.
-pub async fn count<B: MessageBody + 'static>(
+pub(crate) async fn count<B: MessageBody + 'static>(
     metrics: web::Data<Metrics>,
     request: ServiceRequest,
     next: Next<B>,
@@ -85,7 +85,10 @@ fn known(method: &Method) -> &'static str {
         content_type = "text/plain", example = "saem_ready 1\n")),
     extensions(("x-problems" = json!(["actor-restarting"]))),
 )]
-pub async fn metrics(app: web::Data<App>, metrics: web::Data<Metrics>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn metrics(
+    app: web::Data<App>,
+    metrics: web::Data<Metrics>,
+) -> Result<HttpResponse, Problem> {
     let mut families = metrics.registry.gather();
     families.extend(state::of(&app).await?);
     let (encoder, mut text) = (TextEncoder::new(), Vec::new());

@@ -34,13 +34,13 @@ static URLS: LazyLock<Vec<String>> = LazyLock::new(|| {
 
 /// Where a file is served.
 #[must_use]
-pub fn url(name: &str) -> &'static str {
+pub(crate) fn url(name: &str) -> &'static str {
     let at = FILES.iter().position(|(of, _, _)| *of == name).expect("it is among the files");
     &URLS[at]
 }
 
 /// Serves a file.
-pub async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let wanted = format!("/assets/{name}");
     let at = URLS.iter().position(|url| *url == wanted).ok_or_else(|| Problem::not_found("page"))?;
     let (_, media_type, content) = FILES[at];

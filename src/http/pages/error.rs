@@ -14,7 +14,7 @@ use crate::http::problem::Problem;
 
 /// Renders `problem` as a page if the client accepts HTML and the path belongs to no API.
 #[must_use]
-pub fn error_page(request: &HttpRequest, problem: &Problem) -> Option<HttpResponse> {
+pub(crate) fn error_page(request: &HttpRequest, problem: &Problem) -> Option<HttpResponse> {
     let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let accepts_html = accepted.is_some_and(|accepted| accepted.contains("text/html"));
     if !accepts_html || request.path().starts_with("/v1/") {
@@ -25,7 +25,7 @@ pub fn error_page(request: &HttpRequest, problem: &Problem) -> Option<HttpRespon
 }
 
 /// What went wrong, as a page that says so.
-pub trait OrErrorPage<T> {
+pub(crate) trait OrErrorPage<T> {
     /// The value, or a page that says why there is none.
     ///
     /// # Errors

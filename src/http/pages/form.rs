@@ -22,30 +22,30 @@ const FORM: Body = Body { name: "form", max: (64 * 1_024, "64 KiB"), broken: Pro
 
 /// What stands in a form.
 #[derive(Clone, Debug, Default)]
-pub struct FormFields(BTreeMap<String, String>);
+pub(crate) struct FormFields(BTreeMap<String, String>);
 
 impl FormFields {
     /// These fields.
     #[must_use]
-    pub fn of(fields: &[(&str, &String)]) -> Self {
+    pub(crate) fn of(fields: &[(&str, &String)]) -> Self {
         Self(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect())
     }
 
     /// Whether a field was sent, be it empty.
     #[must_use]
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
     /// A field; empty if it is not there.
     #[must_use]
-    pub fn get(&self, name: &str) -> &str {
+    pub(crate) fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
 }
 
 /// A form that was filled in on a page of ours, and by whom.
-pub struct Form {
+pub(crate) struct Form {
     /// Who.
     pub visitor: Visitor,
     /// Why, and under which key: a form that is sent twice is done once.
@@ -55,7 +55,7 @@ pub struct Form {
 }
 
 /// A form that took some typing: of an earlier session it is not acted upon, but may be shown again.
-pub enum SubmittedForm {
+pub(crate) enum SubmittedForm {
     /// It is of this session.
     Current(Form),
     /// It is of another one: who has this session, and what was typed.

@@ -13,7 +13,7 @@ use crate::{domain::Timestamp, http::api::schema::Time};
 
 /// A part of the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Section {
+pub(crate) enum Section {
     /// The shop.
     Shop,
     /// My Page.
@@ -27,7 +27,7 @@ pub enum Section {
 }
 
 /// A page to be shown.
-pub struct Page<'a> {
+pub(crate) struct Page<'a> {
     /// Who looks at it.
     pub visitor: &'a Visitor,
     /// Where it belongs.
@@ -43,13 +43,13 @@ pub struct Page<'a> {
 impl Page<'_> {
     /// The answer.
     #[must_use]
-    pub fn show(self) -> HttpResponse {
+    pub(crate) fn show(self) -> HttpResponse {
         self.show_as(StatusCode::OK)
     }
 
     /// The answer, with another status.
     #[must_use]
-    pub fn show_as(self, status: StatusCode) -> HttpResponse {
+    pub(crate) fn show_as(self, status: StatusCode) -> HttpResponse {
         html_response(status, self.whole())
     }
 
@@ -87,7 +87,7 @@ impl Page<'_> {
 
 /// A piece of a page, for a script that puts it into its section.
 #[must_use]
-pub fn piece(content: Markup) -> HttpResponse {
+pub(crate) fn piece(content: Markup) -> HttpResponse {
     html_response(StatusCode::OK, content.into_string())
 }
 
@@ -156,18 +156,18 @@ fn foot(visitor: &Visitor) -> Markup {
 
 /// A moment, for people and for programs.
 #[must_use]
-pub fn when(visitor: &Visitor, at: Timestamp) -> Markup {
+pub(crate) fn when(visitor: &Visitor, at: Timestamp) -> Markup {
     html! { time datetime=(Time(at)) { (visitor.lang.moment(at)) } }
 }
 
 /// What shows that a form is ours.
 #[must_use]
-pub fn hidden(visitor: &Visitor) -> Markup {
+pub(crate) fn hidden(visitor: &Visitor) -> Markup {
     html! { input type="hidden" name="csrf" value=(visitor.csrf); }
 }
 
 /// A field of one line, with its label and what is wrong with it.
-pub struct Field<'a> {
+pub(crate) struct Field<'a> {
     /// Under which name it is sent.
     pub name: &'a str,
     /// What it is called.
@@ -193,7 +193,7 @@ pub struct Field<'a> {
 impl<'a> Field<'a> {
     /// A field that must be filled in.
     #[must_use]
-    pub const fn new(name: &'a str, label: &'a str, value: &'a str) -> Self {
+    pub(crate) const fn new(name: &'a str, label: &'a str, value: &'a str) -> Self {
         Self {
             name,
             label,

@@ -3,21 +3,21 @@
 //! Browsing, renting, paying and canceling are plain links and forms. Scripts only make pages move by
 //! themselves. They are no part of the OpenAPI document, which is for programs.
 
-pub mod admin;
-pub mod assets;
-pub mod console;
-pub mod error;
-pub mod form;
-pub mod layout;
-pub mod my;
-pub mod response;
-pub mod shop;
-pub mod text;
-pub mod visitor;
+pub(crate) mod admin;
+pub(crate) mod assets;
+pub(crate) mod console;
+pub(crate) mod error;
+pub(crate) mod form;
+pub(crate) mod layout;
+pub(crate) mod my;
+pub(crate) mod response;
+pub(crate) mod shop;
+pub(crate) mod text;
+pub(crate) mod visitor;
 
 use actix_web::web::{self, ServiceConfig, post};
 
-pub use self::error::error_page;
+pub(crate) use self::error::error_page;
 use self::{
     admin::{deliveries, orders, products},
     console::{history, parked},
@@ -29,7 +29,7 @@ use super::routing::{Listener, get};
 macro_rules! table {
     ($($on:ident $path:literal { $($method:ident: $module:ident::$handler:ident),+ $(,)? })+) => {
         /// Serves the pages of `listener`.
-        pub fn serve(listener: Listener, config: &mut ServiceConfig) {
+        pub(crate) fn serve(listener: Listener, config: &mut ServiceConfig) {
             $(if listener.$on() {
                 config.service(web::resource($path)$(.route($method().to($module::$handler)))+);
             })+

@@ -33,7 +33,7 @@ pub(super) fn html_response(status: StatusCode, body: String) -> HttpResponse {
 
 /// Percent-encoded for a query.
 #[must_use]
-pub fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
             char::from(byte).to_string()
@@ -45,7 +45,7 @@ pub fn encoded(text: &str) -> String {
 
 /// What is answered instead of a page.
 #[derive(Debug)]
-pub enum PageError {
+pub(crate) enum PageError {
     /// Another page.
     Page(StatusCode, String),
     /// The way to another page.
@@ -55,13 +55,13 @@ pub enum PageError {
 impl PageError {
     /// Where a customer logs in, to come back here.
     #[must_use]
-    pub fn log_in(path: &str) -> Self {
+    pub(crate) fn log_in(path: &str) -> Self {
         Self::SeeOther(format!("/log-in?to={}", encoded(path)))
     }
 
     /// Where the operator logs in, to come back here.
     #[must_use]
-    pub fn operator_log_in(path: &str) -> Self {
+    pub(crate) fn operator_log_in(path: &str) -> Self {
         Self::SeeOther(format!("/admin/log-in?to={}", encoded(path)))
     }
 }
@@ -90,6 +90,6 @@ impl ResponseError for PageError {
 
 /// The way to another page, to be got anew.
 #[must_use]
-pub fn see_other(to: &str) -> HttpResponse {
+pub(crate) fn see_other(to: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
 }

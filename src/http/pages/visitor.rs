@@ -32,7 +32,7 @@ fn part_of(path: &str) -> &'static str {
 
 /// Whoever looks at a page.
 #[derive(Clone, Debug)]
-pub struct Visitor {
+pub(crate) struct Visitor {
     /// In which language.
     pub lang: Lang,
     /// Who it is, if they are logged in.
@@ -49,7 +49,7 @@ pub struct Visitor {
 impl Visitor {
     /// Whoever sent this.
     #[must_use]
-    pub fn of(request: &HttpRequest) -> Self {
+    pub(crate) fn of(request: &HttpRequest) -> Self {
         let app = App::of(request);
         let token = cookie(request, SESSION).map(str::to_owned);
         let principal = token.as_ref().and_then(|token| app.shop.authenticate(token));
@@ -62,13 +62,13 @@ impl Visitor {
 
     /// The Korean or the English of two texts.
     #[must_use]
-    pub const fn t<'a>(&self, korean: &'a str, english: &'a str) -> &'a str {
+    pub(crate) const fn t<'a>(&self, korean: &'a str, english: &'a str) -> &'a str {
         self.lang.t(korean, english)
     }
 
     /// The session's token, if there is one.
     #[must_use]
-    pub fn token(&self) -> Option<&str> {
+    pub(crate) fn token(&self) -> Option<&str> {
         self.token.as_deref()
     }
 
@@ -76,7 +76,7 @@ impl Visitor {
     ///
     /// # Errors
     /// Anybody else is led to where customers log in; the operator, who is no customer, to their own pages.
-    pub fn customer(&self) -> Result<CustomerId, PageError> {
+    pub(crate) fn customer(&self) -> Result<CustomerId, PageError> {
         match self.principal {
             Some(Principal::Customer(customer)) => Ok(customer),
             Some(Principal::Operator) => Err(PageError::SeeOther("/admin".to_owned())),
@@ -88,7 +88,7 @@ impl Visitor {
     ///
     /// # Errors
     /// Anybody else is led to where the operator logs in.
-    pub fn operator(&self) -> Result<(), PageError> {
+    pub(crate) fn operator(&self) -> Result<(), PageError> {
         match self.principal {
             Some(Principal::Operator) => Ok(()),
             Some(Principal::Customer(_)) | None => Err(PageError::operator_log_in(&self.path)),
@@ -97,7 +97,7 @@ impl Visitor {
 
     /// Whether this is the operator.
     #[must_use]
-    pub const fn is_operator(&self) -> bool {
+    pub(crate) const fn is_operator(&self) -> bool {
         matches!(self.principal, Some(Principal::Operator))
     }
 }

@@ -218,7 +218,7 @@ impl ProblemKind {
 
 /// The page that its URI leads to: what happened, and what to do.
 #[must_use]
-pub fn problem_page(kind: ProblemKind) -> String {
+pub(crate) fn problem_page(kind: ProblemKind) -> String {
     let (title, status, uri) = (kind.title(), kind.status(), kind.type_uri());
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\

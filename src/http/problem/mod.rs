@@ -16,7 +16,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-pub use self::kinds::{ProblemKind, problem_page};
+pub use self::kinds::ProblemKind;
+pub(crate) use self::kinds::problem_page;
 use crate::{
     actors::entity::ask::AskError,
     domain::{
@@ -34,7 +35,7 @@ use crate::{
 };
 
 /// The media type of a problem.
-pub const PROBLEM_JSON: &str = "application/problem+json";
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 /// When to come back after a failure that says nothing of it, in ms.
 const RETRY_AFTER_MS: u64 = 1_000;
 
@@ -51,7 +52,7 @@ pub struct FieldError {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Problem)]
-pub struct ProblemBody<'a> {
+pub(crate) struct ProblemBody<'a> {
     /// What kind: a page of this server that says what to do.
     #[serde(rename = "type")]
     #[schema(example = "/problems/out-of-stock")]
@@ -182,7 +183,7 @@ impl Problem {
 
 /// Whole seconds, rounded up, at least one: what `Retry-After` takes.
 #[must_use]
-pub fn seconds(ms: u64) -> String {
+pub(crate) fn seconds(ms: u64) -> String {
     ms.div_ceil(1_000).max(1).to_string()
 }
 

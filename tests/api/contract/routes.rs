@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
-use saem::http::api::table;
+use saem::http::ROUTES;
 use serde_json::Value;
 
 use super::{cases::Case, document::CONTRACT, world::World};
@@ -21,7 +21,7 @@ async fn served_document_has_exactly_the_served_routes() {
     let described: BTreeSet<_> = paths
         .flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |m| (path.clone(), m.clone())))
         .collect();
-    let served = table::SERVED.iter().map(|(path, method)| ((*path).to_owned(), (*method).to_owned()));
+    let served = ROUTES.iter().map(|(path, method)| ((*path).to_owned(), (*method).to_owned()));
     assert_eq!(served.collect::<BTreeSet<_>>(), described);
 }
 

@@ -20,9 +20,9 @@ fn operations(document: &Value) -> Vec<(String, String, Object)> {
 fn what_is_served_is_described_and_the_other_way_round() {
     let document = document();
     let described: BTreeSet<_> = operations(&document).into_iter().map(|(p, m, _)| (p, m)).collect();
-    let served = table::SERVED.iter().map(|(path, method)| ((*path).to_owned(), (*method).to_owned()));
+    let served = table::ROUTES.iter().map(|(path, method)| ((*path).to_owned(), (*method).to_owned()));
     assert_eq!(served.collect::<BTreeSet<_>>(), described);
-    assert_eq!(described.len(), table::SERVED.len(), "nothing is served twice");
+    assert_eq!(described.len(), table::ROUTES.len(), "nothing is served twice");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::{
     "currency": "KRW",
     "expiresAt": "2026-11-24T10:00:00.000Z",
 }))]
-pub struct Checkout {
+pub(crate) struct Checkout {
     /// Send it back with what the window gave.
     checkout_id: CheckoutId,
     /// The payment that it will be.

@@ -12,7 +12,7 @@ use crate::{
 /// A customer.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Customer {
+pub(crate) struct Customer {
     /// Their id.
     id: CustomerId,
     /// Their name.
@@ -39,7 +39,7 @@ impl From<&CustomerView> for Customer {
 /// Who a token stands for.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Role {
+pub(crate) enum Role {
     /// Rents.
     Customer,
     /// Registers products, handles deliveries, operates.
@@ -50,7 +50,7 @@ pub enum Role {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Session)]
-pub struct OpenedSession {
+pub(crate) struct OpenedSession {
     /// Send it as `Authorization: Bearer …`.
     #[schema(example = "5f0c6c1e0d7a4a1b9c3e2f1d0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b")]
     token: String,

@@ -25,7 +25,7 @@ use crate::{
     "carrier": "한진택배",
     "trackingNumber": "4012-3456-7890",
 }))]
-pub struct Delivery {
+pub(crate) struct Delivery {
     /// Its id.
     id: DeliveryId,
     /// What it is for.

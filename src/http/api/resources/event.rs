@@ -12,7 +12,7 @@ use crate::{
 /// An event of a rental's timeline.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct TimelineEvent {
+pub(crate) struct TimelineEvent {
     /// Where it stands in the journal: later events have larger numbers.
     #[schema(minimum = 1, example = 42)]
     sequence: u64,

@@ -13,9 +13,9 @@ mod rental;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use self::{
+pub(crate) use self::{
     checkout::Checkout,
-    customer::{Customer, OpenedSession, Role},
+    customer::{Customer, OpenedSession},
     delivery::Delivery,
     event::TimelineEvent,
     notification::Notification,
@@ -32,7 +32,7 @@ use crate::shop::Page;
 /// A part of a list.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct List<T> {
+pub(crate) struct List<T> {
     /// Newest first, unless the call says otherwise.
     pub items: Vec<T>,
     /// Send it as `cursor` to get the next part; `null` on the last.
@@ -42,7 +42,7 @@ pub struct List<T> {
 
 impl<T> List<T> {
     /// A part of a list, each item shown as `T`.
-    pub fn of<'a, V: 'a>(page: &'a Page<V>) -> Self
+    pub(crate) fn of<'a, V: 'a>(page: &'a Page<V>) -> Self
     where
         T: From<&'a V>,
     {
@@ -52,7 +52,7 @@ impl<T> List<T> {
 
 /// A whole list.
 #[derive(Serialize, ToSchema)]
-pub struct Items<T> {
+pub(crate) struct Items<T> {
     /// All of it.
     pub items: Vec<T>,
 }

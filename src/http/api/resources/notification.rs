@@ -12,7 +12,7 @@ use crate::{
 /// A text message to a customer.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Notification {
+pub(crate) struct Notification {
     /// Its id: a message that is sent again has the same.
     id: NotificationId,
     /// About which rental.

@@ -17,7 +17,7 @@ use crate::{
 /// A backup that is complete, and on disk.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Backup {
+pub(crate) struct Backup {
     /// Where it is.
     #[schema(example = "/var/backups/saem/2026-11-25")]
     pub directory: String,
@@ -32,7 +32,7 @@ pub struct Backup {
 /// One kind of actor, or a single one of which there is one.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ActorKind {
+pub(crate) struct ActorKind {
     /// `rental`, `payment`, `delivery`, `product`, `customer` (entities), `payment-actor`, `reactor`,
     /// `projection`, `errands`, `courier` or `sweeper`.
     #[schema(example = "rental")]
@@ -84,7 +84,7 @@ impl From<&shop::ActorKind> for ActorKind {
 /// One actor.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Actor {
+pub(crate) struct Actor {
     /// Which entity it stands for.
     #[schema(example = "product_01kb3q5v8rf7k9x2m4n6p8q0st")]
     id: String,
@@ -109,7 +109,7 @@ impl From<&EntityStatus> for Actor {
 
 /// A context, under maintenance or not.
 #[derive(Serialize, ToSchema)]
-pub struct ContextState {
+pub(crate) struct ContextState {
     context: Context,
     /// Whether its reactions wait.
     paused: bool,
@@ -130,7 +130,7 @@ impl From<&ContextView> for ContextState {
 
 /// A target that reactions wait for, since they kept failing.
 #[derive(Serialize, ToSchema)]
-pub struct HeldTarget {
+pub(crate) struct HeldTarget {
     /// Names it for retry and dismiss.
     #[schema(example = "product.17.product_01kb3q5v8rf7k9x2m4n6p8q0st")]
     id: String,
@@ -172,7 +172,7 @@ impl From<&HeldView> for HeldTarget {
 
 /// What a command about a held target was done to.
 #[derive(Serialize, ToSchema)]
-pub struct Touched {
+pub(crate) struct Touched {
     /// The held target.
     #[schema(example = "product.17.product_01kb3q5v8rf7k9x2m4n6p8q0st")]
     pub id: String,
@@ -181,7 +181,7 @@ pub struct Touched {
 /// One payment in the simulator's own ledger.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct LedgerEntry {
+pub(crate) struct LedgerEntry {
     /// Which payment.
     payment_id: PaymentId,
     /// How much its first capture took.
@@ -226,7 +226,7 @@ pub(crate) struct BreakerWindow {
 /// How the payment actor is doing.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct PaymentDesk {
+pub(crate) struct PaymentDesk {
     /// `CLOSED`, `OPEN` or `HALF_OPEN`.
     #[schema(example = "CLOSED")]
     breaker: &'static str,
@@ -297,7 +297,7 @@ impl From<PaymentActorView> for PaymentDesk {
 /// Who is to fail.
 #[derive(Clone, serde::Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FaultTarget {
+pub(crate) struct FaultTarget {
     /// `rental`, `product`, `delivery`, `payment` or `customer` with an id; `reactor`, `projection`,
     /// `errands` or `courier` with a name as id; `arbiter` with a number from 0; `payment` without an id is
     /// the payment actor; `store-writer`.
@@ -310,7 +310,7 @@ pub struct FaultTarget {
 
 /// A fault that is on its way.
 #[derive(Serialize, ToSchema)]
-pub struct Faulted {
+pub(crate) struct Faulted {
     /// Whom it hits.
     pub target: FaultTarget,
     /// What it does.
@@ -319,7 +319,7 @@ pub struct Faulted {
 
 /// How the server is.
 #[derive(Serialize, ToSchema)]
-pub struct Health {
+pub(crate) struct Health {
     /// `ok` (alive) or `ready` (takes commands).
     #[schema(example = "ok")]
     pub status: &'static str,

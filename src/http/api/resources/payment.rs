@@ -24,7 +24,7 @@ use crate::{
     "requestedAt": "2026-11-24T09:30:00.000Z",
     "approvedAt": "2026-11-24T09:30:00.010Z",
 }))]
-pub struct Payment {
+pub(crate) struct Payment {
     /// Its id.
     id: PaymentId,
     /// What it is for.

@@ -12,7 +12,7 @@ use crate::{
 /// A purifier on offer.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Product {
+pub(crate) struct Product {
     /// Its id.
     id: ProductId,
     /// Its name.

@@ -16,7 +16,7 @@ use crate::{
 /// Where a purifier is delivered.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Address {
+pub(crate) struct Address {
     /// Who receives it.
     #[schema(example = "홍길동")]
     recipient: String,
@@ -59,7 +59,7 @@ impl From<&address::Address> for Address {
     "placedAt": "2026-11-24T09:30:00.000Z",
     "updatedAt": "2026-11-24T09:30:00.012Z",
 }))]
-pub struct Rental {
+pub(crate) struct Rental {
     /// Its id.
     id: RentalId,
     /// Who rents.
@@ -143,7 +143,7 @@ impl From<&RentalView> for Rental {
     "updatedAt": "2026-11-24T09:30:00.020Z",
     "version": 5,
 }))]
-pub struct MyPageRow {
+pub(crate) struct MyPageRow {
     /// Which rental.
     rental_id: RentalId,
     /// What.

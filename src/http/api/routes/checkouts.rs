@@ -24,7 +24,7 @@ use crate::{
 /// What is read as either [`Checkout`]: an untagged enum could not say which field is at fault.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OpenCheckout {
+pub(crate) struct OpenCheckout {
     product_id: Option<String>,
     rental_id: Option<String>,
 }
@@ -77,7 +77,7 @@ struct RentalCheckout {
         "checkout-unavailable",
     ]))),
 )]
-pub async fn open(
+pub(crate) async fn open(
     app: web::Data<App>,
     Post { caller: Customer(customer), context, body: Json(body) }: Post<Customer, Json<OpenCheckout>>,
 ) -> Result<HttpResponse, Problem> {

@@ -25,7 +25,7 @@ use crate::{
     security(("bearer" = ["OPERATOR"])),
     responses((status = 200, description = "All of them", body = Items<ContextState>)),
 )]
-pub async fn list(app: web::Data<App>, _: Operator) -> HttpResponse {
+pub(crate) async fn list(app: web::Data<App>, _: Operator) -> HttpResponse {
     let items = app.shop.contexts().iter().map(ContextState::from).collect();
     HttpResponse::Ok().json(Items { items })
 }
@@ -42,7 +42,7 @@ fn named(name: &str) -> Result<Context, Problem> {
     responses((status = 200, description = "Paused", body = ContextState,
         headers(("Saem-Position"), ("Idempotency-Replayed")))),
 )]
-pub async fn pause(
+pub(crate) async fn pause(
     app: web::Data<App>,
     name: web::Path<String>,
     Post { context, .. }: Post<Operator>,
@@ -60,7 +60,7 @@ pub async fn pause(
     responses((status = 200, description = "Resumed", body = ContextState,
         headers(("Saem-Position"), ("Idempotency-Replayed")))),
 )]
-pub async fn resume(
+pub(crate) async fn resume(
     app: web::Data<App>,
     name: web::Path<String>,
     Post { context, .. }: Post<Operator>,
@@ -76,7 +76,11 @@ pub async fn resume(
     params(PageParameters),
     responses((status = 200, description = "A part of the list", body = List<HeldTarget>)),
 )]
-pub async fn held(app: web::Data<App>, _: Operator, mut query: Query) -> Result<HttpResponse, Problem> {
+pub(crate) async fn held(
+    app: web::Data<App>,
+    _: Operator,
+    mut query: Query,
+) -> Result<HttpResponse, Problem> {
     let after = query.get("cursor", "must be one that this list gave", ParkedKey::parse);
     let limit = query.page().limit;
     query.end()?;
@@ -99,7 +103,7 @@ fn held_key(id: &str) -> Result<ParkedKey, Problem> {
     params(("id" = String, Path, example = "product.17.product_01kb3q5v8rf7k9x2m4n6p8q0st")),
     responses((status = 202, description = "On its way", body = Touched, headers(("Idempotency-Replayed")))),
 )]
-pub async fn retry(
+pub(crate) async fn retry(
     app: web::Data<App>,
     id: web::Path<String>,
     Post { context, .. }: Post<Operator>,
@@ -114,7 +118,7 @@ pub async fn retry(
 /// Why something is given up.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Dismiss {
+pub(crate) struct Dismiss {
     /// One line, for the journal: no personal data.
     #[schema(min_length = 1, max_length = 200, example = "counted by hand and corrected")]
     reason: String,
@@ -128,7 +132,7 @@ pub struct Dismiss {
     request_body = Dismiss,
     responses((status = 200, description = "Given up", body = Touched, headers(("Idempotency-Replayed")))),
 )]
-pub async fn dismiss(
+pub(crate) async fn dismiss(
     app: web::Data<App>,
     id: web::Path<String>,
     Post { context, body: Json(body), .. }: Post<Operator, Json<Dismiss>>,

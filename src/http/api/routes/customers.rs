@@ -25,7 +25,7 @@ use crate::{
 /// A customer to be.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SignUp {
+pub(crate) struct SignUp {
     /// Their name, one line.
     #[schema(min_length = 1, max_length = 100, example = "홍길동")]
     name: String,
@@ -67,7 +67,7 @@ fn password(rules: &mut Rules, password: String) -> Option<String> {
         headers(("Location"), ("Saem-Position"), ("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["phone-taken"]))),
 )]
-pub async fn sign_up(
+pub(crate) async fn sign_up(
     app: web::Data<App>,
     Post { context, body: Json(body), .. }: Post<Anyone, Json<SignUp>>,
 ) -> Result<HttpResponse, Problem> {
@@ -84,14 +84,14 @@ pub async fn sign_up(
     security(("bearer" = ["CUSTOMER"])),
     responses((status = 200, description = "This customer", body = resources::Customer)),
 )]
-pub async fn me(app: web::Data<App>, Customer(id): Customer) -> Result<HttpResponse, Problem> {
+pub(crate) async fn me(app: web::Data<App>, Customer(id): Customer) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(resources::Customer::from(&app.shop.customer(id).await?)))
 }
 
 /// What to change; what is left out stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ChangeCustomer {
+pub(crate) struct ChangeCustomer {
     /// Their name, one line.
     #[schema(min_length = 1, max_length = 100, example = "홍길순")]
     name: Option<String>,
@@ -107,7 +107,7 @@ pub struct ChangeCustomer {
     responses((status = 200, description = "Changed", body = resources::Customer,
         headers(("Saem-Position")))),
 )]
-pub async fn change(
+pub(crate) async fn change(
     app: web::Data<App>,
     Customer(id): Customer,
     context: RequestContext,
@@ -131,7 +131,7 @@ pub async fn change(
     responses((status = 204, description = "Left", headers(("Saem-Position")))),
     extensions(("x-problems" = json!(["rentals-open"]))),
 )]
-pub async fn leave(
+pub(crate) async fn leave(
     app: web::Data<App>,
     Customer(id): Customer,
     context: RequestContext,
@@ -145,7 +145,7 @@ pub async fn leave(
 /// What is read as either of [`Credentials`]: an untagged enum could not say which field is at fault.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LogIn {
+pub(crate) struct LogIn {
     phone: Option<String>,
     password: Option<String>,
     operator_key: Option<String>,
@@ -197,7 +197,7 @@ struct OperatorCredentials {
         headers(("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["unauthorized"]))),
 )]
-pub async fn log_in(
+pub(crate) async fn log_in(
     app: web::Data<App>,
     Post { context, body: Json(body), .. }: Post<Anyone, Json<LogIn>>,
 ) -> Result<HttpResponse, Problem> {
@@ -231,7 +231,11 @@ pub async fn log_in(
     security(("bearer" = ["CUSTOMER", "OPERATOR"])),
     responses((status = 204, description = "Logged out")),
 )]
-pub async fn log_out(app: web::Data<App>, _: AnyRole, Token(token): Token) -> Result<HttpResponse, Problem> {
+pub(crate) async fn log_out(
+    app: web::Data<App>,
+    _: AnyRole,
+    Token(token): Token,
+) -> Result<HttpResponse, Problem> {
     app.shop.log_out(&token).await?;
     Ok(HttpResponse::NoContent().finish())
 }

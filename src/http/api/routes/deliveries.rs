@@ -32,7 +32,11 @@ fn delivery_id(id: &str) -> Result<DeliveryId, Problem> {
     params(("id" = DeliveryId, Path)),
     responses((status = 200, description = "The delivery", body = resources::Delivery)),
 )]
-pub async fn get(app: web::Data<App>, role: AnyRole, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn get(
+    app: web::Data<App>,
+    role: AnyRole,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     let delivery = app.shop.delivery(delivery_id(&id)?).await?;
     role.may_see(delivery.customer_id, "delivery")?;
     Ok(HttpResponse::Ok().json(resources::Delivery::from(&delivery)))
@@ -45,7 +49,11 @@ pub async fn get(app: web::Data<App>, role: AnyRole, id: web::Path<String>) -> R
     params(("status" = Option<DeliveryStatus>, Query, description = "Only those in it"), PageParameters),
     responses((status = 200, description = "A part of the list", body = List<resources::Delivery>)),
 )]
-pub async fn list(app: web::Data<App>, role: AnyRole, mut query: Query) -> Result<HttpResponse, Problem> {
+pub(crate) async fn list(
+    app: web::Data<App>,
+    role: AnyRole,
+    mut query: Query,
+) -> Result<HttpResponse, Problem> {
     let delivery_status = query.get("status", "must be a delivery's status", |text| {
         serde_json::from_value(value!(text)).ok().filter(|status| *status != DeliveryStatus::Absent)
     });
@@ -59,7 +67,7 @@ pub async fn list(app: web::Data<App>, role: AnyRole, mut query: Query) -> Resul
 /// Who delivers it.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Dispatch {
+pub(crate) struct Dispatch {
     /// The carrier, one line.
     #[schema(min_length = 1, max_length = 100, example = "한진택배")]
     carrier: Option<String>,
@@ -80,7 +88,7 @@ pub struct Dispatch {
         "delivery-out-of-order", "delivery-not-ready", "rental-canceled", "context-paused",
     ]))),
 )]
-pub async fn dispatch(
+pub(crate) async fn dispatch(
     app: web::Data<App>,
     id: web::Path<String>,
     Post { context, body, .. }: Post<Operator, Option<Json<Dispatch>>>,
@@ -103,7 +111,7 @@ pub async fn dispatch(
         headers(("Saem-Position"), ("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["delivery-out-of-order", "rental-canceled", "context-paused"]))),
 )]
-pub async fn complete(
+pub(crate) async fn complete(
     app: web::Data<App>,
     id: web::Path<String>,
     Post { context, .. }: Post<Operator>,

@@ -14,7 +14,7 @@ use crate::http::{
     responses((status = 200, description = "It does", body = Health)),
     extensions(("x-problems" = json!(["not-alive"]))),
 )]
-pub async fn healthz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn healthz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let stuck = |what: String| Problem::new(ProblemKind::NotAlive, format!("no progress: {what}"));
     app.shop.alive().map_err(stuck)?;
     Ok(HttpResponse::Ok().json(Health { status: "ok" }))
@@ -26,7 +26,7 @@ pub async fn healthz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     responses((status = 200, description = "It does", body = Health, example = json!({"status": "ready"}))),
     extensions(("x-problems" = json!(["not-ready"]))),
 )]
-pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     if app.draining() {
         return Err(Problem::new(ProblemKind::NotReady, "the server is stopping"));
     }

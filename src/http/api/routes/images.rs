@@ -29,7 +29,7 @@ const BODY: Body =
     Body { name: "picture", max: (IMAGE_BYTES_MAX, "1 MiB"), broken: ProblemKind::RequestTimeout };
 
 /// A picture that was sent.
-pub struct Picture {
+pub(crate) struct Picture {
     format: ImageFormat,
     bytes: Vec<u8>,
 }
@@ -68,7 +68,7 @@ impl FromRequest for Picture {
         headers(("ETag"), ("Saem-Position")))),
     extensions(("x-problems" = json!(["product-not-found", "context-paused"]))),
 )]
-pub async fn change(
+pub(crate) async fn change(
     app: web::Data<App>,
     _: Operator,
     context: RequestContext,
@@ -89,7 +89,7 @@ pub async fn change(
         (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"),
     ))),
 )]
-pub async fn show(app: web::Data<App>, file: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn show(app: web::Data<App>, file: web::Path<String>) -> Result<HttpResponse, Problem> {
     let missing = || Problem::not_found("picture");
     let image = Image::parse(&file).ok_or_else(missing)?;
     let bytes = app.shop.image(image).await?.ok_or_else(missing)?;

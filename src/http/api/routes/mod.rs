@@ -1,16 +1,16 @@
 //! Handlers, a file a part of the URL space: parse, ask, map. The route table is `http::table`.
 
-pub mod checkouts;
-pub mod contexts;
-pub mod customers;
-pub mod deliveries;
-pub mod health;
-pub mod images;
+pub(crate) mod checkouts;
+pub(crate) mod contexts;
+pub(crate) mod customers;
+pub(crate) mod deliveries;
+pub(crate) mod health;
+pub(crate) mod images;
 mod method;
-pub mod mypage;
-pub mod operations;
-pub mod payments;
-pub mod placing;
-pub mod products;
-pub mod rentals;
-pub mod stream;
+pub(crate) mod mypage;
+pub(crate) mod operations;
+pub(crate) mod payments;
+pub(crate) mod placing;
+pub(crate) mod products;
+pub(crate) mod rentals;
+pub(crate) mod stream;

@@ -23,7 +23,7 @@ use crate::{
     params(PageParameters, ReadAfter),
     responses((status = 200, description = "A part of the list", body = List<resources::MyPageRow>)),
 )]
-pub async fn list(
+pub(crate) async fn list(
     app: web::Data<App>,
     Customer(customer): Customer,
     after: ReadAfter,
@@ -43,7 +43,7 @@ pub async fn list(
     params(("rentalId" = RentalId, Path), ReadAfter),
     responses((status = 200, description = "The row", body = resources::MyPageRow)),
 )]
-pub async fn get(
+pub(crate) async fn get(
     app: web::Data<App>,
     Customer(customer): Customer,
     after: ReadAfter,
@@ -63,7 +63,7 @@ pub async fn get(
     params(PageParameters),
     responses((status = 200, description = "A part of the list", body = List<resources::Notification>)),
 )]
-pub async fn notifications(
+pub(crate) async fn notifications(
     app: web::Data<App>,
     role: AnyRole,
     mut query: Query,

@@ -27,7 +27,7 @@ use crate::{
 /// The supervision tree, or one actor of it.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum ActorTree {
+pub(crate) enum ActorTree {
     /// Every kind of actor.
     #[schema(title = "all")]
     All(Items<ActorKind>),
@@ -47,7 +47,11 @@ pub enum ActorTree {
     responses((status = 200, description = "The tree, or one actor", body = ActorTree)),
     extensions(("x-problems" = json!(["not-found"]))),
 )]
-pub async fn actors(app: web::Data<App>, _: Operator, mut query: Query) -> Result<HttpResponse, Problem> {
+pub(crate) async fn actors(
+    app: web::Data<App>,
+    _: Operator,
+    mut query: Query,
+) -> Result<HttpResponse, Problem> {
     let tree = app.shop.actors().await?;
     let known =
         |text: &str| tree.items.iter().find(|actor| actor.kind == text).map(|actor| actor.kind.clone());
@@ -80,7 +84,7 @@ fn entity(kind: Option<&str>, id: &str) -> Result<EntityId, Problem> {
     ),
     responses((status = 200, description = "Revived", body = Actor, headers(("Idempotency-Replayed")))),
 )]
-pub async fn revive(
+pub(crate) async fn revive(
     app: web::Data<App>,
     path: web::Path<(String, String)>,
     Post { context, .. }: Post<Operator>,
@@ -97,7 +101,7 @@ pub async fn revive(
     responses((status = 200, description = "All of it", body = Items<LedgerEntry>)),
     extensions(("x-problems" = json!(["not-found"]))),
 )]
-pub async fn ledger(app: web::Data<App>, _: Operator) -> Result<HttpResponse, Problem> {
+pub(crate) async fn ledger(app: web::Data<App>, _: Operator) -> Result<HttpResponse, Problem> {
     let entries = app.shop.ledger().ok_or_else(|| Problem::not_found("ledger"))?;
     let items = entries.into_iter().map(LedgerEntry::from).collect();
     Ok(HttpResponse::Ok().json(Items { items }))
@@ -109,14 +113,14 @@ pub async fn ledger(app: web::Data<App>, _: Operator) -> Result<HttpResponse, Pr
     security(("bearer" = ["OPERATOR"])),
     responses((status = 200, description = "Breaker, permits, queue", body = PaymentDesk)),
 )]
-pub async fn payment(app: web::Data<App>, _: Operator) -> HttpResponse {
+pub(crate) async fn payment(app: web::Data<App>, _: Operator) -> HttpResponse {
     HttpResponse::Ok().json(PaymentDesk::from(app.shop.payment_actor().await))
 }
 
 /// Who is to decide.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SetBreaker {
+pub(crate) struct SetBreaker {
     mode: BreakerMode,
 }
 
@@ -127,7 +131,7 @@ pub struct SetBreaker {
     request_body = SetBreaker,
     responses((status = 200, description = "As it is now", body = PaymentDesk)),
 )]
-pub async fn breaker(app: web::Data<App>, _: Operator, Json(body): Json<SetBreaker>) -> HttpResponse {
+pub(crate) async fn breaker(app: web::Data<App>, _: Operator, Json(body): Json<SetBreaker>) -> HttpResponse {
     app.shop.set_breaker(body.mode);
     HttpResponse::Ok().json(PaymentDesk::from(app.shop.payment_actor().await))
 }
@@ -135,7 +139,7 @@ pub async fn breaker(app: web::Data<App>, _: Operator, Json(body): Json<SetBreak
 /// Where a backup goes.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct BackUp {
+pub(crate) struct BackUp {
     /// A directory of the server's machine, by its whole path: new, or empty.
     #[schema(min_length = 1, max_length = 1000, example = "/var/backups/saem/2026-11-25")]
     directory: String,
@@ -153,7 +157,7 @@ pub struct BackUp {
     responses((status = 200, description = "Complete", body = Backup, headers(("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["backup-refused", "backup-failed"]))),
 )]
-pub async fn back_up(
+pub(crate) async fn back_up(
     app: web::Data<App>,
     Post { context, body: Json(BackUp { directory }), .. }: Post<Operator, Json<BackUp>>,
 ) -> Result<HttpResponse, Problem> {
@@ -179,7 +183,7 @@ pub async fn back_up(
 /// What is to go wrong.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Fault {
+pub(crate) struct Fault {
     target: FaultTarget,
     mode: FaultMode,
 }
@@ -192,7 +196,7 @@ pub struct Fault {
     responses((status = 202, description = "On its way", body = Faulted, headers(("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["not-found"]))),
 )]
-pub async fn fault(
+pub(crate) async fn fault(
     app: web::Data<App>,
     Post { context, body: Json(Fault { target, mode }), .. }: Post<Operator, Json<Fault>>,
 ) -> Result<HttpResponse, Problem> {

@@ -23,7 +23,11 @@ use crate::{
     params(("id" = PaymentId, Path)),
     responses((status = 200, description = "The payment", body = resources::Payment)),
 )]
-pub async fn get(app: web::Data<App>, role: AnyRole, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn get(
+    app: web::Data<App>,
+    role: AnyRole,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     let id = PaymentId::parse(&id).map_err(|_| Problem::not_found("payment"))?;
     let payment = app.shop.payment(id).await?;
     role.may_see(payment.customer_id, "payment")?;
@@ -37,7 +41,11 @@ pub async fn get(app: web::Data<App>, role: AnyRole, id: web::Path<String>) -> R
     params(("rentalId" = Option<RentalId>, Query, description = "Only this rental's"), PageParameters),
     responses((status = 200, description = "A part of the list", body = List<resources::Payment>)),
 )]
-pub async fn list(app: web::Data<App>, role: AnyRole, mut query: Query) -> Result<HttpResponse, Problem> {
+pub(crate) async fn list(
+    app: web::Data<App>,
+    role: AnyRole,
+    mut query: Query,
+) -> Result<HttpResponse, Problem> {
     let rental = query.get("rentalId", "must be a rental's id", |text| RentalId::parse(text).ok());
     let page = query.page();
     query.end()?;

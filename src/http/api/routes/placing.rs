@@ -29,7 +29,7 @@ use crate::{
 /// Where a purifier is to be delivered.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DeliverTo {
+pub(crate) struct DeliverTo {
     /// Who receives it, one line.
     #[schema(min_length = 1, max_length = 100, example = "홍길동")]
     recipient: String,
@@ -56,7 +56,7 @@ impl DeliverTo {
 /// An order.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PlaceRental {
+pub(crate) struct PlaceRental {
     /// Which product.
     #[schema(example = "product_01kb3q5v8rf7k9x2m4n6p8q0st")]
     product_id: String,
@@ -89,7 +89,7 @@ pub struct PlaceRental {
         "payment-overloaded", "payment-unavailable",
     ]))),
 )]
-pub async fn place(
+pub(crate) async fn place(
     app: web::Data<App>,
     Post { caller: Customer(customer_id), context, body: Json(body) }: Post<Customer, Json<PlaceRental>>,
 ) -> Result<HttpResponse, Problem> {
@@ -157,7 +157,7 @@ fn failed(placed: &PlacedRental, kind: ProblemKind, detail: &str) -> Result<Http
 /// How to pay a rental that waits for it.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PayRental {
+pub(crate) struct PayRental {
     #[schema(inline = false, value_type = PaymentMethodBody)]
     payment_method: PaymentMethodInput,
 }
@@ -179,7 +179,7 @@ pub struct PayRental {
         "rental-canceled", "checkout-expired", "payment-overloaded", "payment-unavailable",
     ]))),
 )]
-pub async fn pay(
+pub(crate) async fn pay(
     app: web::Data<App>,
     id: web::Path<String>,
     Post { caller: Customer(customer), context, body: Json(body) }: Post<Customer, Json<PayRental>>,

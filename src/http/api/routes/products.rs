@@ -33,7 +33,7 @@ pub(crate) fn find(app: &App, id: &str) -> Result<ProductView, Problem> {
 
 /// Changes whenever an editable field does; stock moves leave it alone.
 #[must_use]
-pub fn etag(product: &ProductView) -> String {
+pub(crate) fn etag(product: &ProductView) -> String {
     let Offer { name, model, description, fee } = &product.offer;
     let mut edited = json!([name, model, description, fee]).to_string();
     edited.extend(product.image.map(|image| image.to_string()));
@@ -76,7 +76,7 @@ pub(crate) fn shown(mut response: HttpResponseBuilder, product: &Done<ProductVie
         (status = 304, description = "As it is known", headers(("ETag"))),
     ),
 )]
-pub async fn list(
+pub(crate) async fn list(
     app: web::Data<App>,
     request: HttpRequest,
     mut query: Query,
@@ -113,7 +113,7 @@ pub async fn list(
     ),
     extensions(("x-problems" = json!(["product-not-found"]))),
 )]
-pub async fn get(
+pub(crate) async fn get(
     app: web::Data<App>,
     request: HttpRequest,
     id: web::Path<String>,
@@ -132,7 +132,7 @@ pub async fn get(
 /// A purifier to be offered.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RegisterProduct {
+pub(crate) struct RegisterProduct {
     /// Its name, one line.
     #[schema(min_length = 1, max_length = 100, example = "맑은샘 정수기")]
     name: String,
@@ -168,7 +168,7 @@ fn offer(rules: &mut Rules, name: &str, model: &str, description: &str, fee: u64
         headers(("Location"), ("ETag"), ("Saem-Position"), ("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["context-paused"]))),
 )]
-pub async fn register(
+pub(crate) async fn register(
     app: web::Data<App>,
     Post { context, body: Json(body), .. }: Post<Operator, Json<RegisterProduct>>,
 ) -> Result<HttpResponse, Problem> {
@@ -187,7 +187,7 @@ pub async fn register(
 /// What to change; what is left out stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ChangeProduct {
+pub(crate) struct ChangeProduct {
     /// Its name, one line.
     #[schema(min_length = 1, max_length = 100, example = "맑은샘 정수기 플러스")]
     name: Option<String>,
@@ -219,7 +219,7 @@ pub struct ChangeProduct {
         "product-not-found", "precondition-required", "precondition-failed", "context-paused",
     ]))),
 )]
-pub async fn change(
+pub(crate) async fn change(
     app: web::Data<App>,
     _: Operator,
     context: RequestContext,
@@ -259,7 +259,7 @@ fn expect_match(request: &HttpRequest, product: &ProductView) -> Result<(), Prob
 /// Units to be added.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Restock {
+pub(crate) struct Restock {
     /// How many.
     #[schema(minimum = 1, maximum = 100_000, example = 10)]
     quantity: u64,
@@ -275,7 +275,7 @@ pub struct Restock {
         headers(("ETag"), ("Saem-Position"), ("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["product-not-found", "context-paused"]))),
 )]
-pub async fn restock(
+pub(crate) async fn restock(
     app: web::Data<App>,
     id: web::Path<String>,
     Post { context, body: Json(body), .. }: Post<Operator, Json<Restock>>,
@@ -296,7 +296,7 @@ pub async fn restock(
         headers(("ETag"), ("Saem-Position"), ("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["product-not-found", "context-paused"]))),
 )]
-pub async fn withdraw(
+pub(crate) async fn withdraw(
     app: web::Data<App>,
     id: web::Path<String>,
     Post { context, .. }: Post<Operator>,

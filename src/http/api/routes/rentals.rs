@@ -37,7 +37,11 @@ pub(crate) async fn visible(app: &App, role: AnyRole, id: &str) -> Result<Rental
     params(("id" = RentalId, Path)),
     responses((status = 200, description = "The rental", body = resources::Rental)),
 )]
-pub async fn get(app: web::Data<App>, role: AnyRole, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn get(
+    app: web::Data<App>,
+    role: AnyRole,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(resources::Rental::from(&visible(&app, role, &id).await?)))
 }
 
@@ -55,7 +59,7 @@ pub async fn get(app: web::Data<App>, role: AnyRole, id: web::Path<String>) -> R
     responses((status = 200, description = "A part of the list", body = List<resources::Rental>)),
     extensions(("x-problems" = json!(["forbidden"]))),
 )]
-pub async fn list(
+pub(crate) async fn list(
     app: web::Data<App>,
     AnyRole(principal): AnyRole,
     mut query: Query,
@@ -91,7 +95,7 @@ pub async fn list(
         headers(("Saem-Position"), ("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["rental-not-cancelable"]))),
 )]
-pub async fn cancel(
+pub(crate) async fn cancel(
     app: web::Data<App>,
     id: web::Path<String>,
     Post { caller, context, .. }: Post<AnyRole>,
@@ -109,7 +113,7 @@ pub async fn cancel(
     params(("id" = RentalId, Path), PageParameters),
     responses((status = 200, description = "A part of the list", body = List<resources::TimelineEvent>)),
 )]
-pub async fn timeline(
+pub(crate) async fn timeline(
     app: web::Data<App>,
     role: AnyRole,
     id: web::Path<String>,

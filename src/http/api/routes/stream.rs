@@ -55,7 +55,7 @@ const LAST_EVENT_ID: &str = "Last-Event-ID";
     responses((status = 200, description = "The stream", body = String, content_type = "text/event-stream",
         example = "id: 17\nevent: row\ndata: {\"rentalId\":\"rental_…\",\"version\":17}\n\n")),
 )]
-pub async fn my_page(
+pub(crate) async fn my_page(
     app: web::Data<App>,
     limits: web::Data<Limits>,
     Customer(customer): Customer,

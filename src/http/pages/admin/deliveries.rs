@@ -34,7 +34,7 @@ const DELIVERIES: [(&str, Option<DeliveryStatus>); 5] = [
 ];
 
 /// Deliveries: those that wait to leave, unless others are asked for.
-pub async fn index(
+pub(crate) async fn index(
     app: web::Data<App>,
     visitor: Visitor,
     wanted: web::Query<ListQuery>,
@@ -166,7 +166,7 @@ fn optional(filled: &Form, name: &str) -> Result<Option<String>, Problem> {
 }
 
 /// The courier leaves.
-pub async fn dispatch(
+pub(crate) async fn dispatch(
     app: web::Data<App>,
     id: web::Path<String>,
     filled: Form,
@@ -179,7 +179,7 @@ pub async fn dispatch(
 }
 
 /// The purifier is installed.
-pub async fn complete(
+pub(crate) async fn complete(
     app: web::Data<App>,
     id: web::Path<String>,
     filled: Form,

@@ -1,10 +1,10 @@
 //! What the operator's pages share: tabs, lists that a phone can show, a word on what was done, and a page of
 //! theirs when something went wrong.
 
-pub mod deliveries;
-pub mod orders;
-pub mod products;
-pub mod wording;
+pub(crate) mod deliveries;
+pub(crate) mod orders;
+pub(crate) mod products;
+pub(crate) mod wording;
 
 use maud::{Markup, html};
 
@@ -23,7 +23,7 @@ use crate::{
 
 /// A tab of the operator's pages.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Tab {
+pub(crate) enum Tab {
     /// Purifiers.
     Products,
     /// Rentals.
@@ -61,7 +61,7 @@ impl Tab {
 
 /// A page of the operator's, below its tabs.
 #[must_use]
-pub fn page<'a>(visitor: &'a Visitor, tab: Tab, title: &'a str, content: Markup) -> Page<'a> {
+pub(crate) fn page<'a>(visitor: &'a Visitor, tab: Tab, title: &'a str, content: Markup) -> Page<'a> {
     let content = html! {
         div class="wide" {
             nav class="tabs" aria-label=(visitor.t("관리 메뉴", "Admin")) {
@@ -77,7 +77,7 @@ pub fn page<'a>(visitor: &'a Visitor, tab: Tab, title: &'a str, content: Markup)
 
 /// A column of a list.
 #[derive(Clone, Copy)]
-pub struct Column<'a> {
+pub(crate) struct Column<'a> {
     name: &'a str,
     class: &'static str,
     heads_row: bool,
@@ -86,31 +86,31 @@ pub struct Column<'a> {
 impl<'a> Column<'a> {
     /// Of a few words that stay on one line.
     #[must_use]
-    pub const fn short(name: &'a str) -> Self {
+    pub(crate) const fn short(name: &'a str) -> Self {
         Self { name, class: "nowrap", heads_row: false }
     }
 
     /// Of numbers.
     #[must_use]
-    pub const fn number(name: &'a str) -> Self {
+    pub(crate) const fn number(name: &'a str) -> Self {
         Self { name, class: "end", heads_row: false }
     }
 
     /// Of text that takes several lines, or of a form: never so narrow that words are broken.
     #[must_use]
-    pub const fn wide(name: &'a str) -> Self {
+    pub(crate) const fn wide(name: &'a str) -> Self {
         Self { name, class: "broad", heads_row: false }
     }
 
     /// What a row is about.
     #[must_use]
-    pub const fn head(name: &'a str) -> Self {
+    pub(crate) const fn head(name: &'a str) -> Self {
         Self { name, class: "", heads_row: true }
     }
 }
 
 /// A list: a table, and on a phone a card for each row, with the column's name beside each value.
-pub struct Table<'a> {
+pub(crate) struct Table<'a> {
     /// What it lists.
     pub label: &'a str,
     /// Whether a row's card has its values side by side.
@@ -160,7 +160,7 @@ fn cell(column: &Column<'_>, value: &Markup) -> Markup {
 
 /// A list, or a word that there is nothing in it.
 #[must_use]
-pub fn list(label: &str, columns: &[Column<'_>], rows: Vec<Vec<Markup>>, none: &str) -> Markup {
+pub(crate) fn list(label: &str, columns: &[Column<'_>], rows: Vec<Vec<Markup>>, none: &str) -> Markup {
     html! {
         @if rows.is_empty() { p class="card soft" { (none) } }
         @else { (Table { label, dense: false, columns, rows }) }
@@ -169,7 +169,7 @@ pub fn list(label: &str, columns: &[Column<'_>], rows: Vec<Vec<Markup>>, none: &
 
 /// The way to the next part of a list.
 #[must_use]
-pub fn more(visitor: &Visitor, at: &str, status: &str, next: Option<&str>) -> Markup {
+pub(crate) fn more(visitor: &Visitor, at: &str, status: &str, next: Option<&str>) -> Markup {
     html! {
         @if let Some(next) = next {
             p class="more" {
@@ -182,7 +182,7 @@ pub fn more(visitor: &Visitor, at: &str, status: &str, next: Option<&str>) -> Ma
 
 /// The choice of a state.
 #[must_use]
-pub fn pills(visitor: &Visitor, at: &str, chosen: &str, all: &[(&str, &str)]) -> Markup {
+pub(crate) fn pills(visitor: &Visitor, at: &str, chosen: &str, all: &[(&str, &str)]) -> Markup {
     html! {
         nav class="pills" aria-label=(visitor.t("상태", "State")) {
             @for (status, name) in all {
@@ -194,7 +194,7 @@ pub fn pills(visitor: &Visitor, at: &str, chosen: &str, all: &[(&str, &str)]) ->
 }
 
 /// A question before something that cannot be undone.
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// What is asked.
     pub title: &'a str,
     /// What it is about.
@@ -214,7 +214,7 @@ pub struct Question<'a> {
 impl Question<'_> {
     /// The page that asks it.
     #[must_use]
-    pub fn page<'a>(&'a self, visitor: &'a Visitor, tab: Tab) -> Page<'a> {
+    pub(crate) fn page<'a>(&'a self, visitor: &'a Visitor, tab: Tab) -> Page<'a> {
         let content = html! {
             div class="narrow stack" {
                 h1 { (self.title) }
@@ -237,7 +237,7 @@ impl Question<'_> {
 
 /// What there is of a product, for the shop itself.
 #[must_use]
-pub fn stock(visitor: &Visitor, product: &ProductView) -> Markup {
+pub(crate) fn stock(visitor: &Visitor, product: &ProductView) -> Markup {
     if product.withdrawn {
         return html! { span class="tag off" { (visitor.t("신규 렌탈 중단", "Withdrawn")) } };
     }
@@ -246,7 +246,7 @@ pub fn stock(visitor: &Visitor, product: &ProductView) -> Markup {
 
 /// `path`, which then tells that this was done.
 #[must_use]
-pub fn having(path: &str, done: &str) -> String {
+pub(crate) fn having(path: &str, done: &str) -> String {
     let joint = if path.contains('?') { '&' } else { '?' };
     format!("{path}{joint}done={done}")
 }
@@ -258,14 +258,14 @@ fn done_of(path: &str) -> (&str, &str) {
 
 /// That it was done, once somebody is led here after it.
 #[must_use]
-pub fn done(visitor: &Visitor) -> Markup {
+pub(crate) fn done(visitor: &Visitor) -> Markup {
     let said = wording::done(visitor.lang, done_of(&visitor.path).1);
     html! { @if let Some(said) = said { p class="notice good" role="status" { (said) } } }
 }
 
 /// What went wrong, above a form.
 #[must_use]
-pub fn alert(error: Option<ErrorText>) -> Markup {
+pub(crate) fn alert(error: Option<ErrorText>) -> Markup {
     html! {
         @if let Some(ErrorText { title, text }) = error {
             div class="notice bad" role="alert" { b { (title) } p { (text) } }
@@ -275,14 +275,14 @@ pub fn alert(error: Option<ErrorText>) -> Markup {
 
 /// Whether the operator is on a page of theirs.
 #[must_use]
-pub fn is_within(visitor: &Visitor) -> bool {
+pub(crate) fn is_within(visitor: &Visitor) -> bool {
     let within = ["/admin", "/console"].iter().any(|part| visitor.path.starts_with(part));
     visitor.is_operator() && within
 }
 
 /// What went wrong, as a page of the operator's that leads back to where they came from.
 #[must_use]
-pub fn trouble<'a>(visitor: &'a Visitor, problem: &Problem) -> Page<'a> {
+pub(crate) fn trouble<'a>(visitor: &'a Visitor, problem: &Problem) -> Page<'a> {
     let error = wording::error_text(visitor.lang, problem);
     let is_console = visitor.path.starts_with("/console");
     let (home, name) = if is_console {

@@ -27,7 +27,7 @@ use crate::{
 
 /// Which part of a list is wanted.
 #[derive(Default, Deserialize)]
-pub struct ListQuery {
+pub(crate) struct ListQuery {
     #[serde(default)]
     pub(crate) status: String,
     cursor: Option<String>,
@@ -49,7 +49,7 @@ const RENTALS: [(&str, Option<RentalStatus>); 6] = [
 ];
 
 /// Rentals, by state.
-pub async fn rentals(
+pub(crate) async fn rentals(
     app: web::Data<App>,
     visitor: Visitor,
     wanted: web::Query<ListQuery>,
@@ -134,7 +134,7 @@ fn rental_id(visitor: &Visitor, id: &str) -> Result<RentalId, PageError> {
 }
 
 /// Asks whether a rental is really to be canceled.
-pub async fn ask_cancel(
+pub(crate) async fn ask_cancel(
     app: web::Data<App>,
     visitor: Visitor,
     id: web::Path<String>,
@@ -160,7 +160,7 @@ pub async fn ask_cancel(
 }
 
 /// Cancels a rental.
-pub async fn cancel(
+pub(crate) async fn cancel(
     app: web::Data<App>,
     id: web::Path<String>,
     filled: Form,
@@ -172,7 +172,7 @@ pub async fn cancel(
 }
 
 /// Messages: those that could not be sent, or all.
-pub async fn messages(
+pub(crate) async fn messages(
     app: web::Data<App>,
     visitor: Visitor,
     wanted: web::Query<ListQuery>,

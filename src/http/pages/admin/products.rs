@@ -37,13 +37,13 @@ struct ProductDraft {
 }
 
 /// All purifiers, and the form for a new one.
-pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
+pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     visitor.operator()?;
     Ok(index_page(&app, &visitor, &ProductDraft::default()).or_error_page(&visitor)?.show())
 }
 
 /// The same by its address with a slash.
-pub async fn without_slash() -> HttpResponse {
+pub(crate) async fn without_slash() -> HttpResponse {
     see_other("/admin")
 }
 
@@ -160,7 +160,7 @@ fn offer_of(fields: &FormFields) -> Result<Offer, Vec<&'static str>> {
 }
 
 /// Registers a purifier.
-pub async fn register(app: web::Data<App>, filled: Form) -> Result<HttpResponse, PageError> {
+pub(crate) async fn register(app: web::Data<App>, filled: Form) -> Result<HttpResponse, PageError> {
     let Form { visitor, context, fields } = filled;
     visitor.operator()?;
     let offer = offer_of(&fields);
@@ -192,7 +192,7 @@ fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, PageError
 }
 
 /// One purifier, to be edited.
-pub async fn product(
+pub(crate) async fn product(
     app: web::Data<App>,
     visitor: Visitor,
     id: web::Path<String>,
@@ -274,7 +274,7 @@ fn upload(visitor: &Visitor, product: &ProductView) -> Markup {
 }
 
 /// Saves what was edited.
-pub async fn edit(
+pub(crate) async fn edit(
     app: web::Data<App>,
     id: web::Path<String>,
     filled: Form,
@@ -302,7 +302,7 @@ pub async fn edit(
 }
 
 /// Adds units.
-pub async fn restock(
+pub(crate) async fn restock(
     app: web::Data<App>,
     id: web::Path<String>,
     filled: Form,
@@ -327,7 +327,7 @@ const fn withdrawing(visitor: &Visitor) -> &'static str {
 }
 
 /// Asks whether a purifier is really to be withdrawn.
-pub async fn ask_withdraw(
+pub(crate) async fn ask_withdraw(
     app: web::Data<App>,
     visitor: Visitor,
     id: web::Path<String>,
@@ -350,7 +350,7 @@ pub async fn ask_withdraw(
 }
 
 /// Takes no more new rentals of it.
-pub async fn withdraw(
+pub(crate) async fn withdraw(
     app: web::Data<App>,
     id: web::Path<String>,
     filled: Form,

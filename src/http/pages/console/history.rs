@@ -42,13 +42,13 @@ const TOP: usize = 84;
 
 /// Which rental.
 #[derive(Deserialize)]
-pub struct HistoryQuery {
+pub(crate) struct HistoryQuery {
     #[serde(default)]
     correlation: String,
 }
 
 /// Shows it.
-pub async fn show(
+pub(crate) async fn show(
     app: web::Data<App>,
     visitor: Visitor,
     wanted: web::Query<HistoryQuery>,

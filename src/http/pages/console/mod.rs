@@ -1,8 +1,8 @@
 //! `/console`: how the server does, live, and what an operator may do about it. A script gets the same parts
 //! again and again; every button is a plain form.
 
-pub mod history;
-pub mod parked;
+pub(crate) mod history;
+pub(crate) mod parked;
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The console.
-pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
+pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     visitor.operator()?;
     let parts = parts(&app, &visitor).await?;
     let content = html! {
@@ -55,7 +55,7 @@ pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse
 }
 
 /// The same by its address with a slash.
-pub async fn without_slash() -> HttpResponse {
+pub(crate) async fn without_slash() -> HttpResponse {
     see_other("/console")
 }
 
@@ -109,7 +109,7 @@ fn plots(visitor: &Visitor) -> Markup {
 
 /// The form to look a rental's saga up by.
 #[must_use]
-pub fn saga_form(visitor: &Visitor, correlation: &str) -> Markup {
+pub(crate) fn saga_form(visitor: &Visitor, correlation: &str) -> Markup {
     html! {
         section class="card stack" {
             h2 { (visitor.t("렌탈 흐름 찾기", "Look up a rental's history")) }
@@ -130,7 +130,7 @@ pub fn saga_form(visitor: &Visitor, correlation: &str) -> Markup {
 }
 
 /// What changes, for the script.
-pub async fn live(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
+pub(crate) async fn live(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     visitor.operator()?;
     Ok(piece(parts(&app, &visitor).await?))
 }
@@ -303,7 +303,7 @@ fn actor_row(visitor: &Visitor, kind: &ActorKind) -> Vec<Markup> {
 }
 
 /// Pauses or resumes a context.
-pub async fn maintain(
+pub(crate) async fn maintain(
     app: web::Data<App>,
     path: web::Path<(String, String)>,
     filled: Form,
@@ -323,7 +323,7 @@ pub async fn maintain(
 }
 
 /// Takes an actor out of quarantine.
-pub async fn revive(
+pub(crate) async fn revive(
     app: web::Data<App>,
     id: web::Path<String>,
     filled: Form,
@@ -335,7 +335,7 @@ pub async fn revive(
 }
 
 /// Decides who decides whether the breaker is open.
-pub async fn set_breaker(app: web::Data<App>, filled: Form) -> Result<HttpResponse, PageError> {
+pub(crate) async fn set_breaker(app: web::Data<App>, filled: Form) -> Result<HttpResponse, PageError> {
     filled.visitor.operator()?;
     app.shop.set_breaker(match filled.fields.get("mode") {
         "AUTO" => BreakerMode::Auto,

@@ -23,7 +23,7 @@ use crate::{
 
 /// The targets that are held.
 #[must_use]
-pub fn section(app: &App, visitor: &Visitor, held: &[HeldView]) -> Markup {
+pub(crate) fn section(app: &App, visitor: &Visitor, held: &[HeldView]) -> Markup {
     let label = visitor.t("보류된 대상", "Parked targets");
     let columns = [
         Column::head(visitor.t("대상", "Target")),
@@ -91,7 +91,7 @@ fn find(app: &App, visitor: &Visitor, id: &str) -> Result<HeldView, PageError> {
 }
 
 /// Asks whether what waits for a target is really to be given up.
-pub async fn ask(
+pub(crate) async fn ask(
     app: web::Data<App>,
     visitor: Visitor,
     id: web::Path<String>,
@@ -140,7 +140,7 @@ fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<
 }
 
 /// Gives up what waits for a target.
-pub async fn dismiss(
+pub(crate) async fn dismiss(
     app: web::Data<App>,
     id: web::Path<String>,
     filled: Form,
@@ -158,7 +158,7 @@ pub async fn dismiss(
 }
 
 /// Has what waits for a target tried again.
-pub async fn retry(
+pub(crate) async fn retry(
     app: web::Data<App>,
     id: web::Path<String>,
     filled: Form,

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Asks whether a rental is really to be canceled.
-pub async fn ask_cancel(
+pub(crate) async fn ask_cancel(
     app: web::Data<App>,
     visitor: Visitor,
     id: web::Path<String>,
@@ -62,7 +62,7 @@ pub async fn ask_cancel(
 }
 
 /// Cancels a rental.
-pub async fn cancel(
+pub(crate) async fn cancel(
     app: web::Data<App>,
     id: web::Path<String>,
     filled: Form,
@@ -120,7 +120,7 @@ async fn after(app: &App, visitor: &Visitor, id: &str, ms: Option<u64>) -> Resul
 }
 
 /// Pays a rental that waits for it.
-pub async fn pay(
+pub(crate) async fn pay(
     app: web::Data<App>,
     id: web::Path<String>,
     filled: Form,

@@ -1,7 +1,7 @@
 //! `/my`: a customer's rentals, each with its way, and what they were told; canceling and paying later.
 
-pub mod actions;
-pub mod steps;
+pub(crate) mod actions;
+pub(crate) mod steps;
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ fn shown() -> PageRequest {
 }
 
 /// All of a customer's rentals.
-pub async fn index(
+pub(crate) async fn index(
     app: web::Data<App>,
     request: HttpRequest,
     visitor: Visitor,
@@ -97,7 +97,7 @@ pub async fn index(
 }
 
 /// People type a slash at the end.
-pub async fn without_slash() -> HttpResponse {
+pub(crate) async fn without_slash() -> HttpResponse {
     see_other("/my")
 }
 
@@ -222,7 +222,7 @@ fn waiting(app: &App, visitor: &Visitor, row: &RentalRow, with_link: bool) -> Ma
 }
 
 /// One rental.
-pub async fn rental(
+pub(crate) async fn rental(
     app: web::Data<App>,
     request: HttpRequest,
     visitor: Visitor,
@@ -338,7 +338,7 @@ async fn detail(app: &App, visitor: &Visitor, row: &RentalRow) -> Result<Markup,
 }
 
 /// A rental, for the script that puts it into its place: as it is listed, or by itself.
-pub async fn rental_piece(
+pub(crate) async fn rental_piece(
     app: web::Data<App>,
     visitor: Visitor,
     path: web::Path<(String, String)>,
@@ -383,7 +383,7 @@ async fn messages_of(app: &App, visitor: &Visitor, customer: CustomerId) -> Resu
 }
 
 /// What a customer was told, for the script.
-pub async fn messages(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
+pub(crate) async fn messages(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     let customer = visitor.customer()?;
     Ok(piece(messages_of(&app, &visitor, customer).await?))
 }

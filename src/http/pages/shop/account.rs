@@ -31,7 +31,7 @@ use crate::{
 
 /// Where to go on to.
 #[derive(Default, Deserialize)]
-pub struct Onward {
+pub(crate) struct Onward {
     #[serde(default)]
     to: String,
 }
@@ -47,7 +47,11 @@ impl Onward {
 }
 
 /// Chooses a language.
-pub async fn language(request: HttpRequest, code: web::Path<String>, onward: Query<Onward>) -> HttpResponse {
+pub(crate) async fn language(
+    request: HttpRequest,
+    code: web::Path<String>,
+    onward: Query<Onward>,
+) -> HttpResponse {
     let chosen = Lang::named(&code).map(|lang| set_cookie(&request, LANGUAGE, lang.code(), true));
     go_on(&onward.path("/"), chosen)
 }
@@ -122,7 +126,7 @@ fn sign_up_page<'a>(visitor: &'a Visitor, to: &str, last: &Last<'_>) -> Page<'a>
 }
 
 /// The form to sign up by.
-pub async fn sign_up(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
+pub(crate) async fn sign_up(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
     sign_up_page(&visitor, &onward.path("/"), &Last::default()).show()
 }
 
@@ -144,7 +148,7 @@ fn wrong_password(visitor: &Visitor, password: &str) -> Option<&'static str> {
 }
 
 /// Signs up, and logs in.
-pub async fn do_sign_up(
+pub(crate) async fn do_sign_up(
     app: web::Data<App>,
     request: HttpRequest,
     onward: Query<Onward>,
@@ -217,12 +221,12 @@ fn log_in_page<'a>(visitor: &'a Visitor, to: &str, last: &Last<'_>) -> Page<'a> 
 }
 
 /// The form to log in by.
-pub async fn log_in(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
+pub(crate) async fn log_in(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
     log_in_page(&visitor, &onward.path("/"), &Last::default()).show()
 }
 
 /// Logs a customer in.
-pub async fn do_log_in(
+pub(crate) async fn do_log_in(
     app: web::Data<App>,
     request: HttpRequest,
     onward: Query<Onward>,
@@ -249,7 +253,7 @@ pub async fn do_log_in(
 }
 
 /// Logs out.
-pub async fn log_out(
+pub(crate) async fn log_out(
     app: web::Data<App>,
     request: HttpRequest,
     filled: Form,
@@ -284,12 +288,12 @@ fn operator_page<'a>(visitor: &'a Visitor, to: &str, problem: Option<&Problem>) 
 }
 
 /// The form that the operator logs in by.
-pub async fn operator(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
+pub(crate) async fn operator(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
     operator_page(&visitor, &onward.path("/admin"), None).show()
 }
 
 /// Logs the operator in.
-pub async fn do_operator(
+pub(crate) async fn do_operator(
     app: web::Data<App>,
     request: HttpRequest,
     onward: Query<Onward>,

@@ -37,7 +37,7 @@ const CARDS: [(&str, [&str; 2], [&str; 2]); 6] = [
 
 /// The fields to choose a card by.
 #[must_use]
-pub fn choice(app: &App, visitor: &Visitor, chosen: &str, wrong: Option<&str>) -> Markup {
+pub(crate) fn choice(app: &App, visitor: &Visitor, chosen: &str, wrong: Option<&str>) -> Markup {
     if app.shop.provider() != "simulator" {
         let label = visitor.t("결제 수단 토큰", "Payment token");
         let hint = visitor.t("결제 대행사가 발급한 토큰입니다.", "As your payment provider gave it.");
@@ -81,7 +81,7 @@ fn card(token: &str, name: &str, story: &str, chosen: &str) -> Markup {
 
 /// The card that was chosen.
 #[must_use]
-pub fn chosen(fields: &FormFields) -> Option<PaymentMethod> {
+pub(crate) fn chosen(fields: &FormFields) -> Option<PaymentMethod> {
     let token = fields.get("card").trim();
     (!token.is_empty()).then(|| PaymentMethod::Card { token: token.to_owned() })
 }

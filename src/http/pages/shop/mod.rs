@@ -1,10 +1,10 @@
 //! `/`: the purifiers; what there is of each, and what it costs.
 
-pub mod account;
-pub mod cards;
-pub mod image;
-pub mod product;
-pub mod renting;
+pub(crate) mod account;
+pub(crate) mod cards;
+pub(crate) mod image;
+pub(crate) mod product;
+pub(crate) mod renting;
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, PreEscaped, html};
@@ -25,7 +25,7 @@ use crate::{
 const SHOWN_MAX: usize = 60;
 
 /// The shop's first page.
-pub async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
+pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     let all = PageRequest { cursor: None, limit: SHOWN_MAX };
     let products = app.shop.products(None, &all).or_error_page(&visitor)?;
     let mut shown: Vec<_> = products.items.iter().filter(|product| !product.withdrawn).collect();

@@ -53,7 +53,7 @@ impl OrderDraft {
 }
 
 /// One purifier, and the form to rent it.
-pub async fn product(
+pub(crate) async fn product(
     app: web::Data<App>,
     visitor: Visitor,
     id: web::Path<String>,
@@ -202,7 +202,7 @@ fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &Order
 }
 
 /// Rents a purifier, and leads to where it can be watched; or says why not.
-pub async fn rent(
+pub(crate) async fn rent(
     app: web::Data<App>,
     id: web::Path<String>,
     typed: SubmittedForm,

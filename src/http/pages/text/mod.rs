@@ -1,7 +1,7 @@
 //! What pages say, and in which language: both stand side by side wherever something is said, so that neither
 //! is forgotten. Money and moments are written as people here read them.
 
-pub mod problems;
+pub(crate) mod problems;
 
 use actix_web::{HttpRequest, http::header};
 use time::{OffsetDateTime, UtcOffset};
@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// The cookie that keeps a choice of language.
-pub const LANGUAGE: &str = "saem_lang";
+pub(crate) const LANGUAGE: &str = "saem_lang";
 /// Korea's clock is this far ahead of UTC, all year.
 const KOREA: (i8, i8, i8) = (9, 0, 0);
 
 /// A language that pages speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lang {
+pub(crate) enum Lang {
     /// Korean.
     Ko,
     /// English.
@@ -32,19 +32,19 @@ pub enum Lang {
 impl Lang {
     /// What it is called in HTML and in paths.
     #[must_use]
-    pub const fn code(self) -> &'static str {
+    pub(crate) const fn code(self) -> &'static str {
         self.t("ko", "en")
     }
 
     /// The language of this name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::Ko, Self::En].into_iter().find(|lang| lang.code() == name)
     }
 
     /// The Korean or the English of two texts.
     #[must_use]
-    pub const fn t<'a>(self, korean: &'a str, english: &'a str) -> &'a str {
+    pub(crate) const fn t<'a>(self, korean: &'a str, english: &'a str) -> &'a str {
         match self {
             Self::Ko => korean,
             Self::En => english,
@@ -53,7 +53,7 @@ impl Lang {
 
     /// The language that was chosen, or else the one that the browser asks for, or else Korean.
     #[must_use]
-    pub fn of(request: &HttpRequest) -> Self {
+    pub(crate) fn of(request: &HttpRequest) -> Self {
         let chosen = crate::http::session::cookie(request, LANGUAGE).and_then(Self::named);
         let asked = || {
             let value = request.headers().get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
@@ -64,7 +64,7 @@ impl Lang {
 
     /// An amount.
     #[must_use]
-    pub fn won(self, amount: Money) -> String {
+    pub(crate) fn won(self, amount: Money) -> String {
         let digits = amount.as_won().to_string();
         let mut grouped = String::new();
         for (at, digit) in digits.chars().enumerate() {
@@ -81,7 +81,7 @@ impl Lang {
 
     /// A moment, by Korea's clock.
     #[must_use]
-    pub fn moment(self, at: Timestamp) -> String {
+    pub(crate) fn moment(self, at: Timestamp) -> String {
         let at = in_korea(at);
         let (month, day) = (u8::from(at.month()), at.day());
         let (hour, minute) = (at.hour(), at.minute());
@@ -100,7 +100,7 @@ impl Lang {
 
     /// Where a rental is, in a word or two.
     #[must_use]
-    pub const fn rental(self, status: RentalStatus) -> &'static str {
+    pub(crate) const fn rental(self, status: RentalStatus) -> &'static str {
         match status {
             RentalStatus::Absent => "",
             RentalStatus::Placed => self.t("결제 확인 중", "Confirming payment"),
@@ -113,7 +113,7 @@ impl Lang {
 
     /// Why a rental was canceled.
     #[must_use]
-    pub const fn reason(self, reason: CancelReason) -> &'static str {
+    pub(crate) const fn reason(self, reason: CancelReason) -> &'static str {
         match reason {
             CancelReason::Customer => self.t("고객님이 취소하셨습니다", "Canceled by you"),
             CancelReason::Operator => self.t("판매자가 취소했습니다", "Canceled by the shop"),
@@ -128,7 +128,7 @@ impl Lang {
 
     /// What is known of a payment.
     #[must_use]
-    pub const fn payment(self, status: PaymentStatus) -> &'static str {
+    pub(crate) const fn payment(self, status: PaymentStatus) -> &'static str {
         match status {
             PaymentStatus::Requested => self.t("결제 요청", "Requested"),
             PaymentStatus::Unresolved => self.t("확인 중", "Being confirmed"),
@@ -140,7 +140,7 @@ impl Lang {
 
     /// Where a delivery is.
     #[must_use]
-    pub const fn delivery(self, status: DeliveryStatus) -> &'static str {
+    pub(crate) const fn delivery(self, status: DeliveryStatus) -> &'static str {
         match status {
             DeliveryStatus::Absent => "",
             DeliveryStatus::Started => self.t("배송 준비", "Being prepared"),
@@ -153,7 +153,7 @@ impl Lang {
 
 /// A moment with its milliseconds, by Korea's clock, for whoever compares.
 #[must_use]
-pub fn exact(at: Timestamp) -> String {
+pub(crate) fn exact(at: Timestamp) -> String {
     let at = in_korea(at);
     format!("{:02}:{:02}:{:02}.{:03}", at.hour(), at.minute(), at.second(), at.millisecond())
 }

@@ -8,7 +8,7 @@ use crate::{
 
 /// What went wrong, as it is told.
 #[derive(Clone, Copy, Debug)]
-pub struct ErrorText {
+pub(crate) struct ErrorText {
     /// In a few words.
     pub title: &'static str,
     /// In a sentence or two.
@@ -17,7 +17,7 @@ pub struct ErrorText {
 
 /// Tells of a problem.
 #[must_use]
-pub fn error_text(lang: Lang, problem: &Problem) -> ErrorText {
+pub(crate) fn error_text(lang: Lang, problem: &Problem) -> ErrorText {
     let found = TOLD.iter().find(|(kinds, _)| kinds.contains(&problem.kind));
     let [ko_title, ko, en_title, en] = found.map_or(OTHERWISE, |(_, texts)| *texts);
     ErrorText { title: lang.t(ko_title, en_title), text: lang.t(ko, en) }
@@ -25,7 +25,7 @@ pub fn error_text(lang: Lang, problem: &Problem) -> ErrorText {
 
 /// When to try again, where that is worth saying: after more than the moment that `told` speaks of.
 #[must_use]
-pub fn wait(lang: Lang, problem: &Problem) -> Option<String> {
+pub(crate) fn wait(lang: Lang, problem: &Problem) -> Option<String> {
     let ms =
         problem.retry_after_ms.filter(|ms| problem.kind == ProblemKind::TooManyRequests && *ms > 1_000)?;
     let seconds = ms.div_ceil(1_000);
@@ -39,7 +39,7 @@ pub fn wait(lang: Lang, problem: &Problem) -> Option<String> {
 
 /// What is wrong with a line of text that somebody typed.
 #[must_use]
-pub fn of_line(lang: Lang, typed: &str, rule: InvalidText) -> String {
+pub(crate) fn of_line(lang: Lang, typed: &str, rule: InvalidText) -> String {
     match (rule, lang) {
         (InvalidText::Control, _) => lang
             .t(
