@@ -16,25 +16,21 @@ pub(crate) struct App {
 
 impl App {
     /// `draining` turns true when the server begins to stop.
-    #[must_use]
     pub(crate) const fn new(shop: Arc<Shop>, draining: watch::Receiver<bool>) -> Self {
         Self { shop, draining }
     }
 
     /// Returns the state of the server that received `request`.
-    #[must_use]
     pub(crate) fn of(request: &HttpRequest) -> &web::Data<Self> {
         request.app_data().expect("listen::serve installs the app")
     }
 
     /// Returns true once the server is stopping.
-    #[must_use]
     pub(crate) fn draining(&self) -> bool {
         *self.draining.borrow()
     }
 
     /// Returns a receiver that turns true when the server begins to stop. Endless responses must end then.
-    #[must_use]
     pub(crate) fn drain(&self) -> watch::Receiver<bool> {
         self.draining.clone()
     }

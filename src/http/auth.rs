@@ -1,7 +1,8 @@
-//! Who is asking: bearer tokens or the pages' cookie, roles, and whose things these are.
+//! Authentication and roles: bearer tokens, or the session cookie of the pages.
 //!
-//! A browser sends a cookie along with whatever any page makes it send. So it counts for calls that change
-//! nothing; others must come from a page of ours, and show its token in `X-CSRF-Token`.
+//! Browsers send the cookie with any request that any page makes. With the cookie alone, a request that
+//! changes something must therefore come from a page of this server and carry that page's token in
+//! `X-CSRF-Token`.
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
 
@@ -12,27 +13,21 @@ use super::{
 };
 use crate::{domain::CustomerId, shop::Principal};
 
-/// Whoever it is: no log-in is needed.
+/// Any caller; no login is needed.
 pub(crate) struct Anyone;
 
-/// A customer.
 pub(crate) struct Customer(pub CustomerId);
 
-/// The operator.
 pub(crate) struct Operator;
 
-/// A customer or the operator.
 #[derive(Clone, Copy)]
 pub(crate) struct AnyRole(pub Principal);
 
-/// The session's token, as it came.
+/// The session's token.
 pub(crate) struct Token(pub String);
 
 impl AnyRole {
-    /// Whether this is the owner, or the operator. Others are told that there is no such thing.
-    ///
-    /// # Errors
-    /// A 404.
+    /// Allows the owner and the operator. Other customers get a 404, as if it did not exist.
     pub(crate) fn may_see(self, owner: CustomerId, what: &str) -> Result<(), Problem> {
         match self.0 {
             Principal::Operator => Ok(()),
@@ -41,8 +36,6 @@ impl AnyRole {
         }
     }
 
-    /// The customer, if it is one.
-    #[must_use]
     pub(crate) const fn customer(self) -> Option<CustomerId> {
         match self.0 {
             Principal::Customer(customer) => Some(customer),
@@ -66,21 +59,22 @@ fn token(request: &HttpRequest) -> Result<&str, Problem> {
     token.ok_or_else(|| Problem::new(ProblemKind::Unauthorized, "a bearer token is required"))
 }
 
-/// A call with a cookie alone: it changes nothing, or one of our pages made it.
+/// Allows a request with the cookie alone if its method is safe, or if a page of this server sent it.
 fn from_our_page(request: &HttpRequest, token: &str) -> Result<(), Problem> {
     let shown = request.headers().get(CSRF_HEADER).and_then(|value| value.to_str().ok());
     let ours = || is_same_origin(request) && shown.is_some_and(|shown| is_same(shown, &csrf_token(token)));
     if request.method().is_safe() || ours() {
         Ok(())
     } else {
-        let detail = "with a cookie, such a call must come from a page of ours, with its X-CSRF-Token";
+        let detail =
+            "with the session cookie, the call must come from a page of this server, with its X-CSRF-Token";
         Err(Problem::new(ProblemKind::Unauthorized, detail))
     }
 }
 
 fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
     let app = App::of(request);
-    let refused = || Problem::new(ProblemKind::Unauthorized, "the bearer token is not valid, or no longer");
+    let refused = || Problem::new(ProblemKind::Unauthorized, "the bearer token is invalid or expired");
     app.shop.authenticate(token(request)?).ok_or_else(refused)
 }
 

@@ -1,4 +1,4 @@
-//! Bodies, read as they arrive: so many bytes at most, and within so long.
+//! Request bodies, with limits of size and time.
 
 use std::time::Duration;
 
@@ -10,24 +10,20 @@ use futures_util::StreamExt as _;
 
 use super::problem::{Problem, ProblemKind};
 
-/// A kind of body.
 pub(crate) struct Body {
-    /// What whoever sent it is told that it is.
+    /// Name in error messages.
     pub name: &'static str,
-    /// How many bytes it may have, and the same in words.
+    /// Maximum size in bytes, and as text.
     pub max: (usize, &'static str),
-    /// What it is told as when it breaks off.
+    /// Problem of a body that breaks off.
     pub broken: ProblemKind,
 }
 
 impl Body {
-    /// Reads one.
-    ///
-    /// # Errors
-    /// A problem: it is too large, too late, or breaks off.
+    /// Reads the body within `within`.
     pub(crate) async fn read(&self, payload: Payload, within: Duration) -> Result<Bytes, Problem> {
-        let told = || format!("the {} took longer than {} ms to arrive", self.name, within.as_millis());
-        let late = |_| Problem::new(ProblemKind::RequestTimeout, told());
+        let detail = || format!("the {} took longer than {} ms to arrive", self.name, within.as_millis());
+        let late = |_| Problem::new(ProblemKind::RequestTimeout, detail());
         tokio::time::timeout(within, self.gather(payload)).await.map_err(late)?
     }
 
@@ -35,7 +31,7 @@ impl Body {
         let (name, (max_bytes, max)) = (self.name, self.max);
         let mut body = BytesMut::new();
         while let Some(part) = payload.next().await {
-            let part = part.map_err(|_| Problem::new(self.broken, format!("the {name} broke off")))?;
+            let part = part.map_err(|_| Problem::new(self.broken, format!("the {name} was cut off")))?;
             if body.len() + part.len() > max_bytes {
                 return Err(Problem::new(
                     ProblemKind::PayloadTooLarge,

@@ -1,30 +1,28 @@
-//! Whose request it is: the client's address, seen through proxies that are trusted to tell it.
+//! Client addresses, also behind trusted proxies.
 //!
-//! `X-Forwarded-For` is written by anybody. Each trusted proxy appends whom it heard: from the right,
-//! the first address that is no trusted proxy's is the client's, and all left of it is hearsay.
+//! Anybody can write `X-Forwarded-For`. Each trusted proxy appends the address of its peer: from the right,
+//! the first address that is no trusted proxy's is the client's, and everything left of it is ignored.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
 use ipnet::IpNet;
 
-/// What an entry of `http.trusted_proxies` must be.
+/// Rule of an entry of `http.trusted_proxies`.
 pub(crate) const RULE: &str = "must be addresses or networks, such as 10.0.0.7 or 10.0.0.0/8";
 
-/// Reads an address or a network.
-#[must_use]
+/// Parses an address or a network.
 pub(crate) fn network(text: &str) -> Option<IpNet> {
     let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
     address.ok().or_else(|| text.parse().ok())
 }
 
-/// Proxies whose `X-Forwarded-For` is believed.
+/// Proxies whose `X-Forwarded-For` is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Those of the settings, which are checked before: what is no network trusts nobody.
-    #[must_use]
+    /// Parses the networks; the settings have been validated before, so others are skipped.
     pub fn of(networks: &[String]) -> Self {
         Self(networks.iter().filter_map(|text| network(text)).collect())
     }
@@ -33,12 +31,11 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The client's address, of a request that `peer` passed on with these headers.
-    #[must_use]
+    /// Returns the client's address of a request that `peer` forwarded with these headers.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines: Vec<_> = headers.get_all(X_FORWARDED_FOR).collect();
-        // Bytes that are no text are like an entry that is no address: nothing left of it is believed.
+        // Bytes that are no text end the list, like an entry that is no address.
         let entries = lines.iter().rev().flat_map(|line| line.to_str().unwrap_or("?").rsplit(','));
         for entry in entries {
             if !self.trusts(client) {
@@ -51,7 +48,7 @@ impl TrustedProxies {
     }
 }
 
-/// Reads an entry of `X-Forwarded-For`; some proxies add the port.
+/// Parses an entry of `X-Forwarded-For`; some proxies add the port.
 fn forwarded(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim();
     let address = entry.parse::<IpAddr>().ok();
@@ -60,8 +57,7 @@ fn forwarded(entry: &str) -> Option<IpAddr> {
     address.or_else(bracketed).or_else(with_port).map(|address| address.to_canonical())
 }
 
-/// What counts as one client: an IPv4 address, or an IPv6 /64, which is what one subscriber gets.
-#[must_use]
+/// Returns the address that rate limits count: an IPv4 address, or an IPv6 /64, the prefix of one subscriber.
 pub(crate) const fn subscriber(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -86,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_right_most_untrusted_address_is_the_client() {
+    fn rightmost_untrusted_address_is_the_client() {
         for (peer, lines, expected) in [
             ("203.0.113.9", &["198.51.100.1"][..], "203.0.113.9"),
             ("10.0.0.1", &[], "10.0.0.1"),
@@ -107,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscriber_has_one_ipv4_address_or_64_bits_of_ipv6() {
+    fn subscribers_are_ipv4_addresses_or_ipv6_64_prefixes() {
         let of = |text: &str| subscriber(text.parse().unwrap());
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
         assert_eq!(of("2001:db8:0:1::1"), of("2001:db8:0:1:ffff::2"));

@@ -1,8 +1,8 @@
-//! A connection that does not wait for ever: what actix's own timers leave open is closed here.
+//! Connections with timeouts that actix lacks.
 //!
-//! They bound the head of a connection's first request, and the silence after an answer, but neither the
-//! head of a later request, nor what is left of a body that nobody reads, nor a client that reads nothing.
-//! While a request is served, its own deadlines hold, and a connection waits for nothing else.
+//! actix limits the head of a connection's first request and the idle time after a response. It does not
+//! limit the head of a later request, the rest of a body that no handler reads, or a client that reads
+//! nothing. While a request is served, its own timeouts hold, and the connection has none.
 
 use std::{
     cell::Cell,
@@ -31,30 +31,26 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// How long a connection waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
-    /// From a later request's first byte to the end of its head.
+    /// From the first byte of a later request to the end of its head.
     head: Duration,
-    /// From an answer's last progress to the next request's head.
+    /// From the last progress of a response to the head of the next request.
     silence: Duration,
 }
 
 impl Timeouts {
-    /// As the settings say. Silence is left to actix first, which ends it politely.
-    #[must_use]
+    /// The idle timeout is longer than actix's own, which closes the connection in order.
     pub(crate) const fn of(settings: &ServerSettings) -> Self {
         let head = Duration::from_millis(settings.head_timeout_ms);
         Self { head, silence: Duration::from_millis(settings.keep_alive_ms + settings.head_timeout_ms) }
     }
 }
 
-/// Marks a connection's request as being served, for as long as it lives.
+/// Suspends the timeouts of a connection while a request is served.
 pub(crate) struct InProgress(Option<Rc<Cell<bool>>>);
 
 impl InProgress {
-    /// Begins to serve `request`.
-    #[must_use]
     pub(crate) fn begin(request: &ServiceRequest) -> Self {
         let serving = request.conn_data::<Rc<Cell<bool>>>().cloned();
         serving.iter().for_each(|serving| serving.set(true));
@@ -68,15 +64,12 @@ impl Drop for InProgress {
     }
 }
 
-/// What bytes come and go by.
 pub(crate) enum Stream {
-    /// As they are.
     Plain(TcpStream),
-    /// By TLS.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Does the same with either.
+/// Evaluates the same expression for both kinds of streams.
 macro_rules! either {
     ($stream:expr, $inner:ident => $does:expr) => {
         match $stream {
@@ -86,25 +79,21 @@ macro_rules! either {
     };
 }
 
-/// A stream with a deadline, between requests. When that has passed, nothing more is read from it.
+/// A stream with a deadline between requests. Once it has passed, reads return the end of the stream.
 pub(crate) struct Connection {
     stream: Stream,
     timeouts: Timeouts,
     serving: Rc<Cell<bool>>,
-    /// None until the first answer: until then, actix has a timer.
+    /// `None` until the first response; until then, actix has a timer.
     deadline: Option<Instant>,
-    /// Whether bytes came since the last answer.
+    /// True if bytes arrived since the last response.
     arriving: bool,
-    /// Wakes the connection not before its deadline; set anew only when it fires, for that is rare.
+    /// Wakes the task at or after the deadline. It is reset only when it fires, which is rare.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Connection {
-    /// Takes a connection as it was accepted, to serve HTTP/1 on it; with TLS, once it has shaken hands, for
-    /// which it has as long as for a request's head.
-    ///
-    /// # Errors
-    /// When it does not get that far.
+    /// Accepts a connection for HTTP/1. The TLS handshake must end within the timeout of a head.
     pub(crate) async fn accept(
         stream: TcpStream,
         timeouts: Timeouts,
@@ -120,12 +109,12 @@ impl Connection {
         Ok((connection, Protocol::Http1, peer))
     }
 
-    /// Lets the requests of this connection tell that they are served.
+    /// Gives the requests of this connection the flag that they set while they are served.
     pub(crate) fn introduce(&self, requests: &mut Extensions) {
         requests.insert(Rc::clone(&self.serving));
     }
 
-    /// Whether the deadline has passed. If not, the connection is woken some time after it.
+    /// Returns true if the deadline has passed; otherwise wakes the task some time after it.
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
         let Some(deadline) = self.deadline.filter(|_| !self.serving.get()) else { return false };
         if now() >= deadline {
@@ -154,7 +143,7 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.is_late(context) {
-            // The end of what is read: an answer under way may still be finished.
+            // End of stream: a response in progress may still be completed.
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();

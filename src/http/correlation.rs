@@ -1,7 +1,7 @@
-//! What every request passes through: its correlation, its log lines, its problems written out.
+//! Outermost work on every request: correlation, log span, problems and panics.
 //!
-//! A W3C `traceparent` is continued, else a trace begins here. Every answer carries
-//! `X-Correlation-Id`, and every failure is an RFC 9457 problem, the framework's own included.
+//! A W3C `traceparent` is continued; without one, a trace begins here. Every response carries
+//! `X-Correlation-Id`, and every failure is an RFC 9457 problem, those of the framework included.
 
 use std::{future::Future, panic::AssertUnwindSafe, pin::Pin};
 
@@ -41,16 +41,11 @@ impl FromRequest for RequestContext {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let context = request.extensions().get::<Self>().copied();
-        std::future::ready(
-            context.ok_or_else(|| Problem::new(ProblemKind::Internal, "something went wrong on our side")),
-        )
+        std::future::ready(context.ok_or_else(|| Problem::new(ProblemKind::Internal, "internal error")))
     }
 }
 
-/// The middleware.
-///
-/// # Errors
-/// Only after a panic: a problem that is written out already.
+/// Middleware that gives each request its context and renders problems.
 pub(crate) async fn correlate<B: MessageBody + 'static>(
     app: web::Data<App>,
     limits: web::Data<Limits>,
@@ -66,7 +61,7 @@ pub(crate) async fn correlate<B: MessageBody + 'static>(
     let span = info_span!("request", %method, path = instance, correlation, on_behalf_of = field::Empty);
     let from = trace::start_request(&span, context.trace(), continued.is_some());
     request.extensions_mut().insert(context.at(from));
-    // A panic leaves no request to answer; it must not leave the client without an answer.
+    // A panic drops the request, but the client still gets a response.
     let call: Pin<Box<dyn Future<Output = _>>> = Box::pin(next.call(request));
     let answered = AssertUnwindSafe(call).catch_unwind().instrument(span.clone()).await;
     let _in_span = span.enter();
@@ -81,14 +76,14 @@ pub(crate) async fn correlate<B: MessageBody + 'static>(
     if let Ok(value) = HeaderValue::from_str(&correlation) {
         response.headers_mut().insert(CORRELATION_ID, value);
     }
-    // After a body that never came, whatever still comes is not the next request.
+    // After a body that timed out, later bytes on this connection are not the next request.
     if app.draining() || response.status() == StatusCode::REQUEST_TIMEOUT {
         response.response_mut().head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     }
     Ok(response)
 }
 
-/// Writes a problem out, if the answer is one.
+/// Renders the problem of a failed response.
 fn finish<B: MessageBody + 'static>(
     response: ServiceResponse<B>,
     limits: &Limits,
@@ -100,14 +95,14 @@ fn finish<B: MessageBody + 'static>(
         return response.map_into_left_body();
     }
     let written = response.headers().get(header::CONTENT_TYPE);
-    // A page tells by itself what went wrong.
+    // An error page renders its own problem.
     let written = written.is_some_and(|t| t == PROBLEM_JSON || t == HTML);
     if written {
         return response.map_into_left_body();
     }
     let problem = response.response().extensions().get::<Problem>().cloned();
     let problem = problem.or_else(|| cors::refusal(response.response()));
-    let problem = problem.unwrap_or_else(|| Problem::new(ProblemKind::of_status(status), explained(status)));
+    let problem = problem.unwrap_or_else(|| Problem::new(ProblemKind::of_status(status), detail_of(status)));
     if problem.kind.status().is_server_error() {
         log(&problem, limits);
     }
@@ -127,22 +122,22 @@ fn log(problem: &Problem, limits: &Limits) {
     let reason = problem.internal.as_deref().unwrap_or(&problem.detail);
     if problem.kind.status() == StatusCode::INTERNAL_SERVER_ERROR {
         error!(slug = problem.kind.slug(), reason, "a request failed");
-    } else if let Some(unlogged) = limits.turned_away.one_more() {
+    } else if let Some(unlogged) = limits.refusals.admit() {
         tracing::warn!(slug = problem.kind.slug(), reason, unlogged, "a request was turned away");
     }
 }
 
-fn explained(status: StatusCode) -> &'static str {
+fn detail_of(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::NOT_FOUND => "there is nothing under this path",
-        StatusCode::METHOD_NOT_ALLOWED => "this path is not served by this method",
+        StatusCode::NOT_FOUND => "the path does not exist",
+        StatusCode::METHOD_NOT_ALLOWED => "the path does not support this method",
         StatusCode::PAYLOAD_TOO_LARGE => "the body has more than 64 KiB",
-        StatusCode::BAD_REQUEST => "the request cannot be read",
+        StatusCode::BAD_REQUEST => "the request cannot be parsed",
         _ => "the request failed",
     }
 }
 
-/// A handler panicked: what is left to say.
+/// The response after a panic.
 #[derive(Debug)]
 struct Panicked {
     instance: String,
@@ -157,7 +152,7 @@ impl std::fmt::Display for Panicked {
 
 impl ResponseError for Panicked {
     fn error_response(&self) -> HttpResponse {
-        let problem = Problem::new(ProblemKind::Internal, "something went wrong on our side");
+        let problem = Problem::new(ProblemKind::Internal, "internal error");
         let mut response = problem.render(&self.instance, &self.correlation);
         if let Ok(value) = HeaderValue::from_str(&self.correlation) {
             response.headers_mut().insert(CORRELATION_ID, value);

@@ -1,6 +1,6 @@
-//! Which other origins' pages may call from a browser (CORS), as `http.cors_origins` says.
+//! Cross-origin requests from browsers (CORS), by `http.cors_origins`.
 //!
-//! It answers preflights itself, before limits and routes. What it refuses is a problem like any other.
+//! Preflight requests are answered here, before limits and routes. Refusals are problems.
 
 use actix_cors::{Cors, CorsError};
 use actix_web::{
@@ -16,16 +16,16 @@ use super::{
     problem::Problem,
 };
 
-/// What an entry of `http.cors_origins` must be.
+/// Rule of an entry of `http.cors_origins`.
 pub(crate) const RULE: &str =
     "must be origins as browsers send them, such as https://shop.example, or * alone";
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
-/// How long a browser may remember a preflight, in s.
+/// Time that a browser may cache a preflight, in s.
 const REMEMBERED_S: usize = 3_600;
 
-/// Whether this is an origin as browsers send it: scheme, host in lower case, port unless it is usual.
-#[must_use]
+/// Returns true for an origin as browsers send it: scheme, lower-case host, and port unless it is the
+/// default.
 pub(crate) fn is_origin(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
@@ -38,7 +38,7 @@ pub(crate) fn is_origin(text: &str) -> bool {
         && !text.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
-/// The middleware for these origins; with `*` any, but then without credentials.
+/// Returns the middleware. `*` allows any origin, but no credentials.
 pub(crate) fn allowing(origins: &[String]) -> Cors {
     let request = ["idempotency-key", "last-event-id", "traceparent"].map(HeaderName::from_static);
     let standard = [header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH];
@@ -54,8 +54,7 @@ pub(crate) fn allowing(origins: &[String]) -> Cors {
     origins.iter().fold(cors.supports_credentials(), |cors, origin| cors.allowed_origin(origin))
 }
 
-/// What was wrong with a preflight, if that is why there is this answer.
-#[must_use]
+/// Returns the problem of a refused preflight or cross-origin request.
 pub(crate) fn refusal<B>(answer: &HttpResponse<B>) -> Option<Problem> {
     let (header, rule) = match answer.error()?.as_error::<CorsError>()? {
         CorsError::MissingOrigin | CorsError::OriginNotAllowed => {
@@ -74,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_browsers_send_is_an_origin() {
+    fn only_origins_as_browsers_send_them_are_accepted() {
         for good in ["https://shop.example", "http://localhost:3000", "http://[::1]:8080", "http://10.0.0.1"]
         {
             assert!(is_origin(good), "{good}");

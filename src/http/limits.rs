@@ -1,7 +1,7 @@
-//! What a client may ask for: how often, how slowly, over how many connections.
+//! Limits of clients: request rate, body time, and log lines of refusals.
 //!
-//! The rate is limited before anything of a request is read or believed. Clients are remembered only as
-//! long as they differ from new ones, about a second.
+//! The rate is checked before anything of a request is parsed. A client is forgotten once its quota is full
+//! again, after about a second.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -26,57 +26,49 @@ use super::{
     settings::ServerSettings,
 };
 
-/// Paths that whoever watches the server may ask at any rate.
+/// Paths without a rate limit, for monitoring.
 const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
-/// What explains a refusal must not be refused for the same reason.
+/// Path of the pages that explain problems, the rate limit's own included.
 const EXPLAINING: &str = "/problems/";
-/// A stream says at least so often that it lives: proxies end what is silent for a minute.
+/// Longest silence of a stream, in ms: proxies close a connection that is silent for a minute.
 const HEARTBEAT_MS: u64 = 15_000;
-/// How many lines of one kind are logged a second.
 const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("20 is not 0");
-/// How many clients may be remembered before it is asked who can be forgotten.
+/// Remembered clients below which no sweep runs.
 const REMEMBERED_MIN: usize = 1_024;
 
-/// What the server holds each request to.
 pub(crate) struct Limits {
     body_timeout: Duration,
     heartbeat: Duration,
     tls: bool,
     trusted_proxies: TrustedProxies,
     rate: Option<Rate>,
-    pub(crate) turned_away: LogLimit,
+    pub(crate) refusals: LogLimit,
 }
 
 impl Limits {
-    /// The limits of these settings.
-    #[must_use]
     pub(crate) fn of(settings: &ServerSettings) -> Self {
         Self {
             body_timeout: Duration::from_millis(settings.body_timeout_ms),
-            // Our own connections end, too, when they are silent for too long.
+            // Shorter than the idle timeout of this server's own connections.
             heartbeat: Duration::from_millis(HEARTBEAT_MS.min(settings.keep_alive_ms / 3).max(1)),
             tls: settings.tls.is_some(),
             trusted_proxies: settings.trusted_proxies.clone(),
             rate: NonZeroU32::new(settings.requests_per_second).map(Rate::new),
-            turned_away: LogLimit::default(),
+            refusals: LogLimit::default(),
         }
     }
 
-    /// How long the body of `request` may take to arrive.
-    #[must_use]
+    /// Returns the time that the body of `request` may take to arrive.
     pub(crate) fn body_timeout(request: &HttpRequest) -> Duration {
         let limits = request.app_data::<web::Data<Self>>();
         limits.expect("the server is configured with its limits").body_timeout
     }
 
-    /// How often a stream says that it lives.
-    #[must_use]
+    /// Returns the interval of heartbeats on a stream.
     pub(crate) const fn heartbeat(&self) -> Duration {
         self.heartbeat
     }
 
-    /// Whether clients come by TLS.
-    #[must_use]
     pub(crate) const fn tls(&self) -> bool {
         self.tls
     }
@@ -87,18 +79,15 @@ impl Limits {
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let client = self.trusted_proxies.client(peer, request.headers());
         let wait = rate.refusal(client)?;
-        let told = format!("a client may send {} requests a second", rate.per_second);
+        let detail = format!("a client may send {} requests per second", rate.per_second);
         Some(
-            Problem::new(ProblemKind::TooManyRequests, told)
+            Problem::new(ProblemKind::TooManyRequests, detail)
                 .retry_after(wait.as_micros().div_ceil(1_000) as u64),
         )
     }
 }
 
-/// The middleware.
-///
-/// # Errors
-/// None of its own.
+/// Middleware that refuses requests above the rate limit.
 pub(crate) async fn limit<B: MessageBody + 'static>(
     limits: web::Data<Limits>,
     request: ServiceRequest,
@@ -126,8 +115,8 @@ impl Default for LogLimit {
 }
 
 impl LogLimit {
-    /// Whether one more may be written; then, how many were not since the last one.
-    pub(crate) fn one_more(&self) -> Option<usize> {
+    /// Returns the number of lines dropped since the last one if another line may be written.
+    pub(crate) fn admit(&self) -> Option<usize> {
         if self.rate.check().is_ok() {
             return Some(self.unlogged.swap(0, Ordering::Relaxed));
         }
@@ -136,11 +125,11 @@ impl LogLimit {
     }
 }
 
-/// So many requests a second, a client; as many at once.
+/// Requests per second and client; bursts of the same size are allowed.
 struct Rate {
     per_second: NonZeroU32,
     clients: DefaultKeyedRateLimiter<IpAddr>,
-    /// Requests until it is asked again who can be forgotten.
+    /// Requests until the next sweep.
     until_sweep: AtomicUsize,
 }
 
@@ -150,10 +139,10 @@ impl Rate {
         Self { per_second, clients, until_sweep: AtomicUsize::new(REMEMBERED_MIN) }
     }
 
-    /// How long this client has to wait, if it does.
+    /// Returns the time to wait if this client is over its limit.
     fn refusal(&self, client: IpAddr) -> Option<Duration> {
-        // As many requests between sweeps as clients were left: the cost of sweeping is bounded a
-        // request, and memory by twice the clients of the last second.
+        // As many requests between sweeps as clients are left: this bounds the cost of sweeping per request,
+        // and memory by twice the clients of the last second.
         if self.until_sweep.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.clients.retain_recent();
             self.clients.shrink_to_fit();
@@ -169,15 +158,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_logged_is_counted() {
+    fn dropped_log_lines_are_counted() {
         let lines = LogLimit::default();
-        let written = (0..10_000).filter(|_| lines.one_more().is_some()).count();
+        let written = (0..10_000).filter(|_| lines.admit().is_some()).count();
         assert!((20..10_000).contains(&written), "{written}");
         assert!(lines.unlogged.load(Ordering::Relaxed) > 0);
     }
 
     #[test]
-    fn whoever_is_back_to_full_credit_is_forgotten() {
+    fn refilled_clients_are_evicted() {
         let rate = Rate::new(NonZeroU32::new(1_000_000).unwrap());
         for client in 0..100_000 {
             assert_eq!(rate.refusal(IpAddr::V4(Ipv4Addr::from_bits(client))), None);

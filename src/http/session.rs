@@ -12,34 +12,31 @@ use sha2::{Digest as _, Sha256};
 
 use super::limits::Limits;
 
-/// The cookie of a session.
 pub(crate) const SESSION: &str = "saem_session";
-/// How long a browser keeps it, in s; the session itself ends on the server.
+/// Lifetime of the session cookie in the browser, in s. The server ends the session by itself.
 const SESSION_AGE_S: u64 = 24 * 60 * 60;
-/// How long it keeps what is no secret.
+/// Lifetime of cookies that hold a preference, in s.
 const CHOICE_AGE_S: u64 = 365 * SESSION_AGE_S;
-/// The header in which a script of ours shows that it is one.
+/// Header by which a script of a page sends its CSRF token.
 pub(crate) const CSRF_HEADER: &str = "X-CSRF-Token";
 
-/// A cookie's value.
-#[must_use]
+/// Returns the value of a cookie.
 pub(crate) fn cookie<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut values = pairs.filter(|(of, _)| *of == name).map(|(_, value)| value);
-    // Of two, one was planted.
+    // Of two cookies with one name, one may have been planted by an attacker: neither is trusted.
     values.next().filter(|_| values.next().is_none())
 }
 
-/// Whether the client came by TLS: here, or to a proxy that says so.
+/// Returns true if the client used TLS, to this server or to a proxy that says so.
 fn is_secure(request: &HttpRequest) -> bool {
     let limits = request.app_data::<web::Data<Limits>>();
     limits.is_some_and(|limits| limits.tls())
         || request.headers().get("X-Forwarded-Proto").is_some_and(|proto| proto == "https")
 }
 
-/// The header that sets a cookie; an empty value removes it.
-#[must_use]
+/// Returns the header that sets a cookie; an empty value removes it.
 pub(crate) fn set_cookie(
     request: &HttpRequest,
     name: &str,
@@ -56,15 +53,14 @@ pub(crate) fn set_cookie(
     (header::SET_COOKIE, format!("{name}={value}; Path=/; Max-Age={age}; SameSite=Lax{hidden}{secure}"))
 }
 
-/// What a form of this session holds to show that it is ours.
-#[must_use]
+/// Returns the CSRF token of a session.
 pub(crate) fn csrf_token(token: &str) -> String {
     let hash = Sha256::digest([b"saem csrf ".as_slice(), token.as_bytes()].concat());
     hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether a browser says that this comes from a page of ours, or no browser says anything.
-#[must_use]
+/// Returns true if the browser says that the request comes from a page of this server, or if no browser says
+/// anything.
 pub(crate) fn is_same_origin(request: &HttpRequest) -> bool {
     let text = |name: header::HeaderName| request.headers().get(name).map(HeaderValue::to_str);
     if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site")) {
@@ -76,8 +72,7 @@ pub(crate) fn is_same_origin(request: &HttpRequest) -> bool {
     authority.is_some_and(|authority| host == Some(authority.as_str()))
 }
 
-/// Compares without telling by the time it takes how much was right.
-#[must_use]
+/// Compares in constant time.
 pub(crate) fn is_same(given: &str, expected: &str) -> bool {
     Sha256::digest(given) == Sha256::digest(expected)
 }

@@ -1,7 +1,6 @@
-//! TLS, by rustls: who the server is, and how that is changed while it runs.
+//! TLS by rustls, with certificates that can be reloaded.
 //!
-//! A certificate expires sooner than a server is stopped: so its files are read again when the server is
-//! told to, and connections from then on see the new one. Those under way keep theirs.
+//! A reload applies to new connections; open ones keep their certificate.
 
 use std::{
     path::PathBuf,
@@ -15,25 +14,25 @@ use rustls::{
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
-/// Why the files cannot be used.
+/// Error of a certificate or key file.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// One of them cannot be read, or is no PEM.
+    /// A file cannot be read, or is not PEM.
     #[error("{setting} = {}: {error}", path.display())]
     File {
-        /// The setting that names it.
+        /// Name of the setting with the path.
         setting: &'static str,
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: rustls::pki_types::pem::Error,
     },
-    /// They do not fit together.
+    /// Certificate and key do not match.
     #[error("http.tls_cert and http.tls_key do not fit: {0}")]
     Unfit(#[from] rustls::Error),
 }
 
-/// Who the server is.
+/// Certificate and key of the server.
 pub struct Tls {
     certificate: PathBuf,
     key: PathBuf,
@@ -44,16 +43,16 @@ impl Tls {
     /// Reads the certificate chain and its key, both PEM.
     ///
     /// # Errors
-    /// [`TlsError`], naming the setting.
+    /// [`TlsError`], with the setting at fault.
     pub fn load(certificate: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
         let current = RwLock::new(read(&certificate, &key)?);
         Ok(Self { certificate, key, current })
     }
 
-    /// Reads both again. Connections from now on see what they say.
+    /// Reads both files again.
     ///
     /// # Errors
-    /// [`TlsError`]; then all stays as it is.
+    /// [`TlsError`]; the current certificate then stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         let new = read(&self.certificate, &self.key)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;

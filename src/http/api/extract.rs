@@ -15,34 +15,32 @@ use crate::{
     shop::PageRequest,
 };
 
-/// Collects every field that breaks its rule, before anything is done.
+/// Collects all violations of a request before anything is done.
 #[derive(Default)]
 pub(crate) struct Rules {
     errors: Vec<FieldError>,
 }
 
 impl Rules {
-    /// Notes a field that breaks its rule.
     pub(crate) fn broken(&mut self, pointer: &str, detail: impl Into<String>) {
         self.errors.push(FieldError { pointer: pointer.to_owned(), detail: detail.into() });
     }
 
-    /// The value, or a note and nothing.
+    /// Unwraps the value, or records the violation.
     pub(crate) fn check<T, E: std::fmt::Display>(&mut self, pointer: &str, value: Result<T, E>) -> Option<T> {
         value.map_err(|rule| self.broken(pointer, rule.to_string())).ok()
     }
 
-    /// One line of `min..=max` characters, trimmed.
+    /// Checks one line of `min..=max` characters, and trims it.
     pub(crate) fn line(&mut self, pointer: &str, text: &str, min: usize, max: usize) -> Option<String> {
         self.check(pointer, line(text, min, max))
     }
 
-    /// A text of `min..=max` characters, trimmed; line breaks are welcome.
+    /// Checks a text of `min..=max` characters, which may have several lines, and trims it.
     pub(crate) fn text(&mut self, pointer: &str, text: &str, min: usize, max: usize) -> Option<String> {
         self.check(pointer, bounded(text, min, max))
     }
 
-    /// A whole number within bounds.
     pub(crate) fn number(
         &mut self,
         pointer: &str,
@@ -53,10 +51,7 @@ impl Rules {
         self.check(pointer, if bounds.contains(&number) { Ok(number) } else { Err(rule) })
     }
 
-    /// All of it, or every field that breaks its rule.
-    ///
-    /// # Errors
-    /// A problem that names each of them.
+    /// Returns the value, or a problem with all violations.
     pub(crate) fn all<T>(self, value: Option<T>) -> Result<T, Problem> {
         match value {
             Some(value) if self.errors.is_empty() => Ok(value),
@@ -65,19 +60,19 @@ impl Rules {
     }
 }
 
-/// Which part of a list is wanted.
+/// Page of a list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "tells the document what `Query::page` reads")]
 pub(crate) struct PageParameters {
-    /// How many items at most.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
-    /// Where to go on: the `nextCursor` of the part before.
+    /// `nextCursor` of the previous page.
     cursor: Option<String>,
 }
 
-/// The query: each parameter is taken by name; one that nobody takes is an error.
+/// The query string. Each parameter is taken by name; parameters that remain are errors.
 pub(crate) struct Query {
     parameters: Vec<(String, String)>,
     rules: Rules,
@@ -107,7 +102,7 @@ impl Query {
         first
     }
 
-    /// A parameter, read by `parse`; `rule` says what it must be.
+    /// Takes a parameter and parses it; `rule` is the error message.
     pub(crate) fn get<T>(
         &mut self,
         name: &str,
@@ -122,7 +117,6 @@ impl Query {
         value
     }
 
-    /// Which part of a list is wanted.
     pub(crate) fn page(&mut self) -> PageRequest {
         let limit =
             self.get("limit", "must be 1 to 100", |text| text.parse().ok().filter(|n| (1..=100).contains(n)));
@@ -130,23 +124,20 @@ impl Query {
         PageRequest { cursor, limit: limit.unwrap_or(20) }
     }
 
-    /// Nothing else may stand in the query.
-    ///
-    /// # Errors
-    /// A problem that names each parameter that breaks its rule, or is unknown.
+    /// Rejects the request if a parameter violated its rule or is unknown.
     pub(crate) fn end(mut self) -> Result<(), Problem> {
         for (name, _) in std::mem::take(&mut self.parameters) {
-            self.rules.broken(&format!("/query/{name}"), "is not a parameter of this call");
+            self.rules.broken(&format!("/query/{name}"), "is not a parameter of this operation");
         }
         self.rules.all(Some(()))
     }
 }
 
-/// The position a reader has seen: what it reads must have got there.
+/// Position that a read must have reached.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct ReadAfter {
-    /// As the answer to a command gave it: this read waits, a second at most, until it shows that command.
+    /// From the response to a command: the read waits until it reflects that command, at most 1 s.
     #[param(rename = "Saem-Position", value_type = Option<String>, pattern = "^[0-9a-f]{1,16}$",
         example = "2a")]
     pub position: Option<Position>,
@@ -161,20 +152,18 @@ impl FromRequest for ReadAfter {
         let first = values.next();
         let more = values.next().is_some();
         let position = first.map(|value| {
-            // Only as it was given: `from_str_radix` would take a sign and capitals, too.
+            // Only as it was issued: `from_str_radix` would also accept a sign and capitals.
             let given = |text: &&str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) && !more;
             let text = value.to_str().ok().filter(given);
             let position = text.and_then(|text| u64::from_str_radix(text, 16).ok()).map(Position);
             position.ok_or_else(|| {
-                Problem::invalid_field("/headers/Saem-Position", "must be one that an answer gave")
+                Problem::invalid_field("/headers/Saem-Position", "must be a value from a response")
             })
         });
         std::future::ready(position.transpose().map(|position| Self { position }))
     }
 }
 
-/// A position, as the header tells it.
-#[must_use]
 pub(crate) fn position_header(position: Position) -> (header::HeaderName, String) {
     (POSITION, format!("{:x}", position.0))
 }

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: the same request again gets the same answer, and happens once.
+//! `Idempotency-Key`: a repeated request gets the first response and has no second effect.
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::HeaderName};
 
@@ -11,7 +11,7 @@ use crate::{
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const RULE: &str = "must have 1 to 255 printable ASCII characters";
 
-/// The key of a request, if it came with one, with the method and the path it is for.
+/// The key of a request, if it has one, with the method and path that it is valid for.
 pub(crate) struct IdempotencyKey {
     key: Option<String>,
     scope: String,
@@ -34,7 +34,7 @@ impl FromRequest for IdempotencyKey {
     }
 }
 
-/// Quoted (as a structured field) or bare.
+/// Parses a key, quoted (as a structured field) or bare.
 fn parse(text: &str) -> Option<String> {
     let text = text.trim();
     let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);

@@ -30,9 +30,6 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 }
 
 /// Reads a body that claims to be JSON.
-///
-/// # Errors
-/// A problem if the media type is another one, or if the body is compressed, too large or too late.
 pub(crate) fn read(
     request: &HttpRequest,
     payload: &mut Payload,
@@ -53,10 +50,6 @@ pub(crate) fn read(
 }
 
 /// Parses a body.
-///
-/// # Errors
-/// A problem if the body is no JSON, or names the first field that is missing, unknown, duplicate or of
-/// another type.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let brackets = Brackets::of(body);
     if brackets.depth > DEPTH_MAX {

@@ -135,9 +135,6 @@ pub(crate) fn respond<'a, R: Serialize + From<&'a T>, T>(
 }
 
 /// Runs idempotent `work` unless a request with the same key ran it before; responds alike.
-///
-/// # Errors
-/// The problem of `work`, or of the key: [`Shop::once`](crate::shop::Shop::once).
 pub(crate) async fn respond_once<R: Serialize>(
     app: &App,
     context: RequestContext,

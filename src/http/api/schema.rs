@@ -1,6 +1,4 @@
-//! How the domain's values look in the OpenAPI document: named once, referred to everywhere.
-//!
-//! The domain knows nothing of HTTP, so its schemas stand here.
+//! OpenAPI schemas of the domain's values. They stand here because the domain does not know HTTP.
 
 use serde::{Serialize, Serializer};
 use utoipa::{
@@ -27,12 +25,12 @@ use crate::{
     store::FaultMode,
 };
 
-/// A moment: RFC 3339, UTC, with milliseconds.
+/// A time: RFC 3339, UTC, with milliseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Time(pub Timestamp);
 
 impl Time {
-    /// Its digits, put where they belong: rows are full of moments, and `write!` takes a tenth of an answer.
+    /// Formats by hand: rows contain many times, and `write!` took a tenth of the time of a response.
     fn text(self) -> [u8; 24] {
         let nanos = i128::from(self.0.0) * 1_000_000;
         let at = time::OffsetDateTime::from_unix_timestamp_nanos(nanos);
@@ -45,7 +43,7 @@ impl Time {
                 number /= 10;
             }
         };
-        // RFC 3339 knows no year before 0.
+        // RFC 3339 has no years before 0.
         put(0..4, at.year().try_into().unwrap_or_default());
         put(5..7, u8::from(at.month()).into());
         put(8..10, at.day().into());
@@ -69,7 +67,7 @@ impl Serialize for Time {
     }
 }
 
-/// The one currency there is.
+/// The only currency.
 #[derive(Clone, Copy)]
 pub(crate) struct Currency;
 
@@ -79,9 +77,9 @@ impl Serialize for Currency {
     }
 }
 
-/// How many characters a mobile number may be typed with.
+/// Maximum length of a mobile number as typed.
 pub(crate) const PHONE_CHARS_MAX: usize = 32;
-/// A Korean mobile number, as [`Phone::parse`] reads it.
+/// A Korean mobile number, as [`Phone::parse`] accepts it.
 const PHONE: &str = concat!(
     r"^\s*(\+[ .-]*8[ .-]*2[ .-]*0?|[ .-]*0)[ .-]*1[ .-]*",
     r"(0([ .-]*[0-9]){8}|[16-9]([ .-]*[0-9]){7,8})[ .-]*\s*$",
@@ -172,20 +170,20 @@ fn text(pattern: &str, example: &str) -> Object {
     ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).examples([example]).build()
 }
 
-/// A TypeID: the prefix, and 128 bits in base 32.
+/// Schema of a TypeID: prefix, and 128 bits in base 32.
 fn id(prefix: &str) -> Object {
     let pattern = format!("^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$");
     text(&pattern, &format!("{prefix}_01kb3q5v8rf7k9x2m4n6p8q0st"))
 }
 
-/// One of these words; the first is the example.
+/// Schema of an enumeration; the first value is the example.
 fn one_of(values: &[impl Serialize]) -> Object {
     let words = values.iter().map(|value| serde_json::json!(value));
     let examples = words.clone().take(1);
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).examples(examples).build()
 }
 
-/// The same, and what the words mean.
+/// Adds the meaning of the values.
 fn said(mut words: Object, meaning: &str) -> Object {
     words.description = Some(meaning.to_owned());
     words

@@ -1,4 +1,4 @@
-//! The route table: what is served, and thereby what the OpenAPI document tells of.
+//! The route table of the API. The OpenAPI document is generated from it, too.
 
 use actix_web::web::{ServiceConfig, delete, patch, post, put, resource};
 use utoipa::OpenApi;
@@ -26,10 +26,9 @@ macro_rules! table {
             })+
         }
 
-        /// Every path and method that is served, as the document writes them.
+        /// Path and method of every route of the API.
         pub const ROUTES: &[(&str, &str)] = &[$($(($path, stringify!($method)),)+)+];
 
-        /// What the handlers say of themselves.
         #[derive(OpenApi)]
         #[openapi(paths($($($module::$handler,)+)+), components(schemas(ProblemBody, ActorKind)))]
         pub(crate) struct Described;

@@ -1,7 +1,6 @@
-//! `/metrics`: what the server does, in Prometheus' text format (0.0.4).
+//! `/metrics` in Prometheus' text format (0.0.4); `docs/metrics.md` lists the metrics.
 //!
-//! Requests are counted as they are answered. The rest is asked of the shop when somebody looks; what is
-//! gone by then is not shown any more. `docs/metrics.md` lists them all.
+//! Requests are counted when they are answered. Everything else is read from the shop on each scrape.
 
 mod state;
 
@@ -21,10 +20,10 @@ use super::{
 };
 use crate::telemetry::metrics;
 
-/// The bounds of a request's duration, in seconds. A payment's deadline is 0.9.
+/// Upper bounds of the duration histogram, in s. A payment times out after 0.9 s.
 const DURATION_BOUNDS_S: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-/// What is counted while requests are answered.
+/// Metrics that are counted per request.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: CounterVec,
@@ -34,13 +33,13 @@ pub(crate) struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let registry = Registry::new();
-        let opts = Opts::new("saem_http_requests_total", "Requests answered, by method, route and status");
+        let opts = Opts::new("saem_http_requests_total", "Requests by method, route and status");
         let requests = CounterVec::new(opts, &["method", "route", "status"]);
         let requests = requests.expect("its name and labels are well formed");
         registry.register(Box::new(requests.clone())).expect("nothing else has its name");
         let opts = HistogramOpts::new(
             "saem_http_request_duration_seconds",
-            "From a request's head to its answer's, by method and route",
+            "Time from a request's head to its response's, by method and route",
         );
         let duration = HistogramVec::new(opts.buckets(DURATION_BOUNDS_S.into()), &["method", "route"]);
         let duration = duration.expect("its name and labels are well formed");
@@ -49,20 +48,17 @@ impl Default for Metrics {
     }
 }
 
-/// Counts every request.
-///
-/// # Errors
-/// None of its own.
+/// Middleware that counts every request.
 pub(crate) async fn count<B: MessageBody + 'static>(
     metrics: web::Data<Metrics>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let began = metrics::now();
-    let method = known(request.method());
+    let method = label_of(request.method());
     let answered = next.call(request).await;
     let (route, status) = match &answered {
-        // A path that is none of ours must not become a label: anybody could make up more.
+        // Unknown paths share one label: a client could make up any number of them.
         Ok(response) => (response.request().match_pattern(), response.status()),
         Err(error) => (None, error.as_response_error().status_code()),
     };
@@ -72,13 +68,13 @@ pub(crate) async fn count<B: MessageBody + 'static>(
     answered
 }
 
-/// The method, if it is one that is served.
-fn known(method: &Method) -> &'static str {
+/// Returns the method's label; unknown methods share one.
+fn label_of(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     KNOWN.into_iter().find(|known| method == known).unwrap_or("other")
 }
 
-/// Shows what the server does, for Prometheus.
+/// Exposes the metrics of the server, for Prometheus.
 #[utoipa::path(
     get, path = "/metrics", tag = "health", operation_id = "metrics",
     responses((status = 200, description = "Prometheus text, 0.0.4", body = String,
@@ -92,8 +88,7 @@ pub(crate) async fn metrics(
     let mut families = metrics.registry.gather();
     families.extend(state::of(&app).await?);
     let (encoder, mut text) = (TextEncoder::new(), Vec::new());
-    let unwritable =
-        |error| Problem::hidden(ProblemKind::Internal, "something went wrong on our side", &error);
+    let unwritable = |error| Problem::hidden(ProblemKind::Internal, "internal error", &error);
     encoder.encode(&families, &mut text).map_err(unwritable)?;
     Ok(HttpResponse::Ok().content_type(encoder.format_type()).body(text))
 }

@@ -1,4 +1,4 @@
-//! The shop as it is now, as families of metrics.
+//! Metric families of the shop's current state.
 
 use std::time::Duration;
 
@@ -11,14 +11,13 @@ use crate::{
     telemetry::metrics::HistogramSnapshot,
 };
 
-/// How long actors may take to tell of themselves.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Time that actors have to report their state.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Families, as they are added.
 #[derive(Default)]
 struct Families(Vec<MetricFamily>);
 
-/// Labels and a value for each sample.
+/// Label values and value of each sample.
 type Samples<'a> = Vec<(Vec<&'a str>, f64)>;
 
 fn labelled(names: &[&str], values: &[&str]) -> Vec<LabelPair> {
@@ -107,23 +106,23 @@ fn histogram(observed: &HistogramSnapshot) -> Histogram {
     histogram
 }
 
-const fn yes(holds: bool) -> f64 {
-    if holds { 1.0 } else { 0.0 }
+const fn flag(value: bool) -> f64 {
+    if value { 1.0 } else { 0.0 }
 }
 
-/// Everything there is to tell.
+/// Collects all families.
 pub(crate) async fn of(app: &App) -> Result<Vec<MetricFamily>, Problem> {
     let (mut families, shop) = (Families::default(), &*app.shop);
     let version = vec![(vec![env!("CARGO_PKG_VERSION")], 1.0)];
-    families.gauges("saem_build_info", "1, with the version that runs", &["version"], version);
+    families.gauges("saem_build_info", "Always 1, with the version as label", &["version"], version);
     let ready = shop.ready().is_ok() && !app.draining();
-    families.gauge("saem_ready", "Whether the server takes commands", yes(ready));
-    families.gauge("saem_alive", "Whether the process gets on", yes(shop.alive().is_ok()));
-    families.gauge("saem_mypage_streams", "Streams of My Page that are open", shop.watchers() as f64);
+    families.gauge("saem_ready", "1 if the server accepts commands", flag(ready));
+    families.gauge("saem_alive", "1 if all watched components make progress", flag(shop.alive().is_ok()));
+    families.gauge("saem_mypage_streams", "Open streams of My Page", shop.watchers() as f64);
     add_store(&mut families, shop).await?;
     add_contexts(&mut families, shop);
-    // Actors that hang do not tell of themselves; that they do is said above all the same.
-    if let Ok(Ok(tree)) = timeout(PATIENCE, shop.actors()).await {
+    // Actors that hang do not answer; `saem_alive` reports them.
+    if let Ok(Ok(tree)) = timeout(REPORT_TIMEOUT, shop.actors()).await {
         add_actors(&mut families, &tree.items);
     }
     add_payments(&mut families, shop).await;
@@ -137,13 +136,13 @@ async fn add_store(families: &mut Families, shop: &Shop) -> Result<(), Problem> 
     families.gauge("saem_journal_events", "Events in the journal", shop.head().0 as f64);
     families.counter("saem_store_commits_total", "Commits made durable", store.commits);
     let each = |observed| vec![(Vec::new(), observed)];
-    let help = "Commits that were made durable together";
+    let help = "Commits per durable batch";
     families.histograms("saem_store_batch_commits", help, &[], each(store.batches));
-    let help = "How long making a batch durable took: flush and fdatasync";
+    let help = "Time to make a batch durable: flush and fdatasync";
     families.histograms("saem_store_sync_seconds", help, &[], each(store.syncs));
     for (name, help, bytes) in [
-        ("saem_store_bytes", "What the store has on disk", store.bytes),
-        ("saem_disk_free_bytes", "What the store's disk has left", store.free_bytes),
+        ("saem_store_bytes", "Size of the store on disk", store.bytes),
+        ("saem_disk_free_bytes", "Free space of the store's disk", store.free_bytes),
     ] {
         if let Some(bytes) = bytes {
             families.gauge(name, help, bytes as f64);
@@ -158,14 +157,16 @@ fn add_contexts(families: &mut Families, shop: &Shop) {
         let samples = contexts.iter().map(|context| (vec![context.context.as_str()], value(context)));
         families.gauges(name, help, &["context"], samples.collect());
     };
-    each("saem_context_paused", "Whether a context is under maintenance", &|context| yes(context.paused));
-    let help = "Events a context has not got to";
+    each("saem_context_paused", "1 if the context is paused for maintenance", &|context| {
+        flag(context.paused)
+    });
+    let help = "Events that the context has not processed";
     each("saem_context_backlog_events", help, &|context| context.backlog as f64);
-    let help = "Targets held after reactions that kept failing";
+    let help = "Targets parked after repeated failures";
     each("saem_context_held_targets", help, &|context| context.held as f64);
     let lags = shop.lags();
     let samples = lags.iter().map(|lag| (vec![lag.kind, lag.name], lag.events as f64)).collect();
-    let help = "Events that a reader of the journal has not got to";
+    let help = "Events that a journal reader has not processed";
     families.gauges("saem_journal_lag_events", help, &["kind", "name"], samples);
 }
 
@@ -187,9 +188,9 @@ fn add_actors(families: &mut Families, kinds: &[ActorKind]) {
         }
     };
     each("saem_actors_live", "Actors in memory", false, &|kind| kind.status.live as f64);
-    let help = "Actors left alone until revived";
+    let help = "Quarantined actors, until they are revived";
     each("saem_actors_quarantined", help, false, &|kind| kind.status.quarantined as f64);
-    let help = "Messages not answered yet";
+    let help = "Messages without an answer yet";
     each("saem_actor_mailbox_depth", help, false, &|kind| kind.mailbox_depth as f64);
     let help = "Restarts of failed actors";
     each("saem_actor_restarts_total", help, true, &|kind| kind.status.restarted as f64);
@@ -198,30 +199,34 @@ fn add_actors(families: &mut Families, kinds: &[ActorKind]) {
 async fn add_payments(families: &mut Families, shop: &Shop) {
     let desk = shop.payment_actor().await;
     let state = desk.breaker.state.as_str();
-    let states = ["CLOSED", "OPEN", "HALF_OPEN"].map(|name| (vec![name], yes(name == state)));
-    families.gauges("saem_payment_breaker", "1 for the breaker's state", &["state"], states.into());
+    let states = ["CLOSED", "OPEN", "HALF_OPEN"].map(|name| (vec![name], flag(name == state)));
+    families.gauges(
+        "saem_payment_breaker",
+        "1 for the current state of the circuit breaker",
+        &["state"],
+        states.into(),
+    );
     for (name, help, value) in [
-        ("saem_payment_breaker_openings_total", "How often the breaker has opened", desk.breaker.openings),
+        ("saem_payment_breaker_openings_total", "Times that the breaker opened", desk.breaker.openings),
         (
             "saem_payment_breaker_not_permitted_total",
-            "Calls that the breaker has refused",
+            "Calls refused by the breaker",
             desk.breaker.not_permitted,
         ),
-        ("saem_payment_shed_total", "Requests turned away by the payment actor", desk.shed),
+        ("saem_payment_shed_total", "Requests refused by the payment actor because of overload", desk.shed),
     ] {
         families.counter(name, help, value);
     }
     for (name, help, value) in [
-        ("saem_payment_permits", "Calls at the gateway there may be at once", desk.permits),
-        ("saem_payment_permits_in_use", "Calls at the gateway", desk.permits_in_use),
-        ("saem_payment_queue_capacity", "Requests that may wait for a permit", desk.queue_capacity),
-        ("saem_payment_queue_depth", "Requests that wait for a permit", desk.queue_depth),
+        ("saem_payment_permits", "Limit of concurrent gateway calls", desk.permits),
+        ("saem_payment_permits_in_use", "Gateway calls in progress", desk.permits_in_use),
+        ("saem_payment_queue_capacity", "Limit of requests waiting for a permit", desk.queue_capacity),
+        ("saem_payment_queue_depth", "Requests waiting for a permit", desk.queue_depth),
     ] {
         families.gauge(name, help, value as f64);
     }
 }
 
-/// Calls of the payment gateways.
 fn add_calls(families: &mut Families, shop: &Shop) {
     let calls = shop.gateway_figures();
     let ends = calls.iter().flat_map(|call| {
@@ -230,11 +235,11 @@ fn add_calls(families: &mut Families, shop: &Shop) {
         };
         call.outcomes.iter().map(ended)
     });
-    let help = "Calls of payment gateways, and how they ended";
+    let help = "Completed gateway calls, by outcome";
     let labels = ["provider", "operation", "outcome"];
     families.counters("saem_gateway_calls_total", help, &labels, ends.collect());
     let took = calls.iter().map(|call| (vec![call.provider, call.operation], call.took.clone())).collect();
-    let help = "How long calls of payment gateways took";
+    let help = "Duration of gateway calls";
     families.histograms("saem_gateway_call_seconds", help, &["provider", "operation"], took);
 }
 
@@ -242,6 +247,6 @@ fn add_messages(families: &mut Families, shop: &Shop) {
     let messages = shop.message_figures();
     let outcomes = [("sent", &messages.sent), ("failed", &messages.failed), ("given_up", &messages.given_up)];
     let samples = outcomes.map(|(outcome, count)| (vec![outcome], count.get() as f64));
-    let help = "Text messages handed to the SMS gateway, and tries that failed";
+    let help = "Text messages: sent, failed attempts, given up";
     families.counters("saem_messages_total", help, &["outcome"], samples.into());
 }

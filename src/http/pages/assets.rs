@@ -33,7 +33,6 @@ static URLS: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 /// Where a file is served.
-#[must_use]
 pub(crate) fn url(name: &str) -> &'static str {
     let at = FILES.iter().position(|(of, _, _)| *of == name).expect("it is among the files");
     &URLS[at]

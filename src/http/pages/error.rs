@@ -13,7 +13,6 @@ use super::{
 use crate::http::problem::Problem;
 
 /// Renders `problem` as a page if the client accepts HTML and the path belongs to no API.
-#[must_use]
 pub(crate) fn error_page(request: &HttpRequest, problem: &Problem) -> Option<HttpResponse> {
     let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let accepts_html = accepted.is_some_and(|accepted| accepted.contains("text/html"));
@@ -27,9 +26,6 @@ pub(crate) fn error_page(request: &HttpRequest, problem: &Problem) -> Option<Htt
 /// What went wrong, as a page that says so.
 pub(crate) trait OrErrorPage<T> {
     /// The value, or a page that says why there is none.
-    ///
-    /// # Errors
-    /// That page.
     fn or_error_page(self, visitor: &Visitor) -> Result<T, PageError>;
 }
 

@@ -26,19 +26,16 @@ pub(crate) struct FormFields(BTreeMap<String, String>);
 
 impl FormFields {
     /// These fields.
-    #[must_use]
     pub(crate) fn of(fields: &[(&str, &String)]) -> Self {
         Self(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect())
     }
 
     /// Whether a field was sent, be it empty.
-    #[must_use]
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
     /// A field; empty if it is not there.
-    #[must_use]
     pub(crate) fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }

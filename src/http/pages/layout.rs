@@ -42,13 +42,11 @@ pub(crate) struct Page<'a> {
 
 impl Page<'_> {
     /// The answer.
-    #[must_use]
     pub(crate) fn show(self) -> HttpResponse {
         self.show_as(StatusCode::OK)
     }
 
     /// The answer, with another status.
-    #[must_use]
     pub(crate) fn show_as(self, status: StatusCode) -> HttpResponse {
         html_response(status, self.whole())
     }
@@ -86,7 +84,6 @@ impl Page<'_> {
 }
 
 /// A piece of a page, for a script that puts it into its section.
-#[must_use]
 pub(crate) fn piece(content: Markup) -> HttpResponse {
     html_response(StatusCode::OK, content.into_string())
 }
@@ -155,13 +152,11 @@ fn foot(visitor: &Visitor) -> Markup {
 }
 
 /// A moment, for people and for programs.
-#[must_use]
 pub(crate) fn when(visitor: &Visitor, at: Timestamp) -> Markup {
     html! { time datetime=(Time(at)) { (visitor.lang.moment(at)) } }
 }
 
 /// What shows that a form is ours.
-#[must_use]
 pub(crate) fn hidden(visitor: &Visitor) -> Markup {
     html! { input type="hidden" name="csrf" value=(visitor.csrf); }
 }
@@ -192,7 +187,6 @@ pub(crate) struct Field<'a> {
 
 impl<'a> Field<'a> {
     /// A field that must be filled in.
-    #[must_use]
     pub(crate) const fn new(name: &'a str, label: &'a str, value: &'a str) -> Self {
         Self {
             name,

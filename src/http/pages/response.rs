@@ -32,7 +32,6 @@ pub(super) fn html_response(status: StatusCode, body: String) -> HttpResponse {
 }
 
 /// Percent-encoded for a query.
-#[must_use]
 pub(crate) fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
@@ -54,13 +53,11 @@ pub(crate) enum PageError {
 
 impl PageError {
     /// Where a customer logs in, to come back here.
-    #[must_use]
     pub(crate) fn log_in(path: &str) -> Self {
         Self::SeeOther(format!("/log-in?to={}", encoded(path)))
     }
 
     /// Where the operator logs in, to come back here.
-    #[must_use]
     pub(crate) fn operator_log_in(path: &str) -> Self {
         Self::SeeOther(format!("/admin/log-in?to={}", encoded(path)))
     }
@@ -89,7 +86,6 @@ impl ResponseError for PageError {
 }
 
 /// The way to another page, to be got anew.
-#[must_use]
 pub(crate) fn see_other(to: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
 }

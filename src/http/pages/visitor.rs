@@ -48,7 +48,6 @@ pub(crate) struct Visitor {
 
 impl Visitor {
     /// Whoever sent this.
-    #[must_use]
     pub(crate) fn of(request: &HttpRequest) -> Self {
         let app = App::of(request);
         let token = cookie(request, SESSION).map(str::to_owned);
@@ -61,21 +60,16 @@ impl Visitor {
     }
 
     /// The Korean or the English of two texts.
-    #[must_use]
     pub(crate) const fn t<'a>(&self, korean: &'a str, english: &'a str) -> &'a str {
         self.lang.t(korean, english)
     }
 
     /// The session's token, if there is one.
-    #[must_use]
     pub(crate) fn token(&self) -> Option<&str> {
         self.token.as_deref()
     }
 
     /// The customer.
-    ///
-    /// # Errors
-    /// Anybody else is led to where customers log in; the operator, who is no customer, to their own pages.
     pub(crate) fn customer(&self) -> Result<CustomerId, PageError> {
         match self.principal {
             Some(Principal::Customer(customer)) => Ok(customer),
@@ -85,9 +79,6 @@ impl Visitor {
     }
 
     /// The operator.
-    ///
-    /// # Errors
-    /// Anybody else is led to where the operator logs in.
     pub(crate) fn operator(&self) -> Result<(), PageError> {
         match self.principal {
             Some(Principal::Operator) => Ok(()),
@@ -96,7 +87,6 @@ impl Visitor {
     }
 
     /// Whether this is the operator.
-    #[must_use]
     pub(crate) const fn is_operator(&self) -> bool {
         matches!(self.principal, Some(Principal::Operator))
     }

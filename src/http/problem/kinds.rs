@@ -1,44 +1,44 @@
-//! Every kind of problem, as a table: its slug, status and title, what happened, and what to do about it.
+//! The table of problem kinds: slug, status, title, explanation and advice.
 
 use actix_web::http::StatusCode;
 
 macro_rules! kinds {
     ($($kind:ident = $slug:literal, $status:ident, $title:literal; $happened:literal; $advice:literal;)*) => {
-        /// A kind of problem.
+        /// Kind of a problem.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ProblemKind {
             $(#[doc = $title] $kind,)*
         }
 
         impl ProblemKind {
-            /// Every kind.
+            /// All kinds.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
 
-            /// The last part of its URI.
+            /// Last part of the type URI.
             #[must_use]
             pub const fn slug(self) -> &'static str {
                 match self { $(Self::$kind => $slug,)* }
             }
 
-            /// Its status.
+            /// HTTP status.
             #[must_use]
             pub const fn status(self) -> StatusCode {
                 match self { $(Self::$kind => StatusCode::$status,)* }
             }
 
-            /// What it is, in a few words.
+            /// Short summary.
             #[must_use]
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$kind => $title,)* }
             }
 
-            /// What happened.
+            /// Explanation.
             #[must_use]
             pub const fn happened(self) -> &'static str {
                 match self { $(Self::$kind => $happened,)* }
             }
 
-            /// What to do about it.
+            /// Advice to the client's developer or user.
             #[must_use]
             pub const fn advice(self) -> &'static str {
                 match self { $(Self::$kind => $advice,)* }
@@ -191,13 +191,13 @@ kinds! {
 }
 
 impl ProblemKind {
-    /// The URI that names it: a page that this server serves.
+    /// Type URI: a page of this server.
     #[must_use]
     pub fn type_uri(self) -> String {
         format!("/problems/{}", self.slug())
     }
 
-    /// The kind that a bare status stands for.
+    /// Returns the kind for a response that has only a status.
     #[must_use]
     pub const fn of_status(status: StatusCode) -> Self {
         match status {
@@ -216,7 +216,7 @@ impl ProblemKind {
     }
 }
 
-/// The page that its URI leads to: what happened, and what to do.
+/// Renders the page that explains a kind.
 #[must_use]
 pub(crate) fn problem_page(kind: ProblemKind) -> String {
     let (title, status, uri) = (kind.title(), kind.status(), kind.type_uri());
@@ -231,7 +231,7 @@ pub(crate) fn problem_page(kind: ProblemKind) -> String {
     )
 }
 
-/// Code between backticks, as HTML. These texts are ours: nothing in them needs escaping.
+/// Converts code in backticks to HTML. The texts are constants without special characters.
 fn marked(text: &str) -> String {
     let parts = text.split('`').enumerate();
     parts.map(|(n, part)| if n % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() }).collect()

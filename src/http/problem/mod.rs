@@ -1,7 +1,7 @@
-//! Failures as RFC 9457 problems: one table of kinds, one match from every error.
+//! Failures as RFC 9457 problems.
 //!
-//! A handler returns a [`Problem`]; the `correlation` middleware writes it out, since only that knows
-//! the request it belongs to. What the framework itself refuses becomes a problem there, too.
+//! A handler returns a [`Problem`]; the `correlation` middleware renders it, because it knows the request.
+//! Failures of the framework become problems there, too.
 
 mod kinds;
 
@@ -34,17 +34,16 @@ use crate::{
     store::{BackUpError, CommitError, StoreError},
 };
 
-/// The media type of a problem.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
-/// When to come back after a failure that says nothing of it, in ms.
+/// Default of `Retry-After`, in ms.
 const RETRY_AFTER_MS: u64 = 1_000;
 
-/// A field that breaks its rule.
+/// A field that violates a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Where: a JSON Pointer (RFC 6901) into the body, or `/query/…`, `/headers/…`.
+    /// JSON Pointer (RFC 6901) into the body, or `/query/…`, `/headers/…`.
     pub pointer: String,
-    /// The rule.
+    /// The violated rule.
     pub detail: String,
 }
 
@@ -53,20 +52,20 @@ pub struct FieldError {
 #[serde(rename_all = "camelCase")]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {
-    /// What kind: a page of this server that says what to do.
+    /// URI of the kind: a page of this server that explains it.
     #[serde(rename = "type")]
     #[schema(example = "/problems/out-of-stock")]
     kind: String,
-    /// What kind, in a few words.
+    /// Title of the kind.
     title: &'static str,
-    /// The status of the answer.
+    /// Status of the response.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    /// In words, about this occurrence.
+    /// Explanation of this occurrence.
     detail: &'a str,
-    /// The path of the call.
+    /// Path of the call.
     instance: &'a str,
-    /// Tell it to whoever helps you.
+    /// Id to quote to support.
     correlation_id: &'a str,
     /// The fields at fault.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -74,28 +73,24 @@ pub(crate) struct ProblemBody<'a> {
     errors: &'a [FieldError],
 }
 
-/// A failure, as the client is told.
+/// A failure before it is rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What kind.
     pub kind: ProblemKind,
-    /// In words, about this occurrence.
+    /// Explanation of this occurrence.
     pub detail: String,
-    /// The fields at fault.
     pub errors: Vec<FieldError>,
-    /// When to come back, in ms; every 429 and 503 has one.
+    /// Value of `Retry-After`, in ms; every 429 and 503 has one.
     pub retry_after_ms: Option<u64>,
-    /// Where what did happen can be seen.
+    /// Value of `Location`: the resource that the failed command left behind.
     pub location: Option<String>,
-    /// Headers beside these.
+    /// Further headers.
     pub headers: Vec<(HeaderName, String)>,
-    /// What stands in the log, and never in the answer.
+    /// Reason for the log, never sent to the client.
     pub internal: Option<String>,
 }
 
 impl Problem {
-    /// A problem of this kind.
-    #[must_use]
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         let back_off =
             matches!(kind.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
@@ -110,40 +105,30 @@ impl Problem {
         }
     }
 
-    /// There is no such thing here, or not for this client.
-    #[must_use]
+    /// Returns the 404 of something that does not exist, or not for this client.
     pub fn not_found(what: &str) -> Self {
         Self::new(ProblemKind::NotFound, format!("there is no such {what}"))
     }
 
-    /// Fields break their rules.
-    #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {
-        Self { errors, ..Self::new(ProblemKind::InvalidRequest, "fields break their rules") }
+        Self { errors, ..Self::new(ProblemKind::InvalidRequest, "fields are invalid") }
     }
 
-    /// One field breaks its rule.
-    #[must_use]
     pub fn invalid_field(pointer: &str, detail: impl Into<String>) -> Self {
         Self::invalid(vec![FieldError { pointer: pointer.to_owned(), detail: detail.into() }])
     }
 
-    /// The same, with the moment to come back.
-    #[must_use]
     pub fn retry_after(mut self, ms: u64) -> Self {
         self.retry_after_ms = Some(ms);
         self
     }
 
-    /// The same, with the place to look.
-    #[must_use]
     pub fn at(mut self, location: String) -> Self {
         self.location = Some(location);
         self
     }
 
-    /// The body of the answer, for the request to `instance`.
-    #[must_use]
+    /// Returns the JSON body for the request to `instance`.
     pub fn body(&self, instance: &str, correlation: &str) -> Value {
         json!(ProblemBody {
             kind: self.kind.type_uri(),
@@ -156,13 +141,12 @@ impl Problem {
         })
     }
 
-    /// A problem whose reason stands in the log only.
+    /// Returns a problem whose reason goes to the log only.
     pub fn hidden(kind: ProblemKind, detail: &str, internal: &impl std::fmt::Display) -> Self {
         Self { internal: Some(internal.to_string()), ..Self::new(kind, detail) }
     }
 
-    /// The answer, for the request to `instance`.
-    #[must_use]
+    /// Returns the response for the request to `instance`.
     pub fn render(&self, instance: &str, correlation: &str) -> HttpResponse {
         let mut response = HttpResponse::build(self.kind.status());
         if let Some(ms) = self.retry_after_ms {
@@ -181,8 +165,7 @@ impl Problem {
     }
 }
 
-/// Whole seconds, rounded up, at least one: what `Retry-After` takes.
-#[must_use]
+/// Returns the value of `Retry-After`: whole seconds, rounded up, at least 1.
 pub(crate) fn seconds(ms: u64) -> String {
     ms.div_ceil(1_000).max(1).to_string()
 }
@@ -200,7 +183,7 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::new(self.kind.status());
-        // Written out by the middleware, which knows the request.
+        // Rendered by the middleware, which knows the request.
         response.extensions_mut().insert(self.clone());
         response
     }
@@ -208,7 +191,7 @@ impl ResponseError for Problem {
 
 impl From<ShopError> for Problem {
     fn from(error: ShopError) -> Self {
-        let told = error.to_string();
+        let detail = error.to_string();
         match error {
             ShopError::Ask(error) => error.into(),
             ShopError::Store(StoreError::Unavailable(reason))
@@ -219,64 +202,64 @@ impl From<ShopError> for Problem {
                 Self::hidden(ProblemKind::Internal, "the store refused a record", &reason)
             }
             ShopError::Commit(CommitError::Conflict { .. }) => {
-                Self::hidden(ProblemKind::Internal, "something went wrong on our side", &told)
+                Self::hidden(ProblemKind::Internal, "internal error", &detail)
             }
             ShopError::Store(StoreError::Corrupt(reason)) | ShopError::Internal(reason) => {
-                Self::hidden(ProblemKind::Internal, "something went wrong on our side", &reason)
+                Self::hidden(ProblemKind::Internal, "internal error", &reason)
             }
             ShopError::Images(reason) => {
-                Self::hidden(ProblemKind::StoreUnavailable, "the pictures cannot be read or written", &reason)
+                Self::hidden(ProblemKind::StoreUnavailable, "the images cannot be read or written", &reason)
             }
             ShopError::GatewayRefused(reason) => {
-                Self::hidden(ProblemKind::Internal, "something went wrong on our side", &reason)
+                Self::hidden(ProblemKind::Internal, "internal error", &reason)
             }
-            ShopError::NotFound("product") => Self::new(ProblemKind::ProductNotFound, told),
-            ShopError::NotFound(_) | ShopError::NotHeld => Self::new(ProblemKind::NotFound, told),
-            ShopError::ContextPaused(_) => Self::new(ProblemKind::ContextPaused, told),
-            ShopError::BadCursor => Self::invalid_field("/query/cursor", told),
-            ShopError::OutOfStock => Self::new(ProblemKind::OutOfStock, told),
-            ShopError::FeeChanged { .. } => Self::new(ProblemKind::FeeChanged, told),
-            ShopError::ProductWithdrawn => Self::new(ProblemKind::ProductWithdrawn, told),
+            ShopError::NotFound("product") => Self::new(ProblemKind::ProductNotFound, detail),
+            ShopError::NotFound(_) | ShopError::NotHeld => Self::new(ProblemKind::NotFound, detail),
+            ShopError::ContextPaused(_) => Self::new(ProblemKind::ContextPaused, detail),
+            ShopError::BadCursor => Self::invalid_field("/query/cursor", detail),
+            ShopError::OutOfStock => Self::new(ProblemKind::OutOfStock, detail),
+            ShopError::FeeChanged { .. } => Self::new(ProblemKind::FeeChanged, detail),
+            ShopError::ProductWithdrawn => Self::new(ProblemKind::ProductWithdrawn, detail),
             ShopError::PaymentMethod(InvalidMethod { field, rule }) => {
                 Self::invalid_field(&format!("/paymentMethod/{field}"), rule)
             }
-            ShopError::CheckoutUnavailable => Self::new(ProblemKind::CheckoutUnavailable, told),
-            ShopError::CheckoutExpired => Self::new(ProblemKind::CheckoutExpired, told),
+            ShopError::CheckoutUnavailable => Self::new(ProblemKind::CheckoutUnavailable, detail),
+            ShopError::CheckoutExpired => Self::new(ProblemKind::CheckoutExpired, detail),
             ShopError::PaymentOverloaded { retry_after_ms } => {
-                Self::new(ProblemKind::PaymentOverloaded, told).retry_after(retry_after_ms)
+                Self::new(ProblemKind::PaymentOverloaded, detail).retry_after(retry_after_ms)
             }
             ShopError::PaymentInProgress { retry_after_ms } => {
-                Self::new(ProblemKind::PaymentInProgress, told).retry_after(retry_after_ms)
+                Self::new(ProblemKind::PaymentInProgress, detail).retry_after(retry_after_ms)
             }
-            ShopError::RentalNotPayable => Self::new(ProblemKind::RentalNotPayable, told),
-            ShopError::KeyReused => Self::new(ProblemKind::IdempotencyKeyReused, told),
-            ShopError::KeyInProgress => Self::new(ProblemKind::IdempotencyInProgress, told),
+            ShopError::RentalNotPayable => Self::new(ProblemKind::RentalNotPayable, detail),
+            ShopError::KeyReused => Self::new(ProblemKind::IdempotencyKeyReused, detail),
+            ShopError::KeyInProgress => Self::new(ProblemKind::IdempotencyInProgress, detail),
             ShopError::TooManyTries { retry_after_ms } => {
-                Self::new(ProblemKind::TooManyRequests, told).retry_after(retry_after_ms)
+                Self::new(ProblemKind::TooManyRequests, detail).retry_after(retry_after_ms)
             }
             ShopError::BackUp(BackUpError::Refused(_) | BackUpError::Running) => {
-                Self::new(ProblemKind::BackupRefused, told)
+                Self::new(ProblemKind::BackupRefused, detail)
             }
             ShopError::BackUp(BackUpError::Failed(reason)) => Self::hidden(
                 ProblemKind::BackupFailed,
                 "the backup failed, and was removed; the log says why",
                 &reason,
             ),
-            ShopError::BadCredentials => Self::new(ProblemKind::Unauthorized, told),
-            ShopError::DeliveryOutOfOrder => Self::new(ProblemKind::DeliveryOutOfOrder, told),
+            ShopError::BadCredentials => Self::new(ProblemKind::Unauthorized, detail),
+            ShopError::DeliveryOutOfOrder => Self::new(ProblemKind::DeliveryOutOfOrder, detail),
         }
     }
 }
 
 impl From<AskError> for Problem {
     fn from(error: AskError) -> Self {
-        let told = error.to_string();
+        let detail = error.to_string();
         match error {
             AskError::Rejected(rejection) => rejection.into(),
-            AskError::Shed => Self::new(ProblemKind::Overloaded, told),
-            AskError::Timeout => Self::new(ProblemKind::Timeout, told),
-            AskError::Stopped => Self::new(ProblemKind::ActorRestarting, told),
-            AskError::Quarantined => Self::new(ProblemKind::ActorQuarantined, told),
+            AskError::Shed => Self::new(ProblemKind::Overloaded, detail),
+            AskError::Timeout => Self::new(ProblemKind::Timeout, detail),
+            AskError::Stopped => Self::new(ProblemKind::ActorRestarting, detail),
+            AskError::Quarantined => Self::new(ProblemKind::ActorQuarantined, detail),
             AskError::Damaged(reason) => Self::hidden(ProblemKind::Internal, "a record is damaged", &reason),
             AskError::Store(reason) => {
                 Self::hidden(ProblemKind::StoreUnavailable, "the store is unavailable", &reason)
@@ -309,7 +292,7 @@ impl From<Rejection> for Problem {
                 return Self::invalid_field("/quantity", rejection.to_string());
             }
             Rejection::Account(AccountError::NotFound) => ProblemKind::NotFound,
-            // Their session has ended with them; this call was under way.
+            // The account was deleted while this request ran; its session ended with it.
             Rejection::Account(AccountError::Left) => ProblemKind::Unauthorized,
             Rejection::Account(AccountError::PhoneTaken) => ProblemKind::PhoneTaken,
             Rejection::Account(AccountError::OpenRentals(_)) => ProblemKind::RentalsOpen,

@@ -1,17 +1,17 @@
-//! Every error has its answer, pinned.
+//! Every error has a pinned status and slug.
 
 use super::*;
 use crate::domain::{
     Money, context::Context, delivery::DeliveryStatus, payment::PaymentPhase, rental::RentalStatus,
 };
 
-fn told(error: impl Into<ShopError>) -> (u16, &'static str) {
+fn status_of(error: impl Into<ShopError>) -> (u16, &'static str) {
     let problem = Problem::from(error.into());
     (problem.kind.status().as_u16(), problem.kind.slug())
 }
 
 fn rejected(rejection: impl Into<Rejection>) -> (u16, &'static str) {
-    told(AskError::Rejected(rejection.into()))
+    status_of(AskError::Rejected(rejection.into()))
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn every_refusal_of_the_shop_is_pinned() {
         (ShopError::Ask(AskError::Quarantined), (503, "actor-quarantined")),
         (ShopError::Ask(AskError::Store(text())), (503, "store-unavailable")),
     ] {
-        assert_eq!(told(error.clone()), expected, "{error:?}");
+        assert_eq!(status_of(error.clone()), expected, "{error:?}");
     }
 }
 
@@ -74,7 +74,7 @@ fn every_refusal_of_an_aggregate_is_pinned() {
 }
 
 #[test]
-fn every_503_says_when_to_come_back_and_no_5xx_what_went_wrong_inside() {
+fn every_503_has_retry_after_and_no_5xx_leaks_reasons() {
     let secret = "secret path /var/lib";
     for error in [
         ShopError::Store(StoreError::Corrupt(secret.to_owned())),
@@ -98,7 +98,7 @@ fn slugs_are_unique_and_retry_after_is_whole_seconds() {
 }
 
 #[test]
-fn the_guide_tells_of_every_kind_what_to_do() {
+fn api_guide_lists_every_kind() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api-guide.md");
     let guide = std::fs::read_to_string(path).expect("the guide is there");
     for kind in ProblemKind::ALL {

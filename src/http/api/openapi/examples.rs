@@ -1,10 +1,10 @@
-//! An example on every body: the schema's own, or one put together from those of its parts.
+//! Examples of all bodies: the schema's own, or composed of those of its properties.
 
 use serde_json::{Value, json};
 
 use super::{Object, objects};
 
-/// Gives each media type an example, unless it has one.
+/// Adds an example to each media type that has none.
 pub(crate) fn add(content: Option<&mut Value>, schemas: &Value) {
     for (_, media) in objects(content) {
         if media.get("example").is_none()
@@ -16,7 +16,6 @@ pub(crate) fn add(content: Option<&mut Value>, schemas: &Value) {
     }
 }
 
-/// An example of what `schema` describes.
 fn of(schema: &Value, schemas: &Value) -> Option<Value> {
     if let Some(name) = schema["$ref"].as_str() {
         return of(&schemas[name.rsplit('/').next()?], schemas);
@@ -47,6 +46,6 @@ fn of(schema: &Value, schemas: &Value) -> Option<Value> {
     if of_type("boolean") {
         return Some(json!(true));
     }
-    // The cursor of a last part.
+    // The cursor of the last page.
     of_type("null").then_some(Value::Null).or_else(|| of_type("integer").then(|| json!(1)))
 }

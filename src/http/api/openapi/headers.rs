@@ -1,35 +1,35 @@
-//! The headers of the contract, described once.
+//! Headers of the API, each described once.
 
 use serde_json::{Value, json};
 
 use super::{Object, objects};
 
-/// What the headers of answers say.
+/// Headers of responses, with their descriptions.
 const HEADERS: &[(&str, &str)] = &[
-    ("ETag", "Names the editable fields as they are: send it as `If-Match` with a PATCH"),
-    ("Idempotency-Replayed", "`true` when this is the answer to an earlier call with the same key"),
-    ("Location", "Where it is found"),
-    ("Retry-After", "After how many seconds to come back"),
-    ("Saem-Position", "Send it with a read of My Page to see what this command did"),
-    ("WWW-Authenticate", "`Bearer`: log in, and send the token"),
-    ("X-Correlation-Id", "On every log line and event of this call: tell it to whoever helps you"),
+    ("ETag", "Version of the editable fields: send it as `If-Match` with a PATCH"),
+    ("Idempotency-Replayed", "`true` if this is the response to an earlier call with the same key"),
+    ("Location", "Address of the resource"),
+    ("Retry-After", "Seconds to wait before the next try"),
+    ("Saem-Position", "Send it with a read of My Page that must reflect this command"),
+    ("WWW-Authenticate", "`Bearer`: log in and send the token"),
+    ("X-Correlation-Id", "Id on every log line and event of this call: quote it to support"),
 ];
 
-/// The header that makes repeating safe, to be referred to.
+/// The `Idempotency-Key` parameter, as a component.
 pub(crate) fn parameters() -> Value {
     json!({"IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "A name of your own for this call, such as a UUID: the same call with the same key \
-                        again gets the first outcome and happens once. It may stand in quotes, which are no \
-                        part of it",
+        "description": "A unique value for this call, such as a UUID: the same call with the same key \
+                        returns the first response and takes effect once. Quotes around it are allowed \
+                        and ignored",
         "required": false,
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$",
                    "examples": ["0d1f6c52-6f3b-4a53-9f0e-1c1d6a2b7c11"]},
     }})
 }
 
-/// The headers of answers, to be referred to.
+/// The headers of responses, as components.
 pub(crate) fn headers() -> Value {
     let header = |name: &str, description: &str| match name {
         "Retry-After" => json!({"description": description, "schema": {"type": "integer", "minimum": 1}}),
@@ -38,7 +38,7 @@ pub(crate) fn headers() -> Value {
     HEADERS.iter().map(|(name, description)| ((*name).to_owned(), header(name, description))).collect()
 }
 
-/// Refers to the headers of an operation's answers, and adds those that follow from its shape.
+/// References the headers of an operation's responses, and adds those that follow from its shape.
 pub(crate) fn add(operation: &mut Object, method: &str) {
     if method == "post" {
         let parameters = operation.entry("parameters").or_insert_with(|| json!([]));

@@ -1,7 +1,7 @@
-//! The OpenAPI 3.1 document: what the handlers say of themselves, and what holds for every call.
+//! The OpenAPI 3.1 document.
 //!
-//! A handler's annotation says what is special about it; what follows from a call's shape (its log-in,
-//! its body, its key) is added here, once: problems, headers, and an example on every operation.
+//! A handler's annotation describes only what is special about it. What follows from the shape of an
+//! operation (authentication, body, idempotency key) is added here: problems, headers and examples.
 
 mod examples;
 mod headers;
@@ -12,58 +12,57 @@ use utoipa::OpenApi as _;
 
 use super::table::Described;
 
-/// An object of the document.
 type Object = Map<String, Value>;
 
-/// What a front-end developer should know before the first call.
+/// Introduction for front-end developers.
 const INTRODUCTION: &str = "\
 Saem rents water purifiers: a customer signs up, browses, places a rental and pays it in the same call, \
-and watches it on My Page.
+and follows it on My Page.
 
-**Log in** by `POST /v1/sessions`, and send the token as `Authorization: Bearer …`. The operator does the \
-same with `operatorKey`, or sends the key itself as the token.
+**Log in** with `POST /v1/sessions`, and send the token as `Authorization: Bearer …`. The operator logs in \
+with `operatorKey`, or sends the key itself as the token.
 
-**Failures** are RFC 9457 problems (`application/problem+json`): tell them apart by `type`, show `detail`, \
-and find the fields at fault in `errors`. 429 and 503 say in `Retry-After` how many seconds to wait.
+**Failures** are RFC 9457 problems (`application/problem+json`): distinguish them by `type`, show `detail`, \
+and find the fields at fault in `errors`. 429 and 503 carry `Retry-After`, in seconds.
 
-**Repeating safely:** send an `Idempotency-Key` of your own (a UUID will do) with a POST. The same call \
-again with the same key gets the first outcome, with `Idempotency-Replayed: true`, and happens once: after \
-a broken connection, just send it again. A key is yours, for one path, and is kept for a day at least; \
-what was refused for a rule (4xx but 402, 429, most 503) is not kept: mend it, and send it with the same key.
+**Idempotency:** send an `Idempotency-Key` of your own (such as a UUID) with a POST. The same call with the \
+same key returns the first response, with `Idempotency-Replayed: true`, and takes effect once: after a lost \
+connection, send it again, byte for byte. A key belongs to its caller and to one path, and is kept for at \
+least a day. Refusals (4xx except 402, 429, most 503) are not kept: correct the call and send it with the \
+same key.
 
-**Reading your writes:** an answer to a command carries `Saem-Position`. A read of My Page that sends it \
-back waits for what the command did, a second at most, and then shows what there is.
+**Read your writes:** the response to a command carries `Saem-Position`. A read of My Page that sends it \
+back waits until it reflects that command, for at most one second.
 
-**A rental that is paid is not delivered yet.** 201 is `CONFIRMED`: paid. The unit is taken from stock \
-right after; of customers who race for the last one, the others are canceled with `OUT_OF_STOCK` within \
-moments, refunded, and told by a text message. So show what My Page says. 202 is `PAYMENT_DEFERRED`: the \
-customer pays by `POST /v1/rentals/{id}/payment`, best after `paymentRetryAt`, at the latest at \
-`paymentDueAt`. 402 leaves a canceled rental behind, where `Location` says.
+**A paid rental is not delivered yet.** 201 is `CONFIRMED`: paid. The unit is taken from stock right \
+afterwards; if several customers compete for the last one, the others are canceled with `OUT_OF_STOCK` \
+within moments, refunded, and notified by text message. Show the state of My Page. 202 is \
+`PAYMENT_DEFERRED`: the customer pays by `POST /v1/rentals/{id}/payment`, best after `paymentRetryAt`, at \
+the latest at `paymentDueAt`. 402 leaves a canceled rental; `Location` is its address.
 
 **Test cards** of the built-in payment simulator: `tok_ok` approves, `tok_decline` declines, `tok_slow` \
 approves after 700 ms, `tok_timeout` never answers, `tok_error` fails, `tok_lost_response` approves but the \
-answer is lost: these three end as 202, and the third turns `CONFIRMED` by itself. Other tokens are 400.
+response is lost. The last three end as 202, and `tok_lost_response` becomes `CONFIRMED` by itself. Other \
+tokens are 400.
 
-**A payment window** (Toss Payments) is told an order and an amount before the customer pays: \
-`POST /v1/checkouts` fixes both, for a product, or for a rental that is to be paid later. What the window \
-hands back goes, with the checkout, into `paymentMethod` of type `TOSS`. Which type fits follows from the \
-server's payment provider; the other one is 400.
+**Payment windows** (Toss Payments) need an order and an amount before the customer pays: \
+`POST /v1/checkouts` fixes both, for a product, or for a deferred rental. What the window returns goes, with \
+the checkout, into `paymentMethod` of type `TOSS`. The server's payment provider determines the type of \
+`paymentMethod`; the other type is 400.
 
-**Limits:** so many requests a second from one address (`limits.requests_per_second`, 50 unless told), then \
-429; after five wrong passwords an account waits, ever longer, also with the right one. Bodies have up to \
-64 KiB and 16 levels. Pages of another origin may call only if `http.cors_origins` names it.
+**Limits:** requests per second and client address (`limits.requests_per_second`, default 50), then 429. \
+After five wrong passwords an account is locked for increasing times, also for the right password. Bodies \
+have at most 64 KiB and 16 levels. Pages of other origins may call only if `http.cors_origins` lists them.
 
-**Leaving** erases name, number, password and addresses from every answer at once. Changing the password \
-leaves sessions open that are; `DELETE /v1/sessions/current` ends one.
+**Deleting an account** erases name, number, password and addresses from every response at once. Changing \
+the password keeps open sessions; `DELETE /v1/sessions/current` ends one.
 
-**Lists** come newest first, in parts: `limit` (1 to 100, 20 unless told), and `cursor`, which the part \
-before gave as `nextCursor`.
+**Lists** are sorted newest first and paged by `limit` (1 to 100, default 20) and `cursor`, the \
+`nextCursor` of the previous page.
 
-**Support:** each answer carries `X-Correlation-Id`; a `traceparent` of yours (W3C Trace Context) is \
-continued.";
+**Support:** every response carries `X-Correlation-Id`; a `traceparent` (W3C Trace Context) is continued.";
 
-/// The document.
-#[must_use]
+/// Returns the document.
 pub fn document() -> Value {
     let described = Described::openapi().to_json().expect("a described API can be written");
     let mut document: Value = serde_json::from_str(&described).expect("what was written can be read");
@@ -75,29 +74,29 @@ pub fn document() -> Value {
     });
     document["servers"] = json!([{"url": "/", "description": "This server"}]);
     document["tags"] = json!([
-        {"name": "customers", "description": "Signing up, logging in, leaving"},
-        {"name": "products", "description": "Browsing, and the operator's registering and editing"},
-        {"name": "rentals", "description": "Placing, paying, canceling, looking"},
-        {"name": "my page", "description": "What a customer watches"},
-        {"name": "payments", "description": "One a rental"},
-        {"name": "deliveries", "description": "One a rental"},
-        {"name": "operations", "description": "For the operator"},
-        {"name": "health", "description": "For whoever looks after the process"},
-        {"name": "docs", "description": "This contract"},
+        {"name": "customers", "description": "Accounts and sessions"},
+        {"name": "products", "description": "Browsing, and editing by the operator"},
+        {"name": "rentals", "description": "Placing, paying, canceling, showing"},
+        {"name": "my page", "description": "A customer's rentals and messages"},
+        {"name": "payments", "description": "One per rental"},
+        {"name": "deliveries", "description": "One per rental"},
+        {"name": "operations", "description": "For the operator of the server"},
+        {"name": "health", "description": "Monitoring"},
+        {"name": "docs", "description": "This document"},
     ]);
     document["components"]["securitySchemes"] = json!({
         "bearer": {
             "type": "http",
             "scheme": "bearer",
             "description": "The `token` of `POST /v1/sessions`, or the operator's key. \
-                            An operation lists the roles it is for.",
+                            Each operation lists its roles.",
         },
         "session": {
             "type": "apiKey",
             "in": "cookie",
             "name": "saem_session",
-            "description": "What the pages of this server log in with. A call that changes something must \
-                            come from one of them, and say its token in `X-CSRF-Token`.",
+            "description": "The session of this server's pages. Calls other than GET must come from such a \
+                            page and carry its token in `X-CSRF-Token`.",
         },
     });
     document["components"]["parameters"] = headers::parameters();
@@ -119,7 +118,7 @@ fn objects<'a>(value: impl Into<Option<&'a mut Value>>) -> impl Iterator<Item = 
     value.into().and_then(Value::as_object_mut).into_iter().flatten()
 }
 
-/// Adds what follows from a call's shape.
+/// Adds what follows from the shape of an operation.
 fn complete(operation: &mut Object, method: &str, path: &str, schemas: &Value) {
     problems::add(operation, method, path);
     add_cookie(operation);
@@ -128,11 +127,11 @@ fn complete(operation: &mut Object, method: &str, path: &str, schemas: &Value) {
     for (name, part) in operation.iter_mut() {
         match name.as_str() {
             "requestBody" => {
-                // A body that may be left out is still never null.
+                // An optional body is never null.
                 objects(part.get_mut("content")).for_each(|(_, media)| without_null(&mut media["schema"]));
                 bodies.push(part);
             }
-            // A parameter that is not given is left out: it has no way to be null.
+            // A missing parameter is left out, never null.
             "parameters" => {
                 let parameters = part.as_array_mut().into_iter().flatten();
                 parameters.filter_map(|parameter| parameter.get_mut("schema")).for_each(without_null);
@@ -147,21 +146,22 @@ fn complete(operation: &mut Object, method: &str, path: &str, schemas: &Value) {
     }
 }
 
-/// Whoever may call by a token may by the pages' cookie.
+/// Adds the session cookie to operations that take a bearer token.
 fn add_cookie(operation: &mut Object) {
     let Some(security) = operation.get_mut("security").and_then(Value::as_array_mut) else { return };
     let roles = security.iter().find_map(|way| way.get("bearer")).cloned();
     security.extend(roles.map(|roles| json!({"session": roles})));
 }
 
-/// A picture is bytes, and no list of numbers.
+/// utoipa describes bytes as an array of numbers.
 fn as_bytes(media_type: &str, media: &mut Value) {
     if media_type.starts_with("image/") {
-        *media = json!({"schema": {"type": "string", "format": "binary"}, "example": "the picture's bytes"});
+        *media =
+            json!({"schema": {"type": "string", "format": "binary"}, "example": "the bytes of the image"});
     }
 }
 
-/// A list's items are written out by its generic schema: refer to theirs instead.
+/// Replaces the inline item schemas of generic lists by references.
 fn refer_to_items(schemas: &mut Value) {
     for (name, schema) in objects(schemas) {
         if let Some(("List" | "Items", item)) = name.split_once('_') {
@@ -170,7 +170,7 @@ fn refer_to_items(schemas: &mut Value) {
     }
 }
 
-/// What an answer leaves out is never null; only bodies that come in may say null for nothing.
+/// Responses leave out absent fields instead of sending null; request bodies may contain null.
 fn never_null(schemas: &mut Value) {
     for (_, schema) in objects(schemas) {
         if schema["additionalProperties"] == false {

@@ -1,4 +1,4 @@
-//! Which problems a call may answer: its own, and those that follow from its shape.
+//! Problems of each operation: its own, and those that follow from its shape.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::Object;
 use crate::http::problem::{PROBLEM_JSON, Problem, ProblemKind};
 
-/// What a handler's annotation calls its own problems.
+/// Annotation of a handler that lists its own problems.
 const OWN: &str = "x-problems";
 
-/// Lists every problem of an operation, by status, each with an example.
+/// Adds all problems of an operation, by status, each with an example.
 pub(crate) fn add(operation: &mut Object, method: &str, path: &str) {
     let mut by_status = BTreeMap::<u16, Vec<ProblemKind>>::new();
     for kind in of(operation, method, path) {
@@ -34,7 +34,7 @@ fn of(operation: &Object, method: &str, path: &str) -> Vec<ProblemKind> {
         kinds.push(ProblemKind::NotFound);
     }
     if let Some(body) = operation.get("requestBody") {
-        // A picture breaks no rule of a field.
+        // An image has no fields.
         let json = body["content"].get("application/json").is_some();
         kinds.extend([
             ProblemKind::RequestTimeout,
@@ -73,7 +73,6 @@ fn of(operation: &Object, method: &str, path: &str) -> Vec<ProblemKind> {
     kinds
 }
 
-/// What the handler names itself.
 fn own(operation: &Object) -> Vec<ProblemKind> {
     let slugs = operation.get(OWN).and_then(Value::as_array).into_iter().flatten();
     let kind = |slug: &Value| ProblemKind::ALL.iter().copied().find(|kind| slug == kind.slug());
@@ -97,7 +96,7 @@ fn response(kinds: &[ProblemKind]) -> Value {
     })
 }
 
-/// What a kind of problem says in headers, beside what its status always does.
+/// Headers of a kind of problem, in addition to those of its status.
 const fn headers(kind: ProblemKind) -> &'static [&'static str] {
     match kind {
         ProblemKind::PaymentDeclined
@@ -110,7 +109,7 @@ const fn headers(kind: ProblemKind) -> &'static [&'static str] {
     }
 }
 
-/// One of each kind, to be referred to.
+/// One example of each kind, as components.
 pub(crate) fn examples() -> Value {
     let example = |kind: ProblemKind| {
         let problem = match kind {

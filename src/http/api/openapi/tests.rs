@@ -1,4 +1,4 @@
-//! The document and the route table tell of the same calls, and leave nothing out.
+//! The document and the route table agree and are complete.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::{Object, document};
 use crate::http::{api::table, problem::ProblemKind};
 
-/// Every operation, with its path and method.
 fn operations(document: &Value) -> Vec<(String, String, Object)> {
     let paths = document["paths"].as_object().unwrap().iter();
     let operation = |path: &str, (method, operation): (&String, &Value)| {
@@ -17,7 +16,7 @@ fn operations(document: &Value) -> Vec<(String, String, Object)> {
 }
 
 #[test]
-fn what_is_served_is_described_and_the_other_way_round() {
+fn document_and_route_table_agree() {
     let document = document();
     let described: BTreeSet<_> = operations(&document).into_iter().map(|(p, m, _)| (p, m)).collect();
     let served = table::ROUTES.iter().map(|(path, method)| ((*path).to_owned(), (*method).to_owned()));
@@ -43,7 +42,7 @@ fn every_operation_has_a_name_a_summary_and_examples() {
 }
 
 #[test]
-fn every_problem_belongs_to_some_call() {
+fn every_problem_belongs_to_an_operation() {
     let document = document();
     let mut listed = BTreeSet::new();
     for (_, _, operation) in operations(&document) {
@@ -52,17 +51,17 @@ fn every_problem_belongs_to_some_call() {
             listed.extend(examples.into_iter().flat_map(Object::keys).cloned());
         }
     }
-    // This one is no call's: the method is none of ours.
+    // No route has this problem: it answers methods that no route has.
     let kinds = ProblemKind::ALL.iter().filter(|kind| **kind != ProblemKind::MethodNotAllowed);
     assert_eq!(kinds.map(|kind| kind.slug().to_owned()).collect::<BTreeSet<_>>(), listed);
 }
 
 #[test]
-fn a_reference_stands_alone_and_nothing_is_null() {
+fn references_have_no_siblings_and_nothing_is_null() {
     fn check(value: &Value, at: &str) {
         if let Some(object) = value.as_object() {
             let alone = object.keys().all(|key| ["$ref", "summary", "description"].contains(&key.as_str()));
-            // In a schema, others may stand beside it: JSON Schema 2020-12.
+            // JSON Schema 2020-12 allows siblings of `$ref`.
             assert!(!object.contains_key("$ref") || alone || at.contains("/schema"), "{at}: {value}");
         }
         let parts = value.as_object().into_iter().flatten().map(|(name, part)| (name.clone(), part));
@@ -83,7 +82,7 @@ fn name_of(schema: &Value) -> &str {
 }
 
 #[test]
-fn every_field_that_comes_in_has_a_rule_and_unknown_ones_are_refused() {
+fn request_schemas_refuse_unknown_fields() {
     let document = document();
     let schemas = document["components"]["schemas"].as_object().unwrap();
     let mut left: Vec<&str> = Vec::new();

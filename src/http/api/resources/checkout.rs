@@ -1,4 +1,4 @@
-//! A checkout: what a provider's payment window is to be told.
+//! Checkouts: order and amount of a payment in a provider's window.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use crate::{
     shop::CheckoutView,
 };
 
-/// What a provider's payment window is to be told.
+/// Order and amount of a payment in a provider's window.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -21,20 +21,20 @@ use crate::{
     "expiresAt": "2026-11-24T10:00:00.000Z",
 }))]
 pub(crate) struct Checkout {
-    /// Send it back with what the window gave.
+    /// Send it back with the result of the window.
     checkout_id: CheckoutId,
-    /// The payment that it will be.
+    /// The payment that will result.
     payment_id: PaymentId,
-    /// What the window is to call the order.
+    /// The order id to open the window with.
     #[schema(
         pattern = "^payment_[0-7][0-9a-hjkmnp-tv-z]{25}-[0-9]+$",
         example = "payment_01kb3q5v8rf7k9x2m4n6p8q0st-1"
     )]
     order_id: String,
-    /// The amount that the window is to be opened with: with another one, the payment fails.
+    /// The amount to open the window with; with another amount, the payment fails.
     fee: Money,
     currency: Currency,
-    /// Until when it can be used.
+    /// Expiry of the checkout.
     expires_at: Time,
 }
 

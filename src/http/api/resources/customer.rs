@@ -1,4 +1,4 @@
-//! A customer, and a session.
+//! Customers and sessions.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,15 +13,13 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Customer {
-    /// Their id.
     id: CustomerId,
-    /// Their name.
     #[schema(example = "홍길동")]
     name: String,
-    /// Their mobile number, in E.164.
+    /// Mobile number in E.164.
     #[schema(example = "+821012345678")]
     phone: String,
-    /// When they signed up.
+    /// Time of sign-up.
     created_at: Time,
 }
 
@@ -36,26 +34,26 @@ impl From<&CustomerView> for Customer {
     }
 }
 
-/// Who a token stands for.
+/// Role of a token.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Role {
-    /// Rents.
+    /// Rents products.
     Customer,
-    /// Registers products, handles deliveries, operates.
+    /// Manages products and deliveries, and operates the server.
     Operator,
 }
 
-/// A session, with its token: shown this once.
+/// A session with its token, which is shown only in this response.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Session)]
 pub(crate) struct OpenedSession {
-    /// Send it as `Authorization: Bearer …`.
+    /// Bearer token: send it as `Authorization: Bearer …`.
     #[schema(example = "5f0c6c1e0d7a4a1b9c3e2f1d0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b")]
     token: String,
     role: Role,
-    /// When it ends by itself.
+    /// Expiry of the session.
     expires_at: Time,
 }
 

@@ -1,4 +1,4 @@
-//! The one delivery of a rental.
+//! Deliveries.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,7 +10,7 @@ use crate::{
     shop::DeliveryView,
 };
 
-/// The one delivery of a rental.
+/// The delivery of a rental.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -26,30 +26,26 @@ use crate::{
     "trackingNumber": "4012-3456-7890",
 }))]
 pub(crate) struct Delivery {
-    /// Its id.
     id: DeliveryId,
-    /// What it is for.
+    /// The delivered rental.
     rental_id: RentalId,
-    /// Where it is.
     status: DeliveryStatus,
-    /// Where to; not shown any more once the customer has left.
+    /// Delivery address; absent after the customer deleted the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<Address>,
-    /// When it was begun.
     started_at: Time,
-    /// When the courier left with it.
+    /// Time at which the courier left.
     #[serde(skip_serializing_if = "Option::is_none")]
     dispatched_at: Option<Time>,
-    /// When the purifier was installed.
+    /// Time of installation.
     #[serde(skip_serializing_if = "Option::is_none")]
     completed_at: Option<Time>,
-    /// When it was called off.
     #[serde(skip_serializing_if = "Option::is_none")]
     canceled_at: Option<Time>,
-    /// Who delivers it.
+    /// Name of the carrier.
     #[serde(skip_serializing_if = "Option::is_none")]
     carrier: Option<String>,
-    /// The carrier's number for it.
+    /// Tracking number of the carrier.
     #[serde(skip_serializing_if = "Option::is_none")]
     tracking_number: Option<String>,
 }

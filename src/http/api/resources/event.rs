@@ -1,4 +1,4 @@
-//! An event of a rental's timeline.
+//! Events of a rental's timeline.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,27 +13,26 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TimelineEvent {
-    /// Where it stands in the journal: later events have larger numbers.
+    /// Position in the journal; later events have larger numbers.
     #[schema(minimum = 1, example = 42)]
     sequence: u64,
-    /// What happened, such as `RentalPlaced`. More types may be added.
+    /// Type of the event, such as `RentalPlaced`. More types may be added.
     #[serde(rename = "type")]
     #[schema(example = "PaymentApproved")]
     kind: &'static str,
-    /// When.
     occurred_at: Time,
-    /// In which context: `rental`, `payment`, `delivery` or `product`.
+    /// Context of the entity: `rental`, `payment`, `delivery` or `product`.
     #[schema(example = "payment")]
     context: &'static str,
-    /// To which entity.
+    /// The entity that the event belongs to.
     #[schema(example = "payment_01kb3q5v8rf7k9x2m4n6p8q0st")]
     entity_id: String,
-    /// The same on every event of this rental.
+    /// Correlation id, the same on every event of this rental.
     correlation_id: Correlation,
-    /// What led to it: `request-…`, `event-` and a sequence, or `schedule`.
+    /// Cause of the event: `request-…`, `event-` and a sequence, or `schedule`.
     #[schema(example = "event-41")]
     causation_id: String,
-    /// What else there is to say, by type.
+    /// Further fields, depending on the type.
     #[schema(value_type = Object, example = json!({"attempt": 1, "amount": 29900}))]
     data: Value,
 }
@@ -58,7 +57,7 @@ impl From<&Recorded> for TimelineEvent {
     }
 }
 
-/// What an event says, without what only Saem itself needs.
+/// Returns the fields of an event without those that only the engine needs.
 fn data(event: &Event) -> Value {
     let tagged = match event {
         Event::Rental(event) => json!(event),

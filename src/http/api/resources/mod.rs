@@ -1,4 +1,4 @@
-//! What goes out: every resource with the contract's names, as JSON and in the OpenAPI document.
+//! Resources in responses: their JSON, and their OpenAPI schemas.
 
 mod checkout;
 mod customer;
@@ -20,8 +20,8 @@ pub(crate) use self::{
     event::TimelineEvent,
     notification::Notification,
     operations::{
-        Actor, ActorKind, Backup, ContextState, FaultTarget, Faulted, Health, HeldTarget, LedgerEntry,
-        PaymentDesk, Touched,
+        Actor, ActorKind, Backup, ChangedTarget, ContextState, FaultTarget, Health, InjectedFault,
+        LedgerEntry, ParkedTarget, PaymentActorState,
     },
     payment::Payment,
     product::Product,
@@ -29,19 +29,18 @@ pub(crate) use self::{
 };
 use crate::shop::Page;
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct List<T> {
-    /// Newest first, unless the call says otherwise.
+    /// Items, newest first unless the operation says otherwise.
     pub items: Vec<T>,
-    /// Send it as `cursor` to get the next part; `null` on the last.
+    /// `cursor` of the next page; `null` on the last page.
     #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
 impl<T> List<T> {
-    /// A part of a list, each item shown as `T`.
     pub(crate) fn of<'a, V: 'a>(page: &'a Page<V>) -> Self
     where
         T: From<&'a V>,
@@ -50,9 +49,9 @@ impl<T> List<T> {
     }
 }
 
-/// A whole list.
+/// A complete list.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Items<T> {
-    /// All of it.
+    /// All items.
     pub items: Vec<T>,
 }

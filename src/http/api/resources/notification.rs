@@ -1,4 +1,4 @@
-//! A text message.
+//! Text messages.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,28 +13,26 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Notification {
-    /// Its id: a message that is sent again has the same.
+    /// Id of the message; a resent message keeps its id.
     id: NotificationId,
-    /// About which rental.
     rental_id: RentalId,
-    /// About which event.
+    /// Event that the message is about.
     #[schema(example = "RentalConfirmed")]
     event: String,
-    /// To which number, in E.164; not shown any more once the customer has left.
+    /// Phone number in E.164; absent after the customer deleted the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "+821012345678")]
     phone: Option<String>,
-    /// What it says.
+    /// Text of the message.
     #[schema(example = "[샘] 맑은샘 정수기 렌탈이 확정되었습니다. 결제 금액 29,900원.")]
     text: String,
-    /// How far it got.
+    /// Delivery status.
     status: NotificationStatus,
-    /// How often it was tried.
+    /// Attempts to send it.
     #[schema(minimum = 0, example = 1)]
     attempts: u32,
-    /// When it was written.
     created_at: Time,
-    /// When it was handed to the SMS gateway.
+    /// Time at which the SMS gateway accepted it.
     #[serde(skip_serializing_if = "Option::is_none")]
     sent_at: Option<Time>,
 }

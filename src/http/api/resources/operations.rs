@@ -1,4 +1,4 @@
-//! What the operator sees of the works.
+//! Resources of the operations API.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,22 +14,22 @@ use crate::{
     store::FaultMode,
 };
 
-/// A backup that is complete, and on disk.
+/// A complete backup on disk.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Backup {
-    /// Where it is.
+    /// Path of the backup.
     #[schema(example = "/var/backups/saem/2026-11-25")]
     pub directory: String,
-    /// Where its newest event stands in the journal.
+    /// Journal position of its newest event.
     #[schema(example = 48_112)]
     pub position: u64,
-    /// How many bytes it has.
+    /// Size in bytes.
     #[schema(example = 7_340_032)]
     pub bytes: u64,
 }
 
-/// One kind of actor, or a single one of which there is one.
+/// A kind of actor, or a single named actor.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ActorKind {
@@ -37,29 +37,29 @@ pub(crate) struct ActorKind {
     /// `projection`, `errands`, `courier` or `sweeper`.
     #[schema(example = "rental")]
     kind: String,
-    /// The name of a single actor, such as a reactor's group.
+    /// Name of a single actor, such as a reactor's group.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "product")]
     name: Option<String>,
-    /// Who looks after it.
+    /// Supervisor of the actors.
     #[schema(example = "entities")]
     supervisor: &'static str,
-    /// How many there are in memory.
+    /// Actors in memory.
     #[schema(example = 12)]
     live: usize,
-    /// How often one was restarted since the server started.
+    /// Restarts since the server started.
     #[schema(example = 0)]
     restarted: u64,
-    /// How many are left alone until they are revived.
+    /// Actors in quarantine until they are revived.
     #[schema(example = 0)]
     quarantined: usize,
-    /// Which.
+    /// Ids of the quarantined actors.
     #[schema(example = json!([]))]
     quarantined_ids: Vec<String>,
-    /// What waits, as far as it is known.
+    /// Messages waiting in all mailboxes, as far as known.
     #[schema(example = 0)]
     mailbox_depth: usize,
-    /// How much may wait for one; none where it reads the journal instead of a mailbox.
+    /// Capacity of one mailbox; absent for readers of the journal.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 1024)]
     mailbox_capacity: Option<usize>,
@@ -81,20 +81,20 @@ impl From<&shop::ActorKind> for ActorKind {
     }
 }
 
-/// One actor.
+/// The actor of one entity.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Actor {
-    /// Which entity it stands for.
+    /// Id of the entity.
     #[schema(example = "product_01kb3q5v8rf7k9x2m4n6p8q0st")]
     id: String,
     /// `LIVE`, `RESTARTING`, `QUARANTINED` or `PASSIVE` (not in memory).
     #[schema(example = "LIVE")]
     status: &'static str,
-    /// How often it was restarted since the server started.
+    /// Restarts since the server started.
     #[schema(example = 1)]
     restarted: u64,
-    /// What its last failure was.
+    /// Reason of the last failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "injected fault")]
     last_failure: Option<String>,
@@ -107,16 +107,16 @@ impl From<&EntityStatus> for Actor {
     }
 }
 
-/// A context, under maintenance or not.
+/// A context and its maintenance state.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ContextState {
     context: Context,
-    /// Whether its reactions wait.
+    /// True if its reactions are paused.
     paused: bool,
-    /// How many events its group has not got to.
+    /// Events that its group has not processed.
     #[schema(example = 0)]
     backlog: u64,
-    /// How many targets are held.
+    /// Parked targets.
     #[schema(example = 0)]
     held: usize,
 }
@@ -128,34 +128,35 @@ impl From<&ContextView> for ContextState {
     }
 }
 
-/// A target that reactions wait for, since they kept failing.
+/// A target whose reactions are parked after repeated failures.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct HeldTarget {
-    /// Names it for retry and dismiss.
+#[schema(as = HeldTarget)]
+pub(crate) struct ParkedTarget {
+    /// Id for retry and dismiss.
     #[schema(example = "product.17.product_01kb3q5v8rf7k9x2m4n6p8q0st")]
     id: String,
     group: Group,
-    /// Which of the group's lanes.
+    /// Lane of the group.
     #[schema(example = 17)]
     lane: u8,
-    /// Which entity could not be reached.
+    /// Entity that could not be reached.
     #[schema(example = "product_01kb3q5v8rf7k9x2m4n6p8q0st")]
     target: String,
-    /// The first event that waits: its `sequence`.
+    /// `sequence` of the first waiting event.
     #[schema(example = 42)]
     position: u64,
-    /// Its type.
+    /// Type of that event.
     #[schema(example = "DeliveryStarted")]
     event: String,
-    /// What went wrong.
+    /// Reason of the last failure.
     #[schema(example = "the entity is in quarantine")]
     reason: String,
-    /// How often it was tried.
+    /// Attempts so far.
     #[schema(example = 5)]
     attempts: u32,
 }
 
-impl From<&HeldView> for HeldTarget {
+impl From<&HeldView> for ParkedTarget {
     fn from(HeldView { key, parked }: &HeldView) -> Self {
         Self {
             id: key.to_string(),
@@ -170,26 +171,25 @@ impl From<&HeldView> for HeldTarget {
     }
 }
 
-/// What a command about a held target was done to.
+/// The parked target that a command changed.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Touched {
-    /// The held target.
+#[schema(as = Touched)]
+pub(crate) struct ChangedTarget {
     #[schema(example = "product.17.product_01kb3q5v8rf7k9x2m4n6p8q0st")]
     pub id: String,
 }
 
-/// One payment in the simulator's own ledger.
+/// A payment in the simulator's own ledger.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LedgerEntry {
-    /// Which payment.
     payment_id: PaymentId,
-    /// How much its first capture took.
+    /// Amount of the first capture.
     amount: Money,
-    /// How often it was captured, by whatever attempt.
+    /// Captures over all attempts.
     #[schema(example = 1)]
     captures: u32,
-    /// How often a capture was given back.
+    /// Refunded captures.
     #[schema(example = 0)]
     refunds: u32,
     status: EntryStatus,
@@ -202,72 +202,70 @@ impl From<Entry> for LedgerEntry {
     }
 }
 
-/// Calls, and how they went.
+/// Calls in the window of the circuit breaker.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BreakerWindow {
-    /// How many.
     #[schema(example = 50)]
     calls: usize,
-    /// How many of them had no definite answer.
+    /// Calls without a definite answer.
     #[schema(example = 2)]
     failed_calls: usize,
-    /// How many of them were slow.
     #[schema(example = 5)]
     slow_calls: usize,
-    /// In percent.
+    /// Percentage of failed calls.
     #[schema(example = 4)]
     failure_rate: usize,
-    /// In percent.
+    /// Percentage of slow calls.
     #[schema(example = 10)]
     slow_call_rate: usize,
 }
 
-/// How the payment actor is doing.
+/// State of the payment actor.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct PaymentDesk {
+#[schema(as = PaymentDesk)]
+pub(crate) struct PaymentActorState {
     /// `CLOSED`, `OPEN` or `HALF_OPEN`.
     #[schema(example = "CLOSED")]
     breaker: &'static str,
-    /// Who decides whether it is open.
     mode: BreakerMode,
-    /// The calls that the breaker's next decision is made from.
+    /// Calls on which the breaker's next decision is based.
     window: BreakerWindow,
-    /// How often the breaker has opened since the server started.
+    /// Times that the breaker opened since the server started.
     #[schema(example = 0)]
     openings: u64,
-    /// Calls that the breaker has refused since the server started.
+    /// Calls refused by the breaker since the server started.
     #[schema(example = 0)]
     not_permitted: u64,
-    /// For how much longer no calls are let through, in ms; only while none are.
+    /// Time until calls are allowed again, in ms; absent while they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 4_200)]
     retry_after_ms: Option<u64>,
-    /// Calls at the gateway now.
+    /// Gateway calls in progress.
     #[schema(example = 3)]
     permits_in_use: usize,
-    /// How many may be, as the gateway copes now.
+    /// Current limit of concurrent calls; it adapts to the gateway.
     #[schema(example = 20)]
     permits: usize,
-    /// How many may be at most.
+    /// Upper bound of that limit.
     #[schema(example = 64)]
     permits_max: usize,
-    /// Requests that wait for a permit.
+    /// Requests waiting for a permit.
     #[schema(example = 0)]
     queue_depth: usize,
-    /// How many may wait.
+    /// Limit of waiting requests.
     #[schema(example = 256)]
     queue_capacity: usize,
-    /// Requests turned away since the server started.
+    /// Requests refused because of overload since the server started.
     #[schema(example = 0)]
     shed: u64,
-    /// Conversations with the gateway under way.
+    /// Payment conversations in progress.
     #[schema(example = 3)]
     conversations: usize,
 }
 
-impl From<PaymentActorView> for PaymentDesk {
+impl From<PaymentActorView> for PaymentActorState {
     fn from(view: PaymentActorView) -> Self {
         let BreakerView { state, mode, window, openings, not_permitted, retry_after_ms } = view.breaker;
         Self {
@@ -294,7 +292,7 @@ impl From<PaymentActorView> for PaymentDesk {
     }
 }
 
-/// Who is to fail.
+/// Target of an injected fault.
 #[derive(Clone, serde::Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FaultTarget {
@@ -303,24 +301,23 @@ pub(crate) struct FaultTarget {
     /// the payment actor; `store-writer`.
     #[schema(example = "reactor")]
     pub kind: String,
-    /// Which one.
+    /// Id or name of the target.
     #[schema(example = "product")]
     pub id: Option<String>,
 }
 
-/// A fault that is on its way.
+/// An accepted fault injection.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Faulted {
-    /// Whom it hits.
+#[schema(as = Faulted)]
+pub(crate) struct InjectedFault {
     pub target: FaultTarget,
-    /// What it does.
     pub mode: FaultMode,
 }
 
-/// How the server is.
+/// Health of the server.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `ok` (alive) or `ready` (takes commands).
+    /// `ok` (alive) or `ready` (accepts commands).
     #[schema(example = "ok")]
     pub status: &'static str,
 }

@@ -1,4 +1,4 @@
-//! The one payment of a rental.
+//! Payments.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use crate::{
     shop::{PaymentStatus, PaymentView},
 };
 
-/// The one payment of a rental.
+/// The payment of a rental.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -25,32 +25,28 @@ use crate::{
     "approvedAt": "2026-11-24T09:30:00.010Z",
 }))]
 pub(crate) struct Payment {
-    /// Its id.
     id: PaymentId,
-    /// What it is for.
     rental_id: RentalId,
-    /// The fee.
+    /// The rental's fee.
     amount: Money,
     currency: Currency,
-    /// What is known of it.
     status: PaymentStatus,
-    /// How often the gateway was asked.
+    /// Attempts to charge.
     #[schema(minimum = 0)]
     attempts: u32,
-    /// Which gateway.
+    /// Payment provider.
     provider: String,
-    /// The gateway's own name for it.
+    /// The provider's id of the payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_reference: Option<String>,
-    /// When it was first asked for.
+    /// Time of the first attempt.
     requested_at: Time,
-    /// When it was approved.
     #[serde(skip_serializing_if = "Option::is_none")]
     approved_at: Option<Time>,
-    /// When it was last declined.
+    /// Time of the last decline.
     #[serde(skip_serializing_if = "Option::is_none")]
     declined_at: Option<Time>,
-    /// When it was refunded, or called off without a charge.
+    /// Time of the refund, or of the cancellation without a charge.
     #[serde(skip_serializing_if = "Option::is_none")]
     canceled_at: Option<Time>,
 }

@@ -1,4 +1,4 @@
-//! A purifier on offer.
+//! Products.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,36 +9,32 @@ use crate::{
     shop::ProductView,
 };
 
-/// A purifier on offer.
+/// A water purifier for rent.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Product {
-    /// Its id.
     id: ProductId,
-    /// Its name.
     #[schema(example = "맑은샘 정수기")]
     name: String,
-    /// Its model.
     #[schema(example = "MS-100")]
     model: String,
-    /// More about it; may be empty.
+    /// Description; may be empty.
     #[schema(example = "냉온정 직수형, 필터 6개월")]
     description: String,
-    /// Its picture, if it has one: another picture has another address.
+    /// Address of the image, if there is one; another image has another address.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/images/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.png")]
     image_url: Option<String>,
-    /// The fee of a rental.
+    /// Fee of a rental.
     fee: Money,
     currency: Currency,
-    /// Units at hand.
+    /// Units in stock.
     #[schema(minimum = 0, example = 12)]
     stock: u32,
-    /// Whether it can be rented: in stock, and not withdrawn.
+    /// True if it can be rented: in stock and not withdrawn.
     available: bool,
-    /// When it was registered.
     created_at: Time,
-    /// When it was last edited or restocked.
+    /// Time of the last edit or restock.
     updated_at: Time,
 }
 

@@ -1,4 +1,4 @@
-//! A rental, as the write side has it, and as My Page shows it.
+//! Rentals, and rows of My Page.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,14 +13,14 @@ use crate::{
     shop::{PaymentStatus, RentalRow, RentalView},
 };
 
-/// Where a purifier is delivered.
+/// A delivery address.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Address {
-    /// Who receives it.
+    /// Name of the recipient.
     #[schema(example = "홍길동")]
     recipient: String,
-    /// Five digits.
+    /// Postal code, five digits.
     #[schema(example = "04524")]
     postal_code: String,
     /// Street and number.
@@ -39,7 +39,6 @@ impl From<&address::Address> for Address {
     }
 }
 
-/// A rental.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -60,45 +59,39 @@ impl From<&address::Address> for Address {
     "updatedAt": "2026-11-24T09:30:00.012Z",
 }))]
 pub(crate) struct Rental {
-    /// Its id.
     id: RentalId,
-    /// Who rents.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = CustomerId, required)]
     customer_id: Option<CustomerId>,
-    /// What.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = ProductId, required)]
     product_id: Option<ProductId>,
-    /// The product's name when the rental was placed.
+    /// Name of the product when the rental was placed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required)]
     product_name: Option<String>,
-    /// The fee, fixed when the rental was placed.
+    /// Fee when the rental was placed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Money, required)]
     fee: Option<Money>,
     currency: Currency,
-    /// Where to; not shown any more once the customer has left.
+    /// Delivery address; absent after the customer deleted the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<Address>,
-    /// Where it is in its life.
     status: RentalStatus,
-    /// Why it was canceled.
+    /// Reason of the cancellation.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancel_reason: Option<CancelReason>,
-    /// Its one payment.
     payment_id: PaymentId,
-    /// Its one delivery, from its confirmation on.
+    /// The delivery, once the rental was confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_id: Option<DeliveryId>,
-    /// On every event, log line and answer about it.
+    /// Correlation id on every event, log line and response of the rental.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Correlation, required)]
     correlation_id: Option<Correlation>,
-    /// When it was placed.
     placed_at: Time,
-    /// When it last changed.
+    /// Time of the last change.
     updated_at: Time,
 }
 
@@ -125,7 +118,7 @@ impl From<&RentalView> for Rental {
     }
 }
 
-/// A row of My Page: one a rental.
+/// A row of My Page, one per rental.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -144,41 +137,33 @@ impl From<&RentalView> for Rental {
     "version": 5,
 }))]
 pub(crate) struct MyPageRow {
-    /// Which rental.
     rental_id: RentalId,
-    /// What.
     product_id: ProductId,
-    /// The product's name when the rental was placed.
+    /// Name of the product when the rental was placed.
     product_name: String,
-    /// The fee.
     fee: Money,
     currency: Currency,
-    /// Where the rental is.
     rental_status: RentalStatus,
-    /// Why it was canceled.
+    /// Reason of the cancellation.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancel_reason: Option<CancelReason>,
-    /// Its one payment.
     payment_id: PaymentId,
-    /// What is known of the payment.
     payment_status: PaymentStatus,
-    /// When it is worth paying again.
+    /// Earliest sensible time of the next payment attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_retry_at: Option<Time>,
-    /// When it expires unpaid.
+    /// Deadline of the payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_due_at: Option<Time>,
-    /// Its one delivery, once there is one.
+    /// The delivery, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_id: Option<DeliveryId>,
-    /// Where the delivery is.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_status: Option<DeliveryStatus>,
-    /// When it was placed.
     placed_at: Time,
-    /// When anything of it last changed.
+    /// Time of the last change of rental, payment or delivery.
     updated_at: Time,
-    /// Grows with every change, and never goes back.
+    /// Version of the row; it increases with every change.
     version: u64,
 }
 

@@ -1,4 +1,4 @@
-//! `POST /v1/checkouts`: order and amount, fixed before a customer pays in a provider's window.
+//! `POST /v1/checkouts`: fixes order and amount before a customer pays in a provider's window.
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
@@ -21,7 +21,8 @@ use crate::{
     shop::{Principal, Purchase},
 };
 
-/// What is read as either [`Checkout`]: an untagged enum could not say which field is at fault.
+/// The body, parsed by hand as either variant of [`OpenCheckoutBody`]: an untagged enum could not name the
+/// field at fault.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct OpenCheckout {
@@ -29,7 +30,7 @@ pub(crate) struct OpenCheckout {
     rental_id: Option<String>,
 }
 
-/// What is to be paid: a product that is to be rented, or a rental that was deferred.
+/// The subject of the payment: a product to rent, or a deferred rental.
 #[derive(ToSchema)]
 #[schema(as = OpenCheckout, example = json!({"productId": "product_01kb3q5v8rf7k9x2m4n6p8q0st"}))]
 #[serde(untagged)]
@@ -41,36 +42,36 @@ enum OpenCheckoutBody {
     Rental(RentalCheckout),
 }
 
-/// For placing a rental.
+/// A checkout for placing a rental.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "tells the document what `OpenCheckout` reads")]
 struct ProductCheckout {
-    /// Of this product.
+    /// The product to rent.
     #[schema(example = "product_01kb3q5v8rf7k9x2m4n6p8q0st")]
     product_id: String,
 }
 
-/// For paying later.
+/// A checkout for paying a deferred rental.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "tells the document what `OpenCheckout` reads")]
 struct RentalCheckout {
-    /// This rental, which is `PAYMENT_DEFERRED`.
+    /// The rental, which is `PAYMENT_DEFERRED`.
     #[schema(example = "rental_01kb3q5v8rf7k9x2m4n6p8q0st")]
     rental_id: String,
 }
 
-/// Fixes order and amount, for a payment provider whose own window needs them first.
+/// Fixes order and amount, for a payment provider whose own window needs both first.
 ///
-/// Open the window of Toss Payments with `orderId` and `fee`, then send the `paymentKey` that it hands back
-/// as `paymentMethod`, with this `checkoutId`, to `POST /v1/rentals` or `POST /v1/rentals/{id}/payment`.
-/// Nothing is charged before that. One window, one checkout: ask for another one if the window was closed.
+/// Open the window of Toss Payments with `orderId` and `fee`, then send the `paymentKey` that it returns as
+/// `paymentMethod`, with this `checkoutId`, to `POST /v1/rentals` or `POST /v1/rentals/{id}/payment`. Nothing
+/// is charged before. A checkout is for one window: open another one if the window was closed.
 #[utoipa::path(
     post, path = "/v1/checkouts", tag = "rentals", operation_id = "openCheckout",
     security(("bearer" = ["CUSTOMER"])),
     request_body = OpenCheckoutBody,
-    responses((status = 201, description = "Fixed, for 30 minutes", body = resources::Checkout,
+    responses((status = 201, description = "Opened, for 30 minutes", body = resources::Checkout,
         headers(("Idempotency-Replayed")))),
     extensions(("x-problems" = json!([
         "product-not-found", "product-withdrawn", "out-of-stock", "not-found", "rental-not-payable",
@@ -84,7 +85,7 @@ pub(crate) async fn open(
     let named = match (body.product_id, body.rental_id) {
         (Some(product), None) => Payable::Product(product),
         (None, Some(rental)) => Payable::Rental(rental),
-        (Some(_), Some(_)) => return Err(Problem::invalid_field("/rentalId", "stands alone")),
+        (Some(_), Some(_)) => return Err(Problem::invalid_field("/rentalId", "excludes productId")),
         (None, None) => {
             let mut rules = Rules::default();
             let missing = |pointer| rules.broken(pointer, "is required: productId or rentalId");
@@ -108,7 +109,7 @@ pub(crate) async fn open(
     respond_once(&app, context, HttpResponse::Created(), work).await
 }
 
-/// What the body names, before it is known whether there is such a thing.
+/// Ids of the body, not looked up yet.
 enum Payable {
     Product(String),
     Rental(String),

@@ -1,4 +1,4 @@
-//! `/v1/operations/contexts` and `/v1/operations/held`: maintenance, and what waits for the operator.
+//! `/v1/operations/contexts` and `/v1/operations/held`: maintenance and parked targets.
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
@@ -12,18 +12,18 @@ use crate::{
             extract::{PageParameters, Query, Rules},
             json::Json,
             post::{Post, respond, respond_once},
-            resources::{ContextState, HeldTarget, Items, List, Touched},
+            resources::{ChangedTarget, ContextState, Items, List, ParkedTarget},
         },
         auth::Operator,
         problem::Problem,
     },
 };
 
-/// Shows every context.
+/// Lists all contexts.
 #[utoipa::path(
     get, path = "/v1/operations/contexts", tag = "operations", operation_id = "listContexts",
     security(("bearer" = ["OPERATOR"])),
-    responses((status = 200, description = "All of them", body = Items<ContextState>)),
+    responses((status = 200, description = "All contexts", body = Items<ContextState>)),
 )]
 pub(crate) async fn list(app: web::Data<App>, _: Operator) -> HttpResponse {
     let items = app.shop.contexts().iter().map(ContextState::from).collect();
@@ -34,7 +34,7 @@ fn named(name: &str) -> Result<Context, Problem> {
     Context::parse(name).ok_or_else(|| Problem::not_found("context"))
 }
 
-/// Pauses a context: its reactions wait, durably, also across restarts.
+/// Pauses a context: its reactions wait, also across restarts.
 #[utoipa::path(
     post, path = "/v1/operations/contexts/{context}/pause", tag = "operations", operation_id = "pauseContext",
     security(("bearer" = ["OPERATOR"])),
@@ -51,7 +51,7 @@ pub(crate) async fn pause(
     Ok(respond::<ContextState, _>(HttpResponse::Ok(), &paused))
 }
 
-/// Resumes a context: what waited is done, in order.
+/// Resumes a context: reactions that waited run in order.
 #[utoipa::path(
     post, path = "/v1/operations/contexts/{context}/resume", tag = "operations",
     operation_id = "resumeContext",
@@ -69,26 +69,26 @@ pub(crate) async fn resume(
     Ok(respond::<ContextState, _>(HttpResponse::Ok(), &resumed))
 }
 
-/// Lists the targets that are held after reactions that kept failing.
+/// Lists the targets that were parked after repeated failures.
 #[utoipa::path(
     get, path = "/v1/operations/held", tag = "operations", operation_id = "listHeld",
     security(("bearer" = ["OPERATOR"])),
     params(PageParameters),
-    responses((status = 200, description = "A part of the list", body = List<HeldTarget>)),
+    responses((status = 200, description = "A page of the list", body = List<ParkedTarget>)),
 )]
 pub(crate) async fn held(
     app: web::Data<App>,
     _: Operator,
     mut query: Query,
 ) -> Result<HttpResponse, Problem> {
-    let after = query.get("cursor", "must be one that this list gave", ParkedKey::parse);
+    let after = query.get("cursor", "must be a nextCursor of this list", ParkedKey::parse);
     let limit = query.page().limit;
     query.end()?;
     let held = app.shop.held();
     let mut held = held.iter().filter(|held| after.is_none_or(|after| held.key > after));
     let part: Vec<_> = held.by_ref().take(limit).collect();
     let next_cursor = held.next().and(part.last()).map(|last| last.key.to_string());
-    let items = part.into_iter().map(HeldTarget::from).collect();
+    let items = part.into_iter().map(ParkedTarget::from).collect();
     Ok(HttpResponse::Ok().json(List { items, next_cursor }))
 }
 
@@ -96,12 +96,13 @@ fn held_key(id: &str) -> Result<ParkedKey, Problem> {
     ParkedKey::parse(id).ok_or_else(|| Problem::not_found("held target"))
 }
 
-/// Tries what waits for a held target again, in order.
+/// Retries what waits for a parked target, in order.
 #[utoipa::path(
     post, path = "/v1/operations/held/{id}/retry", tag = "operations", operation_id = "retryHeld",
     security(("bearer" = ["OPERATOR"])),
     params(("id" = String, Path, example = "product.17.product_01kb3q5v8rf7k9x2m4n6p8q0st")),
-    responses((status = 202, description = "On its way", body = Touched, headers(("Idempotency-Replayed")))),
+    responses((status = 202, description = "Accepted", body = ChangedTarget,
+        headers(("Idempotency-Replayed")))),
 )]
 pub(crate) async fn retry(
     app: web::Data<App>,
@@ -110,27 +111,28 @@ pub(crate) async fn retry(
 ) -> Result<HttpResponse, Problem> {
     let work = async {
         app.shop.retry_held(held_key(&id)?)?;
-        Ok(Touched { id: id.to_string() })
+        Ok(ChangedTarget { id: id.to_string() })
     };
     respond_once(&app, context, HttpResponse::Accepted(), work).await
 }
 
-/// Why something is given up.
+/// Reason of a dismissal.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Dismiss {
-    /// One line, for the journal: no personal data.
+    /// One line for the journal, without personal data.
     #[schema(min_length = 1, max_length = 200, example = "counted by hand and corrected")]
     reason: String,
 }
 
-/// Gives up what waits for a held target.
+/// Dismisses what waits for a parked target: it will never run.
 #[utoipa::path(
     post, path = "/v1/operations/held/{id}/dismiss", tag = "operations", operation_id = "dismissHeld",
     security(("bearer" = ["OPERATOR"])),
     params(("id" = String, Path, example = "product.17.product_01kb3q5v8rf7k9x2m4n6p8q0st")),
     request_body = Dismiss,
-    responses((status = 200, description = "Given up", body = Touched, headers(("Idempotency-Replayed")))),
+    responses((status = 200, description = "Dismissed", body = ChangedTarget,
+        headers(("Idempotency-Replayed")))),
 )]
 pub(crate) async fn dismiss(
     app: web::Data<App>,
@@ -141,7 +143,7 @@ pub(crate) async fn dismiss(
     let reason = rules.line("/reason", &body.reason, 1, 200);
     let work = async {
         app.shop.dismiss_held(held_key(&id)?, rules.all(reason)?, context).await?;
-        Ok(Touched { id: id.to_string() })
+        Ok(ChangedTarget { id: id.to_string() })
     };
     respond_once(&app, context, HttpResponse::Ok(), work).await
 }

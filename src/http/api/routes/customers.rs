@@ -1,4 +1,4 @@
-//! `/v1/customers`, `/v1/sessions`: signing up, logging in, being somebody, leaving.
+//! `/v1/customers` and `/v1/sessions`: accounts and logins.
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
@@ -22,14 +22,14 @@ use crate::{
     },
 };
 
-/// A customer to be.
+/// A new account.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SignUp {
-    /// Their name, one line.
+    /// Name, one line.
     #[schema(min_length = 1, max_length = 100, example = "홍길동")]
     name: String,
-    /// A Korean mobile number, as people type it.
+    /// Korean mobile number, as people type it.
     #[schema(value_type = Phone)]
     phone: String,
     #[schema(min_length = 8, max_length = 128, example = "correct horse")]
@@ -57,9 +57,9 @@ fn password(rules: &mut Rules, password: String) -> Option<String> {
     rules.check("/password", if fits { Ok(password) } else { Err("must have 8 to 128 characters") })
 }
 
-/// Signs a customer up.
+/// Signs up a customer.
 ///
-/// A mobile number has one account at a time. Log in next, by `POST /v1/sessions`.
+/// A mobile number has one account at a time. Log in next with `POST /v1/sessions`.
 #[utoipa::path(
     post, path = "/v1/customers", tag = "customers", operation_id = "signUp",
     request_body = SignUp,
@@ -78,28 +78,28 @@ pub(crate) async fn sign_up(
     Ok(respond::<resources::Customer, _>(response, &signed_up))
 }
 
-/// Shows the customer who asks.
+/// Shows the customer who is logged in.
 #[utoipa::path(
     get, path = "/v1/customers/me", tag = "customers", operation_id = "showMe",
     security(("bearer" = ["CUSTOMER"])),
-    responses((status = 200, description = "This customer", body = resources::Customer)),
+    responses((status = 200, description = "The customer", body = resources::Customer)),
 )]
 pub(crate) async fn me(app: web::Data<App>, Customer(id): Customer) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(resources::Customer::from(&app.shop.customer(id).await?)))
 }
 
-/// What to change; what is left out stays.
+/// Changes of an account; absent fields stay as they are.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ChangeCustomer {
-    /// Their name, one line.
+    /// Name, one line.
     #[schema(min_length = 1, max_length = 100, example = "홍길순")]
     name: Option<String>,
     #[schema(min_length = 8, max_length = 128, example = "battery staple")]
     password: Option<String>,
 }
 
-/// Changes name or password, or both.
+/// Changes name, password, or both.
 #[utoipa::path(
     patch, path = "/v1/customers/me", tag = "customers", operation_id = "changeMe",
     security(("bearer" = ["CUSTOMER"])),
@@ -121,14 +121,14 @@ pub(crate) async fn change(
     Ok(respond::<resources::Customer, _>(HttpResponse::Ok(), &changed))
 }
 
-/// Leaves.
+/// Deletes the account.
 ///
-/// Name, phone number, password, addresses and sessions are erased. Rentals must be finished first, and
-/// refunded where they are canceled.
+/// Erases name, phone number, password, addresses and sessions. Rentals must be finished first, and canceled
+/// ones refunded.
 #[utoipa::path(
     delete, path = "/v1/customers/me", tag = "customers", operation_id = "leave",
     security(("bearer" = ["CUSTOMER"])),
-    responses((status = 204, description = "Left", headers(("Saem-Position")))),
+    responses((status = 204, description = "Deleted", headers(("Saem-Position")))),
     extensions(("x-problems" = json!(["rentals-open"]))),
 )]
 pub(crate) async fn leave(
@@ -142,7 +142,8 @@ pub(crate) async fn leave(
     Ok(response.finish())
 }
 
-/// What is read as either of [`Credentials`]: an untagged enum could not say which field is at fault.
+/// The body, parsed by hand as either variant of [`Credentials`]: an untagged enum could not name the field
+/// at fault.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct LogIn {
@@ -163,33 +164,31 @@ enum Credentials {
     Operator(OperatorCredentials),
 }
 
-/// A customer's.
+/// Credentials of a customer.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "tells the document what `LogIn` reads")]
 struct CustomerCredentials {
-    /// The mobile number, as people type it.
+    /// Mobile number, as people type it.
     #[schema(value_type = Phone)]
     phone: String,
-    /// The password.
     #[schema(example = "correct horse")]
     password: String,
 }
 
-/// The operator's.
+/// Credentials of the operator.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "tells the document what `LogIn` reads")]
 struct OperatorCredentials {
-    /// The key.
     #[schema(example = "the operator's key, 32 characters or more")]
     operator_key: String,
 }
 
 /// Logs in.
 ///
-/// Send the answer's `token` as `Authorization: Bearer …`. After several failures of one account it has
-/// to wait, even with the right password.
+/// Send the `token` of the response as `Authorization: Bearer …`. After several failures, an account is
+/// locked for some time, also for the right password.
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "customers", operation_id = "logIn",
     request_body = Credentials,
@@ -209,7 +208,7 @@ pub(crate) async fn log_in(
             let phone = self::phone(&mut rules, &phone);
             app.shop.log_in(rules.all(phone)?, password, context.key).await?
         }
-        (Some(_), _, _) => return Err(Problem::invalid_field("/operatorKey", "stands alone")),
+        (Some(_), _, _) => return Err(Problem::invalid_field("/operatorKey", "excludes phone and password")),
         (None, None, None) => {
             let missing = |pointer| rules.broken(pointer, "is required: phone and password, or operatorKey");
             ["/phone", "/password", "/operatorKey"].into_iter().for_each(missing);
@@ -225,7 +224,7 @@ pub(crate) async fn log_in(
     Ok(response.json(resources::OpenedSession::from(&session)))
 }
 
-/// Logs out: ends the session whose token asks.
+/// Logs out: ends the session of the token.
 #[utoipa::path(
     delete, path = "/v1/sessions/current", tag = "customers", operation_id = "logOut",
     security(("bearer" = ["CUSTOMER", "OPERATOR"])),

@@ -1,4 +1,4 @@
-//! `/v1/deliveries`: looked at by their owners, handled by the operator.
+//! `/v1/deliveries`: shown to customers, handled by the operator.
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
@@ -42,12 +42,13 @@ pub(crate) async fn get(
     Ok(HttpResponse::Ok().json(resources::Delivery::from(&delivery)))
 }
 
-/// Lists deliveries, newest rental first: a customer's own, or all.
+/// Lists deliveries, newest rental first: a customer's own, or all for the operator.
 #[utoipa::path(
     get, path = "/v1/deliveries", tag = "deliveries", operation_id = "listDeliveries",
     security(("bearer" = ["CUSTOMER", "OPERATOR"])),
-    params(("status" = Option<DeliveryStatus>, Query, description = "Only those in it"), PageParameters),
-    responses((status = 200, description = "A part of the list", body = List<resources::Delivery>)),
+    params(("status" = Option<DeliveryStatus>, Query,
+        description = "Only deliveries with this status"), PageParameters),
+    responses((status = 200, description = "A page of the list", body = List<resources::Delivery>)),
 )]
 pub(crate) async fn list(
     app: web::Data<App>,
@@ -64,19 +65,19 @@ pub(crate) async fn list(
     Ok(HttpResponse::Ok().json(List::<resources::Delivery>::of(&deliveries)))
 }
 
-/// Who delivers it.
+/// Carrier of a delivery.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Dispatch {
-    /// The carrier, one line.
+    /// Name of the carrier, one line.
     #[schema(min_length = 1, max_length = 100, example = "한진택배")]
     carrier: Option<String>,
-    /// The carrier's number for it, one line.
+    /// Tracking number, one line.
     #[schema(min_length = 1, max_length = 100, example = "4012-3456-7890")]
     tracking_number: Option<String>,
 }
 
-/// Notes that the courier left with it.
+/// Records that the courier left with the purifier.
 #[utoipa::path(
     post, path = "/v1/deliveries/{id}/dispatch", tag = "deliveries", operation_id = "dispatchDelivery",
     security(("bearer" = ["OPERATOR"])),
@@ -102,7 +103,7 @@ pub(crate) async fn dispatch(
     Ok(respond::<resources::Delivery, _>(HttpResponse::Ok(), &dispatched))
 }
 
-/// Notes that the purifier is installed.
+/// Records that the purifier is installed.
 #[utoipa::path(
     post, path = "/v1/deliveries/{id}/complete", tag = "deliveries", operation_id = "completeDelivery",
     security(("bearer" = ["OPERATOR"])),

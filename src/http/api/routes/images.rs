@@ -1,7 +1,7 @@
-//! Products' pictures: the operator's upload, and what browsers show.
+//! Product images: upload by the operator, and download.
 //!
-//! A picture's address is its content's, so that whoever has it keeps it. What it is, its first bytes say: a
-//! page in a picture's clothes is refused, and would not be run.
+//! The address of an image is the digest of its content, so it can be cached for ever. The first bytes decide
+//! the format: HTML under an image's name is refused.
 
 use std::pin::Pin;
 
@@ -24,17 +24,16 @@ use crate::{
     },
 };
 
-/// A body that is a picture.
 const BODY: Body =
-    Body { name: "picture", max: (IMAGE_BYTES_MAX, "1 MiB"), broken: ProblemKind::RequestTimeout };
+    Body { name: "image", max: (IMAGE_BYTES_MAX, "1 MiB"), broken: ProblemKind::RequestTimeout };
 
-/// A picture that was sent.
-pub(crate) struct Picture {
+/// An uploaded image.
+pub(crate) struct UploadedImage {
     format: ImageFormat,
     bytes: Vec<u8>,
 }
 
-impl FromRequest for Picture {
+impl FromRequest for UploadedImage {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
@@ -44,7 +43,7 @@ impl FromRequest for Picture {
         let (within, payload) = (Limits::body_timeout(request), payload.take());
         Box::pin(async move {
             let unknown =
-                || Problem::new(ProblemKind::UnsupportedMediaType, "a picture must be PNG, JPEG or WebP");
+                || Problem::new(ProblemKind::UnsupportedMediaType, "an image must be PNG, JPEG or WebP");
             if encoded {
                 return Err(unknown());
             }
@@ -55,10 +54,10 @@ impl FromRequest for Picture {
     }
 }
 
-/// Gives a product a picture.
+/// Sets the image of a product.
 ///
-/// PNG, JPEG or WebP, up to 1 MiB, as the body. `imageUrl` of the product is its address from then on. The
-/// same picture again changes nothing.
+/// PNG, JPEG or WebP, up to 1 MiB, as the body. The product's `imageUrl` is its address. Uploading the same
+/// image again changes nothing.
 #[utoipa::path(
     put, path = "/v1/products/{id}/image", tag = "products", operation_id = "changeProductImage",
     security(("bearer" = ["OPERATOR"])),
@@ -73,24 +72,24 @@ pub(crate) async fn change(
     _: Operator,
     context: RequestContext,
     id: web::Path<String>,
-    Picture { format, bytes }: Picture,
+    UploadedImage { format, bytes }: UploadedImage,
 ) -> Result<HttpResponse, Problem> {
     let product = find(&app, &id)?;
     let changed = app.shop.change_image(product.id, format, bytes, context).await?;
     Ok(shown(HttpResponse::Ok(), &changed))
 }
 
-/// Shows a picture; it may be kept for ever.
+/// Returns an image, which may be cached for ever.
 #[utoipa::path(
     get, path = "/images/{file}", tag = "products", operation_id = "showImage",
     params(("file" = String, Path,
         example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.png")),
-    responses((status = 200, description = "The picture", content(
+    responses((status = 200, description = "The image", content(
         (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"),
     ))),
 )]
 pub(crate) async fn show(app: web::Data<App>, file: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let missing = || Problem::not_found("picture");
+    let missing = || Problem::not_found("image");
     let image = Image::parse(&file).ok_or_else(missing)?;
     let bytes = app.shop.image(image).await?.ok_or_else(missing)?;
     Ok(HttpResponse::Ok()

@@ -1,11 +1,12 @@
-//! What a rental is paid with, as it comes in: a card's token, or a payment authorized in a window.
+//! Payment methods in requests: a card token, or a payment authorized in a provider's window.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{domain::CheckoutId, gateways, http::api::extract::Rules};
 
-/// What is read as either [`PaymentMethodBody`]: a tagged enum could not say which field is at fault.
+/// The body's field, parsed by hand as either variant of [`PaymentMethodBody`]: a tagged enum could not name
+/// the field at fault.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PaymentMethodInput {
@@ -18,7 +19,7 @@ pub(crate) struct PaymentMethodInput {
     checkout_id: Option<String>,
 }
 
-/// A field that may be left out, and is not null.
+/// Deserializes a field that may be absent, but not null.
 fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
 }
@@ -30,7 +31,7 @@ enum MethodType {
     Toss,
 }
 
-/// What a rental is paid with: which of these fits follows from the server's payment provider.
+/// The payment method; the server's payment provider determines which variant is accepted.
 #[derive(ToSchema)]
 #[schema(as = PaymentMethod, example = json!({"type": "CARD", "token": "tok_ok"}))]
 #[serde(untagged)]
@@ -48,13 +49,13 @@ pub(crate) enum PaymentMethodBody {
 #[expect(dead_code, reason = "tells the document what `PaymentMethodInput` reads")]
 pub(crate) struct CardPayment {
     r#type: Card,
-    /// What the gateway knows the card by. The simulator's: `tok_ok`, `tok_decline`, `tok_slow`,
-    /// `tok_timeout`, `tok_error`, `tok_lost_response`. Stripe's: `pm_…` or `tok_…`.
+    /// Token of the card. The simulator accepts `tok_ok`, `tok_decline`, `tok_slow`, `tok_timeout`,
+    /// `tok_error` and `tok_lost_response`; Stripe accepts `pm_…` and `tok_…`.
     #[schema(min_length = 1, max_length = 255, example = "tok_ok")]
     token: String,
 }
 
-/// A payment that the customer has authorized in the window of Toss Payments.
+/// A payment that the customer authorized in the window of Toss Payments.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
@@ -65,10 +66,10 @@ pub(crate) struct CardPayment {
 #[expect(dead_code, reason = "tells the document what `PaymentMethodInput` reads")]
 pub(crate) struct TossPayment {
     r#type: Toss,
-    /// As the window hands it to the page that it leads back to.
+    /// Payment key that the window returned.
     #[schema(min_length = 1, max_length = 200, example = "tgen_20261125093000abcd1")]
     payment_key: String,
-    /// The checkout that the window was opened for.
+    /// The checkout with which the window was opened.
     #[schema(value_type = CheckoutId)]
     checkout_id: String,
 }
@@ -94,7 +95,7 @@ impl PaymentMethodInput {
         let Self { r#type, token, payment_key, checkout_id } = self;
         let mut alien = |field: &str, value: &Option<String>| {
             if value.is_some() {
-                rules.broken(&format!("/paymentMethod/{field}"), "is no field of this type");
+                rules.broken(&format!("/paymentMethod/{field}"), "is not a field of this type");
             }
         };
         match r#type {

@@ -1,4 +1,5 @@
-//! Handlers, a file a part of the URL space: parse, ask, map. The route table is `http::table`.
+//! Handlers of the API: they parse a request, call the shop, and map the result. Their routes are in
+//! `api::table`.
 
 pub(crate) mod checkouts;
 pub(crate) mod contexts;

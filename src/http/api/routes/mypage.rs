@@ -1,4 +1,4 @@
-//! `/v1/mypage` and `/v1/notifications`: what a customer watches.
+//! `/v1/mypage` and `/v1/notifications`: a customer's rentals and messages.
 
 use actix_web::{HttpResponse, web};
 
@@ -21,7 +21,7 @@ use crate::{
     get, path = "/v1/mypage", tag = "my page", operation_id = "listMyPage",
     security(("bearer" = ["CUSTOMER"])),
     params(PageParameters, ReadAfter),
-    responses((status = 200, description = "A part of the list", body = List<resources::MyPageRow>)),
+    responses((status = 200, description = "A page of the list", body = List<resources::MyPageRow>)),
 )]
 pub(crate) async fn list(
     app: web::Data<App>,
@@ -36,7 +36,7 @@ pub(crate) async fn list(
     Ok(HttpResponse::Ok().json(List::<resources::MyPageRow>::of(&rows)))
 }
 
-/// Shows one rental's row of My Page.
+/// Shows a rental's row of My Page.
 #[utoipa::path(
     get, path = "/v1/mypage/{rentalId}", tag = "my page", operation_id = "showMyPageRow",
     security(("bearer" = ["CUSTOMER"])),
@@ -56,12 +56,12 @@ pub(crate) async fn get(
     Ok(HttpResponse::Ok().json(resources::MyPageRow::from(&row)))
 }
 
-/// Lists text messages, newest first: a customer's own, or all.
+/// Lists text messages, newest first: a customer's own, or all for the operator.
 #[utoipa::path(
     get, path = "/v1/notifications", tag = "my page", operation_id = "listNotifications",
     security(("bearer" = ["CUSTOMER", "OPERATOR"])),
     params(PageParameters),
-    responses((status = 200, description = "A part of the list", body = List<resources::Notification>)),
+    responses((status = 200, description = "A page of the list", body = List<resources::Notification>)),
 )]
 pub(crate) async fn notifications(
     app: web::Data<App>,

@@ -1,4 +1,4 @@
-//! `/v1/operations`: the works, the payment actor, the simulator's ledger, and faults on purpose.
+//! `/v1/operations`: actors, payment actor, ledger of the simulator, backups and fault injection.
 
 use std::path::Path;
 
@@ -15,7 +15,9 @@ use crate::{
             extract::{Query, Rules},
             json::Json,
             post::{Post, respond_once},
-            resources::{Actor, ActorKind, Backup, FaultTarget, Faulted, Items, LedgerEntry, PaymentDesk},
+            resources::{
+                Actor, ActorKind, Backup, FaultTarget, InjectedFault, Items, LedgerEntry, PaymentActorState,
+            },
         },
         auth::Operator,
         problem::{Problem, ProblemKind},
@@ -28,7 +30,7 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum ActorTree {
-    /// Every kind of actor.
+    /// All kinds of actors.
     #[schema(title = "all")]
     All(Items<ActorKind>),
     /// The actor of one entity.
@@ -41,8 +43,9 @@ pub(crate) enum ActorTree {
     get, path = "/v1/operations/actors", tag = "operations", operation_id = "showActors",
     security(("bearer" = ["OPERATOR"])),
     params(
-        ("kind" = Option<String>, Query, description = "Only this kind", example = "rental"),
-        ("id" = Option<String>, Query, description = "Only this entity's actor: `rental_…`, `product_…`"),
+        ("kind" = Option<String>, Query, description = "Only actors of this kind", example = "rental"),
+        ("id" = Option<String>, Query,
+            description = "Only the actor of this entity, such as `rental_…` or `product_…`"),
     ),
     responses((status = 200, description = "The tree, or one actor", body = ActorTree)),
     extensions(("x-problems" = json!(["not-found"]))),
@@ -55,7 +58,7 @@ pub(crate) async fn actors(
     let tree = app.shop.actors().await?;
     let known =
         |text: &str| tree.items.iter().find(|actor| actor.kind == text).map(|actor| actor.kind.clone());
-    let kind = query.get("kind", "must be a kind of actor, as the whole tree shows them", known);
+    let kind = query.get("kind", "must be a kind of actor of the tree", known);
     let id = query.get("id", "must be an id", |text| Some(text.to_owned()));
     query.end()?;
     if let Some(id) = id {
@@ -94,11 +97,11 @@ pub(crate) async fn revive(
     respond_once(&app, context, HttpResponse::Ok(), work).await
 }
 
-/// Shows the simulator's own ledger; there is none with another provider.
+/// Shows the simulator's own ledger; other providers have none.
 #[utoipa::path(
     get, path = "/v1/operations/ledger", tag = "operations", operation_id = "showLedger",
     security(("bearer" = ["OPERATOR"])),
-    responses((status = 200, description = "All of it", body = Items<LedgerEntry>)),
+    responses((status = 200, description = "All entries", body = Items<LedgerEntry>)),
     extensions(("x-problems" = json!(["not-found"]))),
 )]
 pub(crate) async fn ledger(app: web::Data<App>, _: Operator) -> Result<HttpResponse, Problem> {
@@ -107,48 +110,48 @@ pub(crate) async fn ledger(app: web::Data<App>, _: Operator) -> Result<HttpRespo
     Ok(HttpResponse::Ok().json(Items { items }))
 }
 
-/// Shows how the payment actor is doing.
+/// Shows the state of the payment actor.
 #[utoipa::path(
     get, path = "/v1/operations/payment", tag = "operations", operation_id = "showPaymentDesk",
     security(("bearer" = ["OPERATOR"])),
-    responses((status = 200, description = "Breaker, permits, queue", body = PaymentDesk)),
+    responses((status = 200, description = "Breaker, permits and queue", body = PaymentActorState)),
 )]
 pub(crate) async fn payment(app: web::Data<App>, _: Operator) -> HttpResponse {
-    HttpResponse::Ok().json(PaymentDesk::from(app.shop.payment_actor().await))
+    HttpResponse::Ok().json(PaymentActorState::from(app.shop.payment_actor().await))
 }
 
-/// Who is to decide.
+/// Mode of the circuit breaker.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SetBreaker {
     mode: BreakerMode,
 }
 
-/// Decides who opens the circuit breaker: itself, or the operator.
+/// Sets the mode of the circuit breaker: automatic, forced open, or disabled.
 #[utoipa::path(
     put, path = "/v1/operations/payment/breaker", tag = "operations", operation_id = "setBreaker",
     security(("bearer" = ["OPERATOR"])),
     request_body = SetBreaker,
-    responses((status = 200, description = "As it is now", body = PaymentDesk)),
+    responses((status = 200, description = "The new state", body = PaymentActorState)),
 )]
 pub(crate) async fn breaker(app: web::Data<App>, _: Operator, Json(body): Json<SetBreaker>) -> HttpResponse {
     app.shop.set_breaker(body.mode);
-    HttpResponse::Ok().json(PaymentDesk::from(app.shop.payment_actor().await))
+    HttpResponse::Ok().json(PaymentActorState::from(app.shop.payment_actor().await))
 }
 
-/// Where a backup goes.
+/// Destination of a backup.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BackUp {
-    /// A directory of the server's machine, by its whole path: new, or empty.
+    /// Absolute path of a directory on the server's machine, new or empty.
     #[schema(min_length = 1, max_length = 1000, example = "/var/backups/saem/2026-11-25")]
     directory: String,
 }
 
-/// Copies all data, as of one moment, while the server goes on.
+/// Copies all data as of one moment, while the server runs.
 ///
-/// The answer comes when the copy is complete and on disk, which may take minutes. It is made whether or not
-/// the client waits; with an `Idempotency-Key`, the same call again tells how it ended. The directory can be
+/// The response comes when the copy is complete and on disk, which may take minutes. The copy is made even if
+/// the client disconnects; with an `Idempotency-Key`, the same call returns its result. The directory can be
 /// served as it is (`store.path`), or copied to a new place by `saem restore`.
 #[utoipa::path(
     post, path = "/v1/operations/backup", tag = "operations", operation_id = "backUp",
@@ -165,10 +168,10 @@ pub(crate) async fn back_up(
     let directory = rules.line("/directory", &directory, 1, 1_000);
     let to = directory.as_deref().map(Path::new).filter(|to| to.is_absolute()).map(Path::to_owned);
     if directory.is_some() && to.is_none() {
-        rules.broken("/directory", "must be a whole path, beginning with /");
+        rules.broken("/directory", "must be an absolute path, beginning with /");
     }
     let (directory, to) = rules.all(directory.zip(to))?;
-    // A task of its own, so that its outcome is remembered though the client may be gone.
+    // In a task of its own, so that the result is recorded even if the client disconnects.
     let made = async move {
         let work = async {
             let BackedUp { position, bytes } = app.shop.back_up(to).await?;
@@ -180,7 +183,7 @@ pub(crate) async fn back_up(
     made.await.map_err(|_| Problem::new(ProblemKind::BackupFailed, "the backup failed"))?
 }
 
-/// What is to go wrong.
+/// A fault to inject.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
@@ -188,12 +191,13 @@ pub(crate) struct Fault {
     mode: FaultMode,
 }
 
-/// Makes an actor fail, to see what happens; only with `faults.enabled = true`.
+/// Makes an actor fail, for tests; only with `faults.enabled = true`.
 #[utoipa::path(
     post, path = "/v1/operations/faults", tag = "operations", operation_id = "injectFault",
     security(("bearer" = ["OPERATOR"])),
     request_body = Fault,
-    responses((status = 202, description = "On its way", body = Faulted, headers(("Idempotency-Replayed")))),
+    responses((status = 202, description = "Accepted", body = InjectedFault,
+        headers(("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["not-found"]))),
 )]
 pub(crate) async fn fault(
@@ -202,7 +206,7 @@ pub(crate) async fn fault(
 ) -> Result<HttpResponse, Problem> {
     let work = async {
         app.shop.inject_fault(&target.kind, target.id.as_deref(), mode).await?;
-        Ok(Faulted { target, mode })
+        Ok(InjectedFault { target, mode })
     };
     respond_once(&app, context, HttpResponse::Accepted(), work).await
 }

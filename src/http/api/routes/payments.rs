@@ -1,4 +1,4 @@
-//! `/v1/payments`: looked at by their owners and the operator.
+//! `/v1/payments`: shown to customers and the operator.
 
 use actix_web::{HttpResponse, web};
 
@@ -34,12 +34,13 @@ pub(crate) async fn get(
     Ok(HttpResponse::Ok().json(resources::Payment::from(&payment)))
 }
 
-/// Lists payments, newest first: a customer's own, or all; or the one of a rental.
+/// Lists payments, newest first: a customer's own, or all for the operator; or the one of a rental.
 #[utoipa::path(
     get, path = "/v1/payments", tag = "payments", operation_id = "listPayments",
     security(("bearer" = ["CUSTOMER", "OPERATOR"])),
-    params(("rentalId" = Option<RentalId>, Query, description = "Only this rental's"), PageParameters),
-    responses((status = 200, description = "A part of the list", body = List<resources::Payment>)),
+    params(("rentalId" = Option<RentalId>, Query,
+        description = "Only the payment of this rental"), PageParameters),
+    responses((status = 200, description = "A page of the list", body = List<resources::Payment>)),
 )]
 pub(crate) async fn list(
     app: web::Data<App>,

@@ -1,4 +1,4 @@
-//! `POST /v1/rentals` and `POST /v1/rentals/{id}/payment`: placing, paying, and how that ends.
+//! `POST /v1/rentals` and `POST /v1/rentals/{id}/payment`: placing and paying.
 
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header, web};
 use serde::Deserialize;
@@ -26,14 +26,14 @@ use crate::{
     shop::{Order, PayOutcome, PlacedRental, Principal},
 };
 
-/// Where a purifier is to be delivered.
+/// The delivery address.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct DeliverTo {
-    /// Who receives it, one line.
+    /// Name of the recipient, one line.
     #[schema(min_length = 1, max_length = 100, example = "홍길동")]
     recipient: String,
-    /// Five digits.
+    /// Postal code, five digits.
     #[schema(pattern = "^[0-9]{5}$", example = "04524")]
     postal_code: String,
     /// Street and number, one line.
@@ -57,30 +57,30 @@ impl DeliverTo {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PlaceRental {
-    /// Which product.
+    /// The product to rent.
     #[schema(example = "product_01kb3q5v8rf7k9x2m4n6p8q0st")]
     product_id: String,
     address: DeliverTo,
     #[schema(inline = false, value_type = PaymentMethodBody)]
     payment_method: PaymentMethodInput,
-    /// The fee that the customer was shown: with another one, nothing is placed (409 `fee-changed`).
+    /// The fee shown to the customer; if the fee is another one, nothing is placed (409 `fee-changed`).
     #[schema(minimum = 0, maximum = 100_000_000, example = 29_900)]
     expected_fee: Option<u64>,
 }
 
-/// Places a rental and pays its fee, in this one call.
+/// Places a rental and pays its fee in one call.
 ///
-/// 201 is a rental that is paid. 202 is one that waits: show `paymentRetryAt` of its row of My Page, and
-/// pay by `POST /v1/rentals/{id}/payment` then. Send an `Idempotency-Key` of your own, and the same call
-/// again after a broken connection neither places nor charges twice.
+/// 201 is a paid rental. 202 is a rental that waits for its payment: show `paymentRetryAt` of its row of My
+/// Page, and pay then with `POST /v1/rentals/{id}/payment`. With an `Idempotency-Key`, repeating the call
+/// after a lost connection neither places nor charges twice.
 #[utoipa::path(
     post, path = "/v1/rentals", tag = "rentals", operation_id = "placeRental",
     security(("bearer" = ["CUSTOMER"])),
     request_body = PlaceRental,
     responses(
-        (status = 201, description = "Placed and paid", body = resources::Rental,
+        (status = 201, description = "PlacedRental and paid", body = resources::Rental,
             headers(("Location"), ("Saem-Position"), ("Idempotency-Replayed"))),
-        (status = 202, description = "Placed; to be paid a little later", body = resources::Rental,
+        (status = 202, description = "PlacedRental; to be paid later", body = resources::Rental,
             headers(("Location"), ("Saem-Position"), ("Retry-After"), ("Idempotency-Replayed"))),
     ),
     extensions(("x-problems" = json!([
@@ -103,11 +103,11 @@ pub(crate) async fn place(
         .map_err(|_| Problem::new(ProblemKind::ProductNotFound, "there is no such product"))?;
     let expected_fee = expected_fee.map(Money::won);
     let order = Order { customer_id, product_id, address, method, expected_fee };
-    answer(&app.shop.place_rental(order, context).await?, HttpResponse::Created())
+    response(&app.shop.place_rental(order, context).await?, HttpResponse::Created())
 }
 
-/// How placing or paying ended, as an answer; `confirmed` is the one for success.
-fn answer(placed: &PlacedRental, confirmed: HttpResponseBuilder) -> Result<HttpResponse, Problem> {
+/// Maps the outcome of placing or paying to a response; `confirmed` is the response of success.
+fn response(placed: &PlacedRental, confirmed: HttpResponseBuilder) -> Result<HttpResponse, Problem> {
     let mut response = match &placed.outcome {
         PayOutcome::Confirmed => confirmed,
         PayOutcome::Deferred { retry_after_ms } => {
@@ -116,14 +116,14 @@ fn answer(placed: &PlacedRental, confirmed: HttpResponseBuilder) -> Result<HttpR
             accepted
         }
         PayOutcome::Declined { code } if code.as_deref() == Some(AUTHENTICATION_REQUIRED) => {
-            let detail = "the card's owner would have to confirm this payment with their bank";
+            let detail = "the bank requires the card's owner to confirm the payment, which is not supported";
             return failed(placed, ProblemKind::AuthenticationRequired, detail);
         }
         PayOutcome::Declined { .. } => {
             return failed(placed, ProblemKind::PaymentDeclined, "the payment was declined");
         }
         PayOutcome::Canceled => {
-            let detail = "the rental was canceled while it was being paid; the payment is refunded";
+            let detail = "the rental was canceled during the payment; the payment is refunded";
             return failed(placed, ProblemKind::RentalCanceled, detail);
         }
         PayOutcome::Unavailable { .. } => {
@@ -137,7 +137,6 @@ fn answer(placed: &PlacedRental, confirmed: HttpResponseBuilder) -> Result<HttpR
     Ok(response.json(resources::Rental::from(&placed.rental)))
 }
 
-/// Where a rental is found.
 fn location(id: RentalId) -> String {
     format!("/v1/rentals/{id}")
 }
@@ -154,7 +153,7 @@ fn failed(placed: &PlacedRental, kind: ProblemKind, detail: &str) -> Result<Http
     Err(problem)
 }
 
-/// How to pay a rental that waits for it.
+/// Payment of a deferred rental.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PayRental {
@@ -162,7 +161,7 @@ pub(crate) struct PayRental {
     payment_method: PaymentMethodInput,
 }
 
-/// Pays a rental that was deferred.
+/// Pays a deferred rental.
 #[utoipa::path(
     post, path = "/v1/rentals/{id}/payment", tag = "rentals", operation_id = "payRental",
     security(("bearer" = ["CUSTOMER"])),
@@ -187,5 +186,5 @@ pub(crate) async fn pay(
     let rental = visible(&app, AnyRole(Principal::Customer(customer)), &id).await?;
     let mut rules = Rules::default();
     let method = body.payment_method.checked(&mut rules);
-    answer(&app.shop.pay_rental(rental.id, rules.all(method)?, context).await?, HttpResponse::Ok())
+    response(&app.shop.pay_rental(rental.id, rules.all(method)?, context).await?, HttpResponse::Ok())
 }

@@ -1,4 +1,4 @@
-//! `/v1/products`: browsing, and the operator's registering and editing.
+//! `/v1/products`: browsing, and editing by the operator.
 
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header, web};
 use serde::Deserialize;
@@ -31,8 +31,7 @@ pub(crate) fn find(app: &App, id: &str) -> Result<ProductView, Problem> {
     product.ok_or_else(|| Problem::new(ProblemKind::ProductNotFound, "there is no such product"))
 }
 
-/// Changes whenever an editable field does; stock moves leave it alone.
-#[must_use]
+/// Returns the `ETag` of the editable fields; the stock does not change it.
 pub(crate) fn etag(product: &ProductView) -> String {
     let Offer { name, model, description, fee } = &product.offer;
     let mut edited = json!([name, model, description, fee]).to_string();
@@ -40,17 +39,17 @@ pub(crate) fn etag(product: &ProductView) -> String {
     tag(edited.as_bytes())
 }
 
-/// Names bytes.
+/// Returns an `ETag` for these bytes.
 fn tag(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
     let short: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("\"{short}\"")
 }
 
-/// Whether the client has what this names already.
+/// Returns true if `If-None-Match` lists the tag.
 fn is_known(request: &HttpRequest, tag: &str) -> bool {
     let known = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
-    // What a proxy has compressed, it calls weak.
+    // A proxy that compresses a response marks its tag as weak.
     let mut known = known.flat_map(|value| value.split(',')).map(str::trim);
     known.any(|known| known == "*" || known.trim_start_matches("W/") == tag)
 }
@@ -62,18 +61,18 @@ pub(crate) fn shown(mut response: HttpResponseBuilder, product: &Done<ProductVie
 
 /// Lists products, newest first.
 ///
-/// Its `ETag` is that of the whole answer, the stock included: with it in `If-None-Match`, 304 says that
-/// nothing has changed.
+/// The `ETag` covers the whole response, stock included: with `If-None-Match`, 304 means that nothing
+/// changed.
 #[utoipa::path(
     get, path = "/v1/products", tag = "products", operation_id = "listProducts",
     params(
-        ("available" = Option<bool>, Query, description = "Only those that can (or can't) be rented now"),
+        ("available" = Option<bool>, Query, description = "Only products that can (or cannot) be rented now"),
         PageParameters,
     ),
     responses(
-        (status = 200, description = "A part of the list", body = List<resources::Product>,
+        (status = 200, description = "A page of the list", body = List<resources::Product>,
             headers(("ETag"))),
-        (status = 304, description = "As it is known", headers(("ETag"))),
+        (status = 304, description = "Unchanged", headers(("ETag"))),
     ),
 )]
 pub(crate) async fn list(
@@ -92,16 +91,15 @@ pub(crate) async fn list(
     } else {
         HttpResponse::Ok()
     };
-    // Kept, but asked about each time: the stock moves.
+    // Cached, but revalidated each time, because the stock changes.
     response.insert_header((header::ETAG, tag)).insert_header((header::CACHE_CONTROL, "no-cache"));
     Ok(response.content_type(header::ContentType::json()).body(list))
 }
 
 /// Shows a product.
 ///
-/// Its `ETag` is that of what an operator edits: with it in `If-None-Match`, 304 says that name, model,
-/// description, fee and picture are as they were. It says nothing of the stock: that is in every 200, and the
-/// list's `ETag` changes with it.
+/// The `ETag` covers the editable fields: with `If-None-Match`, 304 means that name, model, description, fee
+/// and image are unchanged. It does not cover the stock; the `ETag` of the list does.
 #[utoipa::path(
     get, path = "/v1/products/{id}", tag = "products", operation_id = "showProduct",
     params(
@@ -109,7 +107,7 @@ pub(crate) async fn list(
     ),
     responses(
         (status = 200, description = "The product", body = resources::Product, headers(("ETag"))),
-        (status = 304, description = "Not edited since", headers(("ETag"))),
+        (status = 304, description = "Unchanged", headers(("ETag"))),
     ),
     extensions(("x-problems" = json!(["product-not-found"]))),
 )]
@@ -124,29 +122,29 @@ pub(crate) async fn get(
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
     }
     let mut response = HttpResponse::Ok();
-    // No cache may take a 304 for news of the stock.
+    // A 304 says nothing about the stock, so no cache may keep the response.
     response.insert_header((header::ETAG, etag)).insert_header((header::CACHE_CONTROL, "no-store"));
     Ok(response.json(resources::Product::from(&product)))
 }
 
-/// A purifier to be offered.
+/// A new product.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RegisterProduct {
-    /// Its name, one line.
+    /// Name, one line.
     #[schema(min_length = 1, max_length = 100, example = "맑은샘 정수기")]
     name: String,
-    /// Its model, one line.
+    /// Model, one line.
     #[schema(min_length = 1, max_length = 100, example = "MS-100")]
     model: String,
-    /// More about it.
+    /// Description.
     #[serde(default)]
     #[schema(max_length = 2000, example = "냉온정 직수형, 필터 6개월")]
     description: String,
-    /// The fee of a rental, in won.
+    /// Fee of a rental, in KRW.
     #[schema(minimum = 1, maximum = 100_000_000, example = 29_900)]
     fee: u64,
-    /// Units at hand.
+    /// Units in stock.
     #[schema(minimum = 0, maximum = 1_000_000, example = 12)]
     stock: u64,
 }
@@ -184,27 +182,27 @@ pub(crate) async fn register(
     Ok(shown(response, &registered))
 }
 
-/// What to change; what is left out stays.
+/// Changes of a product; absent fields stay as they are.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ChangeProduct {
-    /// Its name, one line.
+    /// Name, one line.
     #[schema(min_length = 1, max_length = 100, example = "맑은샘 정수기 플러스")]
     name: Option<String>,
-    /// Its model, one line.
+    /// Model, one line.
     #[schema(min_length = 1, max_length = 100, example = "MS-110")]
     model: Option<String>,
-    /// More about it.
+    /// Description.
     #[schema(max_length = 2000, example = "냉온정 직수형, 필터 12개월")]
     description: Option<String>,
-    /// The fee of later rentals, in won.
+    /// Fee of later rentals, in KRW.
     #[schema(minimum = 1, maximum = 100_000_000, example = 31_900)]
     fee: Option<u64>,
 }
 
-/// Changes what customers see.
+/// Changes the editable fields of a product.
 ///
-/// Send the `ETag` you got as `If-Match`: somebody else's change in between is not overwritten.
+/// Send the product's `ETag` as `If-Match`, so that changes by others in between are not overwritten.
 #[utoipa::path(
     patch, path = "/v1/products/{id}", tag = "products", operation_id = "changeProduct",
     security(("bearer" = ["OPERATOR"])),
@@ -256,11 +254,10 @@ fn expect_match(request: &HttpRequest, product: &ProductView) -> Result<(), Prob
     }
 }
 
-/// Units to be added.
+/// Units to add.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Restock {
-    /// How many.
     #[schema(minimum = 1, maximum = 100_000, example = 10)]
     quantity: u64,
 }
@@ -287,7 +284,7 @@ pub(crate) async fn restock(
     Ok(shown(HttpResponse::Ok(), &app.shop.restock_product(product.id, quantity, context).await?))
 }
 
-/// Takes no more new rentals of a product; safe to repeat.
+/// Withdraws a product from new rentals; safe to repeat.
 #[utoipa::path(
     post, path = "/v1/products/{id}/withdraw", tag = "products", operation_id = "withdrawProduct",
     security(("bearer" = ["OPERATOR"])),

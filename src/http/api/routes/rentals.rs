@@ -1,4 +1,4 @@
-//! `/v1/rentals`: looking at them, and canceling.
+//! `/v1/rentals`: showing and canceling.
 
 use actix_web::{HttpResponse, web};
 use serde_json::json as value;
@@ -21,7 +21,7 @@ use crate::{
     shop::{Principal, RentalFilter, RentalView},
 };
 
-/// A rental that this client may see.
+/// Returns the rental if the caller may see it.
 pub(crate) async fn visible(app: &App, role: AnyRole, id: &str) -> Result<RentalView, Problem> {
     let id = RentalId::parse(id).map_err(|_| Problem::not_found("rental"))?;
     let rental = app.shop.rental(id).await?;
@@ -45,18 +45,20 @@ pub(crate) async fn get(
     Ok(HttpResponse::Ok().json(resources::Rental::from(&visible(&app, role, &id).await?)))
 }
 
-/// Lists rentals, newest first: a customer's own, or all.
+/// Lists rentals, newest first: a customer's own, or all for the operator.
 #[utoipa::path(
     get, path = "/v1/rentals", tag = "rentals", operation_id = "listRentals",
     security(("bearer" = ["CUSTOMER", "OPERATOR"])),
     params(
-        ("status" = Option<RentalStatus>, Query, description = "Only those in it"),
-        ("customerId" = Option<CustomerId>, Query, description = "Only theirs: the operator may ask"),
-        ("productId" = Option<ProductId>, Query, description = "Only those of this product"),
-        ("correlationId" = Option<Correlation>, Query, description = "Only the one that carries it"),
+        ("status" = Option<RentalStatus>, Query, description = "Only rentals with this status"),
+        ("customerId" = Option<CustomerId>, Query,
+            description = "Only rentals of this customer; for the operator"),
+        ("productId" = Option<ProductId>, Query, description = "Only rentals of this product"),
+        ("correlationId" = Option<Correlation>, Query,
+            description = "Only the rental with this correlation id"),
         PageParameters,
     ),
-    responses((status = 200, description = "A part of the list", body = List<resources::Rental>)),
+    responses((status = 200, description = "A page of the list", body = List<resources::Rental>)),
     extensions(("x-problems" = json!(["forbidden"]))),
 )]
 pub(crate) async fn list(
@@ -86,7 +88,7 @@ pub(crate) async fn list(
 
 /// Cancels a rental; safe to repeat.
 ///
-/// A captured payment is refunded, the delivery is called off and the stock put back.
+/// A captured payment is refunded, the delivery is canceled, and the unit returns to stock.
 #[utoipa::path(
     post, path = "/v1/rentals/{id}/cancel", tag = "rentals", operation_id = "cancelRental",
     security(("bearer" = ["CUSTOMER", "OPERATOR"])),
@@ -106,12 +108,12 @@ pub(crate) async fn cancel(
     Ok(respond::<resources::Rental, _>(HttpResponse::Ok(), &canceled))
 }
 
-/// Lists every event of a rental, over all contexts, oldest first.
+/// Lists all events of a rental, oldest first.
 #[utoipa::path(
     get, path = "/v1/rentals/{id}/timeline", tag = "rentals", operation_id = "showTimeline",
     security(("bearer" = ["CUSTOMER", "OPERATOR"])),
     params(("id" = RentalId, Path), PageParameters),
-    responses((status = 200, description = "A part of the list", body = List<resources::TimelineEvent>)),
+    responses((status = 200, description = "A page of the list", body = List<resources::TimelineEvent>)),
 )]
 pub(crate) async fn timeline(
     app: web::Data<App>,
@@ -120,7 +122,7 @@ pub(crate) async fn timeline(
     mut query: Query,
 ) -> Result<HttpResponse, Problem> {
     let rental = visible(&app, role, &id).await?;
-    let after = query.get("cursor", "must be one that this list gave", |text| text.parse::<u64>().ok());
+    let after = query.get("cursor", "must be a nextCursor of this list", |text| text.parse::<u64>().ok());
     let limit = query.page().limit;
     query.end()?;
     let events = app.shop.timeline(rental.id).await?;

@@ -1,8 +1,7 @@
-//! `/v1/mypage/stream`: every change of a customer's rows, as Server-Sent Events.
+//! `/v1/mypage/stream`: changes of a customer's rows as Server-Sent Events.
 //!
-//! An event's id is the version of its row, which is a position of the journal: whoever comes back with it,
-//! be it to another process, is told what they missed. A stream is told nothing while its client reads
-//! nothing; one that does not keep up is ended, and so is one whose session is over.
+//! The id of an event is the version of its row, a journal position: a client that reconnects with it, to any
+//! process, first gets what it missed. A stream ends if its client reads too slowly or its session ends.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc};
 
@@ -29,28 +28,29 @@ use crate::{
     shop::{Missed, Principal, RentalRow},
 };
 
-/// After how long, in ms, a browser comes back when a stream has ended.
+/// Delay before a browser reconnects, in ms.
 const RETRY_MS: u64 = 2_000;
-/// How many bytes are told in one piece, about: a client that reads slowly is not sent more before.
-const PIECE_BYTES: usize = 8 * 1_024;
-/// The header in which a browser says what it heard last.
+/// Approximate size of one write: a slow client is not sent more before it has read this.
+const CHUNK_BYTES: usize = 8 * 1_024;
+/// Header with the id of the last event that a browser received.
 const LAST_EVENT_ID: &str = "Last-Event-ID";
 
-/// Tells every change of a row of My Page.
+/// Streams every change of the customer's rows of My Page.
 ///
-/// Server-Sent Events, for `EventSource`. A `row` event holds the row as of that change, as
-/// `GET /v1/mypage/{rentalId}` shows it; its id is the row's version. After a break, send the last id as
-/// `Last-Event-ID` (browsers do), and what was missed is told first. `reset` says that this was too much, or
-/// that the id is of another store: read `GET /v1/mypage` again. To miss nothing between a read and the first
-/// connection, send `lastEventId=0`, or the largest `version` of what was read. Comments say that the stream
-/// lives. It ends when the server stops, the session is over, or the client does not keep up: come back then.
+/// Server-Sent Events, for `EventSource`. A `row` event holds the row after that change, as `GET
+/// /v1/mypage/{rentalId}` shows it; its id is the row's version. After a disconnect, send the last id as
+/// `Last-Event-ID` (browsers do), and missed changes come first. A `reset` event means that too much was
+/// missed, or that the id is of another store: read `GET /v1/mypage` again. To miss nothing between a read
+/// and the first connection, send `lastEventId=0`, or the largest `version` that was read. Comments are
+/// heartbeats. The stream ends when the server stops, the session ends or the client reads too slowly:
+/// reconnect then.
 #[utoipa::path(
     get, path = "/v1/mypage/stream", tag = "my page", operation_id = "watchMyPage",
     security(("bearer" = ["CUSTOMER"])),
     params(
-        ("Last-Event-ID" = Option<String>, Header, description = "The id of the event that was heard last"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Id of the last received event"),
         ("lastEventId" = Option<String>, Query,
-            description = "The same, for a first connection: the header is believed before it"),
+            description = "The same, for a first connection; the header has precedence"),
     ),
     responses((status = 200, description = "The stream", body = String, content_type = "text/event-stream",
         example = "id: 17\nevent: row\ndata: {\"rentalId\":\"rental_…\",\"version\":17}\n\n")),
@@ -70,11 +70,11 @@ pub(crate) async fn my_page(
     if headers.next().is_some() {
         return Err(Problem::invalid_field("/headers/Last-Event-ID", "must be given once"));
     }
-    // What is no id of ours is told as one that is too old: a browser could do nothing about a refusal.
+    // An unknown id is treated like one that is too old: a browser could not react to an error.
     let after = header.or(asked).map(|id| Position(id.trim().parse().unwrap_or(u64::MAX)));
     let mut response = HttpResponse::Ok();
     response.content_type("text/event-stream").insert_header((header::CACHE_CONTROL, "no-store"));
-    // Nginx would keep events back until there are enough of them.
+    // nginx would buffer events otherwise.
     response.insert_header(("X-Accel-Buffering", "no"));
     if request.method() == Method::HEAD {
         return Ok(response.finish());
@@ -87,16 +87,16 @@ pub(crate) async fn my_page(
     let first = opening(watching.position, watching.missed);
     let stream = RowStream { app, customer, token, first, changes, draining, heartbeat };
     Ok(response.streaming(stream::unfold(stream, |mut stream| async move {
-        stream.next().await.map(|piece| (Ok::<_, Infallible>(piece), stream))
+        stream.next().await.map(|chunk| (Ok::<_, Infallible>(chunk), stream))
     })))
 }
 
-/// A stream under way.
+/// A stream in progress.
 struct RowStream {
     app: web::Data<App>,
     customer: CustomerId,
     token: String,
-    /// What is told before any change to come.
+    /// Sent before any new change.
     first: VecDeque<Bytes>,
     changes: mpsc::Receiver<Arc<RentalRow>>,
     draining: watch::Receiver<bool>,
@@ -104,7 +104,7 @@ struct RowStream {
 }
 
 impl RowStream {
-    /// The next piece; none at the end.
+    /// Returns the next chunk, or `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         if *self.draining.borrow() {
             return None;
@@ -118,27 +118,27 @@ impl RowStream {
             change = self.changes.recv() => Some(change?),
             _ = self.heartbeat.tick() => None,
         };
-        // Whoever has left hears of nothing that came after.
-        if !self.may_go_on() {
+        // After log-out or deletion of the account, nothing more is sent.
+        if !self.has_session() {
             return None;
         }
         let Some(change) = change else { return Some(Bytes::from_static(b": still here\n\n")) };
-        let mut piece = event(&change);
-        while piece.len() < PIECE_BYTES
+        let mut chunk = event(&change);
+        while chunk.len() < CHUNK_BYTES
             && let Ok(change) = self.changes.try_recv()
         {
-            piece.push_str(&event(&change));
+            chunk.push_str(&event(&change));
         }
-        Some(piece.into())
+        Some(chunk.into())
     }
 
-    /// Whether the session is still the customer's.
-    fn may_go_on(&self) -> bool {
+    /// Returns true while the session is valid.
+    fn has_session(&self) -> bool {
         self.app.shop.authenticate(&self.token) == Some(Principal::Customer(self.customer))
     }
 }
 
-/// What is told first: from where on, when to come back, and what was missed.
+/// Returns the first chunks: the retry delay, missed changes, and the current position.
 fn opening(position: Position, missed: Missed) -> VecDeque<Bytes> {
     let Position(here) = position;
     let retry = format!("retry: {RETRY_MS}\n");
@@ -148,14 +148,14 @@ fn opening(position: Position, missed: Missed) -> VecDeque<Bytes> {
         Missed::Changes(changes) => {
             first.push_back(format!("{retry}\n").into());
             first.extend(changes.iter().map(|row| Bytes::from(event(row))));
-            // An id without data is remembered by a browser, and is no event.
+            // Browsers remember an id without data, and dispatch no event.
             first.push_back(format!("id: {here}\n\n").into());
         }
     }
     first
 }
 
-/// A row's change, as an event.
+/// Formats a row as an event.
 fn event(row: &RentalRow) -> String {
     let data = serde_json::json!(resources::MyPageRow::from(row));
     format!("id: {}\nevent: row\ndata: {data}\n\n", row.version)

@@ -60,7 +60,6 @@ impl Tab {
 }
 
 /// A page of the operator's, below its tabs.
-#[must_use]
 pub(crate) fn page<'a>(visitor: &'a Visitor, tab: Tab, title: &'a str, content: Markup) -> Page<'a> {
     let content = html! {
         div class="wide" {
@@ -85,25 +84,21 @@ pub(crate) struct Column<'a> {
 
 impl<'a> Column<'a> {
     /// Of a few words that stay on one line.
-    #[must_use]
     pub(crate) const fn short(name: &'a str) -> Self {
         Self { name, class: "nowrap", heads_row: false }
     }
 
     /// Of numbers.
-    #[must_use]
     pub(crate) const fn number(name: &'a str) -> Self {
         Self { name, class: "end", heads_row: false }
     }
 
     /// Of text that takes several lines, or of a form: never so narrow that words are broken.
-    #[must_use]
     pub(crate) const fn wide(name: &'a str) -> Self {
         Self { name, class: "broad", heads_row: false }
     }
 
     /// What a row is about.
-    #[must_use]
     pub(crate) const fn head(name: &'a str) -> Self {
         Self { name, class: "", heads_row: true }
     }
@@ -159,7 +154,6 @@ fn cell(column: &Column<'_>, value: &Markup) -> Markup {
 }
 
 /// A list, or a word that there is nothing in it.
-#[must_use]
 pub(crate) fn list(label: &str, columns: &[Column<'_>], rows: Vec<Vec<Markup>>, none: &str) -> Markup {
     html! {
         @if rows.is_empty() { p class="card soft" { (none) } }
@@ -168,7 +162,6 @@ pub(crate) fn list(label: &str, columns: &[Column<'_>], rows: Vec<Vec<Markup>>, 
 }
 
 /// The way to the next part of a list.
-#[must_use]
 pub(crate) fn more(visitor: &Visitor, at: &str, status: &str, next: Option<&str>) -> Markup {
     html! {
         @if let Some(next) = next {
@@ -181,7 +174,6 @@ pub(crate) fn more(visitor: &Visitor, at: &str, status: &str, next: Option<&str>
 }
 
 /// The choice of a state.
-#[must_use]
 pub(crate) fn pills(visitor: &Visitor, at: &str, chosen: &str, all: &[(&str, &str)]) -> Markup {
     html! {
         nav class="pills" aria-label=(visitor.t("상태", "State")) {
@@ -213,7 +205,6 @@ pub(crate) struct Question<'a> {
 
 impl Question<'_> {
     /// The page that asks it.
-    #[must_use]
     pub(crate) fn page<'a>(&'a self, visitor: &'a Visitor, tab: Tab) -> Page<'a> {
         let content = html! {
             div class="narrow stack" {
@@ -236,7 +227,6 @@ impl Question<'_> {
 }
 
 /// What there is of a product, for the shop itself.
-#[must_use]
 pub(crate) fn stock(visitor: &Visitor, product: &ProductView) -> Markup {
     if product.withdrawn {
         return html! { span class="tag off" { (visitor.t("신규 렌탈 중단", "Withdrawn")) } };
@@ -245,7 +235,6 @@ pub(crate) fn stock(visitor: &Visitor, product: &ProductView) -> Markup {
 }
 
 /// `path`, which then tells that this was done.
-#[must_use]
 pub(crate) fn having(path: &str, done: &str) -> String {
     let joint = if path.contains('?') { '&' } else { '?' };
     format!("{path}{joint}done={done}")
@@ -257,14 +246,12 @@ fn done_of(path: &str) -> (&str, &str) {
 }
 
 /// That it was done, once somebody is led here after it.
-#[must_use]
 pub(crate) fn done(visitor: &Visitor) -> Markup {
     let said = wording::done(visitor.lang, done_of(&visitor.path).1);
     html! { @if let Some(said) = said { p class="notice good" role="status" { (said) } } }
 }
 
 /// What went wrong, above a form.
-#[must_use]
 pub(crate) fn alert(error: Option<ErrorText>) -> Markup {
     html! {
         @if let Some(ErrorText { title, text }) = error {
@@ -274,14 +261,12 @@ pub(crate) fn alert(error: Option<ErrorText>) -> Markup {
 }
 
 /// Whether the operator is on a page of theirs.
-#[must_use]
 pub(crate) fn is_within(visitor: &Visitor) -> bool {
     let within = ["/admin", "/console"].iter().any(|part| visitor.path.starts_with(part));
     visitor.is_operator() && within
 }
 
 /// What went wrong, as a page of the operator's that leads back to where they came from.
-#[must_use]
 pub(crate) fn trouble<'a>(visitor: &'a Visitor, problem: &Problem) -> Page<'a> {
     let error = wording::error_text(visitor.lang, problem);
     let is_console = visitor.path.starts_with("/console");
@@ -315,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_done_is_told_once_and_left_out_of_the_way_back() {
+    fn done_notice_is_shown_once() {
         for path in ["/admin", "/admin/deliveries?status=STARTED"] {
             assert_eq!(done_of(&having(path, "saved")), (path, "saved"));
             assert_eq!(done_of(path), (path, ""));

@@ -32,14 +32,12 @@ const DONE: [(&str, [&str; 2]); 11] = [
 ];
 
 /// That it was done.
-#[must_use]
 pub(crate) fn done(lang: Lang, done: &str) -> Option<&'static str> {
     let (_, [ko, en]) = DONE.iter().find(|(name, _)| *name == done)?;
     Some(lang.t(ko, en))
 }
 
 /// Tells the operator of a problem: in words of their own where the customers' do not fit.
-#[must_use]
 pub(crate) fn error_text(lang: Lang, problem: &Problem) -> ErrorText {
     let pointer = problem.errors.first().map_or("", |error| error.pointer.as_str());
     let rule = RULES.iter().find(|(of, _)| *of == pointer).map(|(_, texts)| texts);
@@ -162,7 +160,6 @@ const TOLD: [(ProblemKind, [&str; 4]); 7] = [
 ];
 
 /// Why a rental was canceled.
-#[must_use]
 pub(crate) const fn reason(lang: Lang, reason: CancelReason) -> &'static str {
     match reason {
         CancelReason::Customer => lang.t("고객이 취소했습니다", "Canceled by the customer"),
@@ -171,7 +168,6 @@ pub(crate) const fn reason(lang: Lang, reason: CancelReason) -> &'static str {
 }
 
 /// What a context is called.
-#[must_use]
 pub(crate) const fn context(lang: Lang, context: Context) -> &'static str {
     match context {
         Context::Rental => lang.t("렌탈", "Rentals"),
@@ -183,7 +179,6 @@ pub(crate) const fn context(lang: Lang, context: Context) -> &'static str {
 }
 
 /// Why a target is held, if it is one of our own words; a gateway's are told as they are.
-#[must_use]
 pub(crate) fn reason_held(lang: Lang, parked: &Parked) -> String {
     let known = [
         (AskError::Quarantined, "격리된 대상입니다"),
@@ -310,7 +305,6 @@ const NEVER_OTHERWISE: [(Group, [&str; 2]); 2] = [
 ];
 
 /// What never happens once it is dismissed.
-#[must_use]
 pub(crate) fn never(lang: Lang, group: Group, event: &str) -> &'static str {
     let of_event = NEVER.iter().find(|(of, _)| *of == event).map(|(_, texts)| texts);
     let of_group = || NEVER_OTHERWISE.iter().find(|(of, _)| *of == group).map(|(_, texts)| texts);

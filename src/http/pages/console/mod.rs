@@ -108,7 +108,6 @@ fn plots(visitor: &Visitor) -> Markup {
 }
 
 /// The form to look a rental's saga up by.
-#[must_use]
 pub(crate) fn saga_form(visitor: &Visitor, correlation: &str) -> Markup {
     html! {
         section class="card stack" {

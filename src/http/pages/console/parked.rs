@@ -22,7 +22,6 @@ use crate::{
 };
 
 /// The targets that are held.
-#[must_use]
 pub(crate) fn section(app: &App, visitor: &Visitor, held: &[HeldView]) -> Markup {
     let label = visitor.t("보류된 대상", "Parked targets");
     let columns = [

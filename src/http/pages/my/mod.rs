@@ -147,7 +147,7 @@ pub(crate) const fn may_cancel(row: &RentalRow) -> bool {
 
 /// What a script says when it has changed.
 fn said(visitor: &Visitor, row: &RentalRow, events: &[Arc<Recorded>]) -> String {
-    format!("{}: {}", row.product_name, steps::error_text(visitor.lang, row, events))
+    format!("{}: {}", row.product_name, steps::status_text(visitor.lang, row, events))
 }
 
 /// A rental, as `/my` lists it.

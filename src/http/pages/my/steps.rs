@@ -82,14 +82,12 @@ fn gone(row: &RentalRow) -> (bool, bool) {
 }
 
 /// Whether it is as it was when it had just been ordered and paid.
-#[must_use]
 pub(crate) fn just_confirmed(row: &RentalRow) -> bool {
     row.rental_status == RentalStatus::Confirmed && !gone(row).0
 }
 
 /// What has happened, in a sentence: the same for as long as nothing happens that a customer cares for.
-#[must_use]
-pub(crate) fn error_text(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> &'static str {
+pub(crate) fn status_text(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> &'static str {
     match (row.rental_status, gone(row)) {
         (RentalStatus::Absent | RentalStatus::Placed, _) => {
             lang.t("결제를 확인하고 있습니다.", "The payment is being confirmed.")
@@ -111,7 +109,6 @@ pub(crate) fn error_text(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<R
 }
 
 /// What became of the fee.
-#[must_use]
 pub(crate) fn fee(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> &'static str {
     match (row.rental_status, row.payment_status) {
         // Whatever may still come of the last try: it is the customer's turn.
@@ -127,7 +124,6 @@ pub(crate) fn fee(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Recorded
 }
 
 /// The steps of a rental, with the moments of its events.
-#[must_use]
 pub(crate) fn of(visitor: &Visitor, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> Markup {
     let moments = Moments(events);
     let steps = if row.rental_status == RentalStatus::Canceled {

@@ -315,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_is_led_away() {
+    fn redirects_to_other_sites_are_refused() {
         for bad in ["https://evil.example", "//evil.example", "", "my", "/\\evil.example", "/ x", "/\r\nx"] {
             assert_eq!(Onward { to: bad.to_owned() }.path("/"), "/", "{bad:?}");
         }

@@ -36,7 +36,6 @@ const CARDS: [(&str, [&str; 2], [&str; 2]); 6] = [
 ];
 
 /// The fields to choose a card by.
-#[must_use]
 pub(crate) fn choice(app: &App, visitor: &Visitor, chosen: &str, wrong: Option<&str>) -> Markup {
     if app.shop.provider() != "simulator" {
         let label = visitor.t("결제 수단 토큰", "Payment token");
@@ -80,7 +79,6 @@ fn card(token: &str, name: &str, story: &str, chosen: &str) -> Markup {
 }
 
 /// The card that was chosen.
-#[must_use]
 pub(crate) fn chosen(fields: &FormFields) -> Option<PaymentMethod> {
     let token = fields.get("card").trim();
     (!token.is_empty()).then(|| PaymentMethod::Card { token: token.to_owned() })

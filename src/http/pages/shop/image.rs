@@ -32,7 +32,6 @@ fn build(name: &str, id: ProductId) -> Build {
 }
 
 /// The picture of a product, with nothing said about it: what it shows is said beside it.
-#[must_use]
 pub(crate) fn of(product: &ProductView) -> Markup {
     match product.image {
         Some(image) => html! { img src={ "/images/" (image) } alt="" loading="lazy"; },
@@ -41,7 +40,6 @@ pub(crate) fn of(product: &ProductView) -> Markup {
 }
 
 /// The picture of what was rented: the product's, as it is now.
-#[must_use]
 pub(crate) fn rented(app: &App, id: ProductId, name: &str) -> Markup {
     app.shop.product(id).map_or_else(|| drawn(id, name), |product| of(&product))
 }

@@ -31,19 +31,16 @@ pub(crate) enum Lang {
 
 impl Lang {
     /// What it is called in HTML and in paths.
-    #[must_use]
     pub(crate) const fn code(self) -> &'static str {
         self.t("ko", "en")
     }
 
     /// The language of this name.
-    #[must_use]
     pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::Ko, Self::En].into_iter().find(|lang| lang.code() == name)
     }
 
     /// The Korean or the English of two texts.
-    #[must_use]
     pub(crate) const fn t<'a>(self, korean: &'a str, english: &'a str) -> &'a str {
         match self {
             Self::Ko => korean,
@@ -52,7 +49,6 @@ impl Lang {
     }
 
     /// The language that was chosen, or else the one that the browser asks for, or else Korean.
-    #[must_use]
     pub(crate) fn of(request: &HttpRequest) -> Self {
         let chosen = crate::http::session::cookie(request, LANGUAGE).and_then(Self::named);
         let asked = || {
@@ -63,7 +59,6 @@ impl Lang {
     }
 
     /// An amount.
-    #[must_use]
     pub(crate) fn won(self, amount: Money) -> String {
         let digits = amount.as_won().to_string();
         let mut grouped = String::new();
@@ -80,7 +75,6 @@ impl Lang {
     }
 
     /// A moment, by Korea's clock.
-    #[must_use]
     pub(crate) fn moment(self, at: Timestamp) -> String {
         let at = in_korea(at);
         let (month, day) = (u8::from(at.month()), at.day());
@@ -99,7 +93,6 @@ impl Lang {
     }
 
     /// Where a rental is, in a word or two.
-    #[must_use]
     pub(crate) const fn rental(self, status: RentalStatus) -> &'static str {
         match status {
             RentalStatus::Absent => "",
@@ -112,7 +105,6 @@ impl Lang {
     }
 
     /// Why a rental was canceled.
-    #[must_use]
     pub(crate) const fn reason(self, reason: CancelReason) -> &'static str {
         match reason {
             CancelReason::Customer => self.t("고객님이 취소하셨습니다", "Canceled by you"),
@@ -127,7 +119,6 @@ impl Lang {
     }
 
     /// What is known of a payment.
-    #[must_use]
     pub(crate) const fn payment(self, status: PaymentStatus) -> &'static str {
         match status {
             PaymentStatus::Requested => self.t("결제 요청", "Requested"),
@@ -139,7 +130,6 @@ impl Lang {
     }
 
     /// Where a delivery is.
-    #[must_use]
     pub(crate) const fn delivery(self, status: DeliveryStatus) -> &'static str {
         match status {
             DeliveryStatus::Absent => "",
@@ -152,7 +142,6 @@ impl Lang {
 }
 
 /// A moment with its milliseconds, by Korea's clock, for whoever compares.
-#[must_use]
 pub(crate) fn exact(at: Timestamp) -> String {
     let at = in_korea(at);
     format!("{:02}:{:02}:{:02}.{:03}", at.hour(), at.minute(), at.second(), at.millisecond())
@@ -183,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_browsers_first_choice_that_we_speak_is_taken() {
+    fn preferred_supported_language_is_chosen() {
         for (value, expected) in [
             ("ko-KR,ko;q=0.9,en-US;q=0.8", Some(Lang::Ko)),
             ("en-GB,en;q=0.9,ko;q=0.8", Some(Lang::En)),
@@ -200,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn money_and_moments_are_written_as_people_read_them() {
+    fn amounts_and_times_are_formatted_for_people() {
         let at = Timestamp(1_795_600_980_000);
         assert_eq!(Lang::Ko.moment(at), "11월 25일 오후 7:03");
         assert_eq!(Lang::En.moment(at), "25 Nov, 19:03");

@@ -16,7 +16,6 @@ pub(crate) struct ErrorText {
 }
 
 /// Tells of a problem.
-#[must_use]
 pub(crate) fn error_text(lang: Lang, problem: &Problem) -> ErrorText {
     let found = TOLD.iter().find(|(kinds, _)| kinds.contains(&problem.kind));
     let [ko_title, ko, en_title, en] = found.map_or(OTHERWISE, |(_, texts)| *texts);
@@ -24,7 +23,6 @@ pub(crate) fn error_text(lang: Lang, problem: &Problem) -> ErrorText {
 }
 
 /// When to try again, where that is worth saying: after more than the moment that `told` speaks of.
-#[must_use]
 pub(crate) fn wait(lang: Lang, problem: &Problem) -> Option<String> {
     let ms =
         problem.retry_after_ms.filter(|ms| problem.kind == ProblemKind::TooManyRequests && *ms > 1_000)?;
@@ -38,7 +36,6 @@ pub(crate) fn wait(lang: Lang, problem: &Problem) -> Option<String> {
 }
 
 /// What is wrong with a line of text that somebody typed.
-#[must_use]
 pub(crate) fn of_line(lang: Lang, typed: &str, rule: InvalidText) -> String {
     match (rule, lang) {
         (InvalidText::Control, _) => lang
