@@ -323,7 +323,9 @@ async fn detail(app: &App, visitor: &Visitor, row: &RentalRow) -> Result<Markup,
                     @let status = if canceled { DeliveryStatus::Canceled } else { status };
                     dt { (visitor.t("배송", "Delivery")) } dd { (visitor.lang.delivery(status)) }
                 }
-                @if let Some(carrier) = carrier { dt { (visitor.t("설치 기사·방문 정보", "Technician and visit")) } dd { (carrier) } }
+                @if let Some(carrier) = carrier {
+                    dt { (visitor.t("설치 기사·방문 정보", "Technician and visit")) } dd { (carrier) }
+                }
                 dt { (visitor.t("렌탈 번호", "Number")) } dd { span class="mono" { (row.rental_id) } }
             }
             @if may_cancel(row) {

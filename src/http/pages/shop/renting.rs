@@ -271,10 +271,10 @@ async fn kept(
         [
             visitor.t("로그인이 필요합니다", "Please log in"),
             visitor.t(
-                "아직 신청과 결제가 되지 않았습니다. 입력하신 내용은 아래에 그대로 있습니다. 새 창에서 로그인한 뒤, 이 화면으로 \
-                 돌아와 다시 신청해 주세요.",
-                "Nothing was ordered or charged, and your entries are kept below. Log in in a new window, then \
-                 come back to this page and order again.",
+                "아직 신청과 결제가 되지 않았습니다. 입력하신 내용은 아래에 그대로 있습니다. 새 창에서 로그인한 뒤, \
+                 이 화면으로 돌아와 다시 신청해 주세요.",
+                "Nothing was ordered or charged, and your entries are kept below. Log in in a new window, \
+                 then come back to this page and order again.",
             ),
         ]
     } else {
