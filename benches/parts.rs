@@ -1,7 +1,7 @@
-//! The parts of a command, each alone: deciding and evolving, the codec, a durable commit.
+//! Microbenchmarks of the parts of a command: deciding and evolving, the codec, a durable commit.
 //!
-//! `cargo bench --bench parts`; criterion compares with the run before. Figures of the disk swing: the
-//! HTTP bench (`benches/http/`) shows them beside what the disk does at that time.
+//! `cargo bench --bench parts`; criterion compares with the previous run. Disk figures vary from run to run:
+//! `benches/http/` shows them beside the raw speed of the disk.
 
 use std::hint::black_box;
 
@@ -32,8 +32,8 @@ fn place() -> RentalCommand {
     RentalCommand::Place { terms: Box::new(terms), deferral: None }
 }
 
-/// The state after a command, and what it led to.
-fn told<A: Aggregate>(state: A, command: A::Command) -> (A, Vec<A::Event>) {
+/// Decides a command and folds its events. Returns the new state and the events.
+fn apply<A: Aggregate>(state: A, command: A::Command) -> (A, Vec<A::Event>) {
     let events = state.decide(command).unwrap_or_else(|_| panic!("the command is fine"));
     let state = events.iter().fold(state, |state, event| state.evolve(event, NOW));
     (state, events)
@@ -46,19 +46,19 @@ fn product() -> Product {
         description: "냉온수".to_owned(),
         fee: Money::won(29_900),
     };
-    told(Product::default(), ProductCommand::Register { offer, stock: 1_000_000 }).0
+    apply(Product::default(), ProductCommand::Register { offer, stock: 1_000_000 }).0
 }
 
 /// Takes a unit for a rental.
 fn take(product: Product, position: u64) -> Product {
     let fence = Fence { lane: (position % 64) as u8, position: Position(position) };
-    told(product, ProductCommand::Decrease { rental_id: RentalId(position.into()), fence }).0
+    apply(product, ProductCommand::Decrease { rental_id: RentalId(position.into()), fence }).0
 }
 
 fn deciding(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide and evolve");
     group.bench_function("a rental is placed and confirmed", |bench| {
-        let placed = || told(told(Rental::default(), place()).0, RentalCommand::Confirm);
+        let placed = || apply(apply(Rental::default(), place()).0, RentalCommand::Confirm);
         bench.iter(|| black_box(placed()));
     });
     group.bench_function("a product gives a unit", |bench| {
@@ -66,7 +66,7 @@ fn deciding(criterion: &mut Criterion) {
         bench.iter(|| {
             position += 1;
             stocked = stocked.take().map(|product| take(product, position));
-            // There is always a unit left: after a million, it is stocked anew.
+            // A new product after a million units, so that the stock never runs out.
             if position % 1_000_000 == 0 {
                 stocked = Some(product());
             }
@@ -76,7 +76,7 @@ fn deciding(criterion: &mut Criterion) {
 }
 
 fn coding(criterion: &mut Criterion) {
-    let rental = told(Rental::default(), place()).0;
+    let rental = apply(Rental::default(), place()).0;
     let busy = (1..=64).fold(product(), take);
     let mut group = criterion.benchmark_group("codec");
     let encoded = codec::encode_snapshot(&rental).expect("it can be encoded");
@@ -95,9 +95,9 @@ fn coding(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The first commit of a rental that nobody has seen before.
+/// The first commit of a new rental.
 fn commit(number: u128) -> Commit {
-    let (rental, events) = told(Rental::default(), place());
+    let (rental, events) = apply(Rental::default(), place());
     let meta = Meta { at: NOW, correlation: Correlation(number), causation: Causation::Schedule };
     Commit {
         entity: RentalId(number).into(),

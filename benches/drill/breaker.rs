@@ -1,8 +1,7 @@
-//! An overloaded payment gateway: it takes 400 ± 220 ms, serves 20 at once, and 110 customers want to pay.
+//! Overload drill: 110 customers pay at a gateway that takes 400 ± 220 ms and serves 20 calls at once.
 //!
-//! First without protection: breaker disabled, as many calls at once as there are customers, no deadline.
-//! Then with the defaults. Each with customers who come back when `Retry-After` says, and with others who
-//! come back at once.
+//! Four runs: without protection (breaker disabled, 110 concurrent calls, no deadline) and with the defaults,
+//! each with patient customers, who obey `Retry-After`, and with impatient ones, who retry after 100 ms.
 
 use std::{cell::RefCell, collections::BTreeMap, error::Error, time::Duration};
 
@@ -19,63 +18,57 @@ use crate::{
     shop::Shop,
 };
 
-/// How many customers there are.
 const CUSTOMERS: usize = 110;
-/// The gateway's trouble.
 const TROUBLE: [(&str, &str); 3] = [
     ("SAEM_PAYMENT__SIMULATOR__LATENCY_MS", "400"),
     ("SAEM_PAYMENT__SIMULATOR__JITTER_MS", "220"),
     ("SAEM_PAYMENT__SIMULATOR__CAPACITY", "20"),
 ];
-/// What the gateway can do at best, in payments a second.
+/// Upper bound of the gateway's throughput, in payments a second.
 const CAPACITY_PER_SECOND: f64 = 20.0 / 0.4;
-/// No protection at all.
 const UNPROTECTED: [(&str, &str); 4] = [
     ("SAEM_PAYMENT__CONCURRENCY", "110"),
     ("SAEM_PAYMENT__ADAPTIVE", "false"),
     ("SAEM_PAYMENT__DEADLINE_MS", "600000"),
     ("SAEM_PAYMENT__TIMEOUT_MS", "600000"),
 ];
-/// How soon somebody comes back who does not care for `Retry-After`.
+/// Delay before an impatient customer retries.
 const IMPATIENCE: Duration = Duration::from_millis(100);
-/// How long deferred payments may take to be settled and paid once the trouble is over.
+/// Time limit for settling all deferred payments once the gateway works again.
 const RECOVERY: Duration = Duration::from_secs(120);
-/// How often it is tried.
 const PAY_AGAIN: Duration = Duration::from_millis(200);
 
-type Drilled<T = ()> = Result<T, Box<dyn Error>>;
+type DrillResult<T = ()> = Result<T, Box<dyn Error>>;
 
-/// A run.
 #[derive(Clone, Copy)]
 pub struct Run {
-    /// With the defaults.
+    /// `true` for the default settings, `false` for a server without protection.
     pub protected: bool,
-    /// Customers come back when they are told to.
+    /// `true` if customers obey `Retry-After`.
     pub patient: bool,
 }
 
-/// What came of it.
-pub struct Ran {
-    seen: Seen,
-    desk: Value,
+pub struct RunReport {
+    observed: Observed,
+    payment: Value,
     elapsed: Duration,
     afterwards: String,
-    /// The server's memory when a third of the time had passed, and in the end.
+    /// Resident memory of the server after a third of the run, and at its end.
     pub memory_mib: [f64; 2],
 }
 
-/// What the customers saw.
+/// Answers to the customers' orders.
 #[derive(Default)]
-struct Seen {
+struct Observed {
     answers: BTreeMap<u16, u64>,
     latencies_ms: Vec<u64>,
-    /// Rentals to be paid later, with their customers.
+    /// Rentals whose payment was deferred: (rental id, token of its customer).
     deferred: Vec<(String, String)>,
-    /// 503 and 202 without `Retry-After`, and other failures: there must be none.
+    /// Unexpected answers: 503 or 202 without `Retry-After`, and other failures. A good run has none.
     wrong: Vec<String>,
 }
 
-/// What came of a run: a column of the table.
+/// Figures of one run: a column of the table.
 struct Column {
     title: &'static str,
     cells: Vec<String>,
@@ -97,8 +90,8 @@ const ROWS: [&str; 13] = [
     "afterwards: deferred → paid · captured twice · gateway and Saem agree",
 ];
 
-/// Runs all four, and shows them side by side.
-pub async fn drill(seconds: u64) -> Drilled {
+/// Runs all four variants and prints them side by side.
+pub async fn drill(seconds: u64) -> DrillResult {
     let mut columns = Vec::new();
     for (title, protected, patient) in [
         ("before, patient", false, true),
@@ -120,8 +113,8 @@ pub async fn drill(seconds: u64) -> Drilled {
     Ok(())
 }
 
-/// Has the customers rent for so long, then has everybody who was put off pay.
-pub async fn run(run: Run, length: Duration) -> Drilled<Ran> {
+/// Lets the customers place rentals for `length`, then lets them pay all deferred rentals.
+pub async fn run(run: Run, length: Duration) -> DrillResult<RunReport> {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let gateway = Gateway::start(directory.path(), &TROUBLE)?;
     let url = gateway.url();
@@ -134,7 +127,7 @@ pub async fn run(run: Run, length: Duration) -> Drilled<Ran> {
     if !run.protected {
         shop.set_breaker("DISABLED").await?;
     }
-    let seen = RefCell::new(Seen::default());
+    let observed = RefCell::new(Observed::default());
     let began = now();
     let customers = try_join_all(shop.tokens.iter().map(async |token| {
         let mut connection = shop.connect().await?;
@@ -144,10 +137,10 @@ pub async fn run(run: Run, length: Duration) -> Drilled<Ran> {
             let latency_ms = u64::try_from(asked.elapsed().as_millis())?;
             let retry_after =
                 head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            seen.borrow_mut().saw(head.status, latency_ms, retry_after, token, &body)?;
+            observed.borrow_mut().record(head.status, latency_ms, retry_after, token, &body)?;
             if head.status != StatusCode::CREATED {
-                let told = retry_after.map_or(IMPATIENCE, Duration::from_secs);
-                let wait = if run.patient { told } else { IMPATIENCE };
+                let advised = retry_after.map_or(IMPATIENCE, Duration::from_secs);
+                let wait = if run.patient { advised } else { IMPATIENCE };
                 tokio::time::sleep(wait.min(length.saturating_sub(began.elapsed()))).await;
             }
         }
@@ -160,27 +153,27 @@ pub async fn run(run: Run, length: Duration) -> Drilled<Ran> {
     let (_, early_mib) = try_join(customers, memory).await?;
     let elapsed = began.elapsed();
     let memory_mib = [early_mib, machine::resident_mib(server.pid())?];
-    let desk = shop.desk().await?;
-    let mut seen = seen.into_inner();
-    seen.latencies_ms.sort_unstable();
-    for wrong in seen.wrong.iter().take(3) {
+    let payment = shop.payment().await?;
+    let mut observed = observed.into_inner();
+    observed.latencies_ms.sort_unstable();
+    for wrong in observed.wrong.iter().take(3) {
         eprintln!("  {wrong}");
     }
     gateway.behave(json!({"latencyMs": 0, "jitterMs": 0, "capacity": 0})).await?;
     shop.set_breaker("DISABLED").await?;
-    let afterwards = recovered(&shop, &gateway, &seen.deferred).await?;
-    Ok(Ran { seen, desk, elapsed, afterwards, memory_mib })
+    let afterwards = recovered(&shop, &gateway, &observed.deferred).await?;
+    Ok(RunReport { observed, payment, elapsed, afterwards, memory_mib })
 }
 
-impl Seen {
-    fn saw(
+impl Observed {
+    fn record(
         &mut self,
         status: StatusCode,
         latency_ms: u64,
         retry_after: Option<u64>,
         token: &str,
         body: &[u8],
-    ) -> Drilled {
+    ) -> DrillResult {
         *self.answers.entry(status.as_u16()).or_default() += 1;
         self.latencies_ms.push(latency_ms);
         match status {
@@ -194,13 +187,14 @@ impl Seen {
         Ok(())
     }
 
-    fn of(&self, status: u16) -> u64 {
+    fn count(&self, status: u16) -> u64 {
         self.answers.get(&status).copied().unwrap_or_default()
     }
 }
 
-/// The gateway works again: everybody who was put off pays. Says how that went, and who has the money.
-async fn recovered(shop: &Shop, gateway: &Gateway, deferred: &[(String, String)]) -> Drilled<String> {
+/// Pays all deferred rentals at the repaired gateway. Returns the last cell of the table: how many were paid,
+/// how many payments were captured twice, and whether the records of the gateway and of Saem agree.
+async fn recovered(shop: &Shop, gateway: &Gateway, deferred: &[(String, String)]) -> DrillResult<String> {
     let began = now();
     let (each, mut paid) = (deferred.len().div_ceil(CUSTOMERS).max(1), 0);
     for share in try_join_all(deferred.chunks(each).map(async |share| {
@@ -211,7 +205,7 @@ async fn recovered(shop: &Shop, gateway: &Gateway, deferred: &[(String, String)]
                 let path = format!("/v1/rentals/{rental}/payment");
                 let pay = call("POST", &path, token, Some(json!({"paymentMethod": card()})), 200);
                 let (head, body) = connection.send(&pay).await?;
-                // What had been captured after all is confirmed by itself.
+                // A charge that had been captured after all confirms its rental without another payment.
                 let problem: Value = serde_json::from_slice(&body)?;
                 if head.status == StatusCode::OK || problem["type"] == "/problems/rental-not-payable" {
                     paid += 1;
@@ -226,7 +220,7 @@ async fn recovered(shop: &Shop, gateway: &Gateway, deferred: &[(String, String)]
     {
         paid += share;
     }
-    // What nobody waits for any more is resolved, too.
+    // Charges that no customer waits for are resolved in the background.
     let agree = loop {
         let (takings, confirmed) = (gateway.takings().await?, shop.count("CONFIRMED").await?);
         let agree = takings.kept == confirmed && takings.won == confirmed * FEE_WON;
@@ -239,39 +233,40 @@ async fn recovered(shop: &Shop, gateway: &Gateway, deferred: &[(String, String)]
     Ok(format!("{} → {paid} · {agree}", deferred.len()))
 }
 
-impl Ran {
-    /// What so many of a thousand answers did not exceed.
+impl RunReport {
+    /// Latency that `per_mille` of 1,000 answers did not exceed, in ms.
     pub fn latency_ms(&self, per_mille: usize) -> u64 {
-        let latencies_ms = &self.seen.latencies_ms;
+        let latencies_ms = &self.observed.latencies_ms;
         latencies_ms[(latencies_ms.len() * per_mille).div_ceil(1_000).saturating_sub(1)]
     }
 
-    /// Answers that were neither 201, nor 202 or 503 with `Retry-After`.
+    /// Number of answers that were neither 201, nor 202 or 503 with `Retry-After`.
     pub fn wrong(&self) -> usize {
-        self.seen.wrong.len()
+        self.observed.wrong.len()
     }
 
-    /// Confirmed rentals a second, beside what the gateway can do.
+    /// Confirmed rentals a second, and their ratio to the gateway's capacity.
     pub fn useful(&self) -> String {
-        let useful = self.seen.of(201) as f64 / self.elapsed.as_secs_f64();
+        let useful = self.observed.count(201) as f64 / self.elapsed.as_secs_f64();
         format!("{useful:.1} ÷ 50 = {:.2}", useful / CAPACITY_PER_SECOND)
     }
 
     fn cells(&self) -> Vec<String> {
-        let Self { seen, desk, afterwards, memory_mib: [early_mib, late_mib], .. } = self;
-        let available = 100.0 * (seen.of(201) + seen.of(202)) as f64 / seen.latencies_ms.len() as f64;
+        let Self { observed, payment, afterwards, memory_mib: [early_mib, late_mib], .. } = self;
+        let available =
+            100.0 * (observed.count(201) + observed.count(202)) as f64 / observed.latencies_ms.len() as f64;
         vec![
-            seen.of(201).to_string(),
-            seen.of(202).to_string(),
-            seen.of(503).to_string(),
+            observed.count(201).to_string(),
+            observed.count(202).to_string(),
+            observed.count(503).to_string(),
             self.wrong().to_string(),
             format!("{available:.1} %"),
             self.latency_ms(500).to_string(),
             self.latency_ms(990).to_string(),
             self.latency_ms(1_000).to_string(),
             self.useful(),
-            format!("{} · {}", desk["openings"], desk["notPermitted"]),
-            desk["shed"].to_string(),
+            format!("{} · {}", payment["openings"], payment["notPermitted"]),
+            payment["shed"].to_string(),
             format!("{early_mib:.0} → {late_mib:.0}"),
             afterwards.clone(),
         ]

@@ -1,7 +1,7 @@
-//! P5 to P7, each beside its target: what many rentals take on disk, how soon a server that has them is
-//! ready after SIGKILL, and what becomes of everybody while the payment gateway is overloaded.
+//! Figures P5 to P7 beside their targets: disk use of many rentals, time to ready after SIGKILL, and answers
+//! while the payment gateway is overloaded.
 //!
-//! What is compared with has the same number of sagas stored, each of five commits, without a shop.
+//! The baseline is the bare server with the same number of sagas stored, five commits each.
 
 use std::{error::Error, path::Path, time::Duration};
 
@@ -12,13 +12,12 @@ use crate::{
     load::Until,
     machine,
     process::Server,
-    stored::{CONNECTIONS, Stored, at_rest, bare_sagas},
+    stored::{CONNECTIONS, Stored, bare_sagas, disk_and_start},
 };
 
-type Drilled<T = ()> = Result<T, Box<dyn Error>>;
+type DrillResult<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Drills, and prints the figures.
-pub async fn drill(rentals: u64, seconds: u64) -> Drilled {
+pub async fn drill(rentals: u64, seconds: u64) -> DrillResult {
     machine::refuse_if_busy().await?;
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let stored = whole(rentals as f64);
@@ -29,7 +28,7 @@ pub async fn drill(rentals: u64, seconds: u64) -> Drilled {
     let mut saem = Stored::open(&directory.path().join("data"), &[], [CONNECTIONS, 0]).await?;
     saem.fill(rentals).await?;
     table.baseline("rentals stored", &stored);
-    at_rest(saem, &table).await?;
+    disk_and_start(saem, &table).await?;
     for (who, protected, patient) in
         [("without protection, patient", false, true), ("patient", true, true), ("impatient", true, false)]
     {
@@ -37,7 +36,7 @@ pub async fn drill(rentals: u64, seconds: u64) -> Drilled {
         let length = Duration::from_secs(seconds);
         let ran = machine::undisturbed(async || run(Run { protected, patient }, length).await).await?;
         let [early_mib, late_mib] = ran.memory_mib;
-        // Without protection it is what is compared with, and has no target.
+        // The run without protection is the baseline and has no target.
         let [number, slowest, none, useful, flat] =
             if protected { ["P7", "≤ 1,000", "0", "≥ 0.9", "flat"] } else { [""; 5] };
         let row = |what: &str, figure: String, target: &str| {
@@ -55,8 +54,8 @@ pub async fn drill(rentals: u64, seconds: u64) -> Drilled {
     Ok(())
 }
 
-/// The same for what has no shop.
-async fn bare(sagas: u64, directory: &Path, table: &Table) -> Drilled {
+/// Measures P5 and P6 of the bare server.
+async fn bare(sagas: u64, directory: &Path, table: &Table) -> DrillResult {
     let mut bare = Server::bare(directory)?;
     bare_sagas(&bare.address, CONNECTIONS, Until::Answered(sagas)).await?;
     bare.kill();
@@ -71,6 +70,6 @@ async fn bare(sagas: u64, directory: &Path, table: &Table) -> Drilled {
     .await?;
     table.baseline("bare handler: start to listening after SIGKILL, s", format!("{seconds:.2}"));
     drop(bare);
-    // Room for Saem's.
+    // Makes room for Saem's data.
     Ok(std::fs::remove_dir_all(directory)?)
 }

@@ -1,4 +1,4 @@
-//! The source's load test: 110 users for 30 s. First they browse, then they rent.
+//! Load drill: siege with 110 users for 30 s, browsing first, then renting.
 
 use std::{error::Error, path::Path, time::Duration};
 
@@ -9,14 +9,11 @@ use crate::{
     siege::{Siege, besiege},
 };
 
-/// How many users there are.
 const USERS: usize = 110;
-/// How often it is looked whether all is done.
+/// Interval between checks for unfinished rentals.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// How often at most.
 const LOOKS_MAX: u32 = 300;
 
-/// Drills, and prints what came of it.
 pub async fn drill(seconds: u64) -> Result<(), Box<dyn Error>> {
     let work = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let server = Server::saem(&work.path().join("data"), &[])?;
@@ -43,7 +40,8 @@ pub async fn drill(seconds: u64) -> Result<(), Box<dyn Error>> {
     if !(browsing.nothing_failed() && renting.nothing_failed()) {
         return Err("requests failed".into());
     }
-    // siege hangs up in the middle of its last requests: these may be rentals that it did not count.
+    // siege closes its connections in the middle of its last requests, which may have placed rentals that it
+    // did not count.
     if (rented as f64) < answered {
         return Err(format!("{rented} rentals for {answered} answers").into());
     }
@@ -54,7 +52,7 @@ fn siege<'a>(work: &'a Path, url: &'a str, post: Option<(&'a str, &'a str)>, sec
     Siege { work, url, post, customers: USERS, seconds, pausing: false }
 }
 
-/// How many rentals were paid for, once their units are taken.
+/// Waits until the stock reflects all paid rentals. Returns the number of these rentals.
 async fn settled(shop: &Shop) -> Result<u64, Box<dyn Error>> {
     let (mut captured, mut taken) = (0, 0);
     for _ in 0..LOOKS_MAX {

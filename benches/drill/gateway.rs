@@ -1,4 +1,4 @@
-//! The payment gateway of a drill: `saem gateway`, and its own record of what it took.
+//! The payment gateway of a drill (`saem gateway`) and its ledger.
 
 use std::{error::Error, path::Path};
 
@@ -10,26 +10,24 @@ use crate::{
     process::Server,
 };
 
-/// A running gateway.
 pub struct Gateway(Server);
 
-/// What it took.
+/// Totals of the gateway's ledger.
 pub struct Takings {
-    /// Payments that it has the money of.
+    /// Payments captured and not refunded.
     pub kept: u64,
-    /// In won.
+    /// Amount captured and not refunded, in KRW.
     pub won: u64,
-    /// Payments that were captured more than once: there must be none.
+    /// Payments captured more than once. A good run has none.
     pub twice: u64,
 }
 
 impl Gateway {
-    /// One that behaves like this, and keeps its ledger in `directory`.
+    /// Starts a gateway with `settings` that keeps its ledger in `directory`.
     pub fn start(directory: &Path, settings: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
         Ok(Self(Server::gateway(&directory.join("gateway.ledger"), settings)?))
     }
 
-    /// Where it is.
     pub fn url(&self) -> String {
         format!("http://{}", self.0.address)
     }
@@ -45,12 +43,12 @@ impl Gateway {
         Ok(serde_json::from_slice(&Connection::open(&self.0.address).await?.ask(&call).await?)?)
     }
 
-    /// Behaves like this from now on.
+    /// Changes latency, jitter and capacity of the running gateway.
     pub async fn behave(&self, manner: Value) -> Result<(), Box<dyn Error>> {
         self.call("PUT", "/behaviour", Some(manner)).await.map(drop)
     }
 
-    /// Its own record.
+    /// Reads the ledger.
     pub async fn takings(&self) -> Result<Takings, Box<dyn Error>> {
         let ledger = self.call("GET", "/ledger", None).await?;
         let mut takings = Takings { kept: 0, won: 0, twice: 0 };

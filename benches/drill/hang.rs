@@ -1,5 +1,7 @@
-//! Something hangs, and the process is replaced: this process plays systemd's watchdog (sd_notify(3)), with
-//! the unit's `WatchdogSec=6`, and kills a server that asks for it or falls silent.
+//! Hang drill: a component of the server hangs, and a watchdog replaces the process.
+//!
+//! This process acts as systemd's watchdog (sd_notify(3)) with the unit's `WatchdogSec=6`. It kills a server
+//! that asks to be replaced or that stops sending keep-alives.
 
 use std::{error::Error, path::Path, time::Duration};
 
@@ -8,17 +10,16 @@ use tokio::{net::UnixDatagram, time::timeout};
 
 use crate::{clock::now, process::Server, shop::Shop};
 
-/// How long systemd waits for a sign of life.
+/// Maximum time between two keep-alives: `WatchdogSec` of the unit.
 const WATCHDOG: Duration = Duration::from_secs(6);
-/// How long replacing may take: the source's liveness probe.
+/// Maximum time until a new process serves.
 const WITHIN: Duration = Duration::from_secs(20);
-/// How often it is looked whether a rental has come to rest.
+/// Interval between checks for the unfinished rental.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-type Drilled<T = ()> = Result<T, Box<dyn Error>>;
+type DrillResult<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Drills, and prints what came of it.
-pub async fn drill() -> Drilled {
+pub async fn drill() -> DrillResult {
     println!("| hangs | noticed after, s | a new process serves after, s | the rental that waited |");
     println!("| --- | --- | --- | --- |");
     for (title, target) in [
@@ -32,10 +33,10 @@ pub async fn drill() -> Drilled {
     Ok(())
 }
 
-async fn run(title: &str, target: Value, work: &Path) -> Drilled {
-    let told = work.join("notify");
-    let notified = UnixDatagram::bind(&told)?;
-    let socket = told.to_str().ok_or("the path is text")?;
+async fn run(title: &str, target: Value, work: &Path) -> DrillResult {
+    let path = work.join("notify");
+    let notified = UnixDatagram::bind(&path)?;
+    let socket = path.to_str().ok_or("the path is text")?;
     let watchdog = WATCHDOG.as_micros().to_string();
     let settings =
         [("NOTIFY_SOCKET", socket), ("WATCHDOG_USEC", &watchdog), ("SAEM_FAULTS__ENABLED", "true")];
@@ -46,9 +47,9 @@ async fn run(title: &str, target: Value, work: &Path) -> Drilled {
     let rental = shop.rent().await?;
     shop.fault(&target).await?;
     let began = now();
-    // From here on there is something to do. With the writer, this hangs, too.
+    // Resuming makes the hanging component work. If the writer hangs, this call hangs, too.
     let _ = timeout(Duration::from_secs(1), shop.resume("product")).await;
-    dead(&notified).await?;
+    wait_until_dead(&notified).await?;
     let noticed = began.elapsed();
     drop(server);
     let server = Server::saem(&data, &settings)?;
@@ -68,8 +69,8 @@ async fn run(title: &str, target: Value, work: &Path) -> Drilled {
     if replaced > WITHIN { Err(format!("{title}: replaced too late").into()) } else { Ok(()) }
 }
 
-/// Returns when the server asks to be replaced, or has given no sign of life for too long.
-async fn dead(notified: &UnixDatagram) -> Drilled {
+/// Returns when the server asks to be replaced, or has sent no keep-alive for [`WATCHDOG`].
+async fn wait_until_dead(notified: &UnixDatagram) -> DrillResult {
     let mut buffer = [0; 256];
     loop {
         let Ok(received) = timeout(WATCHDOG, notified.recv(&mut buffer)).await else { return Ok(()) };

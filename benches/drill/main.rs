@@ -1,6 +1,6 @@
-//! Drills: the whole server under trouble that is made on purpose, before and after its protection.
+//! Drills: the whole server under faults made on purpose, without and with its protection.
 //!
-//! `scripts/drill` starts them; `docs/drills.md` tells what came of them.
+//! `scripts/drill` starts them; `docs/drills.md` has the results.
 #![allow(unreachable_pub, reason = "a benchmark exports nothing")]
 
 #[path = "../http/bare.rs"]
@@ -13,82 +13,82 @@ mod capacity;
 mod clock;
 mod crowd;
 #[path = "../http/figures.rs"]
-#[expect(dead_code, reason = "several rounds are the benchmark's")]
+#[expect(dead_code, reason = "only the benchmark has several rounds")]
 mod figures;
 mod gateway;
 mod hang;
 #[path = "../http/load.rs"]
-#[expect(dead_code, reason = "most drills have loads of their own")]
+#[expect(dead_code, reason = "most drills make their own load")]
 mod load;
 #[path = "../http/machine.rs"]
-#[expect(dead_code, reason = "the raw disk is the benchmark's")]
+#[expect(dead_code, reason = "only the benchmark measures the raw disk")]
 mod machine;
 #[path = "../http/market.rs"]
-#[expect(dead_code, reason = "reading and restocking are the benchmark's")]
+#[expect(dead_code, reason = "only the benchmark reads and restocks")]
 mod market;
 #[path = "../http/process.rs"]
-#[expect(dead_code, reason = "counting instructions is the benchmark's")]
+#[expect(dead_code, reason = "only the benchmark counts instructions")]
 mod process;
 mod redeploy;
 mod shop;
 mod siege;
 #[path = "../http/stored.rs"]
-#[expect(dead_code, reason = "memory is the benchmark's")]
+#[expect(dead_code, reason = "only the benchmark measures memory")]
 mod stored;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-/// Makes trouble, and tells what came of it.
+/// Runs a drill and prints its results.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
     drill: Option<Drill>,
-    /// What cargo passes to every benchmark.
+    /// Passed by cargo to every benchmark; ignored.
     #[arg(long, hide = true, global = true)]
     bench: bool,
 }
 
 #[derive(Subcommand)]
 enum Drill {
-    /// An overloaded payment gateway, without the breaker and its bounds, and with them.
+    /// An overloaded payment gateway, with and without the breaker and its limits.
     Breaker {
-        /// How many seconds each of the four runs lasts.
+        /// Duration of each of the four runs, in seconds.
         #[arg(long, default_value_t = 30)]
         seconds: u64,
     },
-    /// What many rentals take: disk, the start after SIGKILL; and the overloaded gateway beside its target.
+    /// Disk use and start after SIGKILL with many rentals; the overloaded gateway beside its target.
     Capacity {
-        /// How many rentals are stored.
+        /// Number of rentals to store.
         #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
         rentals: u64,
-        /// How many seconds each of the three runs with the overloaded gateway lasts.
+        /// Duration of each of the three runs with the overloaded gateway, in seconds.
         #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
         seconds: u64,
     },
-    /// A new version put in three times, under the source's siege.
+    /// Three deployments of a new version under siege with 10 customers.
     Redeploy {
-        /// How many seconds each of the two sieges lasts.
+        /// Duration of each of the two sieges, in seconds.
         #[arg(long, default_value_t = 150)]
         seconds: u64,
     },
     /// A reactor, an arbiter and the store's writer that hang, and a watchdog that replaces the process.
     Hang,
-    /// The source's 110 users.
+    /// siege with 110 users, browsing and renting.
     Load {
-        /// How many seconds each of the two sieges lasts.
+        /// Duration of each of the two sieges, in seconds.
         #[arg(long, default_value_t = 30)]
         seconds: u64,
     },
-    /// Be the server that Saem is compared with.
+    /// Run the bare server that Saem is compared with.
     #[command(hide = true)]
     Bare { directory: PathBuf },
 }
 
 fn main() -> ExitCode {
     let Some(drill) = Cli::parse().drill else {
-        println!("drills are no benchmarks: scripts/drill runs them");
+        println!("drills are not benchmarks: run scripts/drill");
         return ExitCode::SUCCESS;
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -1,7 +1,7 @@
-//! A new version is put in three times while customers are there: the source's siege, `-c10 -t150S`.
+//! Redeployment drill: a new version is deployed three times under `siege -c10 -t150S`.
 //!
-//! First as it is meant: somebody holds the socket (here this process, otherwise systemd), and the old
-//! version drains. Then without either, for the contrast.
+//! First as in production: another process holds the socket (here this one, otherwise systemd), and the old
+//! version drains. Then without either, for comparison.
 
 use std::{
     error::Error,
@@ -14,33 +14,30 @@ use std::{
 use crate::{
     clock::now,
     process::{Server, inheritable},
-    siege::{Seen, Siege, besiege},
+    siege::{Siege, SiegeReport, besiege},
 };
 
-/// How many customers there are.
 const CUSTOMERS: usize = 10;
-/// How often a new version is put in.
+/// Number of deployments during a siege.
 const VERSIONS: u32 = 3;
 
-type Drilled<T = ()> = Result<T, Box<dyn Error>>;
+type DrillResult<T = ()> = Result<T, Box<dyn Error>>;
 
-/// How a version is started.
 #[derive(Clone, Copy)]
-enum Way<'a> {
-    /// On a socket that stays open.
+enum Launch<'a> {
+    /// Inherits a socket that stays open.
     Held(&'a TcpListener),
-    /// On an address that it binds itself, and without draining.
+    /// Binds the address itself, and does not drain.
     Bare(&'a str),
 }
 
-/// Drills, and prints what came of it.
-pub async fn drill(seconds: u64) -> Drilled {
+pub async fn drill(seconds: u64) -> DrillResult {
     let work = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let socket = inheritable()?;
     let address = socket.local_addr()?.to_string();
-    let (held, held_waits) = run(work.path(), Way::Held(&socket), &address, seconds).await?;
+    let (held, held_waits) = run(work.path(), Launch::Held(&socket), &address, seconds).await?;
     drop(socket);
-    let (bare, bare_waits) = run(work.path(), Way::Bare(&address), &address, seconds).await?;
+    let (bare, bare_waits) = run(work.path(), Launch::Bare(&address), &address, seconds).await?;
     println!(
         "| siege -c{CUSTOMERS} -t{seconds}S, {VERSIONS} new versions | socket held, drained | neither |"
     );
@@ -53,23 +50,28 @@ pub async fn drill(seconds: u64) -> Drilled {
     ] {
         println!("| {title} | {} | {} |", held.figure(name), bare.figure(name));
     }
-    println!("| old version told to stop → new one ready, s | {held_waits} | {bare_waits} |");
+    println!("| SIGTERM to the old version → new one ready, s | {held_waits} | {bare_waits} |");
     if !held.nothing_failed() {
-        return Err("requests failed while new versions were put in".into());
+        return Err("requests failed during a deployment".into());
     }
     if bare.nothing_failed() {
-        return Err("nothing failed without protection: the drill shows nothing".into());
+        return Err("no request failed without protection: the drill proves nothing".into());
     }
     Ok(())
 }
 
-/// One siege; answers what it saw, and how long each change took.
-async fn run(work: &Path, way: Way<'_>, address: &str, seconds: u64) -> Drilled<(Seen, String)> {
-    let data = work.join(match way {
-        Way::Held(_) => "held",
-        Way::Bare(_) => "bare",
+/// Runs one siege. Returns its report and the duration of each deployment, in seconds.
+async fn run(
+    work: &Path,
+    launch: Launch<'_>,
+    address: &str,
+    seconds: u64,
+) -> DrillResult<(SiegeReport, String)> {
+    let data = work.join(match launch {
+        Launch::Held(_) => "held",
+        Launch::Bare(_) => "bare",
     });
-    let mut server = start(work, 0, way, &data)?;
+    let mut server = start(work, 0, launch, &data)?;
     let url = format!("http://{address}/v1/products");
     let siege = Siege { work, url: &url, post: None, customers: CUSTOMERS, seconds, pausing: true };
     let siege = besiege(siege);
@@ -78,25 +80,25 @@ async fn run(work: &Path, way: Way<'_>, address: &str, seconds: u64) -> Drilled<
         for version in 1..=VERSIONS {
             tokio::time::sleep(Duration::from_secs(seconds) / (VERSIONS + 1)).await;
             let began = now();
-            // On a thread of its own: the siege is read meanwhile.
+            // On another thread, as the output of siege is read meanwhile.
             let ended = tokio::task::spawn_blocking(move || server.terminate());
             ended.await??;
-            server = start(work, version, way, &data)?;
+            server = start(work, version, launch, &data)?;
             waits.push(format!("{:.2}", began.elapsed().as_secs_f64()));
         }
-        Drilled::Ok((waits.join(", "), server))
+        DrillResult::Ok((waits.join(", "), server))
     };
-    let (seen, changed) = tokio::join!(siege, changes);
+    let (report, changed) = tokio::join!(siege, changes);
     let (waits, _server) = changed?;
-    Ok((seen?, waits))
+    Ok((report?, waits))
 }
 
-/// Puts in a version: a binary of its own, under a name of its own.
-fn start(work: &Path, version: u32, way: Way<'_>, data: &Path) -> Drilled<Server> {
+/// Starts a version from its own copy of the binary.
+fn start(work: &Path, version: u32, launch: Launch<'_>, data: &Path) -> DrillResult<Server> {
     let binary: PathBuf = work.join(format!("saem-{version}"));
     fs::copy(env!("CARGO_BIN_EXE_saem"), &binary)?;
-    match way {
-        Way::Held(socket) => Server::on_socket(&binary, socket, data),
-        Way::Bare(address) => Server::at(&binary, address, data, &[("SAEM_HTTP__DRAIN_MS", "0")]),
+    match launch {
+        Launch::Held(socket) => Server::on_socket(&binary, socket, data),
+        Launch::Bare(address) => Server::at(&binary, address, data, &[("SAEM_HTTP__DRAIN_MS", "0")]),
     }
 }

@@ -1,49 +1,48 @@
-//! The source's load generator: siege, Debian's package.
+//! The load generator siege (package `siege` of Debian).
 
 use std::{collections::BTreeMap, error::Error, fs, path::Path, process::Stdio};
 
 use tokio::process::Command;
 
-/// What siege is told, but for how many customers there are and for how long. A connection a request is its
-/// default; with kept ones it does not heed `Connection: close`, and fails at the server's expense.
+/// Settings common to all sieges. Each request has its own connection, as is siege's default: with
+/// keep-alive, siege ignores `Connection: close` and counts failures that are its own.
 const SETTINGS: &str = "quiet = true\njson_output = true\nshow-logfile = false\nlogging = false\n\
     protocol = HTTP/1.1\nconnection = close\ncache = false\n\
     timeout = 60\nfailures = 1000000\n";
 
-/// What siege saw.
+/// Figures that siege reports.
 #[derive(Clone, Debug, Default)]
-pub struct Seen(BTreeMap<String, f64>);
+pub struct SiegeReport(BTreeMap<String, f64>);
 
-impl Seen {
-    /// A figure, by siege's name for it.
+impl SiegeReport {
+    /// A figure by siege's own name; NaN if siege did not report it.
     pub fn figure(&self, name: &str) -> f64 {
         self.0.get(name).copied().unwrap_or(f64::NAN)
     }
 
-    /// Whether nothing failed.
     pub fn nothing_failed(&self) -> bool {
         self.figure("failed_transactions") == 0.0 && self.figure("availability") == 100.0
     }
 }
 
-/// Who besieges, and how.
+/// Settings of one siege.
 pub struct Siege<'a> {
-    /// Where siege can leave its files.
+    /// Directory for siege's files.
     pub work: &'a Path,
-    /// What is asked for.
     pub url: &'a str,
-    /// A token and a body, if it is to be posted.
+    /// Token and body of a POST; `None` for a GET.
     pub post: Option<(&'a str, &'a str)>,
-    /// How many customers there are.
+    /// Number of concurrent customers.
     pub customers: usize,
-    /// For how long.
+    /// Duration in seconds.
     pub seconds: u64,
-    /// Whether customers pause now and then: siege loses a descriptor with each refused connection.
+    /// `true` if customers pause between requests. Needed where connections are refused: siege leaks a
+    /// descriptor with each of them.
     pub pausing: bool,
 }
 
-/// Besieges.
-pub async fn besiege(siege: Siege<'_>) -> Result<Seen, Box<dyn Error>> {
+/// Runs siege and returns its report.
+pub async fn besiege(siege: Siege<'_>) -> Result<SiegeReport, Box<dyn Error>> {
     let Siege { work, url, post, customers, seconds, pausing } = siege;
     let settings = work.join("siege.conf");
     let pace = if pausing { "benchmark = false\ndelay = 0.1\n" } else { "benchmark = true\n" };
@@ -56,12 +55,12 @@ pub async fn besiege(siege: Siege<'_>) -> Result<Seen, Box<dyn Error>> {
     } else {
         command.arg(url);
     }
-    // It keeps a configuration of its own at home.
+    // siege writes its own configuration into the home directory.
     command.env("HOME", work).stdin(Stdio::null()).kill_on_drop(true);
     let output = command.output().await.map_err(|error| format!("siege (Debian's package): {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let json = text.find('{').map(|at| &text[at..]);
-    let told = || format!("siege ended ({}): {}", output.status, String::from_utf8_lossy(&output.stderr));
-    let json = json.ok_or_else(told)?;
-    Ok(Seen(serde_json::from_str(json)?))
+    let failure = || format!("siege ended ({}): {}", output.status, String::from_utf8_lossy(&output.stderr));
+    let json = json.ok_or_else(failure)?;
+    Ok(SiegeReport(serde_json::from_str(json)?))
 }

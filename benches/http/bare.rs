@@ -1,10 +1,10 @@
-//! What is compared with: the same HTTP server, JSON and store, with nothing of a shop in between.
+//! The bare server, the baseline of all figures: the same HTTP server, JSON and store, without a shop.
 //!
-//! | call | does |
+//! | call | action |
 //! | --- | --- |
 //! | `GET /hello` | a small JSON answer |
-//! | `POST /commit` | one durable commit of two keys, in a group with the others that wait |
-//! | `POST /saga` | five of them, one after the other, as a rental has five |
+//! | `POST /commit` | one durable commit of two keys, grouped with the other waiting commits |
+//! | `POST /saga` | five such commits, one after the other, as many as a rental has |
 
 use std::{error::Error, fs::File, path::Path, sync::mpsc};
 
@@ -13,16 +13,16 @@ use serde::{Deserialize, Serialize};
 use tikv_jemallocator::Jemalloc;
 use tokio::sync::oneshot;
 
-/// The same as the server's: neither the load nor what is compared with is to be slower by it.
+/// The server's allocator, so that neither the load nor the bare server is slower because of another one.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// How many commits are made durable at once.
+/// Maximum number of commits in one group.
 const GROUP_MAX: usize = 1_024;
-/// What a commit and a snapshot of Saem's take, about.
+/// Typical sizes of a commit and a snapshot of Saem.
 const COMMIT_BYTES: usize = 160;
 const SNAPSHOT_BYTES: usize = 200;
-/// Commits of one rental from order to stock.
+/// Commits of one rental, from the order to the unit taken from stock.
 const COMMITS_A_SAGA: usize = 5;
 
 #[derive(Serialize)]
@@ -30,7 +30,7 @@ struct Hello {
     hello: &'static str,
 }
 
-/// As a restock's body.
+/// Body of a POST, the same as a restock's.
 #[derive(Deserialize)]
 struct Quantity {
     quantity: u32,
@@ -43,7 +43,7 @@ struct Committed {
 
 type Reply = oneshot::Sender<u64>;
 
-/// Listens until it is killed.
+/// Serves until the process is killed.
 pub fn serve(directory: &Path) -> Result<(), Box<dyn Error>> {
     let commits = start_writer(directory)?;
     actix_web::rt::System::new().block_on(async {
@@ -62,7 +62,7 @@ pub fn serve(directory: &Path) -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// The one thread that writes.
+/// Starts the only thread that writes to the store.
 fn start_writer(directory: &Path) -> Result<mpsc::Sender<Reply>, Box<dyn Error>> {
     let db = sled::Config::new().path(directory).flush_every_ms(None).open()?;
     let file = File::options().write(true).open(directory.join("db"))?;

@@ -1,4 +1,4 @@
-//! Calls to Saem that benchmark and drills both make: who is there, what is rented, what there is.
+//! Calls to Saem shared by benchmarks and drills: sign-up, orders, lists.
 
 use std::error::Error;
 
@@ -7,19 +7,18 @@ use serde_json::{Value, json};
 
 use crate::load::{Call, Connection};
 
-/// The operator's.
 pub const OPERATOR_KEY: &str = "the operator of one run of a benchmark";
-/// What a rental costs, in won.
+/// Fee of each product, in KRW.
 pub const FEE_WON: u64 = 29_900;
 
-/// A call that needs nobody in particular.
+/// A call without a token. A POST has the body `{"quantity":1}`.
 pub fn plain(method: &'static str, path: &str, expected: u16) -> Call {
     let expected = StatusCode::from_u16(expected).expect("a status");
     let body = (method == "POST").then(|| Bytes::from_static(br#"{"quantity":1}"#));
     Call { method, path: path.to_owned(), token: None, body, expected }
 }
 
-/// A call of somebody.
+/// A call with a token.
 pub fn call(
     method: &'static str,
     path: impl Into<String>,
@@ -36,18 +35,18 @@ pub fn call(
     }
 }
 
-/// A text of an answer.
+/// A text field of a JSON answer.
 pub fn text(body: &[u8], field: &str) -> Result<String, Box<dyn Error>> {
     let body: Value = serde_json::from_slice(body)?;
     Ok(body[field].as_str().ok_or("an answer lacks a field")?.to_owned())
 }
 
-/// A card that is good.
+/// A payment method that the simulator approves.
 pub fn card() -> Value {
     json!({"type": "CARD", "token": "tok_ok"})
 }
 
-/// Registers a product, and answers its id.
+/// Registers a product and returns its id.
 pub async fn registered(
     connection: &mut Connection,
     name: &str,
@@ -57,7 +56,7 @@ pub async fn registered(
     text(&connection.ask(&call("POST", "/v1/products", OPERATOR_KEY, Some(body), 201)).await?, "id")
 }
 
-/// Signs so many customers up, and answers their tokens.
+/// Signs up `customers` customers and returns their session tokens.
 pub async fn signed_up(connection: &mut Connection, customers: usize) -> Result<Vec<String>, Box<dyn Error>> {
     let mut tokens = Vec::with_capacity(customers);
     for n in 0..customers {
@@ -71,7 +70,7 @@ pub async fn signed_up(connection: &mut Connection, customers: usize) -> Result<
     Ok(tokens)
 }
 
-/// A rental of a customer.
+/// The call that places a rental.
 pub fn order(product: &str, token: &str) -> Call {
     let body = json!({
         "productId": product,
@@ -81,7 +80,7 @@ pub fn order(product: &str, token: &str) -> Call {
     call("POST", "/v1/rentals", token, Some(body), 201)
 }
 
-/// Everything that a list shows, part by part; `path` has a query already.
+/// All items of a paged list. `path` must already contain a query.
 pub async fn listed(
     connection: &mut Connection,
     path: &str,

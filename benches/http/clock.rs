@@ -1,8 +1,7 @@
-//! The clock that a benchmark cannot do without.
+//! The clock of the benchmarks.
 
 use std::time::Instant;
 
-/// This moment.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 pub fn now() -> Instant {
     Instant::now()

@@ -1,7 +1,7 @@
 //! Curves: whole sagas a second and latency against connections; memory, disk and start against rentals.
 //!
-//! One server is filled further and further. The rounds that measure it add rentals of their own: where these
-//! would be more than a few beside what is stored, the data are put back before each number of connections.
+//! One server is filled step by step. The measuring rounds add rentals of their own. Where these would be
+//! many compared with the stored ones, the data are restored before each number of connections.
 
 use std::{error::Error, fs, path::Path, process::Command, time::Duration};
 
@@ -16,40 +16,41 @@ use crate::{
     stored::{Stored, bare_sagas},
 };
 
-/// How many connections the load has, one after the other.
+/// Numbers of connections, measured one after the other.
 const CONNECTIONS: [usize; 5] = [1, 8, 64, 256, 1_000];
-/// Where memory, disk and start are looked at, and whether the load's curve is taken there, too.
+/// Numbers of rentals at which memory, disk and start are measured; with `true`, the load's curve as well.
 const STEPS: [(u64, bool); 5] =
     [(10_000, true), (30_000, false), (100_000, true), (300_000, false), (1_000_000, true)];
-/// With more than so many stored, what a round adds is little beside it, and a copy takes long.
+/// Above this number of rentals the data are not restored: what a round adds is relatively little, and a copy
+/// takes long.
 const PUT_BACK_MAX: u64 = 300_000;
-/// So many customers place the rentals, in turn where there are more connections.
+/// Customers who place the rentals. With more connections than customers, each customer has several.
 const CUSTOMERS: usize = 64;
-/// Descriptors that both sides need beside one for each connection.
+/// File descriptors that both sides need in addition to one for each connection.
 const DESCRIPTORS: u64 = 200;
-/// By default 64 + 256 customers pay at once, and the 321st is told to come back: a thousand could not be
-/// measured. So a thousand may wait here, for longer; the drills show what the defaults are for.
+/// Larger limits than the defaults, which let 64 customers pay and 256 wait, and answer 503 to any more:
+/// 1,000 connections could not be measured. The drills show the defaults at work.
 const SETTINGS: &[(&str, &str)] = &[
     ("SAEM_PAYMENT__QUEUE", "1024"),
     ("SAEM_PAYMENT__DEADLINE_MS", "10000"),
     ("SAEM_PAYMENT__TIMEOUT_MS", "9000"),
 ];
 
-/// How much is measured, and where the plots go.
+/// Extent of the measurement.
 pub struct Plan<'a> {
-    /// The curves end with so many.
+    /// Number of rentals at which the curves end.
     pub rentals: u64,
-    /// Each figure of a load is the median of so many.
+    /// Rounds per figure of a load; the figure is their median.
     pub rounds: usize,
-    /// How long one takes.
+    /// Duration of a round.
     pub length: Duration,
-    /// A directory.
+    /// Directory for the plots.
     pub plots: &'a Path,
 }
 
-type Measured<T = ()> = Result<T, Box<dyn Error>>;
+type BenchResult<T = ()> = Result<T, Box<dyn Error>>;
 
-/// What so many rentals take of the machine.
+/// Resources used with `rentals` rentals stored.
 struct Size {
     rentals: u64,
     loaded_mib: f64,
@@ -58,21 +59,21 @@ struct Size {
     start_seconds: f64,
 }
 
-/// A figure of a size, and what its line is called.
+/// A line of a plot: its name, and its figure for a size.
 type OfSize = (&'static str, fn(&Size) -> f64);
 
-/// What so many connections get.
+/// Results of one number of connections.
 struct Rate {
     rentals: u64,
     connections: usize,
-    /// With what the rounds themselves have added.
+    /// Rentals stored after the rounds, including those that they added.
     stored_in_the_end: u64,
     sagas: Vec<Round>,
     bare: Vec<Round>,
 }
 
-/// Measures, prints the figures, and draws them.
-pub async fn all(plan: &Plan<'_>) -> Measured {
+/// Measures everything, prints the figures and draws the plots.
+pub async fn all(plan: &Plan<'_>) -> BenchResult {
     let most = CONNECTIONS[CONNECTIONS.len() - 1] as u64;
     let descriptors = rlimit::increase_nofile_limit(u64::MAX)?;
     if descriptors < most + DESCRIPTORS {
@@ -101,13 +102,13 @@ pub async fn all(plan: &Plan<'_>) -> Measured {
     Ok(())
 }
 
-/// Those of the steps that are below so many rentals, and that many, with a load.
+/// The steps below `rentals`, and `rentals` itself with a load.
 fn steps(rentals: u64) -> Vec<(u64, bool)> {
     let below = STEPS.into_iter().filter(|(step, _)| *step < rentals);
     below.chain([(rentals, true)]).collect()
 }
 
-async fn size(saem: &mut Stored) -> Measured<Size> {
+async fn size(saem: &mut Stored) -> BenchResult<Size> {
     let (rentals, loaded_mib) = (saem.placed, saem.idle_mib().await?);
     saem.kill();
     let disk_kib = saem.kib()?;
@@ -115,14 +116,14 @@ async fn size(saem: &mut Stored) -> Measured<Size> {
     Ok(Size { rentals, loaded_mib, started_mib: saem.idle_mib().await?, disk_kib, start_seconds })
 }
 
-/// The load's curve with what is stored.
+/// Measures the load's curve with the rentals that are stored now.
 async fn load(
     plan: &Plan<'_>,
     saem: &mut Stored,
     bare: &str,
     aside: &Path,
     rates: &mut Vec<Rate>,
-) -> Measured {
+) -> BenchResult {
     let rentals = saem.placed;
     let put_back = rentals <= PUT_BACK_MAX;
     if put_back {
@@ -138,7 +139,7 @@ async fn load(
         for nth in 0..=plan.rounds {
             let bare = machine::undisturbed(async || bare_sagas(bare, connections, until).await).await?;
             let whole = machine::undisturbed(async || saem.sagas(connections, until, PRODUCTS).await).await?;
-            // The first is for warming up.
+            // The first round is a warm-up.
             if nth > 0 {
                 bares.push(bare);
                 sagas.push(whole);
@@ -154,8 +155,8 @@ async fn load(
     Ok(())
 }
 
-/// The server has what is kept aside again.
-async fn restore(saem: &mut Stored, aside: &Path, rentals: u64) -> Measured {
+/// Restarts the server on a fresh copy of the data in `aside`.
+async fn restore(saem: &mut Stored, aside: &Path, rentals: u64) -> BenchResult {
     saem.kill();
     fs::remove_dir_all(&saem.data)?;
     copy(aside, &saem.data)?;
@@ -163,15 +164,15 @@ async fn restore(saem: &mut Stored, aside: &Path, rentals: u64) -> Measured {
     saem.restart().await.map(drop)
 }
 
-fn copy(from: &Path, to: &Path) -> Measured {
+fn copy(from: &Path, to: &Path) -> BenchResult {
     let copied = Command::new("cp").arg("-a").args([from, to]).status()?;
-    // What is still to be written would disturb what is measured next.
+    // Pending writes would disturb the next measurement.
     let synced = Command::new("sync").arg("-f").arg(to).status()?;
     if copied.success() && synced.success() { Ok(()) } else { Err("the data cannot be copied".into()) }
 }
 
 fn show(sizes: &[Size], rates: &[Rate]) {
-    heads(&[
+    table_head(&[
         "rentals stored",
         "after the rounds",
         "connections",
@@ -190,7 +191,7 @@ fn show(sizes: &[Size], rates: &[Rate]) {
         println!("| {rentals} | {stored} | {connections} | {sagas} | {p50} | {p99} | {bare} | {ratio} |");
     }
     println!();
-    heads(&[
+    table_head(&[
         "rentals stored",
         "memory after load, MiB",
         "memory after a start, MiB",
@@ -207,26 +208,26 @@ fn show(sizes: &[Size], rates: &[Rate]) {
     }
 }
 
-/// The first two lines of a table.
-fn heads(columns: &[&str]) {
+/// Prints the first two lines of a table.
+fn table_head(columns: &[&str]) {
     println!("| {} |\n|{}", columns.join(" | "), " --- |".repeat(columns.len()));
 }
 
-/// The plots, by the names of their files.
+/// The plots with their file names.
 fn plots(sizes: &[Size], rates: &[Rate]) -> [(&'static str, Plot); 5] {
-    let against_connections = |title: &str, up: &str, figure: fn(&[Round]) -> Spread| Plot {
+    let against_connections = |title: &str, y_label: &str, figure: fn(&[Round]) -> Spread| Plot {
         title: title.to_owned(),
-        along: "connections (logarithmic)".to_owned(),
-        up: up.to_owned(),
-        up_by_factors: false,
+        x_label: "connections (logarithmic)".to_owned(),
+        y_label: y_label.to_owned(),
+        y_logarithmic: false,
         lines: load_lines(rates, figure),
         target: None,
     };
-    let against_rentals = |title: &str, up: &str, lines: &[OfSize]| Plot {
+    let against_rentals = |title: &str, y_label: &str, lines: &[OfSize]| Plot {
         title: title.to_owned(),
-        along: "rentals stored (logarithmic)".to_owned(),
-        up: up.to_owned(),
-        up_by_factors: false,
+        x_label: "rentals stored (logarithmic)".to_owned(),
+        y_label: y_label.to_owned(),
+        y_logarithmic: false,
         lines: lines
             .iter()
             .map(|(name, figure)| Line {
@@ -241,7 +242,7 @@ fn plots(sizes: &[Size], rates: &[Rate]) -> [(&'static str, Plot); 5] {
     rate.target = Some((6_000.0, "target: 6,000"));
     let p99 = |rounds: &[Round]| latency(rounds, 990);
     let mut slowest = against_connections("p99 of POST /v1/rentals", "milliseconds", p99);
-    slowest.up_by_factors = true;
+    slowest.y_logarithmic = true;
     slowest.target = Some((25.0, "target at 64: 25 ms"));
     let lines: [OfSize; 2] =
         [("after load", |size| size.loaded_mib), ("after a start", |size| size.started_mib)];
@@ -249,7 +250,7 @@ fn plots(sizes: &[Size], rates: &[Rate]) -> [(&'static str, Plot); 5] {
     memory.target = Some((400.0, "target at 1M: 400"));
     let lines: [OfSize; 1] = [("on disk", |size| size.disk_kib / 1_024.0)];
     let mut disk = against_rentals("Disk, as it stands (P5)", "MiB", &lines);
-    disk.up_by_factors = true;
+    disk.y_logarithmic = true;
     let lines: [OfSize; 1] = [("after SIGKILL", |size| size.start_seconds)];
     let mut start = against_rentals("Start until ready (P6)", "seconds", &lines);
     start.target = Some((5.0, "target at 1M: 5 s"));
@@ -262,7 +263,7 @@ fn plots(sizes: &[Size], rates: &[Rate]) -> [(&'static str, Plot); 5] {
     ]
 }
 
-/// A line for each number of rentals, and one for what they are compared with: the median of all its rounds.
+/// A line for each number of rentals, and one for the bare server: the median of all its rounds.
 fn load_lines(rates: &[Rate], figure: fn(&[Round]) -> Spread) -> Vec<Line> {
     let mut numbers: Vec<u64> = rates.iter().map(|rate| rate.rentals).collect();
     numbers.dedup();

@@ -1,18 +1,17 @@
-//! Figures of several rounds, and the table they are shown in.
+//! Figures over several rounds, and the table that shows them.
 
 use std::fmt;
 
-/// The median of some rounds, with the smallest and the largest.
+/// Median, minimum and maximum of several rounds.
 #[derive(Clone, Copy)]
 pub struct Spread {
-    /// Half of the rounds had less.
     pub median: f64,
     min: f64,
     max: f64,
 }
 
 impl Spread {
-    /// Of at least one round.
+    /// Computes the spread of at least one round.
     pub fn of(rounds: impl IntoIterator<Item = f64>) -> Self {
         let mut rounds: Vec<f64> = rounds.into_iter().collect();
         rounds.sort_by(f64::total_cmp);
@@ -37,7 +36,7 @@ impl fmt::Display for Spread {
     }
 }
 
-/// A whole number, its thousands apart.
+/// Formats a whole number with thousands separators.
 pub fn whole(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
@@ -50,22 +49,22 @@ pub fn whole(number: f64) -> String {
     text
 }
 
-/// A table in Markdown, shown row by row.
+/// A Markdown table, printed row by row.
 pub struct Table;
 
 impl Table {
-    /// Begins.
+    /// Prints the head of the table.
     pub fn begin() -> Self {
         println!("| # | what | figure | target |\n| --- | --- | --- | --- |");
         Self
     }
 
-    /// A figure of its own right.
+    /// Prints a figure; `number` and `target` may be empty.
     pub fn row(&self, number: &str, what: &str, figure: impl fmt::Display, target: &str) {
         println!("| {number} | {what} | {figure} | {target} |");
     }
 
-    /// What others are compared with.
+    /// Prints a figure for comparison, without a target.
     pub fn baseline(&self, what: &str, figure: impl fmt::Display) {
         self.row("", what, figure, "");
     }

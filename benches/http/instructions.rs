@@ -1,9 +1,9 @@
-//! Instructions: what a whole saga, a My Page and a restock cost the server. Noise cannot touch that figure.
+//! Instructions that the server needs for a whole saga, a My Page and a restock. Other processes on the
+//! machine do not change these figures.
 //!
-//! The server runs under `valgrind --tool=callgrind`, some fifty times slower, one thread at a time, while
-//! the disk is as quick as ever. So batches are of another size than under a real load: how many commits are
-//! made durable together is told beside the figures. What the server does by the clock is counted, too: see
-//! the idle second.
+//! The server runs under `valgrind --tool=callgrind`: about fifty times slower, one thread at a time, with a
+//! disk at full speed. So the sizes of commit batches differ from those under a real load, and are printed
+//! beside the figures. Work done by timers is counted as well: see the idle second.
 
 use std::{
     error::Error,
@@ -21,41 +21,42 @@ use crate::{
     process::Server,
 };
 
-/// Few: each is registered by a server that is slow.
+/// Few, as the slow server has to register each of them.
 const PRODUCTS: usize = 50;
-/// Fewer still, as hashing a password takes seconds. They place rentals; one more reads My Page.
+/// Customers who place rentals; one more reads My Page. Few, as hashing a password takes seconds.
 const CUSTOMERS: usize = 4;
-/// How many rentals the one has who reads.
+/// Rentals of the customer who reads My Page.
 const ROWS: usize = 5;
-/// Nobody is put off because the server is slow.
+/// Long deadlines, so that no payment is deferred because the server is slow.
 const PATIENT: [(&str, &str); 2] =
     [("SAEM_PAYMENT__DEADLINE_MS", "60000"), ("SAEM_PAYMENT__TIMEOUT_MS", "50000")];
-/// Being asked whether it rests costs the server something. Seldom, and that is lost among a round's sagas.
+/// Interval between checks for unfinished work. Each check costs instructions; at this interval they are
+/// negligible in a round of sagas.
 const POLL: Duration = Duration::from_millis(200);
-/// How long an idle server is looked at.
+/// Duration of the measurement of the idle server.
 const IDLE_SECONDS: u32 = 5;
-/// How long valgrind may take to write what it has counted.
+/// Time limit for valgrind to write its counts.
 const CONTROL_MAX: Duration = Duration::from_secs(60);
 
-/// How much is counted.
+/// Extent of the measurement.
 pub struct Plan {
-    /// In each round so many sagas, and as many reads and restocks.
+    /// Sagas in each round, and as many reads and restocks.
     pub sagas: u64,
-    /// Each figure is the median of so many.
+    /// Rounds per figure; the figure is their median.
     pub rounds: usize,
-    /// The load's.
+    /// Connections of the load.
     pub connections: usize,
 }
 
-type Counted<T = ()> = Result<T, Box<dyn Error>>;
+type BenchResult<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Counts, and shows the figures.
-pub async fn all(plan: &Plan) -> Counted {
+/// Counts everything and prints the figures.
+pub async fn all(plan: &Plan) -> BenchResult {
     for tool in ["valgrind", "callgrind_control"] {
         let found = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if !found.is_ok_and(|status| status.success()) {
             return Err(format!(
-                "{tool} is needed to count instructions, and is not there: apt install valgrind"
+                "{tool} is needed to count instructions, and is not installed: apt install valgrind"
             )
             .into());
         }
@@ -69,25 +70,24 @@ pub async fn all(plan: &Plan) -> Counted {
     market.poll = POLL;
     market.give_rows(ROWS).await?;
     let mut bench = Bench { plan, market, directory: directory.path(), profiles, dumps: 0, saem };
-    // For warming up.
+    // Warm-up.
     bench.sagas((plan.sagas / 5).max(plan.connections as u64)).await?;
     bench.figures().await
 }
 
-/// Saem under valgrind.
 struct Bench<'a> {
     plan: &'a Plan,
     market: Market,
     directory: &'a Path,
-    /// Where the profiles are kept.
+    /// Directory where the profiles stay after the run.
     profiles: PathBuf,
-    /// How often valgrind has written what it counted.
+    /// Number of dumps that valgrind has written.
     dumps: u32,
     saem: Server,
 }
 
 impl Bench<'_> {
-    async fn figures(&mut self) -> Counted {
+    async fn figures(&mut self) -> BenchResult {
         let Plan { sagas, rounds, connections } = *self.plan;
         let table = Table::begin();
         let units = self.market.units().await?;
@@ -137,30 +137,30 @@ impl Bench<'_> {
         Ok(())
     }
 
-    async fn sagas(&self, sagas: u64) -> Counted {
+    async fn sagas(&self, sagas: u64) -> BenchResult {
         let until = Until::Answered(sagas);
         self.market.sagas(self.plan.connections, until, PRODUCTS).await.map(drop)
     }
 
-    /// Counts from here on.
-    async fn zero(&self) -> Counted {
+    /// Resets the counters.
+    async fn zero(&self) -> BenchResult {
         self.control("--zero").await
     }
 
-    /// How many instructions each of so many took since then; keeps the profile under this name.
-    async fn counted(&mut self, name: &str, many: u64) -> Counted<f64> {
+    /// Returns the instructions since the last reset, divided by `many`. Stores the profile as `name`.
+    async fn counted(&mut self, name: &str, many: u64) -> BenchResult<f64> {
         self.control("--dump").await?;
         self.dumps += 1;
         let counted = fs::read_to_string(self.directory.join(format!("counts.{}", self.dumps)))?;
-        // A call that was under way when counting began has the number 0, and callgrind_annotate takes what
-        // it cost for the caller's own.
+        // A call that was in progress at the reset has a count of 0, and callgrind_annotate would add its
+        // cost to the caller's own.
         let profile = counted.replace("\ncalls=0 ", "\ncalls=1 ");
         fs::write(self.profiles.join(format!("{name}.out")), profile)?;
         let summary = counted.lines().find_map(|line| line.strip_prefix("summary:")).ok_or("no summary")?;
         Ok(summary.trim().parse::<f64>()? / many as f64)
     }
 
-    async fn control(&self, order: &str) -> Counted {
+    async fn control(&self, order: &str) -> BenchResult {
         let pid = self.saem.pid().to_string();
         let mut control = tokio::process::Command::new("callgrind_control");
         control.args([order, &pid]).kill_on_drop(true).stdin(Stdio::null());
@@ -171,12 +171,12 @@ impl Bench<'_> {
         Err(format!("callgrind_control {order}: {}", String::from_utf8_lossy(&output.stderr)).into())
     }
 
-    /// How many commits have been made durable, and in how many batches.
-    async fn commits(&self) -> Counted<[f64; 2]> {
+    /// Number of durable commits so far, and number of their batches.
+    async fn commits(&self) -> BenchResult<[f64; 2]> {
         let mut connection = Connection::open(&self.saem.address).await?;
         let metrics = connection.ask(&plain("GET", "/metrics", 200)).await?;
         let metrics = std::str::from_utf8(&metrics)?;
-        let figure = |name: &str| -> Counted<f64> {
+        let figure = |name: &str| -> BenchResult<f64> {
             let mut lines = metrics.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
             Ok(lines.next_back().ok_or("a metric is missing")?.parse()?)
         };

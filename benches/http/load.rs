@@ -1,6 +1,7 @@
-//! The load: so many connections, each asking again as soon as it is answered.
+//! The load: a number of connections, each of which sends the next request as soon as the last one is
+//! answered.
 //!
-//! An answer that is not as expected ends the run: figures of failures are none.
+//! An unexpected answer ends the run, as figures of failed requests mean nothing.
 
 use std::{
     cell::Cell,
@@ -23,39 +24,35 @@ use tokio::net::TcpStream;
 
 use crate::clock::now;
 
-/// A connection to a server.
 pub struct Connection {
     send: SendRequest<Full<Bytes>>,
     address: String,
 }
 
-/// A call, and the status that it must be answered with.
+/// A request and its expected status.
 #[derive(Clone)]
 pub struct Call {
-    /// Such as `POST`.
     pub method: &'static str,
-    /// Such as `/v1/rentals`.
     pub path: String,
-    /// Of a customer or the operator.
+    /// Bearer token of a customer or the operator.
     pub token: Option<String>,
-    /// JSON.
+    /// JSON body.
     pub body: Option<Bytes>,
-    /// Any other is a failure.
+    /// Any other status is a failure.
     pub expected: StatusCode,
 }
 
 impl Connection {
-    /// Connects.
     pub async fn open(address: &str) -> Result<Self, Box<dyn Error>> {
         let stream = TcpStream::connect(address.parse::<SocketAddr>()?).await?;
         stream.set_nodelay(true)?;
         let (send, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // It ends with the server, or with `send`; whoever asks then is told.
+        // This task ends with the server or with `send`. Requests sent after that return an error.
         tokio::spawn(connection);
         Ok(Self { send, address: address.to_owned() })
     }
 
-    /// Asks, and reads the whole answer, which must be as expected.
+    /// Sends a request and reads the whole answer. Fails unless the answer has the expected status.
     pub async fn ask(&mut self, call: &Call) -> Result<Bytes, Box<dyn Error>> {
         let (head, body) = self.send(call).await?;
         if head.status != call.expected {
@@ -65,7 +62,7 @@ impl Connection {
         Ok(body)
     }
 
-    /// Asks, and reads the whole answer, whatever it is.
+    /// Sends a request and reads the whole answer, whatever its status.
     pub async fn send(&mut self, call: &Call) -> Result<(Parts, Bytes), Box<dyn Error>> {
         let mut request =
             Request::builder().method(call.method).uri(&call.path).header(header::HOST, &self.address);
@@ -82,25 +79,25 @@ impl Connection {
     }
 }
 
-/// When a round ends.
+/// End of a round.
 #[derive(Clone, Copy)]
 pub enum Until {
-    /// After so long; what was begun by then is finished.
+    /// Ends after this time; requests in progress are finished.
     Elapsed(Duration),
-    /// After so many answers.
+    /// Ends after this number of requests.
     Answered(u64),
 }
 
-/// What came of a round.
+/// Results of a round.
 pub struct Round {
-    /// From the first request to the last answer.
+    /// Time from the first request to the last answer.
     pub elapsed: Duration,
-    /// How long each request took, in µs, ascending.
+    /// Latency of each request in µs, ascending.
     latencies_us: Vec<u32>,
 }
 
 impl Round {
-    /// How many answers there were.
+    /// Number of answers.
     pub fn answers(&self) -> usize {
         self.latencies_us.len()
     }
@@ -110,15 +107,15 @@ impl Round {
         self.answers() as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// The latency that so many of a thousand requests did not exceed, in ms.
+    /// Latency that `per_mille` of 1,000 requests did not exceed, in ms.
     pub fn latency_ms(&self, per_mille: usize) -> f64 {
         let rank = (self.answers() * per_mille).div_ceil(1_000).saturating_sub(1);
         f64::from(self.latencies_us.get(rank).copied().unwrap_or_default()) / 1_000.0
     }
 }
 
-/// Asks over so many connections of its own at once; `call` tells the next call of a connection from the
-/// numbers of the connection and of the request.
+/// Runs one round over `connections` new connections. `call` makes the next call from the number of the
+/// connection and the number of the request.
 pub async fn round(
     address: &str,
     connections: usize,

@@ -1,4 +1,4 @@
-//! The machine: who else uses it, what its disk can do, what a process takes of it.
+//! The machine: its use by other processes, the raw speed of its disk, memory and disk use of the server.
 
 use std::{
     error::Error,
@@ -10,18 +10,17 @@ use std::{
 
 use crate::clock::now;
 
-/// How much of the machine others may use, in percent of all its cores, before figures mean nothing.
+/// Maximum use by other processes, in percent of all cores; above it, figures mean nothing.
 const OTHERS_MAX_PERCENT: f64 = 10.0;
-/// How often at most something is measured because others were there meanwhile.
+/// Maximum number of attempts at a measurement that other processes disturb.
 const TRIES_MAX: u32 = 3;
-/// How long is looked before it is called idle.
+/// Observation time before the machine counts as idle.
 const LOOK: Duration = Duration::from_secs(2);
-/// Less shows nothing: the kernel counts in hundredths of a second, and its own threads finish later.
+/// Minimum observation time. The kernel counts in hundredths of a second, and its own threads finish later.
 const LOOK_MIN: Duration = Duration::from_secs(1);
-/// How many times the disk is asked.
 const SYNCS: u32 = 300;
 
-/// Processor time so far, in ticks.
+/// Processor time since boot, in ticks.
 struct Usage {
     all: u64,
     busy: u64,
@@ -29,7 +28,6 @@ struct Usage {
 }
 
 impl Usage {
-    /// As of now.
     fn so_far() -> Result<Self, Box<dyn Error>> {
         let stat = fs::read_to_string("/proc/stat")?;
         let cpu = stat.lines().next().and_then(|line| line.strip_prefix("cpu ")).ok_or("no cpu line")?;
@@ -40,26 +38,26 @@ impl Usage {
         Ok(Self { all, busy: all - idle, own: own_ticks()? })
     }
 
-    /// How much of the machine others have used since then, in percent.
+    /// Use by other processes since this measurement, in percent of all cores.
     fn others_percent(&self) -> Result<f64, Box<dyn Error>> {
         let now = Self::so_far()?;
-        // Who has ended may have been rounded down by a tick.
+        // The time of processes that have ended may be rounded down by a tick.
         let own = now.own.saturating_sub(self.own);
         let (all, busy) = (now.all - self.all, now.busy - self.busy);
         Ok(100.0 * busy.saturating_sub(own) as f64 / all.max(1) as f64)
     }
 }
 
-/// What this process, its children, and those of them that it has waited for, have used of the processors.
-/// So servers may be started and ended in between.
+/// Processor time of this process and of its running and ended children, in ticks. Servers may therefore
+/// start and end between two measurements.
 fn own_ticks() -> Result<u64, Box<dyn Error>> {
     let this = std::process::id().to_string();
     let mut own = 0;
     for entry in fs::read_dir("/proc")? {
         let path = entry?.path();
-        // What is no process, or has ended meanwhile, has no such file.
+        // Other files of /proc, and processes that have ended meanwhile, have no `stat`.
         let Ok(stat) = fs::read_to_string(path.join("stat")) else { continue };
-        // The name, in parentheses, may hold anything. Behind it: the state, the parent, and others.
+        // The name, in parentheses, may contain any character. The state, the parent and more follow it.
         let Some((_, rest)) = stat.rsplit_once(')') else { continue };
         let fields: Vec<&str> = rest.split_whitespace().collect();
         let ticks = |nth: usize| fields.get(nth).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
@@ -72,8 +70,10 @@ fn own_ticks() -> Result<u64, Box<dyn Error>> {
     Ok(own)
 }
 
-/// Measures something. If others use the machine meanwhile, the figure means nothing: it is measured again,
-/// a few times at most.
+/// Runs `measure`, and repeats it if other processes used the machine meanwhile.
+///
+/// # Errors
+/// Fails if `measure` fails, or if all attempts were disturbed.
 pub async fn undisturbed<T>(
     mut measure: impl AsyncFnMut() -> Result<T, Box<dyn Error>>,
 ) -> Result<T, Box<dyn Error>> {
@@ -86,23 +86,24 @@ pub async fn undisturbed<T>(
         if others <= OTHERS_MAX_PERCENT {
             return Ok(measured);
         }
-        eprintln!("others used {others:.0} % of the machine meanwhile: that does not count");
+        eprintln!("discarded: other processes used {others:.0} % of the machine");
     }
-    Err(format!("others used {others:.0} % of the machine meanwhile, and did the times before, too").into())
+    Err(format!("other processes used {others:.0} % of the machine in the last of {TRIES_MAX} attempts")
+        .into())
 }
 
-/// Refuses to go on while others use the machine.
+/// Fails if other processes use the machine.
 pub async fn refuse_if_busy() -> Result<(), Box<dyn Error>> {
     let before = Usage::so_far()?;
     tokio::time::sleep(LOOK).await;
     let others = before.others_percent()?;
     if others > OTHERS_MAX_PERCENT {
-        return Err(format!("the machine is busy: others use {others:.0} % of it. Try again later").into());
+        return Err(format!("the machine is busy: other processes use {others:.0} % of it; try later").into());
     }
     Ok(())
 }
 
-/// What the disk alone can do: 4 KiB appended and made durable, so often a second.
+/// Raw speed of the disk: appends of 4 KiB, each made durable, a second.
 pub fn syncs_per_second(directory: &Path) -> Result<f64, Box<dyn Error>> {
     let mut file = File::create(directory.join("raw"))?;
     let began = now();
@@ -113,7 +114,7 @@ pub fn syncs_per_second(directory: &Path) -> Result<f64, Box<dyn Error>> {
     Ok(f64::from(SYNCS) / began.elapsed().as_secs_f64())
 }
 
-/// The memory of a process that is in RAM, in MiB.
+/// Resident memory of a process, in MiB.
 pub fn resident_mib(pid: u32) -> Result<f64, Box<dyn Error>> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
@@ -121,7 +122,7 @@ pub fn resident_mib(pid: u32) -> Result<f64, Box<dyn Error>> {
     Ok(kib / 1_024.0)
 }
 
-/// How many bytes the files below `path` take on disk.
+/// Disk use of all files below `path`, in bytes.
 pub fn bytes_on_disk(path: &Path) -> Result<u64, Box<dyn Error>> {
     use std::os::unix::fs::MetadataExt as _;
     let mut bytes = 0;

@@ -1,9 +1,10 @@
-//! Whole requests: Saem as a process of its own, under the load of 64 connections from this one.
+//! Whole requests: Saem as a separate process, under the load of 64 connections from this one.
 //!
-//! `cargo bench --bench http` prints figures P1 to P6 and P8 as a table, each beside what the same
-//! machine does without a shop in the same run: only the ratios mean anything elsewhere. `-- --rentals
-//! 1000000` fills the store as the targets say. `-- curves` draws them against connections and rentals.
-//! Others who use the machine end both without figures; `-- instructions` counts what they cannot touch.
+//! `cargo bench --bench http` prints figures P1 to P6 and P8 as a table, beside those of the bare server in
+//! the same run. Only the ratios are comparable across machines. `-- --rentals 1000000` fills the store as
+//! the targets require. `-- curves` draws plots against connections and rentals. Both end without figures if
+//! other processes use the machine. `-- instructions` counts instructions, which other processes do not
+//! change.
 #![allow(unreachable_pub, reason = "a benchmark exports nothing")]
 
 mod bare;
@@ -17,7 +18,7 @@ mod machine;
 mod market;
 mod measures;
 mod plot;
-#[expect(dead_code, reason = "gateway and new versions are the drills'")]
+#[expect(dead_code, reason = "only the drills start gateways and new versions")]
 mod process;
 mod stored;
 
@@ -30,50 +31,51 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     role: Option<Role>,
-    /// How many rentals are stored before reading, memory, disk and start are measured.
+    /// Number of rentals stored before reading, memory, disk and start are measured.
     #[arg(long, default_value_t = 100_000)]
     rentals: u64,
-    /// How many rounds each figure is the median of.
+    /// Number of rounds; each figure is their median.
     #[arg(long, default_value_t = 5, value_parser = positive)]
     rounds: usize,
-    /// How many seconds a round lasts.
+    /// Duration of a round, in seconds.
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// What cargo passes to every benchmark.
+    /// Passed by cargo to every benchmark; ignored.
     #[arg(long, hide = true, global = true)]
     bench: bool,
 }
 
 #[derive(Subcommand)]
 enum Role {
-    /// Count the instructions of a whole saga, a My Page and a restock; needs valgrind, and no quiet machine.
+    /// Count the instructions of a whole saga, a My Page and a restock. Needs valgrind; the machine may be
+    /// busy.
     Instructions {
-        /// How many sagas a round has, and as many reads and restocks.
+        /// Number of sagas in a round, and of reads and restocks.
         #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
         sagas: u64,
-        /// How many rounds each figure is the median of.
+        /// Number of rounds; each figure is their median.
         #[arg(long, default_value_t = 5, value_parser = positive)]
         rounds: usize,
-        /// How many connections the load has.
+        /// Number of connections.
         #[arg(long, default_value_t = 32, value_parser = positive)]
         connections: usize,
     },
     /// Draw sagas and latency against connections; memory, disk and start against rentals.
     Curves {
-        /// How many rentals are stored in the end.
+        /// Number of rentals stored in the end.
         #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
         rentals: u64,
-        /// How many rounds each figure of a load is the median of.
+        /// Number of rounds; each figure of a load is their median.
         #[arg(long, default_value_t = 3, value_parser = positive)]
         rounds: usize,
-        /// How many seconds a round lasts.
+        /// Duration of a round, in seconds.
         #[arg(long, default_value_t = 2)]
         seconds: u64,
-        /// Where the plots go.
+        /// Directory for the plots.
         #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance"))]
         plots: PathBuf,
     },
-    /// Be the server that Saem is compared with.
+    /// Run the bare server that Saem is compared with.
     #[command(hide = true)]
     Bare { directory: PathBuf },
 }
@@ -107,10 +109,10 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// A median needs a round, and a load a connection.
+/// Parses a number of rounds or connections, which must be at least 1.
 fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("1 at least".to_owned()),
+        Ok(0) => Err("must be at least 1".to_owned()),
         Ok(number) => Ok(number),
         Err(error) => Err(error.to_string()),
     }

@@ -1,4 +1,5 @@
-//! Saem under load: many products and customers, the calls of the load, and when it has come to rest.
+//! The shop under load: many products and customers, the calls of the load, and waiting until the server is
+//! idle.
 
 use std::{error::Error, time::Duration};
 
@@ -10,28 +11,27 @@ use crate::{
     load::{Call, Connection, Round, Until, round},
 };
 
-/// How many products there are, where nobody wants fewer.
+/// Default number of products.
 pub const PRODUCTS: usize = 1_000;
-/// How many units of each: half of what there may be, so that there is room to restock.
+/// Units of each product: half of the maximum, so that there is room to restock.
 const STOCK: u64 = 500_000;
-/// How long reactions may take after the load.
+/// Time limit for reactions after the load.
 const REST_MAX: Duration = Duration::from_secs(300);
 
-/// A shop that has products and customers.
 pub struct Market {
-    /// How often is asked whether there is something left to do.
+    /// Interval between checks for unfinished work.
     pub poll: Duration,
     products: Vec<String>,
-    /// The tokens of those who place rentals.
+    /// Tokens of the customers who place rentals.
     placing: Vec<String>,
-    /// The tokens of those who read My Page.
+    /// Tokens of the customers who read My Page.
     reading: Vec<String>,
     address: String,
 }
 
 impl Market {
-    /// Registers so many products, and signs so many customers up: those who place the load's rentals, and
-    /// others who read My Page.
+    /// Registers `products` products and signs up customers: `placing` who place rentals and `reading` who
+    /// read My Page.
     pub async fn prepare(
         address: &str,
         products: usize,
@@ -49,46 +49,46 @@ impl Market {
         Ok(Self { poll, products: ids, placing: tokens, reading, address })
     }
 
-    /// The server has moved.
+    /// Sets the address of a restarted server.
     pub fn move_to(&mut self, address: &str) {
         address.clone_into(&mut self.address);
     }
 
-    /// The product that a request is about, of the first so many in turn.
+    /// The product of a request: each of the first `products` in turn.
     fn product(&self, request: u64, products: usize) -> &str {
         &self.products[usize::try_from(request).unwrap_or_default() % products]
     }
 
-    /// One more unit of some product.
+    /// The call that adds one unit to a product.
     pub fn restock(&self, request: u64) -> Call {
         let product = self.product(request, self.products.len());
         let path = format!("/v1/products/{product}/restock");
         call("POST", path, OPERATOR_KEY, Some(json!({"quantity": 1})), 200)
     }
 
-    /// The My Page of one of those who read it.
+    /// The call that reads the My Page of a reader.
     pub fn my_page(&self, reader: usize) -> Call {
         call("GET", "/v1/mypage", &self.reading[reader], None, 200)
     }
 
-    /// Gives each of those who read My Page so many rentals. Answers how many that were in all.
+    /// Places `each` rentals for every reader of My Page. Returns their total.
     pub async fn give_rows(&self, each: usize) -> Result<u64, Box<dyn Error>> {
         let readers = &self.reading;
         let rentals = (readers.len() * each) as u64;
-        // In order, over one connection, so that each has as many.
+        // One connection, so that the requests come in order and each reader gets the same number.
         let place = |_, request: u64| {
             let reader = &readers[usize::try_from(request).unwrap_or_default() / each];
             order(self.product(request, self.products.len()), reader)
         };
         round(&self.address, 1, Until::Answered(rentals), place).await?;
-        self.rests().await?;
+        self.wait_until_idle().await?;
         let mut reader = Connection::open(&self.address).await?;
         let page: Value = serde_json::from_slice(&reader.ask(&self.my_page(0)).await?)?;
         let rows = page["items"].as_array().ok_or("a list has no items")?.len();
         if rows == each { Ok(rentals) } else { Err(format!("My Page shows {rows} rows, not {each}").into()) }
     }
 
-    /// Places rentals, and waits until the last one's unit is taken: the time for that counts, too.
+    /// Places rentals and waits until the last unit is taken from stock, which is part of the measured time.
     pub async fn whole_sagas(
         &self,
         connections: usize,
@@ -104,7 +104,7 @@ impl Market {
         Ok(sagas)
     }
 
-    /// The same, without a look at the stock before and after: nothing else is asked of the server.
+    /// Like [`whole_sagas`](Self::whole_sagas), but does not read the stock before and after.
     pub async fn sagas(
         &self,
         connections: usize,
@@ -112,21 +112,21 @@ impl Market {
         products: usize,
     ) -> Result<Round, Box<dyn Error>> {
         let customers = &self.placing;
-        // Where there are more connections than customers, these begin again.
+        // With more connections than customers, several connections share a customer.
         let place = |connection: usize, request| {
             order(self.product(request, products), &customers[connection % customers.len()])
         };
         let mut sagas = round(&self.address, connections, until, place).await?;
-        // Opening the connections is no part of it: of many at once, those that the server's backlog has no
-        // room for try again after a second.
+        // The time for opening connections is not counted: those that exceed the server's backlog are retried
+        // after a second.
         let began = now();
-        self.rests().await?;
+        self.wait_until_idle().await?;
         sagas.elapsed += began.elapsed();
         Ok(sagas)
     }
 
-    /// Waits until every context has handled every event there is.
-    async fn rests(&self) -> Result<(), Box<dyn Error>> {
+    /// Waits until every context has handled all events.
+    async fn wait_until_idle(&self) -> Result<(), Box<dyn Error>> {
         let contexts = call("GET", "/v1/operations/contexts", OPERATOR_KEY, None, 200);
         let mut operator = Connection::open(&self.address).await?;
         let began = now();
@@ -138,10 +138,10 @@ impl Market {
             }
             tokio::time::sleep(self.poll).await;
         }
-        Err("the server does not come to rest".into())
+        Err("the server does not become idle".into())
     }
 
-    /// How many units there are in all.
+    /// Total stock of all products.
     pub async fn units(&self) -> Result<u64, Box<dyn Error>> {
         let mut anyone = Connection::open(&self.address).await?;
         let products = listed(&mut anyone, "/v1/products?available=true", "").await?;

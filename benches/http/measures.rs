@@ -1,4 +1,4 @@
-//! What is measured, in which order, and beside what.
+//! Figures P1 to P6 and P8, each measured in turn with its baseline.
 
 use std::{error::Error, path::Path, time::Duration};
 
@@ -9,33 +9,32 @@ use crate::{
     machine,
     market::PRODUCTS,
     process::Server,
-    stored::{CONNECTIONS, Stored, at_rest, bare_sagas},
+    stored::{CONNECTIONS, Stored, bare_sagas, disk_and_start},
 };
 
-/// How many rentals a customer has whose My Page is read.
+/// Rentals of each customer who reads My Page.
 const ROWS: usize = 5;
 
-/// How much is measured.
+/// Extent of the measurement.
 pub struct Plan {
-    /// Stored before reading, memory, disk and start are measured.
+    /// Rentals stored before reading, memory, disk and start are measured.
     pub rentals: u64,
-    /// Each figure is the median of so many.
+    /// Rounds per figure; the figure is their median.
     pub rounds: usize,
-    /// How long one takes.
+    /// Duration of a round.
     pub length: Duration,
 }
 
-type Measured<T = ()> = Result<T, Box<dyn Error>>;
+type BenchResult<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Saem, what it is compared with, and connections to both.
 struct Bench<'a> {
     plan: &'a Plan,
     saem: Stored,
     bare: Server,
 }
 
-/// Measures everything, and shows it.
-pub async fn all(plan: &Plan) -> Measured {
+/// Measures everything and prints the figures.
+pub async fn all(plan: &Plan) -> BenchResult {
     machine::refuse_if_busy().await?;
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let bare = Server::bare(&directory.path().join("bare"))?;
@@ -48,23 +47,23 @@ pub async fn all(plan: &Plan) -> Measured {
     bench.fill(&table).await?;
     bench.memory(&table, "after load").await?;
     bench.reading(&table).await?;
-    at_rest(bench.saem, &table).await
+    disk_and_start(bench.saem, &table).await
 }
 
-/// What the disk alone can do.
-pub fn syncs(directory: &Path) -> Measured<Spread> {
-    let asked: Measured<Vec<f64>> = (0..3).map(|_| machine::syncs_per_second(directory)).collect();
+/// Raw speed of the disk, in flushes of 4 KiB a second.
+pub fn syncs(directory: &Path) -> BenchResult<Spread> {
+    let asked: BenchResult<Vec<f64>> = (0..3).map(|_| machine::syncs_per_second(directory)).collect();
     Ok(Spread::of(asked?))
 }
 
 impl Bench<'_> {
-    /// Several rounds of two or more loads in turn: what disturbs one disturbs its neighbours.
-    async fn in_turn<const N: usize>(&mut self, loads: [Load; N]) -> Measured<[Vec<Round>; N]> {
+    /// Runs several rounds of the loads in turn, so that a disturbance affects neighbouring rounds alike.
+    async fn in_turn<const N: usize>(&mut self, loads: [Load; N]) -> BenchResult<[Vec<Round>; N]> {
         let mut rounds = [const { Vec::new() }; N];
         for nth in 0..=self.plan.rounds {
             for (load, rounds) in loads.iter().zip(&mut rounds) {
                 let measured = machine::undisturbed(async || self.one(*load).await).await?;
-                // The first is for warming up.
+                // The first round is a warm-up.
                 if nth > 0 {
                     rounds.push(measured);
                 }
@@ -73,7 +72,7 @@ impl Bench<'_> {
         Ok(rounds)
     }
 
-    async fn one(&mut self, load: Load) -> Measured<Round> {
+    async fn one(&mut self, load: Load) -> BenchResult<Round> {
         let until = Until::Elapsed(self.plan.length);
         let (saem, bare) = (&mut self.saem, &self.bare.address);
         let (address, market) = (saem.address(), &saem.market);
@@ -88,8 +87,8 @@ impl Bench<'_> {
         }
     }
 
-    /// P2.
-    async fn commands(&mut self, table: &Table) -> Measured {
+    /// Measures P2.
+    async fn commands(&mut self, table: &Table) -> BenchResult {
         let [hello, bare, restock] = self.in_turn([Load::Hello, Load::BareCommit, Load::Restock]).await?;
         table.baseline("hello-JSON of bare actix-web, /s", per_second(&hello));
         table.baseline("bare handler with a group commit, /s", per_second(&bare));
@@ -98,8 +97,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// P1 and P8.
-    async fn sagas(&mut self, table: &Table) -> Measured {
+    /// Measures P1 and P8.
+    async fn sagas(&mut self, table: &Table) -> BenchResult {
         let [bare, many, one] = self
             .in_turn([Load::BareSaga, Load::Sagas { products: PRODUCTS }, Load::Sagas { products: 1 }])
             .await?;
@@ -113,8 +112,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Places rentals until there are as many as are wanted.
-    async fn fill(&mut self, table: &Table) -> Measured {
+    /// Places rentals until the planned number is stored.
+    async fn fill(&mut self, table: &Table) -> BenchResult {
         self.saem.placed += self.saem.market.give_rows(ROWS).await?;
         if let Some(filled) = self.saem.fill(self.plan.rentals).await? {
             let what = format!("{} whole sagas in one go, /s", whole(filled.answers() as f64));
@@ -124,15 +123,15 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// P4.
-    async fn memory(&self, table: &Table, when: &str) -> Measured {
+    /// Measures P4.
+    async fn memory(&self, table: &Table, when: &str) -> BenchResult {
         let what = format!("resident memory, {} rentals stored, {when}, MiB", whole(self.saem.placed as f64));
         table.row("P4", &what, whole(self.saem.idle_mib().await?), "≤ 400");
         Ok(())
     }
 
-    /// P3.
-    async fn reading(&mut self, table: &Table) -> Measured {
+    /// Measures P3.
+    async fn reading(&mut self, table: &Table) -> BenchResult {
         let [hello, health, page] = self.in_turn([Load::Hello, Load::Health, Load::MyPage]).await?;
         table.baseline("hello-JSON of bare actix-web, /s", per_second(&hello));
         table.baseline("Saem's own hello-JSON: GET /healthz, /s", per_second(&health));
@@ -144,7 +143,6 @@ impl Bench<'_> {
     }
 }
 
-/// A kind of load.
 #[derive(Clone, Copy)]
 enum Load {
     Hello,
@@ -156,17 +154,17 @@ enum Load {
     Sagas { products: usize },
 }
 
-/// Answers a second.
+/// Spread of the answers a second.
 pub fn per_second(rounds: &[Round]) -> Spread {
     Spread::of(rounds.iter().map(Round::per_second))
 }
 
-/// The latency that so many of a thousand requests did not exceed, in ms.
+/// Spread of the latency that `per_mille` of 1,000 requests did not exceed, in ms.
 pub fn latency(rounds: &[Round], per_mille: usize) -> Spread {
     Spread::of(rounds.iter().map(|round| round.latency_ms(per_mille)))
 }
 
-/// Of neighbours: each round by the one it was taken in turn with.
+/// Spread of the ratios of neighbouring rounds.
 pub fn ratio(rounds: &[Round], by: &[Round]) -> Spread {
     Spread::of(rounds.iter().zip(by).map(|(round, by)| round.per_second() / by.per_second()))
 }

@@ -1,4 +1,4 @@
-//! Servers under load, each a process of its own, ended with the value that stands for it.
+//! Servers under load, each a separate process that is killed when its [`Server`] is dropped.
 
 use std::{
     error::Error,
@@ -9,23 +9,22 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-/// A running server.
 pub struct Server {
     process: Child,
-    /// Where it says what it does: read from as long as it lives, so that it can go on.
+    /// Standard output of the process; stays open so that the process can write to it.
     _output: BufReader<ChildStdout>,
-    /// Its host and port.
+    /// Host and port.
     pub address: String,
 }
 
 impl Server {
-    /// The real one, on `data`, with settings as environment variables.
+    /// Starts `saem serve` on `data`, with settings as environment variables.
     pub fn saem(data: &Path, settings: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
         Self::serving(Command::new(env!("CARGO_BIN_EXE_saem")), data, settings)
     }
 
-    /// The same, with every instruction counted: valgrind becomes the server, and writes what it has counted
-    /// to `counts`, with a number behind it. It is some fifty times slower.
+    /// Starts `saem serve` under valgrind, which counts instructions and writes them to `counts` with a
+    /// number appended. The server is about fifty times slower.
     pub fn counted(data: &Path, counts: &Path, settings: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
         let mut command = Command::new("valgrind");
         let counts = format!("--callgrind-out-file={}", counts.display());
@@ -35,13 +34,13 @@ impl Server {
 
     fn serving(mut command: Command, data: &Path, settings: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
-        // One client is the whole load: its rate is what is measured.
+        // One client makes the whole load, so the limit per client is off.
         command.envs([("SAEM_LOG", "error"), ("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")]);
         command.envs(settings.iter().copied());
         Self::started(command.env("SAEM_OPERATOR__KEY", crate::calls::OPERATOR_KEY))
     }
 
-    /// A binary on an address that it binds itself.
+    /// Starts a binary that binds `address` itself.
     pub fn at(
         binary: &Path,
         address: &str,
@@ -54,8 +53,8 @@ impl Server {
         Self::started(command.envs(settings.iter().copied()))
     }
 
-    /// A binary on a socket that this process holds open, passed as systemd passes it: as descriptor 3, to
-    /// the very process that the shell becomes.
+    /// Starts a binary on a socket that this process holds open. The socket is passed as systemd does it: as
+    /// descriptor 3, with `LISTEN_PID` naming the process that the shell becomes.
     pub fn on_socket(binary: &Path, socket: &TcpListener, data: &Path) -> Result<Self, Box<dyn Error>> {
         let script = format!(r#"exec 3<&{}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@""#, socket.as_raw_fd());
         let mut command = Command::new("bash");
@@ -64,14 +63,14 @@ impl Server {
         Self::started(&mut command)
     }
 
-    /// The payment simulator, which keeps its ledger in a file.
+    /// Starts the payment simulator with its ledger in a file.
     pub fn gateway(ledger: &Path, settings: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
         command.args(["gateway", "--listen", "127.0.0.1:0", "--ledger"]).arg(ledger);
         Self::started(command.env("SAEM_LOG", "error").envs(settings.iter().copied()))
     }
 
-    /// What the same libraries do without a shop, in `directory`: see `bare.rs`.
+    /// Starts the bare server of `bare.rs`, with its store in `directory`.
     pub fn bare(directory: &Path) -> Result<Self, Box<dyn Error>> {
         Self::started(Command::new(std::env::current_exe()?).arg("bare").arg(directory))
     }
@@ -87,12 +86,12 @@ impl Server {
             None => {
                 process.kill()?;
                 process.wait()?;
-                Err(format!("a server did not say where it listens, but {line:?}").into())
+                Err(format!("a server printed {line:?} instead of its address").into())
             }
         }
     }
 
-    /// Ends it in order, and waits until it has.
+    /// Sends SIGTERM and waits for the end of the process, which must exit with 0.
     pub fn terminate(mut self) -> std::io::Result<()> {
         Command::new("sh").args(["-c", &format!("kill {}", self.pid())]).status()?;
         let status = self.process.wait()?;
@@ -103,20 +102,19 @@ impl Server {
         }
     }
 
-    /// SIGKILL: what was acknowledged is on disk.
+    /// Sends SIGKILL and waits for the end of the process.
     pub fn kill(&mut self) {
-        // It may have ended already.
+        // Both fail if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 
-    /// Its process.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 }
 
-/// A socket that the processes it is passed to can hold open.
+/// Binds a socket that child processes inherit.
 pub fn inheritable() -> std::io::Result<TcpListener> {
     let socket = TcpListener::bind("127.0.0.1:0")?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty())?;

@@ -1,4 +1,4 @@
-//! A server with rentals stored: it is filled, killed, and started again; what it takes of the machine then.
+//! A server with stored rentals: filling, killing and restarting it; its memory, disk use and start.
 
 use std::{
     error::Error,
@@ -17,56 +17,55 @@ use crate::{
     process::Server,
 };
 
-/// How many connections a load has where nothing else is said.
+/// Default number of connections of a load.
 pub const CONNECTIONS: usize = 64;
-/// Memory is looked at when so much time has passed after the load: entities without work are let go after
-/// ten seconds, and what they took goes back to the system within ten more.
+/// Wait between a load and the measurement of memory: idle entities are evicted after ten seconds, and the
+/// allocator returns their memory within ten more.
 const IDLE: Duration = Duration::from_secs(30);
-/// How often is asked whether a server is ready.
+/// Interval between checks for readiness.
 const POLL: Duration = Duration::from_millis(5);
-/// How long it may take to be.
+/// Time limit for a start.
 const READY_MAX: Duration = Duration::from_secs(120);
 
-type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+type BenchResult<T = ()> = Result<T, Box<dyn Error>>;
 
-/// A server, and what it has stored.
+/// A running server and the number of rentals it has stored.
 pub struct Stored {
-    /// Who rents what there.
+    /// Products and customers.
     pub market: Market,
-    /// Rentals placed so far.
+    /// Number of rentals placed so far.
     pub placed: u64,
-    /// Where its data are.
+    /// Data directory.
     pub data: PathBuf,
     saem: Server,
     settings: &'static [(&'static str, &'static str)],
 }
 
 impl Stored {
-    /// A new one, on `data`, with products and so many customers who place rentals or read My Page.
+    /// Starts a server on `data`, with products and with customers who place rentals or read My Page.
     pub async fn open(
         data: &Path,
         settings: &'static [(&'static str, &'static str)],
         [placing, reading]: [usize; 2],
-    ) -> Outcome<Self> {
+    ) -> BenchResult<Self> {
         let saem = Server::saem(data, settings)?;
         let market = Market::prepare(&saem.address, PRODUCTS, placing, reading).await?;
         Ok(Self { market, placed: 0, data: data.to_owned(), saem, settings })
     }
 
-    /// Where it listens.
     pub fn address(&self) -> &str {
         &self.saem.address
     }
 
-    /// Whole sagas, which are stored from then on.
-    pub async fn sagas(&mut self, connections: usize, until: Until, products: usize) -> Outcome<Round> {
+    /// Runs a round of whole sagas, whose rentals stay stored.
+    pub async fn sagas(&mut self, connections: usize, until: Until, products: usize) -> BenchResult<Round> {
         let sagas = self.market.whole_sagas(connections, until, products).await?;
         self.placed += sagas.answers() as u64;
         Ok(sagas)
     }
 
-    /// Places rentals until there are as many as are wanted; none if there are.
-    pub async fn fill(&mut self, rentals: u64) -> Outcome<Option<Round>> {
+    /// Places rentals until `rentals` are stored. Returns `None` if they already are.
+    pub async fn fill(&mut self, rentals: u64) -> BenchResult<Option<Round>> {
         let missing = rentals.saturating_sub(self.placed);
         if missing == 0 {
             return Ok(None);
@@ -74,26 +73,26 @@ impl Stored {
         self.sagas(CONNECTIONS, Until::Answered(missing), PRODUCTS).await.map(Some)
     }
 
-    /// The memory that is in RAM half a minute after the load, in MiB.
-    pub async fn idle_mib(&self) -> Outcome<f64> {
+    /// Resident memory half a minute after the load, in MiB.
+    pub async fn idle_mib(&self) -> BenchResult<f64> {
         tokio::time::sleep(IDLE).await;
         machine::resident_mib(self.saem.pid())
     }
 
-    /// SIGKILL.
     pub fn kill(&mut self) {
         self.saem.kill();
     }
 
-    /// SIGKILL, and a new one on the same data. Answers how many seconds it took until that was ready.
-    pub async fn restart(&mut self) -> Outcome<f64> {
+    /// Kills the server and starts a new one on the same data. Returns the time until that is ready, in
+    /// seconds.
+    pub async fn restart(&mut self) -> BenchResult<f64> {
         self.saem.kill();
         let began = now();
         self.saem = Server::saem(&self.data, self.settings)?;
         let mut connection = Connection::open(&self.saem.address).await?;
         while connection.ask(&plain("GET", "/readyz", 200)).await.is_err() {
             if began.elapsed() > READY_MAX {
-                return Err("a server that was started again does not get ready".into());
+                return Err("a restarted server does not become ready".into());
             }
             tokio::time::sleep(POLL).await;
         }
@@ -102,24 +101,24 @@ impl Stored {
         Ok(seconds)
     }
 
-    /// What its data take on disk, in KiB.
-    pub fn kib(&self) -> Outcome<f64> {
+    /// Disk use of the data, in KiB.
+    pub fn kib(&self) -> BenchResult<f64> {
         Ok(machine::bytes_on_disk(&self.data)? as f64 / 1_024.0)
     }
 
-    /// The same for each rental.
-    fn kib_each(&self) -> Outcome<String> {
+    /// Disk use per rental, in KiB.
+    fn kib_each(&self) -> BenchResult<String> {
         Ok(format!("{:.2}", self.kib()? / self.placed as f64))
     }
 }
 
-/// What a whole saga is compared with: five durable commits of a server that has no shop.
-pub async fn bare_sagas(address: &str, connections: usize, until: Until) -> Outcome<Round> {
+/// Runs a round of `POST /saga` on the bare server: five durable commits each.
+pub async fn bare_sagas(address: &str, connections: usize, until: Until) -> BenchResult<Round> {
     round(address, connections, until, |_, _| plain("POST", "/saga", 201)).await
 }
 
-/// P5 and P6, which end the server.
-pub async fn at_rest(mut stored: Stored, table: &Table) -> Outcome {
+/// Measures P5 and P6. The server is stopped afterwards.
+pub async fn disk_and_start(mut stored: Stored, table: &Table) -> BenchResult {
     stored.kill();
     table.row("P5", "disk a finished saga as it stands, KiB", stored.kib_each()?, "≤ 5");
     let seconds = machine::undisturbed(async || stored.restart().await).await?;
