@@ -1,5 +1,5 @@
-//! A shop inside your own program, without HTTP: your payment gateway, your text messages, and everything
-//! that happens, told as it happens. `docs/embedding.md` explains the parts.
+//! A shop embedded in your own program, without HTTP: with your own payment gateway, your own SMS gateway,
+//! and a follower that reads events as they are committed. `docs/embedding.md` explains the parts.
 //!
 //! `cargo run --example embedded`
 
@@ -28,18 +28,18 @@ use saem::{
 };
 use tokio::sync::mpsc;
 
-/// How many messages the story below has.
+/// Number of text messages sent in this example.
 const MESSAGES: usize = 6;
 
-/// A payment gateway of our own: prepaid cards, in memory.
+/// A payment gateway for prepaid cards, kept in memory.
 #[derive(Default)]
 struct PrepaidCards(Mutex<Accounts>);
 
 #[derive(Default)]
 struct Accounts {
-    /// What each card has left, in won.
+    /// Balance of each card, in KRW.
     cards: HashMap<String, u64>,
-    /// What became of each key: that is what makes a call safe to repeat.
+    /// Outcome of each charge key, which makes calls idempotent.
     charges: HashMap<ChargeKey, Charge>,
 }
 
@@ -58,7 +58,8 @@ impl PrepaidCards {
         Arc::new(Self(Mutex::new(Accounts { cards, ..Accounts::default() })))
     }
 
-    /// Does something with the accounts, at once: a real gateway would be waited for.
+    /// Runs `work` at once and wraps its result as a finished call. A real gateway would call over the
+    /// network.
     fn answer<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Accounts) -> Result<T, GatewayError>,
@@ -153,32 +154,32 @@ impl PaymentGateway for PrepaidCards {
     }
 }
 
-/// An SMS gateway of our own: it hands messages to whoever listens.
-struct Crier(mpsc::UnboundedSender<TextMessage>);
+/// An SMS gateway that passes messages to a channel.
+struct ChannelSms(mpsc::UnboundedSender<TextMessage>);
 
-impl SmsGateway for Crier {
+impl SmsGateway for ChannelSms {
     fn provider(&self) -> &'static str {
-        "crier"
+        "channel"
     }
 
     fn send(&self, message: TextMessage) -> Sending {
-        let sent = self.0.send(message).map_err(|_| SmsError("nobody listens".to_owned()));
+        let sent = self.0.send(message).map_err(|_| SmsError("the receiver is gone".to_owned()));
         Box::pin(ready(sent))
     }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Actors live in an actix system.
+    // Actors need an actix system.
     actix_rt::System::new().block_on(run())
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let (journal, cards) = (MemoryJournal::new(), PrepaidCards::with(&[("card-1", 50_000), ("card-2", 100)]));
-    let (crier, mut heard) = mpsc::unbounded_channel();
+    let (sender, mut messages) = mpsc::unbounded_channel();
     let parts = ShopParts {
         journal: journal.clone(),
         gateways: Gateways::from(Arc::clone(&cards)),
-        sms: Arc::new(Crier(crier)),
+        sms: Arc::new(ChannelSms(sender)),
         sources: Sources::system(),
     };
     let settings = ShopSettings {
@@ -186,9 +187,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
         ..ShopSettings::new("an operator's key has 32 characters or more")
     };
     let shop = Shop::open(parts, settings).await?;
-    let (product, customer) = furnish(&shop).await?;
+    let (product, customer) = set_up(&shop).await?;
 
-    println!("A rental is placed, and paid with a card of 50,000 won.");
+    println!("A rental is placed and paid with a card of 50,000 won.");
     let paid = shop.place_rental(order(customer, product, "card-1"), shop.new_request()).await?;
     println!("  {:?}; the card has {} won left", paid.outcome, cards.left("card-1"));
 
@@ -196,13 +197,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let unpaid = shop.place_rental(order(customer, product, "card-2"), shop.new_request()).await?;
     println!("  {:?}", unpaid.outcome);
 
-    println!("And one with what is no card.");
+    println!("A third one, with a token that is no card.");
     match shop.place_rental(order(customer, product, "cash"), shop.new_request()).await {
-        Err(ShopError::PaymentMethod(unfit)) => println!("  refused: {} {}", unfit.field, unfit.rule),
+        Err(ShopError::PaymentMethod(invalid)) => println!("  refused: {} {}", invalid.field, invalid.rule),
         other => return Err(format!("not refused: {other:?}").into()),
     }
 
-    println!("The first is canceled. What follows, follows by itself; the journal tells of it all:");
+    println!("The first rental is canceled. All events up to the returned unit, from the journal:");
     shop.cancel_rental(paid.rental.id, CancelReason::Customer, shop.new_request()).await?;
     let mut follower = Follower::new(journal.clone(), Position::default());
     'following: loop {
@@ -213,17 +214,17 @@ async fn run() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    println!("The card has {} won again. The customer was told:", cards.left("card-1"));
+    println!("The card has {} won again. Messages to the customer:", cards.left("card-1"));
     for _ in 0..MESSAGES {
-        let message = heard.recv().await.ok_or("the courier has gone")?;
+        let message = messages.recv().await.ok_or("the courier has stopped")?;
         println!("  {} {}", message.phone.masked(), message.text);
     }
     shop.close().await;
     Ok(())
 }
 
-/// Something to rent, and somebody who does.
-async fn furnish(shop: &Shop) -> Result<(ProductId, CustomerId), Box<dyn Error>> {
+/// Registers a product and signs up a customer.
+async fn set_up(shop: &Shop) -> Result<(ProductId, CustomerId), Box<dyn Error>> {
     let offer = Offer {
         name: "Clear Spring".to_owned(),
         model: "MS-100".to_owned(),
