@@ -9,8 +9,8 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY benches benches
 COPY src src
-# What cargo downloads and builds stays in BuildKit's caches: a change in src/ builds one crate anew. Each
-# platform has a target directory of its own.
+# BuildKit caches what cargo downloads and builds, so that a change in src/ rebuilds one crate. Each platform
+# has its own target directory.
 ARG TARGETPLATFORM
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=saem-target-${TARGETPLATFORM},target=/build/target,sharing=locked \
@@ -18,15 +18,15 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     && install -D --mode=0755 target/release/saem /out/saem \
     && install --directory --mode=0700 /out/data
 
-# The binary alone, for a tarball that holds the very bytes that the image holds:
+# The binary alone, for a tarball with the same bytes as the image:
 # docker buildx build --target binary --output type=local,dest=. .
 FROM scratch AS binary
 COPY --from=build /out/saem /saem
 
 FROM gcr.io/distroless/cc-debian12:nonroot AS image
 COPY --from=build /out/saem /usr/bin/saem
-# A new volume takes its owner from here. 65532 is the base image's user `nonroot`, as a number, so that
-# Kubernetes can see that it is not root.
+# A new volume gets its owner from this directory. 65532 is the base image's user `nonroot`. It is given as a
+# number, which lets Kubernetes check that it is not root.
 COPY --from=build --chown=65532:65532 /out/data /var/lib/saem
 USER 65532:65532
 WORKDIR /var/lib/saem
@@ -34,13 +34,13 @@ VOLUME /var/lib/saem
 ENV SAEM_HTTP__LISTEN=0.0.0.0:8080 \
     SAEM_STORE__PATH=/var/lib/saem
 EXPOSE 8080
-# The server drains and closes on SIGTERM. It writes nowhere but to its volume: --read-only works.
+# The server drains and closes on SIGTERM. It writes only to its volume, so --read-only works.
 STOPSIGNAL SIGTERM
-# No HEALTHCHECK: it would need a client in the image. Whoever runs it asks /healthz and /readyz from outside.
+# No HEALTHCHECK, which would need an HTTP client in the image. Probe /healthz and /readyz from outside.
 ENTRYPOINT ["/usr/bin/saem"]
 CMD ["serve"]
 
-# Last, as they change with every build.
+# Last, as these change with every build.
 ARG VERSION=unknown
 ARG REVISION=unknown
 ARG CREATED=unknown
