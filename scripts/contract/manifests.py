@@ -1,9 +1,9 @@
-"""What scripts/manifests holds the rendered manifests against, and the real server against them.
+"""Checks of scripts/manifests: the rendered manifests, and the real server with their settings.
 
-check SAEM YAML…   the numbers add up, and the server starts with these settings, or says why not
-unit SAEM UNIT     the same of saem.service
-hang SAEM YAML     the server hangs, and is done with as the liveness probe says
-steps DIR YAML…    writes the commands of workflows into DIR, a file each, for shellcheck
+check SAEM YAML…   checks the time budget, and that the server starts with these settings or names the wrong ones
+unit SAEM UNIT     the same for saem.service
+hang SAEM YAML     makes the server hang and acts as the kubelet with its liveness probe
+steps DIR YAML…    writes each command of the workflows into a file in DIR, for shellcheck
 """
 
 import base64
@@ -20,7 +20,7 @@ import urllib.request
 
 import yaml
 
-# src/http/mod.rs, DRAIN_WITHIN_S; http.drain_ms; actors.stuck_after_ms and one look more.
+# DRAIN_WITHIN_S of the server; http.drain_ms; actors.stuck_after_ms and one more check.
 DRAIN_WITHIN_S, DRAIN_S, STUCK_S = 15, 0.5, 9
 OPERATOR = "an-operator-of-this-one-run-and-no-other"
 
@@ -45,7 +45,7 @@ class Rendered:
         return found[0]
 
     def environment(self, volumes):
-        """What the kubelet would set, with what is mounted below `volumes`."""
+        """The environment that the kubelet would set, with volumes mounted below `volumes`."""
         values = {}
         if self.pod.get("enableServiceLinks", True):
             for service in self.all("Service"):
@@ -64,7 +64,7 @@ class Rendered:
         return values
 
     def mount(self, volumes):
-        """Makes what the pod would find: its keys, and a disk as ext4 makes it."""
+        """Creates the pod's volumes: its keys, and an empty ext4 disk with lost+found."""
         for volume in self.pod["volumes"]:
             folder = volumes / volume["name"]
             folder.mkdir()
@@ -75,11 +75,11 @@ class Rendered:
 
 
 class Server:
-    """The real server, with these settings and no others."""
+    """The real server with these settings only."""
 
     def __init__(self, saem, settings):
         plain = {name: value for name, value in os.environ.items() if not name.startswith("SAEM_")}
-        # Any port, on this machine alone. The rest is as rendered.
+        # Any free port of the loopback interface. The rest is as rendered.
         settings = settings | {"SAEM_HTTP__LISTEN": "127.0.0.1:0", "SAEM_LOG": "error"}
         self.apart = "SAEM_HTTP__OPERATIONS_LISTEN" in settings
         if self.apart:
@@ -95,7 +95,7 @@ class Server:
         self.process.communicate()
 
     def starts(self):
-        """Waits until it says where it listens."""
+        """Waits until the server prints its address."""
         said = self.process.stdout.readline()
         assert " listens on " in said, f"it does not start: {self.process.communicate()[1]}"
         self.url = self.operations = said.split(" listens on ")[1].strip()
@@ -104,13 +104,13 @@ class Server:
         return self
 
     def refuses(self, *words):
-        """It ends with 1, and says all of this, a line each."""
-        told = self.process.communicate(timeout=30)[1]
-        assert self.process.returncode == 1, f"exit code {self.process.returncode}: {told}"
-        assert len(told.splitlines()) == len(words), f"not {len(words)} lines: {told}"
-        missing = [word for word in words if word not in told]
-        assert not missing, f"{missing} is not named: {told}"
-        return told.strip()
+        """Expects exit code 1 and one error line for each of the words."""
+        output = self.process.communicate(timeout=30)[1]
+        assert self.process.returncode == 1, f"exit code {self.process.returncode}: {output}"
+        assert len(output.splitlines()) == len(words), f"not {len(words)} lines: {output}"
+        missing = [word for word in words if word not in output]
+        assert not missing, f"{missing} is not named: {output}"
+        return output.strip()
 
     def ask(self, path, key=None, body=None, seconds=10):
         """The status of an answer."""
@@ -128,7 +128,7 @@ class Server:
 
 
 def numbers(rendered):
-    """What the comment in statefulset.yaml says."""
+    """Checks the time budget in the comment of statefulset.yaml."""
     pod, container = rendered.pod, rendered.container
     assert rendered.set["replicas"] == 1, "sled allows one process"
     sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"]
@@ -138,16 +138,16 @@ def numbers(rendered):
     looks = liveness["periodSeconds"] * liveness["failureThreshold"]
     hanging = STUCK_S + looks + liveness["terminationGracePeriodSeconds"]
     silent = looks + liveness["timeoutSeconds"] + liveness["terminationGracePeriodSeconds"]
-    assert max(hanging, silent) <= 20, f"who hangs is there for {max(hanging, silent)} s"
+    assert max(hanging, silent) <= 20, f"a hanging process lives for {max(hanging, silent)} s"
     # The kubelet gives at least two seconds after the hook.
     assert liveness["terminationGracePeriodSeconds"] >= sleep + 2
     assert liveness["httpGet"]["path"] == "/healthz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
-    print(f"manifests: {rendered.name}: stops within {stopping} s, who hangs is gone within {hanging} s")
+    print(f"manifests: {rendered.name}: stops within {stopping} s; a hanging process is ended within {hanging} s")
 
 
 def confined(rendered):
-    """What Kubernetes calls restricted, and a root that is read only."""
+    """Checks the Pod Security Standard `restricted`, a read-only root and the selectors."""
     pod, container = rendered.pod["securityContext"], rendered.container["securityContext"]
     assert pod["runAsNonRoot"] and pod["seccompProfile"]["type"] == "RuntimeDefault"
     assert container["readOnlyRootFilesystem"] and container["allowPrivilegeEscalation"] is False
@@ -162,13 +162,13 @@ def confined(rendered):
 
 
 def starting(saem, rendered):
-    """The source's case: without the address of the payment gateway it does not start, with it it does."""
+    """Checks that the server starts with the address of the payment gateway, and not without it."""
     with tempfile.TemporaryDirectory() as folder:
         volumes = pathlib.Path(folder)
         rendered.mount(volumes)
         settings = rendered.environment(volumes)
         if settings["SAEM_PAYMENT__URL"] == "":
-            # As it stands: nothing in it is a default that works.
+            # The unchanged base: none of its placeholders is accepted.
             with Server(saem, settings) as server:
                 server.refuses("operator.key", "payment.key_file", "payment.url")
             (volumes / "keys/operator.key").write_text(OPERATOR)
@@ -176,24 +176,24 @@ def starting(saem, rendered):
         without = {name: value for name, value in settings.items() if name != "SAEM_PAYMENT__URL"}
         for case in (without, without | {"SAEM_PAYMENT__URL": ""}):
             with Server(saem, case) as server:
-                told = server.refuses("payment.url")
-        print(f"manifests: {rendered.name}: without SAEM_PAYMENT__URL: {told}")
+                output = server.refuses("payment.url")
+        print(f"manifests: {rendered.name}: without SAEM_PAYMENT__URL: {output}")
         settings["SAEM_PAYMENT__URL"] = settings["SAEM_PAYMENT__URL"] or "https://payments.example"
         with Server(saem, settings) as server:
             server.starts()
             assert server.ask("/readyz") == server.ask("/healthz") == 200
             key = (volumes / "keys/operator.key").read_text().strip()
             assert server.ask("/v1/operations/actors", key) == 200, "the mounted key is not the operator's"
-            assert server.ask("/metrics") == 404, "metrics are for everybody"
+            assert server.ask("/metrics") == 404, "metrics are public"
             server.process.send_signal(signal.SIGTERM)
-            told = server.process.communicate(timeout=30)[1]
-            assert (server.process.returncode, told) == (0, ""), f"{server.process.returncode}: {told}"
+            output = server.process.communicate(timeout=30)[1]
+            assert (server.process.returncode, output) == (0, ""), f"{server.process.returncode}: {output}"
         assert (volumes / "data/FORMAT").exists(), "the data is not on the volume"
         print(f"manifests: {rendered.name}: with it: ready, and 0 after SIGTERM")
 
 
 def unit(saem, path):
-    """saem.service: its numbers add up, and the server starts with the settings it gives."""
+    """Checks the time budget of saem.service, and that the server starts with its settings."""
     values, settings = {}, {}
     for line in pathlib.Path(path).read_text().splitlines():
         key, _, value = line.partition("=")
@@ -202,7 +202,7 @@ def unit(saem, path):
             settings[name] = value
         values[key] = value
     hanging = STUCK_S + int(values["WatchdogSec"]) + int(values["RestartSec"])
-    assert hanging <= 20, f"who hangs is there for {hanging} s"
+    assert hanging <= 20, f"a hanging process lives for {hanging} s"
     assert int(values["TimeoutStopSec"]) > DRAIN_S + DRAIN_WITHIN_S
     with tempfile.TemporaryDirectory() as folder:
         state, credentials = pathlib.Path(folder, "state"), pathlib.Path(folder, "credentials")
@@ -216,11 +216,11 @@ def unit(saem, path):
         with Server(saem, settings) as server:
             assert server.starts().ask("/v1/operations/actors", OPERATOR) == 200
         assert (state / values["StateDirectory"] / "FORMAT").exists(), "the data is elsewhere"
-    print(f"manifests: saem.service: starts with its settings; who hangs is replaced within {hanging} s")
+    print(f"manifests: saem.service: starts with its settings; a hanging process is replaced within {hanging} s")
 
 
 def hang(saem, rendered):
-    """A kubelet's part, on one process: probes, the hook, the signals, the next process."""
+    """Acts as the kubelet for one process: probes, hook, signals, restart."""
     liveness = rendered.container["livenessProbe"]
     sleep = rendered.container["lifecycle"]["preStop"]["sleep"]["seconds"]
     with tempfile.TemporaryDirectory() as folder:
@@ -258,7 +258,7 @@ def hang(saem, rendered):
 
 
 def steps(into, paths):
-    """The commands of GitHub's workflows and of CodeBuild's phases, for shellcheck."""
+    """Writes the commands of GitHub workflows and CodeBuild phases into files for shellcheck."""
     into.mkdir()
     for path in paths:
         with open(path, encoding="utf-8") as file:
@@ -267,7 +267,7 @@ def steps(into, paths):
         phases = [line for phase in tree.get("phases", {}).values() for line in phase["commands"]]
         commands = ["\n".join(phases)] if phases else []
         for job in tree.get("jobs", {}).values():
-            # What GitHub puts in before the shell sees it, is one word to the shell.
+            # GitHub substitutes ${{ … }} before the shell runs; quoting makes it one word for shellcheck.
             runs = [step["run"] for step in job.get("steps", []) if "run" in step]
             commands += [run.replace("${{", "'{").replace("}}", "}'") for run in runs]
         assert commands, f"{path} runs nothing"
