@@ -47,7 +47,7 @@ async fn run(title: &str, target: Value, work: &Path) -> DrillResult {
     let rental = shop.rent().await?;
     shop.fault(&target).await?;
     let began = now();
-    // Resuming makes the hanging component work. If the writer hangs, this call hangs, too.
+    // Resuming makes the hanging component work. If the writer hangs, this call hangs as well.
     let _ = timeout(Duration::from_secs(1), shop.resume("product")).await;
     wait_until_dead(&notified).await?;
     let noticed = began.elapsed();
