@@ -145,7 +145,6 @@ impl Checksum {
     }
 }
 
-/// Logs the progress of a copy.
 #[derive(Default)]
 pub(super) struct CopyProgress {
     rows: u64,

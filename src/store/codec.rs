@@ -18,7 +18,6 @@ const RECORD_MAX: usize = 64 * 1_024;
 const UNPACKED_MAX: usize = 16 * RECORD_MAX;
 /// Initial capacity of a frame, in bytes: enough for most.
 const FRAME_USUAL: usize = 256;
-/// Length of a checksum, in bytes.
 const CRC_LEN: usize = 4;
 
 const CONFIG: Configuration<LittleEndian, Varint, Limit<UNPACKED_MAX>> =
@@ -30,7 +29,6 @@ enum Record<T> {
     V1(T),
 }
 
-/// A frame that is being written.
 struct Frame(Vec<u8>);
 
 impl bincode::enc::write::Writer for &mut Frame {
@@ -113,7 +111,6 @@ pub(super) fn append(chunk: &mut Vec<u8>, frame: &[u8]) {
     chunk.extend_from_slice(frame);
 }
 
-/// The frames of a chunk.
 pub(super) fn frames(mut chunk: &[u8]) -> impl Iterator<Item = Result<&[u8], StoreError>> {
     std::iter::from_fn(move || {
         if chunk.is_empty() {

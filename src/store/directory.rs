@@ -25,11 +25,9 @@ use super::{Backend, OpenError, files};
 /// Format of the values in the vault and in rows of views, the same for every backend: the newest that this
 /// version reads, and the one that it writes. The header of an export has this number.
 pub const FORMAT: u32 = 1;
-/// First word of the `FORMAT` file.
 const FORMAT_PREFIX: &str = "saem ";
 /// The backend of a `FORMAT` file that names none: the first backend.
 const UNNAMED: Backend = Backend::Sled;
-/// The largest format number of any backend.
 const NEWEST: u32 = Backend::Sled.format();
 
 /// Creates a directory, if it is missing, that only its owner can read: it holds customers' addresses.
@@ -53,9 +51,6 @@ pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
 }
 
 /// The backend that the `FORMAT` file names; none without such a file.
-///
-/// # Errors
-/// [`OpenError::Older`] or [`OpenError::Newer`] if this version does not read that format.
 pub(super) fn backend(directory: &Path) -> Result<Option<Backend>, OpenError> {
     let path = directory.display().to_string();
     let text = match fs::read_to_string(directory.join("FORMAT")) {

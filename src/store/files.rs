@@ -13,7 +13,6 @@ pub(super) fn files(directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
     Ok(found)
 }
 
-/// Total length of all files below `directory`, in bytes.
 pub(super) fn size(directory: &Path) -> io::Result<u64> {
     let mut total = 0;
     each(directory, &mut |_, bytes| total += bytes)?;
@@ -40,7 +39,6 @@ fn each(directory: &Path, found: &mut dyn FnMut(PathBuf, u64)) -> io::Result<()>
     Ok(())
 }
 
-/// Syncs a directory and everything below it.
 pub(super) fn sync_all(directory: &Path) -> io::Result<()> {
     for (file, _) in files(directory)? {
         File::open(&file)?.sync_all()?;

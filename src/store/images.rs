@@ -36,11 +36,7 @@ pub struct Images(Arc<Storage>);
 
 #[derive(Debug)]
 enum Storage {
-    Directory {
-        path: PathBuf,
-        /// Held while a file is written.
-        writing: Mutex<()>,
-    },
+    Directory { path: PathBuf, writing: Mutex<()> },
     Memory(Mutex<HashMap<Digest, Vec<u8>>>),
 }
 

@@ -385,7 +385,6 @@ fn at_once<T: Send + 'static>(value: T) -> Pending<T> {
     Box::pin(std::future::ready(value))
 }
 
-/// The result for a single key.
 fn single(
     found: Pending<Result<Vec<Option<Vec<u8>>>, StoreError>>,
 ) -> Pending<Result<Option<Vec<u8>>, StoreError>> {

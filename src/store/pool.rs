@@ -10,7 +10,6 @@ use tokio::sync::oneshot;
 
 use super::{Pending, StoreError};
 
-/// Number of threads.
 const READERS: usize = 2;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -20,7 +19,6 @@ pub(super) struct ReadPool {
     queue: Arc<Queue>,
 }
 
-/// Jobs that wait for a thread.
 #[derive(Default)]
 struct Queue {
     waiting: Mutex<Waiting>,

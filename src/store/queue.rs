@@ -33,7 +33,6 @@ impl<O: Send + 'static> Queue<O> {
         requests.as_ref().is_some_and(|requests| requests.send(request).is_ok())
     }
 
-    /// Queues a request and waits for its result.
     pub(super) fn written<T: Send + 'static>(
         &self,
         status: &Status,

@@ -33,9 +33,6 @@ const INDEX_OVERHEAD_BYTES: usize = 64;
 
 impl CommitRecord {
     /// The record of a commit, and its frame.
-    ///
-    /// # Errors
-    /// [`CommitError::Refused`], if it is too large.
     pub(super) fn of(commit: &Commit) -> Result<(Self, Vec<u8>), CommitError> {
         super::check(commit)?;
         let record =
@@ -47,10 +44,8 @@ impl CommitRecord {
         Ok((record, frame))
     }
 
-    /// Reads the record of the commit whose first event is at `first`.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], with that position: reactors and projections stop there.
+    /// Reads the record of the commit whose first event is at `first`. Errors name that position, since
+    /// reactors and projections stop there.
     pub(super) fn read(first: Position, frame: Result<&[u8], StoreError>) -> Result<Self, StoreError> {
         frame.and_then(codec::decode).map_err(|error| match error {
             StoreError::Corrupt(what) => {
@@ -95,9 +90,6 @@ pub(super) struct IndexRecord {
 impl IndexRecord {
     /// Checks that the record can be stored with a snapshot of `snapshot` bytes and `more_positions` more
     /// events in its timeline.
-    ///
-    /// # Errors
-    /// [`CommitError::Refused`]
     pub(super) fn check_room(
         &self,
         kind: EntityKind,
@@ -137,9 +129,6 @@ impl IndexRecord {
 }
 
 /// Folds the events of `record` into the snapshot before it.
-///
-/// # Errors
-/// [`StoreError::Corrupt`], if the snapshot before it cannot be read.
 pub(super) fn fold_snapshot(before: &[u8], record: &CommitRecord) -> Result<Vec<u8>, StoreError> {
     match record.entity.kind {
         EntityKind::Rental => fold::<Rental>(before, record),

@@ -73,7 +73,6 @@ impl Status {
     }
 }
 
-/// Metrics of the writer.
 pub(super) struct WriterMetrics {
     commits: Counter,
     batches: Histogram,

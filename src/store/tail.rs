@@ -7,7 +7,6 @@ use std::{
 
 use crate::domain::{Position, Recorded};
 
-/// Number of events kept in memory.
 const TAIL_MAX: usize = 16 * 1_024;
 
 pub(super) struct Tail {

@@ -27,7 +27,6 @@ use super::{
 };
 use crate::domain::{EntityId, EntityKind, Position, Recorded, Version};
 
-/// Maximal number of requests of a batch.
 const BATCH_MAX: usize = 1_024;
 /// Without a request for this long, the writer writes what was put off.
 const QUIET: Duration = Duration::from_millis(500);
@@ -60,7 +59,6 @@ pub(super) trait Engine: Send + 'static {
     /// Makes the next flush fail, as a failing disk would.
     fn fail_next_flush(&mut self);
 
-    /// Closes the files.
     fn close(&mut self);
 }
 
@@ -98,14 +96,12 @@ impl<S> Batch<S> {
     }
 }
 
-/// A reply to send after a batch.
 pub(super) enum Completion {
     Commit(Reply<Committed>, Result<Committed, CommitError>),
     Vault(Reply<()>),
     View(Reply<()>),
 }
 
-/// State of the writer thread.
 pub(super) struct Writer<E: Engine> {
     engine: E,
     next: Position,
@@ -187,7 +183,6 @@ impl<E: Engine> Writer<E> {
         None
     }
 
-    /// Adds a commit to the batch, or its error.
     fn stage(&mut self, batch: &mut Batch<E::Staged>, commit: &Commit, reply: Reply<Committed>) {
         match self.decide(batch, commit) {
             Ok(committed) => batch.completions.push(Completion::Commit(reply, Ok(committed))),

@@ -134,9 +134,7 @@ fn copy(store: &ReadTransaction, directory: &Path, to: &Path) -> Result<(), Open
 }
 
 enum CopyError {
-    /// The store cannot be read.
     Reading(StoreError),
-    /// The copy cannot be written.
     Writing(redb::Error),
 }
 
@@ -148,7 +146,6 @@ fn unwritten(error: impl Into<redb::Error>) -> CopyError {
     CopyError::Writing(error.into())
 }
 
-/// Copies the rows of all tables, and returns their checksums.
 fn copy_tables(store: &ReadTransaction, to: &WriteTransaction) -> Result<[Checksum; 4], CopyError> {
     let mut progress = CopyProgress::default();
     let mut journal = to.open_table(JOURNAL).map_err(unwritten)?;

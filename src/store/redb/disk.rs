@@ -15,7 +15,6 @@ use std::{
 
 use redb::{DatabaseError, StorageBackend, backends::FileBackend};
 
-/// Injected faults of the disk.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     fail_next_sync: AtomicBool,

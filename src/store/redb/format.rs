@@ -18,14 +18,12 @@ use crate::{
     store::{Backend, StoreError, closable::Closable, directory, expected::caught, files},
 };
 
-/// Name of redb's file, in the data directory.
 pub(super) const STORE: &str = "journal.redb";
 /// Name of a new file until it is complete.
 pub(super) const NEW: &str = "journal.redb.new";
 
 /// Commits; the key is the position of the first event.
 pub(super) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
-/// Index records.
 pub(super) const ENTITIES: Rows<'_> = TableDefinition::new("entities");
 pub(super) const VAULT: Rows<'_> = TableDefinition::new("vault");
 pub(super) const VIEWS: Rows<'_> = TableDefinition::new("views");
@@ -36,7 +34,6 @@ pub(super) type Rows<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 /// The tables whose keys are bytes.
 pub(super) const ROWS: [Rows<'_>; 3] = [ENTITIES, VAULT, VIEWS];
 
-/// An open store, with the lock of its data directory.
 pub(super) struct Opened {
     pub db: Database,
     pub faults: Arc<Faults>,
@@ -46,7 +43,6 @@ pub(super) struct Opened {
 pub(super) type Files = Closable<Opened>;
 
 impl Opened {
-    /// A snapshot of the store.
     pub(super) fn snapshot(&self) -> Result<ReadTransaction, StoreError> {
         self.db.begin_read().map_err(unavailable)
     }
@@ -117,7 +113,6 @@ pub(super) fn open_db(store: &Path, cache_bytes: u64, faults: Arc<Faults>) -> Re
     }
 }
 
-/// Error text for a panic of redb.
 pub(super) fn panicked(panic: &str) -> String {
     format!("redb panicked ({panic})")
 }

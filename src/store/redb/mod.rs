@@ -69,7 +69,6 @@ pub struct RedbJournal {
     pool: ReadPool,
 }
 
-/// State that the writer and the readers share.
 struct Shared {
     status: Arc<Status>,
     files: Files,

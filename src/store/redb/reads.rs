@@ -83,19 +83,16 @@ pub(super) fn at(store: &ReadTransaction, positions: &[Position]) -> Result<Vec<
     Ok(found)
 }
 
-/// Position of the last event.
 pub(super) fn last(store: &ReadTransaction) -> Result<Position, StoreError> {
     let last = commits_from(store, Position(u64::MAX))?.next().transpose()?;
     Ok(last.map_or_else(Position::default, |(first, record)| record.last(first)))
 }
 
-/// The index record of an entity.
 pub(super) fn known(store: &ReadTransaction, entity: EntityId) -> Result<Option<IndexRecord>, StoreError> {
     let stored = Table::open(store, ENTITIES)?.get(&entity_key(entity))?;
     stored.map(|stored| codec::decode(&stored)).transpose()
 }
 
-/// The values under these keys, in their order.
 pub(super) fn values<K: AsRef<[u8]>>(
     store: &ReadTransaction,
     rows: Rows<'static>,

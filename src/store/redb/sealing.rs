@@ -15,7 +15,6 @@ use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, StorageError, TableHandl
 use super::format::{Rows, unavailable};
 use crate::store::StoreError;
 
-/// Length of a checksum, in bytes.
 const CRC_LEN: usize = 4;
 
 /// Checksums of table and key, and of table, key and value.

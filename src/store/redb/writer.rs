@@ -129,7 +129,6 @@ impl Engine for RedbEngine {
     }
 }
 
-/// Adds a batch to a transaction.
 fn put(transaction: &WriteTransaction, batch: &Batch<Vec<ViewWrite>>) -> Result<(), StoreError> {
     let mut journal = transaction.open_table(JOURNAL).map_err(unavailable)?;
     for (first, frame) in &batch.frames {

@@ -128,7 +128,6 @@ fn copy(
     Ok(BackedUp { position, bytes: size(to).map_err(failed)? })
 }
 
-/// Opens the trees of a copy, in the order of [`TREES`].
 fn opened(copy: &sled::Db) -> Result<[sled::Tree; TREES.len()], BackUpError> {
     let [journal, views] = TREES.map(|tree| copy.open_tree(tree.name()).map_err(broken));
     Ok([journal?, views?])

@@ -15,7 +15,6 @@ const BYTES_MAX: usize = 1_024 * 1_024;
 /// Maximal number of attempts to open a store that was just closed.
 const REOPEN_MAX: usize = 10_000;
 
-/// A batch of rows.
 pub(super) struct Rows {
     pub batch: sled::Batch,
     /// Key of the last row.
@@ -40,7 +39,6 @@ pub(super) fn rows_after(tree: &sled::Tree, after: Option<&sled::IVec>) -> sled:
     Ok(last.map(|last| Rows { batch, last, count }))
 }
 
-/// Checksum over all rows of a tree.
 pub(super) fn sum_of(tree: &sled::Tree) -> sled::Result<Checksum> {
     let mut sum = Checksum::default();
     for row in tree {

@@ -38,7 +38,6 @@ impl Tree {
 
 pub(super) type Files = Closable<Opened>;
 
-/// An open store, with the lock of its data directory.
 pub(super) struct Opened {
     pub db: sled::Db,
     pub tree: sled::Tree,

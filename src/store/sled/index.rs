@@ -41,13 +41,11 @@ struct Dirty {
     queue: VecDeque<Waiting>,
 }
 
-/// A row in the queue.
 #[derive(Clone, Copy)]
 struct Waiting {
     row: RowId,
     /// Position of its first commit that is not in the row on disk.
     since: Position,
-    /// Time of that commit.
     at: std::time::Instant,
 }
 

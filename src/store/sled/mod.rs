@@ -86,7 +86,6 @@ pub struct SledJournal {
     pool: ReadPool,
 }
 
-/// State that the writer and the readers share.
 struct Shared {
     status: Arc<Status>,
     files: Arc<Files>,

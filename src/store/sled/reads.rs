@@ -32,7 +32,6 @@ pub(super) fn rows(
     tree.range(range).take(limit).map(row).collect()
 }
 
-/// The values under these keys, in their order.
 pub(super) fn values(
     tree: &sled::Tree,
     keys: impl IntoIterator<Item = Vec<u8>>,
@@ -101,7 +100,6 @@ pub(super) fn events(
     Ok(found)
 }
 
-/// The events at these positions, in their order.
 pub(super) fn at(tree: &sled::Tree, positions: &[Position]) -> Result<Vec<Arc<Recorded>>, StoreError> {
     let mut chunk: HashMap<Position, Arc<Recorded>> = HashMap::new();
     let mut found = Vec::with_capacity(positions.len());
@@ -120,7 +118,6 @@ pub(super) fn at(tree: &sled::Tree, positions: &[Position]) -> Result<Vec<Arc<Re
     Ok(found)
 }
 
-/// Position of the last event in the tree.
 pub(super) fn last(tree: &sled::Tree) -> Result<Position, StoreError> {
     let mut last = Position::default();
     for chunk in chunks_from(tree, Position(u64::MAX))? {

@@ -27,10 +27,8 @@ use crate::{
 /// The kinds of entity that share a row, in the order of their frames.
 pub(super) const GROUPED: [EntityKind; 3] = [EntityKind::Rental, EntityKind::Payment, EntityKind::Delivery];
 
-/// Identity of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum RowId {
-    /// The row of a single entity.
     Alone(EntityId),
     /// The row of a rental, its payment and its delivery, which have this id.
     Group(u128),
@@ -51,7 +49,6 @@ impl RowId {
         }
     }
 
-    /// The entities of the row.
     pub(super) fn entities(self) -> impl Iterator<Item = EntityId> {
         let (alone, id) = match self {
             Self::Alone(entity) => (Some(entity), None),
@@ -71,7 +68,6 @@ pub(super) struct IndexRow {
 /// An index record, unless it is damaged.
 type Member = Result<Arc<IndexRecord>, Arc<Damage>>;
 
-/// A frame that cannot be decoded.
 struct Damage {
     frame: Vec<u8>,
     error: StoreError,
@@ -108,9 +104,6 @@ impl IndexRow {
     }
 
     /// Decodes the value of a row.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], if it does not have one frame for each of the three.
     pub(super) fn read(id: RowId, stored: &[u8]) -> Result<Self, StoreError> {
         let mut row = Self::default();
         match id {
@@ -126,7 +119,6 @@ impl IndexRow {
         Ok(row)
     }
 
-    /// Encodes the value of the row.
     pub(super) fn value(&self, id: RowId) -> Result<Vec<u8>, StoreError> {
         let [first, payment, delivery] = &self.members;
         match id {
@@ -140,9 +132,6 @@ impl IndexRow {
     }
 
     /// The record of the entity of this kind.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], if it is damaged.
     pub(super) fn get(&self, kind: EntityKind) -> Result<Option<Arc<IndexRecord>>, StoreError> {
         let member = self.members[place(kind)].clone().transpose();
         member.map_err(|damage| damage.error.clone())
@@ -153,9 +142,6 @@ impl IndexRow {
     }
 
     /// The record of the entity of this kind, to change; created if it is missing.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], if it is damaged.
     pub(super) fn record(&mut self, kind: EntityKind) -> Result<&mut IndexRecord, StoreError> {
         match self.members[place(kind)].get_or_insert_with(|| Ok(Arc::default())) {
             Ok(record) => Ok(Arc::make_mut(record)),
@@ -175,7 +161,6 @@ impl IndexRow {
     }
 }
 
-/// The value of a group with these frames.
 fn joined(frames: [&[u8]; GROUPED.len()]) -> Vec<u8> {
     let mut value = Vec::new();
     for frame in frames {
