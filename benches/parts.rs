@@ -8,13 +8,14 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
 use saem::{
-    domain::{
-        Aggregate, Causation, Correlation, CustomerId, Meta, Money, NewEvent, Position, ProductId, RentalId,
-        Timestamp, Version,
-        product::{Fence, Offer, Product, ProductCommand},
-        rental::{Rental, RentalCommand, Terms},
+    Commit, CommitId, Correlation, CustomerId, Money, Offer, Position, ProductId, RentalId, Timestamp,
+    internal::{
+        domain::{
+            Aggregate, Causation, Fence, Meta, NewEvent, Product, ProductCommand, Rental, RentalCommand,
+            Terms, Version,
+        },
+        store::{Backend, StoreOptions, codec},
     },
-    store::{Backend, Commit, CommitId, StoreOptions, codec},
 };
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);

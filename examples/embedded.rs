@@ -11,20 +11,10 @@ use std::{
 };
 
 use saem::{
-    actors::sources::Sources,
-    domain::{
-        CustomerId, Money, Position, ProductId, address::Address, notice::Locale, phone::Phone,
-        product::Offer, rental::CancelReason,
-    },
-    gateways::{
-        payment::{
-            Call, ChargeKey, Charged, Found, GatewayError, Gateways, InvalidMethod, PaymentGateway,
-            PaymentMethod, PriorCharge, Voided, ledger,
-        },
-        sms::{Sending, SmsError, SmsGateway, TextMessage},
-    },
-    shop::{Order, Shop, ShopError, ShopParts, ShopSettings},
-    store::{Follower, memory::MemoryJournal},
+    Address, Call, CancelReason, ChargeKey, Charged, CustomerId, Follower, Found, GatewayError, Gateways,
+    InvalidMethod, Locale, MemoryJournal, Money, Offer, Order, PaymentGateway, PaymentMethod, Phone,
+    Position, PriorCharge, ProductId, Sending, Shop, ShopError, ShopParts, ShopSettings, SmsError,
+    SmsGateway, Sources, TextMessage, Voided, internal::gateways::ledger,
 };
 use tokio::sync::mpsc;
 

@@ -1,38 +1,65 @@
 //! Saem (샘, "a spring of water"): a rental-commerce server for water purifiers.
 //!
-//! One sentence: commands go to actors, actors ask a pure domain to decide, decisions are committed to
-//! one journal, and policies read the journal to send the next commands.
+//! Commands go to actors, actors ask a pure domain to decide, decisions are committed to one journal, and
+//! policies read the journal to send the next commands.
 //!
-//! | module | holds | knows |
-//! | --- | --- | --- |
-//! | [`domain`] | aggregates, events, policies: what may be decided | nothing but itself |
-//! | [`store`] | the journal behind a trait; sled, redb, memory | domain |
-//! | [`gateways`] | payment and SMS providers behind traits | domain |
-//! | [`actors`] | who does it, in which order, and what if it fails; the shop | all above |
-//! | `http` | the REST API | actors |
-//! | [`telemetry`] | counters, histograms, trace contexts; spans with feature `otlp` | domain |
-//! | `planted` | bugs on purpose, which tests alone can switch on | nothing |
-//! | `tools` | verifying, exporting and importing a store as a whole | actors |
-//! | `config` | settings, and opening a shop from them | http |
+//! An embedder opens a [`Shop`] over a [`Journal`], with a [`PaymentGateway`] and an [`SmsGateway`].
+//! `examples/embedded.rs` is a complete program, and `docs/embedding.md` explains it.
 //!
-//! An embedder opens a [`Shop`](actors::shop::Shop) over a journal and calls it: `examples/embedded.rs`
-//! shows how, `docs/embedding.md` explains it.
-//!
-//! Features: `server` (the default) is HTTP, metrics, settings and the command line: the modules `http`,
-//! `config` and `tools`. `gateway-http`, which it includes, are payment gateways over HTTP.
-//! An embedder needs neither.
+//! Features: `server` (the default) is the binary, HTTP, metrics and settings. It includes `gateway-http`:
+//! payment gateways over HTTP. An embedder needs neither.
 
-pub mod actors;
+mod actors;
 #[cfg(feature = "server")]
-pub mod config;
-pub mod domain;
-pub mod gateways;
+mod config;
+mod domain;
+mod gateways;
 #[cfg(feature = "server")]
-pub mod http;
+mod http;
 #[doc(hidden)]
-pub mod planted;
-pub mod shop;
-pub mod store;
-pub mod telemetry;
+pub mod internal;
+mod planted;
+mod shop;
+mod store;
+mod telemetry;
 #[cfg(feature = "server")]
-pub mod tools;
+mod tools;
+
+pub use actors::{
+    request::RequestContext,
+    sources::{Clock, Sources},
+};
+pub use domain::{
+    Correlation, CustomerId, DeliveryId, Event, Money, NotificationId, PaymentId, Position, ProductId,
+    Recorded, RentalId, Timestamp,
+    account::AccountEvent,
+    address::Address,
+    context::ContextEvent,
+    delivery::{DeliveryEvent, DeliveryStatus},
+    notice::Locale,
+    payment::PaymentEvent,
+    phone::Phone,
+    product::{Offer, ProductEvent},
+    rental::{CancelReason, RentalEvent, RentalStatus},
+};
+pub use gateways::{
+    payment::{
+        Call, ChargeKey, Charged, Found, GatewayError, Gateways, InvalidMethod, PaymentGateway,
+        PaymentMethod, PriorCharge, Voided,
+        ledger::Ledger,
+        simulator::{Behaviour, Simulator},
+    },
+    sms::{LogSms, Sending, SmsError, SmsGateway, TextMessage},
+};
+pub use shop::{
+    ActorKind, ActorTree, BreakerMode, BreakerView, CheckoutView, ContextView, CustomerView, DeliveryView,
+    Done, HeldView, Lag, Missed, NotificationStatus, NotificationView, Order, Page, PageRequest, PayOutcome,
+    PaymentActorView, PaymentStatus, PaymentView, PlacedRental, Principal, ProductView, Purchase,
+    RentalFilter, RentalRow, RentalView, SessionView, Shop, ShopError, ShopParts, ShopSettings, Watching,
+};
+pub use store::{
+    Commit, CommitError, CommitId, Committed, Follower, Journal, Loaded, StoreError,
+    memory::MemoryJournal,
+    redb::{RedbJournal, RedbOptions},
+    sled::{SledJournal, SledOptions},
+};

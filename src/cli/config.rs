@@ -1,7 +1,7 @@
 //! `saem config`: checks, shows and lists settings.
 
 use clap::{Args, Subcommand};
-use saem::config::{Settings, reference};
+use saem::internal::config::{Settings, reference};
 
 use super::{Failure, output::print};
 

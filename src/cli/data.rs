@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use reqwest::Response;
-use saem::{
+use saem::internal::{
     config::{Settings, Store, open},
     gateways,
     store::{self, BackedUp, Backend, Compacted, OpenError},
@@ -97,7 +97,7 @@ async fn request_backup(url: &str, settings: &Settings, to: &Path) -> Result<Opt
             key.map_err(|error| unreadable_key(&settings.store.path, &path, &error))?.trim().to_owned()
         }
     };
-    let call = gateways::payment::http::client()?
+    let call = gateways::http::client()?
         .post(format!("{}/v1/operations/backup", url.trim_end_matches('/')))
         .timeout(BACKUP_TIMEOUT)
         .bearer_auth(key)
@@ -138,7 +138,7 @@ async fn parse_response(response: Response) -> Result<BackedUp, Failure> {
         .map_err(|_| format!("the response with status {status} is not from a Saem server"))?;
     let number = |name: &str| body[name].as_u64();
     if let (true, Some(position), Some(bytes)) = (status.is_success(), number("position"), number("bytes")) {
-        return Ok(BackedUp { position: saem::domain::Position(position), bytes });
+        return Ok(BackedUp { position: saem::Position(position), bytes });
     }
     let detail = body["errors"][0]["detail"].as_str().or_else(|| body["detail"].as_str()).unwrap_or_default();
     Err(format!("the server refuses ({status}): {detail}").into())

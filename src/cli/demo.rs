@@ -1,9 +1,6 @@
 //! Sample products for `saem serve --demo`.
 
-use saem::{
-    domain::{Money, product::Offer},
-    shop::{PageRequest, Shop, ShopError},
-};
+use saem::{Money, Offer, PageRequest, Shop, ShopError};
 
 /// Name, model, description, fee in KRW, stock.
 const SAMPLES: [(&str, &str, &str, u64, u32); 3] = [

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use saem::{
-    actors::sources::Sources,
-    config::{Settings, open},
-    gateways::payment::ledger::Ledger,
+    Ledger, Sources,
+    internal::config::{Settings, open},
 };
 
 use super::{Failure, Signals, listen, output::print};
@@ -32,7 +31,8 @@ impl Gateway {
         let ledger = Ledger::open(&self.ledger)?;
         let simulator = open::simulator(&payment.simulator, ledger, &Sources::system());
         let address = listener.local_addr()?;
-        let server = saem::http::simulator_server::serve(simulator, listener, payment.key.map(|key| key.0))?;
+        let server =
+            saem::internal::http::simulator_server::serve(simulator, listener, payment.key.map(|key| key.0))?;
         let ledger = self.ledger.display();
         print(format_args!(
             "Saem's payment simulator listens on http://{address}\n  ledger        {ledger}\n"

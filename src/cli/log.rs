@@ -6,9 +6,9 @@ use std::{
     panic,
 };
 
-use saem::store::panic_is_expected;
+use saem::internal::store::panic_is_expected;
 #[cfg(feature = "otlp")]
-use saem::telemetry::otlp::Recording;
+use saem::internal::telemetry::Recording;
 use tracing::{Subscriber, debug, error, field::display};
 use tracing_subscriber::{
     EnvFilter, Layer, filter::ParseError, layer::SubscriberExt as _, registry::LookupSpan,
@@ -49,7 +49,7 @@ fn start_with(filter: EnvFilter) -> Result<Log, Failure> {
 
 #[cfg(feature = "otlp")]
 fn start_with(filter: EnvFilter) -> Result<Log, Failure> {
-    let spans = Recording::start(saem::gateways::payment::http::client()?)?;
+    let spans = Recording::start(saem::internal::gateways::client()?)?;
     let registry = tracing_subscriber::registry();
     match spans.as_ref().map(Recording::layer) {
         // The log filter must not apply to spans.

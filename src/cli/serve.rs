@@ -6,9 +6,11 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 use saem::{
-    config::{Http, Settings, open},
-    http::{Listeners, ServerSettings, Tls},
-    shop::Shop,
+    Shop,
+    internal::{
+        config::{Http, Settings, open},
+        http::{Listeners, ServerSettings, Tls},
+    },
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
@@ -93,7 +95,7 @@ async fn serve_until_signal(
     draining: Draining,
     mut signals: Signals,
 ) -> io::Result<()> {
-    let serving = saem::http::serve(Arc::clone(shop), listeners, server)?;
+    let serving = saem::internal::http::serve(Arc::clone(shop), listeners, server)?;
     let (handle, drain) = (serving.server.handle(), serving.draining());
     systemd::ready();
     let watchdog = actix_web::rt::spawn(systemd::feed_watchdog(Arc::clone(shop)));

@@ -3,7 +3,7 @@
 use std::{net::TcpListener, sync::Arc};
 
 use listenfd::ListenFd;
-use saem::shop::Shop;
+use saem::Shop;
 use sd_notify::NotifyState;
 use tracing::{error, warn};
 

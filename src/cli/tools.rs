@@ -12,14 +12,10 @@ use std::{
 
 use clap::Args;
 use saem::{
-    config::{Settings, open},
-    store::{Journal, StoreError},
-    tools::{
-        Progress,
-        export::{ExportError, export},
-        import::import,
-        lines::Counts,
-        verify::{Files, Verified, verify_with},
+    Journal, StoreError,
+    internal::{
+        config::{Settings, open},
+        tools::{Counts, ExportError, Files, Progress, Verified, export, import, verify_with},
     },
 };
 

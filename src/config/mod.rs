@@ -20,7 +20,7 @@ use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 pub use self::{
     breaker::BreakerSettings,
     error::{ConfigError, InvalidSetting},
-    payment::{Payment, SimulatorSettings, StripeSettings, TossSettings},
+    payment::{Payment, SimulatorSettings},
     sections::Setting,
     values::{List, Secret},
 };

@@ -48,18 +48,6 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// All notices.
-    pub const ALL: [Self; 8] = [
-        Self::RentalPlaced,
-        Self::RentalConfirmed,
-        Self::RentalCanceled,
-        Self::DeliveryStarted,
-        Self::DeliveryDispatched,
-        Self::DeliveryCompleted,
-        Self::DeliveryCanceled,
-        Self::PaymentCanceled,
-    ];
-
     /// Returns the name, which is stored with each message.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -214,6 +202,17 @@ fn english(notice: Notice, facts: &Facts) -> String {
 mod tests {
     use super::*;
 
+    const ALL: [Notice; 8] = [
+        Notice::RentalPlaced,
+        Notice::RentalConfirmed,
+        Notice::RentalCanceled,
+        Notice::DeliveryStarted,
+        Notice::DeliveryDispatched,
+        Notice::DeliveryCompleted,
+        Notice::DeliveryCanceled,
+        Notice::PaymentCanceled,
+    ];
+
     fn every_text(locale: Locale) -> Vec<String> {
         let reasons = [
             CancelReason::Customer,
@@ -231,7 +230,7 @@ mod tests {
             tracking: None,
         };
         let mut texts: Vec<String> =
-            Notice::ALL.iter().map(|&notice| text(notice, locale, &facts(None, 0))).collect();
+            ALL.iter().map(|&notice| text(notice, locale, &facts(None, 0))).collect();
         texts.extend(reasons.map(|reason| text(Notice::RentalCanceled, locale, &facts(Some(reason), 0))));
         texts.push(text(Notice::PaymentCanceled, locale, &facts(None, 29_900)));
         texts

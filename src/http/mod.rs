@@ -36,7 +36,7 @@ mod tls;
 use self::app::App;
 pub use self::{
     api::{openapi::document as openapi_document, table::ROUTES},
-    listen::{Draining, Listeners, RunningServer, serve},
+    listen::{Listeners, serve},
     problem::ProblemKind,
     settings::ServerSettings,
     tls::{Tls, TlsError},

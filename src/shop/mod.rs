@@ -46,11 +46,10 @@ use self::{accounts::Accounts, open::Progresses};
 pub use self::{
     checkouts::{CheckoutView, Purchase},
     error::ShopError,
-    live::{MISSED_MAX, Missed, WATCHED_MAX, Watching},
+    live::{Missed, Watching},
     metrics::Lag,
     open::ShopParts,
     operations::{ActorKind, ActorTree, ContextView, HeldView},
-    requests::ANSWER_BYTES_MAX,
     settings::ShopSettings,
     views::*,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saem::domain::EntityId;
+use saem::internal::domain::EntityId;
 use serde_json::Value;
 
 use crate::{

@@ -3,19 +3,9 @@
 use std::sync::Arc;
 
 use saem::{
-    config::Settings,
-    domain::{
-        delivery::DeliveryStatus,
-        rental::{CancelReason, RentalStatus},
-    },
-    gateways::payment::ledger::EntryStatus,
-    shop::{PayOutcome, PaymentStatus, RentalFilter, ShopError},
-    store::{
-        Journal,
-        memory::MemoryJournal,
-        redb::{RedbJournal, RedbOptions},
-        sled::{SledJournal, SledOptions},
-    },
+    CancelReason, DeliveryStatus, Journal, MemoryJournal, PayOutcome, PaymentStatus, RedbJournal,
+    RedbOptions, RentalFilter, RentalStatus, ShopError, SledJournal, SledOptions,
+    internal::{config::Settings, gateways::EntryStatus},
 };
 
 use crate::kit::{

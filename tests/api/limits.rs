@@ -1,7 +1,7 @@
 //! Request rates and cross-origin requests (CORS).
 
 use reqwest::{Method, RequestBuilder};
-use saem::config::{List, Settings};
+use saem::internal::config::{List, Settings};
 
 use crate::kit::{Answer, TestApp, eventually, until};
 

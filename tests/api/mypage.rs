@@ -128,7 +128,7 @@ async fn older_and_lost_views_are_rebuilt() {
     let changes: [fn(&sled::Tree, u64); 2] = [
         |views, _| views.clear().unwrap(),
         |views, position| {
-            let older = saem::store::codec::encode(&(0_u8, position)).unwrap();
+            let older = saem::internal::store::encode(&(0_u8, position)).unwrap();
             for name in ["mypage", "catalogue"] {
                 views.insert(format!("stand/{name}"), older.clone()).unwrap();
             }

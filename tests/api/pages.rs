@@ -62,7 +62,7 @@ impl Shown {
 
 impl Browser {
     fn at(app: &TestApp, language: &'static str) -> Self {
-        let http = saem::gateways::payment::http::client().unwrap();
+        let http = saem::internal::gateways::client().unwrap();
         Self { http, url: app.url(), language, cookies: BTreeMap::new() }
     }
 

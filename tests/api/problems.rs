@@ -27,7 +27,7 @@ async fn unfit_bodies_are_problems() {
 #[tokio::test]
 async fn every_problem_has_a_page_with_advice() {
     let app = TestApp::start();
-    for kind in saem::http::ProblemKind::ALL {
+    for kind in saem::internal::http::ProblemKind::ALL {
         let page = app.anyone().get(&kind.type_uri()).await;
         assert!(page.header("content-type").starts_with("text/html"));
         let page = page.expect(200);

@@ -4,8 +4,8 @@ use std::fs::File;
 
 use redb::{ReadableDatabase as _, ReadableTable as _};
 use saem::{
-    domain::{EntityId, Position},
-    store::codec,
+    Position,
+    internal::{domain::EntityId, store::codec},
 };
 
 use crate::kit::TestApp;

@@ -3,12 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use reqwest::{Method, Response};
-use saem::{
-    config::Settings,
-    domain::{CustomerId, Position, ProductId},
-    shop::{Missed, Shop},
-    store::memory::MemoryJournal,
-};
+use saem::{CustomerId, MemoryJournal, Missed, Position, ProductId, Shop, internal::config::Settings};
 use serde_json::Value;
 
 use crate::kit::{

@@ -5,11 +5,11 @@ use std::{fs, path::Path};
 
 use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestRunner};
 use saem::{
-    domain::{
-        EntityId, Event, NewEvent, account::Account, address::Address, context::Maintenance,
-        delivery::Delivery, payment::Payment, product::Product, rental::Rental,
+    Address, Event,
+    internal::{
+        domain::{Account, Delivery, EntityId, Maintenance, NewEvent, Payment, Product, Rental},
+        store::codec,
     },
-    store::codec,
 };
 use serde::{Serialize, de::DeserializeOwned};
 

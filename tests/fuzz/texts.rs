@@ -2,12 +2,11 @@
 
 use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestRunner};
 use saem::{
-    domain::{
-        Correlation, CustomerId, DeliveryId, EntityId, PaymentId, ProductId, RentalId, context::ParkedKey,
-        phone::Phone,
+    ChargeKey, Correlation, CustomerId, DeliveryId, PaymentId, Phone, ProductId, RentalId,
+    internal::{
+        domain::{EntityId, ParkedKey},
+        telemetry::TraceContext,
     },
-    gateways::payment::ChargeKey,
-    telemetry::trace::TraceContext,
 };
 
 const CASES: u32 = 8_192;

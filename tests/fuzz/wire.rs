@@ -221,7 +221,7 @@ impl Wire {
             }
         }
         let shown = format!("{} {path}", operation.method);
-        let client = saem::gateways::payment::http::client().map_err(|error| error.to_string())?;
+        let client = saem::internal::gateways::client().map_err(|error| error.to_string())?;
         let answer =
             client.execute(request).await.map_err(|error| format!("{shown}: no answer: {error:?}"))?;
         let (status, kind) = (answer.status().as_u16(), answer.headers().get("content-type").cloned());

@@ -1,8 +1,7 @@
 //! Provider `http`: its client against `saem gateway`.
 
 use saem::{
-    domain::Money,
-    gateways::payment::{Charged, Found, PaymentGateway as _, PriorCharge, Voided, http::HttpGateway},
+    Charged, Found, Money, PaymentGateway as _, PriorCharge, Voided, internal::gateways::HttpGateway,
 };
 use serde_json::json;
 use tempfile::TempDir;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use saem::{
-    domain::{CheckoutId, Money},
-    gateways::payment::{
-        ChargeKey, Found, PaymentGateway as _, PaymentMethod, PriorCharge, Voided, http, toss::TossGateway,
+    ChargeKey, Found, Money, PaymentGateway as _, PaymentMethod, PriorCharge, Voided,
+    internal::{
+        domain::CheckoutId,
+        gateways::{TossGateway, http},
     },
 };
 use serde_json::json;

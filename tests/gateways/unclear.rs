@@ -1,6 +1,6 @@
 //! Answers without a clear outcome are never read as one.
 
-use saem::gateways::payment::PaymentGateway as _;
+use saem::PaymentGateway as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,

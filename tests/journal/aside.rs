@@ -8,7 +8,7 @@ use std::{
 };
 
 use rand::{RngExt as _, rngs::StdRng};
-use saem::store::{OpenError, sled::SledOptions};
+use saem::{SledOptions, internal::store::OpenError};
 use tempfile::TempDir;
 
 use crate::{
@@ -47,7 +47,7 @@ async fn log(directory: &Path) -> Vec<u8> {
 /// Opens a store, and closes it again.
 pub(crate) async fn opened(directory: &Path) -> Result<Contents, OpenError> {
     let journal = backend::open::<SledJournal>(directory, SledOptions::default()).await?;
-    let journal = journal as std::sync::Arc<dyn saem::store::Journal>;
+    let journal = journal as std::sync::Arc<dyn saem::Journal>;
     let contents = Contents::of(&journal).await;
     journal.close().await;
     Ok(contents)

@@ -2,13 +2,11 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use saem::store::{
-    Backend as Kind, Compacted, Journal, OpenError, StoreOptions,
-    memory::{Failure, FaultPlan, MemoryJournal},
-    redb::RedbOptions,
-    sled::SledOptions,
+use saem::{
+    Journal, MemoryJournal, RedbOptions, SledOptions,
+    internal::store::{Backend as Kind, Compacted, Failure, FaultPlan, OpenError, StoreOptions},
 };
-pub(crate) use saem::store::{redb::RedbJournal, sled::SledJournal};
+pub(crate) use saem::{RedbJournal, SledJournal};
 use tempfile::TempDir;
 
 /// Injected failures of a commit. A backend may treat some of them alike.

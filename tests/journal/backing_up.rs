@@ -10,11 +10,8 @@ use std::{
 };
 
 use saem::{
-    domain::Position,
-    store::{
-        self, BackUpError, BackedUp, Journal, OpenError,
-        memory::{Failure, MemoryJournal},
-    },
+    Journal, MemoryJournal, Position,
+    internal::store::{self, BackUpError, BackedUp, Failure, OpenError},
 };
 
 use crate::{

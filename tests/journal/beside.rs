@@ -1,6 +1,6 @@
 //! The vault, and rows of views.
 
-use saem::store::ViewWrite;
+use saem::internal::store::ViewWrite;
 
 use crate::{
     backend::Backend,
@@ -60,7 +60,7 @@ pub(crate) async fn the_vault_puts_gets_scans_and_erases<B: Backend>() {
     let backend = backend.crashed().await;
     assert_eq!(keys(&backend, "customer/").await, ["customer/", "customer/10"]);
     assert_eq!(backend.journal().vault_get("session/2".to_owned()).await, Ok(Some(Vec::new())));
-    assert_eq!(*backend.journal().head().borrow(), saem::domain::Position(0));
+    assert_eq!(*backend.journal().head().borrow(), saem::Position(0));
 }
 
 pub(crate) async fn personal_data_is_durable_with_its_commit<B: Backend>() {

@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use saem::{
-    domain::{
-        Money, Position, ProductId, RentalId, Version,
-        payment::{Payment, PaymentEvent},
-        product::{Product, ProductEvent},
-    },
-    store::{
-        COMMIT_BYTES_MAX, Commit, CommitError, Committed, Journal, MAX_EVENTS, SNAPSHOT_BYTES_MAX,
-        VAULT_BYTES_MAX, VaultWrite,
+    Commit, CommitError, Committed, Journal, Money, PaymentEvent, Position, ProductEvent, ProductId,
+    RentalId,
+    internal::{
+        domain::{Payment, Product, Version},
+        store::{COMMIT_BYTES_MAX, MAX_EVENTS, SNAPSHOT_BYTES_MAX, VAULT_BYTES_MAX, VaultWrite},
     },
 };
 use tokio::task::JoinSet;

@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use saem::{
-    domain::Position,
-    store::{Backend as Kind, OpenError, sled::SledOptions},
+    Position, SledOptions,
+    internal::store::{Backend as Kind, OpenError},
 };
 use tempfile::TempDir;
 

@@ -6,13 +6,10 @@ use std::{
 };
 
 use saem::{
-    domain::{
-        CustomerId, EntityId, Position, ProductId, RentalId, Version,
-        account::{Account, AccountEvent},
-        product::{Product, ProductEvent},
-    },
-    store::{
-        Backend as Kind, OpenError, StoreError, StoreOptions, VAULT_BYTES_MAX, VaultWrite, sled::SledOptions,
+    AccountEvent, CustomerId, Position, ProductEvent, ProductId, RentalId, SledOptions, StoreError,
+    internal::{
+        domain::{Account, EntityId, Product, Version},
+        store::{Backend as Kind, OpenError, StoreOptions, VAULT_BYTES_MAX, VaultWrite},
     },
 };
 use tempfile::TempDir;

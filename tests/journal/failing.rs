@@ -1,9 +1,6 @@
 //! Closed, crashed and poisoned stores.
 
-use saem::{
-    domain::{Position, Version},
-    store::{CommitError, Committed},
-};
+use saem::{CommitError, Committed, Position, internal::domain::Version};
 
 use crate::{
     backend::{Backend, FAILURES},
@@ -79,7 +76,7 @@ pub(crate) async fn a_failed_commit_poisons_until_reopened<B: Backend>() {
         }
         assert!(is_unavailable(&journal.vault_write(vec![put("later", "")]).await), "{failure:?}");
         // Reads go on.
-        assert_eq!(journal.timeline(saem::domain::RentalId(100)).await.unwrap().len(), 9);
+        assert_eq!(journal.timeline(saem::RentalId(100)).await.unwrap().len(), 9);
 
         let backend = if failure == FAILURES[0] { backend.crashed().await } else { backend.reopened().await };
         let after = Contents::of(backend.journal()).await;

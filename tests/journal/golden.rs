@@ -8,23 +8,17 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use proptest::prelude::*;
 use saem::{
-    actors::{
-        checkouts::Checkout,
-        receipts::{Receipt, ReceiptOutcome},
+    Address, CancelReason, CommitId, Correlation, CustomerId, Money, Position, ProductId, RentalId,
+    Timestamp,
+    internal::{
+        actors::{Checkout, Receipt, ReceiptOutcome},
+        domain::{
+            Account, Causation, Context, Delivery, EntityId, EntityKind, Group, Journaled, Maintenance, Meta,
+            NewEvent, Payment, Product, Rental,
+        },
+        store::{RecordedCommit, codec},
+        tools::Line,
     },
-    domain::{
-        Causation, Correlation, CustomerId, EntityId, EntityKind, Journaled, Meta, Money, NewEvent, Position,
-        ProductId, RentalId, Timestamp,
-        account::Account,
-        address::Address,
-        context::{Context, Group, Maintenance},
-        delivery::Delivery,
-        payment::Payment,
-        product::Product,
-        rental::{CancelReason, Rental},
-    },
-    store::{CommitId, RecordedCommit, codec},
-    tools::lines::Line,
 };
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -1,14 +1,9 @@
 //! Sample events of every type, with every field set, for the golden files.
 
-use saem::domain::{
-    Causation, Correlation, Event, Meta, Money, Position, ProductId, RentalId, Timestamp,
-    account::AccountEvent as A,
-    context::{ContextEvent as C, Group, Parked, ParkedKey},
-    delivery::DeliveryEvent as D,
-    image::{Image, ImageFormat},
-    payment::PaymentEvent as P,
-    product::{Fence, ProductEvent as S},
-    rental::{CancelReason, Deferral, RentalEvent as R},
+use saem::{
+    AccountEvent as A, CancelReason, ContextEvent as C, Correlation, DeliveryEvent as D, Event, Money,
+    PaymentEvent as P, Position, ProductEvent as S, ProductId, RentalEvent as R, RentalId, Timestamp,
+    internal::domain::{Causation, Deferral, Fence, Group, Image, ImageFormat, Meta, Parked, ParkedKey},
 };
 
 use crate::{reading::terms, samples::offer};

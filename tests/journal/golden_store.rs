@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc};
 
-use saem::store::{Journal, codec, memory::MemoryJournal, sled::SledOptions};
+use saem::{Journal, MemoryJournal, SledOptions, internal::store::codec};
 use tempfile::TempDir;
 
 use crate::{

@@ -2,13 +2,8 @@
 
 use futures_util::FutureExt as _;
 use saem::{
-    domain::{
-        Money, ProductId, RentalId, Version,
-        delivery::{Delivery, DeliveryEvent},
-        payment::{Payment, PaymentEvent},
-        rental::{Rental, RentalEvent},
-    },
-    store::{Commit, StoreError, sled::SledOptions},
+    Commit, DeliveryEvent, Money, PaymentEvent, ProductId, RentalEvent, RentalId, SledOptions, StoreError,
+    internal::domain::{Delivery, Payment, Rental, Version},
 };
 
 use crate::{
@@ -115,7 +110,7 @@ fn a_damaged_payment_does_not_affect_its_rental_or_delivery() {
     });
 }
 
-fn payment_of(rental: u128) -> saem::domain::EntityId {
+fn payment_of(rental: u128) -> saem::internal::domain::EntityId {
     RentalId(rental).payment().into()
 }
 

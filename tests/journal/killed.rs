@@ -11,10 +11,7 @@ use std::{
 };
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use saem::store::{
-    Journal,
-    sled::{SledJournal, SledOptions},
-};
+use saem::{Journal, SledJournal, SledOptions};
 
 use crate::{aside::opened, samples::put};
 

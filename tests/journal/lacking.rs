@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use saem::store::{self, Backend, OpenError, StoreOptions};
+use saem::internal::store::{self, Backend, OpenError, StoreOptions};
 
 use crate::{
     backend::{self, Keeper, RedbJournal, SledJournal, copy},
@@ -14,7 +14,7 @@ const OPTIONS: StoreOptions = StoreOptions { cache_bytes: 16 << 20, min_free_byt
 /// A closed store with some commits.
 async fn filled<J: Keeper>() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    let journal: std::sync::Arc<dyn store::Journal> =
+    let journal: std::sync::Arc<dyn saem::Journal> =
         backend::open::<J>(directory.path(), J::Options::default()).await.unwrap();
     registered(&journal, 1, 3).await;
     journal.close().await;
@@ -70,7 +70,7 @@ fn an_unknown_directory_beside_the_store_stays() {
         fs::create_dir(&theirs).unwrap();
         copy(&directory.path().join("journal"), &theirs);
         let journal = backend::open::<SledJournal>(directory.path(), Default::default()).await.unwrap();
-        store::Journal::close(&*journal).await;
+        saem::Journal::close(&*journal).await;
         Backend::Sled.compact(directory.path(), OPTIONS).unwrap();
         assert!(theirs.join("db").exists());
     });

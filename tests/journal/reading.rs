@@ -3,16 +3,12 @@
 use std::sync::Arc;
 
 use saem::{
-    domain::{
-        CustomerId, EntityId, EntityKind, Journaled, Money, Position, ProductId, RentalId, Version,
-        account::{Account, AccountEvent},
-        context::{Context, ContextEvent, Maintenance},
-        delivery::{Delivery, DeliveryEvent},
-        payment::{Payment, PaymentEvent},
-        product::{Fence, Product, ProductEvent},
-        rental::{CancelReason, Rental, RentalEvent, Terms},
+    AccountEvent, CancelReason, CommitId, ContextEvent, CustomerId, DeliveryEvent, Follower, Journal, Money,
+    PaymentEvent, Position, ProductEvent, ProductId, RentalEvent, RentalId,
+    internal::domain::{
+        Account, Context, Delivery, EntityId, EntityKind, Fence, Journaled, Maintenance, Payment, Product,
+        Rental, Terms, Version,
     },
-    store::{CommitId, Follower, Journal},
 };
 use tokio::task::JoinSet;
 
@@ -135,7 +131,7 @@ pub(crate) fn terms(n: u64) -> Terms {
         fee: Money::won(29_900 + n),
         provider: "simulator".to_owned(),
         fingerprint: Some([7; 16]),
-        correlation: saem::domain::Correlation(100),
+        correlation: saem::Correlation(100),
     }
 }
 

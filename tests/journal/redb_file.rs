@@ -4,8 +4,11 @@ use std::{fs, path::Path, sync::Arc};
 
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use saem::{
-    domain::{EntityId, Position, ProductId, RentalId, Version, product::Product},
-    store::{Journal, OpenError, StoreError, redb::RedbOptions},
+    Journal, Position, ProductId, RedbOptions, RentalId, StoreError,
+    internal::{
+        domain::{EntityId, Product, Version},
+        store::OpenError,
+    },
 };
 use tempfile::TempDir;
 

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use saem::{
-    domain::{
-        Causation, Correlation, EntityId, EntityKind, Event, Journaled, Meta, Money, NewEvent, Position,
-        ProductId, Recorded, RentalId, Timestamp, Version,
-        account::Account,
-        context::Maintenance,
-        delivery::Delivery,
-        payment::Payment,
-        product::{Offer, Product, ProductEvent},
-        rental::Rental,
+    Commit, CommitError, CommitId, Committed, Correlation, Event, Journal, Loaded, Money, Offer, Position,
+    ProductEvent, ProductId, Recorded, RentalId, Timestamp,
+    internal::{
+        domain::{
+            Account, Causation, Delivery, EntityId, EntityKind, Journaled, Maintenance, Meta, NewEvent,
+            Payment, Product, Rental, Version,
+        },
+        store::{VaultWrite, codec},
     },
-    store::{Commit, CommitError, CommitId, Committed, Journal, Loaded, VaultWrite, codec},
 };
 
 /// An entity, with the state that its only writer expects.

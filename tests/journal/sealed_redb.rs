@@ -4,10 +4,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use redb::ReadableDatabase as _;
-use saem::{
-    domain::{EntityId, Position, ProductId},
-    store::{Journal, StoreError, redb::RedbOptions},
-};
+use saem::{Journal, Position, ProductId, RedbOptions, StoreError, internal::domain::EntityId};
 
 use crate::{
     backend::{self, Backend as _, Redb, RedbJournal},

@@ -1,7 +1,7 @@
 //! Free disk space: with too little, commits are refused and reads go on; with enough, commits are taken
 //! again.
 
-use saem::store::StoreOptions;
+use saem::internal::store::StoreOptions;
 
 use crate::{
     backend::{Backend as _, Keeper, Kept},

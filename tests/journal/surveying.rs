@@ -3,8 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use saem::{
-    domain::{EntityId, EntityKind, Position, Recorded, RentalId, Version},
-    store::{Commit, Journal, KnownEntity, RecordedCommit},
+    Commit, Journal, Position, Recorded, RentalId,
+    internal::{
+        domain::{EntityId, EntityKind, Version},
+        store::{KnownEntity, RecordedCommit},
+    },
 };
 
 use crate::{

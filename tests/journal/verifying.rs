@@ -1,9 +1,11 @@
 //! `verify` of a store in sled: it names what is damaged, and still finds all else.
 
 use saem::{
-    domain::{EntityId, ProductId, RentalId},
-    store::sled::SledOptions,
-    tools::{Progress, verify::verify},
+    ProductId, RentalId, SledOptions,
+    internal::{
+        domain::EntityId,
+        tools::{Progress, verify},
+    },
 };
 use tempfile::TempDir;
 

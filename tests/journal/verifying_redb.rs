@@ -5,9 +5,11 @@ use std::{fs, sync::Arc};
 
 use redb::ReadableTable as _;
 use saem::{
-    domain::{CustomerId, EntityId, ProductId, RentalId},
-    store::{Journal, redb::RedbOptions},
-    tools::{Progress, verify::verify},
+    CustomerId, Journal, ProductId, RedbOptions, RentalId,
+    internal::{
+        domain::EntityId,
+        tools::{Progress, verify},
+    },
 };
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, path::PathBuf, sync::mpsc, thread::JoinHandle};
 
-use saem::{
+use saem::internal::{
     config::{Settings, open},
     http,
 };

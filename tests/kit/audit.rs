@@ -4,17 +4,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use saem::{
-    actors::entity::reads,
-    domain::{
-        CustomerId, EntityId, Event, NotificationId, Position, ProductId, Recorded, RentalId,
-        context::{ContextEvent, Maintenance},
-        invariants::{self, Check, LedgerLine, MessageRecord, PageRow, Violation},
-        product::Product,
-        rental::RentalEvent,
+    ContextEvent, CustomerId, Event, Journal, NotificationId, NotificationStatus, PageRequest, Position,
+    ProductId, Recorded, RentalEvent, RentalId, RentalRow, Shop,
+    internal::{
+        actors::reads,
+        domain::{
+            Check, EntityId, LedgerLine, Maintenance, MessageRecord, PageRow, Product, Violation, invariants,
+        },
+        gateways::Entry,
     },
-    gateways::payment::ledger::Entry,
-    shop::{NotificationStatus, PageRequest, RentalRow, Shop},
-    store::Journal,
 };
 
 /// Every event of one rental, or of all.

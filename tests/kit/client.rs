@@ -18,7 +18,7 @@ pub struct Client {
 impl Client {
     /// The client follows no redirects.
     pub fn of(url: &str, token: Option<String>) -> Self {
-        let http = saem::gateways::payment::http::client().expect("a client needs no resources");
+        let http = saem::internal::gateways::client().expect("a client needs no resources");
         Self { http, url: url.to_owned(), token, id: String::new() }
     }
 

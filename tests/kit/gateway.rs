@@ -3,11 +3,8 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use saem::{
-    domain::{Money, PaymentId},
-    gateways::payment::{
-        Call, ChargeKey, Charged, Found, GatewayError, PaymentMethod, PriorCharge,
-        http::{self, HttpGateway},
-    },
+    Call, ChargeKey, Charged, Found, GatewayError, Money, PaymentId, PaymentMethod, PriorCharge,
+    internal::gateways::{HttpGateway, http},
 };
 use serde_json::Value;
 use tokio::{

@@ -10,28 +10,14 @@ use std::{
 
 use actix_rt::{System, SystemRunner};
 use saem::{
-    actors::{
-        request::{RequestContext, RequestKey},
-        sources::{Clock, Sources, SystemClock},
+    Address, Behaviour, BreakerMode, CancelReason, Clock, CustomerId, Gateways, Journal, Ledger, LogSms,
+    MemoryJournal, Money, Offer, Order, PageRequest, PayOutcome, PaymentMethod, Phone, PlacedRental,
+    Principal, ProductId, RequestContext, Shop, ShopError, ShopParts, ShopSettings, Simulator, Sources,
+    Timestamp,
+    internal::{
+        actors::{RequestKey, SystemClock},
+        config::Settings,
     },
-    config::Settings,
-    domain::{
-        CustomerId, Money, ProductId, Timestamp, address::Address, phone::Phone, product::Offer,
-        rental::CancelReason,
-    },
-    gateways::{
-        payment::{
-            Gateways, PaymentMethod,
-            ledger::Ledger,
-            simulator::{Behaviour, Simulator},
-        },
-        sms::LogSms,
-    },
-    shop::{
-        BreakerMode, Order, PageRequest, PayOutcome, PlacedRental, Principal, Shop, ShopError, ShopParts,
-        ShopSettings,
-    },
-    store::{Journal, memory::MemoryJournal},
 };
 use tokio::runtime::Builder;
 

@@ -13,7 +13,7 @@ use actix_web::{
     http::StatusCode,
     web::{self, Bytes, Data, Path},
 };
-use saem::config::{Secret, Settings};
+use saem::internal::config::{Secret, Settings};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 

@@ -6,11 +6,8 @@ use std::sync::{
 };
 
 use saem::{
-    domain::Money,
-    gateways::payment::{
-        Call, ChargeKey, Charged, Found, InvalidMethod, PaymentGateway, PaymentMethod, PriorCharge, Voided,
-        ledger::Entry,
-    },
+    Call, ChargeKey, Charged, Found, InvalidMethod, Money, PaymentGateway, PaymentMethod, PriorCharge,
+    Voided, internal::gateways::Entry,
 };
 
 /// Once the connection is cut, nothing more is sent; what was sent arrives.

@@ -11,7 +11,7 @@ use actix_web::{
     web::{self, Bytes, Data},
 };
 use reqwest::{Client, RequestBuilder};
-use saem::gateways::payment::http;
+use saem::internal::gateways::http;
 use serde_json::{Value, json};
 
 use crate::kit::doubles::{Served, serve};

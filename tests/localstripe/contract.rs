@@ -1,10 +1,8 @@
 //! Provider `stripe` against `localstripe`, call by call.
 
 use saem::{
-    domain::Money,
-    gateways::payment::{
-        ChargeKey, Found, PaymentGateway as _, PriorCharge, Voided, http, stripe::StripeGateway,
-    },
+    ChargeKey, Found, Money, PaymentGateway as _, PriorCharge, Voided,
+    internal::gateways::{StripeGateway, http},
 };
 use serde_json::Value;
 

@@ -3,18 +3,9 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use saem::{
-    actors::request::RequestContext,
-    domain::{
-        CustomerId, EntityId, ProductId, RentalId,
-        address::Address,
-        context::Context,
-        id::uuid_v8,
-        invariants::{self, Violation},
-        rental::CancelReason,
-    },
-    gateways::payment::PaymentMethod,
-    shop::{Order, Principal, Shop, ShopError},
-    store::{Journal as _, memory::MemoryJournal},
+    Address, CancelReason, CustomerId, Journal as _, MemoryJournal, Order, PaymentMethod, Principal,
+    ProductId, RentalId, RequestContext, Shop, ShopError,
+    internal::domain::{Context, EntityId, Violation, invariants, uuid_v8},
 };
 
 use crate::{
@@ -153,7 +144,7 @@ pub async fn send(
 /// INV-7: what is acknowledged is durable at that moment, not later.
 async fn is_durable(durable: &MemoryJournal, entity: EntityId, event: &str) -> Result<(), Violation> {
     let history = match entity.kind {
-        saem::domain::EntityKind::Product => return Ok(()),
+        saem::internal::domain::EntityKind::Product => return Ok(()),
         _ => durable.timeline(RentalId(entity.id)).await,
     };
     let history = history.map_err(|error| Violation { invariant: "INV-7", what: error.to_string() })?;

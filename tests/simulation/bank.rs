@@ -13,12 +13,9 @@ use std::{
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use saem::{
-    domain::Money,
-    gateways::payment::{
-        Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway, PaymentMethod,
-        PriorCharge, Voided,
-        ledger::{Entry, EntryStatus},
-    },
+    Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, Money, PaymentGateway, PaymentMethod,
+    PriorCharge, Voided,
+    internal::gateways::{Entry, EntryStatus},
 };
 use tokio::{sync::oneshot, time::Instant};
 

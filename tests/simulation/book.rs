@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 
 use saem::{
-    actors::entity::ask::AskError,
-    domain::{
-        EntityId, ProductId, RentalId,
-        invariants::{Check, Violation},
+    Done, PayOutcome, PlacedRental, ProductId, RentalId, RentalView, ShopError, StoreError,
+    internal::{
+        actors::AskError,
+        domain::{Check, EntityId, Violation},
     },
-    shop::{Done, PayOutcome, PlacedRental, RentalView, ShopError},
-    store::StoreError,
 };
 
 /// What a request was told, as far as the same request must be told it again.

@@ -8,13 +8,12 @@ use std::{
 
 use futures_util::FutureExt as _;
 use saem::{
-    actors::projection::mypage,
-    domain::{
-        EntityKind, Event, Position, ProductId, RentalId,
-        invariants::{self, Check, LedgerLine, Violation},
-        product::{Product, ProductEvent},
+    Event, Journal as _, Position, ProductEvent, ProductId, RentalId,
+    internal::{
+        actors::mypage,
+        domain::{Check, EntityKind, LedgerLine, Product, Violation, invariants},
+        store::codec,
     },
-    store::{Journal as _, codec},
 };
 
 use crate::{
@@ -95,8 +94,7 @@ impl World {
             }
             seen.history.push(recorded);
         }
-        let ledger =
-            saem::gateways::payment::PaymentGateway::ledger(&self.bank).map(lines).unwrap_or_default();
+        let ledger = saem::PaymentGateway::ledger(&self.bank).map(lines).unwrap_or_default();
         changed.rentals.extend(
             ledger
                 .iter()
@@ -116,7 +114,7 @@ impl World {
     }
 
     async fn rows_hold(&mut self, rentals: &BTreeSet<RentalId>) -> Check {
-        let memory: Arc<dyn saem::store::Journal> = self.disk.memory().clone();
+        let memory: Arc<dyn saem::Journal> = self.disk.memory().clone();
         for &rental in rentals {
             let row = mypage::row(&memory, rental).await;
             let row = row.map_err(|error| Violation { invariant: "INV-10", what: error.to_string() })?;
@@ -215,7 +213,7 @@ impl World {
         };
         let kinds = self.shop.actors().await.map_err(|error| unreachable(&error))?.items;
         for id in kinds.into_iter().flat_map(|kind| kind.status.quarantined_ids) {
-            let id = saem::domain::EntityId::parse(&id).expect("an id that was shown");
+            let id = saem::internal::domain::EntityId::parse(&id).expect("an id that was shown");
             // It may have been revived by now.
             let _ = self.shop.revive(id).await;
         }

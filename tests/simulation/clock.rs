@@ -2,10 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use saem::{
-    actors::sources::{Clock, TokioClock},
-    domain::Timestamp,
-};
+use saem::{Clock, Timestamp, internal::actors::TokioClock};
 
 /// When every history begins.
 pub const BEGINNING: Timestamp = Timestamp(1_000_000_000);

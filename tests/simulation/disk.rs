@@ -18,8 +18,7 @@ use std::{
 use futures_util::FutureExt as _;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use saem::{
-    domain::Position,
-    store::{Commit, CommitError, Committed, Journal as _, VaultWrite, memory::MemoryJournal},
+    Commit, CommitError, Committed, Journal as _, MemoryJournal, Position, internal::store::VaultWrite,
 };
 use tokio::sync::{oneshot, watch};
 

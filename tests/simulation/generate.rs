@@ -2,7 +2,7 @@
 //! all of them always drown the rest.
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use saem::{domain::context::Context, store::FaultMode};
+use saem::internal::{domain::Context, store::FaultMode};
 
 use crate::{
     kit::SERVICES,

@@ -7,8 +7,11 @@ use std::{
 };
 
 use saem::{
-    actors::supervision::guard::guarded,
-    domain::{EntityId, invariants::Check, rental::CancelReason},
+    CancelReason,
+    internal::{
+        actors::guarded,
+        domain::{Check, EntityId},
+    },
 };
 
 use crate::{
@@ -76,7 +79,7 @@ fn told(world: &World, wrong: Option<String>) -> Told {
     for (at_ms, step, answer) in &book.log {
         let _ = writeln!(text, "{at_ms:>8} ms  step {step:>4}  {answer}");
     }
-    for entry in saem::gateways::payment::PaymentGateway::ledger(&world.bank).unwrap_or_default() {
+    for entry in saem::PaymentGateway::ledger(&world.bank).unwrap_or_default() {
         let _ = writeln!(text, "{entry:?}");
     }
     let mut hasher = DefaultHasher::new();
@@ -177,7 +180,7 @@ impl World {
         }
     }
 
-    async fn fail(&self, target: Target, mode: saem::store::FaultMode) {
+    async fn fail(&self, target: Target, mode: saem::internal::store::FaultMode) {
         let entity: Option<EntityId> = match target {
             Target::Rental(step) => self.rental(step).map(Into::into),
             Target::Payment(step) => self.rental(step).map(|rental| rental.payment().into()),

@@ -8,10 +8,7 @@ use std::{
     },
 };
 
-use saem::{
-    domain::NotificationId,
-    gateways::sms::{Sending, SmsError, SmsGateway, TextMessage},
-};
+use saem::{NotificationId, Sending, SmsError, SmsGateway, TextMessage};
 
 /// One message is refused at most so often: after ten times the shop gives it up, which is no fault of it.
 const REFUSALS_MAX: u32 = 6;

@@ -1,7 +1,7 @@
 //! A plan: the weather, and what happens in it, step by step. It is data, so that it can be made from a
 //! seed, shrunk, kept in the corpus and read.
 
-use saem::{domain::context::Context, store::FaultMode};
+use saem::internal::{domain::Context, store::FaultMode};
 use serde::{Deserialize, Serialize};
 
 /// Everything that one simulated history follows from.

@@ -1,6 +1,6 @@
 //! Bugs on purpose: each is planted, and the simulation must find it.
 
-use saem::planted::{BUGS, Bug, plant};
+use saem::internal::planted::{BUGS, Bug, plant};
 
 use crate::{crew, generate, history, plan::Plan, shrink::shrink};
 

@@ -56,7 +56,7 @@ fn saga(seed: u64, card: Card, then: Then) -> Plan {
     let refuses_refunds =
         |refuses_refunds| W::Fault(Fault::Gateway(Mood { refuses_refunds, ..Mood::default() }));
     let last = |product| W::Place { customer: 1, product, card: Card::Approved, keyed: true };
-    let products = saem::domain::context::Context::Product;
+    let products = saem::internal::domain::Context::Product;
     let mut steps = vec![(0, place(card))];
     steps.extend(match then {
         Then::Nothing => vec![],

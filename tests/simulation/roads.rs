@@ -4,11 +4,11 @@ use std::sync::Mutex;
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use saem::{
-    actors::{
-        entity::delay::{DelayHook, Delays, is_safe_to_repeat},
-        request::RequestContext,
+    RequestContext,
+    internal::{
+        actors::{DelayHook, Delays, is_safe_to_repeat},
+        domain::EntityId,
     },
-    domain::EntityId,
 };
 
 /// The ways from actor to actor.

@@ -12,10 +12,9 @@ use std::{
 use actix_rt::{System, SystemRunner, task::JoinHandle};
 use futures_util::FutureExt as _;
 use saem::{
-    actors::{payment::Rules, sources::Sources, supervision::guard::guarded},
-    domain::{CustomerId, Money, ProductId, RentalId, phone::Phone, product::Offer},
-    shop::{BreakerMode, Shop, ShopParts, ShopSettings},
-    store::memory::MemoryJournal,
+    BreakerMode, CustomerId, MemoryJournal, Money, Offer, Phone, ProductId, RentalId, Shop, ShopParts,
+    ShopSettings, Sources,
+    internal::actors::{Rules, guarded},
 };
 use tokio::runtime::Builder;
 

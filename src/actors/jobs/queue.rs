@@ -123,18 +123,6 @@ impl JobQueue {
         self.shared.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many errands are outstanding.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.schedule().items.len()
-    }
-
-    /// Whether nothing is outstanding.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The most urgent errand that is due at `now`, taken off the clock until it is
     /// [rescheduled](Self::reschedule) or done.
     #[must_use]

@@ -18,14 +18,6 @@ pub fn guarded<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<
     AssertUnwindSafe(work).catch_unwind().map(|done| done.map_err(|panic| message(&*panic)))
 }
 
-/// Like [`guarded`], for what does not wait.
-///
-/// # Errors
-/// The panic's message.
-pub fn guarded_sync<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    std::panic::catch_unwind(AssertUnwindSafe(work)).map_err(|panic| message(&*panic))
-}
-
 fn message(panic: &(dyn Any + Send)) -> String {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -43,6 +35,5 @@ mod tests {
             guarded(async { panic!("in {}", "async") as u8 }).await,
             Err("panic: in async".to_owned())
         );
-        assert_eq!(guarded_sync(|| panic!("sync") as u8), Err("panic: sync".to_owned()));
     }
 }

@@ -10,7 +10,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The document, as the server writes it; `routes.rs` checks that this is what it serves.
-pub static CONTRACT: LazyLock<Contract> = LazyLock::new(|| Contract::of(saem::http::openapi_document()));
+pub static CONTRACT: LazyLock<Contract> =
+    LazyLock::new(|| Contract::of(saem::internal::http::openapi_document()));
 
 pub struct Contract {
     pub document: Value,

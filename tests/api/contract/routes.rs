@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
-use saem::http::ROUTES;
+use saem::internal::http::ROUTES;
 use serde_json::Value;
 
 use super::{cases::Case, document::CONTRACT, world::World};

@@ -3,13 +3,9 @@
 use std::sync::Arc;
 
 use saem::{
-    domain::{CustomerId, ProductId},
-    gateways::payment::{
-        Gateways, PaymentMethod,
-        http::{base_url, client},
-        toss::TossGateway,
-    },
-    shop::{CheckoutView, Order, PayOutcome, PlacedRental, Purchase, Shop, ShopError},
+    CheckoutView, CustomerId, Gateways, Order, PayOutcome, PaymentMethod, PlacedRental, ProductId, Purchase,
+    Shop, ShopError,
+    internal::gateways::{TossGateway, base_url, client},
 };
 
 use crate::kit::{

@@ -2,21 +2,13 @@
 
 use futures_util::{FutureExt as _, future::join_all};
 use saem::{
-    actors::{
-        entity::ask::AskError,
-        receipts::{Receipt, ReceiptOutcome},
-        request::RequestContext,
+    CancelReason, DeliveryStatus, Journal as _, Money, Offer, ProductId, RentalStatus, RequestContext,
+    ShopError, StoreError,
+    internal::{
+        actors::{AskError, Receipt, ReceiptOutcome},
+        domain::{AccountError, Context, MAX_STOCK, ProductError, Rejection},
+        store::codec,
     },
-    domain::{
-        Money, ProductId, Rejection,
-        account::AccountError,
-        context::Context,
-        delivery::DeliveryStatus,
-        product::{MAX_STOCK, Offer, ProductError},
-        rental::{CancelReason, RentalStatus},
-    },
-    shop::ShopError,
-    store::{Journal as _, StoreError, codec},
 };
 
 use crate::kit::runtime::{
@@ -143,7 +135,7 @@ async fn key_is_in_use_until_its_request_is_decided() {
 #[actix::test]
 async fn repeated_sign_up_shows_its_own_name_and_number() {
     let (mut runtime, shop) = Runtime::start().await;
-    let sign_up = async |shop: &saem::shop::Shop, request: RequestContext| {
+    let sign_up = async |shop: &saem::Shop, request: RequestContext| {
         shop.sign_up("홍길동".to_owned(), phone(), "password".to_owned(), request).await
     };
     let first = sign_up(&shop, keyed(&shop, "a", 1)).await.unwrap();
@@ -203,7 +195,7 @@ async fn repeated_pause_does_not_pause_a_resumed_context() {
 #[actix::test]
 async fn work_with_a_key_is_done_once_and_its_answer_kept() {
     let (mut runtime, shop) = Runtime::start().await;
-    let key = |shop: &saem::shop::Shop, body| Some(request_key(shop, "a", body));
+    let key = |shop: &saem::Shop, body| Some(request_key(shop, "a", body));
     let failed = shop.once(key(&shop, 1), async { Err(ShopError::NotHeld) }).await;
     assert_eq!(failed.unwrap_err(), ShopError::NotHeld);
     let (go, wait) = tokio::sync::oneshot::channel::<()>();

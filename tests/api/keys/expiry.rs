@@ -1,6 +1,6 @@
 //! How long receipts are kept.
 
-use saem::shop::ShopError;
+use saem::ShopError;
 
 use crate::kit::{
     runtime::{HOUR_MS, Runtime, keyed, product, request_key},

@@ -1,8 +1,8 @@
 //! A store that fails at the commit of a request with a key: the request takes effect once, or not yet.
 
-use saem::store::{
+use saem::{
     Journal as _,
-    memory::{Failure, FaultPlan},
+    internal::store::{Failure, FaultPlan},
 };
 
 use crate::kit::runtime::{PAGE, Runtime, keyed, offer, product};

@@ -2,8 +2,9 @@
 
 use futures_util::FutureExt as _;
 use saem::{
-    domain::{CustomerId, account::AccountError, context::Context, phone::Phone, rental::CancelReason},
-    shop::{BreakerMode, NotificationStatus, PayOutcome, RentalFilter, Shop, ShopError},
+    BreakerMode, CancelReason, CustomerId, NotificationStatus, PayOutcome, Phone, RentalFilter, Shop,
+    ShopError,
+    internal::domain::{AccountError, Context},
 };
 
 use crate::kit::{

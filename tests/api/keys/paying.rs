@@ -1,9 +1,8 @@
 //! Paying later with a key: a repetition gets the first answer, and nothing is charged twice.
 
 use saem::{
-    domain::rental::{CancelReason, RentalStatus},
-    shop::{BreakerMode, PayOutcome, PlacedRental, Shop, ShopError},
-    store::memory::{Failure, FaultPlan},
+    BreakerMode, CancelReason, PayOutcome, PlacedRental, RentalStatus, Shop, ShopError,
+    internal::store::{Failure, FaultPlan},
 };
 
 use crate::kit::{

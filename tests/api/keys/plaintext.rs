@@ -3,14 +3,11 @@
 use std::{path::Path, sync::Arc};
 
 use saem::{
-    config::Settings,
-    domain::{address::Address, phone::Phone, rental::RentalStatus},
-    gateways::payment::{
-        ledger::Ledger,
-        simulator::{Behaviour, Simulator},
+    Address, Behaviour, Ledger, NotificationStatus, Order, PayOutcome, Phone, RentalStatus, Shop, Simulator,
+    internal::{
+        config::Settings,
+        store::{Backend, OpenError, StoreOptions},
     },
-    shop::{NotificationStatus, Order, PayOutcome, Shop},
-    store::{Backend, OpenError, StoreOptions},
 };
 
 use crate::kit::{

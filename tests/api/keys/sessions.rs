@@ -1,9 +1,6 @@
 //! Logging in with a key: its repetition gets the same token while the session lasts.
 
-use saem::{
-    shop::{Principal, Shop, ShopError},
-    store::Journal as _,
-};
+use saem::{Journal as _, Principal, Shop, ShopError};
 
 use crate::kit::{
     contains,

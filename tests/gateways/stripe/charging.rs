@@ -1,8 +1,8 @@
 //! Charges: the outcome of each answer and of missing ones.
 
 use saem::{
-    domain::Money,
-    gateways::payment::{PaymentGateway as _, http, stripe::StripeGateway},
+    Money, PaymentGateway as _,
+    internal::gateways::{StripeGateway, http},
 };
 
 use super::{

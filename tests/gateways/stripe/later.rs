@@ -1,9 +1,6 @@
 //! Charges whose answer was lost: found, voided, refunded.
 
-use saem::{
-    domain::Money,
-    gateways::payment::{Found, PaymentGateway as _, PriorCharge, Voided, stripe::StripeGateway},
-};
+use saem::{Found, Money, PaymentGateway as _, PriorCharge, Voided, internal::gateways::StripeGateway};
 
 use super::{
     double::{Double, Fault, Place},

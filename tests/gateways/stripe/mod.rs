@@ -6,7 +6,7 @@ mod later;
 mod secrets;
 mod shop;
 
-use saem::gateways::payment::{http, stripe::StripeGateway};
+use saem::internal::gateways::{StripeGateway, http};
 
 use self::double::{Double, SECRET};
 

@@ -1,6 +1,9 @@
 //! The secret key is sent to Stripe only, and never shown.
 
-use saem::gateways::payment::{GatewayError, PaymentGateway as _, http, stripe::StripeGateway};
+use saem::{
+    GatewayError, PaymentGateway as _,
+    internal::gateways::{StripeGateway, http},
+};
 
 use super::{
     double::{Double, Fault, Place, SECRET},

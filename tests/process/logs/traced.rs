@@ -11,14 +11,12 @@ use actix_web::{
     web::{self, Bytes, Data},
 };
 use saem::{
-    domain::{CheckoutId, Correlation, Money},
-    gateways::payment::{
-        PaymentGateway, PaymentMethod,
-        http::{self, HttpGateway},
-        stripe::StripeGateway,
-        toss::TossGateway,
+    Correlation, Money, PaymentGateway, PaymentMethod,
+    internal::{
+        domain::CheckoutId,
+        gateways::{HttpGateway, StripeGateway, TossGateway, http},
+        telemetry::TraceContext,
     },
-    telemetry::trace::TraceContext,
 };
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;

@@ -3,10 +3,13 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use saem::{
-    domain::{EntityId, Position, Recorded, RentalId},
-    store::{
-        BackUpError, BackedUp, Commit, CommitError, Committed, Journal, KnownEntity, ListedRow, Loaded,
-        Pending, RecordedCommit, StoreError, VaultRow, VaultWrite, ViewRow, ViewWrite, memory::MemoryJournal,
+    Commit, CommitError, Committed, Journal, Loaded, MemoryJournal, Position, Recorded, RentalId, StoreError,
+    internal::{
+        domain::EntityId,
+        store::{
+            BackUpError, BackedUp, KnownEntity, ListedRow, Pending, RecordedCommit, VaultRow, VaultWrite,
+            ViewRow, ViewWrite,
+        },
     },
 };
 use tokio::sync::{oneshot, watch};

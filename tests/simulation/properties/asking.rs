@@ -3,21 +3,12 @@
 use std::{hash::Hasher as _, sync::Arc};
 
 use saem::{
-    actors::{
-        entity::reads,
-        request::{RequestContext, RequestKey},
+    Address, CancelReason, CustomerId, DeliveryStatus, Money, Offer, Order, PayOutcome, PaymentMethod, Phone,
+    PlacedRental, Principal, ProductId, ProductView, RentalId, RentalStatus, RequestContext, Shop, ShopError,
+    internal::{
+        actors::{RequestKey, reads},
+        domain::{Context, EntityId, ParkedKey, Product},
     },
-    domain::{
-        CustomerId, EntityId, Money, ProductId, RentalId,
-        address::Address,
-        context::{Context, ParkedKey},
-        delivery::DeliveryStatus,
-        phone::Phone,
-        product::{Offer, Product},
-        rental::{CancelReason, RentalStatus},
-    },
-    gateways::payment::PaymentMethod,
-    shop::{Order, PayOutcome, PlacedRental, Principal, ProductView, Shop, ShopError},
 };
 
 use super::{
@@ -224,7 +215,7 @@ pub async fn ask(shop: Arc<Shop>, asked: Asked) -> Answer {
     })
 }
 
-fn product(done: saem::shop::Done<ProductView>) -> Answered {
+fn product(done: saem::Done<ProductView>) -> Answered {
     Answered { done: Done::Product(done.value), replayed: done.replayed }
 }
 

@@ -1,14 +1,11 @@
 //! The invariants, asserted: S after every step, Q once faults have stopped and everything has drained.
 
 use saem::{
-    actors::entity::reads,
-    domain::{
-        CustomerId, EntityId, Event, Position, ProductId,
-        context::Context,
-        invariants::{self, Check},
-        product::{Product, ProductEvent},
+    CustomerId, Event, Position, ProductEvent, ProductId, RentalRow,
+    internal::{
+        actors::reads,
+        domain::{Check, Context, EntityId, Product, invariants},
     },
-    shop::RentalRow,
 };
 
 use super::{doing::pass, world::World};

@@ -1,8 +1,11 @@
 //! What may be asked of the shop, and done to it.
 
 use saem::{
-    domain::{context::Context, rental::CancelReason},
-    store::{FaultMode, memory::Failure},
+    CancelReason,
+    internal::{
+        domain::Context,
+        store::{Failure, FaultMode},
+    },
 };
 
 /// A card.

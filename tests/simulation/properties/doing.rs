@@ -3,11 +3,10 @@
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use saem::{
-    domain::{EntityId, RentalId},
-    shop::PayOutcome,
-    store::{
-        FaultMode,
-        memory::{Failure, FaultPlan},
+    PayOutcome, RentalId,
+    internal::{
+        domain::EntityId,
+        store::{Failure, FaultMode, FaultPlan},
     },
 };
 

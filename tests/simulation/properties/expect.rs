@@ -4,23 +4,15 @@
 //! how INV-11 (a failing entity harms no other) and INV-12 (with products down, the rest goes on) show.
 
 use saem::{
-    actors::{
-        entity::{ask::AskError, reads},
-        request::RequestContext,
+    DeliveryStatus, Offer, PayOutcome, ProductView, RentalId, RentalStatus, RequestContext, ShopError,
+    internal::{
+        actors::{AskError, reads},
+        domain::{
+            AccountError, Context, ContextError, Delivery, DeliveryError, EntityId, Payment, PaymentPhase,
+            ProductError, Rejection, Rental, RentalError, unit_is_out, uuid_v8,
+        },
+        store::Failure,
     },
-    domain::{
-        EntityId, Rejection, RentalId,
-        account::AccountError,
-        context::{Context, ContextError},
-        delivery::{Delivery, DeliveryError, DeliveryStatus},
-        id::uuid_v8,
-        payment::{Payment, PaymentPhase},
-        policies::unit_is_out,
-        product::{Offer, ProductError},
-        rental::{Rental, RentalError, RentalStatus},
-    },
-    shop::{PayOutcome, ProductView, ShopError},
-    store::memory::Failure,
 };
 
 use super::{

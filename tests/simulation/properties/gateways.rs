@@ -2,16 +2,7 @@
 
 use std::sync::Mutex;
 
-use saem::{
-    domain::NotificationId,
-    gateways::{
-        payment::{
-            ledger::Ledger,
-            simulator::{Behaviour, Simulator},
-        },
-        sms::{Sending, SmsError, SmsGateway, TextMessage},
-    },
-};
+use saem::{Behaviour, Ledger, NotificationId, Sending, Simulator, SmsError, SmsGateway, TextMessage};
 
 /// How long each call to the gateway takes, in ms.
 const LATENCY_MS: u64 = 10;

@@ -6,8 +6,11 @@ use proptest::{
     strategy::{BoxedStrategy, Union},
 };
 use saem::{
-    domain::{context::Context, rental::CancelReason},
-    store::{FaultMode, memory::Failure},
+    CancelReason,
+    internal::{
+        domain::Context,
+        store::{Failure, FaultMode},
+    },
 };
 
 use super::{

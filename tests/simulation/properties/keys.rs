@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use saem::{
-    actors::{entity::ask::AskError, request::RequestContext},
-    domain::{Causation, invariants},
-    shop::ShopError,
+    RequestContext, ShopError,
+    internal::{
+        actors::AskError,
+        domain::{Causation, invariants},
+    },
 };
 
 use super::{

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::{prelude::*, strategy::BoxedStrategy};
 use proptest_state_machine::ReferenceStateMachine;
-use saem::domain::{context::Context, rental::CancelReason};
+use saem::{CancelReason, internal::domain::Context};
 
 use super::{
     commands::{Command, Placing, Request, Step, Target, Token},

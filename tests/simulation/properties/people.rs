@@ -1,13 +1,11 @@
 //! Customers: who has an account, how they get in, and that nothing is left of those who left.
 
 use saem::{
-    actors::entity::ask::AskError,
-    domain::{
-        CustomerId, EntityKind, Event, Rejection, RentalId, Timestamp,
-        account::{AccountError, AccountEvent},
-        phone::Phone,
+    AccountEvent, CustomerId, Event, Phone, Principal, RentalId, ShopError, Timestamp,
+    internal::{
+        actors::AskError,
+        domain::{AccountError, EntityKind, Rejection},
     },
-    shop::{Principal, ShopError},
 };
 
 use super::{
@@ -284,7 +282,7 @@ impl World {
 }
 
 pub fn rentals_of(customer: CustomerId, history: &History) -> Vec<RentalId> {
-    use saem::domain::rental::RentalEvent;
+    use saem::RentalEvent;
     let theirs = history.iter().filter_map(|recorded| match &recorded.event {
         Event::Rental(RentalEvent::RentalPlaced(terms)) if terms.customer_id == customer => {
             Some(RentalId(recorded.entity.id))

@@ -3,8 +3,8 @@
 use proptest::test_runner::Config;
 use proptest_state_machine::StateMachineTest as _;
 use saem::{
-    domain::rental::CancelReason,
-    store::{FaultMode, memory::Failure},
+    CancelReason,
+    internal::store::{Failure, FaultMode},
 };
 
 use super::{

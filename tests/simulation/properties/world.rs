@@ -8,24 +8,15 @@ use std::{
 };
 
 use saem::{
-    actors::{
-        entity::reads,
-        payment::Rules,
-        request::RequestContext,
-        sources::{Sources, TokioClock},
-        supervision::restart::RestartLimits,
+    BreakerMode, CustomerId, Event, Journal, Locale, MemoryJournal, Money, Offer, Position, ProductEvent,
+    ProductId, Recorded, RentalEvent, RentalId, RequestContext, Shop, ShopParts, ShopSettings, Simulator,
+    Sources, Timestamp,
+    internal::{
+        actors::{RestartLimits, Rules, TokioClock, reads},
+        config::Settings,
+        domain::{Context, EntityId, Maintenance},
+        store::Images,
     },
-    config::Settings,
-    domain::{
-        CustomerId, EntityId, Event, Money, Position, ProductId, Recorded, RentalId, Timestamp,
-        context::{Context, Maintenance},
-        notice::Locale,
-        product::{Offer, ProductEvent},
-        rental::RentalEvent,
-    },
-    gateways::payment::simulator::Simulator,
-    shop::{BreakerMode, Shop, ShopParts, ShopSettings},
-    store::{Journal, images::Images, memory::MemoryJournal},
 };
 
 use super::{

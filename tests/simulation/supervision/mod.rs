@@ -7,25 +7,16 @@ use std::{rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use actix::Arbiter;
 use saem::{
-    actors::{
-        entity::{
-            ask::AskError,
-            exchange::{Exchange, ExchangeSettings},
-            supervisor::{EntityStatus, EvictionPolicy},
+    Correlation, Event, Journal as _, MemoryJournal, Position, ProductEvent, ProductId, RequestContext,
+    Sources, Timestamp,
+    internal::{
+        actors::{
+            AskError, EntityStatus, EvictionPolicy, Exchange, ExchangeSettings, RestartLimits, TokioClock,
         },
-        request::RequestContext,
-        sources::{Sources, TokioClock},
-        supervision::restart::RestartLimits,
+        domain::{Aggregate, EntityKind, Journaled, ProductError},
+        store::{Failure, FaultMode, FaultPlan},
+        telemetry::TraceContext,
     },
-    domain::{
-        Aggregate, Correlation, EntityKind, Event, Journaled, Position, ProductId, Timestamp,
-        product::{ProductError, ProductEvent},
-    },
-    store::{
-        FaultMode, Journal as _,
-        memory::{Failure, FaultPlan, MemoryJournal},
-    },
-    telemetry::trace::TraceContext,
 };
 use serde::{Deserialize, Serialize};
 

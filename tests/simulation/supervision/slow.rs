@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use saem::{actors::entity::ask::AskError, store::memory::MemoryJournal};
+use saem::{MemoryJournal, internal::actors::AskError};
 
 use super::{CounterCommand, Entities, ONE};
 

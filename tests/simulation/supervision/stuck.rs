@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use saem::{domain::rental::CancelReason, shop::ShopSettings, store::memory::MemoryJournal};
+use saem::{CancelReason, MemoryJournal, ShopSettings};
 
 use crate::kit::{
     runtime::{OPERATOR_KEY, customer, open_on, product, rented, simulator},
