@@ -19,7 +19,7 @@ use crate::{
 };
 
 const CUSTOMERS: usize = 110;
-const TROUBLE: [(&str, &str); 3] = [
+const OVERLOAD: [(&str, &str); 3] = [
     ("SAEM_PAYMENT__SIMULATOR__LATENCY_MS", "400"),
     ("SAEM_PAYMENT__SIMULATOR__JITTER_MS", "220"),
     ("SAEM_PAYMENT__SIMULATOR__CAPACITY", "20"),
@@ -33,10 +33,10 @@ const UNPROTECTED: [(&str, &str); 4] = [
     ("SAEM_PAYMENT__TIMEOUT_MS", "600000"),
 ];
 /// Delay before an impatient customer retries.
-const IMPATIENCE: Duration = Duration::from_millis(100);
+const IMPATIENT_DELAY: Duration = Duration::from_millis(100);
 /// Time limit for settling all deferred payments once the gateway works again.
 const RECOVERY: Duration = Duration::from_secs(120);
-const PAY_AGAIN: Duration = Duration::from_millis(200);
+const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 type DrillResult<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -65,7 +65,7 @@ struct Observed {
     /// Rentals whose payment was deferred: (rental id, token of its customer).
     deferred: Vec<(String, String)>,
     /// Unexpected answers: 503 or 202 without `Retry-After`, and other failures. A good run has none.
-    wrong: Vec<String>,
+    unexpected: Vec<String>,
 }
 
 /// Figures of one run: a column of the table.
@@ -78,14 +78,14 @@ const ROWS: [&str; 13] = [
     "201 confirmed",
     "202 deferred",
     "503 with Retry-After",
-    "anything else",
+    "other",
     "available (201, 202)",
     "p50, ms",
     "p99, ms",
     "max, ms",
-    "confirmed a second ÷ the gateway's 50",
-    "breaker opened · calls it refused",
-    "turned away by the payment actor",
+    "confirmed per second ÷ the gateway's 50",
+    "breaker opened · calls refused by it",
+    "rejected by the payment actor",
     "resident memory after a third of the time → in the end, MiB",
     "afterwards: deferred → paid · captured twice · gateway and Saem agree",
 ];
@@ -116,7 +116,7 @@ pub async fn drill(seconds: u64) -> DrillResult {
 /// Lets the customers place rentals for `length`, then lets them pay all deferred rentals.
 pub async fn run(run: Run, length: Duration) -> DrillResult<RunReport> {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let gateway = Gateway::start(directory.path(), &TROUBLE)?;
+    let gateway = Gateway::start(directory.path(), &OVERLOAD)?;
     let url = gateway.url();
     let mut settings = vec![("SAEM_PAYMENT__PROVIDER", "http"), ("SAEM_PAYMENT__URL", &*url)];
     if !run.protected {
@@ -139,8 +139,8 @@ pub async fn run(run: Run, length: Duration) -> DrillResult<RunReport> {
                 head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             observed.borrow_mut().record(head.status, latency_ms, retry_after, token, &body)?;
             if head.status != StatusCode::CREATED {
-                let advised = retry_after.map_or(IMPATIENCE, Duration::from_secs);
-                let wait = if run.patient { advised } else { IMPATIENCE };
+                let advised = retry_after.map_or(IMPATIENT_DELAY, Duration::from_secs);
+                let wait = if run.patient { advised } else { IMPATIENT_DELAY };
                 tokio::time::sleep(wait.min(length.saturating_sub(began.elapsed()))).await;
             }
         }
@@ -156,8 +156,8 @@ pub async fn run(run: Run, length: Duration) -> DrillResult<RunReport> {
     let payment = shop.payment().await?;
     let mut observed = observed.into_inner();
     observed.latencies_ms.sort_unstable();
-    for wrong in observed.wrong.iter().take(3) {
-        eprintln!("  {wrong}");
+    for unexpected in observed.unexpected.iter().take(3) {
+        eprintln!("  {unexpected}");
     }
     gateway.behave(json!({"latencyMs": 0, "jitterMs": 0, "capacity": 0})).await?;
     shop.set_breaker("DISABLED").await?;
@@ -182,7 +182,7 @@ impl Observed {
                 self.deferred.push((text(body, "id")?, token.to_owned()));
             }
             StatusCode::SERVICE_UNAVAILABLE if retry_after.is_some() => {}
-            other => self.wrong.push(format!("{other} {}", String::from_utf8_lossy(body))),
+            other => self.unexpected.push(format!("{other} {}", String::from_utf8_lossy(body))),
         }
         Ok(())
     }
@@ -211,7 +211,7 @@ async fn recovered(shop: &Shop, gateway: &Gateway, deferred: &[(String, String)]
                     paid += 1;
                     break;
                 }
-                tokio::time::sleep(PAY_AGAIN).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
         }
         Ok::<_, Box<dyn Error>>(paid)
@@ -228,7 +228,7 @@ async fn recovered(shop: &Shop, gateway: &Gateway, deferred: &[(String, String)]
             let yes = if agree { "yes" } else { "NO" };
             break format!("{} · {yes}: {} won", takings.twice, takings.won);
         }
-        tokio::time::sleep(PAY_AGAIN).await;
+        tokio::time::sleep(RETRY_DELAY).await;
     };
     Ok(format!("{} → {paid} · {agree}", deferred.len()))
 }
@@ -241,14 +241,14 @@ impl RunReport {
     }
 
     /// Number of answers that were neither 201, nor 202 or 503 with `Retry-After`.
-    pub fn wrong(&self) -> usize {
-        self.observed.wrong.len()
+    pub fn unexpected(&self) -> usize {
+        self.observed.unexpected.len()
     }
 
     /// Confirmed rentals a second, and their ratio to the gateway's capacity.
-    pub fn useful(&self) -> String {
-        let useful = self.observed.count(201) as f64 / self.elapsed.as_secs_f64();
-        format!("{useful:.1} ÷ 50 = {:.2}", useful / CAPACITY_PER_SECOND)
+    pub fn confirmed_per_second(&self) -> String {
+        let rate = self.observed.count(201) as f64 / self.elapsed.as_secs_f64();
+        format!("{rate:.1} ÷ 50 = {:.2}", rate / CAPACITY_PER_SECOND)
     }
 
     fn cells(&self) -> Vec<String> {
@@ -259,12 +259,12 @@ impl RunReport {
             observed.count(201).to_string(),
             observed.count(202).to_string(),
             observed.count(503).to_string(),
-            self.wrong().to_string(),
+            self.unexpected().to_string(),
             format!("{available:.1} %"),
             self.latency_ms(500).to_string(),
             self.latency_ms(990).to_string(),
             self.latency_ms(1_000).to_string(),
-            self.useful(),
+            self.confirmed_per_second(),
             format!("{} · {}", payment["openings"], payment["notPermitted"]),
             payment["shed"].to_string(),
             format!("{early_mib:.0} → {late_mib:.0}"),

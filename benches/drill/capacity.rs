@@ -43,8 +43,8 @@ pub async fn drill(rentals: u64, seconds: u64) -> DrillResult {
             table.row(number, &format!("overload, {who}: {what}"), figure, target);
         };
         row("slowest answer, ms", whole(ran.latency_ms(1_000) as f64), slowest);
-        row("answers but 201, and 202 or 503 with Retry-After", ran.wrong().to_string(), none);
-        row("confirmed a second ÷ the gateway's 50", ran.useful(), useful);
+        row("answers but 201, and 202 or 503 with Retry-After", ran.unexpected().to_string(), none);
+        row("confirmed per second ÷ the gateway's 50", ran.confirmed_per_second(), useful);
         row(
             "memory after a third of the time → in the end, MiB",
             format!("{early_mib:.0} → {late_mib:.0}"),

@@ -11,8 +11,8 @@ use crate::{
 
 const USERS: usize = 110;
 /// Interval between checks for unfinished rentals.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
-const LOOKS_MAX: u32 = 300;
+const POLL: Duration = Duration::from_millis(200);
+const POLLS_MAX: u32 = 300;
 
 pub async fn drill(seconds: u64) -> Result<(), Box<dyn Error>> {
     let work = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
@@ -29,7 +29,7 @@ pub async fn drill(seconds: u64) -> Result<(), Box<dyn Error>> {
         ("requests", "transactions"),
         ("failed", "failed_transactions"),
         ("availability, %", "availability"),
-        ("requests a second", "transaction_rate"),
+        ("requests per second", "transaction_rate"),
         ("longest, s", "longest_transaction"),
     ] {
         println!("| {title} | {} | {} |", browsing.figure(name), renting.figure(name));
@@ -55,12 +55,12 @@ fn siege<'a>(work: &'a Path, url: &'a str, post: Option<(&'a str, &'a str)>, sec
 /// Waits until the stock reflects all paid rentals. Returns the number of these rentals.
 async fn settled(shop: &Shop) -> Result<u64, Box<dyn Error>> {
     let (mut captured, mut taken) = (0, 0);
-    for _ in 0..LOOKS_MAX {
+    for _ in 0..POLLS_MAX {
         (captured, taken) = (shop.captured_won().await?, shop.taken().await?);
         if captured == taken * FEE_WON {
             return Ok(taken);
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(POLL).await;
     }
     Err(format!("{captured} won were captured, and {taken} units taken").into())
 }

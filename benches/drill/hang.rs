@@ -15,12 +15,12 @@ const WATCHDOG: Duration = Duration::from_secs(6);
 /// Maximum time until a new process serves.
 const WITHIN: Duration = Duration::from_secs(20);
 /// Interval between checks for the unfinished rental.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(50);
 
 type DrillResult<T = ()> = Result<T, Box<dyn Error>>;
 
 pub async fn drill() -> DrillResult {
-    println!("| hangs | noticed after, s | a new process serves after, s | the rental that waited |");
+    println!("| hanging component | detected after, s | new process ready after, s | waiting rental |");
     println!("| --- | --- | --- | --- |");
     for (title, target) in [
         ("a reactor", json!({"kind": "reactor", "id": "product"})),
@@ -50,23 +50,23 @@ async fn run(title: &str, target: Value, work: &Path) -> DrillResult {
     // Resuming makes the hanging component work. If the writer hangs, this call hangs as well.
     let _ = timeout(Duration::from_secs(1), shop.resume("product")).await;
     wait_until_dead(&notified).await?;
-    let noticed = began.elapsed();
+    let detected = began.elapsed();
     drop(server);
     let server = Server::saem(&data, &settings)?;
     shop.move_to(&server.address);
     shop.ready().await?;
-    let replaced = began.elapsed();
+    let ready = began.elapsed();
     shop.resume("product").await?;
     while !shop.taken_for(&rental).await? {
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(POLL).await;
     }
     println!(
-        "| {title} | {:.1} | {:.1} | went on after {:.1} s |",
-        noticed.as_secs_f64(),
-        replaced.as_secs_f64(),
+        "| {title} | {:.1} | {:.1} | continued after {:.1} s |",
+        detected.as_secs_f64(),
+        ready.as_secs_f64(),
         began.elapsed().as_secs_f64()
     );
-    if replaced > WITHIN { Err(format!("{title}: replaced too late").into()) } else { Ok(()) }
+    if ready > WITHIN { Err(format!("{title}: replaced too late").into()) } else { Ok(()) }
 }
 
 /// Returns when the server asks to be replaced, or has sent no keep-alive for [`WATCHDOG`].

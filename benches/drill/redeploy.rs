@@ -50,7 +50,9 @@ pub async fn drill(seconds: u64) -> DrillResult {
     ] {
         println!("| {title} | {} | {} |", held.figure(name), bare.figure(name));
     }
-    println!("| SIGTERM to the old version → new one ready, s | {held_waits} | {bare_waits} |");
+    println!(
+        "| from SIGTERM of the old version until the new one is ready, s | {held_waits} | {bare_waits} |"
+    );
     if !held.nothing_failed() {
         return Err("requests failed during a deployment".into());
     }

@@ -23,7 +23,7 @@ const STEPS: [(u64, bool); 5] =
     [(10_000, true), (30_000, false), (100_000, true), (300_000, false), (1_000_000, true)];
 /// Above this number of rentals the data are not restored: what a round adds is relatively little, and a copy
 /// takes long.
-const PUT_BACK_MAX: u64 = 300_000;
+const RESTORE_MAX: u64 = 300_000;
 /// Customers who place the rentals. With more connections than customers, each customer has several.
 const CUSTOMERS: usize = 64;
 /// File descriptors that both sides need in addition to one for each connection.
@@ -125,13 +125,13 @@ async fn load(
     rates: &mut Vec<Rate>,
 ) -> BenchResult {
     let rentals = saem.placed;
-    let put_back = rentals <= PUT_BACK_MAX;
-    if put_back {
+    let restored = rentals <= RESTORE_MAX;
+    if restored {
         saem.kill();
         copy(&saem.data, aside)?;
     }
     for connections in CONNECTIONS {
-        if put_back {
+        if restored {
             restore(saem, aside, rentals).await?;
         }
         let until = Until::Elapsed(plan.length);
@@ -148,7 +148,7 @@ async fn load(
         let stored_in_the_end = saem.placed;
         rates.push(Rate { rentals, connections, stored_in_the_end, sagas, bare: bares });
     }
-    if put_back {
+    if restored {
         restore(saem, aside, rentals).await?;
         fs::remove_dir_all(aside)?;
     }
