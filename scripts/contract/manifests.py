@@ -20,8 +20,8 @@ import urllib.request
 
 import yaml
 
-# DRAIN_WITHIN_S of the server; http.drain_ms; actors.stuck_after_ms and one more check.
-DRAIN_WITHIN_S, DRAIN_S, STUCK_S = 15, 0.5, 9
+# SHUTDOWN_TIMEOUT_S in src/http/listen.rs; http.drain_ms; actors.stuck_after_ms and one more check.
+SHUTDOWN_TIMEOUT_S, DRAIN_S, STUCK_S = 15, 0.5, 9
 OPERATOR = "an-operator-of-this-one-run-and-no-other"
 
 
@@ -132,7 +132,7 @@ def numbers(rendered):
     pod, container = rendered.pod, rendered.container
     assert rendered.set["replicas"] == 1, "sled allows one process"
     sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-    stopping = sleep + DRAIN_S + DRAIN_WITHIN_S
+    stopping = sleep + DRAIN_S + SHUTDOWN_TIMEOUT_S
     assert pod["terminationGracePeriodSeconds"] > stopping, f"stopping takes up to {stopping} s"
     liveness = container["livenessProbe"]
     looks = liveness["periodSeconds"] * liveness["failureThreshold"]
@@ -203,7 +203,7 @@ def unit(saem, path):
         values[key] = value
     hanging = STUCK_S + int(values["WatchdogSec"]) + int(values["RestartSec"])
     assert hanging <= 20, f"a hanging process lives for {hanging} s"
-    assert int(values["TimeoutStopSec"]) > DRAIN_S + DRAIN_WITHIN_S
+    assert int(values["TimeoutStopSec"]) > DRAIN_S + SHUTDOWN_TIMEOUT_S
     with tempfile.TemporaryDirectory() as folder:
         state, credentials = pathlib.Path(folder, "state"), pathlib.Path(folder, "credentials")
         credentials.mkdir()
