@@ -12,7 +12,7 @@
   // Of one clock on every page, and never set back while one is open.
   const wall_ms = () => performance.timeOrigin + performance.now();
 
-  // Each button loads the page anew: its plots go on from where they were, and so does whoever pressed it,
+  // Each button loads the page anew: its plots go on from where they were, and so does the operator,
   // unless what was done is said at the top.
   let pressed = null;
   addEventListener("submit", (event) => { pressed = event.submitter?.id; });
@@ -99,7 +99,7 @@
     if (!metrics.ok || !live.ok) throw new Error(`${metrics.status} ${live.status}`);
     const now = requests(await metrics.text());
     const html = await live.text();
-    // Whoever is about to press a button keeps their place.
+    // A focused button keeps its focus.
     const focus = parts.contains(document.activeElement) ? document.activeElement : null;
     parts.innerHTML = html;
     if (focus?.id) document.getElementById(focus.id)?.focus({ preventScroll: true });

@@ -96,7 +96,7 @@
       setTimeout(renewMessages, 1500);
     });
   };
-  // A browser tries again by itself, unless it was refused: whoever is logged out is led to where to log in.
+  // A browser tries again by itself, unless it was refused: then a logged-out customer is led to the log-in page.
   const lose = () => {
     show(false);
     if (stream.readyState !== EventSource.CLOSED) return;

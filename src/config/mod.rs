@@ -47,15 +47,15 @@ sections! {
         locale: String = "ko".to_owned(),
         /// HTTP server.
         http: Http = Http::default(),
-        /// Store.
+        /// Settings of the store.
         store: Store = Store::default(),
-        /// Operator.
+        /// Settings of the operator.
         operator: Operator = Operator::default(),
-        /// Payments.
+        /// Settings of payments.
         payment: Payment = Payment::default(),
         /// Text messages.
         sms: Sms = Sms::default(),
-        /// Actors.
+        /// Settings of the actors.
         actors: Actors = Actors::default(),
         /// Rate limits.
         limits: Limits = Limits::default(),
@@ -92,7 +92,7 @@ sections! {
         cors_origins: List = List::default(),
     }
 
-    /// Store.
+    /// Settings of the store.
     Store {
         /// Backend: `sled`, `redb`, or `memory`, which loses all data when the process ends.
         backend: String = "sled".to_owned(),
@@ -105,7 +105,7 @@ sections! {
         min_free_mb: u64 = 128,
     }
 
-    /// Operator.
+    /// Settings of the operator.
     Operator {
         /// Operator key, at least 32 characters. Unset: generated into `<store.path>/operator.key`.
         key: Option<Secret> = None,
@@ -119,7 +119,7 @@ sections! {
         provider: String = "log".to_owned(),
     }
 
-    /// Actors.
+    /// Settings of the actors.
     Actors {
         /// Threads for entities; 0 is one per core, at most 8.
         arbiters: usize = 0,

@@ -50,7 +50,6 @@ pub enum OpenError {
     Images {
         /// Directory of the images.
         path: PathBuf,
-        /// Cause.
         error: std::io::Error,
     },
     /// The operator key can neither be read nor generated.
@@ -58,7 +57,6 @@ pub enum OpenError {
     OperatorKey {
         /// Path of the file.
         path: PathBuf,
-        /// Cause.
         error: std::io::Error,
     },
     /// The HTTP client for payment gateways cannot be built.

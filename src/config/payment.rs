@@ -6,7 +6,7 @@ use super::{BreakerSettings, Checks, MINUTE_MS, Number, Secret, values::duration
 use crate::gateways;
 
 sections! {
-    /// Payments.
+    /// Settings of payments.
     Payment {
         /// Payment provider: `simulator`, `http` (protocol of `docs/gateway.md`), `stripe` or `toss`.
         provider: String = "simulator".to_owned(),
@@ -37,7 +37,7 @@ sections! {
         breaker: BreakerSettings = BreakerSettings::default(),
         /// Payment simulator.
         simulator: SimulatorSettings = SimulatorSettings::default(),
-        /// Stripe.
+        /// Settings of Stripe.
         stripe: StripeSettings = StripeSettings::default(),
         /// Toss Payments.
         toss: TossSettings = TossSettings::default(),

@@ -14,7 +14,6 @@ use super::{InvalidSetting, List, Secret};
 pub struct Setting {
     /// Key, such as `http.listen`.
     pub key: String,
-    /// Description.
     pub description: String,
     /// Type of its values, such as `a whole number`.
     pub kind: &'static str,

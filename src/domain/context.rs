@@ -27,11 +27,8 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Context {
-    /// Rentals.
     Rental,
-    /// Payments.
     Payment,
-    /// Deliveries.
     Delivery,
     /// Products and their stock.
     Product,

@@ -35,7 +35,7 @@ pub enum PaymentPhase {
     Requested,
     /// To be canceled; the outcome of attempt n is still open.
     Canceling,
-    /// Captured.
+    /// The gateway captured the fee.
     Approved,
     /// Captured, and to be refunded.
     Refunding,

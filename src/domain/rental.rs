@@ -34,7 +34,7 @@ pub enum RentalStatus {
     Placed,
     /// Placed, and to be paid later.
     PaymentDeferred,
-    /// Paid.
+    /// The fee is paid.
     Confirmed,
     /// Installed at the customer's address. Final.
     Delivered,

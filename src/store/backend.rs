@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Backend {
     /// [`super::sled`], the default.
     Sled,
-    /// [`super::redb`].
+    /// The redb backend, see [`super::redb`].
     Redb,
 }
 

@@ -202,9 +202,7 @@ impl From<StoreError> for BackUpError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum FaultMode {
-    /// Panics.
     Panic,
-    /// Stops.
     Stop,
     /// Makes no progress any more.
     Hang,

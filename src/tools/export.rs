@@ -44,7 +44,6 @@ pub enum ExportError {
     File {
         /// Path of the file.
         path: PathBuf,
-        /// Cause.
         error: io::Error,
     },
     /// The output cannot be written.

@@ -77,9 +77,7 @@ pub struct EventLine {
     pub at: Timestamp,
     /// Correlation id, shared by all events of one rental.
     pub correlation: Correlation,
-    /// Cause.
     pub causation: CausationLine,
-    /// Event.
     pub event: Event,
 }
 
@@ -99,9 +97,7 @@ pub enum CausationLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VaultLine {
-    /// Key.
     pub key: String,
-    /// Value.
     pub value: Hex,
 }
 
@@ -109,7 +105,6 @@ pub struct VaultLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewLine {
-    /// Key.
     pub key: Hex,
     /// Value; empty for rows that are all key.
     pub value: Hex,
@@ -120,7 +115,6 @@ pub struct ViewLine {
 pub struct Counts {
     /// File pieces.
     pub files: u64,
-    /// Commits.
     pub commits: u64,
     /// Events of all commits.
     pub events: u64,

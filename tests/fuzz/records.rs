@@ -86,7 +86,7 @@ fn corpus() -> Vec<Vec<u8>> {
     corpus
 }
 
-/// Whether a frame is read as a `T`; what is read is written and read alike.
+/// Returns true if the frame decodes as a `T`; the value must then survive another round trip.
 fn reads<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(frame: &[u8]) -> bool {
     let Ok(value) = codec::decode::<T>(frame) else { return false };
     // What takes less room than its limit in memory may take more on disk, and is then refused.
@@ -96,7 +96,7 @@ fn reads<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(frame: &
     true
 }
 
-/// Whether a frame is read as anything that is ever read.
+/// Returns true if the frame decodes as any type that Saem ever decodes.
 fn is_anything(frame: &[u8]) -> bool {
     let readers = [
         reads::<Event>,
@@ -125,7 +125,7 @@ fn with_right_checksum(mut frame: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn a_changed_record_is_noticed_and_one_that_fits_its_checksum_is_no_panic() {
+fn changed_records_are_refused_or_decoded_without_a_panic() {
     let corpus = corpus();
     let cases = (any::<Index>(), vec(change(), 1..5));
     let tried = TestRunner::new(crate::config(CASES)).run(&cases, |(which, changes)| {

@@ -15,7 +15,7 @@ use crate::kit::{Client, TestApp, eventually, id};
 /// Each takes some milliseconds.
 const CASES: u32 = 768;
 
-/// What is not called: it writes where it is told to, or puts the shop into a state where all else is 503.
+/// Operations left out: they write to a given path, or make all others answer 503.
 const LEFT_OUT: [&str; 4] =
     ["/v1/operations/backup", "/v1/operations/faults", "/pause", "/v1/operations/payment/breaker"];
 
@@ -74,7 +74,7 @@ enum Change {
 #[derive(Clone, Debug)]
 enum Odd {
     Json(Value),
-    /// What serde_json would not write: huge numbers, lone surrogates, repeated keys.
+    /// Text that serde_json would not write: huge numbers, lone surrogates, repeated keys.
     Raw(&'static str),
     /// Lists in lists, so many.
     Deep(usize),
@@ -128,7 +128,7 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// What can be called, with a body that is right.
+/// An operation of the contract, with a valid body.
 struct Operation {
     method: Method,
     path: String,
@@ -142,7 +142,7 @@ struct Wire {
     customer: Client,
     operations: Vec<Operation>,
     ids: Vec<(&'static str, String)>,
-    /// How often each status was the answer.
+    /// Number of answers by status.
     told: RefCell<BTreeMap<u16, usize>>,
 }
 
@@ -266,7 +266,7 @@ fn collect(value: &Value, at: &str, pointers: &mut Vec<String>) {
 }
 
 #[test]
-fn whatever_is_sent_the_server_says_what_is_wrong_and_never_fails_itself() {
+fn fuzzed_requests_get_a_clear_error_and_never_a_5xx() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let wire = runtime.block_on(Wire::start());
     let cases = (any::<Index>(), any::<bool>(), vec(change(), 1..4));

@@ -1,8 +1,8 @@
-//! Who may know whom: `domain` ← `store` ← `actors` ← `http`, and one home for each framework.
+//! Allowed dependencies between rooms: `domain` ← `store` ← `actors` ← `http`, and one home for each framework.
 
 use crate::{Finding, source::Source};
 
-/// Which modules of the crate a layer may name. Bugs are planted where they would be made; without the
+/// Modules of the crate that a layer may name. Bugs are planted where they would be made; without the
 /// feature of that name, asking for one is a constant.
 const LAYERS: [(&str, &[&str]); 7] = [
     ("src/domain/", &["domain", "planted"]),
@@ -18,7 +18,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
 const MODULES: [&str; 10] =
     ["actors", "config", "domain", "gateways", "http", "planted", "shop", "store", "telemetry", "tools"];
 
-/// Where a framework may be named.
+/// Folders in which a framework may be named.
 const HOMES: [(&str, &[&str]); 6] = [
     ("sled", &["src/store/"]),
     ("redb", &["src/store/"]),
@@ -31,7 +31,7 @@ const HOMES: [(&str, &[&str]); 6] = [
 /// The dependencies that the domain may name. None of them reads a clock, rolls dice or does I/O.
 const PURE: [&str; 2] = ["serde", "thiserror"];
 
-/// What the standard library has that decides differently from one run to the next.
+/// Modules of the standard library whose results differ from one run to the next.
 const IMPURE: [&str; 5] = ["env", "fs", "net", "process", "thread"];
 
 /// Findings of one file; `crates` are the dependencies of `Cargo.toml`, as code spells them.

@@ -71,7 +71,7 @@ fn collect(root: &Path, folder: &Path, into: &mut Vec<File>) {
     }
 }
 
-/// Whether the rules for Rust code hold here.
+/// Returns true if the rules for Rust code apply to this path.
 fn is_code(path: &str) -> bool {
     path.ends_with(".rs")
         && ["src/", "tests/", "benches/", "examples/"].iter().any(|top| path.starts_with(top))

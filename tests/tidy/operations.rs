@@ -21,7 +21,7 @@ struct Metric {
     labels: BTreeSet<String>,
 }
 
-/// What stands between backticks.
+/// Texts between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }

@@ -91,7 +91,7 @@ impl Source {
         named
     }
 
-    /// What this file calls by a name of its own: modules it declares, things it imports.
+    /// Names that this file declares or imports: modules and items.
     pub(crate) fn own_names(&self) -> Vec<String> {
         let declared = self.tokens.windows(2).filter(|pair| pair[0].text == "mod" && pair[1].is_word());
         let mut own: Vec<String> = declared.map(|pair| pair[1].text.clone()).collect();
@@ -102,7 +102,7 @@ impl Source {
         own
     }
 
-    /// Whether the word at `at` follows a `::` that nothing stands before, as in `::sled::Db`.
+    /// Returns true if the word at `at` follows a leading `::`, as in `::sled::Db`.
     fn is_rooted(&self, at: usize) -> bool {
         let before = at.checked_sub(2).and_then(|at| self.tokens.get(at));
         before.is_none_or(|token| !token.is_word() && token.text != ">")
@@ -202,7 +202,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// How many characters the piece at the head of `rest` has: at least one.
+/// Length of the token at the head of `rest`, in characters; at least one.
 fn length(rest: &[char]) -> usize {
     let second = rest.get(1).copied().unwrap_or(' ');
     match rest[0] {

@@ -16,7 +16,7 @@ use crate::domain::{Correlation, NotificationId, phone::Phone};
 pub struct TextMessage {
     /// Idempotency key: a retry carries the same id.
     pub id: NotificationId,
-    /// Recipient.
+    /// Number of the recipient.
     pub phone: Phone,
     /// Body, as the customer reads it.
     pub text: String,

@@ -32,7 +32,6 @@ macro_rules! kinds {
                 match self { $(Self::$kind => $title,)* }
             }
 
-            /// Explanation.
             #[must_use]
             pub const fn happened(self) -> &'static str {
                 match self { $(Self::$kind => $happened,)* }

@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_read_as_sled_writes_them_and_no_further_than_they_go() {
+    fn numbers_are_read_as_sled_writes_them_within_their_bounds() {
         let numbers: [(&[u8], u64); 8] = [
             (&[0], 0),
             (&[240], 240),

@@ -96,7 +96,6 @@ pub struct Verified {
     pub rows: u64,
     /// Number of vault records.
     pub vault: u64,
-    /// Findings.
     pub findings: Findings,
     /// Remarks that are no findings, such as skipped comparisons.
     pub notes: Vec<String>,

@@ -1,4 +1,4 @@
-//! Deliveries.
+//! JSON form of deliveries.
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! Payments.
+//! JSON form of payments.
 
 use serde::Serialize;
 use utoipa::ToSchema;

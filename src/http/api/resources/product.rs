@@ -1,4 +1,4 @@
-//! Products.
+//! JSON form of products.
 
 use serde::Serialize;
 use utoipa::ToSchema;

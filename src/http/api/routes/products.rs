@@ -137,7 +137,7 @@ pub(crate) struct RegisterProduct {
     /// Model, one line.
     #[schema(min_length = 1, max_length = 100, example = "MS-100")]
     model: String,
-    /// Description.
+    /// Description of the product.
     #[serde(default)]
     #[schema(max_length = 2000, example = "냉온정 직수형, 필터 6개월")]
     description: String,
@@ -192,7 +192,7 @@ pub(crate) struct ChangeProduct {
     /// Model, one line.
     #[schema(min_length = 1, max_length = 100, example = "MS-110")]
     model: Option<String>,
-    /// Description.
+    /// Description of the product.
     #[schema(max_length = 2000, example = "냉온정 직수형, 필터 12개월")]
     description: Option<String>,
     /// Fee of later rentals, in KRW.
