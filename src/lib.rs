@@ -52,10 +52,11 @@ pub use gateways::{
     sms::{LogSms, Sending, SmsError, SmsGateway, TextMessage},
 };
 pub use shop::{
-    ActorKind, ActorTree, BreakerMode, BreakerView, CheckoutView, ContextView, CustomerView, DeliveryView,
-    Done, HeldView, Lag, Missed, NotificationStatus, NotificationView, Order, Page, PageRequest, PayOutcome,
-    PaymentActorView, PaymentStatus, PaymentView, PlacedRental, Principal, ProductView, Purchase,
-    RentalFilter, RentalRow, RentalView, SessionView, Shop, ShopError, ShopParts, ShopSettings, Watching,
+    ActorKind, ActorTree, Brand, BreakerMode, BreakerView, CheckoutView, ContextView, CustomerView,
+    DeliveryView, Done, HeldView, Lag, Missed, NotificationStatus, NotificationView, Order, Page,
+    PageRequest, PayOutcome, PaymentActorView, PaymentStatus, PaymentView, PlacedRental, Principal,
+    ProductView, Purchase, RentalFilter, RentalRow, RentalView, SessionView, Shop, ShopError, ShopParts,
+    ShopSettings, Watching,
 };
 pub use store::{
     Commit, CommitError, CommitId, Committed, Follower, Journal, Loaded, StoreError,

@@ -6,6 +6,7 @@
 
 #[macro_use]
 mod sections;
+mod brand;
 mod breaker;
 mod error;
 pub mod open;
@@ -15,9 +16,10 @@ mod values;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use config::{Config, Environment, File, FileFormat, Value, ValueKind};
+use config::{Config, Environment, File, FileFormat};
 
 pub use self::{
+    brand::BrandSettings,
     breaker::BreakerSettings,
     error::{ConfigError, InvalidSetting},
     payment::{Payment, SimulatorSettings},
@@ -45,6 +47,8 @@ sections! {
     Settings {
         /// Language of text messages: `ko` or `en`.
         locale: String = "ko".to_owned(),
+        /// Brand.
+        shop: BrandSettings = BrandSettings::default(),
         /// HTTP server.
         http: Http = Http::default(),
         /// Settings of the store.
@@ -191,7 +195,7 @@ impl Settings {
         let raw = builder.build()?;
         let (mut settings, mut invalid) = (Self::default(), Vec::new());
         Describe::load(&mut settings, "", &raw, &mut invalid);
-        report_unknown("", &raw.cache, &settings.settings(), &mut invalid);
+        sections::report_unknown("", &raw.cache, &settings.settings(), &mut invalid);
         invalid.extend(settings.read_secrets());
         invalid.extend(settings.invalid());
         if invalid.is_empty() { Ok(settings) } else { Err(ConfigError::Invalid(invalid)) }
@@ -252,6 +256,7 @@ impl Settings {
         let key_len = self.operator.key.as_ref().map_or(usize::MAX, |key| key.0.chars().count());
         checks.require(key_len >= 32, "operator.key", "***", "must have at least 32 characters");
         checks.one_of("locale", &self.locale, &["ko", "en"]);
+        self.shop.check(&mut checks);
         payment.check(&mut checks);
         checks.one_of("sms.provider", &self.sms.provider, &["log"]);
         for (key, value, least, most) in self.numbers() {
@@ -320,6 +325,7 @@ impl Settings {
             },
             operator_key,
             locale: Locale::parse(&self.locale).unwrap_or_default(),
+            brand: self.shop.brand(),
             payment: Rules {
                 deadline_ms: payment.deadline_ms,
                 timeout_ms: payment.timeout_ms,
@@ -346,22 +352,6 @@ impl Store {
     pub const fn options(&self) -> StoreOptions {
         let mebibyte = 1_024 * 1_024;
         StoreOptions { cache_bytes: self.cache_mb * mebibyte, min_free_bytes: self.min_free_mb * mebibyte }
-    }
-}
-
-fn report_unknown(at: &str, value: &Value, known: &[Setting], into: &mut Vec<InvalidSetting>) {
-    let is_section = at.is_empty() || known.iter().any(|setting| setting.key.starts_with(&format!("{at}.")));
-    let invalid =
-        |rule: &str| InvalidSetting { key: at.to_owned(), value: String::new(), rule: rule.to_owned() };
-    match &value.kind {
-        ValueKind::Table(table) if is_section => {
-            let keys: std::collections::BTreeMap<_, _> = table.iter().collect();
-            keys.into_iter()
-                .for_each(|(key, value)| report_unknown(&sections::join_key(at, key), value, known, into));
-        }
-        _ if is_section => into.push(invalid("is a section, not a setting")),
-        _ if known.iter().any(|setting| setting.key == at) => {}
-        _ => into.push(invalid("no such setting; `saem config reference` lists all settings")),
     }
 }
 

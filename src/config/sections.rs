@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use config::{Config, ConfigError};
+use config::{Config, ConfigError, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
 use super::{InvalidSetting, List, Secret};
@@ -40,6 +40,21 @@ pub(super) trait Describe {
 
 pub(super) fn join_key(key: &str, field: &str) -> String {
     if key.is_empty() { field.to_owned() } else { format!("{key}.{field}") }
+}
+
+pub(super) fn report_unknown(at: &str, value: &Value, known: &[Setting], into: &mut Vec<InvalidSetting>) {
+    let is_section = at.is_empty() || known.iter().any(|setting| setting.key.starts_with(&format!("{at}.")));
+    let invalid =
+        |rule: &str| InvalidSetting { key: at.to_owned(), value: String::new(), rule: rule.to_owned() };
+    match &value.kind {
+        ValueKind::Table(table) if is_section => {
+            let keys: std::collections::BTreeMap<_, _> = table.iter().collect();
+            keys.into_iter().for_each(|(key, value)| report_unknown(&join_key(at, key), value, known, into));
+        }
+        _ if is_section => into.push(invalid("is a section, not a setting")),
+        _ if known.iter().any(|setting| setting.key == at) => {}
+        _ => into.push(invalid("no such setting; `saem config reference` lists all settings")),
+    }
 }
 
 macro_rules! sections {

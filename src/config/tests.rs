@@ -119,6 +119,20 @@ fn all_errors_of_the_environment_are_reported_without_secrets() {
 }
 
 #[test]
+fn an_sms_prefix_too_long_for_one_sms_is_refused() {
+    let rule = "must have 1 to 9 bytes in EUC-KR, so that messages fit into one SMS";
+    for prefix in ["[맑은샘물]", " ", "[€]"] {
+        let wrong = refused(&[("SAEM_SHOP__SMS_PREFIX", prefix)]);
+        assert_eq!(wrong, [format!("shop.sms_prefix = {prefix}: {rule}")]);
+    }
+    let brand =
+        loaded(&[("SAEM_SHOP__SMS_PREFIX", "[맑은샘]"), ("SAEM_SHOP__NAME", " 맑은샘 ")]).shop.brand();
+    assert_eq!((brand.sms_prefix.as_deref(), brand.name.as_deref()), (Some("[맑은샘]"), Some("맑은샘")));
+    let wrong = refused(&[("SAEM_SHOP__TAGLINE", "물\t물")]);
+    assert_eq!(wrong, ["shop.tagline = 물\t물: must be one line of 1 to 100 characters"]);
+}
+
+#[test]
 fn durations_are_parsed() {
     assert_eq!(
         ["90s", "30m", "24h", "7d"].map(duration_ms),

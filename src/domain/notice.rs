@@ -32,6 +32,40 @@ impl Locale {
     }
 }
 
+/// Language and prefix of the messages of a shop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticeStyle {
+    pub locale: Locale,
+    /// Stands before each text, such as `[샘]`.
+    pub prefix: String,
+}
+
+/// Maximum length of a prefix in EUC-KR, in bytes: the longest Korean text then fits into one SMS.
+#[cfg(any(test, feature = "server"))]
+pub const PREFIX_BYTES_MAX: usize = 9;
+
+impl From<Locale> for NoticeStyle {
+    fn from(locale: Locale) -> Self {
+        let prefix = match locale {
+            Locale::Ko => "[샘]",
+            Locale::En => "[Saem]",
+        };
+        Self { locale, prefix: prefix.to_owned() }
+    }
+}
+
+/// Returns the length of `text` in EUC-KR, in bytes; none if EUC-KR cannot encode it or it has controls.
+#[cfg(any(test, feature = "server"))]
+#[must_use]
+pub fn euc_kr_len(text: &str) -> Option<usize> {
+    let len = |c: char| match c {
+        ' '..='~' => Some(1),
+        '가'..='힣' => Some(2),
+        _ => None,
+    };
+    text.chars().map(len).sum()
+}
+
 /// A change that customers are notified of, named after its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -123,18 +157,19 @@ impl Facts {
 
 /// Returns the text of a message.
 #[must_use]
-pub fn text(notice: Notice, locale: Locale, facts: &Facts) -> String {
-    match locale {
-        Locale::Ko => format!("[샘] {}", korean(notice, facts)),
-        Locale::En => format!("[Saem] {}", english(notice, facts)),
-    }
+pub fn text(notice: Notice, style: &NoticeStyle, facts: &Facts) -> String {
+    let text = match style.locale {
+        Locale::Ko => korean(notice, facts),
+        Locale::En => english(notice, facts),
+    };
+    format!("{} {text}", style.prefix)
 }
 
 fn korean(notice: Notice, facts: &Facts) -> String {
     let Facts { product_name: name, fee, refunded, .. } = facts;
     match notice {
         Notice::RentalPlaced => {
-            format!("{name} 렌탈 신청이 접수되었습니다. 마이페이지에서 {fee}원을 결제해 주세요.")
+            format!("{name} 렌탈 신청이 접수되었습니다. 마이페이지에서 {fee}원 결제해 주세요.")
         }
         Notice::RentalConfirmed => format!("{name} 렌탈이 확정되었습니다. 결제 금액 {fee}원."),
         Notice::RentalCanceled => match facts.cancel_reason {
@@ -213,7 +248,7 @@ mod tests {
         Notice::PaymentCanceled,
     ];
 
-    fn every_text(locale: Locale) -> Vec<String> {
+    fn every_text(style: &NoticeStyle) -> Vec<String> {
         let reasons = [
             CancelReason::Customer,
             CancelReason::Operator,
@@ -229,17 +264,16 @@ mod tests {
             refunded: Money::won(refunded),
             tracking: None,
         };
-        let mut texts: Vec<String> =
-            ALL.iter().map(|&notice| text(notice, locale, &facts(None, 0))).collect();
-        texts.extend(reasons.map(|reason| text(Notice::RentalCanceled, locale, &facts(Some(reason), 0))));
-        texts.push(text(Notice::PaymentCanceled, locale, &facts(None, 29_900)));
+        let mut texts: Vec<String> = ALL.iter().map(|&notice| text(notice, style, &facts(None, 0))).collect();
+        texts.extend(reasons.map(|reason| text(Notice::RentalCanceled, style, &facts(Some(reason), 0))));
+        texts.push(text(Notice::PaymentCanceled, style, &facts(None, 29_900)));
         texts
     }
 
     #[test]
     fn notices_name_sender_and_product() {
         for (locale, sender) in [(Locale::Ko, "[샘] "), (Locale::En, "[Saem] ")] {
-            for text in every_text(locale) {
+            for text in every_text(&locale.into()) {
                 assert!(text.starts_with(sender) && text.contains("맑은샘 정수기"), "{text}");
             }
         }
@@ -247,19 +281,18 @@ mod tests {
 
     #[test]
     fn korean_texts_fit_into_one_sms() {
-        for text in every_text(Locale::Ko) {
-            let euc_kr_len: usize = text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum();
-            assert!(euc_kr_len <= 90, "{euc_kr_len}: {text}");
-            let in_euc_kr = |c: char| c.is_ascii() || ('가'..='힣').contains(&c);
-            assert!(text.chars().all(in_euc_kr), "{text}");
+        let longest = NoticeStyle { locale: Locale::Ko, prefix: "x".repeat(PREFIX_BYTES_MAX) };
+        for text in every_text(&longest) {
+            let len = euc_kr_len(&text).unwrap();
+            assert!(len <= 90, "{len}: {text}");
         }
     }
 
     #[test]
     fn korean_notices_name_refunds_only() {
         let refunded = Facts { refunded: Money::won(29_900), ..Facts::default() };
-        assert!(text(Notice::PaymentCanceled, Locale::Ko, &refunded).contains("29,900원이 환불"));
-        assert!(!text(Notice::PaymentCanceled, Locale::Ko, &Facts::default()).contains("환불"));
+        assert!(text(Notice::PaymentCanceled, &Locale::Ko.into(), &refunded).contains("29,900원이 환불"));
+        assert!(!text(Notice::PaymentCanceled, &Locale::Ko.into(), &Facts::default()).contains("환불"));
     }
 
     #[test]
@@ -277,8 +310,8 @@ mod tests {
     #[test]
     fn english_notices_name_refunds_only() {
         let refunded = Facts { refunded: Money::won(29_900), ..Facts::default() };
-        assert!(text(Notice::PaymentCanceled, Locale::En, &refunded).contains("29,900 KRW"));
-        assert!(text(Notice::PaymentCanceled, Locale::En, &Facts::default()).contains("not charged"));
+        assert!(text(Notice::PaymentCanceled, &Locale::En.into(), &refunded).contains("29,900 KRW"));
+        assert!(text(Notice::PaymentCanceled, &Locale::En.into(), &Facts::default()).contains("not charged"));
     }
 
     #[test]

@@ -10,11 +10,13 @@
 //! | `products` | the catalogue, images |
 //! | `customers`, `accounts`, `leaving`, `lockout` | sign-up, log-in, sessions, erasure |
 //! | `live` | My Page, read and watched |
+//! | `brand` | name, slogan and SMS prefix |
 //! | `operations`, `metrics`, `watched` | the operator's view, metrics, the watchdog's view |
 //! | `requests`, `secrets` | idempotency keys |
 //! | `error`, `views`, `settings` | errors, values returned, settings |
 
 mod accounts;
+mod brand;
 mod checkouts;
 mod customers;
 mod deliveries;
@@ -44,6 +46,7 @@ use actix::Arbiter;
 
 use self::{accounts::Accounts, open::Progresses};
 pub use self::{
+    brand::Brand,
     checkouts::{CheckoutView, Purchase},
     error::ShopError,
     live::{Missed, Watching},

@@ -261,8 +261,8 @@ impl Shop {
             counters: Arc::clone(&self.messages),
         };
         self.services.start(arbiters.get(1), ("courier", "notification"), move || courier.clone().run());
-        let locale = self.settings.locale;
-        let messages = move || Messages::new(locale, outbox.clone());
+        let style = self.settings.notice_style();
+        let messages = move || Messages::new(style.clone(), outbox.clone());
         self.start_projection(arbiters.get(1), &self.progress.notification, messages);
     }
 

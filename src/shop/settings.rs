@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use super::Brand;
 use crate::{
     actors::{
         entity::{
@@ -41,6 +42,8 @@ pub struct ShopSettings {
     pub operator_key: String,
     /// The language of messages.
     pub locale: Locale,
+    /// Name, slogan and SMS prefix of the shop.
+    pub brand: Brand,
     /// The payment actor's deadlines.
     pub payment: Rules,
     /// How many may talk to the gateway, and wait for that.
@@ -82,6 +85,7 @@ impl ShopSettings {
             restart_limits: RestartLimits::default(),
             operator_key: operator_key.into(),
             locale: Locale::default(),
+            brand: Brand::default(),
             payment: Rules::default(),
             admission: Bounds::default(),
             breaker: BreakerRules::default(),

@@ -8,9 +8,9 @@ use std::{
 };
 
 use saem::{
-    BreakerMode, CustomerId, Event, Journal, Locale, MemoryJournal, Money, Offer, Position, ProductEvent,
-    ProductId, Recorded, RentalEvent, RentalId, RequestContext, Shop, ShopParts, ShopSettings, Simulator,
-    Sources, Timestamp,
+    Brand, BreakerMode, CustomerId, Event, Journal, Locale, MemoryJournal, Money, Offer, Position,
+    ProductEvent, ProductId, Recorded, RentalEvent, RentalId, RequestContext, Shop, ShopParts, ShopSettings,
+    Simulator, Sources, Timestamp,
     internal::{
         actors::{RestartLimits, Rules, TokioClock, reads},
         config::Settings,
@@ -87,6 +87,7 @@ fn settings(defer: bool) -> ShopSettings {
         restart_limits: RestartLimits::default(),
         operator_key: "operator-key-of-at-least-32-characters".to_owned(),
         locale: Locale::Ko,
+        brand: Brand::default(),
         payment: Rules {
             deadline_ms: 900,
             timeout_ms: 800,

@@ -35,7 +35,7 @@ use crate::{
     },
     domain::{
         CustomerId, Position, Recorded, RentalId,
-        notice::{self, Facts, Locale},
+        notice::{self, Facts, NoticeStyle},
         rental::Rental,
     },
     store::{Journal, StoreError, codec},
@@ -49,7 +49,7 @@ pub(crate) const PENDING: &[u8] = b"n/p";
 
 /// The projection that writes messages.
 pub struct Messages {
-    locale: Locale,
+    style: NoticeStyle,
     outbox: Outbox,
     /// Up to here there may be records from before; none behind it.
     recorded: Position,
@@ -66,9 +66,10 @@ pub struct Messages {
 impl Messages {
     /// Writes messages in this language, and has the courier find them in `outbox`.
     #[must_use]
-    pub fn new(locale: Locale, outbox: Outbox) -> Self {
+    pub fn new(style: impl Into<NoticeStyle>, outbox: Outbox) -> Self {
         let (rentals, new, listed) = (HashMap::new(), BTreeMap::new(), Items::new());
-        Self { locale, outbox, recorded: Position::default(), listed, rentals, new, rows_wait: false }
+        let style = style.into();
+        Self { style, outbox, recorded: Position::default(), listed, rentals, new, rows_wait: false }
     }
 }
 
@@ -122,7 +123,7 @@ impl Projection for Messages {
             rental_id,
             customer_id: terms.customer_id,
             event: notice.name().to_owned(),
-            text: notice::text(notice, self.locale, &facts),
+            text: notice::text(notice, &self.style, &facts),
             status: NotificationStatus::Pending,
             attempts: 0,
             created_at: recorded.meta.at,
