@@ -1,4 +1,4 @@
-// The operator's pages: forms that are sent once, and pictures, which no plain form can send as they are.
+// The operator's pages: sends each form once, and uploads images, whose request body is the file itself.
 "use strict";
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", () => {
@@ -8,18 +8,18 @@ for (const form of document.querySelectorAll("form[data-once]")) {
 addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("form[data-once] button")) button.disabled = false;
 });
-const picture = document.getElementById("picture");
-picture?.addEventListener("change", async () => {
-  const [file] = picture.files;
+const image = document.getElementById("image");
+image?.addEventListener("change", async () => {
+  const [file] = image.files;
   if (!file) return;
-  const wrong = document.getElementById("picture-wrong");
+  const wrong = document.getElementById("image-wrong");
   wrong.textContent = "";
-  picture.disabled = true;
+  image.disabled = true;
   const headers = { "content-type": file.type, "x-csrf-token": document.body.dataset.csrf };
-  const answer = await fetch(picture.dataset.to, { method: "PUT", headers, body: file }).catch(() => null);
-  if (answer?.ok) location.assign(picture.dataset.done);
+  const answer = await fetch(image.dataset.to, { method: "PUT", headers, body: file }).catch(() => null);
+  if (answer?.ok) location.assign(image.dataset.done);
   else {
-    wrong.textContent = picture.dataset.failed;
-    picture.disabled = false;
+    wrong.textContent = image.dataset.failed;
+    image.disabled = false;
   }
 });

@@ -1,5 +1,4 @@
-// The console moves by itself: the server writes its parts anew each second, and the plots are drawn from what
-// it says of itself.
+// Live console: reloads the parts that the server renders each second, and plots the metrics.
 "use strict";
 {
   const EVERY_MS = 1000;
@@ -9,18 +8,18 @@
   const KEPT = "saem-console";
   let series = { requests: [[]], latency: [[]], window: [[], []], backlog: [[]] };
   let before = null;
-  // Of one clock on every page, and never set back while one is open.
+  // Comparable between pages, and monotonic while a page is open.
   const wall_ms = () => performance.timeOrigin + performance.now();
 
-  // Each button loads the page anew: its plots go on from where they were, and so does the operator,
-  // unless what was done is said at the top.
+  // Each button reloads the page. Plots, scroll position and focus are restored, unless the page opens with a
+  // notice of the result.
   let pressed = null;
   addEventListener("submit", (event) => { pressed = event.submitter?.id; });
   addEventListener("pagehide", () => {
     const last = before && { ...before, buckets: [...before.buckets] };
     sessionStorage.setItem(KEPT, JSON.stringify({ at: wall_ms(), top: scrollY, pressed, series, last }));
   });
-  const take = () => {
+  const restore = () => {
     const kept = JSON.parse(sessionStorage.getItem(KEPT));
     if (!kept || wall_ms() - kept.at > 10 * EVERY_MS) return;
     series = kept.series;
@@ -30,15 +29,14 @@
     document.getElementById(kept.pressed)?.focus({ preventScroll: true });
   };
 
-  // What it is said to be is what it is: nothing is said before the first look.
-  const tell = (live) => {
-    const said = live ? state.dataset.on : state.dataset.off;
-    if (state.textContent !== said) state.textContent = said;
+  const setLive = (live) => {
+    const text = live ? state.dataset.on : state.dataset.off;
+    if (state.textContent !== text) state.textContent = text;
     state.classList.toggle("on", live);
     state.hidden = false;
   };
 
-  // What /metrics counts of requests, but for the console's own.
+  // Requests of /metrics, without those of the console.
   const requests = (text) => {
     const counts = { at: wall_ms(), total: 0, buckets: new Map() };
     const own = /route="(\/console[^"]*|\/metrics|\/v1\/mypage\/stream)"/;
@@ -51,7 +49,7 @@
     return counts;
   };
 
-  // The bound under which 95 of a hundred requests since the last look were.
+  // 95th percentile of the latency since the last refresh, as the bound of its bucket, in ms.
   const latency = (now) => {
     const since = [...now.buckets].map(([le, n]) => [Number(le.replace("+Inf", "Infinity")), n - (before.buckets.get(le) ?? 0)]);
     since.sort(([a], [b]) => a - b);
@@ -93,13 +91,13 @@
 
   const show = (name, value) => { document.getElementById(`value-${name}`).textContent = value; };
 
-  const look = async () => {
+  const refresh = async () => {
     const [metrics, live] = await Promise.all([fetch("/metrics"), fetch("/console/live", { redirect: "manual" })]);
     if (live.type === "opaqueredirect") return location.reload();
     if (!metrics.ok || !live.ok) throw new Error(`${metrics.status} ${live.status}`);
     const now = requests(await metrics.text());
     const html = await live.text();
-    // A focused button keeps its focus.
+    // The new parts keep the focus.
     const focus = parts.contains(document.activeElement) ? document.activeElement : null;
     parts.innerHTML = html;
     if (focus?.id) document.getElementById(focus.id)?.focus({ preventScroll: true });
@@ -118,13 +116,13 @@
     add("backlog", [Number(figures.backlog)], 10);
     show("backlog", figures.backlog);
     before = now;
-    tell(true);
+    setLive(true);
   };
 
   const again = async () => {
-    if (!document.hidden) await look().catch(() => tell(false));
+    if (!document.hidden) await refresh().catch(() => setLive(false));
     setTimeout(again, EVERY_MS);
   };
-  take();
+  restore();
   again();
 }

@@ -1,23 +1,22 @@
-// My Page moves by itself: each change of a row has the server write that rental anew. Without this script the
-// page is right as of when it was loaded.
+// Live My Page: reloads a rental that the server renders whenever its row changes.
 "use strict";
 {
   const page = document.querySelector("[data-stream]");
   const rentals = document.getElementById("rentals");
   const messages = document.getElementById("messages");
   const live = document.getElementById("live");
-  const told = document.getElementById("told");
+  const announcement = document.getElementById("announcement");
   const only = rentals.querySelector("[data-whole]");
   const busy = new Set();
   const again = new Set();
-  let heard = page.dataset.stream;
+  let position = page.dataset.stream;
 
-  // Anew, from its own address: a page that a form was answered by is at the form's.
-  const anew = () => location.assign(page.dataset.at);
+  // The response to a form has the form's URL, so the page's own URL is loaded.
+  const reload = () => location.assign(page.dataset.at);
 
   const get = async (path) => {
     const answer = await fetch(path, { headers: { accept: "text/html" }, redirect: "manual" });
-    if (answer.type === "opaqueredirect") anew();
+    if (answer.type === "opaqueredirect") reload();
     if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
     const holder = document.createElement("template");
     holder.innerHTML = await answer.text();
@@ -36,14 +35,14 @@
       rentals.prepend(fresh);
     }
     if (inside) fresh.querySelector(`[href="${inside}"]`)?.focus();
-    // Many changes are none to a customer: what happened is said once.
-    if (fresh.dataset.told !== old?.dataset.told) told.textContent = fresh.dataset.told;
-    // That it is confirmed is no news any more when it has left, or is canceled.
+    const { announcement: text } = fresh.dataset;
+    if (text !== old?.dataset.announcement) announcement.textContent = text;
+    // The confirmation goes once the purifier has left, or the rental is canceled.
     if (only && !("new" in fresh.dataset)) document.getElementById("new")?.remove();
     count();
   };
 
-  // One at a time for each rental, and the newest at last.
+  // One request at a time for each rental; changes meanwhile cause another one.
   const renew = async (id) => {
     if (only && only.id !== id) return;
     if (busy.has(id)) return void again.add(id);
@@ -53,7 +52,7 @@
         again.delete(id);
         put(id, await get(`/my/rentals/${id}/${only ? "whole" : "card"}`));
       } while (again.has(id));
-      // A form to pay belongs to a rental that waits.
+      // Only a deferred payment has a form.
       const pay = document.getElementById("pay");
       if (pay && !document.querySelector(`#${id} .countdown`)) pay.remove();
     } finally {
@@ -70,7 +69,7 @@
       watchMessages();
     }, after_ms);
   };
-  // That a message has been sent is no event of a rental's.
+  // No event reports that a message was sent.
   const watchMessages = () => {
     if (messages?.querySelector("[data-sending]")) renewMessages(3000);
   };
@@ -84,30 +83,30 @@
 
   let stream = null;
   const listen = () => {
-    stream = new EventSource(`/v1/mypage/stream?lastEventId=${heard}`);
+    stream = new EventSource(`/v1/mypage/stream?lastEventId=${position}`);
     stream.addEventListener("open", () => show(true));
     stream.addEventListener("error", lose);
-    stream.addEventListener("reset", anew);
+    stream.addEventListener("reset", reload);
     stream.addEventListener("row", (event) => {
-      heard = event.lastEventId;
+      position = event.lastEventId;
       renew(JSON.parse(event.data).rentalId).catch((error) => console.warn(error));
       renewMessages();
-      // Messages are written a moment after what they tell of.
+      // Messages are written a moment after their event.
       setTimeout(renewMessages, 1500);
     });
   };
-  // A browser tries again by itself, unless it was refused: then a logged-out customer is led to the log-in page.
+  // A browser reconnects unless the server refused the stream; after a log-out, the page redirects to the log-in.
   const lose = () => {
     show(false);
     if (stream.readyState !== EventSource.CLOSED) return;
     fetch(page.dataset.at, { redirect: "manual" }).catch(() => null).then((answer) => {
-      if (answer?.type === "opaqueredirect") anew();
+      if (answer?.type === "opaqueredirect") reload();
       else setTimeout(listen, 3000);
     });
   };
   listen();
 
-  // The time until a payment may be tried again, by no clock but this page's; until then no button is open.
+  // Countdown to the next payment attempt by this page's clock; the buttons are disabled until then.
   const until = new WeakMap();
   const left_s = (line) => {
     if (!until.has(line)) until.set(line, performance.now() + Number(line.dataset.left));
@@ -118,7 +117,7 @@
       const left = left_s(line);
       const text = left > 0 ? line.dataset.before.replace("{}", left) : line.dataset.after;
       if (line.textContent === text) continue;
-      if (left <= 0 && line.dataset.counted) told.textContent = text;
+      if (left <= 0 && line.dataset.counted) announcement.textContent = text;
       if (left > 0) line.dataset.counted = "yes";
       line.textContent = text;
     }
@@ -136,5 +135,5 @@
   count();
   setInterval(count, 500);
   addEventListener("pagehide", () => stream.close());
-  addEventListener("pageshow", (event) => { if (event.persisted) anew(); });
+  addEventListener("pageshow", (event) => { if (event.persisted) reload(); });
 }

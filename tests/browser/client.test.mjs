@@ -1,4 +1,4 @@
-// A client made from the served contract by openapi-typescript compiles, strictly, and runs the scenario.
+// A client that openapi-typescript generates from the served contract compiles strictly and runs the scenario.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -9,13 +9,13 @@ import { fileURLToPath } from "node:url";
 import { serve } from "./harness.mjs";
 
 const packages = process.env.TEST_NODE_MODULES;
-// Beside the packages, so that they are found by name.
+// Beside the packages, so that imports by name resolve.
 const work = join(packages, "..", "client");
 
 const run = (tool, ...args) =>
   execFileSync(process.execPath, [join(packages, tool), ...args], { cwd: work, encoding: "utf8" });
 
-test("a client made from the served contract compiles and runs the whole scenario", async () => {
+test("a client generated from the contract runs the scenario", async () => {
   const server = await serve();
   try {
     mkdirSync(work, { recursive: true });

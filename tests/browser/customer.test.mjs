@@ -1,10 +1,10 @@
-// What a customer sees and hears at the moments when something changes, in a real browser.
+// Live changes on a customer's pages, and their announcements for screen readers, in a real browser.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WIDTHS, accessible, keep, operate, rent, serve, signUp, stage, step } from "./harness.mjs";
 
-// Streams notice within a second that a session is over.
+// Streams end within a second after their session.
 const { server, visitor, well } = stage({ SAEM_HTTP__KEEP_ALIVE_MS: "3000" });
 const api = async (path, how = {}) => {
   const headers = { authorization: `Bearer ${server.key}`, "content-type": "application/json" };
@@ -13,7 +13,7 @@ const api = async (path, how = {}) => {
   return answer.json();
 };
 const breaker = (mode) => api("/v1/operations/payment/breaker", { method: "PUT", body: JSON.stringify({ mode }) });
-/// Has the operator do a step of the newest delivery, once that is possible.
+/// Takes a step of the newest delivery as the operator, once that is possible.
 const deliver = async (verb) => {
   const { items: [{ id }] } = await api("/v1/deliveries");
   for (const until = Date.now() + 20_000; Date.now() < until;) {
@@ -24,27 +24,27 @@ const deliver = async (verb) => {
   assert.fail(`never: ${verb}`);
 };
 
-test("each thing that happens is said once, as it happened, and old news goes", async () => {
+test("each change is announced once, and the confirmation goes", async () => {
   const page = await visitor();
   await signUp(page, "귀기울");
   await rent(page, "샘 정수기 미니");
   await page.waitForSelector("#new >> text=렌탈이 확정되었습니다");
   await page.waitForSelector("#live.on >> text=실시간");
   await page.evaluate(() => {
-    globalThis.heard = [];
-    const told = document.getElementById("told");
-    new MutationObserver(() => globalThis.heard.push(told.textContent)).observe(told, { childList: true });
+    globalThis.announced = [];
+    const line = document.getElementById("announcement");
+    new MutationObserver(() => globalThis.announced.push(line.textContent)).observe(line, { childList: true });
   });
-  assert.equal(await step(page).textContent(), "배송 준비 중");
+  assert.equal(await step(page).textContent(), "배송 준비");
   await deliver("dispatch");
-  await page.waitForSelector("#told:has-text('설치 기사님이 출발했습니다')", { state: "attached" });
+  await page.waitForSelector("#announcement:has-text('설치 기사님이 출발했습니다')", { state: "attached" });
   assert.equal(await step(page).textContent(), "배송 중");
-  assert.equal(await page.locator("#new").count(), 0, "that it is confirmed is old news");
+  assert.equal(await page.locator("#new").count(), 0, "the confirmation is gone");
   await deliver("complete");
-  await page.waitForSelector("article .tag:text-is('이용 중')");
-  await page.waitForSelector("#told:has-text('설치를 마쳤습니다')", { state: "attached" });
-  const heard = await page.evaluate(() => globalThis.heard);
-  assert.deepEqual(heard, ["샘 정수기 미니: 설치 기사님이 출발했습니다.", "샘 정수기 미니: 설치를 마쳤습니다."]);
+  await page.waitForSelector("article .tag:text-is('설치 완료')");
+  await page.waitForSelector("#announcement:has-text('설치를 마쳤습니다')", { state: "attached" });
+  const announced = await page.evaluate(() => globalThis.announced);
+  assert.deepEqual(announced, ["샘 정수기 미니: 설치 기사님이 출발했습니다.", "샘 정수기 미니: 설치를 마쳤습니다."]);
 });
 
 test("a confirmation goes when the rental is canceled elsewhere", async () => {
@@ -58,10 +58,10 @@ test("a confirmation goes when the rental is canceled elsewhere", async () => {
   await tab.click("text=Yes, cancel it");
   await page.waitForSelector("#new", { state: "detached" });
   await page.waitForSelector("dd:has-text('Refunded')");
-  await page.waitForSelector("#told:has-text('canceled and refunded')", { state: "attached" });
+  await page.waitForSelector("#announcement:has-text('canceled and refunded')", { state: "attached" });
 });
 
-test("no button to pay is open before its time, and a try that is put off counts down anew", async () => {
+test("pay buttons are disabled until the next attempt", async () => {
   const page = await visitor({ width: WIDTHS.phone });
   await signUp(page, "기다림");
   await breaker("FORCED_OPEN");
@@ -77,7 +77,7 @@ test("no button to pay is open before its time, and a try that is put off counts
   assert.equal(await tab.isVisible("article >> text=지금 결제하기"), false);
   await tab.waitForSelector("article >> text=지금 결제하기");
   await keep(tab, "my-payable-phone");
-  await page.waitForSelector("#told:has-text('지금 결제할 수 있습니다')", { state: "attached" });
+  await page.waitForSelector("#announcement:has-text('지금 결제할 수 있습니다')", { state: "attached" });
   await page.click("#pay button");
   await page.waitForSelector("[role=alert] >> text=아직 결제를 마치지 못했습니다");
   await page.waitForSelector(".countdown >> text=/초 뒤에/");
@@ -89,7 +89,7 @@ test("no button to pay is open before its time, and a try that is put off counts
   await page.waitForSelector("text=렌탈이 확정되었습니다");
 });
 
-test("without scripts nothing is called live, and a payment can be tried at any time", async () => {
+test("without scripts nothing is live, and payment is always possible", async () => {
   const page = await visitor({ javaScriptEnabled: false });
   await signUp(page, "무실시간");
   await breaker("FORCED_OPEN");
@@ -103,7 +103,7 @@ test("without scripts nothing is called live, and a payment can be tried at any 
   assert.equal(await page.isVisible("#live"), false);
 });
 
-test("a page whose session is over leads to where to log in, and back", async () => {
+test("a page without a session leads to the log-in and back", async () => {
   const page = await visitor();
   await signUp(page, "나갔다");
   await page.goto("/my");
@@ -114,7 +114,7 @@ test("a page whose session is over leads to where to log in, and back", async ()
   await page.waitForURL("**/log-in?to=/my");
 });
 
-test("a page that answered a form leads back to the rental when its session is over", async () => {
+test("a form's page without a session leads back to the rental", async () => {
   const page = await visitor();
   await signUp(page, "다시올");
   await breaker("FORCED_OPEN");
@@ -132,7 +132,7 @@ test("a page that answered a form leads back to the rental when its session is o
   await page.waitForURL(`**/log-in?to=${at}`);
 });
 
-test("a page that loses its server says so", async () => {
+test("a page shows that the server is unreachable", async () => {
   const own = await serve();
   const page = await visitor({ url: own.url });
   // Not among those that must have no error: losing the server is one.
@@ -152,7 +152,7 @@ for (const [name, width] of Object.entries(WIDTHS)) {
     await shop.fill("[name=description]", "길게 이어지는 설명입니다. ".repeat(60));
     await shop.click("main button:text-is('저장')");
     const png = await shop.locator(".big-face").screenshot();
-    await shop.setInputFiles("#picture", { name: "wide.png", mimeType: "image/png", buffer: png });
+    await shop.setInputFiles("#image", { name: "wide.png", mimeType: "image/png", buffer: png });
     await shop.waitForSelector(".big-face img[src^='/images/']");
     await page.goto("/");
     await page.waitForSelector(".face img");
@@ -166,6 +166,6 @@ for (const [name, width] of Object.entries(WIDTHS)) {
   });
 }
 
-test("no page had an error on its console, or loaded anything from elsewhere", () => {
+test("pages have no script errors and load nothing from other hosts", () => {
   well(6);
 });

@@ -1,5 +1,5 @@
-// A server of its own, a browser, and what every page is held to: no error on the console, nothing from
-// elsewhere, nothing that axe finds.
+// A server, a browser, and the rules for every page: no script error, no request to other hosts, no finding of
+// axe.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 
-// Packages are installed beside what is built, not beside the sources.
+// Packages are installed in the target directory, not beside the sources.
 const require = createRequire(join(process.env.TEST_NODE_MODULES, "x.js"));
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
@@ -18,7 +18,7 @@ export const WIDTHS = { phone: 390, desktop: 1280 };
 const SHOTS = process.env.TEST_SCREENSHOTS;
 mkdirSync(SHOTS, { recursive: true });
 
-/// A server with the sample purifiers; ends with `close`.
+/// Starts a server with the sample purifiers; `close` ends it.
 export const serve = async (settings = {}) => {
   const data = mkdtempSync(join(tmpdir(), "saem-browser-"));
   const env = { ...process.env, SAEM_LOG: "error", SAEM_LIMITS__REQUESTS_PER_SECOND: "0", ...settings };
@@ -42,7 +42,7 @@ export const serve = async (settings = {}) => {
   return { url, key, close };
 };
 
-/// A browser; each `visitor` has cookies of its own.
+/// Starts a browser; each `visitor` has its own cookies.
 export const browse = async () => {
   const browser = await chromium.launch({
     executablePath: process.env.TEST_CHROMIUM, args: ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"],
@@ -72,7 +72,7 @@ export const browse = async () => {
   };
 };
 
-/// A server and a browser for the tests of a file, once `prepare` is done.
+/// Server and browser for the tests of a file, after `prepare`.
 export const stage = (settings, prepare = async () => {}) => {
   const [server, open] = [{}, []];
   let browser;
@@ -98,17 +98,17 @@ export const stage = (settings, prepare = async () => {}) => {
   return { server, visitor, well };
 };
 
-/// What axe finds on a page: nothing.
+/// Asserts that axe finds nothing on a page.
 export const accessible = async (page) => {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, {
     runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
   }));
-  const told = violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map((node) => node.html.slice(0, 160)) }));
-  assert.deepEqual(told, [], `axe, ${page.url()}`);
+  const found = violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map((node) => node.html.slice(0, 160)) }));
+  assert.deepEqual(found, [], `axe, ${page.url()}`);
 };
 
-/// Keeps a picture of a page as a whole.
+/// Saves a screenshot of the whole page.
 export const keep = async (page, name) => {
   // Nothing is cut off at the side.
   const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -118,7 +118,7 @@ export const keep = async (page, name) => {
 
 let people = 0;
 
-/// Signs somebody new up, who is then at `to`.
+/// Signs up a new customer and opens `to`.
 export const signUp = async (page, name, to = "/") => {
   people += 1;
   await page.goto(`/sign-up?to=${to}`);
@@ -137,7 +137,7 @@ export const operate = async (page, key, to = "/admin") => {
   await page.waitForURL((at) => at.pathname === to);
 };
 
-/// Rents what is called so, with this card; the page shows how that ended.
+/// Rents the product of this name with this card; the page then shows the result.
 export const rent = async (page, product, card = "tok_ok") => {
   await page.goto("/");
   await page.click(`main a:text-is("${product}")`);
@@ -148,5 +148,5 @@ export const rent = async (page, product, card = "tok_ok") => {
   await page.click("main form[action$='/rent'] button");
 };
 
-/// The step that is under way, or else the last one.
+/// The current step, or else the last one.
 export const step = (page) => page.locator("#rentals article").first().locator("[aria-current=step] b");

@@ -18,7 +18,7 @@ const call = (path, body) => fetch(server.url + path, {
   body: JSON.stringify(body),
 });
 
-// Whether everything that can be pressed is in sight, and no cell so narrow that its words are broken.
+// Returns the controls outside the viewport, and the cells so narrow that words break.
 const fits = (page) => page.evaluate(() => {
   const wide = document.documentElement.clientWidth;
   const pressed = [...document.querySelectorAll("main button, main a, main input:not([type=hidden])")];
@@ -39,7 +39,7 @@ for (const locale of ["ko-KR", "en-US"]) {
     await page.goto("/admin/rentals");
     await page.click("main td a >> nth=0");
     await page.waitForSelector("h1");
-    assert.ok(await page.locator(".saga").isVisible(), "the picture is wide, and scrolls by itself");
+    assert.ok(await page.locator(".saga").isVisible(), "the diagram scrolls horizontally");
     assert.deepEqual(await fits(page), []);
     assert.ok(await page.locator("tbody th:has-text('RentalPlaced')").first().isVisible());
     await accessible(page);
@@ -47,7 +47,7 @@ for (const locale of ["ko-KR", "en-US"]) {
   });
 }
 
-test("a button of a list stays on one line beside the longest name", async () => {
+test("buttons of a list stay on one line beside long names", async () => {
   const page = await visitor({ locale: "en-US" });
   await operate(page, server.key, "/admin/deliveries");
   const heights = await page.locator("td .button").evaluateAll((all) => all.map((one) => one.offsetHeight));
@@ -58,7 +58,7 @@ test("a button of a list stays on one line beside the longest name", async () =>
   await keep(page, "deliveries-desktop");
 });
 
-test("no arrow of a saga lies on its words", async () => {
+test("arrows of the history cross no text", async () => {
   const page = await visitor();
   await operate(page, server.key, "/admin/rentals");
   await page.click("main td a >> nth=0");
@@ -75,7 +75,7 @@ test("no arrow of a saga lies on its words", async () => {
   assert.deepEqual(crossed, []);
 });
 
-test("the console says that it is live only while it is", async () => {
+test("the console shows whether it is live", async () => {
   const [page, plain] = [await visitor(), await visitor({ javaScriptEnabled: false })];
   await operate(plain, server.key, "/console");
   assert.equal(await plain.locator("#live-state").isVisible(), false);
@@ -90,7 +90,7 @@ test("the console says that it is live only while it is", async () => {
   await page.waitForSelector("#live-state.on >> text=실시간");
 });
 
-test("whoever is logged out by another tab comes back to the page that they were on", async () => {
+test("a log-out in another tab leads back after a new log-in", async () => {
   const page = await visitor();
   for (const [at, button] of [["/admin", "td button >> nth=0"], ["/console", "#mode-AUTO"]]) {
     await operate(page, server.key, at);
@@ -107,7 +107,7 @@ test("whoever is logged out by another tab comes back to the page that they were
   }
 });
 
-test("what is given up for good is asked about first", async () => {
+test("dismissing a parked target is confirmed first", async () => {
   const [page, customer] = [await visitor({ width: WIDTHS.phone }), await visitor()];
   const { items } = await (await fetch(`${server.url}/v1/products`)).json();
   const { id, name } = items.find((product) => product.stock > 2);
@@ -129,6 +129,6 @@ test("what is given up for good is asked about first", async () => {
   await page.waitForSelector(".notice.good >> text=격리를 해제했습니다.");
 });
 
-test("no page had an error on its console, or loaded anything from elsewhere", () => {
+test("pages have no script errors and load nothing from other hosts", () => {
   well(5);
 });

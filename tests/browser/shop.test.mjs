@@ -18,7 +18,7 @@ const eventually = async (what, look) => {
   assert.fail(`never: ${what}`);
 };
 
-test("a customer rents, watches it move without a reload, and has it installed", async () => {
+test("a customer rents and follows the delivery live", async () => {
   const page = await visitor();
   await signUp(page, "홍길동");
   const began = await stock("샘 정수기 패밀리");
@@ -39,13 +39,13 @@ test("a customer rents, watches it move without a reload, and has it installed",
   await keep(page, "my-desktop");
   await shop.click("text=배송 중");
   await shop.click("td >> text=설치 완료");
-  await page.waitForSelector("article .tag:text-is('이용 중')");
+  await page.waitForSelector("article .tag:text-is('설치 완료')");
   await page.waitForSelector("#messages >> text=설치");
   assert.equal(await page.evaluate(() => globalThis.loadedOnce), true, "it was never loaded again");
   await accessible(page);
 });
 
-test("two customers at once see their own rentals, each live", async () => {
+test("two customers see their own rentals live", async () => {
   const [one, other] = await Promise.all([visitor(), visitor({ locale: "en-US", width: WIDTHS.phone })]);
   await signUp(one, "김하나");
   await signUp(other, "Lee Two");
@@ -62,7 +62,7 @@ test("two customers at once see their own rentals, each live", async () => {
   await accessible(other);
 });
 
-test("a card that is declined is explained, and what was typed stays", async () => {
+test("a declined card is explained and the form keeps its fields", async () => {
   const page = await visitor();
   await signUp(page, "박거절");
   await rent(page, "샘 정수기 미니", "tok_decline");
@@ -75,7 +75,7 @@ test("a card that is declined is explained, and what was typed stays", async () 
   await page.waitForSelector("text=렌탈이 확정되었습니다");
 });
 
-test("a payment that is put off counts down, and is paid later", async () => {
+test("a deferred payment counts down and is paid later", async () => {
   const page = await visitor({ width: WIDTHS.phone });
   await signUp(page, "최나중");
   await rent(page, "샘 정수기 미니", "tok_error");
@@ -92,7 +92,7 @@ test("a payment that is put off counts down, and is paid later", async () => {
   });
 });
 
-test("a rental is canceled after a question, and refunded before the customer's eyes", async () => {
+test("a rental is canceled after a confirmation and refunded live", async () => {
   const page = await visitor({ locale: "en-GB" });
   await signUp(page, "Cancel Kim");
   const began = await stock("샘 얼음정수기");
@@ -110,7 +110,7 @@ test("a rental is canceled after a question, and refunded before the customer's 
   await eventually("the unit is back", async () => (await stock("샘 얼음정수기")) === began);
 });
 
-test("without scripts a customer rents and cancels all the same", async () => {
+test("without scripts a customer rents and cancels", async () => {
   const page = await visitor({ javaScriptEnabled: false });
   await signUp(page, "무스크립트");
   await rent(page, "샘 정수기 미니");
@@ -124,7 +124,7 @@ test("without scripts a customer rents and cancels all the same", async () => {
   });
 });
 
-test("the operator registers, edits, pictures, restocks and withdraws a purifier", async () => {
+test("the operator registers, edits, restocks and withdraws a purifier", async () => {
   const page = await visitor();
   await operate(page, server.key);
   await page.click("summary");
@@ -138,13 +138,13 @@ test("the operator registers, edits, pictures, restocks and withdraws a purifier
   await page.fill("[name=fee]", "54900");
   await page.click("main button:text-is('저장')");
   await page.waitForSelector("[name=fee][value='54900']");
-  // A real picture: the browser itself shows it, or would complain.
+  // A real image: the browser itself shows it, or would complain.
   const png = await page.locator(".big-face").screenshot();
-  await page.setInputFiles("#picture", { name: "pro.png", mimeType: "image/png", buffer: png });
+  await page.setInputFiles("#image", { name: "pro.png", mimeType: "image/png", buffer: png });
   await page.waitForSelector(".big-face img[src^='/images/']");
   await page.waitForSelector(".notice.good >> text=사진을 올렸습니다.");
-  await page.setInputFiles("#picture", { name: "no.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
-  await page.waitForSelector("#picture-wrong:not(:empty)");
+  await page.setInputFiles("#image", { name: "no.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
+  await page.waitForSelector("#image-wrong:not(:empty)");
   await accessible(page);
   const shop = await visitor();
   await signUp(shop, "구경꾼");
@@ -167,7 +167,7 @@ test("the operator registers, edits, pictures, restocks and withdraws a purifier
   assert.equal(await shop.locator("main >> text=샘 정수기 프로").count(), 0);
 });
 
-test("the console pauses the products while the shop goes on, and the stock is right afterwards", async () => {
+test("orders continue while products are paused from the console", async () => {
   const [page, shop] = [await visitor(), await visitor()];
   await operate(page, server.key, "/console");
   await page.waitForSelector("#live-state.on");
@@ -189,10 +189,10 @@ test("the console pauses the products while the shop goes on, and the stock is r
   const drawn = () => page.$eval("#plot-backlog .line", (line) => line.points.numberOfItems);
   const before = await drawn();
   await page.click("#context-product");
-  await page.waitForSelector("tr:has-text('product') .tag:text-is('작동')");
+  await page.waitForSelector("tr:has-text('product') .tag:text-is('정상')");
   await page.waitForSelector("#plot-backlog .line", { state: "attached" });
   assert.ok((await drawn()) > before, "its plots go on");
-  assert.equal(await page.evaluate(() => scrollY), 300, "and so does whoever looks at them");
+  assert.equal(await page.evaluate(() => scrollY), 300, "the scroll position is kept");
   await eventually("the units are taken", async () => (await stock("샘 정수기 패밀리")) === began - 2);
   await page.goto("/admin/rentals");
   await page.click("a:has-text('흐름 보기') >> nth=0");
@@ -201,7 +201,7 @@ test("the console pauses the products while the shop goes on, and the stock is r
   await accessible(page);
 });
 
-test("a message that waited is shown to be sent without a reload", async () => {
+test("a delayed message is shown as sent without a reload", async () => {
   const [page, customer] = [await visitor(), await visitor()];
   await operate(page, server.key, "/console");
   await page.click("#context-notification");
@@ -215,7 +215,7 @@ test("a message that waited is shown to be sent without a reload", async () => {
   await customer.waitForSelector("#messages:has-text('발송 완료'):not(:has-text('발송 중'))");
 });
 
-test("an actor in quarantine is shown on the console and revived there", async () => {
+test("a quarantined actor is revived on the console", async () => {
   const page = await visitor();
   await operate(page, server.key, "/console");
   const [{ id }] = (await api("/v1/products")).items;
@@ -275,6 +275,6 @@ for (const [name, width] of Object.entries(WIDTHS)) {
   }
 }
 
-test("no page had an error on its console, or loaded anything from elsewhere", () => {
+test("pages have no script errors and load nothing from other hosts", () => {
   well(10);
 });

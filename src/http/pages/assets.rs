@@ -1,5 +1,6 @@
-//! Styles, scripts and marks, built in. Their addresses change with their content, so that a browser may keep
-//! them for ever.
+//! Styles, scripts and icons, built into the binary.
+//!
+//! Their URLs contain a hash of the content, so that browsers may cache them forever.
 
 use std::sync::LazyLock;
 
@@ -22,7 +23,7 @@ const FILES: [(&str, &str, &str); 6] = [
     ("drop.svg", "image/svg+xml", include_str!("../../../ui/drop.svg")),
 ];
 
-/// The addresses, in the order of the files.
+/// URLs in the order of `FILES`.
 static URLS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let url = |(name, _, content): &(&str, &str, &str)| {
         let hash = Sha256::digest(content);
@@ -32,13 +33,11 @@ static URLS: LazyLock<Vec<String>> = LazyLock::new(|| {
     FILES.iter().map(url).collect()
 });
 
-/// Where a file is served.
 pub(crate) fn url(name: &str) -> &'static str {
-    let at = FILES.iter().position(|(of, _, _)| *of == name).expect("it is among the files");
+    let at = FILES.iter().position(|(of, _, _)| *of == name).expect("the name is in FILES");
     &URLS[at]
 }
 
-/// Serves a file.
 pub(crate) async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let wanted = format!("/assets/{name}");
     let at = URLS.iter().position(|url| *url == wanted).ok_or_else(|| Problem::not_found("page"))?;
@@ -51,7 +50,6 @@ pub(crate) async fn file(name: web::Path<String>) -> Result<HttpResponse, Proble
         .body(content))
 }
 
-/// That what is named by its content never changes.
 fn immutable() -> CacheDirective {
     CacheDirective::Extension("immutable".to_owned(), None)
 }

@@ -23,9 +23,8 @@ pub(crate) fn error_page(request: &HttpRequest, problem: &Problem) -> Option<Htt
     Some(page.error_response())
 }
 
-/// What went wrong, as a page that says so.
+/// Turns an error into its page.
 pub(crate) trait OrErrorPage<T> {
-    /// The value, or a page that says why there is none.
     fn or_error_page(self, visitor: &Visitor) -> Result<T, PageError>;
 }
 
@@ -34,7 +33,7 @@ impl<T, E: Into<Problem>> OrErrorPage<T> for Result<T, E> {
         self.map_err(|error| {
             let problem: Problem = error.into();
             if admin::is_within(visitor) {
-                let page = admin::trouble(visitor, &problem);
+                let page = admin::error_page_of(visitor, &problem);
                 return PageError::Page(problem.kind.status(), page.whole());
             }
             let error = problems::error_text(visitor.lang, &problem);

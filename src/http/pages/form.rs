@@ -17,45 +17,36 @@ use crate::{
     },
 };
 
-/// A body that is a form.
 const FORM: Body = Body { name: "form", max: (64 * 1_024, "64 KiB"), broken: ProblemKind::MalformedJson };
 
-/// What stands in a form.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FormFields(BTreeMap<String, String>);
 
 impl FormFields {
-    /// These fields.
     pub(crate) fn of(fields: &[(&str, &String)]) -> Self {
         Self(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect())
     }
 
-    /// Whether a field was sent, be it empty.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    /// A field; empty if it is not there.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
 }
 
-/// A form that was filled in on a page of ours, and by whom.
+/// Form sent from a page of this session. Forms with the same key take effect once.
 pub(crate) struct Form {
-    /// Who.
     pub visitor: Visitor,
-    /// Why, and under which key: a form that is sent twice is done once.
     pub context: RequestContext,
-    /// What.
     pub fields: FormFields,
 }
 
-/// A form that took some typing: of an earlier session it is not acted upon, but may be shown again.
+/// Form that may outlive its session: it is then not executed, but can be shown again.
 pub(crate) enum SubmittedForm {
-    /// It is of this session.
     Current(Form),
-    /// It is of another one: who has this session, and what was typed.
+    /// Current visitor, and the fields of a form from an earlier session.
     Stale(Visitor, FormFields),
 }
 
@@ -64,10 +55,10 @@ impl FromRequest for Form {
     type Future = Pin<Box<dyn Future<Output = Result<Self, PageError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let typed = SubmittedForm::from_request(request, payload);
+        let submitted = SubmittedForm::from_request(request, payload);
         Box::pin(async move {
-            match typed.await? {
-                SubmittedForm::Current(filled) => Ok(filled),
+            match submitted.await? {
+                SubmittedForm::Current(form) => Ok(form),
                 SubmittedForm::Stale(visitor, _) => Err(foreign()).or_error_page(&visitor),
             }
         })
@@ -89,9 +80,9 @@ impl FromRequest for SubmittedForm {
             }
             let context = RequestContext::extract(&request).await.or_error_page(&visitor)?;
             let scope = format!("{} {}", request.method(), request.path());
-            let mut said = fields.0.clone();
-            said.retain(|name, _| name != "csrf");
-            let digest = Sha256::digest(format!("{said:?}")).into();
+            let mut content = fields.0.clone();
+            content.retain(|name, _| name != "csrf");
+            let digest = Sha256::digest(format!("{content:?}")).into();
             let key = Some(fields.get("key")).filter(|key| !key.is_empty());
             let key =
                 key.map(|key| App::of(&request).shop.request_key(visitor.principal, &scope, key, digest));
@@ -101,10 +92,9 @@ impl FromRequest for SubmittedForm {
 }
 
 fn foreign() -> Problem {
-    Problem::new(ProblemKind::Forbidden, "the form comes from elsewhere, or from an earlier session")
+    Problem::new(ProblemKind::Forbidden, "the form comes from another site or an earlier session")
 }
 
-/// Reads a form, and refuses one from elsewhere.
 async fn read(request: &HttpRequest, payload: Payload) -> Result<FormFields, Problem> {
     if !is_same_origin(request) {
         return Err(foreign());

@@ -1,5 +1,4 @@
-//! What every page has: head, navigation and foot, headers that keep it safe, and a page instead of it when
-//! it cannot be shown.
+//! Layout of every page: head, navigation, footer and form fields.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -11,42 +10,29 @@ use super::{
 };
 use crate::{domain::Timestamp, http::api::schema::Time};
 
-/// A part of the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
-    /// The shop.
     Shop,
-    /// My Page.
     MyPage,
-    /// The operator's pages.
     Admin,
-    /// The operator's console.
     Console,
-    /// None of these.
     Elsewhere,
 }
 
-/// A page to be shown.
 pub(crate) struct Page<'a> {
-    /// Who looks at it.
     pub visitor: &'a Visitor,
-    /// Where it belongs.
     pub section: Section,
-    /// What a tab is called.
     pub title: &'a str,
-    /// A script of ours that it takes.
+    /// Script in `ui/`.
     pub script: Option<&'static str>,
-    /// What it says.
     pub content: Markup,
 }
 
 impl Page<'_> {
-    /// The answer.
     pub(crate) fn show(self) -> HttpResponse {
         self.show_as(StatusCode::OK)
     }
 
-    /// The answer, with another status.
     pub(crate) fn show_as(self, status: StatusCode) -> HttpResponse {
         html_response(status, self.whole())
     }
@@ -64,7 +50,7 @@ impl Page<'_> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="theme-color" content="#0a6a8a";
-                    title { (title) " · " (visitor.t("샘", "Saem")) }
+                    title { (title) " · " (visitor.shop_name()) }
                     link rel="icon" type="image/svg+xml" href=(assets::url("drop.svg"));
                     link rel="stylesheet" href=(assets::url("saem.css"));
                     @if let Some(script) = script {
@@ -83,12 +69,11 @@ impl Page<'_> {
     }
 }
 
-/// A piece of a page, for a script that puts it into its section.
+/// Renders a part of a page, which a script inserts.
 pub(crate) fn piece(content: Markup) -> HttpResponse {
     html_response(StatusCode::OK, content.into_string())
 }
 
-/// The drop that stands for the shop.
 fn drop_mark() -> Markup {
     PreEscaped(include_str!("../../../ui/drop.svg").to_owned())
 }
@@ -100,9 +85,7 @@ fn top(visitor: &Visitor, section: Section) -> Markup {
     html! {
         header class="top" {
             div class="wide" {
-                a class="brand" href="/" {
-                    (drop_mark()) span { "샘" } small lang="en" { "Saem" }
-                }
+                a class="brand" href="/" { (drop_mark()) (brand(visitor)) }
                 nav aria-label=(visitor.t("주 메뉴", "Main")) {
                     (link("/", Section::Shop, visitor.t("정수기", "Purifiers")))
                     @if visitor.is_operator() {
@@ -116,13 +99,22 @@ fn top(visitor: &Visitor, section: Section) -> Markup {
                     (language(visitor))
                     @match visitor.principal {
                         Some(_) => form method="post" action="/log-out" {
-                            (hidden(visitor))
+                            (csrf_field(visitor))
                             button { (visitor.t("로그아웃", "Log out")) }
                         },
                         None => a href="/log-in" { (visitor.t("로그인", "Log in")) },
                     }
                 }
             }
+        }
+    }
+}
+
+fn brand(visitor: &Visitor) -> Markup {
+    html! {
+        @match &visitor.brand.name {
+            Some(name) => span { (visitor.marked(name)) },
+            None => { span { (visitor.marked("샘")) } small { (visitor.marked("Saem")) } }
         }
     }
 }
@@ -140,7 +132,10 @@ fn foot(visitor: &Visitor) -> Markup {
     html! {
         footer class="foot" {
             div class="wide" {
-                p { (visitor.t("샘 · 정수기 렌탈", "Saem · water purifier rental")) }
+                p {
+                    (visitor.marked(visitor.shop_name()))
+                    " · " (visitor.t("정수기 렌탈", "water purifier rental"))
+                }
                 p {
                     a href="/docs" { (visitor.t("개발자 문서", "For developers")) }
                     " · "
@@ -151,42 +146,28 @@ fn foot(visitor: &Visitor) -> Markup {
     }
 }
 
-/// A moment, for people and for programs.
 pub(crate) fn when(visitor: &Visitor, at: Timestamp) -> Markup {
     html! { time datetime=(Time(at)) { (visitor.lang.moment(at)) } }
 }
 
-/// What shows that a form is ours.
-pub(crate) fn hidden(visitor: &Visitor) -> Markup {
+pub(crate) fn csrf_field(visitor: &Visitor) -> Markup {
     html! { input type="hidden" name="csrf" value=(visitor.csrf); }
 }
 
-/// A field of one line, with its label and what is wrong with it.
 pub(crate) struct Field<'a> {
-    /// Under which name it is sent.
     pub name: &'a str,
-    /// What it is called.
     pub label: &'a str,
-    /// What kind of text.
     pub kind: &'a str,
-    /// What stands in it.
     pub value: &'a str,
-    /// What a browser may fill in.
     pub autocomplete: &'a str,
-    /// A word on what to write.
     pub hint: Option<&'a str>,
-    /// What is wrong with it.
     pub wrong: Option<&'a str>,
-    /// Whether it may be left empty.
     pub optional: bool,
-    /// A rule that a browser checks.
     pub pattern: Option<&'a str>,
-    /// The longest text.
     pub max: Option<u32>,
 }
 
 impl<'a> Field<'a> {
-    /// A field that must be filled in.
     pub(crate) const fn new(name: &'a str, label: &'a str, value: &'a str) -> Self {
         Self {
             name,

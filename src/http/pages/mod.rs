@@ -1,7 +1,7 @@
-//! The pages: shop, My Page, admin and console, written on the server, in Korean and in English.
+//! Pages for customers and for the operator, rendered on the server in Korean and English.
 //!
-//! Browsing, renting, paying and canceling are plain links and forms. Scripts only make pages move by
-//! themselves. They are no part of the OpenAPI document, which is for programs.
+//! Browsing, renting, paying and canceling work with plain links and forms; scripts only add live updates.
+//! The OpenAPI document leaves the pages out.
 
 pub(crate) mod admin;
 pub(crate) mod assets;
@@ -28,7 +28,6 @@ use super::routing::{Listener, get};
 
 macro_rules! table {
     ($($on:ident $path:literal { $($method:ident: $module:ident::$handler:ident),+ $(,)? })+) => {
-        /// Serves the pages of `listener`.
         pub(crate) fn serve(listener: Listener, config: &mut ServiceConfig) {
             $(if listener.$on() {
                 config.service(web::resource($path)$(.route($method().to($module::$handler)))+);
@@ -48,7 +47,7 @@ table! {
     both "/language/{code}" { get: account::language }
 
     shop "/my" { get: my::index }
-    shop "/my/" { get: my::without_slash }
+    shop "/my/" { get: response::without_slash }
     shop "/my/messages" { get: my::messages }
     shop "/my/rentals/{id}" { get: my::rental }
     shop "/my/rentals/{id}/cancel" { get: actions::ask_cancel, post: actions::cancel }
@@ -56,7 +55,7 @@ table! {
     shop "/my/rentals/{id}/{form}" { get: my::rental_piece }
 
     shop "/admin" { get: products::index }
-    shop "/admin/" { get: products::without_slash }
+    shop "/admin/" { get: response::without_slash }
     both "/admin/log-in" { get: account::operator, post: account::do_operator }
     shop "/admin/products" { post: products::register }
     shop "/admin/products/{id}" { get: products::product, post: products::edit }
@@ -70,7 +69,7 @@ table! {
     shop "/admin/messages" { get: orders::messages }
 
     operations "/console" { get: console::index }
-    operations "/console/" { get: console::without_slash }
+    operations "/console/" { get: response::without_slash }
     operations "/console/live" { get: console::live }
     operations "/console/saga" { get: history::show }
     operations "/console/breaker" { post: console::set_breaker }

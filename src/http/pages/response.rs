@@ -1,7 +1,7 @@
-//! Responses of pages: HTML with its security headers, redirects, and both as errors of handlers.
+//! Responses of pages: HTML with security headers, redirects, and both as errors of handlers.
 
 use actix_web::{
-    HttpResponse, ResponseError,
+    HttpRequest, HttpResponse, ResponseError,
     http::{
         StatusCode,
         header::{self, HeaderName},
@@ -10,11 +10,11 @@ use actix_web::{
 
 use crate::http::headers::HTML;
 
-/// Scripts, styles and pictures of this server alone, and none within a page.
+/// Allows scripts, styles and images of this server only, and none inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// What goes along with everything that is shown to one person.
+/// Headers of pages, which are for one visitor only.
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -31,7 +31,7 @@ pub(super) fn html_response(status: StatusCode, body: String) -> HttpResponse {
     response.content_type(HTML).body(body)
 }
 
-/// Percent-encoded for a query.
+/// Percent-encodes `text` for a query.
 pub(crate) fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
@@ -42,22 +42,18 @@ pub(crate) fn encoded(text: &str) -> String {
     text.bytes().map(encode).collect()
 }
 
-/// What is answered instead of a page.
+/// Response in place of a page: an error page or a redirect.
 #[derive(Debug)]
 pub(crate) enum PageError {
-    /// Another page.
     Page(StatusCode, String),
-    /// The way to another page.
     SeeOther(String),
 }
 
 impl PageError {
-    /// Where a customer logs in, to come back here.
     pub(crate) fn log_in(path: &str) -> Self {
         Self::SeeOther(format!("/log-in?to={}", encoded(path)))
     }
 
-    /// Where the operator logs in, to come back here.
     pub(crate) fn operator_log_in(path: &str) -> Self {
         Self::SeeOther(format!("/admin/log-in?to={}", encoded(path)))
     }
@@ -65,7 +61,7 @@ impl PageError {
 
 impl std::fmt::Display for PageError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("another page")
+        f.write_str("error page or redirect")
     }
 }
 
@@ -85,7 +81,11 @@ impl ResponseError for PageError {
     }
 }
 
-/// The way to another page, to be got anew.
 pub(crate) fn see_other(to: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
+}
+
+/// Redirects to the path without the slash at its end.
+pub(crate) async fn without_slash(request: HttpRequest) -> HttpResponse {
+    see_other(request.path().trim_end_matches('/'))
 }

@@ -6,6 +6,8 @@ use actix_web::{
     http::{Uri, header, uri::PathAndQuery},
 };
 
+use maud::{Markup, html};
+
 use super::{response::PageError, text::Lang};
 use crate::{
     domain::CustomerId,
@@ -13,63 +15,71 @@ use crate::{
         app::App,
         session::{SESSION, cookie, csrf_token},
     },
-    shop::Principal,
+    shop::{Brand, Principal},
 };
 
-/// The page of ours that a form was sent from, if the browser says so: a form's own address shows nothing.
-fn came_from(request: &HttpRequest) -> Option<PathAndQuery> {
+/// Returns path and query of the page of this server that a form was sent from, by its `Referer`.
+fn sent_from(request: &HttpRequest) -> Option<PathAndQuery> {
     let text = |name: header::HeaderName| request.headers().get(name)?.to_str().ok();
     let referer: Uri = text(header::REFERER)?.parse().ok()?;
     let ours = referer.authority().map(|authority| authority.as_str()) == text(header::HOST);
     referer.path_and_query().filter(|_| ours).cloned()
 }
 
-/// The part of the site that a path belongs to, for a browser that does not say where a form was.
-fn part_of(path: &str) -> &'static str {
+/// Returns the section that a path belongs to, for browsers that send no `Referer`.
+fn section_of(path: &str) -> &'static str {
     let parts = ["/admin/rentals", "/admin/deliveries", "/admin", "/console", "/my"];
     parts.into_iter().find(|part| path.starts_with(part)).unwrap_or("/")
 }
 
-/// Whoever looks at a page.
 #[derive(Clone, Debug)]
 pub(crate) struct Visitor {
-    /// In which language.
     pub lang: Lang,
-    /// Who it is, if they are logged in.
     pub principal: Option<Principal>,
-    /// Where they are, with the query.
+    /// Path and query of the page, or of the page that the form was sent from.
     pub path: String,
-    /// Whether they sent a form, from there.
+    /// True if the request is a sent form.
     pub was_sent: bool,
-    /// What their forms hold.
     pub csrf: String,
+    pub brand: Brand,
     token: Option<String>,
 }
 
 impl Visitor {
-    /// Whoever sent this.
     pub(crate) fn of(request: &HttpRequest) -> Self {
         let app = App::of(request);
         let token = cookie(request, SESSION).map(str::to_owned);
         let principal = token.as_ref().and_then(|token| app.shop.authenticate(token));
         let was_sent = !request.method().is_safe();
-        let path = if was_sent { came_from(request) } else { request.uri().path_and_query().cloned() };
-        let path = path.map_or_else(|| part_of(request.path()).to_owned(), |path| path.as_str().to_owned());
+        let path = if was_sent { sent_from(request) } else { request.uri().path_and_query().cloned() };
+        let path =
+            path.map_or_else(|| section_of(request.path()).to_owned(), |path| path.as_str().to_owned());
         let csrf = token.as_deref().map(csrf_token).unwrap_or_default();
-        Self { lang: Lang::of(request), principal, path, was_sent, csrf, token }
+        let brand = app.shop.brand().clone();
+        Self { lang: Lang::of(request), principal, path, was_sent, csrf, brand, token }
     }
 
-    /// The Korean or the English of two texts.
+    pub(crate) fn shop_name(&self) -> &str {
+        self.brand.name.as_deref().unwrap_or(self.t("샘", "Saem"))
+    }
+
+    /// Renders `text`, with its language if that is not the page's.
+    pub(crate) fn marked(&self, text: &str) -> Markup {
+        match self.lang.foreign(text) {
+            Some(lang) => html! { span lang=(lang) { (text) } },
+            None => html! { (text) },
+        }
+    }
+
     pub(crate) const fn t<'a>(&self, korean: &'a str, english: &'a str) -> &'a str {
         self.lang.t(korean, english)
     }
 
-    /// The session's token, if there is one.
     pub(crate) fn token(&self) -> Option<&str> {
         self.token.as_deref()
     }
 
-    /// The customer.
+    /// Returns the customer. Redirects others to the log-in, and the operator to the admin pages.
     pub(crate) fn customer(&self) -> Result<CustomerId, PageError> {
         match self.principal {
             Some(Principal::Customer(customer)) => Ok(customer),
@@ -78,7 +88,7 @@ impl Visitor {
         }
     }
 
-    /// The operator.
+    /// Redirects everybody but the operator to the operator's log-in.
     pub(crate) fn operator(&self) -> Result<(), PageError> {
         match self.principal {
             Some(Principal::Operator) => Ok(()),
@@ -86,7 +96,6 @@ impl Visitor {
         }
     }
 
-    /// Whether this is the operator.
     pub(crate) const fn is_operator(&self) -> bool {
         matches!(self.principal, Some(Principal::Operator))
     }

@@ -60,17 +60,17 @@ async fn rental_page_follows_the_delivery() {
     page.says("id=\"new\"");
     app.stock_becomes(&product, 2).await;
     let page = browser.get(&at).await;
-    assert_eq!(current(&page), "배송 준비 중");
-    page.says("data-told=\"맑은샘: 결제되었습니다. 배송을 준비합니다.\"");
+    assert_eq!(current(&page), "배송 준비");
+    page.says("data-announcement=\"맑은샘: 결제되었습니다. 배송을 준비합니다.\"");
     let asked = browser.get(&format!("{at}/cancel")).await;
     step(&app, "dispatch").await;
     let page = browser.get(&format!("{at}?new")).await;
     assert_eq!(current(&page), "배송 중");
-    page.says("data-told=\"맑은샘: 설치 기사님이 출발했습니다.\"");
+    page.says("data-announcement=\"맑은샘: 설치 기사님이 출발했습니다.\"");
     page.says_not("id=\"new\"");
     step(&app, "complete").await;
-    let told = browser.eventually(&at, ">이용 중<");
-    told.await.says("data-told=\"맑은샘: 설치를 마쳤습니다.\"");
+    let installed = browser.eventually(&at, "tag good\">설치 완료<");
+    installed.await.says("data-announcement=\"맑은샘: 설치를 마쳤습니다.\"");
     // Too late to cancel: the page of the rental explains it.
     let late = browser.fill(&asked, &format!("{at}/cancel"), &[]).await;
     assert_eq!(late.status, 409);
@@ -98,7 +98,7 @@ async fn canceled_rental_shows_the_cancel_at_once() {
     page.says_not("배송 준비");
     app.operator().resume("delivery").await;
     let refunded = browser.eventually(&at, "100원 · 환불 완료");
-    refunded.await.says("data-told=\"맑은샘: 취소되었고, 환불을 마쳤습니다.\"");
+    refunded.await.says("data-announcement=\"맑은샘: 취소되었고, 환불을 마쳤습니다.\"");
 }
 
 #[tokio::test]
@@ -213,4 +213,26 @@ async fn pages_of_the_contract_have_a_policy() {
         );
         assert!(page.headers["content-security-policy"].to_str().unwrap().contains("default-src"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn brand_of_the_settings_is_on_pages_and_in_messages() {
+    let app = TestApp::with(|settings| {
+        settings.shop.name = Some("맑은물".to_owned());
+        settings.shop.tagline = Some("물은 맑아야 합니다".to_owned());
+        settings.shop.sms_prefix = Some("[맑은물]".to_owned());
+    });
+    let product = app.product(100, 1).await;
+    let mut browser = Browser::signed_up(&app, "ko").await;
+    let first = browser.get("/").await;
+    first.says_all(&["· 맑은물</title>", "<span>맑은물</span>", "<h1>물은 맑아야 합니다</h1>"]);
+    first.says_not("Saem");
+    browser.rent(&product, "tok_ok").await.location();
+    browser.eventually("/my/messages", "[맑은물] 맑은샘 렌탈이 확정되었습니다").await;
+    let english = Browser::at(&app, "en").get("/").await;
+    english.says_all(&[
+        "<h1><span lang=\"ko\">물은 맑아야",
+        "<span lang=\"ko\">맑은샘</span>",
+        "<span><span lang=\"ko\">맑은물</span></span>",
+    ]);
 }

@@ -1,11 +1,11 @@
-//! `/admin`, continued: deliveries that leave and arrive.
+//! `/admin/deliveries`: dispatch and installation.
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 
 use super::{
     Column, Tab, list, more,
-    orders::{ListQuery, saga_link},
+    orders::{ListQuery, history_link},
     page, pills,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
             admin,
             error::OrErrorPage as _,
             form::Form,
-            layout::{hidden, when},
+            layout::{csrf_field, when},
             response::{PageError, encoded, see_other},
             visitor::Visitor,
         },
@@ -33,7 +33,6 @@ const DELIVERIES: [(&str, Option<DeliveryStatus>); 5] = [
     ("ALL", None),
 ];
 
-/// Deliveries: those that wait to leave, unless others are asked for.
 pub(crate) async fn index(
     app: web::Data<App>,
     visitor: Visitor,
@@ -49,7 +48,7 @@ pub(crate) async fn index(
     };
     let mut rows = Vec::with_capacity(deliveries.items.len());
     for delivery in &deliveries.items {
-        // What is to be sent stands in the rental's row, by the name that it was rented under.
+        // The rental's row has the product name as of the order.
         let rented = app.shop.my_page_row(delivery.id.rental()).await.or_error_page(&visitor)?;
         rows.push(delivery_row(&app, &visitor, delivery, &rented, chosen.0));
     }
@@ -83,9 +82,9 @@ fn delivery_row(
 ) -> Vec<Markup> {
     let DeliveryView { delivery, address, .. } = view;
     let what = html! {
-        b { (rented.product_name) } br;
+        b { (visitor.marked(&rented.product_name)) } br;
         span class="mono soft" { (rented.rental_id) } br;
-        span class="small" { (saga_link(visitor, rented.correlation, &rented.product_name)) }
+        span class="small" { (history_link(visitor, rented.correlation, &rented.product_name)) }
     };
     let to = html! {
         b { (recipient(view)) }
@@ -111,12 +110,11 @@ fn recipient(view: &DeliveryView) -> &str {
     view.address.as_ref().map_or("–", |to| to.recipient.as_str())
 }
 
-/// The form for what comes next.
 fn next_step(app: &App, visitor: &Visitor, view: &DeliveryView, listed: &str) -> Markup {
     let (at, recipient) = (format!("/admin/deliveries/{}", view.id), recipient(view));
     let (carrier, number) = (visitor.t("설치 기사", "Technician"), visitor.t("방문 예정일", "Visit date"));
     let ours = html! {
-        (hidden(visitor))
+        (csrf_field(visitor))
         input type="hidden" name="key" value=(app.shop.nonce());
         input type="hidden" name="listed" value=(listed);
     };
@@ -151,10 +149,9 @@ fn delivery_id(visitor: &Visitor, id: &str) -> Result<DeliveryId, PageError> {
 
 fn back(filled: &Form, done: &str) -> HttpResponse {
     let listed = format!("/admin/deliveries?status={}", encoded(filled.fields.get("listed")));
-    see_other(&admin::having(&listed, done))
+    see_other(&admin::with_done(&listed, done))
 }
 
-/// A field that may be left empty.
 fn optional(filled: &Form, name: &str) -> Result<Option<String>, Problem> {
     match filled.fields.get(name).trim() {
         "" => Ok(None),
@@ -165,7 +162,6 @@ fn optional(filled: &Form, name: &str) -> Result<Option<String>, Problem> {
     }
 }
 
-/// The courier leaves.
 pub(crate) async fn dispatch(
     app: web::Data<App>,
     id: web::Path<String>,
@@ -178,7 +174,6 @@ pub(crate) async fn dispatch(
     Ok(back(&filled, "dispatched"))
 }
 
-/// The purifier is installed.
 pub(crate) async fn complete(
     app: web::Data<App>,
     id: web::Path<String>,

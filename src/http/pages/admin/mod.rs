@@ -1,5 +1,4 @@
-//! What the operator's pages share: tabs, lists that a phone can show, a word on what was done, and a page of
-//! theirs when something went wrong.
+//! Parts of the operator's pages: tabs, tables that become cards on a phone, confirmations and error pages.
 
 pub(crate) mod deliveries;
 pub(crate) mod orders;
@@ -9,32 +8,22 @@ pub(crate) mod wording;
 use maud::{Markup, html};
 
 use super::{
-    layout::{Page, Section, hidden},
-    shop::product,
+    layout::{Page, Section, csrf_field},
     text::problems::ErrorText,
 };
-use crate::{
-    http::{
-        pages::{response::encoded, visitor::Visitor},
-        problem::Problem,
-    },
-    shop::ProductView,
+use crate::http::{
+    pages::{response::encoded, visitor::Visitor},
+    problem::Problem,
 };
 
-/// A tab of the operator's pages.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tab {
-    /// Purifiers.
     Products,
-    /// Rentals.
     Rentals,
-    /// Deliveries.
     Deliveries,
-    /// Messages.
     Messages,
 }
 
-/// Every tab, and where it leads.
 const TABS: [(Tab, &str); 4] = [
     (Tab::Products, "/admin"),
     (Tab::Rentals, "/admin/rentals"),
@@ -43,7 +32,6 @@ const TABS: [(Tab, &str); 4] = [
 ];
 
 impl Tab {
-    /// Which one a page of this path is under.
     fn of(path: &str) -> Self {
         let under = TABS.iter().rev().find(|(_, to)| path.starts_with(to));
         under.map_or(Self::Products, |(tab, _)| *tab)
@@ -59,7 +47,6 @@ impl Tab {
     }
 }
 
-/// A page of the operator's, below its tabs.
 pub(crate) fn page<'a>(visitor: &'a Visitor, tab: Tab, title: &'a str, content: Markup) -> Page<'a> {
     let content = html! {
         div class="wide" {
@@ -74,7 +61,6 @@ pub(crate) fn page<'a>(visitor: &'a Visitor, tab: Tab, title: &'a str, content: 
     Page { visitor, section: Section::Admin, title, script: Some("admin.js"), content }
 }
 
-/// A column of a list.
 #[derive(Clone, Copy)]
 pub(crate) struct Column<'a> {
     name: &'a str,
@@ -83,41 +69,36 @@ pub(crate) struct Column<'a> {
 }
 
 impl<'a> Column<'a> {
-    /// Of a few words that stay on one line.
     pub(crate) const fn short(name: &'a str) -> Self {
         Self { name, class: "nowrap", heads_row: false }
     }
 
-    /// Of numbers.
     pub(crate) const fn number(name: &'a str) -> Self {
         Self { name, class: "end", heads_row: false }
     }
 
-    /// Of text that takes several lines, or of a form: never so narrow that words are broken.
+    /// Several lines of text, or a form; words are never broken.
     pub(crate) const fn wide(name: &'a str) -> Self {
         Self { name, class: "broad", heads_row: false }
     }
 
-    /// What a row is about.
+    /// Heads its row.
     pub(crate) const fn head(name: &'a str) -> Self {
         Self { name, class: "", heads_row: true }
     }
 }
 
-/// A list: a table, and on a phone a card for each row, with the column's name beside each value.
+/// A table; on a phone, each row is a card with the column's name beside each value.
 pub(crate) struct Table<'a> {
-    /// What it lists.
     pub label: &'a str,
-    /// Whether a row's card has its values side by side.
+    /// True if the values of a card stand side by side.
     pub dense: bool,
-    /// Its columns.
     pub columns: &'a [Column<'a>],
-    /// Its rows.
     pub rows: Vec<Vec<Markup>>,
 }
 
 impl maud::Render for Table<'_> {
-    // A table that is laid out as cards is none any more for whoever hears it: hence the roles.
+    // Laid out as cards, a table loses its semantics for screen readers, hence the roles.
     fn render(&self) -> Markup {
         let Self { label, dense, columns, rows } = self;
         let class = if *dense { "cards dense" } else { "cards" };
@@ -153,7 +134,6 @@ fn cell(column: &Column<'_>, value: &Markup) -> Markup {
     }
 }
 
-/// A list, or a word that there is nothing in it.
 pub(crate) fn list(label: &str, columns: &[Column<'_>], rows: Vec<Vec<Markup>>, none: &str) -> Markup {
     html! {
         @if rows.is_empty() { p class="card soft" { (none) } }
@@ -161,7 +141,6 @@ pub(crate) fn list(label: &str, columns: &[Column<'_>], rows: Vec<Vec<Markup>>, 
     }
 }
 
-/// The way to the next part of a list.
 pub(crate) fn more(visitor: &Visitor, at: &str, status: &str, next: Option<&str>) -> Markup {
     html! {
         @if let Some(next) = next {
@@ -173,7 +152,6 @@ pub(crate) fn more(visitor: &Visitor, at: &str, status: &str, next: Option<&str>
     }
 }
 
-/// The choice of a state.
 pub(crate) fn pills(visitor: &Visitor, at: &str, chosen: &str, all: &[(&str, &str)]) -> Markup {
     html! {
         nav class="pills" aria-label=(visitor.t("상태", "State")) {
@@ -185,73 +163,56 @@ pub(crate) fn pills(visitor: &Visitor, at: &str, chosen: &str, all: &[(&str, &st
     }
 }
 
-/// A question before something that cannot be undone.
+/// Confirmation page for an action that cannot be undone.
 pub(crate) struct Question<'a> {
-    /// What is asked.
     pub title: &'a str,
-    /// What it is about.
     pub about: &'a str,
-    /// What follows from a yes.
     pub consequences: &'a [&'a str],
-    /// Where a yes is sent.
     pub to: &'a str,
-    /// Yes.
     pub yes: &'a str,
-    /// No.
     pub no: &'a str,
-    /// Where a no leads.
     pub back: &'a str,
 }
 
 impl Question<'_> {
-    /// The page that asks it.
     pub(crate) fn page<'a>(&'a self, visitor: &'a Visitor, tab: Tab) -> Page<'a> {
-        let content = html! {
-            div class="narrow stack" {
-                h1 { (self.title) }
-                div class="card stack" {
-                    p { b { (self.about) } }
-                    @for consequence in self.consequences { p { (consequence) } }
-                    div class="row" {
-                        form method="post" action=(self.to) data-once {
-                            (hidden(visitor))
-                            button class="button danger" { (self.yes) }
-                        }
-                        a class="button quiet" href=(self.back) { (self.no) }
+        page(visitor, tab, self.title, html! { div class="narrow stack" { (self.card(visitor)) } })
+    }
+
+    pub(crate) fn card(&self, visitor: &Visitor) -> Markup {
+        html! {
+            h1 { (self.title) }
+            div class="card stack" {
+                p { b { (visitor.marked(self.about)) } }
+                @for consequence in self.consequences { p { (consequence) } }
+                div class="row" {
+                    form method="post" action=(self.to) data-once {
+                        (csrf_field(visitor))
+                        button class="button danger" { (self.yes) }
                     }
+                    a class="button quiet" href=(self.back) { (self.no) }
                 }
             }
-        };
-        page(visitor, tab, self.title, content)
+        }
     }
 }
 
-/// What there is of a product, for the shop itself.
-pub(crate) fn stock(visitor: &Visitor, product: &ProductView) -> Markup {
-    if product.withdrawn {
-        return html! { span class="tag off" { (visitor.t("신규 렌탈 중단", "Withdrawn")) } };
-    }
-    product::stock(visitor, product)
-}
-
-/// `path`, which then tells that this was done.
-pub(crate) fn having(path: &str, done: &str) -> String {
+/// Adds the name of a finished action to `path`, whose page then confirms it.
+pub(crate) fn with_done(path: &str, done: &str) -> String {
     let joint = if path.contains('?') { '&' } else { '?' };
     format!("{path}{joint}done={done}")
 }
 
-/// What `path` says was done; and the path without that.
-fn done_of(path: &str) -> (&str, &str) {
+/// Splits a path made by [`with_done`] into path and action.
+fn split_done(path: &str) -> (&str, &str) {
     path.split_once("?done=").or_else(|| path.split_once("&done=")).unwrap_or((path, ""))
 }
 
-/// That it was done, once somebody is led here after it.
 pub(crate) fn done(visitor: &Visitor) -> Markup {
-    let said = wording::done(visitor.lang, done_of(&visitor.path).1);
+    let said = wording::done(visitor.lang, split_done(&visitor.path).1);
     html! { @if let Some(said) = said { p class="notice good" role="status" { (said) } } }
 }
 
-/// What went wrong, above a form.
 pub(crate) fn alert(error: Option<ErrorText>) -> Markup {
     html! {
         @if let Some(ErrorText { title, text }) = error {
@@ -260,14 +221,13 @@ pub(crate) fn alert(error: Option<ErrorText>) -> Markup {
     }
 }
 
-/// Whether the operator is on a page of theirs.
 pub(crate) fn is_within(visitor: &Visitor) -> bool {
     let within = ["/admin", "/console"].iter().any(|part| visitor.path.starts_with(part));
     visitor.is_operator() && within
 }
 
-/// What went wrong, as a page of the operator's that leads back to where they came from.
-pub(crate) fn trouble<'a>(visitor: &'a Visitor, problem: &Problem) -> Page<'a> {
+/// Error page for the operator, with a link back to the page that the form was sent from.
+pub(crate) fn error_page_of<'a>(visitor: &'a Visitor, problem: &Problem) -> Page<'a> {
     let error = wording::error_text(visitor.lang, problem);
     let is_console = visitor.path.starts_with("/console");
     let (home, name) = if is_console {
@@ -275,7 +235,7 @@ pub(crate) fn trouble<'a>(visitor: &'a Visitor, problem: &Problem) -> Page<'a> {
     } else {
         ("/admin", visitor.t("관리로 가기", "To the shop's pages"))
     };
-    let from = visitor.was_sent.then(|| done_of(&visitor.path).0);
+    let from = visitor.was_sent.then(|| split_done(&visitor.path).0);
     let content = html! {
         div class="narrow stack" {
             h1 { (error.title) }
@@ -302,8 +262,8 @@ mod tests {
     #[test]
     fn done_notice_is_shown_once() {
         for path in ["/admin", "/admin/deliveries?status=STARTED"] {
-            assert_eq!(done_of(&having(path, "saved")), (path, "saved"));
-            assert_eq!(done_of(path), (path, ""));
+            assert_eq!(split_done(&with_done(path, "saved")), (path, "saved"));
+            assert_eq!(split_done(path), (path, ""));
         }
     }
 }

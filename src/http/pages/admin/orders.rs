@@ -1,4 +1,4 @@
-//! `/admin`, continued: rentals by state, and messages that could not be sent.
+//! `/admin/rentals` and `/admin/messages`.
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
@@ -8,6 +8,7 @@ use super::{Column, Tab, list, more, page, pills, wording::reason};
 use crate::{
     domain::{
         Correlation, RentalId,
+        delivery::DeliveryStatus,
         rental::{CancelReason, RentalStatus},
     },
     http::{
@@ -25,7 +26,6 @@ use crate::{
     shop::{NotificationStatus, PageRequest, RentalFilter, RentalView},
 };
 
-/// Which part of a list is wanted.
 #[derive(Default, Deserialize)]
 pub(crate) struct ListQuery {
     #[serde(default)]
@@ -48,7 +48,6 @@ const RENTALS: [(&str, Option<RentalStatus>); 6] = [
     ("CANCELED", Some(RentalStatus::Canceled)),
 ];
 
-/// Rentals, by state.
 pub(crate) async fn rentals(
     app: web::Data<App>,
     visitor: Visitor,
@@ -60,9 +59,13 @@ pub(crate) async fn rentals(
     let rentals = app.shop.rentals(filter, &wanted.page()).await.or_error_page(&visitor)?;
     let name = |status: Option<RentalStatus>| match status {
         None => visitor.t("전체", "All"),
-        Some(status) => visitor.lang.rental(status),
+        Some(RentalStatus::Confirmed) => visitor.t("배송 준비·배송 중", "Being prepared or on its way"),
+        Some(status) => visitor.lang.rental(status, None),
     };
-    let rows: Vec<_> = rentals.items.iter().map(|rental| rental_row(&visitor, rental)).collect();
+    let mut rows = Vec::with_capacity(rentals.items.len());
+    for rental in &rentals.items {
+        rows.push(rental_row(&visitor, rental, delivery_status(&app, rental.id).await));
+    }
     let choices = RENTALS.map(|(status, of)| (status, name(of)));
     let title = visitor.t("렌탈", "Rentals");
     let columns = [
@@ -92,23 +95,28 @@ fn name_of(rental: &RentalView) -> &str {
     rental.rental.terms.as_ref().map(|terms| terms.product_name.as_str()).unwrap_or_default()
 }
 
-fn rental_row(visitor: &Visitor, view: &RentalView) -> Vec<Markup> {
+/// Returns the status of a rental's delivery, if it has one.
+pub(crate) async fn delivery_status(app: &App, rental: RentalId) -> Option<DeliveryStatus> {
+    app.shop.my_page_row(rental).await.ok()?.delivery_status
+}
+
+fn rental_row(visitor: &Visitor, view: &RentalView, delivery: Option<DeliveryStatus>) -> Vec<Markup> {
     let RentalView { id, rental, address } = view;
     let (name, terms) = (name_of(view), rental.terms.as_ref());
     let what = html! {
-        b { (name) } br;
+        b { (visitor.marked(name)) } br;
         span class="small soft" { (address.as_ref().map(|to| to.recipient.as_str()).unwrap_or_default()) }
         br; span class="mono soft" { (id) }
     };
     let state = html! {
-        (visitor.lang.rental(rental.status))
-        @if let Some(context) = rental.cancel_reason {
-            br; span class="small soft" { (reason(visitor.lang, context)) }
+        (visitor.lang.rental(rental.status, delivery))
+        @if let Some(cancel_reason) = rental.cancel_reason {
+            br; span class="small soft" { (reason(visitor.lang, cancel_reason)) }
         }
     };
     let acts = html! {
         div class="row" {
-            @if let Some(terms) = terms { (saga_link(visitor, terms.correlation, name)) }
+            @if let Some(terms) = terms { (history_link(visitor, terms.correlation, name)) }
             @if may_cancel(rental.status) {
                 a class="button quiet small" href={ "/admin/rentals/" (id) "/cancel" } {
                     (visitor.t("취소", "Cancel")) span class="unseen" { ": " (name) }
@@ -120,7 +128,7 @@ fn rental_row(visitor: &Visitor, view: &RentalView) -> Vec<Markup> {
     vec![what, state, fee, when(visitor, rental.placed_at), acts]
 }
 
-pub(crate) fn saga_link(visitor: &Visitor, correlation: Correlation, name: &str) -> Markup {
+pub(crate) fn history_link(visitor: &Visitor, correlation: Correlation, name: &str) -> Markup {
     html! {
         a href={ "/console/saga?correlation=" (correlation) } {
             (visitor.t("흐름 보기", "History")) span class="unseen" { ": " (name) }
@@ -133,7 +141,6 @@ fn rental_id(visitor: &Visitor, id: &str) -> Result<RentalId, PageError> {
     RentalId::parse(id).map_err(|_| Problem::not_found("rental")).or_error_page(visitor)
 }
 
-/// Asks whether a rental is really to be canceled.
 pub(crate) async fn ask_cancel(
     app: web::Data<App>,
     visitor: Visitor,
@@ -149,7 +156,7 @@ pub(crate) async fn ask_cancel(
         about: &format!("{} · {recipient}", name_of(&rental)),
         consequences: &[visitor.t(
             "배송이 중단되고 결제된 금액은 모두 환불됩니다. 되돌릴 수 없습니다.",
-            "The delivery stops, and whatever was paid is refunded in full. This cannot be undone.",
+            "The delivery stops, and any amount paid is refunded in full. This cannot be undone.",
         )],
         to: &format!("/admin/rentals/{}/cancel", rental.id),
         yes: visitor.t("네, 취소합니다", "Yes, cancel it"),
@@ -159,7 +166,6 @@ pub(crate) async fn ask_cancel(
     Ok(question.page(&visitor, Tab::Rentals).show())
 }
 
-/// Cancels a rental.
 pub(crate) async fn cancel(
     app: web::Data<App>,
     id: web::Path<String>,
@@ -168,10 +174,9 @@ pub(crate) async fn cancel(
     let Form { visitor, context, .. } = filled;
     let id = rental_id(&visitor, &id)?;
     app.shop.cancel_rental(id, CancelReason::Operator, context).await.or_error_page(&visitor)?;
-    Ok(see_other(&admin::having("/admin/rentals", "canceled")))
+    Ok(see_other(&admin::with_done("/admin/rentals", "canceled")))
 }
 
-/// Messages: those that could not be sent, or all.
 pub(crate) async fn messages(
     app: web::Data<App>,
     visitor: Visitor,
@@ -187,28 +192,22 @@ async fn messages_page<'a>(
     wanted: &ListQuery,
 ) -> Result<Page<'a>, PageError> {
     let failed_only = wanted.status != "ALL";
-    // Failures are few, and stand among all: a page looks at this many.
+    // Failed messages are few, and filtered out of this many.
     let limit = if failed_only { 100 } else { 25 };
     let part = PageRequest { limit, ..wanted.page() };
     let messages = app.shop.notifications(None, &part).await.or_error_page(visitor)?;
-    let status = |status| match status {
-        NotificationStatus::Pending => visitor.t("발송 중", "Being sent"),
-        NotificationStatus::Sent => visitor.t("발송 완료", "Sent"),
-        NotificationStatus::Delivered => visitor.t("수신 완료", "Delivered"),
-        NotificationStatus::Failed => visitor.t("발송 실패", "Failed"),
-    };
     let shown = messages.items.iter().filter(|message| {
-        let tried_in_vain = message.status == NotificationStatus::Pending && message.attempts > 0;
-        !failed_only || message.status == NotificationStatus::Failed || tried_in_vain
+        let is_failing = message.status == NotificationStatus::Pending && message.attempts > 0;
+        !failed_only || message.status == NotificationStatus::Failed || is_failing
     });
     let rows: Vec<_> = shown
         .map(|message| {
             let tries = html! {
-                (status(message.status)) br;
+                (visitor.lang.message(message.status)) br;
                 span class="small soft num" { (message.attempts) (visitor.t("회 시도", " tries")) }
             };
             vec![
-                html! { (message.text) br; span class="mono soft" { (message.rental_id) } },
+                html! { (visitor.marked(&message.text)) br; span class="mono soft" { (message.rental_id) } },
                 html! { (message.phone.as_deref().unwrap_or("–")) },
                 tries,
                 when(visitor, message.created_at),
@@ -227,7 +226,8 @@ async fn messages_page<'a>(
     } else {
         ("ALL", visitor.t("보낸 문자가 없습니다.", "No messages yet."))
     };
-    let choices = [("FAILED", visitor.t("실패", "Failed")), ("ALL", visitor.t("전체", "All"))];
+    let choices =
+        [("FAILED", visitor.lang.message(NotificationStatus::Failed)), ("ALL", visitor.t("전체", "All"))];
     let content = html! {
         div class="stack" {
             h1 { (title) }

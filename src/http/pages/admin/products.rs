@@ -1,9 +1,9 @@
-//! `/admin`: the operator's purifiers. What becomes of rentals stands in `orders`.
+//! `/admin`: purifiers, their prices, stock and images.
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 
-use super::{Column, Tab, Table, alert, page, stock};
+use super::{Column, Tab, Table, alert, page};
 use crate::{
     domain::{
         Money, ProductId,
@@ -17,9 +17,9 @@ use crate::{
             admin,
             error::OrErrorPage as _,
             form::{Form, FormFields},
-            layout::{Field, Page, hidden},
+            layout::{Field, Page, csrf_field},
             response::{PageError, see_other},
-            shop::{self, image},
+            shop::{self, image, product::stock},
             text::problems::{ErrorText, error_text},
             visitor::Visitor,
         },
@@ -28,7 +28,6 @@ use crate::{
     shop::{PageRequest, ProductView},
 };
 
-/// What stands in a form for a purifier, and what is wrong with it.
 #[derive(Default)]
 struct ProductDraft {
     fields: FormFields,
@@ -36,15 +35,9 @@ struct ProductDraft {
     error: Option<ErrorText>,
 }
 
-/// All purifiers, and the form for a new one.
 pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     visitor.operator()?;
     Ok(index_page(&app, &visitor, &ProductDraft::default()).or_error_page(&visitor)?.show())
-}
-
-/// The same by its address with a slash.
-pub(crate) async fn without_slash() -> HttpResponse {
-    see_other("/admin")
 }
 
 fn index_page<'a>(app: &App, visitor: &'a Visitor, draft: &ProductDraft) -> Result<Page<'a>, Problem> {
@@ -64,7 +57,7 @@ fn index_page<'a>(app: &App, visitor: &'a Visitor, draft: &ProductDraft) -> Resu
             details class="card" open[draft.error.is_some() || products.items.is_empty()] {
                 summary { (visitor.t("새 정수기 등록", "Register a purifier")) }
                 form class="stack more" method="post" action="/admin/products" data-once {
-                    (hidden(visitor))
+                    (csrf_field(visitor))
                     input type="hidden" name="key" value=(app.shop.nonce());
                     (offer_fields(visitor, &draft.fields, &draft.wrong))
                     (Field { kind: "number", wrong: wrong(visitor, &draft.wrong, "stock"),
@@ -85,14 +78,13 @@ fn product_row(app: &App, visitor: &Visitor, product: &ProductView) -> Vec<Marku
     let at = address(product.id);
     let label = visitor.t("입고 수량", "Units to add");
     let name = html! {
-        a href=(at) { b { (product.offer.name) } } br;
+        a href=(at) { b { (visitor.marked(&product.offer.name)) } } br;
         span class="small soft" { (product.offer.model) }
     };
     let restock = html! {
-        // Nobody can rent what would be added.
         @if product.withdrawn { span class="soft" { "–" } } @else {
             form class="row" method="post" action={ (at) "/restock" } data-once {
-                (hidden(visitor))
+                (csrf_field(visitor))
                 input type="hidden" name="key" value=(app.shop.nonce());
                 input type="number" name="quantity" value="1" min="1" max="100000" required
                     aria-label={ (label) ": " (product.offer.name) };
@@ -141,11 +133,11 @@ fn offer_fields(visitor: &Visitor, fields: &FormFields, wrongs: &[&'static str])
     }
 }
 
-/// The offer, or the fields that break its rules.
+/// Parses the offer, or returns the invalid fields.
 fn offer_of(fields: &FormFields) -> Result<Offer, Vec<&'static str>> {
     let name = line(fields.get("name"), 1, 100).map_err(|_| "name");
     let model = line(fields.get("model"), 1, 100).map_err(|_| "model");
-    // A browser sends line breaks as mail does.
+    // Browsers send line breaks as CRLF.
     let description = fields.get("description").replace("\r\n", "\n");
     let description = bounded(&description, 0, 2_000).map_err(|_| "description");
     let fee = fields.get("fee").trim().parse().ok().filter(|fee| (1..=Money::MAX_FEE.as_won()).contains(fee));
@@ -159,7 +151,6 @@ fn offer_of(fields: &FormFields) -> Result<Offer, Vec<&'static str>> {
     }
 }
 
-/// Registers a purifier.
 pub(crate) async fn register(app: web::Data<App>, filled: Form) -> Result<HttpResponse, PageError> {
     let Form { visitor, context, fields } = filled;
     visitor.operator()?;
@@ -178,10 +169,9 @@ pub(crate) async fn register(app: web::Data<App>, filled: Form) -> Result<HttpRe
     };
     let registered = registered.or_error_page(&visitor)?;
     let at = address(registered.value.id);
-    Ok(see_other(&admin::having(&at, "registered")))
+    Ok(see_other(&admin::with_done(&at, "registered")))
 }
 
-/// Where a purifier is edited.
 fn address(id: ProductId) -> String {
     format!("/admin/products/{id}")
 }
@@ -191,7 +181,6 @@ fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, PageError
     shop::find(app, visitor, id)
 }
 
-/// One purifier, to be edited.
 pub(crate) async fn product(
     app: web::Data<App>,
     visitor: Visitor,
@@ -208,7 +197,7 @@ fn drafted(product: &ProductView) -> ProductDraft {
     ProductDraft { fields: FormFields::of(&fields), ..ProductDraft::default() }
 }
 
-/// What an edit starts from.
+/// Version that an edit starts from.
 fn version(product: &ProductView) -> String {
     products::etag(product).trim_matches('"').to_owned()
 }
@@ -217,14 +206,17 @@ fn edit_page<'a>(visitor: &'a Visitor, product: &'a ProductView, draft: &Product
     let at = address(product.id);
     let content = html! {
         div class="stack" {
-            div class="row apart" { h1 { (product.offer.name) } (stock(visitor, product)) }
+            div class="row apart" {
+                h1 { (visitor.marked(&product.offer.name)) }
+                (stock(visitor, product))
+            }
             @if draft.error.is_none() { (admin::done(visitor)) }
             (alert(draft.error))
             div class="two even" {
                 form class="card stack" method="post" action=(at) data-once {
                     h2 { (visitor.t("정보 수정", "Edit")) }
-                    (hidden(visitor))
-                    // Somebody else's change in between is not overwritten.
+                    (csrf_field(visitor))
+                    // An edit fails if the product has changed since the page was loaded.
                     input type="hidden" name="version" value=(version(product));
                     (offer_fields(visitor, &draft.fields, &draft.wrong))
                     p { button class="button" { (visitor.t("저장", "Save")) } }
@@ -255,25 +247,24 @@ fn edit_page<'a>(visitor: &'a Visitor, product: &'a ProductView, draft: &Product
 fn upload(visitor: &Visitor, product: &ProductView) -> Markup {
     html! {
         div class="drop field" {
-            label for="picture" { (visitor.t("사진 올리기", "Upload an image")) }
-            input id="picture" type="file" accept="image/png,image/jpeg,image/webp"
+            label for="image" { (visitor.t("사진 올리기", "Upload an image")) }
+            input id="image" type="file" accept="image/png,image/jpeg,image/webp"
                 data-to={ "/v1/products/" (product.id) "/image" }
-                data-done=(admin::having(&address(product.id), "pictured"))
+                data-done=(admin::with_done(&address(product.id), "image"))
                 data-failed=(visitor.t(
                     "올리지 못했습니다. 1 MiB 이하의 PNG, JPEG, WebP 사진인지 확인해 주세요.",
                     "It could not be uploaded: PNG, JPEG or WebP, up to 1 MiB.",
                 ))
-                aria-describedby="picture-hint";
-            span class="hint" id="picture-hint" { (visitor.t(
+                aria-describedby="image-hint";
+            span class="hint" id="image-hint" { (visitor.t(
                 "PNG, JPEG, WebP · 1 MiB 이하",
                 "PNG, JPEG or WebP, up to 1 MiB",
             )) }
-            span class="wrong" id="picture-wrong" role="alert" {}
+            span class="wrong" id="image-wrong" role="alert" {}
         }
     }
 }
 
-/// Saves what was edited.
 pub(crate) async fn edit(
     app: web::Data<App>,
     id: web::Path<String>,
@@ -292,7 +283,7 @@ pub(crate) async fn edit(
         }
     };
     let Err((problem, wrong)) = edited else {
-        return Ok(see_other(&admin::having(&address(product.id), "saved")));
+        return Ok(see_other(&admin::with_done(&address(product.id), "saved")));
     };
     let (error, product) = (error_text(visitor.lang, &problem), find(&app, &visitor, &id)?);
     let fields =
@@ -301,7 +292,6 @@ pub(crate) async fn edit(
     Ok(edit_page(&visitor, &product, &draft).show_as(problem.kind.status()))
 }
 
-/// Adds units.
 pub(crate) async fn restock(
     app: web::Data<App>,
     id: web::Path<String>,
@@ -316,7 +306,7 @@ pub(crate) async fn restock(
         .restock_product(product.id, quantity.or_error_page(&visitor)?, context)
         .await
         .or_error_page(&visitor)?;
-    Ok(see_other(&admin::having("/admin", "restocked")))
+    Ok(see_other(&admin::with_done("/admin", "restocked")))
 }
 
 const fn withdrawing(visitor: &Visitor) -> &'static str {
@@ -326,7 +316,6 @@ const fn withdrawing(visitor: &Visitor) -> &'static str {
     )
 }
 
-/// Asks whether a purifier is really to be withdrawn.
 pub(crate) async fn ask_withdraw(
     app: web::Data<App>,
     visitor: Visitor,
@@ -349,7 +338,6 @@ pub(crate) async fn ask_withdraw(
     Ok(question.page(&visitor, Tab::Products).show())
 }
 
-/// Takes no more new rentals of it.
 pub(crate) async fn withdraw(
     app: web::Data<App>,
     id: web::Path<String>,
@@ -358,5 +346,5 @@ pub(crate) async fn withdraw(
     let Form { visitor, context, .. } = filled;
     let product = find(&app, &visitor, &id)?;
     app.shop.withdraw_product(product.id, context).await.or_error_page(&visitor)?;
-    Ok(see_other(&admin::having(&address(product.id), "withdrawn")))
+    Ok(see_other(&admin::with_done(&address(product.id), "withdrawn")))
 }

@@ -1,5 +1,4 @@
-//! What the operator is told: what was done, what went wrong and by which rule, why rentals were canceled,
-//! and what never happens once a held target is dismissed. Customers are told in other words.
+//! Texts for the operator where those for customers do not fit.
 
 use crate::{
     actors::entity::ask::AskError,
@@ -16,12 +15,11 @@ use crate::{
     },
 };
 
-/// What a page is led to with, and what it then says.
 const DONE: [(&str, [&str; 2]); 11] = [
     ("registered", ["정수기를 등록했습니다.", "The purifier is registered."]),
     ("saved", ["저장했습니다.", "Saved."]),
     ("restocked", ["입고했습니다.", "The units are added to the stock."]),
-    ("pictured", ["사진을 올렸습니다.", "The image is uploaded."]),
+    ("image", ["사진을 올렸습니다.", "The image is uploaded."]),
     ("withdrawn", ["신규 렌탈을 중단했습니다.", "The purifier is withdrawn."]),
     ("canceled", ["렌탈을 취소했습니다.", "The rental is canceled."]),
     ("dispatched", ["출고 처리했습니다.", "The delivery is on its way."]),
@@ -31,17 +29,15 @@ const DONE: [(&str, [&str; 2]); 11] = [
     ("revived", ["격리를 해제했습니다.", "The actor is out of quarantine."]),
 ];
 
-/// That it was done.
 pub(crate) fn done(lang: Lang, done: &str) -> Option<&'static str> {
     let (_, [ko, en]) = DONE.iter().find(|(name, _)| *name == done)?;
     Some(lang.t(ko, en))
 }
 
-/// Tells the operator of a problem: in words of their own where the customers' do not fit.
 pub(crate) fn error_text(lang: Lang, problem: &Problem) -> ErrorText {
     let pointer = problem.errors.first().map_or("", |error| error.pointer.as_str());
-    let rule = RULES.iter().find(|(of, _)| *of == pointer).map(|(_, texts)| texts);
-    let own = TOLD.iter().find(|(kind, _)| *kind == problem.kind).map(|(_, texts)| texts);
+    let rule = FIELD_RULES.iter().find(|(of, _)| *of == pointer).map(|(_, texts)| texts);
+    let own = OPERATOR_TEXTS.iter().find(|(kind, _)| *kind == problem.kind).map(|(_, texts)| texts);
     let [ko_title, ko, en_title, en] = match (rule, own) {
         (Some([ko, en]), _) => &["입력 내용을 확인해 주세요", *ko, "Please check what you entered", *en],
         (None, Some(own)) => own,
@@ -50,8 +46,8 @@ pub(crate) fn error_text(lang: Lang, problem: &Problem) -> ErrorText {
     ErrorText { title: lang.t(ko_title, en_title), text: lang.t(ko, en) }
 }
 
-/// The rule of a field that is sent from a row of a list, where there is no room to mark it.
-const RULES: [(&str, [&str; 2]); 5] = [
+/// Rules of fields in a row of a list, where there is no room for an error beside the field.
+const FIELD_RULES: [(&str, [&str; 2]); 5] = [
     (
         "/quantity",
         [
@@ -90,7 +86,7 @@ const RULES: [(&str, [&str; 2]); 5] = [
 ];
 
 /// Title and text in Korean, then in English.
-const TOLD: [(ProblemKind, [&str; 4]); 7] = [
+const OPERATOR_TEXTS: [(ProblemKind, [&str; 4]); 7] = [
     (
         ProblemKind::Unauthorized,
         [
@@ -159,7 +155,6 @@ const TOLD: [(ProblemKind, [&str; 4]); 7] = [
     ),
 ];
 
-/// Why a rental was canceled.
 pub(crate) const fn reason(lang: Lang, reason: CancelReason) -> &'static str {
     match reason {
         CancelReason::Customer => lang.t("고객이 취소했습니다", "Canceled by the customer"),
@@ -167,7 +162,6 @@ pub(crate) const fn reason(lang: Lang, reason: CancelReason) -> &'static str {
     }
 }
 
-/// What a context is called.
 pub(crate) const fn context(lang: Lang, context: Context) -> &'static str {
     match context {
         Context::Rental => lang.t("렌탈", "Rentals"),
@@ -178,8 +172,8 @@ pub(crate) const fn context(lang: Lang, context: Context) -> &'static str {
     }
 }
 
-/// Why a target is held, if it is one of our own words; a gateway's are told as they are.
-pub(crate) fn reason_held(lang: Lang, parked: &Parked) -> String {
+/// Returns why a target is parked. Reasons of gateways are shown as they are.
+pub(crate) fn parked_reason(lang: Lang, parked: &Parked) -> String {
     let known = [
         (AskError::Quarantined, "격리된 대상입니다"),
         (AskError::Timeout, "제때 응답하지 않았습니다"),
@@ -193,9 +187,9 @@ pub(crate) fn reason_held(lang: Lang, parked: &Parked) -> String {
     }
 }
 
-/// What never happens once a target is dismissed that waits since this event: the other side of the table in
-/// `policies`, and of the agenda's errands.
-const NEVER: [(&str, [&str; 2]); 12] = [
+/// Consequences of dismissing a target that waits since this event: the counterpart of the table in
+/// `policies` and of the job queue.
+const CONSEQUENCES: [(&str, [&str; 2]); 12] = [
     (
         "DeliveryStarted",
         [
@@ -285,8 +279,8 @@ const NEVER: [(&str, [&str; 2]); 12] = [
     ),
 ];
 
-/// The same of what the agenda asks about, and of whatever else there may be.
-const NEVER_OTHERWISE: [(Group, [&str; 2]); 2] = [
+/// Consequences for all other events, by group.
+const GROUP_CONSEQUENCES: [(Group, [&str; 2]); 2] = [
     (
         Group::Agenda,
         [
@@ -304,10 +298,9 @@ const NEVER_OTHERWISE: [(Group, [&str; 2]); 2] = [
     ),
 ];
 
-/// What never happens once it is dismissed.
-pub(crate) fn never(lang: Lang, group: Group, event: &str) -> &'static str {
-    let of_event = NEVER.iter().find(|(of, _)| *of == event).map(|(_, texts)| texts);
-    let of_group = || NEVER_OTHERWISE.iter().find(|(of, _)| *of == group).map(|(_, texts)| texts);
+pub(crate) fn consequence(lang: Lang, group: Group, event: &str) -> &'static str {
+    let of_event = CONSEQUENCES.iter().find(|(of, _)| *of == event).map(|(_, texts)| texts);
+    let of_group = || GROUP_CONSEQUENCES.iter().find(|(of, _)| *of == group).map(|(_, texts)| texts);
     let [ko, en] = of_event.or_else(of_group).unwrap_or(&[
         "여기에서 이어질 일이 일어나지 않습니다. 직접 마무리해야 합니다.",
         "What would follow from it never happens: you must see to it by hand.",

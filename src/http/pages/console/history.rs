@@ -1,5 +1,6 @@
-//! `/console/saga`: what happened to one rental, as a sequence diagram: a life line a context, an event a
-//! dot, and an arrow from what led to it.
+//! `/console/saga`: the events of one rental, as a sequence diagram and as a table.
+//!
+//! The diagram has a life line per aggregate, a dot per event, and an arrow from each cause.
 
 use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
@@ -7,13 +8,13 @@ use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::saga_form;
+use super::history_form;
 use crate::{
-    domain::{Causation, Correlation, EntityKind, Position, Recorded},
+    domain::{Causation, Correlation, EntityKind, Position, Recorded, delivery::DeliveryStatus},
     http::{
         App,
         pages::{
-            admin::{Column, Table},
+            admin::{Column, Table, orders::delivery_status},
             error::OrErrorPage as _,
             layout::{Page, Section},
             response::PageError,
@@ -25,7 +26,7 @@ use crate::{
     shop::{PageRequest, RentalFilter, RentalView},
 };
 
-/// Which life line a context has, from the left; the first is the outside's.
+/// Life lines from left to right; the first one stands for requests.
 const LINES: [(&str, &str, Option<EntityKind>); 5] = [
     ("고객·운영자", "request", None),
     ("렌탈", "rental", Some(EntityKind::Rental)),
@@ -33,21 +34,19 @@ const LINES: [(&str, &str, Option<EntityKind>); 5] = [
     ("배송", "delivery", Some(EntityKind::Delivery)),
     ("제품", "product", Some(EntityKind::Product)),
 ];
-/// How far life lines are apart, and events below one another.
-const APART: usize = 190;
-const BELOW: usize = 44;
-/// Where the first life line and the first event are.
-const LEFT: usize = 90;
-const TOP: usize = 84;
+/// Distances of life lines and of events, in px.
+const LINE_DISTANCE: usize = 190;
+const ROW_HEIGHT: usize = 44;
+/// Position of the first life line and the first event, in px.
+const FIRST_LINE_X: usize = 90;
+const FIRST_ROW_Y: usize = 84;
 
-/// Which rental.
 #[derive(Deserialize)]
 pub(crate) struct HistoryQuery {
     #[serde(default)]
     correlation: String,
 }
 
-/// Shows it.
 pub(crate) async fn show(
     app: web::Data<App>,
     visitor: Visitor,
@@ -63,15 +62,17 @@ pub(crate) async fn show(
         div class="wide console stack" {
             p class="small" { a href="/console" { "← " (visitor.t("운영 콘솔", "Console")) } }
             h1 { (title) }
-            (saga_form(&visitor, &wanted.correlation))
+            (history_form(&visitor, &wanted.correlation))
             @match &found {
                 None => p class="notice wait" role="status" {
                     (visitor.t("이 ID의 렌탈이 없습니다.", "No rental has this id."))
                 },
-                Some((rental, events)) => {
+                Some((rental, delivery, events)) => {
                     p class="soft" {
-                        @if let Some(terms) = &rental.rental.terms { (terms.product_name) " · " }
-                        (visitor.lang.rental(rental.rental.status)) " · "
+                        @if let Some(terms) = &rental.rental.terms {
+                            (visitor.marked(&terms.product_name)) " · "
+                        }
+                        (visitor.lang.rental(rental.rental.status, *delivery)) " · "
                         span class="mono" { (rental.id) }
                     }
                     div class="stack" {
@@ -89,16 +90,17 @@ pub(crate) async fn show(
     Ok(Page { visitor: &visitor, section: Section::Console, title, script: None, content }.show())
 }
 
-type Saga = (RentalView, Vec<Arc<Recorded>>);
+type History = (RentalView, Option<DeliveryStatus>, Vec<Arc<Recorded>>);
 
-async fn find(app: &App, correlation: Correlation) -> Result<Option<Saga>, Problem> {
+async fn find(app: &App, correlation: Correlation) -> Result<Option<History>, Problem> {
     let filter = RentalFilter { correlation: Some(correlation), ..RentalFilter::default() };
     let mut page = PageRequest { cursor: None, limit: 1 };
     loop {
         let part = app.shop.rentals(filter, &page).await?;
         if let Some(rental) = part.items.into_iter().next() {
             let events = app.shop.timeline(rental.id).await?;
-            return Ok(Some((rental, events)));
+            let delivery = delivery_status(app, rental.id).await;
+            return Ok(Some((rental, delivery, events)));
         }
         match part.next_cursor {
             Some(next) => page.cursor = Some(next),
@@ -120,9 +122,9 @@ fn class_of(name: &str) -> &'static str {
 }
 
 fn diagram(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
-    let x = |line: usize| LEFT + line * APART;
-    let y = |row: usize| TOP + row * BELOW;
-    let (width, height) = (x(LINES.len() - 1) + LEFT + 110, y(events.len()) + 10);
+    let x = |line: usize| FIRST_LINE_X + line * LINE_DISTANCE;
+    let y = |row: usize| FIRST_ROW_Y + row * ROW_HEIGHT;
+    let (width, height) = (x(LINES.len() - 1) + FIRST_LINE_X + 110, y(events.len()) + 10);
     let places: HashMap<u64, (usize, usize)> =
         events.iter().enumerate().map(|(row, e)| (e.position.0, (line_of(e.event.kind()), row))).collect();
     html! {
@@ -141,7 +143,7 @@ fn diagram(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
                 @let line = line_of(recorded.event.kind());
                 (arrow(&recorded.meta.causation, &places, (line, row), &x, &y))
             }
-            // Above the arrows, and on the side that no arrow comes from.
+            // Drawn above the arrows; texts stand on the side without an arrow.
             @for (row, recorded) in events.iter().enumerate() {
                 @let line = line_of(recorded.event.kind());
                 @let (from, _) = cause_of(&recorded.meta.causation, &places, row);
@@ -156,12 +158,12 @@ fn diagram(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
     }
 }
 
-/// Where the words of a dot at `x` stand, to its left or to its right.
+/// Position and anchor of the text beside a dot at `x`.
 const fn beside(x: usize, is_left: bool) -> (usize, &'static str) {
     if is_left { (x - 13, "end") } else { (x + 13, "start") }
 }
 
-/// On which life line, and in which row, is what led to an event in this row.
+/// Returns life line and row of an event's cause.
 fn cause_of(cause: &Causation, places: &HashMap<u64, (usize, usize)>, row: usize) -> (usize, usize) {
     match cause {
         Causation::Event(position) => places.get(&position.0).copied().unwrap_or((0, row)),
@@ -169,7 +171,7 @@ fn cause_of(cause: &Causation, places: &HashMap<u64, (usize, usize)>, row: usize
     }
 }
 
-/// Down the life line of the cause, and across to the event: it crosses no words.
+/// Arrow down the life line of the cause, then across to the event, so that it crosses no text.
 fn arrow(
     cause: &Causation,
     places: &HashMap<u64, (usize, usize)>,
@@ -179,7 +181,7 @@ fn arrow(
 ) -> Markup {
     let (from_line, from_row) = cause_of(cause, places, row);
     let (x1, y1, y2) = (x(from_line), y(from_row), y(row));
-    // Up to the dot's edge.
+    // Ends at the dot's edge.
     let to = match from_line.cmp(&line) {
         Ordering::Less => format!("V{y2} H{}", x(line) - 8),
         Ordering::Equal => format!("V{}", y2 - 8),
@@ -188,7 +190,7 @@ fn arrow(
     html! { path class="arrow" marker-end="url(#tip)" d={ "M" (x1) " " (y1) (to) } {} }
 }
 
-/// The same in words, for whoever does not see the picture, or has no room for it.
+/// The same as a table, for screen readers and narrow screens.
 fn listed(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
     let label = visitor.t("이벤트 표", "Events");
     let columns = [
@@ -203,7 +205,7 @@ fn listed(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
         let cause = html! {
             @match recorded.meta.causation {
                 Causation::Event(Position(at)) => {
-                    (names.get(&at).copied().unwrap_or_default()) " "
+                    (visitor.marked(names.get(&at).copied().unwrap_or_default())) " "
                     span class="soft num" { "#" (at) }
                 }
                 Causation::Request(_) => (visitor.t("요청", "A request")),
@@ -211,7 +213,10 @@ fn listed(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
             }
         };
         vec![
-            html! { (recorded.event.name()) " " span class="soft num" { "#" (recorded.position.0) } },
+            html! {
+                (visitor.marked(recorded.event.name())) " "
+                span class="soft num" { "#" (recorded.position.0) }
+            },
             html! { (visitor.t(korean, english)) },
             cause,
             html! { span class="num" { (exact(recorded.meta.at)) } },

@@ -1,5 +1,6 @@
-//! `/console`: how the server does, live, and what an operator may do about it. A script gets the same parts
-//! again and again; every button is a plain form.
+//! `/console`: live state of the server, and the operator's controls.
+//!
+//! A script reloads `/console/live` each second; every button is a plain form.
 
 pub(crate) mod history;
 pub(crate) mod parked;
@@ -9,7 +10,7 @@ use maud::{Markup, html};
 
 use super::{
     admin::{self, Column, Table, wording},
-    layout::{Page, Section, hidden, piece},
+    layout::{Page, Section, csrf_field, piece},
 };
 use crate::{
     domain::{EntityId, context::Context},
@@ -26,7 +27,6 @@ use crate::{
     shop::{ActorKind, BreakerMode, ContextView, PaymentActorView},
 };
 
-/// The console.
 pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     visitor.operator()?;
     let parts = parts(&app, &visitor).await?;
@@ -34,7 +34,6 @@ pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpR
         div class="wide console stack" {
             div class="row apart" {
                 h1 { (visitor.t("운영 콘솔", "Console")) }
-                // Only a script that runs knows whether the page is live.
                 span class="live" id="live-state" role="status" hidden
                     data-on=(visitor.t("실시간", "Live"))
                     data-off=(visitor.t("연결이 끊겨 다시 연결하고 있습니다", "Disconnected; reconnecting")) {}
@@ -46,7 +45,7 @@ pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpR
             (admin::done(&visitor))
             (plots(&visitor))
             div id="parts" class="stack" { (parts) }
-            (saga_form(&visitor, ""))
+            (history_form(&visitor, ""))
         }
     };
     let title = visitor.t("운영 콘솔", "Console");
@@ -54,15 +53,9 @@ pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpR
         .show())
 }
 
-/// The same by its address with a slash.
-pub(crate) async fn without_slash() -> HttpResponse {
-    see_other("/console")
-}
-
-/// A plot: its name, its title, its values, each with what it is called if there are several, and their unit.
+/// Id, title, series as (id, label), and unit.
 type Plot<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
 
-/// The plots, which the script draws: each with the values of now, and its scale.
 fn plots(visitor: &Visitor) -> Markup {
     let (slow, failed) = (visitor.t("느림", "Slow"), visitor.t("실패", "Failed"));
     let plots: [Plot<'_>; 4] = [
@@ -107,8 +100,7 @@ fn plots(visitor: &Visitor) -> Markup {
     }
 }
 
-/// The form to look a rental's saga up by.
-pub(crate) fn saga_form(visitor: &Visitor, correlation: &str) -> Markup {
+pub(crate) fn history_form(visitor: &Visitor, correlation: &str) -> Markup {
     html! {
         section class="card stack" {
             h2 { (visitor.t("렌탈 흐름 찾기", "Look up a rental's history")) }
@@ -128,27 +120,25 @@ pub(crate) fn saga_form(visitor: &Visitor, correlation: &str) -> Markup {
     }
 }
 
-/// What changes, for the script.
 pub(crate) async fn live(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     visitor.operator()?;
     Ok(piece(parts(&app, &visitor).await?))
 }
 
 async fn parts(app: &App, visitor: &Visitor) -> Result<Markup, PageError> {
-    let (contexts, desk) = (app.shop.contexts(), app.shop.payment_actor().await);
+    let (contexts, payments) = (app.shop.contexts(), app.shop.payment_actor().await);
     let tree = app.shop.actors().await.or_error_page(visitor)?;
     let backlog: u64 = contexts.iter().map(|context| context.backlog).sum();
-    let window = desk.breaker.window;
+    let window = payments.breaker.window;
     Ok(html! {
         div hidden id="figures" data-backlog=(backlog) data-slow=(window.slow_call_rate())
             data-failed=(window.failure_rate()) {}
-        div class="two even" { (breaker(visitor, &desk)) (contexts_table(app, visitor, &contexts)) }
+        div class="two even" { (breaker(visitor, &payments)) (contexts_table(app, visitor, &contexts)) }
         (parked::section(app, visitor, &app.shop.held()))
         (actors(visitor, &tree.items))
     })
 }
 
-/// The breaker's state: its color, and what it is called.
 fn breaker_state<'a>(visitor: &Visitor, state: &str) -> (&'static str, &'a str) {
     match state {
         "CLOSED" => ("good", visitor.lang.t("닫힘 · 정상", "Closed: calls pass")),
@@ -157,8 +147,8 @@ fn breaker_state<'a>(visitor: &Visitor, state: &str) -> (&'static str, &'a str) 
     }
 }
 
-fn breaker(visitor: &Visitor, desk: &PaymentActorView) -> Markup {
-    let (class, state) = breaker_state(visitor, desk.breaker.state.as_str());
+fn breaker(visitor: &Visitor, payments: &PaymentActorView) -> Markup {
+    let (class, state) = breaker_state(visitor, payments.breaker.state.as_str());
     let modes = [
         (BreakerMode::Auto, "AUTO", visitor.t("자동", "Automatic")),
         (BreakerMode::ForcedOpen, "FORCED_OPEN", visitor.t("강제 차단", "Force it open")),
@@ -170,20 +160,21 @@ fn breaker(visitor: &Visitor, desk: &PaymentActorView) -> Markup {
                 h2 id="breaker-title" { (visitor.t("결제 차단기", "Payment breaker")) }
                 span class={ "tag " (class) } { (state) }
             }
-            (breaker_facts(visitor, desk))
+            (breaker_facts(visitor, payments))
             form class="row" method="post" action="/console/breaker" {
-                (hidden(visitor))
+                (csrf_field(visitor))
                 @for (mode, value, name) in modes {
                     button id={ "mode-" (value) } class="button quiet small" name="mode" value=(value)
-                        aria-pressed=(if desk.breaker.mode == mode { "true" } else { "false" }) { (name) }
+                        aria-pressed=(if payments.breaker.mode == mode { "true" } else { "false" }) { (name) }
                 }
             }
         }
     }
 }
 
-fn breaker_facts(visitor: &Visitor, desk: &PaymentActorView) -> Markup {
-    let PaymentActorView { breaker, permits, permits_in_use, queue_depth, queue_capacity, shed, .. } = desk;
+fn breaker_facts(visitor: &Visitor, payments: &PaymentActorView) -> Markup {
+    let PaymentActorView { breaker, permits, permits_in_use, queue_depth, queue_capacity, shed, .. } =
+        payments;
     html! {
         dl class="facts num" {
             dt { (visitor.t("최근 호출", "Recent calls")) }
@@ -232,13 +223,13 @@ fn context_row(visitor: &Visitor, view: &ContextView) -> Vec<Markup> {
     };
     let form = html! {
         form class="row" method="post" action={ "/console/contexts/" (name) "/" (verb) } {
-            (hidden(visitor))
+            (csrf_field(visitor))
             span class={ "tag " (class) } { (state) }
             button id={ "context-" (name) } class="button quiet small" { (act)
                 span class="unseen" { ": " (called) } }
         }
     };
-    let head = html! { (called) " " span class="small soft" { (name) } };
+    let head = html! { (called) " " span class="small soft" { (visitor.marked(name)) } };
     vec![head, html! { (view.backlog) }, html! { (view.held) }, form]
 }
 
@@ -264,14 +255,14 @@ fn actors(visitor: &Visitor, kinds: &[ActorKind]) -> Markup {
     }
 }
 
-/// A branch of the tree: what its actors come to.
+/// Row with the sums of a supervisor's actors.
 fn supervisor_row(children: &[ActorKind]) -> Vec<Markup> {
     let sum = |count: fn(&ActorKind) -> u64| {
         let sum: u64 = children.iter().map(count).sum();
         html! { (sum) }
     };
     vec![
-        html! { (children[0].supervisor) },
+        html! { span lang="en" { (children[0].supervisor) } },
         sum(|kind| kind.status.live as u64),
         sum(|kind| kind.status.restarted),
         sum(|kind| kind.mailbox_depth as u64),
@@ -282,13 +273,13 @@ fn supervisor_row(children: &[ActorKind]) -> Vec<Markup> {
 fn actor_row(visitor: &Visitor, kind: &ActorKind) -> Vec<Markup> {
     let capacity = kind.mailbox_capacity.map(|capacity| format!(" / {capacity}")).unwrap_or_default();
     let head = html! {
-        span class="leaf" { (kind.kind) @if let Some(name) = &kind.name { " · " (name) } }
+        span class="leaf" lang="en" { (kind.kind) @if let Some(name) = &kind.name { " · " (name) } }
     };
     let quarantine = html! {
         @if kind.status.quarantined == 0 { "0" } @else {
             @for id in &kind.status.quarantined_ids {
                 form class="row" method="post" action={ "/console/revive/" (id) } {
-                    (hidden(visitor))
+                    (csrf_field(visitor))
                     span class="mono" { (id) }
                     button id={ "revive-" (id) } class="button small" { (visitor.t("복구", "Revive"))
                         span class="unseen" { ": " (id) } }
@@ -301,7 +292,6 @@ fn actor_row(visitor: &Visitor, kind: &ActorKind) -> Vec<Markup> {
     [head].into_iter().chain(numbers).chain([queue, quarantine]).collect()
 }
 
-/// Pauses or resumes a context.
 pub(crate) async fn maintain(
     app: web::Data<App>,
     path: web::Path<(String, String)>,
@@ -321,7 +311,6 @@ pub(crate) async fn maintain(
     Ok(see_other("/console"))
 }
 
-/// Takes an actor out of quarantine.
 pub(crate) async fn revive(
     app: web::Data<App>,
     id: web::Path<String>,
@@ -330,10 +319,9 @@ pub(crate) async fn revive(
     filled.visitor.operator()?;
     let id = EntityId::parse(&id).map_err(|_| Problem::not_found("actor")).or_error_page(&filled.visitor)?;
     app.shop.revive(id).await.or_error_page(&filled.visitor)?;
-    Ok(see_other(&admin::having("/console", "revived")))
+    Ok(see_other(&admin::with_done("/console", "revived")))
 }
 
-/// Decides who decides whether the breaker is open.
 pub(crate) async fn set_breaker(app: web::Data<App>, filled: Form) -> Result<HttpResponse, PageError> {
     filled.visitor.operator()?;
     app.shop.set_breaker(match filled.fields.get("mode") {

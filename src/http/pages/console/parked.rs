@@ -1,5 +1,4 @@
-//! `/console`, continued: targets that are held, to be tried again, or given up after a question that says
-//! what will then never happen.
+//! Parked targets on the console: retry, or dismiss after a confirmation that names the consequences.
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
@@ -12,7 +11,7 @@ use crate::{
             admin::{self, Column, Table, wording},
             error::OrErrorPage as _,
             form::Form,
-            layout::{Field, Page, Section, hidden},
+            layout::{Field, Page, Section, csrf_field},
             response::{PageError, see_other},
             visitor::Visitor,
         },
@@ -21,7 +20,6 @@ use crate::{
     shop::HeldView,
 };
 
-/// The targets that are held.
 pub(crate) fn section(app: &App, visitor: &Visitor, held: &[HeldView]) -> Markup {
     let label = visitor.t("보류된 대상", "Parked targets");
     let columns = [
@@ -50,7 +48,7 @@ fn row(app: &App, visitor: &Visitor, held: &HeldView) -> Vec<Markup> {
     let acts = html! {
         div class="row" {
             form method="post" action={ "/console/held/" (key) "/retry" } {
-                (hidden(visitor))
+                (csrf_field(visitor))
                 button id={ "retry-" (key) } class="button small" { (visitor.t("다시 시도", "Retry"))
                     span class="unseen" { ": " (key) } }
             }
@@ -62,22 +60,23 @@ fn row(app: &App, visitor: &Visitor, held: &HeldView) -> Vec<Markup> {
     vec![target(app, visitor, held), reason_of(visitor, held), acts]
 }
 
-/// Whose reaction waits for whom, in words and by its name.
 fn target(app: &App, visitor: &Visitor, held: &HeldView) -> Markup {
     let ParkedKey { group, target, .. } = held.key;
     let product = (target.kind == EntityKind::Product).then(|| app.shop.product(ProductId(target.id)));
     html! {
         (wording::context(visitor.lang, group.context()))
-        @if let Some(product) = product.flatten() { " · " (product.offer.name) }
+        @if let Some(product) = product.flatten() { " · " (visitor.marked(&product.offer.name)) }
         br; span class="mono soft" { (held.key) }
     }
 }
 
 fn reason_of(visitor: &Visitor, HeldView { parked, .. }: &HeldView) -> Markup {
+    let reason = wording::parked_reason(visitor.lang, parked);
     html! {
-        (wording::reason_held(visitor.lang, parked)) br;
+        (visitor.marked(&reason)) br;
         span class="small soft num" {
-            (parked.event) " · " (parked.attempts) (visitor.t("번 시도함", " tries"))
+            (visitor.marked(&parked.event)) " · "
+            (parked.attempts) (visitor.t("번 시도함", " tries"))
         }
     }
 }
@@ -89,7 +88,6 @@ fn find(app: &App, visitor: &Visitor, id: &str) -> Result<HeldView, PageError> {
     found.ok_or_else(|| Problem::not_found("held target")).or_error_page(visitor)
 }
 
-/// Asks whether what waits for a target is really to be given up.
 pub(crate) async fn ask(
     app: web::Data<App>,
     visitor: Visitor,
@@ -111,7 +109,7 @@ fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<
                 p { (reason_of(visitor, held)) }
                 div class="notice wait" {
                     b { (visitor.t("종결하면 다시 실행되지 않습니다", "It will never run again")) }
-                    p { (wording::never(visitor.lang, key.group, &parked.event)) }
+                    p { (wording::consequence(visitor.lang, key.group, &parked.event)) }
                     p { (visitor.t(
                         "같은 대상에서 뒤이어 대기 중인 작업도 모두 함께 종결되며, 되돌릴 수 없습니다. \
                          원인을 해결할 수 있다면 다시 시도해 주세요.",
@@ -120,7 +118,7 @@ fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<
                     )) }
                 }
                 form class="stack" method="post" action={ "/console/held/" (key) "/dismiss" } data-once {
-                    (hidden(visitor))
+                    (csrf_field(visitor))
                     (Field { max: Some(200), hint: Some(hint), wrong: wrong.map(|(_, rule)| rule),
                         ..Field::new("reason", label, wrong.map_or("", |(typed, _)| typed)) })
                     div class="row" {
@@ -138,7 +136,6 @@ fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<
     Page { visitor, section: Section::Console, title, script: Some("form.js"), content }
 }
 
-/// Gives up what waits for a target.
 pub(crate) async fn dismiss(
     app: web::Data<App>,
     id: web::Path<String>,
@@ -153,10 +150,9 @@ pub(crate) async fn dismiss(
         return Ok(page.show_as(problem.kind.status()));
     };
     app.shop.dismiss_held(held.key, reason, context).await.or_error_page(&visitor)?;
-    Ok(see_other(&admin::having("/console", "dismissed")))
+    Ok(see_other(&admin::with_done("/console", "dismissed")))
 }
 
-/// Has what waits for a target tried again.
 pub(crate) async fn retry(
     app: web::Data<App>,
     id: web::Path<String>,
@@ -164,5 +160,5 @@ pub(crate) async fn retry(
 ) -> Result<HttpResponse, PageError> {
     let held = find(&app, &filled.visitor, &id)?;
     app.shop.retry_held(held.key).or_error_page(&filled.visitor)?;
-    Ok(see_other(&admin::having("/console", "retried")))
+    Ok(see_other(&admin::with_done("/console", "retried")))
 }

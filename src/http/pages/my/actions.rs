@@ -1,4 +1,4 @@
-//! What a customer does to a rental of theirs: cancels it, or pays it later.
+//! Actions of a customer on a rental: cancel it, or pay for it later.
 
 use actix_web::{HttpResponse, http::StatusCode, web};
 use maud::{Markup, html};
@@ -9,9 +9,10 @@ use crate::{
     http::{
         App,
         pages::{
+            admin::Question,
             assets,
             form::Form,
-            layout::{Page, Section, hidden},
+            layout::{Page, Section, csrf_field},
             response::{PageError, see_other},
             shop::cards,
             text::problems::{ErrorText, error_text},
@@ -22,7 +23,6 @@ use crate::{
     shop::{PayOutcome, RentalRow},
 };
 
-/// Asks whether a rental is really to be canceled.
 pub(crate) async fn ask_cancel(
     app: web::Data<App>,
     visitor: Visitor,
@@ -35,33 +35,24 @@ pub(crate) async fn ask_cancel(
     if !may_cancel(&row) {
         return too_late(&app, &visitor, &row, &Problem::new(ProblemKind::RentalNotCancelable, "")).await;
     }
-    let content = html! {
-        div class="wide narrow stack" {
-            h1 { (visitor.t("렌탈을 취소할까요?", "Cancel this rental?")) }
-            div class="card stack" {
-                p { b { (row.product_name) } " · " span class="num" { (visitor.lang.won(row.fee)) } }
-                p { (visitor.t(
-                    "취소하면 배송이 중단되고 결제하신 금액은 모두 환불됩니다. 취소는 되돌릴 수 없습니다.",
-                    "The delivery stops, and whatever you paid is refunded in full. This cannot be undone.",
-                )) }
-                div class="row" {
-                    form method="post" action={ "/my/rentals/" (row.rental_id) "/cancel" } data-once {
-                        (hidden(&visitor))
-                        button class="button danger" { (visitor.t("네, 취소합니다", "Yes, cancel it")) }
-                    }
-                    a class="button quiet" href={ "/my/rentals/" (row.rental_id) } { (visitor.t(
-                        "아니요, 유지합니다",
-                        "No, keep it",
-                    )) }
-                }
-            }
-        }
+    let at = format!("/my/rentals/{}", row.rental_id);
+    let question = Question {
+        title: visitor.t("렌탈을 취소할까요?", "Cancel this rental?"),
+        about: &format!("{} · {}", row.product_name, visitor.lang.won(row.fee)),
+        consequences: &[visitor.t(
+            "취소하면 배송이 중단되고 결제하신 금액은 모두 환불됩니다. 취소는 되돌릴 수 없습니다.",
+            "The delivery stops, and any amount paid is refunded in full. This cannot be undone.",
+        )],
+        to: &format!("{at}/cancel"),
+        yes: visitor.t("네, 취소합니다", "Yes, cancel it"),
+        no: visitor.t("아니요, 유지합니다", "No, keep it"),
+        back: &at,
     };
+    let content = html! { div class="wide narrow stack" { (question.card(&visitor)) } };
     let title = visitor.t("렌탈 취소", "Cancel a rental");
     Ok(Page { visitor: &visitor, section: Section::MyPage, title, script: Some("form.js"), content }.show())
 }
 
-/// Cancels a rental.
 pub(crate) async fn cancel(
     app: web::Data<App>,
     id: web::Path<String>,
@@ -73,12 +64,11 @@ pub(crate) async fn cancel(
     let Err(error) = canceled else {
         return Ok(see_other(&format!("/my/rentals/{}", row.rental_id)));
     };
-    // Too late, as likely as not: the rental shows what happened to it.
+    // The status has probably changed meanwhile, so the page shows the current rental.
     let (problem, row) = (Problem::from(error), find(&app, &visitor, &id).await?);
     too_late(&app, &visitor, &row, &problem).await
 }
 
-/// The rental as it is, under why it is not canceled.
 async fn too_late(
     app: &App,
     visitor: &Visitor,
@@ -89,16 +79,15 @@ async fn too_late(
     Ok(page.show_as(problem.kind.status()))
 }
 
-/// The form to pay a rental by that waits for it.
 pub(crate) fn pay_form(app: &App, visitor: &Visitor, row: &RentalRow) -> Markup {
     html! {
         form id="pay" class="card stack" method="post" data-once
             action={ "/my/rentals/" (row.rental_id) "/pay" } {
             h2 { (visitor.t("결제하기", "Pay")) }
-            (hidden(visitor))
+            (csrf_field(visitor))
             input type="hidden" name="key" value=(app.shop.nonce());
             (cards::choice(app, visitor, "", None))
-            // A script opens it when the time has come, and says when; without one it is always open.
+            // The script disables the button until the retry time; without a script it is always enabled.
             p id="pay-wait" class="small soft num" hidden {}
             button class="button full" data-payable {
                 span class="num" { (visitor.lang.won(row.fee)) } " " (visitor.t("지금 결제하기", "· pay now"))
@@ -108,7 +97,7 @@ pub(crate) fn pay_form(app: &App, visitor: &Visitor, row: &RentalRow) -> Markup 
     }
 }
 
-/// The rental as it is now, to be paid again after `ms`, if it waits for its payment.
+/// Returns the current rental. If its payment is deferred, it can be paid after `ms` at the earliest.
 async fn after(app: &App, visitor: &Visitor, id: &str, ms: Option<u64>) -> Result<RentalRow, PageError> {
     let mut row = find(app, visitor, id).await?;
     if let Some(ms) = ms
@@ -119,7 +108,6 @@ async fn after(app: &App, visitor: &Visitor, id: &str, ms: Option<u64>) -> Resul
     Ok(row)
 }
 
-/// Pays a rental that waits for it.
 pub(crate) async fn pay(
     app: web::Data<App>,
     id: web::Path<String>,
@@ -162,7 +150,7 @@ pub(crate) async fn pay(
     Ok(page.show_as(problem.kind.status()))
 }
 
-/// That it waits for its payment still. It may have been charged: what is said is true then, too.
+/// Text for a payment that is still deferred. It holds even if the last attempt was charged.
 const fn not_yet(visitor: &Visitor) -> ErrorText {
     ErrorText {
         title: visitor.t("아직 결제를 마치지 못했습니다", "The payment has not gone through yet"),

@@ -1,4 +1,4 @@
-//! `/my`: a customer's rentals, each with its way, and what they were told; canceling and paying later.
+//! `/my`: a customer's rentals with their progress, and the messages sent to them.
 
 pub(crate) mod actions;
 pub(crate) mod steps;
@@ -19,24 +19,18 @@ use crate::{
     http::{
         App,
         auth::AnyRole,
-        pages::{
-            error::OrErrorPage as _,
-            response::{PageError, see_other},
-            visitor::Visitor,
-        },
+        pages::{error::OrErrorPage as _, response::PageError, visitor::Visitor},
         problem::Problem,
     },
     shop::{NotificationStatus, NotificationView, PageRequest, Principal, RentalRow},
 };
 
-/// How many rentals, and how many messages, one page shows.
 const SHOWN_MAX: usize = 20;
 
 fn shown() -> PageRequest {
     PageRequest { cursor: None, limit: SHOWN_MAX }
 }
 
-/// All of a customer's rentals.
 pub(crate) async fn index(
     app: web::Data<App>,
     request: HttpRequest,
@@ -46,7 +40,7 @@ pub(crate) async fn index(
     let cursor = web::Query::<Vec<(String, String)>>::from_query(request.query_string()).ok();
     let cursor = cursor.into_iter().flat_map(|query| query.into_inner());
     let cursor = cursor.into_iter().find(|(name, _)| name == "cursor").map(|(_, cursor)| cursor);
-    // Changes after this are told to the script, so that none is missed between page and stream.
+    // The script's stream starts at this position, so that it misses no change after the page.
     let position = app.shop.head();
     app.shop.my_page_at(position).await;
     let rows = app
@@ -70,7 +64,7 @@ pub(crate) async fn index(
                 }
                 (live(&visitor))
             }
-            p id="told" class="unseen" role="status" {}
+            p id="announcement" class="unseen" role="status" {}
             section id="rentals" class="stack" aria-label=(visitor.t("렌탈", "Rentals")) {
                 @if rentals.is_empty() {
                     div class="card stack" id="none" {
@@ -96,12 +90,7 @@ pub(crate) async fn index(
     Ok(Page { visitor: &visitor, section: Section::MyPage, title, script: Some("my.js"), content }.show())
 }
 
-/// People type a slash at the end.
-pub(crate) async fn without_slash() -> HttpResponse {
-    see_other("/my")
-}
-
-/// Whether the page moves by itself: a script says so, as only then it does.
+/// Live indicator, which a script shows.
 fn live(visitor: &Visitor) -> Markup {
     html! {
         span class="live" id="live" hidden data-on=(visitor.t("실시간", "Live"))
@@ -113,7 +102,7 @@ async fn events(app: &App, row: &RentalRow) -> Result<Vec<Arc<Recorded>>, Proble
     Ok(app.shop.timeline(row.rental_id).await?)
 }
 
-/// A customer's own row; another's is not shown.
+/// Finds a rental of the visitor; the rental of another customer is not found.
 pub(crate) async fn find(app: &App, visitor: &Visitor, id: &str) -> Result<RentalRow, PageError> {
     let customer = visitor.customer()?;
     let found = async {
@@ -127,16 +116,12 @@ pub(crate) async fn find(app: &App, visitor: &Visitor, id: &str) -> Result<Renta
 }
 
 fn badge(visitor: &Visitor, row: &RentalRow) -> Markup {
-    let (class, word) = match (row.rental_status, row.delivery_status) {
-        (RentalStatus::Confirmed, Some(DeliveryStatus::InTransit)) => {
-            ("good", visitor.t("배송 중", "On its way"))
-        }
-        (RentalStatus::Confirmed, _) => ("good", visitor.t("배송 준비", "Being prepared")),
-        (RentalStatus::Delivered, _) => ("good", visitor.t("이용 중", "In use")),
-        (RentalStatus::PaymentDeferred, _) => ("wait", visitor.t("결제 대기", "To be paid")),
-        (RentalStatus::Canceled, _) => ("off", visitor.t("취소", "Canceled")),
-        (RentalStatus::Placed | RentalStatus::Absent, _) => ("wait", visitor.lang.rental(row.rental_status)),
+    let class = match row.rental_status {
+        RentalStatus::Confirmed | RentalStatus::Delivered => "good",
+        RentalStatus::Canceled => "off",
+        RentalStatus::PaymentDeferred | RentalStatus::Placed | RentalStatus::Absent => "wait",
     };
+    let word = visitor.lang.rental(row.rental_status, row.delivery_status);
     html! { span class={ "tag " (class) } { (word) } }
 }
 
@@ -145,21 +130,20 @@ pub(crate) const fn may_cancel(row: &RentalRow) -> bool {
     matches!(row.rental_status, Placed | PaymentDeferred | Confirmed)
 }
 
-/// What a script says when it has changed.
-fn said(visitor: &Visitor, row: &RentalRow, events: &[Arc<Recorded>]) -> String {
-    format!("{}: {}", row.product_name, steps::status_text(visitor.lang, row, events))
+/// Announcement for screen readers when the rental changes.
+fn announcement(visitor: &Visitor, row: &RentalRow, events: &[Arc<Recorded>]) -> String {
+    format!("{}: {}", row.product_name, steps::summary(visitor.lang, row, events))
 }
 
-/// A rental, as `/my` lists it.
 fn card(app: &App, visitor: &Visitor, row: &RentalRow, events: &[Arc<Recorded>]) -> Markup {
     let at = format!("/my/rentals/{}", row.rental_id);
     html! {
         article class="card rental" id=(row.rental_id) data-version=(row.version)
-            data-told=(said(visitor, row, events)) {
+            data-announcement=(announcement(visitor, row, events)) {
             header {
                 div class="thumb" { (image::rented(app, row.product_id, &row.product_name)) }
                 div class="tight" {
-                    h2 { a href=(at) { (row.product_name) } }
+                    h2 { a href=(at) { (visitor.marked(&row.product_name)) } }
                     p class="small soft num" {
                         (visitor.lang.won(row.fee)) " · "
                         (when(visitor, row.placed_at))
@@ -181,7 +165,7 @@ fn card(app: &App, visitor: &Visitor, row: &RentalRow, events: &[Arc<Recorded>])
     }
 }
 
-/// That a rental waits for its payment: since when it may be tried, and until when.
+/// Notice of a deferred payment: when it can be paid, and until when.
 fn waiting(app: &App, visitor: &Visitor, row: &RentalRow, with_link: bool) -> Markup {
     let (retry, due) = (row.payment_retry_at, row.payment_due_at);
     let now = visitor.t("지금 결제할 수 있습니다", "You can pay now");
@@ -221,7 +205,6 @@ fn waiting(app: &App, visitor: &Visitor, row: &RentalRow, with_link: bool) -> Ma
     }
 }
 
-/// One rental.
 pub(crate) async fn rental(
     app: web::Data<App>,
     request: HttpRequest,
@@ -233,15 +216,11 @@ pub(crate) async fn rental(
     Ok(show(&app, &visitor, &row, above).await?.show())
 }
 
-/// What stands above a rental: how that ended which led here.
+/// Notice above a rental: the result of the last action.
 pub(crate) enum Banner {
-    /// Nothing.
     Nothing,
-    /// It has just been rented, or paid.
     New,
-    /// Nothing came of it yet.
     NotYet(ErrorText),
-    /// It went wrong.
     Wrong(ErrorText),
 }
 
@@ -259,8 +238,8 @@ pub(crate) async fn show<'a>(
                 p class="small" { a href="/my" { "← " (visitor.t("내 렌탈", "My rentals")) } }
                 (live(visitor))
             }
-            h1 { (row.product_name) }
-            p id="told" class="unseen" role="status" {}
+            h1 { (visitor.marked(&row.product_name)) }
+            p id="announcement" class="unseen" role="status" {}
             @match above {
                 Banner::Wrong(error) => div class="notice bad" role="alert" {
                     b { (error.title) } p { (error.text) }
@@ -268,7 +247,7 @@ pub(crate) async fn show<'a>(
                 Banner::NotYet(error) => div class="notice wait" role="alert" {
                     b { (error.title) } p { (error.text) }
                 },
-                // The script takes it away when it has left, or is canceled.
+                // The script removes it once the purifier has left, or the rental is canceled.
                 Banner::New if steps::just_confirmed(row) => div id="new" class="notice good" role="status" {
                     b { (visitor.t("렌탈이 확정되었습니다", "Your rental is confirmed")) }
                     p { (visitor.t(
@@ -295,11 +274,11 @@ async fn detail(app: &App, visitor: &Visitor, row: &RentalRow) -> Result<Markup,
     let carrier = delivery.as_ref().and_then(|delivery| {
         let (carrier, number) = (&delivery.delivery.carrier, &delivery.delivery.tracking_number);
         let parts = [carrier.as_deref(), number.as_deref()];
-        Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" ")).filter(|error| !error.is_empty())
+        Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
     });
     Ok(html! {
         article class="card rental" id=(row.rental_id) data-version=(row.version) data-whole
-            data-told=(said(visitor, row, &events)) data-new[steps::just_confirmed(row)] {
+            data-announcement=(announcement(visitor, row, &events)) data-new[steps::just_confirmed(row)] {
             div class="row apart" {
                 h2 { (visitor.t("진행 상황", "Progress")) } (badge(visitor, row))
             }
@@ -318,13 +297,14 @@ async fn detail(app: &App, visitor: &Visitor, row: &RentalRow) -> Result<Markup,
                     }
                 }
                 @if let Some(status) = row.delivery_status {
-                    // A canceled rental is not delivered, though its delivery may learn of that later.
+                    // The delivery of a canceled rental is canceled a moment later.
                     @let canceled = row.rental_status == RentalStatus::Canceled;
                     @let status = if canceled { DeliveryStatus::Canceled } else { status };
                     dt { (visitor.t("배송", "Delivery")) } dd { (visitor.lang.delivery(status)) }
                 }
                 @if let Some(carrier) = carrier {
-                    dt { (visitor.t("설치 기사·방문 정보", "Technician and visit")) } dd { (carrier) }
+                    dt { (visitor.t("설치 기사·방문 정보", "Technician and visit")) }
+                    dd { (visitor.marked(&carrier)) }
                 }
                 dt { (visitor.t("렌탈 번호", "Number")) } dd { span class="mono" { (row.rental_id) } }
             }
@@ -339,7 +319,7 @@ async fn detail(app: &App, visitor: &Visitor, row: &RentalRow) -> Result<Markup,
     })
 }
 
-/// A rental, for the script that puts it into its place: as it is listed, or by itself.
+/// A rental as `card` of the list or as `whole`, for the script.
 pub(crate) async fn rental_piece(
     app: web::Data<App>,
     visitor: Visitor,
@@ -357,25 +337,19 @@ pub(crate) async fn rental_piece(
 
 async fn messages_of(app: &App, visitor: &Visitor, customer: CustomerId) -> Result<Markup, PageError> {
     let messages = app.shop.notifications(Some(customer), &shown()).await.or_error_page(visitor)?.items;
-    let status = |status| match status {
-        NotificationStatus::Pending => visitor.t("발송 중", "Being sent"),
-        NotificationStatus::Sent => visitor.t("발송 완료", "Sent"),
-        NotificationStatus::Delivered => visitor.t("수신 완료", "Delivered"),
-        NotificationStatus::Failed => visitor.t("발송 실패", "Not sent"),
-    };
     let under_way = |message: &NotificationView| message.status == NotificationStatus::Pending;
     Ok(html! {
         @if messages.is_empty() {
             p class="soft" { (visitor.t("아직 보내 드린 문자가 없습니다.", "No messages yet.")) }
         } @else {
-            // The script looks again for as long as some are on their way: no event tells of that.
+            // The script polls while messages are being sent, since no event reports their delivery.
             ul class="messages" data-sending[messages.iter().any(under_way)] {
                 @for message in &messages {
                     li {
-                        p lang="ko" { (message.text) }
+                        p { (visitor.marked(&message.text)) }
                         p class="small soft" {
                             (when(visitor, message.created_at))
-                            span { (status(message.status)) }
+                            span { (visitor.lang.message(message.status)) }
                         }
                     }
                 }
@@ -384,7 +358,6 @@ async fn messages_of(app: &App, visitor: &Visitor, customer: CustomerId) -> Resu
     })
 }
 
-/// What a customer was told, for the script.
 pub(crate) async fn messages(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     let customer = visitor.customer()?;
     Ok(piece(messages_of(&app, &visitor, customer).await?))

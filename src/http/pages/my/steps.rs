@@ -1,5 +1,4 @@
-//! A rental's way from the order to the kitchen, as steps: what is done, what is under way, what comes; and
-//! the same in a sentence, for whoever hears the page.
+//! Progress of a rental, as steps and as one sentence for screen readers.
 
 use maud::{Markup, html};
 
@@ -17,7 +16,6 @@ use crate::{
     shop::{PaymentStatus, RentalRow},
 };
 
-/// How far a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StepState {
     Done,
@@ -36,7 +34,7 @@ impl StepState {
         }
     }
 
-    const fn said(self, lang: Lang) -> &'static str {
+    const fn label(self, lang: Lang) -> &'static str {
         match self {
             Self::Done => lang.t("완료", "done"),
             Self::Now => lang.t("진행 중", "in progress"),
@@ -46,15 +44,14 @@ impl StepState {
     }
 }
 
-/// A step.
 struct Step {
-    stage: StepState,
+    state: StepState,
     name: &'static str,
     note: Option<&'static str>,
     at: Option<Timestamp>,
 }
 
-/// When things happened, by the type of event.
+/// Times of events by type.
 struct Moments<'a>(&'a [std::sync::Arc<Recorded>]);
 
 impl Moments<'_> {
@@ -62,7 +59,7 @@ impl Moments<'_> {
         self.0.iter().rev().find(|recorded| recorded.event.name() == name).map(|recorded| recorded.meta.at)
     }
 
-    /// Whether money was taken: when it was asked for, or as it was found out only afterwards.
+    /// Returns true if money was taken, even if that was found out later.
     fn captured(&self) -> bool {
         self.0.iter().any(|recorded| match &recorded.event {
             Event::Payment(PaymentEvent::PaymentApproved { .. }) => true,
@@ -74,21 +71,20 @@ impl Moments<'_> {
     }
 }
 
-/// Whether the purifier has left, and whether it is where it belongs.
-fn gone(row: &RentalRow) -> (bool, bool) {
+fn departure(row: &RentalRow) -> (bool, bool) {
     let installed = row.rental_status == RentalStatus::Delivered
         || row.delivery_status == Some(DeliveryStatus::Delivered);
     (installed || row.delivery_status == Some(DeliveryStatus::InTransit), installed)
 }
 
-/// Whether it is as it was when it had just been ordered and paid.
+/// Returns true if the rental is paid and the purifier has not left.
 pub(crate) fn just_confirmed(row: &RentalRow) -> bool {
-    row.rental_status == RentalStatus::Confirmed && !gone(row).0
+    row.rental_status == RentalStatus::Confirmed && !departure(row).0
 }
 
-/// What has happened, in a sentence: the same for as long as nothing happens that a customer cares for.
-pub(crate) fn status_text(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> &'static str {
-    match (row.rental_status, gone(row)) {
+/// Latest change that matters to a customer, as a sentence.
+pub(crate) fn summary(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> &'static str {
+    match (row.rental_status, departure(row)) {
         (RentalStatus::Absent | RentalStatus::Placed, _) => {
             lang.t("결제를 확인하고 있습니다.", "The payment is being confirmed.")
         }
@@ -108,14 +104,13 @@ pub(crate) fn status_text(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<
     }
 }
 
-/// What became of the fee.
 pub(crate) fn fee(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> &'static str {
     match (row.rental_status, row.payment_status) {
-        // Whatever may still come of the last try: it is the customer's turn.
+        // Until the last attempt is resolved, the customer may pay again.
         (RentalStatus::PaymentDeferred, PaymentStatus::Requested | PaymentStatus::Unresolved) => {
-            lang.t("결제 대기", "To be paid")
+            lang.rental(row.rental_status, None)
         }
-        (_, PaymentStatus::Requested | PaymentStatus::Unresolved) => lang.rental(RentalStatus::Placed),
+        (_, PaymentStatus::Requested | PaymentStatus::Unresolved) => lang.rental(RentalStatus::Placed, None),
         (RentalStatus::Canceled, PaymentStatus::Approved) => lang.t("환불 진행 중", "Being refunded"),
         (_, PaymentStatus::Canceled) if Moments(events).captured() => lang.t("환불 완료", "Refunded"),
         (_, PaymentStatus::Canceled) => lang.t("결제되지 않음", "Not charged"),
@@ -123,7 +118,6 @@ pub(crate) fn fee(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Recorded
     }
 }
 
-/// The steps of a rental, with the moments of its events.
 pub(crate) fn of(visitor: &Visitor, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> Markup {
     let moments = Moments(events);
     let steps = if row.rental_status == RentalStatus::Canceled {
@@ -133,9 +127,9 @@ pub(crate) fn of(visitor: &Visitor, row: &RentalRow, events: &[std::sync::Arc<Re
     };
     html! {
         ol class="steps across" {
-            @for Step { stage, name, note, at } in steps {
-                li class=(stage.class()) aria-current=[(stage == StepState::Now).then_some("step")] {
-                    b { (name) } span class="unseen" { " (" (stage.said(visitor.lang)) ")" }
+            @for Step { state, name, note, at } in steps {
+                li class=(state.class()) aria-current=[(state == StepState::Now).then_some("step")] {
+                    b { (name) } span class="unseen" { " (" (state.label(visitor.lang)) ")" }
                     @if let Some(at) = at { time datetime=(Time(at)) { (visitor.lang.moment(at)) } }
                     @if let Some(note) = note { span class="note" { (note) } }
                 }
@@ -144,11 +138,10 @@ pub(crate) fn of(visitor: &Visitor, row: &RentalRow, events: &[std::sync::Arc<Re
     }
 }
 
-/// The step under way is called by what is true now, the others by what is reached with them.
 fn on_its_way(lang: Lang, row: &RentalRow, moments: &Moments<'_>) -> Vec<Step> {
     let paid = matches!(row.rental_status, RentalStatus::Confirmed | RentalStatus::Delivered);
-    let (left, installed) = gone(row);
-    let stage = |done: bool, now: bool| match (done, now) {
+    let (left, installed) = departure(row);
+    let state = |done: bool, now: bool| match (done, now) {
         (true, _) => StepState::Done,
         (false, true) => StepState::Now,
         (false, false) => StepState::Ahead,
@@ -160,22 +153,23 @@ fn on_its_way(lang: Lang, row: &RentalRow, moments: &Moments<'_>) -> Vec<Step> {
     };
     let payment = if paid { lang.t("결제 완료", "Paid") } else { lang.t("결제", "Payment") };
     let preparing = if paid && !left {
-        lang.t("배송 준비 중", "Being prepared")
+        lang.delivery(DeliveryStatus::Started)
     } else {
         lang.t("배송 준비", "Prepared")
     };
     let on_its_way = left && !installed;
-    let sent = if on_its_way { lang.t("배송 중", "On its way") } else { lang.t("출고", "Sent out") };
+    let sent =
+        if on_its_way { lang.delivery(DeliveryStatus::InTransit) } else { lang.t("출고", "Sent out") };
     let coming = on_its_way.then(|| lang.t("설치 기사님이 출발했습니다", "The technician is on the way"));
-    let step = |stage, name, note, at| Step { stage, name, note, at };
+    let step = |state, name, note, at| Step { state, name, note, at };
     vec![
         step(StepState::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at)),
-        step(stage(paid, true), payment, paying, moments.of("PaymentApproved").filter(|_| paid)),
-        step(stage(left, paid), preparing, None, moments.of("DeliveryStarted").filter(|_| left)),
-        step(stage(installed, left), sent, coming, moments.of("DeliveryDispatched")),
+        step(state(paid, true), payment, paying, moments.of("PaymentApproved").filter(|_| paid)),
+        step(state(left, paid), preparing, None, moments.of("DeliveryStarted").filter(|_| left)),
+        step(state(installed, left), sent, coming, moments.of("DeliveryDispatched")),
         step(
-            stage(installed, false),
-            lang.t("설치 완료", "Installed"),
+            state(installed, false),
+            lang.delivery(DeliveryStatus::Delivered),
             None,
             moments.of("DeliveryCompleted"),
         ),
@@ -184,7 +178,7 @@ fn on_its_way(lang: Lang, row: &RentalRow, moments: &Moments<'_>) -> Vec<Step> {
 
 fn canceled(lang: Lang, row: &RentalRow, moments: &Moments<'_>) -> Vec<Step> {
     let approved = moments.of("PaymentApproved");
-    let step = |stage, name, note, at| Step { stage, name, note, at };
+    let step = |state, name, note, at| Step { state, name, note, at };
     let mut steps = vec![step(StepState::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at))];
     if approved.is_some() {
         steps.push(step(StepState::Done, lang.t("결제 완료", "Paid"), None, approved));

@@ -1,4 +1,4 @@
-//! Signing up, logging in and out, and choosing a language.
+//! Sign-up, log-in, log-out and choice of language.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -16,7 +16,7 @@ use crate::{
             admin::{self, wording},
             error::OrErrorPage as _,
             form::Form,
-            layout::{Field, Page, Section, hidden},
+            layout::{Field, Page, Section, csrf_field},
             response::{PageError, encoded, see_other},
             text::{
                 LANGUAGE, Lang,
@@ -29,15 +29,14 @@ use crate::{
     },
 };
 
-/// Where to go on to.
 #[derive(Default, Deserialize)]
-pub(crate) struct Onward {
+pub(crate) struct ReturnTo {
     #[serde(default)]
     to: String,
 }
 
-impl Onward {
-    /// A path of this site, or else `otherwise`: nobody is led away by a link that looks like ours.
+impl ReturnTo {
+    /// Returns the path if it belongs to this site, otherwise `otherwise`: no open redirect.
     fn path(&self, otherwise: &str) -> String {
         let ours = self.to.starts_with('/')
             && !self.to.starts_with("//")
@@ -46,27 +45,24 @@ impl Onward {
     }
 }
 
-/// Chooses a language.
 pub(crate) async fn language(
     request: HttpRequest,
     code: web::Path<String>,
-    onward: Query<Onward>,
+    return_to: Query<ReturnTo>,
 ) -> HttpResponse {
     let chosen = Lang::named(&code).map(|lang| set_cookie(&request, LANGUAGE, lang.code(), true));
-    go_on(&onward.path("/"), chosen)
+    go_on(&return_to.path("/"), chosen)
 }
 
-/// What a form says of its last try.
 #[derive(Default)]
-struct Last<'a> {
+struct LastAttempt<'a> {
     name: &'a str,
     phone: &'a str,
     problem: Option<Problem>,
-    /// Which fields, and what is wrong with each.
     wrong: Vec<(&'static str, String)>,
 }
 
-impl Last<'_> {
+impl LastAttempt<'_> {
     fn wrong(&self, field: &str) -> Option<&str> {
         self.wrong.iter().find(|(name, _)| *name == field).map(|(_, text)| text.as_str())
     }
@@ -85,7 +81,7 @@ fn alert(visitor: &Visitor, problem: Option<&Problem>) -> Markup {
     }
 }
 
-fn phone_field<'a>(visitor: &Visitor, last: &'a Last<'_>) -> Field<'a> {
+fn phone_field<'a>(visitor: &Visitor, last: &'a LastAttempt<'_>) -> Field<'a> {
     Field {
         kind: "tel",
         autocomplete: "username",
@@ -95,14 +91,14 @@ fn phone_field<'a>(visitor: &Visitor, last: &'a Last<'_>) -> Field<'a> {
     }
 }
 
-fn sign_up_page<'a>(visitor: &'a Visitor, to: &str, last: &Last<'_>) -> Page<'a> {
+fn sign_up_page<'a>(visitor: &'a Visitor, to: &str, last: &LastAttempt<'_>) -> Page<'a> {
     let long = visitor.t("8자 이상", "At least 8 characters");
     let content = html! {
         div class="wide narrow stack" {
             h1 { (visitor.t("회원가입", "Sign up")) }
             (alert(visitor, last.problem.as_ref()))
             form class="card stack" method="post" action={ "/sign-up?to=" (encoded(to)) } {
-                (hidden(visitor))
+                (csrf_field(visitor))
                 div class="fields" {
                     (Field { autocomplete: "name", max: Some(100), wrong: last.wrong("name"),
                         ..Field::new("name", visitor.t("이름", "Name"), last.name) })
@@ -125,9 +121,8 @@ fn sign_up_page<'a>(visitor: &'a Visitor, to: &str, last: &Last<'_>) -> Page<'a>
     Page { visitor, section: Section::Elsewhere, title, script: Some("form.js"), content }
 }
 
-/// The form to sign up by.
-pub(crate) async fn sign_up(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
-    sign_up_page(&visitor, &onward.path("/"), &Last::default()).show()
+pub(crate) async fn sign_up(visitor: Visitor, return_to: Query<ReturnTo>) -> HttpResponse {
+    sign_up_page(&visitor, &return_to.path("/"), &LastAttempt::default()).show()
 }
 
 const fn wrong_phone(visitor: &Visitor) -> &'static str {
@@ -147,17 +142,17 @@ fn wrong_password(visitor: &Visitor, password: &str) -> Option<&'static str> {
     }
 }
 
-/// Signs up, and logs in.
 pub(crate) async fn do_sign_up(
     app: web::Data<App>,
     request: HttpRequest,
-    onward: Query<Onward>,
+    return_to: Query<ReturnTo>,
     filled: Form,
 ) -> HttpResponse {
     let Form { visitor, context, fields } = filled;
-    let (to, password) = (onward.path("/"), fields.get("password").to_owned());
+    let (to, password) = (return_to.path("/"), fields.get("password").to_owned());
     let (name, phone) = (line(fields.get("name"), 1, 100), Phone::parse(fields.get("phone")));
-    let mut last = Last { name: fields.get("name"), phone: fields.get("phone"), ..Last::default() };
+    let mut last =
+        LastAttempt { name: fields.get("name"), phone: fields.get("phone"), ..LastAttempt::default() };
     let rule = name.clone().err().map(|rule| ("name", of_line(visitor.lang, last.name, rule)));
     last.wrong.extend(rule);
     last.wrong.extend(phone.is_err().then(|| ("phone", wrong_phone(&visitor).to_owned())));
@@ -182,12 +177,10 @@ pub(crate) async fn do_sign_up(
     }
 }
 
-/// Goes on as somebody who is logged in.
 fn begin(request: &HttpRequest, token: &str, to: &str) -> HttpResponse {
     go_on(to, Some(set_cookie(request, SESSION, token, false)))
 }
 
-/// Goes on, with a cookie.
 fn go_on(to: &str, cookie: Option<(HeaderName, String)>) -> HttpResponse {
     let mut response = see_other(to);
     if let Some((name, value)) = cookie
@@ -198,13 +191,13 @@ fn go_on(to: &str, cookie: Option<(HeaderName, String)>) -> HttpResponse {
     response
 }
 
-fn log_in_page<'a>(visitor: &'a Visitor, to: &str, last: &Last<'_>) -> Page<'a> {
+fn log_in_page<'a>(visitor: &'a Visitor, to: &str, last: &LastAttempt<'_>) -> Page<'a> {
     let content = html! {
         div class="wide narrow stack" {
             h1 { (visitor.t("로그인", "Log in")) }
             (alert(visitor, last.problem.as_ref()))
             form class="card stack" method="post" action={ "/log-in?to=" (encoded(to)) } {
-                (hidden(visitor))
+                (csrf_field(visitor))
                 div class="fields" {
                     (phone_field(visitor, last))
                     (Field { kind: "password", autocomplete: "current-password", max: Some(128),
@@ -220,39 +213,37 @@ fn log_in_page<'a>(visitor: &'a Visitor, to: &str, last: &Last<'_>) -> Page<'a> 
     Page { visitor, section: Section::Elsewhere, title, script: Some("form.js"), content }
 }
 
-/// The form to log in by.
-pub(crate) async fn log_in(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
-    log_in_page(&visitor, &onward.path("/"), &Last::default()).show()
+pub(crate) async fn log_in(visitor: Visitor, return_to: Query<ReturnTo>) -> HttpResponse {
+    log_in_page(&visitor, &return_to.path("/"), &LastAttempt::default()).show()
 }
 
-/// Logs a customer in.
 pub(crate) async fn do_log_in(
     app: web::Data<App>,
     request: HttpRequest,
-    onward: Query<Onward>,
+    return_to: Query<ReturnTo>,
     filled: Form,
 ) -> HttpResponse {
     let Form { visitor, fields, .. } = filled;
-    let to = onward.path("/");
+    let to = return_to.path("/");
     let opened = match Phone::parse(fields.get("phone")) {
         Ok(phone) => {
             let password = fields.get("password").to_owned();
             app.shop.log_in(phone, password, None).await.map_err(Problem::from)
         }
-        // A number that is none has no account.
+        // An invalid number has no account.
         Err(_) => Err(Problem::new(ProblemKind::Unauthorized, "")),
     };
     match opened {
         Ok(session) => begin(&request, &session.token, &to),
         Err(problem) => {
             let status = problem.kind.status();
-            let last = Last { phone: fields.get("phone"), problem: Some(problem), ..Last::default() };
+            let last =
+                LastAttempt { phone: fields.get("phone"), problem: Some(problem), ..LastAttempt::default() };
             log_in_page(&visitor, &to, &last).show_as(status)
         }
     }
 }
 
-/// Logs out.
 pub(crate) async fn log_out(
     app: web::Data<App>,
     request: HttpRequest,
@@ -274,7 +265,7 @@ fn operator_page<'a>(visitor: &'a Visitor, to: &str, problem: Option<&Problem>) 
             h1 { (visitor.t("관리자 로그인", "Operator log-in")) }
             (admin::alert(problem.map(|problem| wording::error_text(visitor.lang, problem))))
             form class="card stack" method="post" action={ "/admin/log-in?to=" (encoded(to)) } {
-                (hidden(visitor))
+                (csrf_field(visitor))
                 div class="fields" {
                     (Field { kind: "password", hint: Some(hint), autocomplete: "current-password",
                         ..Field::new("operatorKey", visitor.t("운영자 키", "Operator key"), "") })
@@ -287,20 +278,18 @@ fn operator_page<'a>(visitor: &'a Visitor, to: &str, problem: Option<&Problem>) 
     Page { visitor, section: Section::Admin, title, script: Some("form.js"), content }
 }
 
-/// The form that the operator logs in by.
-pub(crate) async fn operator(visitor: Visitor, onward: Query<Onward>) -> HttpResponse {
-    operator_page(&visitor, &onward.path("/admin"), None).show()
+pub(crate) async fn operator(visitor: Visitor, return_to: Query<ReturnTo>) -> HttpResponse {
+    operator_page(&visitor, &return_to.path("/admin"), None).show()
 }
 
-/// Logs the operator in.
 pub(crate) async fn do_operator(
     app: web::Data<App>,
     request: HttpRequest,
-    onward: Query<Onward>,
+    return_to: Query<ReturnTo>,
     filled: Form,
 ) -> HttpResponse {
     let Form { visitor, fields, .. } = filled;
-    let to = onward.path("/admin");
+    let to = return_to.path("/admin");
     match app.shop.log_in_operator(fields.get("operatorKey").trim(), None).await {
         Ok(session) => begin(&request, &session.token, &to),
         Err(error) => {
@@ -317,8 +306,8 @@ mod tests {
     #[test]
     fn redirects_to_other_sites_are_refused() {
         for bad in ["https://evil.example", "//evil.example", "", "my", "/\\evil.example", "/ x", "/\r\nx"] {
-            assert_eq!(Onward { to: bad.to_owned() }.path("/"), "/", "{bad:?}");
+            assert_eq!(ReturnTo { to: bad.to_owned() }.path("/"), "/", "{bad:?}");
         }
-        assert_eq!(Onward { to: "/my?x=1".to_owned() }.path("/"), "/my?x=1");
+        assert_eq!(ReturnTo { to: "/my?x=1".to_owned() }.path("/"), "/my?x=1");
     }
 }

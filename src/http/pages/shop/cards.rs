@@ -1,4 +1,4 @@
-//! What a rental is paid with: the simulator's cards, where that takes the money; else a token.
+//! Payment method: test cards with the simulator, otherwise a token.
 
 use maud::{Markup, html};
 
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// The simulator's cards: token, name, and what becomes of it, in Korean and in English.
+/// Token, name and outcome of the simulator's cards, in Korean and in English.
 const CARDS: [(&str, [&str; 2], [&str; 2]); 6] = [
     ("tok_ok", ["정상 카드", "A good card"], ["바로 승인됩니다.", "Approved at once."]),
     ("tok_decline", ["한도 초과 카드", "A card over its limit"], ["승인이 거절됩니다.", "Declined."]),
@@ -35,7 +35,6 @@ const CARDS: [(&str, [&str; 2], [&str; 2]); 6] = [
     ),
 ];
 
-/// The fields to choose a card by.
 pub(crate) fn choice(app: &App, visitor: &Visitor, chosen: &str, wrong: Option<&str>) -> Markup {
     if app.shop.provider() != "simulator" {
         let label = visitor.t("결제 수단 토큰", "Payment token");
@@ -78,7 +77,6 @@ fn card(token: &str, name: &str, story: &str, chosen: &str) -> Markup {
     }
 }
 
-/// The card that was chosen.
 pub(crate) fn chosen(fields: &FormFields) -> Option<PaymentMethod> {
     let token = fields.get("card").trim();
     (!token.is_empty()).then(|| PaymentMethod::Card { token: token.to_owned() })

@@ -1,10 +1,10 @@
-//! A product's picture: its own, or else a purifier that is drawn, always the same one for the same product.
+//! Image of a product: its own, or a drawing derived from its id and name.
 
 use maud::{Markup, html};
 
 use crate::{domain::ProductId, http::App, shop::ProductView};
 
-/// A body's colors: its side in the light, its front, its edge.
+/// Colors of a body: lit side, front and edge.
 const BODIES: [[&str; 3]; 4] = [
     ["#ffffff", "#eef4f6", "#c9d8de"],
     ["#f6f1e8", "#ece4d6", "#d3c6b0"],
@@ -12,7 +12,6 @@ const BODIES: [[&str; 3]; 4] = [
     ["#e3e9f4", "#d3dcec", "#aebcd6"],
 ];
 
-/// How a purifier is built.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Build {
     Small,
@@ -31,7 +30,7 @@ fn build(name: &str, id: ProductId) -> Build {
     if id.0.is_multiple_of(3) { Build::Small } else { Build::Tall }
 }
 
-/// The picture of a product, with nothing said about it: what it shows is said beside it.
+/// Returns the image, without alternative text: the name stands beside it.
 pub(crate) fn of(product: &ProductView) -> Markup {
     match product.image {
         Some(image) => html! { img src={ "/images/" (image) } alt="" loading="lazy"; },
@@ -39,12 +38,10 @@ pub(crate) fn of(product: &ProductView) -> Markup {
     }
 }
 
-/// The picture of what was rented: the product's, as it is now.
 pub(crate) fn rented(app: &App, id: ProductId, name: &str) -> Markup {
     app.shop.product(id).map_or_else(|| drawn(id, name), |product| of(&product))
 }
 
-/// A purifier that is drawn.
 fn drawn(id: ProductId, name: &str) -> Markup {
     let build = build(name, id);
     let [light, front, edge] = BODIES[(id.0 >> 5) as usize % BODIES.len()];
@@ -59,14 +56,14 @@ fn drawn(id: ProductId, name: &str) -> Markup {
     html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 240 280" aria-hidden="true" focusable="false" {
             ellipse cx="120" cy="258" rx=(width / 2 + 18) ry="9" fill="#0a4a60" opacity="0.13" {}
-            // The body, and the light that falls on its side.
+            // Body and lit side.
             rect x=(left) y=(top) width=(width) height=(bottom - top) rx="20"
                 fill=(front) stroke=(edge) stroke-width="1.5" {}
             @let side = bottom - top - 4;
             path fill=(light) opacity="0.9"
                 d={ "M" (left + 2) " " (top + 20) "a18 18 0 0 1 18-18h10v" (side)
                     "h-10a18 18 0 0 1-18-18z" } {}
-            // The panel with its lamps.
+            // Panel with lamps.
             rect x=(left + 16) y=(panel) width=(width - 32) height="30" rx="9" fill="#17323d" {}
             circle cx=(left + 34) cy=(panel + 15) r="4" fill="#7fd3ee" {}
             circle cx="120" cy=(panel + 15) r="4" fill="#e9f7fb" {}
@@ -82,7 +79,6 @@ fn drawn(id: ProductId, name: &str) -> Markup {
     }
 }
 
-/// Where the water comes out, and what it falls into.
 fn tap_and_cup(build: Build, left: i32, width: i32, tap: i32) -> Markup {
     let water = "q9-5 17 0t17 0l-2.5 23a5 5 0 0 1-5 4h-19a5 5 0 0 1-5-4z";
     html! {

@@ -1,4 +1,4 @@
-//! `/`: the purifiers; what there is of each, and what it costs.
+//! `/`: the purifiers with price and stock.
 
 pub(crate) mod account;
 pub(crate) mod cards;
@@ -21,15 +21,13 @@ use crate::{
     shop::{PageRequest, ProductView},
 };
 
-/// How many purifiers one page shows.
 const SHOWN_MAX: usize = 60;
 
-/// The shop's first page.
 pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
     let all = PageRequest { cursor: None, limit: SHOWN_MAX };
     let products = app.shop.products(None, &all).or_error_page(&visitor)?;
     let mut shown: Vec<_> = products.items.iter().filter(|product| !product.withdrawn).collect();
-    // What can be rented comes first.
+    // Available products come first.
     shown.sort_by_key(|product| !product.available());
     let content = html! {
         (hero(&visitor))
@@ -66,10 +64,7 @@ fn hero(visitor: &Visitor) -> Markup {
         div class="hero" {
             div class="wide" {
                 div class="words" {
-                    h1 {
-                        (visitor.t("매일 마시는 물,", "The water you drink every day,")) br;
-                        (visitor.t("샘처럼 맑게.", "clear as a spring."))
-                    }
+                    (tagline(visitor))
                     p { (visitor.t(
                         "집에 맞는 정수기를 고르고, 한 번의 결제로 렌탈을 시작하세요. 배송부터 설치까지 마이페이지에서 바로 확인할 수 있습니다.",
                         "Choose the purifier that suits your home and start with one payment. Follow the \
@@ -83,6 +78,18 @@ fn hero(visitor: &Visitor) -> Markup {
             (PreEscaped(include_str!("../../../../ui/spring.svg")))
             (PreEscaped(include_str!("../../../../ui/waves.svg")))
         }
+    }
+}
+
+fn tagline(visitor: &Visitor) -> Markup {
+    match &visitor.brand.tagline {
+        Some(tagline) => html! { h1 { (visitor.marked(tagline)) } },
+        None => html! {
+            h1 {
+                (visitor.t("매일 마시는 물,", "The water you drink every day,")) br;
+                (visitor.t("샘처럼 맑게.", "clear as a spring."))
+            }
+        },
     }
 }
 
@@ -103,9 +110,9 @@ fn tile(visitor: &Visitor, product: &ProductView) -> Markup {
             div class="face" { (image::of(product)) }
             div class="words" {
                 p class="small soft" { (product.offer.model) }
-                h3 { a href={ "/products/" (product.id) } { (product.offer.name) } }
+                h3 { a href={ "/products/" (product.id) } { (visitor.marked(&product.offer.name)) } }
                 @if let Some(first) = product.offer.description.lines().next() {
-                    p class="small soft clamp" { (first) }
+                    p class="small soft clamp" { (visitor.marked(first)) }
                 }
                 div class="row apart" { (price(visitor, product.offer.fee)) (stock(visitor, product)) }
             }
@@ -113,7 +120,6 @@ fn tile(visitor: &Visitor, product: &ProductView) -> Markup {
     }
 }
 
-/// A purifier that a page is about.
 pub(crate) fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, PageError> {
     let product = ProductId::parse(id).ok().and_then(|id| app.shop.product(id));
     product

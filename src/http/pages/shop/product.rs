@@ -4,7 +4,6 @@ use maud::{Markup, html};
 
 use crate::{domain::Money, http::pages::visitor::Visitor, shop::ProductView};
 
-/// What a rental costs, and how often that is paid.
 pub(crate) fn price(visitor: &Visitor, fee: Money) -> Markup {
     html! { p class="price num" { (visitor.lang.won(fee)) " " small { (visitor.t(
         "렌탈료(일시납)",
@@ -12,11 +11,10 @@ pub(crate) fn price(visitor: &Visitor, fee: Money) -> Markup {
     )) } } }
 }
 
-/// What there is of a product, in words.
 pub(crate) fn stock(visitor: &Visitor, product: &ProductView) -> Markup {
     match product.stock {
         _ if product.withdrawn => html! { span class="tag off" { (visitor.t(
-            "렌탈 종료",
+            "신규 렌탈 중단",
             "No longer for rent",
         )) } },
         0 => html! { span class="tag bad" { (visitor.t("품절", "Sold out")) } },

@@ -1,4 +1,4 @@
-//! `/products/{id}`: one purifier, the form to rent it, and renting it.
+//! `/products/{id}`: a purifier and its order form.
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
@@ -11,7 +11,7 @@ use crate::{
         App,
         pages::{
             form::{Form, FormFields, SubmittedForm},
-            layout::{Field, Page, Section, hidden},
+            layout::{Field, Page, Section, csrf_field},
             response::{PageError, encoded, see_other},
             text::problems::{ErrorText, error_text, of_line},
             visitor::Visitor,
@@ -21,7 +21,6 @@ use crate::{
     shop::{Order, PayOutcome, Principal, ProductView},
 };
 
-/// What stands in the order form, and what is wrong with it.
 #[derive(Default)]
 struct OrderDraft {
     fields: FormFields,
@@ -46,13 +45,12 @@ impl OrderDraft {
         line(typed, min, max).err().map(|rule| of_line(visitor.lang, typed, rule))
     }
 
-    /// Whether it says already that there is none.
-    fn tells_sold_out(&self) -> bool {
+    /// Returns true if the error already says that the product is not available.
+    fn says_sold_out(&self) -> bool {
         matches!(self.error, Some((ProblemKind::OutOfStock | ProblemKind::ProductWithdrawn, _)))
     }
 }
 
-/// One purifier, and the form to rent it.
 pub(crate) async fn product(
     app: web::Data<App>,
     visitor: Visitor,
@@ -75,11 +73,11 @@ async fn show<'a>(app: &App, visitor: &'a Visitor, product: &'a ProductView, dra
                 div class="stack" {
                     div class="tight" {
                         p class="soft" { (offer.model) }
-                        h1 { (offer.name) }
+                        h1 { (visitor.marked(&offer.name)) }
                         div class="row" { (price(visitor, offer.fee)) (stock(visitor, product)) }
                     }
                     @for line in offer.description.lines() {
-                        @if !line.trim().is_empty() { p { (line) } }
+                        @if !line.trim().is_empty() { p { (visitor.marked(line)) } }
                     }
                     (ordering)
                 }
@@ -96,7 +94,7 @@ async fn ordering(app: &App, visitor: &Visitor, product: &ProductView, draft: &O
         }
     });
     let body = match visitor.principal {
-        _ if draft.tells_sold_out() && !product.available() => html! {
+        _ if draft.says_sold_out() && !product.available() => html! {
             p { a href="/" { (visitor.t("다른 정수기 보기", "See other purifiers")) } }
         },
         _ if product.withdrawn => html! {
@@ -147,7 +145,7 @@ fn log_in_first(visitor: &Visitor, product: &ProductView) -> Markup {
     }
 }
 
-/// The way to log in beside a form that was filled in: it stays open as it is.
+/// Log-in in a new window, which keeps the filled-in form open.
 fn log_in_aside(visitor: &Visitor, product: &ProductView) -> Markup {
     let to = encoded(&format!("/products/{}", product.id));
     html! {
@@ -163,14 +161,14 @@ fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &Order
     let value = |field: &str| draft.fields.get(field).to_owned();
     let (recipient, postal_code) = (value("recipient"), value("postalCode"));
     let (line1, line2) = (value("line1"), value("line2"));
-    // A name that was taken out on purpose is not put back.
+    // A name that the customer deleted stays deleted.
     let recipient = if draft.fields.has("recipient") { &recipient } else { name };
     let [no_recipient, no_code, no_line1, no_line2, no_card] =
         ["recipient", "postalCode", "line1", "line2", "card"].map(|field| draft.wrong(visitor, field));
     html! {
         form class="card stack" method="post" action={ "/products/" (product.id) "/rent" } data-once {
             h2 { (visitor.t("렌탈 신청", "Rent it")) }
-            (hidden(visitor))
+            (csrf_field(visitor))
             input type="hidden" name="key" value=(app.shop.nonce());
             input type="hidden" name="fee" value=(product.offer.fee.as_won());
             div class="fields" {
@@ -201,21 +199,20 @@ fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &Order
     }
 }
 
-/// Rents a purifier, and leads to where it can be watched; or says why not.
 pub(crate) async fn rent(
     app: web::Data<App>,
     id: web::Path<String>,
     typed: SubmittedForm,
 ) -> Result<HttpResponse, PageError> {
     let Form { visitor, context, fields } = match typed {
-        // Whoever is logged in no more, or anew, need not type it all again.
+        // After a log-out or a new log-in, the customer need not fill in the form again.
         SubmittedForm::Current(Form { visitor, fields, .. }) | SubmittedForm::Stale(visitor, fields)
             if visitor.principal.is_none() =>
         {
-            return kept(&app, &visitor, &id, fields, ProblemKind::Unauthorized).await;
+            return show_again(&app, &visitor, &id, fields, ProblemKind::Unauthorized).await;
         }
         SubmittedForm::Stale(visitor, fields) => {
-            return kept(&app, &visitor, &id, fields, ProblemKind::Forbidden).await;
+            return show_again(&app, &visitor, &id, fields, ProblemKind::Forbidden).await;
         }
         SubmittedForm::Current(filled) => filled,
     };
@@ -224,7 +221,7 @@ pub(crate) async fn rent(
     let again = async |problem: Problem, fields: FormFields, wrong: Vec<String>| {
         let draft =
             OrderDraft { fields, wrong, error: Some((problem.kind, error_text(visitor.lang, &problem))) };
-        // What it is now: the stock may have gone, or the fee have changed.
+        // Stock or fee may have changed.
         let product = app.shop.product(product.id).unwrap_or_else(|| product.clone());
         show(&app, &visitor, &product, &draft).await.show_as(problem.kind.status())
     };
@@ -234,7 +231,7 @@ pub(crate) async fn rent(
         (address, method) => {
             let mut wrong: Vec<_> = address.err().unwrap_or_default();
             wrong.extend(method.is_none().then(|| "card".to_owned()));
-            let problem = Problem::new(ProblemKind::InvalidRequest, "fields break their rules");
+            let problem = Problem::new(ProblemKind::InvalidRequest, "invalid fields");
             return Ok(again(problem, fields, wrong).await);
         }
     };
@@ -258,8 +255,8 @@ pub(crate) async fn rent(
     Ok(again(Problem::new(kind, ""), fields, Vec::new()).await)
 }
 
-/// The form as it was filled in, though nothing is done: the session is over, or another one.
-async fn kept(
+/// Shows the form again as filled in, without placing an order: the session has ended or changed.
+async fn show_again(
     app: &App,
     visitor: &Visitor,
     id: &str,
@@ -293,7 +290,7 @@ async fn kept(
     Ok(show(app, visitor, &product, &draft).await.show_as(kind.status()))
 }
 
-/// The address, or the fields that break its rules.
+/// Parses the address, or returns the invalid fields.
 fn address_of(fields: &FormFields) -> Result<Address, Vec<String>> {
     let text = |name: &str| fields.get(name).to_owned();
     let line2 = Some(text("line2")).filter(|line2| !line2.trim().is_empty());

@@ -1,5 +1,4 @@
-//! What pages say, and in which language: both stand side by side wherever something is said, so that neither
-//! is forgotten. Money and moments are written as people here read them.
+//! Languages of the pages: Korean and English texts stand side by side, so that neither is forgotten.
 
 pub(crate) mod problems;
 
@@ -12,35 +11,29 @@ use crate::{
         delivery::DeliveryStatus,
         rental::{CancelReason, RentalStatus},
     },
-    shop::PaymentStatus,
+    shop::{NotificationStatus, PaymentStatus},
 };
 
-/// The cookie that keeps a choice of language.
+/// Cookie with the chosen language.
 pub(crate) const LANGUAGE: &str = "saem_lang";
-/// Korea's clock is this far ahead of UTC, all year.
+/// Korean time: UTC+9 all year.
 const KOREA: (i8, i8, i8) = (9, 0, 0);
 
-/// A language that pages speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lang {
-    /// Korean.
     Ko,
-    /// English.
     En,
 }
 
 impl Lang {
-    /// What it is called in HTML and in paths.
     pub(crate) const fn code(self) -> &'static str {
         self.t("ko", "en")
     }
 
-    /// The language of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::Ko, Self::En].into_iter().find(|lang| lang.code() == name)
     }
 
-    /// The Korean or the English of two texts.
     pub(crate) const fn t<'a>(self, korean: &'a str, english: &'a str) -> &'a str {
         match self {
             Self::Ko => korean,
@@ -48,7 +41,21 @@ impl Lang {
         }
     }
 
-    /// The language that was chosen, or else the one that the browser asks for, or else Korean.
+    /// Returns the value of the `lang` attribute of `text`, if its language is the other one: Korean with
+    /// Hangul, English with a Latin word and no Hangul.
+    pub(crate) fn foreign(self, text: &str) -> Option<&'static str> {
+        let is_word = |word: &str| word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let language = if text.chars().any(|c| ('가'..='힣').contains(&c)) {
+            Self::Ko
+        } else if text.split(|c: char| !c.is_alphabetic()).any(is_word) {
+            Self::En
+        } else {
+            self
+        };
+        (language != self).then(|| language.code())
+    }
+
+    /// Returns the language of the cookie, else of `Accept-Language`, else Korean.
     pub(crate) fn of(request: &HttpRequest) -> Self {
         let chosen = crate::http::session::cookie(request, LANGUAGE).and_then(Self::named);
         let asked = || {
@@ -58,7 +65,6 @@ impl Lang {
         chosen.or_else(asked).unwrap_or(Self::Ko)
     }
 
-    /// An amount.
     pub(crate) fn won(self, amount: Money) -> String {
         let digits = amount.as_won().to_string();
         let mut grouped = String::new();
@@ -74,37 +80,40 @@ impl Lang {
         }
     }
 
-    /// A moment, by Korea's clock.
+    /// Formats date and time in Korean time.
     pub(crate) fn moment(self, at: Timestamp) -> String {
         let at = in_korea(at);
-        let (month, day) = (u8::from(at.month()), at.day());
+        let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
         let (hour, minute) = (at.hour(), at.minute());
         match self {
             Self::Ko => {
                 let half = if hour < 12 { "오전" } else { "오후" };
                 let hour = if hour % 12 == 0 { 12 } else { hour % 12 };
-                format!("{month}월 {day}일 {half} {hour}:{minute:02}")
+                format!("{year}년 {month}월 {day}일 {half} {hour}:{minute:02}")
             }
             Self::En => {
                 let month = &at.month().to_string()[..3];
-                format!("{day} {month}, {hour:02}:{minute:02}")
+                format!("{day} {month} {year}, {hour:02}:{minute:02}")
             }
         }
     }
 
-    /// Where a rental is, in a word or two.
-    pub(crate) const fn rental(self, status: RentalStatus) -> &'static str {
-        match status {
-            RentalStatus::Absent => "",
-            RentalStatus::Placed => self.t("결제 확인 중", "Confirming payment"),
-            RentalStatus::PaymentDeferred => self.t("결제 대기", "Waiting for payment"),
-            RentalStatus::Confirmed => self.t("확정", "Confirmed"),
-            RentalStatus::Delivered => self.t("설치 완료", "Installed"),
-            RentalStatus::Canceled => self.t("취소", "Canceled"),
+    /// Returns the name of a rental's state, the same for customers and for the operator.
+    pub(crate) const fn rental(self, rental: RentalStatus, delivery: Option<DeliveryStatus>) -> &'static str {
+        match (rental, delivery) {
+            (RentalStatus::Absent, _) => "",
+            (RentalStatus::Placed, _) => self.t("결제 확인 중", "Confirming payment"),
+            (RentalStatus::PaymentDeferred, _) => self.t("결제 대기", "Waiting for payment"),
+            (
+                RentalStatus::Confirmed,
+                Some(status @ (DeliveryStatus::InTransit | DeliveryStatus::Delivered)),
+            ) => self.delivery(status),
+            (RentalStatus::Confirmed, _) => self.delivery(DeliveryStatus::Started),
+            (RentalStatus::Delivered, _) => self.delivery(DeliveryStatus::Delivered),
+            (RentalStatus::Canceled, _) => self.t("취소", "Canceled"),
         }
     }
 
-    /// Why a rental was canceled.
     pub(crate) const fn reason(self, reason: CancelReason) -> &'static str {
         match reason {
             CancelReason::Customer => self.t("고객님이 취소하셨습니다", "Canceled by you"),
@@ -118,7 +127,6 @@ impl Lang {
         }
     }
 
-    /// What is known of a payment.
     pub(crate) const fn payment(self, status: PaymentStatus) -> &'static str {
         match status {
             PaymentStatus::Requested => self.t("결제 요청", "Requested"),
@@ -129,7 +137,15 @@ impl Lang {
         }
     }
 
-    /// Where a delivery is.
+    pub(crate) const fn message(self, status: NotificationStatus) -> &'static str {
+        match status {
+            NotificationStatus::Pending => self.t("발송 중", "Being sent"),
+            NotificationStatus::Sent => self.t("발송 완료", "Sent"),
+            NotificationStatus::Delivered => self.t("수신 완료", "Delivered"),
+            NotificationStatus::Failed => self.t("발송 실패", "Failed"),
+        }
+    }
+
     pub(crate) const fn delivery(self, status: DeliveryStatus) -> &'static str {
         match status {
             DeliveryStatus::Absent => "",
@@ -141,10 +157,11 @@ impl Lang {
     }
 }
 
-/// A moment with its milliseconds, by Korea's clock, for whoever compares.
+/// Formats date and time with milliseconds, in Korean time.
 pub(crate) fn exact(at: Timestamp) -> String {
     let at = in_korea(at);
-    format!("{:02}:{:02}:{:02}.{:03}", at.hour(), at.minute(), at.second(), at.millisecond())
+    let time = format!("{:02}:{:02}:{:02}.{:03}", at.hour(), at.minute(), at.second(), at.millisecond());
+    format!("{} {time}", at.date())
 }
 
 fn in_korea(at: Timestamp) -> OffsetDateTime {
@@ -154,7 +171,7 @@ fn in_korea(at: Timestamp) -> OffsetDateTime {
     utc.unwrap_or(OffsetDateTime::UNIX_EPOCH).to_offset(korea)
 }
 
-/// The one of our languages that `Accept-Language` likes best.
+/// Returns the supported language with the highest weight in `Accept-Language`.
 fn asked_for(value: &str) -> Option<Lang> {
     let mut best: Option<(Lang, f32)> = None;
     for part in value.split(',') {
@@ -189,11 +206,24 @@ mod tests {
     }
 
     #[test]
+    fn texts_in_the_other_language_are_marked() {
+        for (text, in_korean, in_english) in [
+            ("샘 정수기 Mini", None, Some("ko")),
+            ("Saem Mini", Some("en"), None),
+            ("RentalPlaced", Some("en"), None),
+            ("A-1 · 29,900", None, None),
+            ("", None, None),
+        ] {
+            assert_eq!((Lang::Ko.foreign(text), Lang::En.foreign(text)), (in_korean, in_english), "{text}");
+        }
+    }
+
+    #[test]
     fn amounts_and_times_are_formatted_for_people() {
         let at = Timestamp(1_795_600_980_000);
-        assert_eq!(Lang::Ko.moment(at), "11월 25일 오후 7:03");
-        assert_eq!(Lang::En.moment(at), "25 Nov, 19:03");
-        assert_eq!(exact(Timestamp(at.0 + 7)), "19:03:00.007");
+        assert_eq!(Lang::Ko.moment(at), "2026년 11월 25일 오후 7:03");
+        assert_eq!(Lang::En.moment(at), "25 Nov 2026, 19:03");
+        assert_eq!(exact(Timestamp(at.0 + 7)), "2026-11-25 19:03:00.007");
         for (won, ko) in [(0, "0원"), (900, "900원"), (29_900, "29,900원"), (100_000_000, "100,000,000원")]
         {
             assert_eq!(Lang::Ko.won(Money::won(won)), ko);

@@ -1,4 +1,4 @@
-//! What went wrong, in plain words: what happened, whether anything was charged, and what to do.
+//! Texts of problems: what happened, whether anything was charged, and what to do next.
 
 use super::Lang;
 use crate::{
@@ -6,23 +6,19 @@ use crate::{
     http::problem::{Problem, ProblemKind},
 };
 
-/// What went wrong, as it is told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ErrorText {
-    /// In a few words.
     pub title: &'static str,
-    /// In a sentence or two.
     pub text: &'static str,
 }
 
-/// Tells of a problem.
 pub(crate) fn error_text(lang: Lang, problem: &Problem) -> ErrorText {
-    let found = TOLD.iter().find(|(kinds, _)| kinds.contains(&problem.kind));
-    let [ko_title, ko, en_title, en] = found.map_or(OTHERWISE, |(_, texts)| *texts);
+    let found = TEXTS.iter().find(|(kinds, _)| kinds.contains(&problem.kind));
+    let [ko_title, ko, en_title, en] = found.map_or(DEFAULT_TEXTS, |(_, texts)| *texts);
     ErrorText { title: lang.t(ko_title, en_title), text: lang.t(ko, en) }
 }
 
-/// When to try again, where that is worth saying: after more than the moment that `told` speaks of.
+/// Returns when to try again after a rate limit, if that is more than a second away.
 pub(crate) fn wait(lang: Lang, problem: &Problem) -> Option<String> {
     let ms =
         problem.retry_after_ms.filter(|ms| problem.kind == ProblemKind::TooManyRequests && *ms > 1_000)?;
@@ -35,7 +31,6 @@ pub(crate) fn wait(lang: Lang, problem: &Problem) -> Option<String> {
     })
 }
 
-/// What is wrong with a line of text that somebody typed.
 pub(crate) fn of_line(lang: Lang, typed: &str, rule: InvalidText) -> String {
     match (rule, lang) {
         (InvalidText::Control, _) => lang
@@ -52,8 +47,8 @@ pub(crate) fn of_line(lang: Lang, typed: &str, rule: InvalidText) -> String {
     }
 }
 
-/// Title and text in Korean, then in English, of the kinds that have words of their own.
-const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
+/// Title and text in Korean, then in English.
+const TEXTS: &[(&[ProblemKind], [&str; 4])] = &[
     (
         &[ProblemKind::PaymentDeclined],
         [
@@ -282,8 +277,7 @@ const TOLD: &[(&[ProblemKind], [&str; 4])] = &[
     ),
 ];
 
-/// What is said of all others.
-const OTHERWISE: [&str; 4] = [
+const DEFAULT_TEXTS: [&str; 4] = [
     "잠시 문제가 생겼습니다",
     "잠시 후 다시 시도해 주세요. 접수된 내용은 사라지지 않습니다.",
     "Something went wrong",
