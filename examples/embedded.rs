@@ -14,7 +14,7 @@ use saem::{
     Address, Call, CancelReason, ChargeKey, Charged, CustomerId, Follower, Found, GatewayError, Gateways,
     InvalidMethod, Locale, MemoryJournal, Money, Offer, Order, PaymentGateway, PaymentMethod, Phone,
     Position, PriorCharge, ProductId, Sending, Shop, ShopError, ShopParts, ShopSettings, SmsError,
-    SmsGateway, Sources, TextMessage, Voided, internal::gateways::ledger,
+    SmsGateway, Sources, TextMessage, Voided,
 };
 use tokio::sync::mpsc;
 
@@ -137,10 +137,6 @@ impl PaymentGateway for PrepaidCards {
                 Charge::Declined | Charge::Voided => Voided::Settled,
             })
         })
-    }
-
-    fn ledger(&self) -> Option<Vec<ledger::Entry>> {
-        None
     }
 }
 

@@ -162,7 +162,7 @@ impl Settings {
     /// validates them.
     ///
     /// ```
-    /// use saem::config::Settings;
+    /// use saem::internal::config::Settings;
     ///
     /// let settings = Settings::load(None, &[("store.path", "/var/lib/saem".to_owned())]).unwrap();
     /// assert_eq!(settings.http.listen, "127.0.0.1:8080");

@@ -1,11 +1,10 @@
-//! Checking out: fixing order and amount before a customer pays in a provider's window, and what a checkout
-//! is good for when it comes back.
+//! Checkouts: fix the order and the amount before a customer pays in a payment provider's window.
 //!
-//! | it is used | then |
+//! | use of a checkout | result |
 //! | --- | --- |
-//! | to place a rental, by whom and for what it was made, in time | the rental has the id that it fixed |
-//! | to pay later, for the attempt that it was made for | that attempt is charged |
-//! | once more | what came of the first use is said again; nothing is charged |
+//! | by its customer, in time, for its product | the rental gets the id that the checkout fixed |
+//! | by its customer, in time, for its deferred rental | its attempt is charged |
+//! | again | the result of the first use; nothing is charged |
 //! | too late, or after another attempt | 409, and nothing is charged |
 
 use super::{ProductView, Shop, ShopError};
@@ -23,36 +22,34 @@ use crate::{
     store::VaultWrite,
 };
 
-/// What is to be paid.
+/// Subject of a checkout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purchase {
-    /// A rental of this product that is to be placed.
+    /// A new rental of this product.
     Product(ProductId),
-    /// A rental that was placed, and deferred.
+    /// A rental whose payment was deferred.
     Rental(RentalId),
 }
 
-/// A checkout, as its customer is told.
+/// Checkout as returned to its customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckoutView {
-    /// Its id, to be sent back with what the window gave.
+    /// Id, sent back with the result of the provider's window.
     pub id: CheckoutId,
-    /// The payment that it is for.
     pub payment: PaymentId,
-    /// The attempt, as the provider's window is to call the order.
+    /// Order id for the provider's window; names the payment and its attempt.
     pub order: ChargeKey,
-    /// How much.
     pub fee: Money,
-    /// Until when it can be used.
+    /// End of its validity.
     pub expires_at: Timestamp,
 }
 
 impl Shop {
-    /// Fixes order and amount of a payment. Nothing is charged, and nothing else is recorded.
+    /// Opens a checkout: fixes the order id and the amount of a payment. Nothing is charged.
     ///
     /// # Errors
-    /// [`ShopError::CheckoutUnavailable`] with a payment provider that needs none; what placing has, or
-    /// [`ShopError::NotFound`] and [`ShopError::RentalNotPayable`] for a rental.
+    /// [`ShopError::CheckoutUnavailable`] with a payment provider that needs none; the errors of placing for a
+    /// product; [`ShopError::NotFound`] and [`ShopError::RentalNotPayable`] for a rental.
     pub async fn check_out(&self, customer: CustomerId, what: Purchase) -> Result<CheckoutView, ShopError> {
         if !self.gateways.current().needs_checkout() {
             return Err(ShopError::CheckoutUnavailable);
@@ -62,7 +59,7 @@ impl Shop {
         let checkout = match what {
             Purchase::Product(product) => {
                 let ProductView { offer, .. } = self.orderable(product, None)?;
-                // The same bits: what it will be called follows from what it was called.
+                // The rental's id has the bits of the checkout's id.
                 let (rental, attempt) = (RentalId(id.0), FIRST);
                 Checkout { customer, product, fee: offer.fee, rental, attempt, expires_at, used: false }
             }
@@ -75,8 +72,8 @@ impl Shop {
         Ok(CheckoutView { id, payment, order: ChargeKey { payment, attempt }, fee, expires_at })
     }
 
-    /// The next attempt at a rental that was deferred. Whether the last one is settled is found out when
-    /// this one is sent.
+    /// Returns the next attempt of a deferred rental. The payment actor checks later that the last attempt is
+    /// settled.
     async fn again(
         &self,
         customer: CustomerId,
@@ -106,7 +103,7 @@ impl Shop {
         })
     }
 
-    /// The checkout that a payment method names, if it names one of this customer's.
+    /// Returns the customer's checkout that the payment method names, if any.
     pub(crate) async fn checkout_of(
         &self,
         method: &PaymentMethod,
@@ -121,8 +118,8 @@ impl Shop {
         }
     }
 
-    /// Whether a payment method can be used at all: the provider takes it, and a checkout is there if the
-    /// method needs one.
+    /// Checks that the provider accepts the payment method, and that there is a checkout if the method needs
+    /// one.
     pub(crate) fn usable(
         &self,
         method: &PaymentMethod,
@@ -135,7 +132,7 @@ impl Shop {
         }
     }
 
-    /// What the vault is to be told when the attempt begins that this payment method is for.
+    /// Returns the vault writes for the commit that begins this payment method's attempt.
     pub(crate) fn checkout_writes(
         method: &PaymentMethod,
         checkout: Option<&Checkout>,
@@ -145,7 +142,7 @@ impl Shop {
                 let Checkout { rental, attempt, .. } = *checkout;
                 let mut writes =
                     vec![sent_for(ChargeKey { payment: rental.payment(), attempt }, payment_key)];
-                // Of a first attempt, the rental that is placed tells.
+                // A first attempt is recorded by its rental.
                 if attempt != FIRST {
                     writes.push(checkout.mark_used(*checkout_id)?);
                 }
@@ -155,7 +152,7 @@ impl Shop {
         }
     }
 
-    /// Whether a checkout can still be used.
+    /// Checks that the checkout has not expired.
     pub(crate) fn in_time(&self, checkout: &Checkout) -> Result<(), ShopError> {
         let expired = checkout.expires_at <= self.sources.now();
         if expired { Err(ShopError::CheckoutExpired) } else { Ok(()) }
@@ -163,7 +160,7 @@ impl Shop {
 }
 
 impl Checkout {
-    /// Whether it is for placing a rental of this product.
+    /// Checks that the checkout is for a new rental of this product.
     pub(crate) fn places(&self, product: ProductId) -> Result<(), ShopError> {
         if self.attempt != FIRST {
             Err(wrong("must be for a product, not for a rental that was placed already"))
@@ -174,17 +171,17 @@ impl Checkout {
         }
     }
 
-    /// Whether it is for paying this rental later.
+    /// Checks that the checkout is for this deferred rental.
     pub(crate) fn pays(&self, rental: RentalId) -> Result<(), ShopError> {
         let pays = self.rental == rental && self.attempt != FIRST;
         if pays { Ok(()) } else { Err(wrong("must be for this rental, to be paid later")) }
     }
 }
 
-/// The attempt that placing makes.
+/// Number of the attempt that placing makes.
 const FIRST: Attempt = 1;
 
-/// A rule of the checkout's own.
+/// Error for a payment method that does not fit its checkout.
 const fn wrong(rule: &'static str) -> ShopError {
     ShopError::PaymentMethod(InvalidMethod { field: "checkoutId", rule })
 }

@@ -1,4 +1,4 @@
-//! Signing up, logging in, and being somebody.
+//! Customers: sign-up, log-in, sessions and changes.
 
 use super::{
     Done, RequestContext, Shop, ShopError,
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// So many customers may have had one number, one after the other.
+/// Maximum number of successive customers with one phone number.
 const GENERATIONS_MAX: u32 = 1_000;
 
 impl Shop {
@@ -39,7 +39,7 @@ impl Shop {
         let e164 = phone.as_e164().to_owned();
         let person = Person { name: name.clone(), phone: e164.clone(), password_hash: String::new() };
         let asked = self.asked_once::<Account>(request, async |key_guard| {
-            // Cheap before dear: a number that is taken costs no hash.
+            // A taken number must not cost a password hash.
             let (id, account) = self.newest_account(&phone).await?;
             if account.status == AccountStatus::Active {
                 return Err(AccountError::PhoneTaken.into());
@@ -50,13 +50,13 @@ impl Shop {
             Ok(self.exchange.ask_once(id, AccountCommand::SignUp, request, vault, receipt).await?)
         });
         let Decided { entity, state, position, replayed, .. } = asked.await?;
-        // A receipt holds no personal data; the same key stands for the same name and number.
+        // A receipt holds no personal data; a repeat has the same name and number.
         let value =
             CustomerView { id: CustomerId(entity.id), name, phone: e164, created_at: state.created_at };
         Ok(Done { value, position, replayed })
     }
 
-    /// The account a number has, or would have: the first whose customer has not left.
+    /// Returns the account of a number: the first one whose customer has not left.
     async fn newest_account(&self, phone: &Phone) -> Result<(CustomerId, Account), ShopError> {
         for generation in 0..GENERATIONS_MAX {
             let id = self.accounts.customer_id(phone, generation);
@@ -68,7 +68,7 @@ impl Shop {
         Err(ShopError::Internal("a number was left behind too often".to_owned()))
     }
 
-    /// A customer.
+    /// Returns a customer.
     ///
     /// # Errors
     /// [`ShopError::NotFound`]
@@ -109,8 +109,8 @@ impl Shop {
         Ok(Done { value, position: decided.position, replayed: false })
     }
 
-    /// Opens a session for a customer. The same key again gives the same token, for as long as the
-    /// session lasts; the credentials are checked each time.
+    /// Opens a session for a customer. The same key gives the same token while the session lasts; the
+    /// credentials are checked each time.
     ///
     /// # Errors
     /// [`ShopError::BadCredentials`], whichever of the two is wrong; [`ShopError::TooManyTries`] after
@@ -154,13 +154,13 @@ impl Shop {
         self.accounts.open_session(Principal::Operator, key).await
     }
 
-    /// Whom a bearer token stands for: a session's, or the operator key itself.
+    /// Returns the principal of a bearer token: a session's token, or the operator key itself.
     #[must_use]
     pub fn authenticate(&self, token: &str) -> Option<Principal> {
         self.accounts.authenticate(token)
     }
 
-    /// Ends a session; one that is not open is ended already.
+    /// Ends a session; does nothing if it is not open.
     ///
     /// # Errors
     /// [`ShopError::Commit`]

@@ -1,4 +1,4 @@
-//! Payments and deliveries, looked at; deliveries, handled.
+//! Reads of payments and deliveries; dispatch and completion of deliveries.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
 };
 
 impl Shop {
-    /// A rental's payment, shown from `RentalPlaced` on.
+    /// Returns a rental's payment; it exists from `RentalPlaced` on.
     ///
     /// # Errors
     /// [`ShopError::NotFound`]
@@ -47,7 +47,7 @@ impl Shop {
         })
     }
 
-    /// The payments of the rentals that `filter` lets through, newest first.
+    /// Returns a page of the payments whose rentals match `filter`, newest first.
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]
@@ -64,7 +64,7 @@ impl Shop {
         Ok(Page { items, next_cursor: rows.next_cursor })
     }
 
-    /// A delivery. One that is about to start, its rental being paid, is waited for.
+    /// Returns a delivery. Waits up to a second for the delivery of a paid rental to start.
     ///
     /// # Errors
     /// [`ShopError::NotFound`]
@@ -93,7 +93,7 @@ impl Shop {
         Ok(DeliveryView { id, customer_id, delivery, address })
     }
 
-    /// Deliveries of the rentals that `filter` lets through, newest first.
+    /// Returns a page of the deliveries whose rentals match `filter`, newest first.
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]
@@ -110,7 +110,7 @@ impl Shop {
         Ok(Page { items, next_cursor: rows.next_cursor })
     }
 
-    /// The courier left with it.
+    /// Dispatches a delivery: the technician has left.
     ///
     /// # Errors
     /// `AskError::Rejected` with [`DeliveryError::NotReady`] while its stock is not taken, and with
@@ -127,7 +127,7 @@ impl Shop {
             self.delivery(id).await?;
             let request = self.for_delivery(id, request).await?;
             let timeline = self.journal.timeline(id.rental()).await?;
-            // The delivery hears of it only once the payment is settled, which may take long.
+            // The delivery is canceled only once the payment is settled, which may take long.
             let canceled = |event: &Event| matches!(event, Event::Rental(RentalEvent::RentalCanceled { .. }));
             if timeline.iter().any(|recorded| canceled(&recorded.event)) {
                 return Err(RentalError::Canceled.into());
@@ -139,7 +139,7 @@ impl Shop {
         self.handled(id, asked.await?).await
     }
 
-    /// The purifier is installed: the rental decides whether it may be.
+    /// Completes a delivery: the purifier is installed. The rental decides if it may be.
     ///
     /// # Errors
     /// [`ShopError::DeliveryOutOfOrder`] before it is in transit, and `AskError::Rejected` with
@@ -160,7 +160,7 @@ impl Shop {
             }
             let request = self.for_delivery(id, request).await?;
             self.exchange.ask::<Rental>(id.rental(), RentalCommand::MarkDelivered, request).await?;
-            // The policy does the same; whoever comes second changes nothing.
+            // The policy sends the same command; the later one changes nothing.
             let (command, receipt) = (DeliveryCommand::Complete, key_guard.of_state());
             Ok(self.exchange.ask_once(id, command, request, Vec::new(), receipt).await?)
         });

@@ -1,4 +1,4 @@
-//! Why the shop refuses: one enum, mapped to answers by one match in `http`.
+//! Errors of the shop: one enum, which one match in `http` maps to responses.
 
 use thiserror::Error;
 
@@ -12,34 +12,34 @@ use crate::{
     store::{BackUpError, CommitError, StoreError},
 };
 
-/// Why the shop refuses a request.
+/// Errors of the shop's calls.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ShopError {
-    /// An actor refused, or did not answer.
+    /// An entity refused the command or did not answer.
     #[error(transparent)]
     Ask(#[from] AskError),
-    /// Something could not be read.
+    /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Something could not be written.
+    /// The store took no write.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// There is no such thing.
+    /// The named thing does not exist.
     #[error("there is no such {0}")]
     NotFound(&'static str),
-    /// The context of an operator's command is paused.
+    /// The command's context is paused.
     #[error("the {} context is paused", .0.as_str())]
     ContextPaused(Context),
-    /// The cursor is not one of ours.
+    /// The cursor was not issued by this server.
     #[error("the cursor is not one that this list gave")]
     BadCursor,
     /// The product is known to be sold out. Nothing was charged.
     #[error("the product is out of stock")]
     OutOfStock,
-    /// The fee is not what the customer saw.
+    /// The fee differs from the one that the customer saw.
     #[error("the fee is {} KRW now", fee.as_won())]
     FeeChanged {
-        /// What it is now.
+        /// Current fee.
         fee: Money,
     },
     /// The product takes no more new rentals.
@@ -48,58 +48,58 @@ pub enum ShopError {
     /// The payment method breaks a rule.
     #[error("the payment method's {} {}", .0.field, .0.rule)]
     PaymentMethod(InvalidMethod),
-    /// The payment provider has no window that a checkout could be for.
+    /// The payment provider needs no checkout.
     #[error("payments are made without a checkout here")]
     CheckoutUnavailable,
-    /// The checkout is too old, or is for an attempt that another one has overtaken. Nothing was charged.
+    /// The checkout has expired, or a later attempt replaced it. Nothing was charged.
     #[error("the checkout has expired")]
     CheckoutExpired,
     /// Payments are overloaded, or (with deferring off) unavailable. Nothing was recorded.
     #[error("payments are overloaded; please try again a little later")]
     PaymentOverloaded {
-        /// When it is worth trying again, in ms.
+        /// Recommended wait before the next try, in ms.
         retry_after_ms: u64,
     },
-    /// The outcome of the last try is still unknown.
+    /// The outcome of the last attempt is not known yet.
     #[error("the outcome of the last payment is not known yet")]
     PaymentInProgress {
-        /// When it is worth trying again, in ms.
+        /// Recommended wait before the next try, in ms.
         retry_after_ms: u64,
     },
     /// The rental is not waiting to be paid.
     #[error("the rental is not waiting for a payment")]
     RentalNotPayable,
-    /// The gateway refuses something for good; an operator has to look.
+    /// The gateway refuses permanently; an operator has to act.
     #[error("the gateway refuses: {0}")]
     GatewayRefused(String),
-    /// There is no backup.
+    /// The backup failed.
     #[error(transparent)]
     BackUp(#[from] BackUpError),
-    /// A picture could not be read or written.
+    /// An image could not be read or written.
     #[error("the pictures: {0}")]
     Images(String),
-    /// Nothing is held under this name.
+    /// No target is parked under this key.
     #[error("nothing is held under this name")]
     NotHeld,
-    /// The same key came with another body.
+    /// The idempotency key was used with another body.
     #[error("this Idempotency-Key was used for another request")]
     KeyReused,
-    /// The first request with this key is still running.
+    /// The first request with this idempotency key is still running.
     #[error("the first request with this Idempotency-Key is still running")]
     KeyInProgress,
-    /// Phone number and password, or key, do not match.
+    /// Wrong phone number, password or operator key.
     #[error("these credentials do not match")]
     BadCredentials,
     /// Too many log-ins of this account have failed.
     #[error("too many log-ins have failed; please wait")]
     TooManyTries {
-        /// For how long, in ms.
+        /// Remaining wait, in ms.
         retry_after_ms: u64,
     },
     /// The delivery is not in transit, so that it cannot be completed.
     #[error("this step does not follow from where the delivery is")]
     DeliveryOutOfOrder,
-    /// A password could not be hashed, or the like: a bug, not a request's fault.
+    /// A bug, such as a password that could not be hashed.
     #[error("internal: {0}")]
     Internal(String),
 }

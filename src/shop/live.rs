@@ -1,4 +1,4 @@
-//! My Page, read and watched: what a customer missed, and then each change of their rows.
+//! My Page: reads of its rows, and streams of their changes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,36 +13,36 @@ use crate::{
     domain::{CustomerId, Position, RentalId},
 };
 
-/// How many of a customer's rentals are watched, from the newest on.
+/// Maximum number of a customer's rentals that a stream watches, newest first.
 pub const WATCHED_MAX: usize = 1_000;
-/// More rows than this are not told of one by one to whoever comes back: they are to be read again.
+/// Maximum number of missed rows that a resumed stream replays; beyond it, the client reads all rows again.
 pub const MISSED_MAX: usize = 100;
-/// How many events the projection may be behind for somebody to begin to watch.
+/// Maximum lag of the projection, in events, at which a stream may start.
 const BEHIND_MAX: u64 = 50_000;
-/// How long joining may take.
+/// Time limit for joining the stream.
 const JOIN_WITHIN: Duration = Duration::from_secs(5);
 
-/// What happened since somebody watched last.
+/// Changes since the version that a client saw last.
 #[derive(Debug)]
 pub enum Missed {
     /// These changes, oldest first.
     Changes(Vec<RentalRow>),
-    /// Too much to tell, or nothing that is known here: all is to be read again.
+    /// Too many changes, or an unknown version: the client reads all rows again.
     TooMuch,
 }
 
-/// A customer's My Page, watched.
+/// Stream of the changes of a customer's rows.
 pub struct Watching {
-    /// Up to here, `missed` tells all, and `changes` from here on.
+    /// Position at which `missed` ends and `changes` begins.
     pub position: Position,
-    /// What happened since.
+    /// Changes before `position`.
     pub missed: Missed,
-    /// Every later change. It ends when whoever watches does not keep up.
+    /// Later changes. Ends when the reader does not keep up.
     pub changes: mpsc::Receiver<Arc<RentalRow>>,
 }
 
 impl Shop {
-    /// A customer's rows, newest first.
+    /// Returns a page of a customer's rows, newest first.
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]
@@ -55,7 +55,7 @@ impl Shop {
         self.rows(filter, page).await
     }
 
-    /// The row of a rental; right after it was placed, it is waited for.
+    /// Returns the row of a rental. Waits up to a second for a rental that was just placed.
     ///
     /// # Errors
     /// [`ShopError::NotFound`]
@@ -69,8 +69,7 @@ impl Shop {
         mypage::row(&self.journal, rental.id).await?.ok_or(ShopError::NotFound("rental"))
     }
 
-    /// Watches a customer's rows: every change from now on, and those after `after`, the version that was
-    /// heard of last, if there is one.
+    /// Watches a customer's rows: all changes from now on, and those behind version `after`, if it is given.
     ///
     /// # Errors
     /// [`ShopError::Ask`] when My Page is too far behind.
@@ -80,7 +79,7 @@ impl Shop {
         after: Option<Position>,
     ) -> Result<Watching, ShopError> {
         let late = || ShopError::Ask(AskError::Timeout);
-        // The nearer rows are to the newest event, the less is folded again.
+        // Fewer events are folded again if the rows are near the newest event.
         let head = self.head();
         self.my_page_at(head).await;
         let as_of = self.progress.mypage.position();
@@ -92,14 +91,14 @@ impl Shop {
         let Joined { position, missed, changes } = joining.await.ok().flatten().ok_or_else(late)?;
         let missed = match after {
             None => Missed::Changes(Vec::new()),
-            // An id from the future is another store's, or that of one that was restored.
+            // A version from the future belongs to another store, or to this one before a restore.
             Some(after) if after > position || missed.len() > MISSED_MAX => Missed::TooMuch,
             Some(after) => Missed::Changes(self.changes_between(after, position, missed).await?),
         };
         Ok(Watching { position, missed, changes })
     }
 
-    /// How many watch now.
+    /// Returns the number of open streams.
     #[must_use]
     pub fn watchers(&self) -> usize {
         self.live.watchers()
@@ -118,7 +117,7 @@ impl Shop {
         }
     }
 
-    /// How the rows of these rentals changed behind `after`, up to `until`, oldest change first.
+    /// Returns the changes of these rentals' rows in (`after`, `until`], oldest first.
     async fn changes_between(
         &self,
         after: Position,

@@ -1,24 +1,24 @@
-//! Log-ins that keep failing have to wait: guessing a password must not be a matter of patience alone.
+//! Lock-out: delays log-ins to an account after failed ones, against password guessing.
 //!
-//! Pure: times are handed in. A try counts when it begins, so that many at once are no way around; one
-//! that succeeds clears the account. Bounded: those that failed longest ago are forgotten first.
+//! Pure: the caller passes the time. A try counts when it begins, so that parallel tries do not escape it; a
+//! successful one clears the account. Bounded: the accounts that failed longest ago are evicted first.
 
 use std::collections::HashMap;
 
 use crate::domain::{CustomerId, Timestamp};
 
-/// So many tries are free.
+/// Number of tries without a wait.
 const FREE_TRIES: u32 = 5;
-/// How long the next one has to wait, in ms; it doubles with each further one.
+/// Wait before the next try, in ms; doubles with each further one.
 const WAIT_MS: u64 = 5_000;
-/// The longest wait, in ms: whoever guesses somebody's password also keeps them out for so long.
+/// Longest wait, in ms: an attacker also locks the owner out for this time.
 const WAIT_MAX_MS: u64 = 5 * 60_000;
-/// After so long without a try, in ms, an account starts anew.
+/// Time without a try, in ms, after which an account starts anew.
 const FORGET_MS: u64 = 60 * 60_000;
-/// How many accounts are kept in mind.
+/// Maximum number of accounts that are tracked.
 const ACCOUNTS_MAX: usize = 10_000;
 
-/// Who has tried how often.
+/// Failed tries by account.
 #[derive(Debug, Default)]
 pub(crate) struct Lockout {
     accounts: HashMap<CustomerId, Tries>,
@@ -32,10 +32,10 @@ struct Tries {
 }
 
 impl Lockout {
-    /// Begins a try.
+    /// Counts the beginning of a try.
     ///
     /// # Errors
-    /// For how many ms it has to wait.
+    /// Returns the remaining wait, in ms.
     pub(crate) fn begin(&mut self, account: CustomerId, now: Timestamp) -> Result<(), u64> {
         let earlier = self.accounts.get(&account).filter(|tries| now.ms_since(tries.last) < FORGET_MS);
         if let Some(tries) = earlier.filter(|tries| now < tries.not_before) {
@@ -51,7 +51,7 @@ impl Lockout {
         Ok(())
     }
 
-    /// A try has succeeded.
+    /// Clears an account after a successful try.
     pub(crate) fn succeeded(&mut self, account: CustomerId) {
         self.accounts.remove(&account);
     }
@@ -63,7 +63,7 @@ impl Lockout {
         self.accounts.retain(|_, tries| now.ms_since(tries.last) < FORGET_MS);
         let mut times: Vec<Timestamp> = self.accounts.values().map(|tries| tries.last).collect();
         if times.len() >= ACCOUNTS_MAX {
-            // A tenth at once, so that room is made seldom.
+            // Evict a tenth at once, so that eviction is rare.
             let (_, newest_to_go, _) = times.select_nth_unstable(ACCOUNTS_MAX / 10);
             self.accounts.retain(|_, tries| tries.last > *newest_to_go);
         }

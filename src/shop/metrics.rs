@@ -1,4 +1,4 @@
-//! What the shop tells of itself in figures.
+//! Metrics exposed by the shop.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use crate::{
     store::{StoreError, StoreFigures},
 };
 
-/// How far behind a consumer of the journal is.
+/// Lag of a consumer of the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lag {
     /// `reactor` or `projection`.
     pub kind: &'static str,
-    /// Such as `product`, `mypage`.
+    /// Name, such as `product` or `mypage`.
     pub name: &'static str,
-    /// How many events it has not got to.
+    /// Number of events that it has not handled yet.
     pub events: u64,
 }
 
 impl Shop {
-    /// What the store has done.
+    /// Returns the store's counters.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -29,31 +29,31 @@ impl Shop {
         self.journal.figures().await
     }
 
-    /// How far messages got.
+    /// Returns counters of sent, failed and abandoned messages.
     #[must_use]
     pub fn message_figures(&self) -> &Arc<MessageCounters> {
         &self.messages
     }
 
-    /// Who takes the money now: `simulator`, where nothing is real.
+    /// Returns the name of the current payment provider; `simulator` moves no money.
     #[must_use]
     pub fn provider(&self) -> &'static str {
         self.gateways.current().provider()
     }
 
-    /// Something that nobody used before, for a form that is to be sent once.
+    /// Returns a random idempotency key for a form that may be sent once.
     #[must_use]
     pub fn nonce(&self) -> String {
         format!("{:032x}", self.sources.bits())
     }
 
-    /// Calls of the payment gateways, by provider and operation.
+    /// Returns counters of gateway calls, by provider and operation.
     #[must_use]
     pub fn gateway_figures(&self) -> Vec<CallMetrics> {
         self.gateways.metrics()
     }
 
-    /// How far behind each consumer of the journal is.
+    /// Returns the lag of each consumer of the journal.
     #[must_use]
     pub fn lags(&self) -> Vec<Lag> {
         let head = self.head().0;

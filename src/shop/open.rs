@@ -83,15 +83,7 @@ impl Shop {
     /// use std::sync::Arc;
     ///
     /// use saem::{
-    ///     actors::sources::Sources,
-    ///     gateways::{
-    ///         Gateways,
-    ///         ledger::Ledger,
-    ///         simulator::{Behaviour, Simulator},
-    ///         sms::LogSms,
-    ///     },
-    ///     shop::{Shop, ShopParts, ShopSettings},
-    ///     store::memory::MemoryJournal,
+    ///     Behaviour, Gateways, Ledger, LogSms, MemoryJournal, Shop, ShopParts, ShopSettings, Simulator, Sources,
     /// };
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,14 +1,14 @@
-//! Paying a rental that was deferred, and what is said of it when the same request comes again.
+//! Payment of deferred rentals, and the answers to repeated requests.
 //!
-//! | the first call | its receipt | said again |
+//! | first call | receipt | answer to a repeat |
 //! | --- | --- | --- |
-//! | began attempt n | in the commit of `PaymentRequested` n | what the timeline says of attempt n |
+//! | began attempt n | in the commit of `PaymentRequested` n | outcome of attempt n on the timeline |
 //! | found an earlier attempt captured | in the commit of `RentalConfirmed` | confirmed |
-//! | was put off: breaker open, or no answer | by itself, at its end | deferred |
-//! | was refused or had no room | none | done as if for the first time |
+//! | deferred: breaker open, or no answer | written at the end | deferred |
+//! | refused or overloaded | none | handled as a first call |
 //!
-//! A crash after `PaymentRequested` leaves attempt n open: until the timeline says how it ended, the
-//! rental as it is now is the answer. Nothing of this guards the money: attempts do.
+//! A crash after `PaymentRequested` leaves attempt n open: until the timeline has its outcome, a repeat gets the
+//! current rental. The money is guarded by attempts, not by receipts.
 
 use std::sync::Arc;
 
@@ -32,10 +32,10 @@ use crate::{
 };
 
 impl Shop {
-    /// Pays a rental that was deferred. With a key that was used before, answers as it did then.
+    /// Pays a deferred rental. With a key that was used before, returns the result of the first call.
     ///
     /// # Errors
-    /// [`ShopError::RentalNotPayable`], [`ShopError::PaymentInProgress`] and what placing has.
+    /// [`ShopError::RentalNotPayable`], [`ShopError::PaymentInProgress`] and the errors of placing.
     pub async fn pay_rental(
         &self,
         id: RentalId,
@@ -107,7 +107,7 @@ impl Shop {
     }
 }
 
-/// How an attempt ended, and the rental as it was then.
+/// Returns the outcome of an attempt, with the rental as of then.
 fn paid_by(
     timeline: &[Arc<Recorded>],
     attempt: Attempt,
@@ -132,9 +132,9 @@ fn paid_by(
                 Some((position, Some(RentalEvent::RentalConfirmed { .. }))) => {
                     Ok((as_of(timeline, position), PayOutcome::Confirmed))
                 }
-                // It was canceled meanwhile.
+                // The rental was canceled in the meantime.
                 Some(_) => Err(ShopError::RentalNotPayable),
-                // The confirmation is on its way.
+                // The confirmation follows.
                 None => Err(ShopError::KeyInProgress),
             }
         }
@@ -148,7 +148,7 @@ fn paid_by(
     }
 }
 
-/// The rental as it was right after the event at `position`.
+/// Returns the rental as of the event at `position`.
 fn as_of(timeline: &[Arc<Recorded>], position: Position) -> Rental {
     let until_then = timeline.iter().take_while(|recorded| recorded.position <= position);
     until_then.fold(Rental::default(), |rental, recorded| rental.fold(&recorded.event, recorded.meta.at))

@@ -1,4 +1,4 @@
-//! Products: registering and editing them, and browsing.
+//! Products: registration, changes, stock, images and lists.
 
 use super::{Done, Page, PageRequest, ProductView, RequestContext, Shop, ShopError};
 use crate::{
@@ -22,12 +22,12 @@ impl Shop {
         stock: u32,
         request: RequestContext,
     ) -> Result<Done<ProductView>, ShopError> {
-        // Sorts by time; with a key that was used before, the answer names the one that there is.
+        // Ids sort by time. With a key that was used before, the answer names the existing product.
         let id = self.sources.product_id();
         self.command_product(id, ProductCommand::Register { offer, stock }, request).await
     }
 
-    /// Changes what customers see, if it is still what the edit started from.
+    /// Changes a product's offer, if its version is still the one that the edit started from.
     ///
     /// # Errors
     /// `AskError::Rejected` with [`ProductError::Stale`] when it is not.
@@ -55,7 +55,7 @@ impl Shop {
         self.command_product(id, ProductCommand::Restock { quantity }, request).await
     }
 
-    /// Takes no more new rentals of a product; safe to repeat.
+    /// Withdraws a product: no new rentals. Safe to repeat.
     ///
     /// # Errors
     /// `AskError::Rejected` with [`ProductError::NotFound`]
@@ -78,14 +78,14 @@ impl Shop {
             Ok(self.exchange.ask_once(id, command, request, Vec::new(), key_guard.of_state()).await?)
         });
         let Decided { entity, state, position, replayed, .. } = asked.await?;
-        // Whoever reads the catalogue next sees what was just done.
+        // The next read of the catalogue shows this change.
         self.within_patience(self.progress.catalogue.at(position)).await;
         let id = ProductId(entity.id);
         let image = self.catalogue.product(id).and_then(|product| product.image);
         Ok(Done { value: product_view(id, &state, image)?, position, replayed })
     }
 
-    /// Gives a product another picture, whose bytes are on disk before that; the same one again changes
+    /// Changes a product's image. Its bytes are on disk before the event; the same image again changes
     /// nothing.
     ///
     /// # Errors
@@ -109,7 +109,7 @@ impl Shop {
         self.command_product(id, ProductCommand::ChangeImage { image }, request).await
     }
 
-    /// A picture's bytes; none if there is no such picture.
+    /// Returns an image's bytes; `None` if there is no such image.
     ///
     /// # Errors
     /// [`ShopError::Images`]
@@ -120,13 +120,13 @@ impl Shop {
         read.map_err(|error| ShopError::Images(error.to_string()))
     }
 
-    /// A product.
+    /// Returns a product.
     #[must_use]
     pub fn product(&self, id: ProductId) -> Option<ProductView> {
         self.catalogue.product(id)
     }
 
-    /// Products, newest first; only those that can, or only those that cannot be rented, if asked for.
+    /// Returns a page of products, newest first; `available` limits it to those that can, or cannot, be rented.
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]

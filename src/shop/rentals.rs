@@ -1,4 +1,4 @@
-//! Rentals: placing, canceling, looking.
+//! Rentals: placing, canceling and reading.
 
 use std::sync::Arc;
 
@@ -152,8 +152,8 @@ impl Shop {
         Ok(placed)
     }
 
-    /// The outcome of an earlier call that placed this rental, if there was one; by the same request, if it
-    /// came with a key that the id follows from.
+    /// Returns the outcome of an earlier call that placed this rental, if there was one. With a key that the id
+    /// follows from, that call must have been the same request.
     async fn replay(&self, id: RentalId, key: Option<RequestKey>) -> Result<Option<PlacedRental>, ShopError> {
         let loaded = self.journal.load(id.into()).await?;
         let rental = reads::restore::<Rental>(&loaded)?;
@@ -174,7 +174,7 @@ impl Shop {
         Ok(Some(replay.with_decline_code(code)))
     }
 
-    /// A product, if it can be had for what is expected, as far as the catalogue knows.
+    /// Returns the product, if the catalogue shows it in stock and at the expected fee.
     pub(crate) fn orderable(&self, id: ProductId, fee: Option<Money>) -> Result<ProductView, ShopError> {
         let product = self.catalogue.product(id).ok_or(ShopError::NotFound("product"))?;
         if product.withdrawn {
@@ -183,8 +183,8 @@ impl Shop {
         if fee.is_some_and(|expected| expected != product.offer.fee) {
             return Err(ShopError::FeeChanged { fee: product.offer.fee });
         }
-        // While products are down the catalogue may be behind: then the order stands, and whatever
-        // turns out to be short is refunded.
+        // While the product context is paused the catalogue may be behind: the order stands, and a shortage
+        // is refunded later.
         if product.stock == 0 && !self.contexts.paused(Context::Product) {
             return Err(ShopError::OutOfStock);
         }
@@ -223,7 +223,7 @@ impl Shop {
         Ok(Done { value, position, replayed })
     }
 
-    /// A rental.
+    /// Returns a rental.
     ///
     /// # Errors
     /// [`ShopError::NotFound`]
@@ -245,7 +245,7 @@ impl Shop {
         Ok(address.map(|address| codec::decode(&address)).transpose()?)
     }
 
-    /// Rentals, newest first.
+    /// Returns a page of rentals, newest first.
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]
@@ -262,7 +262,7 @@ impl Shop {
         Ok(Page { items, next_cursor: rows.next_cursor })
     }
 
-    /// Like [`Self::rows`], as of now: lists of the write side show what was acknowledged before.
+    /// Like [`Self::rows`], but waits for My Page, so that lists show all acknowledged changes.
     pub(crate) async fn current_rows(
         &self,
         filter: RentalFilter,
@@ -273,7 +273,7 @@ impl Shop {
         self.rows(filter, page).await
     }
 
-    /// My Page's rows, newest first.
+    /// Returns a page of My Page's rows, newest first.
     pub(crate) async fn rows(
         &self,
         filter: RentalFilter,
@@ -284,7 +284,7 @@ impl Shop {
         Ok(Page { items, next_cursor: next.map(|key| to_hex(&key)) })
     }
 
-    /// Every event of a rental, over all contexts, oldest first.
+    /// Returns all events of a rental, over all contexts, oldest first.
     ///
     /// # Errors
     /// [`ShopError::Store`]
@@ -293,7 +293,7 @@ impl Shop {
     }
 }
 
-/// Why a rental's payment was declined, if it was.
+/// Returns the decline code of a rental's payment, if it was declined.
 pub(crate) fn decline_code(timeline: &[Arc<Recorded>]) -> Option<String> {
     timeline.iter().rev().find_map(|recorded| match &recorded.event {
         Event::Payment(PaymentEvent::PaymentDeclined { code, .. }) => Some(code.clone()),
@@ -301,7 +301,7 @@ pub(crate) fn decline_code(timeline: &[Arc<Recorded>]) -> Option<String> {
     })
 }
 
-/// An item of a list; one that is damaged is left out, since the others are not.
+/// Leaves a damaged item out of a list, so that the other items are shown.
 pub(crate) fn unless_damaged<T>(item: Result<T, ShopError>) -> Result<Option<T>, ShopError> {
     match item {
         Err(ShopError::Store(StoreError::Corrupt(what))) => {
@@ -312,11 +312,11 @@ pub(crate) fn unless_damaged<T>(item: Result<T, ShopError>) -> Result<Option<T>,
     }
 }
 
-/// The rental's own correlation, with the request that touches it as the cause.
+/// Returns the request context with the rental's own correlation.
 pub(crate) fn on_behalf(rental: &Rental, request: RequestContext) -> Result<RequestContext, ShopError> {
     let terms = rental.terms().map_err(|_| ShopError::NotFound("rental"))?;
     if request.correlation != terms.correlation {
-        // Its log lines then tell both: the request's own, and the one that the rental is followed by.
+        // The log lines then have both correlation ids: the request's and the rental's.
         Span::current().record("on_behalf_of", display(terms.correlation));
     }
     Ok(request.on_behalf_of(terms.correlation))

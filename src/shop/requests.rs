@@ -1,4 +1,4 @@
-//! Requests that come with an `Idempotency-Key`: their hashes, and how each is answered once.
+//! Requests with an `Idempotency-Key`: their hashes and their single execution.
 
 use std::{future::Future, sync::Arc};
 
@@ -12,12 +12,12 @@ use crate::{
     domain::{Journaled, Position},
 };
 
-/// The most bytes an answer that is remembered may have.
+/// Maximum size of a stored answer, in bytes.
 pub const ANSWER_BYTES_MAX: usize = 16 * 1_024;
 
 impl Shop {
-    /// The key of a request in its scope (method and path), and what it was used for: both hashed with a
-    /// secret of this store. Without a `principal`, anyone's.
+    /// Returns the hashed idempotency key in its scope (principal, method and path), with the hash of the body.
+    /// Both use a secret of this store. Without a `principal`, the key is shared by all anonymous callers.
     #[must_use]
     pub fn request_key(
         &self,
@@ -29,12 +29,11 @@ impl Shop {
         self.accounts.secrets.request_key(principal, scope, key, body_digest)
     }
 
-    /// Does some work, unless it was done before for a request with the same key; then answers alike. For
-    /// work that is safe to repeat: a crash, or a caller that goes away, between the work and its receipt
-    /// has it done again.
+    /// Runs `work` once for a key; a repeat gets the stored answer. The work must be safe to repeat: after a
+    /// crash, or a caller that goes away, between the work and its receipt, it runs again.
     ///
     /// # Errors
-    /// What the work says: that is not remembered. [`ShopError::KeyReused`], [`ShopError::KeyInProgress`];
+    /// The error of the work, which is not stored. [`ShopError::KeyReused`], [`ShopError::KeyInProgress`];
     /// [`ShopError::Internal`] for an answer of more than [`ANSWER_BYTES_MAX`].
     pub async fn once<E: From<ShopError>>(
         &self,
@@ -56,8 +55,7 @@ impl Shop {
         Ok(Once { answer, replayed: false })
     }
 
-    /// Has an entity asked, unless it was asked before for a request with the same key; then says what it
-    /// decided.
+    /// Sends a command once for a key; a repeat gets the stored decision.
     pub(crate) async fn asked_once<A: Journaled>(
         &self,
         request: RequestContext,
@@ -67,7 +65,7 @@ impl Shop {
             KeyLookup::New(key_guard) => ask(key_guard).await,
             KeyLookup::Seen(receipt) => {
                 let (entity, state) = receipt.state::<A>()?;
-                // Where it stands now: a read that has got there shows what was decided, too.
+                // A read at the entity's current version shows the decision, too.
                 let version = self.journal.load(entity).await?.version;
                 let (state, position) = (Arc::new(state), Position(version.0));
                 Ok(Decided { entity, state, version, position, changed: false, replayed: true })

@@ -1,6 +1,6 @@
-//! Secrets of this store: what is derived with them tells nobody anything who has only the result.
+//! Secrets of this store, from which ids and tokens are derived.
 //!
-//! Each is made once, at random, and kept in the vault. Whoever has the data directory has them too.
+//! Each is generated once and kept in the vault; the data directory therefore contains them.
 
 use std::sync::Arc;
 
@@ -13,16 +13,14 @@ use crate::{
     store::{Journal, StoreError, VaultWrite},
 };
 
-/// A secret.
 pub(crate) struct Secret([u8; 32]);
 
-/// All of them.
 pub(crate) struct Secrets {
-    /// For the ids of customers, from their numbers.
+    /// Derives customer ids from phone numbers.
     pub phone: Secret,
-    /// For the hashes of keys and bodies of requests.
+    /// Hashes idempotency keys and request bodies.
     pub request: Secret,
-    /// For the tokens of sessions that were asked for with a key.
+    /// Derives the tokens of sessions that were opened with an idempotency key.
     pub session: Secret,
 }
 
@@ -39,14 +37,14 @@ impl Secret {
         Ok(Self(made))
     }
 
-    /// HMAC-SHA-256 of all of `parts`, one after the other.
+    /// Returns the HMAC-SHA-256 of the concatenated `parts`.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         parts.iter().for_each(|part| mac.update(part));
         mac.finalize().into_bytes().into()
     }
 
-    /// The first half of [`Self::mac`].
+    /// Returns the first half of [`Self::mac`].
     pub(crate) fn mac_16(&self, parts: &[&[u8]]) -> [u8; 16] {
         let mac = self.mac(parts);
         *mac.first_chunk().expect("a SHA-256 has 32 bytes")
@@ -75,7 +73,7 @@ impl Secrets {
             Some(Principal::Operator) => "operator".to_owned(),
             Some(Principal::Customer(customer)) => customer.to_string(),
         };
-        // Lengths first, so that no two requests run together into one.
+        // Length prefixes keep different requests distinct.
         let lengths = [who.len() as u64, scope.len() as u64].map(u64::to_be_bytes).concat();
         let parts = [b"key", &lengths[..], who.as_bytes(), scope.as_bytes(), key.as_bytes()];
         RequestKey {

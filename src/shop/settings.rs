@@ -1,4 +1,4 @@
-//! How a shop is run.
+//! Settings of a shop.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -23,51 +23,51 @@ use crate::{
     store::{Journal, images::Images},
 };
 
-/// How a shop is run.
+/// Settings of a shop; [`ShopSettings::new`] has the server's defaults.
 #[derive(Clone, Debug)]
 pub struct ShopSettings {
-    /// How many arbiters entities live on; 0 puts everything on the current one, as simulations need it.
+    /// Number of arbiters for entities; 0 runs everything on the current one, for simulations.
     pub arbiters: usize,
-    /// How long a question to an entity may take, in ms.
+    /// Time limit for a command to an entity, in ms.
     pub ask_timeout_ms: u64,
-    /// How many commands may wait for one entity.
+    /// Maximum number of commands that wait for one entity.
     pub entity_mailbox: usize,
-    /// An entity without work for so long, in ms, is let go.
+    /// Idle time after which an entity is evicted, in ms.
     pub entity_idle_ms: u64,
-    /// With more than so many entities on an arbiter, idle ones are let go sooner.
+    /// Number of entities of an arbiter above which idle ones are evicted sooner.
     pub entities_max: usize,
-    /// How often an actor may fail.
+    /// Restart limits of failing actors.
     pub restart_limits: RestartLimits,
-    /// The operator's key.
+    /// Operator key, at least 32 characters.
     pub operator_key: String,
-    /// The language of messages.
+    /// Language of messages.
     pub locale: Locale,
     /// Name, slogan and SMS prefix of the shop.
     pub brand: Brand,
-    /// The payment actor's deadlines.
+    /// Deadlines and time-outs of payments.
     pub payment: Rules,
-    /// How many may talk to the gateway, and wait for that.
+    /// Bounds of concurrent gateway calls and of the queue before them.
     pub admission: Bounds,
-    /// When the circuit breaker opens, and for how long.
+    /// Thresholds of the circuit breaker.
     pub breaker: BreakerRules,
-    /// Something that gets nothing done for so long, in ms, is stuck; it is at least two seconds longer than
-    /// `ask_timeout_ms`.
+    /// Time without progress after which the watchdog reports a component as stuck, in ms; at least two
+    /// seconds longer than `ask_timeout_ms`.
     pub stuck_after_ms: u64,
-    /// Whether faults may be injected.
+    /// `true` if faults may be injected.
     pub faults_enabled: bool,
-    /// Files that a backup takes along, where they are there.
+    /// Further files that a backup copies, if they exist.
     pub beside: Vec<PathBuf>,
-    /// Where products' pictures are kept: in memory unless told otherwise.
+    /// Store of product images; in memory by default.
     pub images: Images,
-    /// How messages to entities travel, unless they go straight: for simulations.
+    /// Hook that delays messages to entities, for simulations.
     pub delay_hook: Option<Arc<dyn DelayHook>>,
 }
 
 impl ShopSettings {
-    /// The defaults, which the settings of the server share, and the operator's key.
+    /// Returns the defaults, which are also the server's, with this operator key.
     ///
     /// ```
-    /// use saem::{actors::shop::ShopSettings, domain::notice::Locale};
+    /// use saem::{Locale, ShopSettings};
     ///
     /// let key = "an operator's key has 32 characters or more";
     /// let settings = ShopSettings { locale: Locale::En, ..ShopSettings::new(key) };
@@ -97,7 +97,7 @@ impl ShopSettings {
         }
     }
 
-    /// Whoever waits for an answer is not stuck.
+    /// A component that waits for an answer is not stuck: allows two seconds more than that.
     pub(crate) fn stuck_after_s(&self) -> u32 {
         let after_ms = self.stuck_after_ms.max(self.ask_timeout_ms + 2_000);
         u32::try_from(after_ms.div_ceil(1_000)).unwrap_or(u32::MAX)

@@ -1,4 +1,4 @@
-//! What the watchdog looks at, and how to see that it does; and whether a shop that opens gets on.
+//! The components that the watchdog watches.
 
 use std::sync::{Arc, PoisonError, mpsc};
 
@@ -17,7 +17,7 @@ use crate::{
     store::{FaultMode, Journal},
 };
 
-/// Everything that could hang without failing.
+/// Returns all components that could hang without failing.
 pub(crate) fn parts(
     arbiters: &[ArbiterHandle],
     journal: &Arc<dyn Journal>,
@@ -53,8 +53,7 @@ pub(crate) fn parts(
     parts
 }
 
-/// The agenda's worker: busy for as long as something was due so long ago that every conversation that could
-/// have been in its way is over.
+/// The job runner: busy while a job has been due for longer than any conversation about its payment can take.
 pub(crate) fn job_runner(
     pulse: &Arc<Pulse>,
     job_queue: &JobQueue,
@@ -74,7 +73,7 @@ pub(crate) fn job_runner(
     }
 }
 
-/// Somebody who reads the journal: busy for as long as they have not got to its end, unless they are paused.
+/// A consumer of the journal: busy until it has reached the head, unless its context is paused.
 fn consumer(
     name: String,
     progress: &Arc<Progress>,
@@ -95,17 +94,17 @@ fn consumer(
 }
 
 impl Shop {
-    /// Makes an arbiter fail, by its number; none if there is no such arbiter.
+    /// Injects a fault into an arbiter, by its number; `None` if there is no such arbiter.
     pub(crate) fn sabotage_arbiter(&self, index: &str, mode: FaultMode) -> Option<()> {
         let arbiter = self.arbiters.get(index.parse::<usize>().ok()?)?;
         match mode {
-            // A task that panics ends alone: that is what can be seen.
+            // A task that panics ends alone.
             FaultMode::Panic => arbiter.spawn_fn(|| panic!("injected fault")),
             FaultMode::Stop => arbiter.stop(),
             FaultMode::Hang => {
                 let (hung, never) = mpsc::channel::<()>();
                 self.hung.lock().unwrap_or_else(PoisonError::into_inner).push(hung);
-                // Until the shop is closed, which drops the other end.
+                // Hangs until the shop is closed, which drops the sender.
                 arbiter.spawn_fn(move || {
                     let _ = never.recv();
                 })

@@ -10,10 +10,7 @@ use crate::domain::{Position, Recorded};
 /// Reads a journal event by event, waiting at its end.
 ///
 /// ```
-/// use saem::{
-///     domain::Position,
-///     store::{Follower, StoreError, memory::MemoryJournal},
-/// };
+/// use saem::{Follower, MemoryJournal, Position, StoreError};
 ///
 /// /// Prints every event, from the first one on, while the journal is open.
 /// async fn print(mut follower: Follower) -> Result<(), StoreError> {

@@ -245,13 +245,7 @@ pub type ListedRow = (Vec<u8>, Option<Vec<u8>>);
 /// A store: journal, vault and views. Every backend passes the conformance suite `tests/journal/`.
 ///
 /// ```
-/// use saem::{
-///     domain::Position,
-///     store::{
-///         Journal as _,
-///         sled::{SledJournal, SledOptions},
-///     },
-/// };
+/// use saem::{Journal as _, Position, SledJournal, SledOptions};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let directory = tempfile::tempdir()?;

@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway, PaymentMethod, PriorCharge,
-    Voided, ledger, unknown_method,
+    Voided, unknown_method,
     wire::{ChargeBody, ChargeRequest, Currency, ErrorBody, NOT_FOUND, RefundRequest},
 };
 use crate::{domain::Money, telemetry::trace::TraceContext};
@@ -201,9 +201,5 @@ impl PaymentGateway for HttpGateway {
             (StatusCode::NOT_IMPLEMENTED, _) => Some(Voided::Unsupported),
             _ => None,
         })
-    }
-
-    fn ledger(&self) -> Option<Vec<ledger::Entry>> {
-        None
     }
 }

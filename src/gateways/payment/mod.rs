@@ -220,11 +220,8 @@ fn unknown_method() -> Call<Charged> {
 /// use std::{future::ready, sync::Arc};
 ///
 /// use saem::{
-///     domain::Money,
-///     gateways::payment::{
-///         Call, ChargeKey, Charged, Found, Gateways, InvalidMethod, PaymentGateway, PaymentMethod,
-///         PriorCharge, Voided, ledger,
-///     },
+///     Call, ChargeKey, Charged, Found, Gateways, InvalidMethod, Money, PaymentGateway, PaymentMethod,
+///     PriorCharge, Voided,
 /// };
 ///
 /// struct AlwaysApproves;
@@ -251,9 +248,6 @@ fn unknown_method() -> Call<Charged> {
 ///     }
 ///     fn void(&self, charge: &PriorCharge) -> Call<Voided> {
 ///         Box::pin(ready(Ok(Voided::Captured { reference: charge.key.to_string() })))
-///     }
-///     fn ledger(&self) -> Option<Vec<ledger::Entry>> {
-///         None
 ///     }
 /// }
 ///
@@ -285,5 +279,7 @@ pub trait PaymentGateway: Send + Sync + 'static {
     fn void(&self, charge: &PriorCharge) -> Call<Voided>;
 
     /// Returns all charges of a simulated gateway; `None` for a real one. Tests compare it with the journal.
-    fn ledger(&self) -> Option<Vec<ledger::Entry>>;
+    fn ledger(&self) -> Option<Vec<ledger::Entry>> {
+        None
+    }
 }

@@ -37,7 +37,7 @@ pub type Sending = Pin<Box<dyn Future<Output = Result<(), SmsError>> + Send>>;
 /// ```
 /// use std::future::ready;
 ///
-/// use saem::gateways::sms::{Sending, SmsGateway, TextMessage};
+/// use saem::{Sending, SmsGateway, TextMessage};
 ///
 /// struct Printer;
 ///

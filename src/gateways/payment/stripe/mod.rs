@@ -14,7 +14,7 @@ use reqwest::{Client, Url};
 use self::api::{Api, Created, Intent, IntentStatus, StripeError, checked, unclear};
 use super::{
     AUTHENTICATION_REQUIRED, Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway,
-    PaymentMethod, PriorCharge, Voided, ledger, unknown_method,
+    PaymentMethod, PriorCharge, Voided, unknown_method,
 };
 use crate::domain::Money;
 
@@ -236,9 +236,5 @@ impl PaymentGateway for StripeGateway {
     fn void(&self, charge: &PriorCharge) -> Call<Voided> {
         let charge = charge.clone();
         self.call(|api| void(api, charge))
-    }
-
-    fn ledger(&self) -> Option<Vec<ledger::Entry>> {
-        None
     }
 }

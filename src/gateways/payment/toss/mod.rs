@@ -20,7 +20,7 @@ use serde_json::json;
 use self::payment::{Payment, TossError, TossState};
 use super::{
     Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway, PaymentMethod, PriorCharge,
-    Voided, ledger, unknown_method,
+    Voided, unknown_method,
 };
 use crate::{domain::Money, gateways::payment::http::fetch};
 
@@ -299,9 +299,5 @@ impl PaymentGateway for TossGateway {
     fn void(&self, charge: &PriorCharge) -> Call<Voided> {
         let charge = charge.clone();
         self.call(|inner| async move { inner.void(&charge).await })
-    }
-
-    fn ledger(&self) -> Option<Vec<ledger::Entry>> {
-        None
     }
 }
