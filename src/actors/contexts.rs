@@ -1,7 +1,5 @@
-//! Paused contexts and parked targets, as every reactor sees them at once.
-//!
-//! The truth is journaled ([`Maintenance`] is an aggregate like any other); this is its mirror in
-//! memory, watched, so that a reaction can wait without asking.
+//! Paused contexts and parked targets: a mirror in memory of the [`Maintenance`] aggregates, so that reactors
+//! can wait for a context without a message.
 
 use std::{
     collections::HashMap,
@@ -29,10 +27,8 @@ use crate::{
     store::{Journal, StoreError},
 };
 
-/// A context's state in memory.
 #[derive(Default)]
 struct Mirror {
-    /// As of which version.
     state: Mutex<(Version, Arc<Maintenance>)>,
     changed: Notify,
 }
@@ -55,14 +51,13 @@ impl Mirror {
         }
     }
 
-    /// Returns once the context is not paused.
     async fn running(&self) {
         found(&self.changed, || (!self.lock().1.paused).then_some(())).await;
     }
 }
 
-/// The maintenance state of every context.
-pub struct Contexts {
+/// Maintenance state of all contexts.
+pub(crate) struct Contexts {
     exchange: Exchange,
     journal: Arc<dyn Journal>,
     mirrors: [Mirror; Context::ALL.len()],
@@ -70,11 +65,8 @@ pub struct Contexts {
 }
 
 impl Contexts {
-    /// The contexts as the journal knows them.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn open(exchange: Exchange, journal: &Arc<dyn Journal>) -> Result<Self, StoreError> {
+    /// Loads the state of all contexts.
+    pub(crate) async fn open(exchange: Exchange, journal: &Arc<dyn Journal>) -> Result<Self, StoreError> {
         let (mirrors, retries) = Default::default();
         let contexts = Self { exchange, journal: Arc::clone(journal), mirrors, retries };
         for context in Context::ALL {
@@ -83,7 +75,6 @@ impl Contexts {
         Ok(contexts)
     }
 
-    /// Shows a context as the journal has it.
     async fn refresh(&self, context: Context) -> Result<(), StoreError> {
         let loaded = self.journal.load(EntityId::from(context)).await?;
         let state = reads::restore::<Maintenance>(&loaded)?;
@@ -91,12 +82,9 @@ impl Contexts {
         Ok(())
     }
 
-    /// Whoever follows the journal tells what they see: a command whose answer came too late, or never, may
-    /// have changed a context, and nobody else would notice.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn noticed(&self, recorded: &Recorded) -> Result<(), StoreError> {
+    /// Refreshes a context when a reactor reads one of its events: a command whose answer was lost may have
+    /// changed it.
+    pub(crate) async fn noticed(&self, recorded: &Recorded) -> Result<(), StoreError> {
         let context = Context::ALL.into_iter().find(|context| EntityId::from(*context) == recorded.entity);
         match context {
             Some(context) if self.mirrors[context as usize].lock().0.0 < recorded.position.0 => {
@@ -112,11 +100,8 @@ impl Contexts {
         }
     }
 
-    /// Has a context decide, and shows what it decided.
-    ///
-    /// # Errors
-    /// [`AskError`]
-    pub async fn command(
+    /// Sends a command to a context, and shows its new state.
+    pub(crate) async fn command(
         &self,
         context: Context,
         command: ContextCommand,
@@ -125,11 +110,8 @@ impl Contexts {
         Ok(self.command_once(context, command, request, None).await?.state)
     }
 
-    /// Like [`Self::command`] for a request that may have come with a key.
-    ///
-    /// # Errors
-    /// [`AskError`]
-    pub async fn command_once(
+    /// Like [`Self::command`], for a request that may have a key.
+    pub(crate) async fn command_once(
         &self,
         context: Context,
         command: ContextCommand,
@@ -142,7 +124,7 @@ impl Contexts {
                 Ok(decided)
             }
             Err(error) => {
-                // It may have happened all the same; if it only will, the journal tells.
+                // The command may have taken effect. If it does so later, a reactor notices.
                 let _ = self.refresh(context).await;
                 Err(error)
             }
@@ -153,38 +135,30 @@ impl Contexts {
         self.mirrors[context as usize].show(version, state);
     }
 
-    /// The state of a context.
-    #[must_use]
-    pub fn state(&self, context: Context) -> Arc<Maintenance> {
+    pub(crate) fn state(&self, context: Context) -> Arc<Maintenance> {
         self.mirrors[context as usize].get()
     }
 
     /// Returns true if no more targets of a context can be parked.
-    #[must_use]
-    pub fn full(&self, context: Context) -> bool {
+    pub(crate) fn full(&self, context: Context) -> bool {
         self.state(context).parked.len() >= PARKED_MAX
     }
 
-    /// Whether a context's reactions wait.
-    #[must_use]
-    pub fn paused(&self, context: Context) -> bool {
+    pub(crate) fn paused(&self, context: Context) -> bool {
         self.state(context).paused
     }
 
-    /// Returns once the context is not paused.
-    pub async fn running(&self, context: Context) {
+    pub(crate) async fn running(&self, context: Context) {
         self.mirrors[context as usize].running().await;
     }
 
     /// Returns why a target is parked, if it is.
-    #[must_use]
-    pub fn parked(&self, key: ParkedKey) -> Option<Parked> {
+    pub(crate) fn parked(&self, key: ParkedKey) -> Option<Parked> {
         self.state(key.group.context()).parked.get(&key).cloned()
     }
 
     /// Returns all parked targets.
-    #[must_use]
-    pub fn all_parked(&self) -> Vec<(ParkedKey, Parked)> {
+    pub(crate) fn all_parked(&self) -> Vec<(ParkedKey, Parked)> {
         let states = Context::ALL.map(|context| self.state(context));
         states
             .iter()
@@ -192,9 +166,9 @@ impl Contexts {
             .collect()
     }
 
-    /// Takes over the retries of a group, from now on; every parked target is retried at once, since what
-    /// stood in its way may have gone with the last process.
-    pub fn take_retries(&self, group: Group) -> mpsc::UnboundedReceiver<ParkedKey> {
+    /// Takes over the retries of a group. All its parked targets are retried at once: the reason may have
+    /// gone with the last process.
+    pub(crate) fn take_retries(&self, group: Group) -> mpsc::UnboundedReceiver<ParkedKey> {
         let (sender, receiver) = mpsc::unbounded_channel();
         for (key, _) in self.all_parked().into_iter().filter(|(key, _)| key.group == group) {
             let _ = sender.send(key);
@@ -204,7 +178,7 @@ impl Contexts {
     }
 
     /// Retries a parked target, in order; returns true if it is parked.
-    pub fn retry(&self, key: ParkedKey) -> bool {
+    pub(crate) fn retry(&self, key: ParkedKey) -> bool {
         let parked = self.parked(key).is_some();
         if parked
             && let Some(sender) = self.retries.lock().unwrap_or_else(PoisonError::into_inner).get(&key.group)
@@ -215,9 +189,9 @@ impl Contexts {
         parked
     }
 
-    /// Has everything that waits for `target` tried again: it has been revived.
-    pub fn retry_target(&self, target: EntityId) {
-        // An errand about a payment may wait for its rental: these share an id.
+    /// Retries everything that is parked for `target`, which was revived.
+    pub(crate) fn retry_target(&self, target: EntityId) {
+        // A job about a payment may wait for its rental, which has the same id.
         let waits = |key: &ParkedKey| {
             key.target == target || (key.group == Group::Agenda && key.target.id == target.id)
         };

@@ -1,7 +1,7 @@
-//! Who is just doing something that must not happen while they leave: renting, paying, logging in.
+//! Customer locks: shared while a customer rents, pays or logs in; exclusive while the customer's account is
+//! closed.
 //!
-//! Whoever does such a thing is *present* until it is decided; leaving waits until nobody is, and keeps
-//! others waiting meanwhile. In memory: a store belongs to one process.
+//! The locks are in memory, since a store belongs to one process.
 
 use std::{
     collections::HashMap,
@@ -12,63 +12,63 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::domain::CustomerId;
 
-/// Who is present, and who is just leaving.
+/// Locks of the customers that are in use now.
 #[derive(Default)]
 pub(crate) struct CustomerLocks {
-    doors: Mutex<HashMap<CustomerId, Arc<RwLock<()>>>>,
+    locks: Mutex<HashMap<CustomerId, Arc<RwLock<()>>>>,
 }
 
-/// Somebody is present for as long as this is held.
-pub struct CustomerLock(#[expect(dead_code, reason = "held, not looked at")] Door<OwnedRwLockReadGuard<()>>);
+/// Shared lock: the customer's account is not closed while it is held.
+pub struct CustomerLock(#[expect(dead_code, reason = "held for its drop")] Locked<OwnedRwLockReadGuard<()>>);
 
-/// Somebody leaves for as long as this is held.
-pub(crate) struct Leaving(
-    #[expect(dead_code, reason = "held, not looked at")] Door<OwnedRwLockWriteGuard<()>>,
+/// Exclusive lock: the customer does nothing else while it is held.
+pub(crate) struct ExclusiveCustomerLock(
+    #[expect(dead_code, reason = "held for its drop")] Locked<OwnedRwLockWriteGuard<()>>,
 );
 
-struct Door<Guard> {
-    /// Taken when dropped.
+struct Locked<Guard> {
+    /// `None` while the lock is waited for.
     guard: Option<Guard>,
-    customer_locks: Arc<CustomerLocks>,
+    locks: Arc<CustomerLocks>,
     customer: CustomerId,
 }
 
-impl<Guard> Drop for Door<Guard> {
+impl<Guard> Drop for Locked<Guard> {
     fn drop(&mut self) {
         self.guard.take();
-        let mut doors = self.customer_locks.lock();
-        // Nobody else has it or waits for it: both would hold a clone.
-        if doors.get(&self.customer).is_some_and(|door| Arc::strong_count(door) == 1) {
-            doors.remove(&self.customer);
+        let mut locks = self.locks.lock();
+        // A holder or a waiter would have a clone.
+        if locks.get(&self.customer).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            locks.remove(&self.customer);
         }
     }
 }
 
 impl CustomerLocks {
     fn lock(&self) -> MutexGuard<'_, HashMap<CustomerId, Arc<RwLock<()>>>> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn door(&self, customer: CustomerId) -> Arc<RwLock<()>> {
+    fn lock_of(&self, customer: CustomerId) -> Arc<RwLock<()>> {
         Arc::clone(self.lock().entry(customer).or_default())
     }
 
-    fn held<Guard>(self: &Arc<Self>, customer: CustomerId) -> Door<Guard> {
-        Door { guard: None, customer_locks: Arc::clone(self), customer }
+    fn waiting<Guard>(self: &Arc<Self>, customer: CustomerId) -> Locked<Guard> {
+        Locked { guard: None, locks: Arc::clone(self), customer }
     }
 
-    /// Waits while they are leaving. Whether they have left is for the caller to ask, after this.
-    pub(crate) async fn enter(self: &Arc<Self>, customer: CustomerId) -> CustomerLock {
-        let mut held = self.held(customer);
-        held.guard = Some(self.door(customer).read_owned().await);
-        CustomerLock(held)
+    /// Waits for a shared lock. The caller checks afterwards whether the account is closed.
+    pub(crate) async fn shared(self: &Arc<Self>, customer: CustomerId) -> CustomerLock {
+        let mut locked = self.waiting(customer);
+        locked.guard = Some(self.lock_of(customer).read_owned().await);
+        CustomerLock(locked)
     }
 
-    /// Waits while they are present.
-    pub(crate) async fn leave(self: &Arc<Self>, customer: CustomerId) -> Leaving {
-        let mut held = self.held(customer);
-        held.guard = Some(self.door(customer).write_owned().await);
-        Leaving(held)
+    /// Waits for the exclusive lock.
+    pub(crate) async fn exclusive(self: &Arc<Self>, customer: CustomerId) -> ExclusiveCustomerLock {
+        let mut locked = self.waiting(customer);
+        locked.guard = Some(self.lock_of(customer).write_owned().await);
+        ExclusiveCustomerLock(locked)
     }
 }
 
@@ -78,34 +78,35 @@ mod tests {
 
     use super::*;
 
-    /// Whether it has to wait: with a paused clock, time passes only when nothing else can happen.
-    async fn waits(what: impl Future) -> bool {
-        tokio::time::timeout(Duration::from_secs(1), what).await.is_err()
+    /// Returns whether `lock` has to wait. With a paused clock, time passes only when nothing else can
+    /// happen.
+    async fn waits(lock: impl Future) -> bool {
+        tokio::time::timeout(Duration::from_secs(1), lock).await.is_err()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_is_present_keeps_from_leaving_and_the_other_way_round() {
-        let customer_locks = Arc::new(CustomerLocks::default());
+    async fn shared_and_exclusive_locks_exclude_each_other() {
+        let locks = Arc::new(CustomerLocks::default());
         let (one, other) = (CustomerId(1), CustomerId(2));
-        let (first, second) = (customer_locks.enter(one).await, customer_locks.enter(one).await);
-        assert!(waits(customer_locks.leave(one)).await);
-        assert!(!waits(customer_locks.leave(other)).await);
+        let (first, second) = (locks.shared(one).await, locks.shared(one).await);
+        assert!(waits(locks.exclusive(one)).await);
+        assert!(!waits(locks.exclusive(other)).await);
         drop(first);
-        assert!(waits(customer_locks.leave(one)).await);
+        assert!(waits(locks.exclusive(one)).await);
         drop(second);
-        let leaving = customer_locks.leave(one).await;
-        assert!(waits(customer_locks.enter(one)).await);
-        drop(leaving);
-        assert!(!waits(customer_locks.enter(one)).await);
+        let exclusive = locks.exclusive(one).await;
+        assert!(waits(locks.shared(one)).await);
+        drop(exclusive);
+        assert!(!waits(locks.shared(one)).await);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_is_kept_in_mind() {
-        let customer_locks = Arc::new(CustomerLocks::default());
-        let present = customer_locks.enter(CustomerId(1)).await;
-        assert!(waits(customer_locks.leave(CustomerId(1))).await);
-        drop(present);
-        drop(customer_locks.leave(CustomerId(2)).await);
-        assert!(customer_locks.lock().is_empty());
+    async fn unused_locks_are_removed() {
+        let locks = Arc::new(CustomerLocks::default());
+        let shared = locks.shared(CustomerId(1)).await;
+        assert!(waits(locks.exclusive(CustomerId(1))).await);
+        drop(shared);
+        drop(locks.exclusive(CustomerId(2)).await);
+        assert!(locks.lock().is_empty());
     }
 }

@@ -1,28 +1,32 @@
-//! The actors: who does what, in which order, and what happens when one of them fails.
+//! The actors: they send commands to the domain, commit its decisions, and recover from failures.
 //!
-//! | module | is |
+//! | module | contents |
 //! | --- | --- |
-//! | [`entity`] | one actor for each rental, payment, product, delivery and account; the way to them |
-//! | [`payment`] | the payment actor, which alone calls the payment gateway |
+//! | [`entity`] | one actor for each rental, payment, product, delivery, account and context; the exchange |
+//! | [`payment`] | the payment actor, which alone calls the payment gateways; circuit breaker, admission |
 //! | [`reactor`] | policies at work: one reactor for each group of contexts, 64 lanes each |
 //! | [`projection`] | My Page, the catalogue and messages, folded from the journal |
-//! | [`jobs`] | work that is due at a time, and the courier that sends messages |
-//! | [`supervision`] | restarts after failures, and a watchdog for what hangs |
-//! | [`contexts`] | which contexts are paused, and which targets are parked |
-//! | [`receipts`] | what requests with an `Idempotency-Key` led to |
-//! | [`checkouts`] | payments fixed before a customer pays in a provider's window |
+//! | [`jobs`] | job queue, job runner, and the courier that sends messages |
+//! | [`supervision`] | restarts after failures, and a watchdog |
+//! | [`contexts`] | paused contexts and parked targets |
+//! | [`receipts`], [`request`] | idempotency keys and request contexts |
+//! | [`checkouts`] | order and amount of payments in a provider's window |
 //! | [`sources`] | time, ids and randomness |
+//!
+//! A file's `Restart` paragraph says what a restart of its actor loses and repeats.
+
+#![allow(missing_docs, reason = "most fields of messages and states are explained by their names")]
 
 pub mod checkouts;
-pub mod contexts;
-pub mod customer_locks;
+pub(crate) mod contexts;
+pub(crate) mod customer_locks;
 pub mod entity;
-pub mod jobs;
+pub(crate) mod jobs;
 pub mod payment;
 pub(crate) mod people;
-pub mod progress;
+pub(crate) mod progress;
 pub mod projection;
-pub mod reactor;
+pub(crate) mod reactor;
 pub mod receipts;
 pub mod request;
 pub mod sources;

@@ -1,16 +1,15 @@
-//! Receipts: what a request with an `Idempotency-Key` led to, so that the same request again is answered
-//! alike and happens once.
+//! Receipts: results of requests with an `Idempotency-Key`, so that a repeated request happens once and gets
+//! the same answer.
 //!
-//! A receipt is a record of the vault, under the day and the hash of its key. Where a request is one
-//! command to one entity, the receipt is part of that command's commit: both are on disk or neither is,
-//! whatever happens before the answer. It holds no personal data.
+//! A receipt is a record of the vault, under the day and the hash of its key. If a request is one command to
+//! one entity, its receipt is part of that command's commit: either both are on disk, or neither is. A
+//! receipt holds no personal data.
 //!
-//! **Invariant:** between [`Receipts::begin`] and the moment it is decided what became of the request, its
-//! key is marked as in use, in memory: the mark travels with the question, so that a caller who goes away
-//! does not take it along.
+//! **Invariant:** from [`Receipts::begin`] until the request's result is decided, its key is marked as in
+//! use, in memory. The [`KeyGuard`] travels with the command, so it stays if the caller goes away.
 //!
-//! Kept for at least 24 hours: a receipt is found on the day it was written and on the next, and swept
-//! after that, oldest first, a few at a time.
+//! A receipt is kept for at least 24 hours: it is found on the day it was written and on the next, and swept
+//! after that.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -35,7 +34,6 @@ use crate::{
 
 const RECEIPTS: &str = "receipt/";
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
-/// How many receipts are swept at once.
 const SWEEP_MAX: usize = 256;
 
 /// A request with a key cannot begin.
@@ -52,48 +50,40 @@ pub enum ReceiptError {
     Reused,
 }
 
-/// What a request with a key led to.
+/// Result of a request with a key. Stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// A hash of the request's body.
+    /// Hash of the request's body.
     pub fingerprint: [u8; 16],
-    /// When it was written.
     pub at: Timestamp,
-    /// What came of it.
     pub outcome: ReceiptOutcome,
 }
 
-/// What came of a request. Part of the format: append only.
+/// Result of a request. Stored: append variants only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReceiptOutcome {
     /// An entity decided.
     State {
-        /// Which.
         entity: EntityId,
-        /// Its state right after, as [`codec::encode_snapshot`] wrote it.
+        /// State after the decision, written by [`codec::encode_snapshot`].
         snapshot: Vec<u8>,
     },
-    /// A payment's attempt began; how it ended is on the rental's timeline.
-    Attempt {
-        /// Whose.
-        rental: RentalId,
-        /// Which.
-        attempt: Attempt,
-    },
+    /// A payment attempt began; its end is in the rental's timeline.
+    Attempt { rental: RentalId, attempt: Attempt },
     /// A session was opened.
     Session {
-        /// What its token was derived from, with the key.
+        /// Input of the token, beside the key.
         nonce: [u8; 16],
     },
-    /// Something was done, and this was the answer.
+    /// Other work was done; this is its answer.
     Answer(Vec<u8>),
 }
 
 impl ReceiptOutcome {
-    /// The entity that decided, and its state right after.
+    /// Returns the entity that decided, and its state after that.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when it is about something else, or cannot be read.
+    /// [`StoreError::Corrupt`] if the receipt is of another kind or cannot be decoded.
     pub fn state<A: Journaled>(&self) -> Result<(EntityId, A), StoreError> {
         match self {
             Self::State { entity, snapshot } if entity.kind == A::KIND => {
@@ -113,19 +103,19 @@ impl Receipt {
         self.outcome.state()
     }
 
-    /// What is said of a receipt that cannot be this request's: a hash stands for method and path.
+    /// Error for a receipt that cannot be this request's, whose hash covers method and path.
     pub(crate) fn of_something_else() -> StoreError {
         StoreError::Corrupt("a receipt is about something else".to_owned())
     }
 }
 
-/// The receipts, and which keys are in use.
+/// Receipts in the vault, and the keys in use.
 pub struct Receipts {
     journal: Arc<dyn Journal>,
     sources: Sources,
-    /// By hash: the fingerprint.
+    /// Fingerprints by hash.
     running: Mutex<HashMap<u128, [u8; 16]>>,
-    /// The newest day seen: a clock that is set back must not hide what was written just now.
+    /// Newest day seen: a clock that is set back must not hide new receipts.
     newest_day: AtomicU64,
 }
 
@@ -137,7 +127,7 @@ pub enum KeyLookup {
     Seen(Receipt),
 }
 
-/// The right to do what a request asks for. Cheap to clone: its key is in use until the last one is dropped.
+/// Marks a key as in use until the last clone is dropped; empty for a request without a key.
 #[derive(Clone)]
 pub struct KeyGuard(Option<Arc<KeyInUse>>);
 
@@ -152,14 +142,13 @@ impl Drop for KeyInUse {
     }
 }
 
-/// A receipt to be written with a command's commit.
+/// A receipt that is written with a command's commit.
 pub struct PendingReceipt {
     mark: Arc<KeyInUse>,
     attempt: Option<(RentalId, Attempt)>,
 }
 
 impl Receipts {
-    /// Receipts in this journal's vault.
     #[must_use]
     pub fn new(journal: Arc<dyn Journal>, sources: Sources) -> Self {
         Self { journal, sources, running: Mutex::default(), newest_day: AtomicU64::new(0) }
@@ -169,7 +158,7 @@ impl Receipts {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a request: the first with its key gets its turn, a repetition what came of the first.
+    /// Begins a request: returns a guard for the first with its key, the receipt for a repetition.
     ///
     /// # Errors
     /// [`ReceiptError::InProgress`] while the first is running; [`ReceiptError::Reused`] if the first
@@ -177,18 +166,18 @@ impl Receipts {
     pub async fn begin(self: &Arc<Self>, key: Option<RequestKey>) -> Result<KeyLookup, ReceiptError> {
         let Some(key) = key else { return Ok(KeyLookup::New(KeyGuard::unkeyed())) };
         if let Some(receipt) = self.find(key).await? {
-            // What can be found may not be durable before the first has ended.
+            // The receipt may not be durable before the first request has ended.
             return self
                 .lock()
                 .get(&key.hash)
                 .map_or(Ok(KeyLookup::Seen(receipt)), |first| in_use(*first, key));
         }
-        let turn = self.mark(key)?;
-        // The first may have ended between the look and the mark.
-        Ok(self.find(key).await?.map_or(KeyLookup::New(turn), KeyLookup::Seen))
+        let guard = self.mark(key)?;
+        // The first request may have ended between the lookup and the mark.
+        Ok(self.find(key).await?.map_or(KeyLookup::New(guard), KeyLookup::Seen))
     }
 
-    /// Like [`Self::begin`] for a request whose receipt does not count any more.
+    /// Begins a request whose receipt has lost its meaning, such as that of an expired session.
     ///
     /// # Errors
     /// [`ReceiptError::InProgress`], [`ReceiptError::Reused`]
@@ -220,20 +209,14 @@ impl Receipts {
         self.newest_day.fetch_max(day, Ordering::Relaxed).max(day)
     }
 
-    /// Erases receipts that are too old to be found, at most a few; answers how many.
-    ///
-    /// # Errors
-    /// [`VaultError`]
-    pub async fn sweep(&self) -> Result<usize, VaultError> {
+    /// Erases a page of receipts that are too old to be found; returns how many.
+    async fn sweep(&self) -> Result<usize, VaultError> {
         let kept_from = receipt_key(self.today().saturating_sub(1), 0);
         erase_before(&self.journal, RECEIPTS, &kept_from, SWEEP_MAX).await
     }
 
-    /// Sweeps until dropped; see [`sweep_regularly`].
-    ///
-    /// # Errors
-    /// None.
-    pub async fn run(self: Arc<Self>) -> Result<(), String> {
+    /// Sweeps until dropped.
+    pub(crate) async fn run(self: Arc<Self>) -> Result<(), String> {
         sweep_regularly("receipts", SWEEP_MAX, async || self.sweep().await).await
     }
 }
@@ -242,44 +225,36 @@ fn in_use<T>(first: [u8; 16], key: RequestKey) -> Result<T, ReceiptError> {
     Err(if first == key.fingerprint { ReceiptError::InProgress } else { ReceiptError::Reused })
 }
 
-/// Days first: so the oldest come first.
+/// Keys sort by day, so the oldest come first.
 fn receipt_key(day: u64, hash: u128) -> String {
     format!("{RECEIPTS}{day:08}/{hash:032x}")
 }
 
 impl KeyGuard {
-    /// The turn of a request that came without a key.
+    /// Guard of a request without a key.
     #[must_use]
     pub const fn unkeyed() -> Self {
         Self(None)
     }
 
-    /// A receipt of the entity's state after a command, for that command's commit.
-    #[must_use]
-    pub fn of_state(&self) -> Option<PendingReceipt> {
+    /// Receipt with the entity's state, for the commit of its command.
+    pub(crate) fn of_state(&self) -> Option<PendingReceipt> {
         self.0.as_ref().map(|mark| PendingReceipt { mark: Arc::clone(mark), attempt: None })
     }
 
-    /// A receipt of a payment's attempt, for the commit that begins it.
-    #[must_use]
-    pub fn of_attempt(&self, rental: RentalId, attempt: Attempt) -> Option<PendingReceipt> {
+    /// Receipt that names a payment attempt, for the commit that begins it.
+    pub(crate) fn of_attempt(&self, rental: RentalId, attempt: Attempt) -> Option<PendingReceipt> {
         let attempt = Some((rental, attempt));
         self.0.as_ref().map(|mark| PendingReceipt { mark: Arc::clone(mark), attempt })
     }
 
-    /// What the vault is to be told of this outcome; nothing without a key.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] when it is too large.
-    pub fn receipt(&self, outcome: ReceiptOutcome) -> Result<Option<VaultWrite>, StoreError> {
+    /// Returns the write of a receipt; `None` without a key.
+    pub(crate) fn receipt(&self, outcome: ReceiptOutcome) -> Result<Option<VaultWrite>, StoreError> {
         self.0.as_ref().map(|mark| mark.receipt(outcome)).transpose()
     }
 
     /// Writes the receipt of a request that made no commit.
-    ///
-    /// # Errors
-    /// [`CommitError`]
-    pub async fn remember(&self, outcome: ReceiptOutcome) -> Result<(), CommitError> {
+    pub(crate) async fn remember(&self, outcome: ReceiptOutcome) -> Result<(), CommitError> {
         let Some(mark) = &self.0 else { return Ok(()) };
         let write = mark.receipt(outcome).map_err(|error| CommitError::Refused(error.to_string()))?;
         mark.receipts.journal.vault_write(vec![write]).await
@@ -296,10 +271,7 @@ impl KeyInUse {
 }
 
 impl PendingReceipt {
-    /// What is to be written with the commit that leaves `entity` in `state`.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] when the state cannot be written.
+    /// Returns the write of the receipt, for the commit that leaves `entity` in `state`.
     pub(crate) fn write<A: Journaled>(&self, entity: EntityId, state: &A) -> Result<VaultWrite, StoreError> {
         self.mark.receipt(match self.attempt {
             Some((rental, attempt)) => ReceiptOutcome::Attempt { rental, attempt },
@@ -317,7 +289,7 @@ mod tests {
     };
 
     #[test]
-    fn a_receipt_of_the_largest_state_fits_into_the_vault() {
+    fn largest_receipt_fits_into_the_vault() {
         let entity = EntityId { kind: EntityKind::Context, id: u128::MAX };
         let outcome = ReceiptOutcome::State { entity, snapshot: vec![0xff; SNAPSHOT_BYTES_MAX] };
         let receipt = Receipt { fingerprint: [0xff; 16], at: Timestamp(i64::MAX), outcome };

@@ -1,4 +1,4 @@
-//! Time, ids and randomness: the one place they come from, so that a whole system can run from a seed.
+//! Time, ids and randomness, injected everywhere, so that a whole system can run from a seed.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -18,13 +18,13 @@ use crate::{
     store::CommitId,
 };
 
-/// Tells the time.
+/// A clock.
 pub trait Clock: Send + Sync + 'static {
-    /// Now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's own clock.
+/// Clock of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -36,7 +36,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves with tokio's (which tests may pause), from a moment of one's choice.
+/// Clock that moves with tokio's, which tests may pause, from a given time on.
 #[derive(Clone, Copy, Debug)]
 pub struct TokioClock {
     origin: tokio::time::Instant,
@@ -44,7 +44,7 @@ pub struct TokioClock {
 }
 
 impl TokioClock {
-    /// A clock that shows `now` now.
+    /// Creates a clock that shows `now` at this moment.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "tokio's clock, which simulations pause")]
     pub fn starting_at(now: Timestamp) -> Self {
@@ -59,7 +59,7 @@ impl Clock for TokioClock {
     }
 }
 
-/// Where time, ids and randomness come from. Cheap to clone.
+/// Source of time, ids and randomness. Cheap to clone.
 #[derive(Clone)]
 pub struct Sources {
     clock: Arc<dyn Clock>,
@@ -67,61 +67,61 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The machine's clock, and randomness from the operating system.
+    /// Uses the clock and the randomness of the operating system.
     #[must_use]
     pub fn system() -> Self {
         let random = StdRng::try_from_rng(&mut SysRng).expect("the operating system gives randomness");
         Self { clock: Arc::new(SystemClock), random: Arc::new(Mutex::new(random)) }
     }
 
-    /// A clock of one's own, and randomness from a seed: the same calls give the same answers.
+    /// Uses the given clock, and randomness from a seed: the same calls give the same results.
     #[must_use]
     pub fn seeded(clock: Arc<dyn Clock>, seed: u64) -> Self {
         Self { clock, random: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))) }
     }
 
-    /// Now.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// 128 random bits.
+    /// Returns 128 random bits.
     #[must_use]
     pub fn bits(&self) -> u128 {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).random()
     }
 
-    /// Fills `bytes` with randomness fit for secrets.
+    /// Fills `bytes` with randomness that is fit for secrets.
     pub fn fill(&self, bytes: &mut [u8]) {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes);
     }
 
-    /// A name for a commit.
+    /// Returns a random commit id.
     #[must_use]
     pub fn commit_id(&self) -> CommitId {
         CommitId(self.bits())
     }
 
-    /// A new product's id; sorts by time.
+    /// Returns a new product id. Ids sort by time.
     #[must_use]
     pub fn product_id(&self) -> ProductId {
         ProductId(self.time_ordered())
     }
 
-    /// A new rental's id; sorts by time.
+    /// Returns a new rental id. Ids sort by time.
     #[must_use]
     pub fn rental_id(&self) -> RentalId {
         RentalId(self.time_ordered())
     }
 
-    /// A new checkout's id; sorts by time.
+    /// Returns a new checkout id. Ids sort by time.
     #[must_use]
     pub fn checkout_id(&self) -> CheckoutId {
         CheckoutId(self.time_ordered())
     }
 
-    /// A correlation for what begins here.
+    /// Returns a random correlation id.
     #[must_use]
     pub fn correlation(&self) -> Correlation {
         Correlation(uuid_v8(self.bits()))

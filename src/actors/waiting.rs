@@ -1,15 +1,13 @@
-//! Waiting until something holds.
+//! Waiting for a condition.
 //!
-//! Not by a watched value of tokio's: that one wakes whoever waits in an order rolled by dice, and a
-//! simulation must be repeatable.
+//! `tokio::sync::watch` wakes its receivers in random order; a simulation must be repeatable.
 
 use tokio::sync::Notify;
 
-/// Returns what `look` finds, once it finds something. Whoever makes that so notifies all who wait for
-/// `changed`, afterwards.
+/// Waits until `look` returns something. Writers change the condition first, and notify `changed` afterwards.
 pub(crate) async fn found<T>(changed: &Notify, look: impl Fn() -> Option<T>) -> T {
     loop {
-        // Before the look: what changes after it is noticed.
+        // Registered before the look, so that no change is missed.
         let next = changed.notified();
         if let Some(found) = look() {
             return found;

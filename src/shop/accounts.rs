@@ -284,7 +284,6 @@ fn session_key(hash: &TokenHash) -> String {
 }
 
 /// Lower-case hexadecimal digits.
-#[must_use]
 pub(crate) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -308,7 +307,6 @@ fn hex_into(text: &str, bytes: &mut [u8]) -> bool {
 }
 
 /// Reads what [`to_hex`] wrote.
-#[must_use]
 pub(crate) fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
     let mut bytes = vec![0; text.len() / 2];
     hex_into(text, &mut bytes).then_some(bytes)

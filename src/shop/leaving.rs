@@ -38,7 +38,7 @@ impl Shop {
     pub async fn leave(&self, customer: CustomerId, request: RequestContext) -> Result<Done<()>, ShopError> {
         let patience = Duration::from_millis(self.settings.ask_timeout_ms);
         let too_long = |_| AskError::Timeout;
-        let leaving = tokio::time::timeout(patience, self.customer_locks.leave(customer));
+        let leaving = tokio::time::timeout(patience, self.customer_locks.exclusive(customer));
         let _leaving = leaving.await.map_err(too_long)?;
         // What was sent by somebody who did not wait for it counts, too.
         self.journal.vault_write(Vec::new()).await?;
@@ -102,7 +102,7 @@ impl Shop {
     /// # Errors
     /// `AskError::Rejected` with [`AccountError::Left`]
     pub(crate) async fn lock_customer(&self, customer: CustomerId) -> Result<CustomerLock, ShopError> {
-        let lock = self.customer_locks.enter(customer).await;
+        let lock = self.customer_locks.shared(customer).await;
         // Nobody who is not known is turned away here: that is for whoever lets requests in.
         let account = reads::read::<Account>(&self.journal, customer).await?;
         if account.status == AccountStatus::Left { Err(AccountError::Left.into()) } else { Ok(lock) }

@@ -223,7 +223,7 @@ impl Shop {
         let (context, group) = (key.group.context(), key.group);
         self.contexts.command(context, ContextCommand::Dismiss { key, reason }, request).await?;
         if group == Group::Agenda {
-            self.job_queue.forget(&self.journal, key.target).await?;
+            self.job_queue.remove_target(&self.journal, key.target).await?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub use crate::actors::{
     projection::{
         catalogue::ProductView,
         mypage::{PaymentStatus, RentalFilter, RentalRow},
-        notification::NotificationStatus,
+        notification::record::NotificationStatus,
     },
 };
 

@@ -26,7 +26,7 @@ impl Roads {
 }
 
 impl DelayHook for Roads {
-    fn route(&self, to: EntityId, request: &RequestContext) -> Delays {
+    fn delays(&self, to: EntityId, request: &RequestContext) -> Delays {
         let mut dice = self.dice.lock().unwrap();
         let mut delay_ms = || if self.delay_ms == 0 { 0 } else { dice.random_range(0..=self.delay_ms) };
         let (straight, copy) = (delay_ms(), delay_ms());

@@ -1,11 +1,10 @@
-//! The one host of all entities: an actor that queues commands and works them off, batch by batch.
+//! Actor of one entity: queues commands and decides them, batch by batch.
 //!
-//! It owns one entity's state in memory, and a queue. Only its supervisor sends to it. One batch is
-//! under way at a time (see [`super::batch`]), so that a popular product decides many commands into one
-//! commit.
+//! It owns the entity's state in memory and a queue. Only its supervisor sends to it. One
+//! [batch](super::batch) runs at a time, so that many commands to a popular product become one commit.
 //!
-//! **What a restart does:** the state travels *inside* the batch. Whatever goes wrong destroys it; the
-//! actor hands its queue back to the supervisor and retires, and its successor reloads from the journal.
+//! **Restart:** the state is inside the running batch, and any failure destroys it. The actor returns its
+//! queue to the supervisor and retires; the next actor reloads from the journal.
 
 use std::{cell::Cell, collections::VecDeque, rc::Rc};
 
@@ -18,18 +17,17 @@ use super::{
 };
 use crate::domain::{EntityId, Journaled};
 
-/// How many queued commands may become one commit.
+/// Maximum number of commands in one commit.
 const BATCH_MAX: usize = 32;
 
-/// An entity.
-pub struct EntityActor<A: Journaled> {
+pub(crate) struct EntityActor<A: Journaled> {
     id: EntityId,
     incarnation: u64,
     host: Rc<Host>,
     supervisor: WeakRecipient<EntityReport<A>>,
     memory: Option<Memory<A>>,
     queue: VecDeque<Work<A>>,
-    /// Whether a batch is under way; its supervisor looks.
+    /// `true` while a batch runs; the supervisor evicts no such actor.
     working: Rc<Cell<bool>>,
     retired: bool,
 }
@@ -53,19 +51,19 @@ impl<A: Journaled> EntityActor<A> {
         }
     }
 
-    /// Begins the next batch, unless one is under way.
-    fn go_on(&mut self, ctx: &mut Context<Self>) {
+    /// Begins the next batch, unless one is running.
+    fn begin_batch(&mut self, ctx: &mut Context<Self>) {
         if self.working.get() || self.retired || self.queue.is_empty() {
             return;
         }
         self.working.set(true);
         let batch = self.next_batch();
-        // In a box from the start: each step to its place would copy it.
+        // Boxed here, since every combinator around it would copy it.
         let work = Box::pin(attempt(Rc::clone(&self.host), self.id, self.memory.take(), batch));
         ctx.spawn(work.into_actor(self).map(|finished, actor, ctx| actor.finished(finished, ctx)));
     }
 
-    /// Sabotage and bulky commands go alone; others go together.
+    /// Takes the next batch: sabotage and bulky commands are alone in theirs.
     fn next_batch(&mut self) -> Vec<Work<A>> {
         let mut batch: Vec<Work<A>> = Vec::new();
         while let Some(work) = self.queue.pop_front() {
@@ -90,7 +88,7 @@ impl<A: Journaled> EntityActor<A> {
         match finished {
             Finished::Done(memory) => {
                 self.memory = memory;
-                self.go_on(ctx);
+                self.begin_batch(ctx);
             }
             Finished::Failed(mut failure) => {
                 self.retired = true;
@@ -125,6 +123,6 @@ impl<A: Journaled> Handler<Work<A>> for EntityActor<A> {
             }
             work => self.queue.push_back(work),
         }
-        self.go_on(ctx);
+        self.begin_batch(ctx);
     }
 }

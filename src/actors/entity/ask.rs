@@ -1,4 +1,4 @@
-//! The messages between actors: a command with its reason on the way in, a decision on the way back.
+//! A command on its way to an entity, and the decision on the way back.
 
 use std::sync::Arc;
 
@@ -11,71 +11,64 @@ use crate::{
     store::VaultWrite,
 };
 
-/// What an entity decided, durably.
+/// Durable result of a command.
 #[derive(Clone, Debug)]
 pub struct Decided<A> {
-    /// Who.
     pub entity: EntityId,
-    /// Its state now.
+    /// State after the command.
     pub state: Arc<A>,
-    /// The version of `state`.
     pub version: Version,
-    /// Where the newest event of `state` stands.
+    /// Position of the newest event in `state`.
     pub position: Position,
-    /// Whether this command made events; a no-op did not.
+    /// True if the command made events; false for a no-op.
     pub changed: bool,
-    /// Whether it was decided for an earlier request with the same key; then `state` is as of then.
+    /// True if an earlier request with the same key was decided; `state` is then as of that time.
     pub replayed: bool,
 }
 
-/// Why a question got no answer.
+/// A command was not answered.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AskError {
-    /// The entity refuses. Nothing happened.
+    /// The entity refused the command. Nothing happened.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// There is no room for one more. Nothing happened.
-    #[error("too much is waiting already")]
+    /// A queue is full. Nothing happened.
+    #[error("overloaded: a queue is full")]
     Shed,
-    /// No answer in time. It may still happen.
+    /// No answer in time. The command may still take effect.
     #[error("no answer in time")]
     Timeout,
-    /// The actor failed meanwhile. It may have happened; asking again is safe.
+    /// The actor failed. The command may have taken effect; sending it again is safe.
     #[error("the actor failed and is being restarted")]
     Stopped,
-    /// The entity fails too often, and is left alone until an operator revives it. Nothing happened.
+    /// The entity failed too often and is stopped until an operator revives it. Nothing happened.
     #[error("the entity is in quarantine")]
     Quarantined,
-    /// What it needs from the store is damaged, for good. Nothing happened.
+    /// A record that the entity needs is damaged. Nothing happened.
     #[error("a record is damaged: {0}")]
     Damaged(String),
-    /// The store takes no commits. It may have happened.
+    /// The store takes no commits. The command may have taken effect.
     #[error("the store is unavailable: {0}")]
     Store(String),
 }
 
-/// Where an answer goes.
-pub type Reply<A> = oneshot::Sender<Result<Decided<A>, AskError>>;
+pub(crate) type Reply<A> = oneshot::Sender<Result<Decided<A>, AskError>>;
 
-/// A command on its way to an entity.
-pub struct Ask<A: Journaled> {
-    /// What.
+pub(crate) struct Ask<A: Journaled> {
     pub command: A::Command,
-    /// Why.
     pub request: RequestContext,
-    /// Personal data that the events will refer to.
+    /// Personal data that belongs to the events.
     pub vault: Vec<VaultWrite>,
-    /// A receipt to be written with the commit.
+    /// Receipt to be written with the commit.
     pub receipt: Option<PendingReceipt>,
-    /// Where the answer goes.
     pub reply: Reply<A>,
 }
 
 impl<A: Journaled> Ask<A> {
-    /// Answers. The key is free before the answer is there: whoever has it may ask again at once.
-    pub fn answer(self, answer: Result<Decided<A>, AskError>) {
+    /// Answers. The key is released first, so that the caller may use it again at once.
+    pub(crate) fn answer(self, answer: Result<Decided<A>, AskError>) {
         drop(self.receipt);
-        // A caller that went away does not undo what it asked for.
+        // The command stays decided, even if the caller is gone.
         let _ = self.reply.send(answer);
     }
 }

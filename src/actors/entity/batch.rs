@@ -1,7 +1,7 @@
-//! One batch of commands for an entity: loads it if need be, decides, commits once, and answers.
+//! One batch of commands for an entity: loads the state if needed, decides, commits once, and answers.
 //!
-//! The state travels inside: whatever goes wrong (a panic, an error at load, a stop, no progress)
-//! destroys it, and the next batch reloads. Memory is never trusted after a failure.
+//! The state is inside the batch: a failure (a panic, a load error, a stop, a time-out) destroys it, and the
+//! next batch reloads. Memory is never trusted after a failure.
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
@@ -20,22 +20,19 @@ use crate::{
     store::{Commit, CommitError, CommitId, FaultMode, Journal, StoreError, VaultWrite, codec},
 };
 
-/// How often a conflict is answered by deciding again.
+/// Maximum number of decisions per batch: each conflict needs another one.
 const CONFLICTS_MAX: usize = 8;
 
-/// What every entity on an arbiter shares.
-pub struct Host {
-    /// Where it is loaded from and committed to.
+/// Parts shared by the entities of one arbiter.
+pub(crate) struct Host {
     pub journal: Arc<dyn Journal>,
-    /// Time and commit ids.
     pub sources: Sources,
-    /// After so long without progress, work counts as hung.
+    /// Time limit of a batch.
     pub work_timeout: Duration,
-    /// How many commands may wait for one entity.
+    /// Maximum number of commands in the queue of one entity.
     pub queue_max: usize,
 }
 
-/// An entity's state in memory, as of `version`.
 #[derive(Clone, Default)]
 pub(crate) struct Memory<A> {
     state: Arc<A>,
@@ -48,16 +45,16 @@ pub(crate) enum Finished<A: Journaled> {
     Failed(EntityFailure<A>),
 }
 
-/// How far a batch got: decides who may be asked again after a failure.
+/// Stage of a batch: it decides which commands may be tried again after a failure.
 #[derive(Clone, Copy)]
 enum BatchStage {
-    /// At this command; nothing is written.
+    /// The command at this index is being decided; nothing is written.
     Deciding(usize),
-    /// A commit may be on its way.
+    /// A commit may have been sent.
     Committing,
 }
 
-/// Works off `batch`, come what may.
+/// Runs a batch to its end, whatever fails in it.
 pub(crate) async fn attempt<A: Journaled>(
     host: Rc<Host>,
     id: EntityId,
@@ -65,9 +62,9 @@ pub(crate) async fn attempt<A: Journaled>(
     batch: Vec<Work<A>>,
 ) -> Finished<A> {
     let stage = Cell::new(BatchStage::Deciding(0));
-    let work = work_off(&host, id, memory, &batch, &stage);
+    let work = run(&host, id, memory, &batch, &stage);
     let failure = match tokio::time::timeout(host.work_timeout, guarded(work)).await {
-        Ok(Ok(Ok(WorkedOff { memory, answers }))) => {
+        Ok(Ok(Ok(BatchResult { memory, answers }))) => {
             for (work, answer) in batch.into_iter().zip(answers) {
                 if let Work::Ask(ask) = work {
                     ask.answer(answer);
@@ -82,18 +79,18 @@ pub(crate) async fn attempt<A: Journaled>(
     failed(&host, batch, stage.get(), failure).await
 }
 
-/// Why a batch failed as a whole, and what its callers are told.
+/// Failure of a whole batch, and the answer for its callers.
 struct BatchFailure {
     reason: String,
     answer: AskError,
 }
 
-struct WorkedOff<A> {
+struct BatchResult<A> {
     memory: Option<Memory<A>>,
     answers: Vec<Result<Decided<A>, AskError>>,
 }
 
-/// Answers those whom the failure hit; the others may be asked again.
+/// Answers the commands that the failure affected, and returns the others.
 async fn failed<A: Journaled>(
     host: &Host,
     batch: Vec<Work<A>>,
@@ -118,22 +115,23 @@ async fn failed<A: Journaled>(
         }
     }
     if matches!(stage, BatchStage::Committing) {
-        // A commit may be on its way. Until the store has got past it, these keys are in use, and whoever
-        // comes next would load what it is about to change: every no-op would be decided on that, for good.
+        // A commit may be queued. Until the store has handled it, the keys stay in use, and the next actor
+        // must not load a state that the commit is about to change: a no-op decided on it would be wrong for
+        // good.
         let _ = host.journal.vault_write(Vec::new()).await;
         drop(receipts);
     }
     Finished::Failed(EntityFailure { reason: failure.reason, correlation, unanswered })
 }
 
-/// Loads if need be, decides each command on the state that the ones before it led to, commits once.
-async fn work_off<A: Journaled>(
+/// Loads the state if needed, decides each command on the state after the ones before it, and commits once.
+async fn run<A: Journaled>(
     host: &Host,
     id: EntityId,
     memory: Option<Memory<A>>,
     batch: &[Work<A>],
     stage: &Cell<BatchStage>,
-) -> Result<WorkedOff<A>, BatchFailure> {
+) -> Result<BatchResult<A>, BatchFailure> {
     if let [Work::Sabotage(mode, _)] = batch {
         sabotage(*mode).await?;
     }
@@ -150,7 +148,7 @@ async fn work_off<A: Journaled>(
         stage.set(BatchStage::Committing);
         if decided.events.is_empty() {
             return Ok(match decided.write_receipts(host).await {
-                Ok(()) => WorkedOff { answers: decided.answers(id, before, before), memory: Some(memory) },
+                Ok(()) => BatchResult { answers: decided.answers(id, before, before), memory: Some(memory) },
                 Err(error) => answered(batch, &error),
             });
         }
@@ -161,7 +159,7 @@ async fn work_off<A: Journaled>(
                 (Version(before.0 + decided.events.len() as u64), Arc::clone(&decided.state));
             actix_rt::spawn(host.journal.commit(commit));
             let answers = decided.answers(id, before, version);
-            return Ok(WorkedOff { memory: Some(Memory { state, version }), answers });
+            return Ok(BatchResult { memory: Some(Memory { state, version }), answers });
         }
         match host.journal.commit(commit).await {
             Ok(committed) => {
@@ -169,7 +167,7 @@ async fn work_off<A: Journaled>(
                 debug_assert_eq!(grown(), Ok(()));
                 memory = Memory { state: Arc::clone(&decided.state), version: committed.version };
                 let answers = decided.answers(id, before, memory.version);
-                return Ok(WorkedOff { memory: Some(memory), answers });
+                return Ok(BatchResult { memory: Some(memory), answers });
             }
             Err(CommitError::Conflict { current }) if planted::is(Bug::SnapshotWithoutVersion) => {
                 memory.version = current;
@@ -187,7 +185,7 @@ async fn work_off<A: Journaled>(
                 return match load(host, id).await {
                     Ok((reloaded, newest)) if newest == commit_id || planted::is(Bug::UnknownIsDone) => {
                         let answers = decided.answers(id, before, reloaded.version);
-                        Ok(WorkedOff { memory: Some(reloaded), answers })
+                        Ok(BatchResult { memory: Some(reloaded), answers })
                     }
                     Ok(_) => Ok(answered(batch, &AskError::Store(reason))),
                     Err(error) => not_loaded(batch, error),
@@ -195,7 +193,7 @@ async fn work_off<A: Journaled>(
             }
         }
     }
-    Err(BatchFailure { reason: "conflicts without end".to_owned(), answer: AskError::Stopped })
+    Err(BatchFailure { reason: "too many conflicts".to_owned(), answer: AskError::Stopped })
 }
 
 async fn sabotage(mode: FaultMode) -> Result<(), BatchFailure> {
@@ -208,31 +206,31 @@ async fn sabotage(mode: FaultMode) -> Result<(), BatchFailure> {
     }
 }
 
-/// One of them asks for what cannot be stored: the others need not suffer from it.
+/// Runs each command by itself: the store refused the batch because of one of them.
 async fn one_by_one<A: Journaled>(
     host: &Host,
     id: EntityId,
     mut memory: Memory<A>,
     batch: &[Work<A>],
     stage: &Cell<BatchStage>,
-) -> Result<WorkedOff<A>, BatchFailure> {
+) -> Result<BatchResult<A>, BatchFailure> {
     let mut answers = Vec::with_capacity(batch.len());
     for work in batch {
         let one = std::slice::from_ref(work);
-        let done = Box::pin(work_off(host, id, Some(memory.clone()), one, stage)).await?;
+        let done = Box::pin(run(host, id, Some(memory.clone()), one, stage)).await?;
         answers.extend(done.answers);
         memory = done.memory.unwrap_or(memory);
     }
-    Ok(WorkedOff { memory: Some(memory), answers })
+    Ok(BatchResult { memory: Some(memory), answers })
 }
 
-/// The entity is not to blame: everybody is told the same, and nobody is restarted.
-fn answered<A: Journaled>(batch: &[Work<A>], error: &AskError) -> WorkedOff<A> {
+/// Gives all commands the same error. The entity is not at fault, so it is not restarted.
+fn answered<A: Journaled>(batch: &[Work<A>], error: &AskError) -> BatchResult<A> {
     let answers = batch.iter().map(|_| Err(error.clone())).collect();
-    WorkedOff { memory: None, answers }
+    BatchResult { memory: None, answers }
 }
 
-fn not_loaded<A: Journaled>(batch: &[Work<A>], error: StoreError) -> Result<WorkedOff<A>, BatchFailure> {
+fn not_loaded<A: Journaled>(batch: &[Work<A>], error: StoreError) -> Result<BatchResult<A>, BatchFailure> {
     match error {
         StoreError::Unavailable(reason) => Ok(answered(batch, &AskError::Store(reason))),
         StoreError::Corrupt(what) => {
@@ -241,8 +239,8 @@ fn not_loaded<A: Journaled>(batch: &[Work<A>], error: StoreError) -> Result<Work
     }
 }
 
-/// What an actor begins with. Before what is most likely the first command, nobody looks into the journal:
-/// its commit conflicts if there is something after all.
+/// Returns the state to begin with. A command that is usually an entity's first loads nothing: if the entity
+/// exists after all, its commit conflicts.
 async fn begin<A: Journaled>(host: &Host, id: EntityId, batch: &[Work<A>]) -> Result<Memory<A>, StoreError> {
     match batch {
         [Work::Ask(ask)] if A::is_first(&ask.command) => Ok(Memory::default()),
@@ -301,7 +299,7 @@ fn decide<A: Journaled>(
 }
 
 fn unwritable(error: StoreError) -> BatchFailure {
-    BatchFailure { reason: format!("its state cannot be written: {error}"), answer: AskError::Stopped }
+    BatchFailure { reason: format!("the state cannot be written: {error}"), answer: AskError::Stopped }
 }
 
 impl<A: Journaled> DecidedBatch<A> {
@@ -324,7 +322,7 @@ impl<A: Journaled> DecidedBatch<A> {
         Ok(DecidedCommand { state: Arc::clone(&self.state), events: self.events.len(), changed })
     }
 
-    /// Makes the receipts of commands durable that changed nothing, so that there is no commit.
+    /// Writes the receipts of commands that changed nothing, since no commit carries them.
     async fn write_receipts(&self, host: &Host) -> Result<(), AskError> {
         if self.receipts.is_empty() {
             return Ok(());
@@ -347,7 +345,7 @@ impl<A: Journaled> DecidedBatch<A> {
         })
     }
 
-    /// What each caller is told, now that the batch took the entity from version `before` to `after`.
+    /// Returns the answers to a batch that took the entity from version `before` to `after`.
     fn answers(
         &self,
         entity: EntityId,
@@ -355,7 +353,7 @@ impl<A: Journaled> DecidedBatch<A> {
         after: Version,
     ) -> Vec<Result<Decided<A>, AskError>> {
         let answer = |command: &DecidedCommand<A>| {
-            // A commit's events stand one after the other.
+            // The events of a commit have consecutive versions.
             let later = (self.events.len() - command.events) as u64;
             let version = if command.events == 0 { before } else { Version(after.0 - later) };
             let (state, changed) = (Arc::clone(&command.state), command.changed);

@@ -1,8 +1,7 @@
-//! The exchange: the one seam through which every message to an entity goes.
+//! The exchange: every command to an entity goes through it.
 //!
-//! It places entities on a fixed set of arbiters by a stable hash, so that one entity is always served
-//! by the same supervisor, and bounds each question in time. A simulation that delays or repeats
-//! messages does so here.
+//! It places entities on a fixed set of arbiters by a stable hash, so that one supervisor always serves an
+//! entity, and limits the time of each command. A simulation delays or repeats messages here.
 
 use std::{
     marker::PhantomData,
@@ -36,54 +35,52 @@ use crate::{
     telemetry::trace,
 };
 
-/// How an exchange is set up.
+/// Settings of an exchange.
 #[derive(Clone, Debug)]
 pub struct ExchangeSettings {
-    /// How long a question may take.
+    /// Time limit of a command.
     pub ask_timeout: Duration,
-    /// How many messages may wait for one supervisor.
+    /// Capacity of a supervisor's mailbox.
     pub mailbox: usize,
-    /// How entities are kept.
     pub eviction: EvictionPolicy,
-    /// How messages travel, unless they go straight.
+    /// Delays messages in a simulation.
     pub delay_hook: Option<Arc<dyn DelayHook>>,
 }
 
-/// The way to every entity. Cheap to clone.
+/// Handle of all entities. Cheap to clone.
 #[derive(Clone)]
 pub struct Exchange {
     shards: Arc<[Shard]>,
     settings: ExchangeSettings,
     journal: Arc<dyn Journal>,
     sources: Sources,
-    /// For each kind, how many questions are not answered yet.
-    asking: Arc<[AtomicUsize; EntityKind::ALL.len()]>,
+    /// Unanswered commands, by kind of entity.
+    unanswered: Arc<[AtomicUsize; EntityKind::ALL.len()]>,
 }
 
-/// A question that is not answered yet, counted for as long as it is held.
-struct Asking<'a>(&'a AtomicUsize);
+/// Counts a command as unanswered until dropped.
+struct Unanswered<'a>(&'a AtomicUsize);
 
-impl<'a> Asking<'a> {
+impl<'a> Unanswered<'a> {
     fn begin(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(count)
     }
 }
 
-impl Drop for Asking<'_> {
+impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// One arbiter and its supervisor.
 struct Shard {
     arbiter: ArbiterHandle,
     supervisor: RwLock<Addr<Supervisor>>,
 }
 
 impl Exchange {
-    /// An exchange over these arbiters, at least one.
+    /// Starts a supervisor on each of these arbiters, at least one.
     #[must_use]
     pub fn new(
         arbiters: Vec<ArbiterHandle>,
@@ -96,13 +93,13 @@ impl Exchange {
             Shard { arbiter, supervisor }
         });
         let shards = shards.collect();
-        Self { shards, settings, journal, sources, asking: Arc::default() }
+        Self { shards, settings, journal, sources, unanswered: Arc::default() }
     }
 
-    /// Asks an entity, and waits for what it decides, durably.
+    /// Sends a command to an entity, and waits for its durable decision.
     ///
     /// # Errors
-    /// [`AskError`]; each variant says whether anything may have happened.
+    /// [`AskError`]; each variant says whether the command may have taken effect.
     pub async fn ask<A: Journaled>(
         &self,
         id: impl Into<EntityId>,
@@ -112,8 +109,7 @@ impl Exchange {
         self.ask_with(id, command, request, Vec::new()).await
     }
 
-    /// Like [`Self::ask_with`] for a request that may have come with a key: its receipt, `memo`, is
-    /// durable with what was decided.
+    /// Like [`Self::ask_with`], for a request that may have a key: its receipt is written with the decision.
     ///
     /// # Errors
     /// [`AskError`]
@@ -127,16 +123,16 @@ impl Exchange {
     ) -> Result<Decided<A>, AskError> {
         let id = id.into();
         debug_assert_eq!(id.kind, A::KIND, "a command goes to its own aggregate");
-        let _asking = Asking::begin(&self.asking[id.kind as usize]);
+        let _unanswered = Unanswered::begin(&self.unanswered[id.kind as usize]);
         let correlation = request.correlation;
         let span = trace::join(debug_span!("ask", entity = %id, %correlation), request.trace());
         let (reply, answer) = oneshot::channel();
         let ask = Ask { command, request, vault, receipt, reply };
         let asked = async {
-            if let Some(delay_hook) = &self.settings.delay_hook {
-                self.travel(delay_hook.route(id, &request), id, &ask).await;
+            if let Some(hook) = &self.settings.delay_hook {
+                self.delay(hook.delays(id, &request), id, &ask).await;
             }
-            self.post(id, Deliver { id, ask })?;
+            self.send(id, Deliver { id, ask })?;
             Ok(answer.await)
         };
         match tokio::time::timeout(self.settings.ask_timeout, asked).instrument(span).await {
@@ -147,25 +143,25 @@ impl Exchange {
         }
     }
 
-    /// Has a question be under way for a while, and perhaps a copy of it, whose answer nobody waits for.
-    async fn travel<A: Journaled>(&self, route: Delays, id: EntityId, ask: &Ask<A>) {
-        if let Some(copy_ms) = route.copy_ms {
+    /// Delays a command, and may send a copy whose answer is dropped.
+    async fn delay<A: Journaled>(&self, delays: Delays, id: EntityId, ask: &Ask<A>) {
+        if let Some(copy_ms) = delays.copy_ms {
             let Ask { command, request, vault, .. } = ask;
             let (command, request, vault) = (command.clone(), *request, vault.clone());
             let copy = Ask::<A> { command, request, vault, receipt: None, reply: oneshot::channel().0 };
             let exchange = self.clone();
             actix_rt::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(copy_ms)).await;
-                // Lost on its way, like any copy may be.
-                let _ = exchange.post(id, Deliver { id, ask: copy });
+                // A copy may be lost.
+                let _ = exchange.send(id, Deliver { id, ask: copy });
             });
         }
-        if route.delay_ms > 0 {
-            tokio::time::sleep(Duration::from_millis(route.delay_ms)).await;
+        if delays.delay_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(delays.delay_ms)).await;
         }
     }
 
-    /// Like [`Self::ask`], with personal data that the events will refer to.
+    /// Like [`Self::ask`], with personal data that belongs to the events.
     ///
     /// # Errors
     /// [`AskError`]
@@ -179,8 +175,8 @@ impl Exchange {
         self.ask_once(id, command, request, vault, None).await
     }
 
-    /// Puts a message into the mailbox of the supervisor that looks after `id`.
-    fn post<M>(&self, id: EntityId, message: M) -> Result<(), AskError>
+    /// Sends a message to the supervisor of `id`.
+    fn send<M>(&self, id: EntityId, message: M) -> Result<(), AskError>
     where
         M: Message + Send + 'static,
         M::Result: Send,
@@ -198,11 +194,11 @@ impl Exchange {
         }
     }
 
-    /// A supervisor ended, which nothing in it should make it do: start another.
+    /// Replaces a supervisor that ended, which is a bug.
     fn replace(&self, shard: &Shard) -> Addr<Supervisor> {
         let mut supervisor = shard.supervisor.write().unwrap_or_else(PoisonError::into_inner);
         if !supervisor.connected() {
-            error!("a supervisor ended; its entities reload from the journal");
+            error!("a supervisor ended; starting another, which reloads its entities");
             *supervisor = start(&shard.arbiter, &self.settings, &self.journal, &self.sources);
         }
         supervisor.clone()
@@ -214,10 +210,10 @@ impl Exchange {
         &self.shards[index as usize % self.shards.len()]
     }
 
-    /// Makes an entity fail, which is part of what `of` stands for, if it is part of one such thing.
+    /// Makes an entity fail, for tests. The correlation `of` appears in the log.
     ///
     /// # Errors
-    /// [`AskError`] when its supervisor cannot be reached.
+    /// [`AskError`] if the supervisor cannot be reached.
     pub fn sabotage(&self, id: EntityId, mode: FaultMode, of: Option<Correlation>) -> Result<(), AskError> {
         match id.kind {
             EntityKind::Rental => self.sabotage_one::<Rental>(id, mode, of),
@@ -229,20 +225,20 @@ impl Exchange {
         }
     }
 
-    /// Makes an entity of this aggregate fail.
+    /// Like [`Self::sabotage`], for an aggregate that has no kind of its own.
     ///
     /// # Errors
-    /// [`AskError`] when its supervisor cannot be reached.
+    /// [`AskError`] if the supervisor cannot be reached.
     pub fn sabotage_one<A: Journaled>(
         &self,
         id: EntityId,
         mode: FaultMode,
         of: Option<Correlation>,
     ) -> Result<(), AskError> {
-        self.post(id, Sabotage { id, mode, of, aggregate: PhantomData::<fn() -> A> })
+        self.send(id, Sabotage { id, mode, of, aggregate: PhantomData::<fn() -> A> })
     }
 
-    /// Takes an entity out of quarantine; answers whether it was in it.
+    /// Takes an entity out of quarantine; returns whether it was in quarantine.
     ///
     /// # Errors
     /// [`AskError::Stopped`], [`AskError::Timeout`]
@@ -251,7 +247,7 @@ impl Exchange {
         self.answer(supervisor.send(Revive { id })).await
     }
 
-    /// How one entity is.
+    /// Returns the status of one entity.
     ///
     /// # Errors
     /// [`AskError::Stopped`], [`AskError::Timeout`]
@@ -260,7 +256,7 @@ impl Exchange {
         self.answer(supervisor.send(Inspect(id))).await
     }
 
-    /// How the entities of one kind are, over all arbiters.
+    /// Returns the status of all entities of one kind.
     ///
     /// # Errors
     /// [`AskError::Stopped`], [`AskError::Timeout`]
@@ -274,11 +270,11 @@ impl Exchange {
             sum.quarantined += part.quarantined;
             sum.quarantined_ids.extend(part.quarantined_ids);
         }
-        sum.unanswered = self.asking[kind as usize].load(Ordering::Relaxed);
+        sum.unanswered = self.unanswered[kind as usize].load(Ordering::Relaxed);
         Ok(sum)
     }
 
-    /// What a supervisor answers, in time: the thread it lives on may hang.
+    /// Waits for a supervisor, for a limited time: its thread may hang.
     async fn answer<T>(&self, asked: impl Future<Output = Result<T, MailboxError>>) -> Result<T, AskError> {
         match tokio::time::timeout(self.settings.ask_timeout, asked).await {
             Ok(answer) => answer.map_err(|_| AskError::Stopped),

@@ -1,4 +1,4 @@
-//! Entities as the journal knows them, read without waking an actor.
+//! Reads of durable entity states, past the actors.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use crate::{
     store::{Journal, Loaded, StoreError, codec},
 };
 
-/// The state that `loaded` stands for.
+/// Rebuilds a state from its snapshot and the events after it.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] when its snapshot cannot be read.
+/// [`StoreError::Corrupt`] if the snapshot cannot be decoded.
 pub fn restore<A: Journaled>(loaded: &Loaded) -> Result<A, StoreError> {
     let snapshot = loaded.snapshot.as_deref().map(codec::decode_snapshot::<A>).transpose()?;
     let state = snapshot.unwrap_or_default();
     Ok(loaded.tail.iter().fold(state, |state, recorded| state.fold(&recorded.event, recorded.meta.at)))
 }
 
-/// An entity's durable state; the default for one that does not exist.
+/// Reads an entity's durable state; the default if the entity does not exist.
 ///
 /// # Errors
 /// [`StoreError`]

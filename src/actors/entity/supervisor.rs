@@ -1,12 +1,12 @@
-//! The supervisor of the entities on one arbiter.
+//! Supervisor of the entities on one arbiter.
 //!
-//! It owns which entity has an actor, and what becomes of one that fails: restarted at once, after a
-//! pause, or (failing too often) put in quarantine, alone, until an operator revives it. The exchange
-//! sends to it; its entities report to it. It runs no domain code, so that nothing in it can fail; if
-//! it did, the exchange would start another, and every entity would reload from the journal.
+//! It starts an actor for each entity in use. An entity that fails is restarted at once, after a pause, or,
+//! if it fails too often, put in quarantine until an operator revives it. The supervisor runs no domain code
+//! that could fail; if it ended, the exchange would start another, and every entity would reload from the
+//! journal.
 //!
-//! actix's own `Supervisor` restarts after a stop only, not after a panic, keeps the failed struct's
-//! memory, and knows no intensity; hence this one (docs/adr/).
+//! actix's own `Supervisor` restarts after a stop only, not after a panic, keeps the failed struct's memory,
+//! and has no limit (docs/adr/).
 
 use std::{any::Any, cell::Cell, rc::Rc, time::Duration};
 
@@ -27,46 +27,49 @@ use crate::{
     store::FaultMode,
 };
 
-/// How often idle entities are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// How entities are kept.
+/// When idle entities are evicted from memory, and how often one may fail.
 #[derive(Clone, Copy, Debug)]
 pub struct EvictionPolicy {
-    /// An entity without work for so long, in ms, is let go.
+    /// Idle time after which an entity is evicted, in ms.
     pub idle_ms: u64,
-    /// With more than so many entities on an arbiter, idle ones are let go after a second.
+    /// Number of entities on an arbiter above which idle ones are evicted after a second.
     pub live_max: usize,
-    /// How many commands may wait for one entity.
+    /// Maximum number of commands that wait for one entity.
     pub mailbox: usize,
-    /// How often one may fail.
+    /// Restart limits of an entity.
     pub limits: RestartLimits,
 }
 
-/// The supervisor of one arbiter's entities.
-pub struct Supervisor {
+/// Supervisor of the entities on one arbiter.
+pub(crate) struct Supervisor {
     host: Rc<Host>,
     eviction: EvictionPolicy,
     children: HashMap<EntityId, Child>,
     failures: HashMap<EntityId, FailureLog>,
-    /// How many actors there have been: tells an actor's last words from its successor's.
+    /// Number of actors started; it tells the reports of an entity's actors apart.
     incarnations: u64,
 }
 
-/// Where an entity stands.
+/// State of an entity that is in memory.
 enum Child {
-    /// It has an actor: an `Addr<EntityActor<A>>`.
-    Live { addr: Box<dyn Any>, incarnation: u64, last_used: Timestamp, working: Rc<Cell<bool>> },
-    /// It failed, and is restarted after a pause; what is asked meanwhile waits: a `Vec<Work<A>>`.
-    Pausing { waiting: Box<dyn Any> },
-    /// It failed too often.
+    /// Has an actor. `addr` is an `Addr<EntityActor<A>>`.
+    Live {
+        addr: Box<dyn Any>,
+        incarnation: u64,
+        last_used: Timestamp,
+        working: Rc<Cell<bool>>,
+    },
+    /// Waits for its restart. `waiting` is a `Vec<Work<A>>`.
+    Pausing {
+        waiting: Box<dyn Any>,
+    },
     Quarantined,
 }
 
 impl Supervisor {
-    /// A supervisor without entities.
-    #[must_use]
-    pub fn new(host: Rc<Host>, eviction: EvictionPolicy) -> Self {
+    pub(crate) fn new(host: Rc<Host>, eviction: EvictionPolicy) -> Self {
         Self { host, eviction, children: HashMap::new(), failures: HashMap::new(), incarnations: 0 }
     }
 
@@ -90,10 +93,10 @@ impl Supervisor {
                 match addr.try_send(work) {
                     Ok(()) => {}
                     Err(SendError::Full(work)) => refuse(work, AskError::Shed),
-                    // It ended without a word: a panic outside of its guarded work. Or its last words are
-                    // behind this work in our mailbox.
+                    // It ended without a report: a panic outside of its guarded work. Or its report is
+                    // behind this work in the mailbox.
                     Err(SendError::Closed(work)) => {
-                        let (reason, correlation) = ("ended without a word".to_owned(), work.correlation());
+                        let (reason, correlation) = ("ended without a report".to_owned(), work.correlation());
                         self.entity_failed(
                             id,
                             EntityFailure { reason, correlation, unanswered: vec![work] },
@@ -127,7 +130,7 @@ impl Supervisor {
         self.children.insert(id, Child::Live { addr: Box::new(addr), incarnation, last_used, working });
     }
 
-    /// An entity failed: what is unanswered waits for its successor, if there is one.
+    /// Restarts a failed entity, or puts it in quarantine. Unanswered work goes to the next actor.
     fn entity_failed<A: Journaled>(
         &mut self,
         id: EntityId,
@@ -146,8 +149,9 @@ impl Supervisor {
                 });
             }
             RestartDecision::Quarantine => {
-                const LEFT_ALONE: &str = "an entity fails too often and is left alone; revive it once mended";
-                error!(entity = %id, correlation, "{LEFT_ALONE}");
+                const QUARANTINED: &str =
+                    "an entity failed too often and is in quarantine; revive it once the cause is gone";
+                error!(entity = %id, correlation, "{QUARANTINED}");
                 self.children.insert(id, Child::Quarantined);
                 for work in unanswered {
                     refuse(work, AskError::Quarantined);
@@ -165,8 +169,8 @@ impl Supervisor {
         }
     }
 
-    /// Lets idle entities go, and none that is at work: whoever came after it would load what its commit is
-    /// about to change, and take what is asked for nothing to do.
+    /// Evicts idle entities. One with a running batch stays: the next actor would load a state that the batch
+    /// is about to change.
     fn sweep(&mut self) {
         let now = self.host.sources.now();
         let crowded = self.children.len() > self.eviction.live_max;
@@ -192,13 +196,10 @@ impl Actor for Supervisor {
     }
 }
 
-/// A command for an entity on this arbiter.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Deliver<A: Journaled> {
-    /// For whom.
+pub(crate) struct Deliver<A: Journaled> {
     pub id: EntityId,
-    /// What.
     pub ask: Ask<A>,
 }
 
@@ -235,17 +236,14 @@ impl<A: Journaled> Handler<EntityReport<A>> for Supervisor {
     }
 }
 
-/// Makes an entity fail, to see what happens.
+/// Message: make an entity fail, for tests.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Sabotage<A: Journaled> {
-    /// Whom.
+pub(crate) struct Sabotage<A: Journaled> {
     pub id: EntityId,
-    /// How.
     pub mode: FaultMode,
-    /// On behalf of what, if that is one thing.
+    /// Correlation for the log.
     pub of: Option<Correlation>,
-    /// Which aggregate it is.
     pub aggregate: std::marker::PhantomData<fn() -> A>,
 }
 
@@ -257,11 +255,10 @@ impl<A: Journaled> Handler<Sabotage<A>> for Supervisor {
     }
 }
 
-/// Takes an entity out of quarantine; answers whether it was in it.
+/// Message: take an entity out of quarantine. Returns whether it was in quarantine.
 #[derive(Message)]
 #[rtype(result = "bool")]
-pub struct Revive {
-    /// Whom.
+pub(crate) struct Revive {
     pub id: EntityId,
 }
 
@@ -277,41 +274,41 @@ impl Handler<Revive> for Supervisor {
     }
 }
 
-/// How one entity is.
+/// Status of one entity.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EntityStatus {
-    /// Which.
+    /// Kind and id.
     pub id: String,
     /// `LIVE`, `RESTARTING`, `QUARANTINED` or `PASSIVE` (not in memory).
     pub status: &'static str,
-    /// How often it was restarted since the server started.
+    /// Restarts since the server started.
     pub restarted: u64,
-    /// What its last failure was.
+    /// Reason of the last failure.
     pub last_failure: Option<String>,
 }
 
-/// How the entities of one kind are.
+/// Status of the entities of one kind.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KindStatus {
-    /// How many have an actor.
+    /// Entities in memory.
     pub live: usize,
-    /// How often one was restarted since the server started.
+    /// Restarts since the server started.
     pub restarted: u64,
-    /// How many are in quarantine.
+    /// Number of entities in quarantine.
     pub quarantined: usize,
-    /// Which.
+    /// Ids of the entities in quarantine.
     pub quarantined_ids: Vec<String>,
-    /// Commands that are not answered yet.
+    /// Unanswered commands.
     #[serde(skip)]
     pub unanswered: usize,
 }
 
-/// Asks how the entities of one kind are.
+/// Message: return the status of the entities of one kind.
 #[derive(Message)]
 #[rtype(result = "KindStatus")]
-pub struct Census(pub EntityKind);
+pub(crate) struct Census(pub EntityKind);
 
 impl Handler<Census> for Supervisor {
     type Result = MessageResult<Census>;
@@ -333,10 +330,10 @@ impl Handler<Census> for Supervisor {
     }
 }
 
-/// Asks how one entity is.
+/// Message: return the status of one entity.
 #[derive(Message)]
 #[rtype(result = "EntityStatus")]
-pub struct Inspect(pub EntityId);
+pub(crate) struct Inspect(pub EntityId);
 
 impl Handler<Inspect> for Supervisor {
     type Result = MessageResult<Inspect>;

@@ -8,8 +8,7 @@ use crate::{
     store::FaultMode,
 };
 
-/// Work of an entity.
-pub enum Work<A: Journaled> {
+pub(crate) enum Work<A: Journaled> {
     /// A command to decide.
     Ask(Ask<A>),
     /// A failure to simulate; the correlation, if there is one, appears in the log.

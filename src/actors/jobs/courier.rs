@@ -1,8 +1,8 @@
-//! The courier: sends messages, oldest first, and notes how far they got.
+//! Courier: sends messages, oldest first, and records their status.
 //!
-//! Messages that wait in rows are sent before fresh ones (see the notification outbox).
+//! Pending rows are sent before the fresh messages of the [outbox](Outbox).
 //!
-//! **What a restart does:** what was under way is sent again, under the same id.
+//! **Restart:** a message that was being sent is sent again, with the same id.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -33,47 +33,37 @@ use crate::{
     },
 };
 
-/// How many messages are sent at once.
+/// Maximum number of messages that are sent at the same time.
 const SEND_MAX: usize = 64;
-/// How often sending a message is tried.
+/// Number of attempts to send a message.
 const ATTEMPTS_MAX: u32 = 10;
-/// The pause after a message could not be sent.
+/// Pause after a failed message.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How far messages got, since the shop was opened.
+/// Counters of messages since the shop was opened.
 #[derive(Debug, Default)]
 pub struct MessageCounters {
-    /// Sent.
+    /// Messages sent.
     pub sent: Counter,
-    /// Tried in vain, and to be tried again.
+    /// Failed attempts that are retried.
     pub failed: Counter,
-    /// Given up.
+    /// Messages given up.
     pub given_up: Counter,
 }
 
-/// Sends what is to be sent, oldest first.
 #[derive(Clone)]
-pub struct Courier {
-    /// Where messages are read and marked.
+pub(crate) struct Courier {
     pub journal: Arc<dyn Journal>,
-    /// Who sends them.
     pub sms: Arc<dyn SmsGateway>,
-    /// Whether they may be sent.
     pub contexts: Arc<Contexts>,
-    /// Time.
     pub sources: Sources,
-    /// What no row tells of yet.
     pub outbox: Outbox,
-    /// How far messages got.
     pub counters: Arc<MessageCounters>,
 }
 
 impl Courier {
-    /// Sends for as long as it is let.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn run(self) -> Result<(), String> {
+    /// Sends messages until dropped, or until the store fails.
+    pub(crate) async fn run(self) -> Result<(), String> {
         self.outbox.courier_begins();
         loop {
             self.contexts.running(Context::Notification).await;
@@ -86,16 +76,16 @@ impl Courier {
         }
     }
 
-    /// Sends some of what waits: from its rows, as long as there may be any.
+    /// Sends a page of messages: from rows, while there may be pending ones.
     async fn send_some(&self) -> Result<SendRound, StoreError> {
-        // What cannot be noted down would be sent again and again.
+        // A status that cannot be recorded would have the message sent again and again.
         self.journal.health().map_err(StoreError::Unavailable)?;
         if !self.outbox.is_open() {
             return Ok(SendRound::All);
         }
         if self.outbox.take_rows_wait() {
             let sent = self.send_from_rows().await;
-            // Whatever became of it, there may be more.
+            // There may be more pending rows, even after an error.
             if !matches!(sent, Ok(SendRound::All)) {
                 self.outbox.rows_still_wait();
                 return sent;
@@ -117,25 +107,25 @@ impl Courier {
         let mut writes = Vec::new();
         for (position, record) in self.send_all(due).await {
             failures |= record.status == NotificationStatus::Pending;
-            note(&mut writes, position, &record)?;
+            record_status(&mut writes, position, &record)?;
         }
         self.journal.view_apply(writes).await?;
         Ok(if failures { SendRound::WithFailures } else { SendRound::Some })
     }
 
-    /// The messages that marks are about.
+    /// Reads the messages of pending keys.
     async fn marked(&self, pending: &[ViewRow]) -> Result<Vec<Marked>, StoreError> {
         let key = |(mark, customer): &ViewRow| Ok(record_key(codec::decode(customer)?, position_of(mark)));
         let keys: Vec<Result<Vec<u8>, StoreError>> = pending.iter().map(key).collect();
         let rows = self.journal.view_get_all(keys.iter().flatten().cloned().collect()).await?;
         let mut rows = rows.into_iter();
-        let missing = || StoreError::Corrupt("a message is to be sent, but not there".to_owned());
+        let missing = || StoreError::Corrupt("a pending message is missing".to_owned());
         let row = |key: Result<_, _>| key.and_then(|_| rows.next().flatten().ok_or_else(missing));
         let records = keys.into_iter().map(row).map(|row| codec::decode(&row?));
         Ok(pending.iter().map(|(mark, _)| position_of(mark)).zip(records).collect())
     }
 
-    /// Sends what no row tells of yet.
+    /// Sends messages from the outbox.
     async fn send_fresh(&self) -> Result<SendRound, StoreError> {
         let fresh = self.outbox.take(SEND_MAX);
         if fresh.is_empty() {
@@ -149,14 +139,14 @@ impl Courier {
         let records = fresh.iter().map(|(position, record)| (*position, Ok(record.clone())));
         let (due, unreadable) = self.with_phones(records.collect()).await?;
         for (position, record) in fresh.iter().filter(|(position, _)| unreadable.contains(position)) {
-            // Its row is to be sent from, once it can be read.
+            // It is sent from its row, once the phone number can be read.
             self.outbox.tried(*position, record);
         }
         let (mut late, mut writes) = (Vec::new(), Vec::new());
         for (position, record) in self.send_all(due).await {
             if self.outbox.tried(position, &record) {
                 late.push(position);
-                note(&mut writes, position, &record)?;
+                record_status(&mut writes, position, &record)?;
             }
         }
         if !late.is_empty() {
@@ -166,7 +156,7 @@ impl Courier {
         Ok(SendRound::Some)
     }
 
-    /// Sends messages at once; answers how far they got.
+    /// Sends messages concurrently; returns them with their new status.
     async fn send_all(&self, due: Vec<Due>) -> Vec<(Position, Record)> {
         let sends = due
             .into_iter()
@@ -182,8 +172,7 @@ impl Courier {
         sent
     }
 
-    /// Messages with their customers' numbers; and those that cannot be read: they must not have the others
-    /// sent again.
+    /// Adds phone numbers; returns apart the messages that cannot be read, which must not hold up the others.
     async fn with_phones(&self, records: Vec<Marked>) -> Result<(Vec<Due>, BTreeSet<Position>), StoreError> {
         let readable = records.iter().filter_map(|(_, record)| record.as_ref().ok());
         let phones = phones_of(&self.journal, readable.map(|record| record.customer_id)).await?;
@@ -204,7 +193,7 @@ impl Courier {
         Ok((due, unreadable))
     }
 
-    /// Has a message sent, as part of its rental's trace.
+    /// Hands a message to the SMS gateway, within its rental's trace.
     async fn hand_over(&self, message: TextMessage) -> Result<(), SmsError> {
         let Some(correlation) = message.correlation else { return self.sms.send(message).await };
         let (context, provider) = (TraceContext::root(correlation), self.sms.provider());
@@ -214,10 +203,10 @@ impl Courier {
         trace::context_of(&span, context).within(sending).instrument(span).await
     }
 
-    /// Sends one message, and says how far it got.
+    /// Sends one message; returns it with its new status.
     async fn send(&self, mut record: Record, phone: Option<&str>) -> Record {
         let Some(phone) = phone.map(Phone::parse).and_then(Result::ok) else {
-            // The customer has left, and the number with them.
+            // The customer has left; the number is erased.
             record.status = NotificationStatus::Failed;
             return record;
         };
@@ -241,14 +230,12 @@ impl Courier {
     }
 }
 
-/// A message to be sent, if it can be read.
 type Marked = (Position, Result<Record, StoreError>);
 
-/// A message to be sent, and where to.
 type Due = (Position, Record, Option<String>);
 
-/// The writes that note down how far a message got that has a row.
-fn note(writes: &mut Vec<ViewWrite>, position: Position, record: &Record) -> Result<(), StoreError> {
+/// Adds the writes that record a message's status.
+fn record_status(writes: &mut Vec<ViewWrite>, position: Position, record: &Record) -> Result<(), StoreError> {
     writes.push((record_key(record.customer_id, position), Some(codec::encode(record)?)));
     if record.status != NotificationStatus::Pending {
         writes.push((pending_key(position), None));

@@ -1,8 +1,8 @@
-//! Jobs: work that is due at a time, done by workers outside of the lanes.
+//! Jobs: work that is due at a time, done outside of the reactors' lanes.
 //!
-//! The [`queue`] is a projection of the journal (payments to resolve, refunds to make, deferrals to
-//! expire); the [`runner`] does what is due; the [`courier`] sends text messages.
+//! The [`queue`] is a projection of the journal: payments to resolve, refunds to make, deferrals to expire.
+//! The [`runner`] does the jobs that are due; the [`courier`] sends text messages.
 
-pub mod courier;
-pub mod queue;
-pub mod runner;
+pub(crate) mod courier;
+pub(crate) mod queue;
+pub(crate) mod runner;

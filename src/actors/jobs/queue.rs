@@ -1,10 +1,10 @@
-//! The agenda: what is due. Payments to resolve, refunds to do, deferrals to expire, across restarts.
+//! Job queue: payments to resolve, refunds to make and deferrals to expire, across restarts.
 //!
-//! It is a projection (what is outstanding follows from the journal) and a worker (which asks the
-//! payment actor, or the rental, when the time has come). Gateway calls are never made inside a lane.
+//! It is a projection, since open jobs follow from the journal. API and metrics call it `agenda`. Gateway
+//! calls are made by the [job runner](super::runner), never inside a lane.
 //!
-//! **What a restart does:** the projection reads outstanding items back from their rows; the worker puts
-//! those it had taken back on the clock.
+//! **Restart:** the projection reads open jobs back from their rows; the runner schedules again those it had
+//! taken.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,21 +24,21 @@ use crate::{
     store::{Journal, StoreError, codec},
 };
 
-/// What there is to do.
+/// A job. Stored: a change of the variants raises the format of the projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Job {
-    /// Find out what became of an attempt.
+    /// Find out the outcome of a payment attempt.
     Resolve(PaymentId, Attempt),
-    /// Void or refund a payment that is to be canceled.
+    /// Void or refund a canceled payment.
     Undo(PaymentId),
-    /// Give back a capture of an attempt that does not count.
+    /// Refund the capture of a stray attempt.
     GiveBack(PaymentId, Attempt),
-    /// Cancel a rental that was not paid in time.
+    /// Cancel a deferred rental that was not paid in time.
     Expire(RentalId),
 }
 
 impl Job {
-    /// Which entity waits for it.
+    /// Returns the entity that waits for the job.
     #[must_use]
     pub fn target(self) -> EntityId {
         match self {
@@ -47,7 +47,6 @@ impl Job {
         }
     }
 
-    /// The rental it is about.
     #[must_use]
     pub const fn rental(self) -> RentalId {
         match self {
@@ -57,25 +56,23 @@ impl Job {
     }
 }
 
-/// An errand with what is known of it.
+/// Schedule of a job. Stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueuedJob {
-    /// Not before this moment.
+pub(crate) struct QueuedJob {
     pub due_at: Timestamp,
-    /// The event that made it necessary.
+    /// Position of the event that made the job necessary.
     pub position: Position,
-    /// The rental's.
     pub correlation: Correlation,
-    /// How often it was tried in vain since the start.
+    /// Failed attempts since the server started.
     #[serde(skip)]
     pub attempts: u32,
 }
 
-/// What is outstanding, shared by the projection and the worker. Cheap to clone.
+/// Open jobs, shared by the projection and the runner. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct JobQueue {
+pub(crate) struct JobQueue {
     shared: Arc<Shared>,
-    /// A conversation is given so long, in ms, before anybody asks what became of it.
+    /// Delay before the outcome of a new attempt is looked up, in ms: its conversation may still run.
     conversation_ms: u64,
 }
 
@@ -87,35 +84,33 @@ struct Shared {
 
 #[derive(Default)]
 struct Schedule {
-    items: BTreeMap<Job, QueuedJob>,
-    /// Those that turned out to be done, whose rows may not be applied yet.
-    crossed_out: BTreeSet<Job>,
+    jobs: BTreeMap<Job, QueuedJob>,
+    /// Finished jobs whose rows may not be removed yet.
+    finished: BTreeSet<Job>,
     by_time: BTreeSet<(Timestamp, Job)>,
 }
 
 impl Schedule {
-    fn cross_out(&mut self, job: Job) {
+    fn finish(&mut self, job: Job) {
         self.remove(job);
-        self.crossed_out.insert(job);
+        self.finished.insert(job);
     }
 
-    fn put(&mut self, job: Job, item: QueuedJob) {
+    fn put(&mut self, job: Job, queued: QueuedJob) {
         self.remove(job);
-        self.by_time.insert((item.due_at, job));
-        self.items.insert(job, item);
+        self.by_time.insert((queued.due_at, job));
+        self.jobs.insert(job, queued);
     }
 
     fn remove(&mut self, job: Job) {
-        if let Some(item) = self.items.remove(&job) {
-            self.by_time.remove(&(item.due_at, job));
+        if let Some(queued) = self.jobs.remove(&job) {
+            self.by_time.remove(&(queued.due_at, job));
         }
     }
 }
 
 impl JobQueue {
-    /// An empty agenda; a conversation lasts at most `conversation_ms`.
-    #[must_use]
-    pub fn new(conversation_ms: u64) -> Self {
+    pub(crate) fn new(conversation_ms: u64) -> Self {
         Self { shared: Arc::default(), conversation_ms }
     }
 
@@ -123,71 +118,66 @@ impl JobQueue {
         self.shared.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The most urgent errand that is due at `now`, taken off the clock until it is
-    /// [rescheduled](Self::reschedule) or done.
-    #[must_use]
-    pub fn take_due(&self, now: Timestamp) -> Option<(Job, QueuedJob)> {
+    /// Takes the next job that is due at `now`. It is not due again until it is
+    /// [rescheduled](Self::reschedule).
+    pub(crate) fn take_due(&self, now: Timestamp) -> Option<(Job, QueuedJob)> {
         let mut schedule = self.schedule();
         let &(due_at, job) = schedule.by_time.first().filter(|(due_at, _)| *due_at <= now)?;
         schedule.by_time.remove(&(due_at, job));
-        schedule.items.get(&job).map(|item| (job, *item))
+        schedule.jobs.get(&job).map(|queued| (job, *queued))
     }
 
-    /// When the next errand is due.
-    #[must_use]
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.schedule().by_time.first().map(|(due_at, _)| *due_at)
     }
 
-    /// Puts an errand back on the clock, if it is still outstanding.
-    pub fn reschedule(&self, job: Job, due_at: Timestamp, attempts: u32) {
+    /// Schedules a job that is still open.
+    pub(crate) fn reschedule(&self, job: Job, due_at: Timestamp, attempts: u32) {
         let mut schedule = self.schedule();
-        if let Some(item) = schedule.items.get(&job).copied() {
-            schedule.put(job, QueuedJob { due_at, attempts, ..item });
+        if let Some(queued) = schedule.jobs.get(&job).copied() {
+            schedule.put(job, QueuedJob { due_at, attempts, ..queued });
         }
         drop(schedule);
         self.shared.changed.notify_one();
     }
 
-    /// Puts every errand back on the clock that is outstanding but off it: whoever had taken it has failed.
-    pub fn wind_up(&self) {
+    /// Schedules all open jobs that were taken: the runner that had taken them failed.
+    pub(crate) fn reschedule_taken(&self) {
         let mut schedule = self.schedule();
-        schedule.by_time = schedule.items.iter().map(|(job, item)| (item.due_at, *job)).collect();
+        schedule.by_time = schedule.jobs.iter().map(|(job, queued)| (queued.due_at, *job)).collect();
     }
 
-    /// Puts every outstanding errand for this target back on the clock, due now.
-    pub fn hurry(&self, target: EntityId, now: Timestamp) {
-        for job in self.waiting_for(target) {
+    /// Makes all open jobs of this target due now.
+    pub(crate) fn make_due(&self, target: EntityId, now: Timestamp) {
+        for job in self.jobs_of(target) {
             self.reschedule(job, now, 0);
         }
     }
 
-    fn waiting_for(&self, target: EntityId) -> Vec<Job> {
-        self.schedule().items.keys().copied().filter(|job| job.target() == target).collect()
+    fn jobs_of(&self, target: EntityId) -> Vec<Job> {
+        self.schedule().jobs.keys().copied().filter(|job| job.target() == target).collect()
     }
 
-    /// An errand turned out to need nothing more, without an event to say so.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn done(&self, journal: &Arc<dyn Journal>, job: Job) -> Result<(), StoreError> {
-        self.schedule().cross_out(job);
+    /// Removes a job that is finished without an event.
+    pub(crate) async fn done(&self, journal: &Arc<dyn Journal>, job: Job) -> Result<(), StoreError> {
+        self.schedule().finish(job);
         journal.view_apply(vec![(row_key(job)?, None)]).await
     }
 
-    /// The operator gave up what waits for this target.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn forget(&self, journal: &Arc<dyn Journal>, target: EntityId) -> Result<(), StoreError> {
-        for job in self.waiting_for(target) {
+    /// Removes all jobs of this target, which the operator dismissed.
+    pub(crate) async fn remove_target(
+        &self,
+        journal: &Arc<dyn Journal>,
+        target: EntityId,
+    ) -> Result<(), StoreError> {
+        for job in self.jobs_of(target) {
             self.done(journal, job).await?;
         }
         Ok(())
     }
 
-    /// Returns when something was added or rescheduled.
-    pub async fn changed(&self) {
+    /// Waits until a job is added or rescheduled.
+    pub(crate) async fn changed(&self) {
         self.shared.changed.notified().await;
     }
 
@@ -199,16 +189,16 @@ impl JobQueue {
         due_at: Timestamp,
     ) -> Result<(), StoreError> {
         let (position, correlation) = (recorded.position, recorded.meta.correlation);
-        let item = QueuedJob { due_at, position, correlation, attempts: 0 };
+        let queued = QueuedJob { due_at, position, correlation, attempts: 0 };
         let mut schedule = self.schedule();
-        let known = schedule.crossed_out.remove(&job) | schedule.items.contains_key(&job);
-        schedule.put(job, item);
+        let known = schedule.finished.remove(&job) | schedule.jobs.contains_key(&job);
+        schedule.put(job, queued);
         if schedule.by_time.first() == Some(&(due_at, job)) {
             self.shared.changed.notify_one();
         }
         drop(schedule);
-        // Most errands are done before their rows are applied.
-        if known { rows.put(row_key(job)?, &(job, item)) } else { rows.add(row_key(job)?, &(job, item)) }
+        // Most jobs are done before their rows are applied.
+        if known { rows.put(row_key(job)?, &(job, queued)) } else { rows.add(row_key(job)?, &(job, queued)) }
     }
 
     fn remove(&self, rows: &mut Rows, job: Job) -> Result<(), StoreError> {
@@ -289,8 +279,8 @@ impl Projection for JobQueue {
         let rows = journal.view_scan(Self::PREFIX.to_vec(), after_prefix(Self::PREFIX), usize::MAX).await?;
         let mut schedule = Schedule::default();
         for (_, row) in rows {
-            let (job, item) = codec::decode::<(Job, QueuedJob)>(&row)?;
-            schedule.put(job, item);
+            let (job, queued) = codec::decode::<(Job, QueuedJob)>(&row)?;
+            schedule.put(job, queued);
         }
         *self.schedule() = schedule;
         self.shared.changed.notify_one();
@@ -306,8 +296,8 @@ impl Projection for JobQueue {
     }
 
     fn amend(&mut self, rows: &mut Rows) -> Result<(), StoreError> {
-        let crossed_out = std::mem::take(&mut self.schedule().crossed_out);
-        crossed_out.into_iter().try_for_each(|job| {
+        let finished = std::mem::take(&mut self.schedule().finished);
+        finished.into_iter().try_for_each(|job| {
             rows.remove(row_key(job)?);
             Ok(())
         })

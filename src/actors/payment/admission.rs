@@ -1,9 +1,10 @@
-//! Who may pay: explicit bounds, checked before anything is written.
+//! Admission of payments: explicit bounds, checked before anything is written.
 //!
-//! A mailbox would not do: actix lets each sender put in one message beyond its capacity, and a
-//! cloned address is a new sender. So a *ticket* is taken first, without waiting, and held until the
-//! conversation ends; and a *permit* for the gateway is waited for, until the deadline. How many permits
-//! there are, up to the setting, follows from how calls go: see [`Limit`].
+//! A request takes a *ticket*, without waiting, and keeps it until its conversation ends; then it waits for a
+//! *permit* of the gateway, until its deadline. The number of permits adapts to how calls go: see [`Limit`].
+//!
+//! The capacity of a mailbox is no such bound: actix lets each sender exceed it by one message, and a cloned
+//! address is a new sender.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -12,16 +13,17 @@ use std::sync::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::limit::{Limit, Pace};
+use super::limit::{CallResult, Limit};
 
-/// The bounds.
+/// Bounds of concurrent and waiting payments.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Conversations with the gateway at once, at most.
+    /// Maximum number of concurrent gateway calls.
     pub concurrency: usize,
-    /// How many more may wait.
+    /// Maximum number of payments that wait for a gateway call.
     pub queue: usize,
-    /// From so many ms on a call is slow, and the gateway is asked less at once; `None`: always as much.
+    /// Duration from which a call is slow, in ms: slow calls reduce concurrency. `None` for a fixed
+    /// concurrency.
     pub slow_call_ms: Option<u64>,
 }
 
@@ -31,7 +33,7 @@ impl Default for Bounds {
     }
 }
 
-/// The bounds, and who is inside.
+/// The bounds, and the payments within them.
 #[derive(Debug)]
 pub struct Admission {
     bounds: Bounds,
@@ -41,38 +43,37 @@ pub struct Admission {
     gateway: Mutex<Gateway>,
 }
 
-/// What is known of the gateway.
+/// State of the permits, and statistics of gateway calls.
 ///
-/// **Invariant:** there are as many slots as the limit says, and `surplus` more, those in use included.
+/// **Invariant:** slots, free and in use, are the limit plus `surplus`.
 #[derive(Debug)]
 struct Gateway {
     limit: Limit,
-    /// How many of those in use are not to come back.
+    /// Slots in use that are removed when they are returned.
     surplus: usize,
     in_use: usize,
-    /// How long a call takes, in ms, and by how much that varies: the last ones count most.
+    /// Moving averages of the duration of calls and of its deviation, in ms.
     call_ms: f64,
-    varies_ms: f64,
+    deviation_ms: f64,
 }
 
-/// The right to wait and to pay; given back when dropped.
+/// Right to wait and to pay; returned when dropped.
 #[derive(Debug)]
 pub struct Ticket {
     _slot: OwnedSemaphorePermit,
 }
 
-/// The right to call the gateway; given back when dropped.
+/// Right to call the gateway; returned when dropped.
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
     slot: Option<OwnedSemaphorePermit>,
     call: u64,
-    /// It was the last one.
+    /// True if it was the last free permit.
     saturated: bool,
 }
 
 impl Admission {
-    /// Nobody is inside.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         let Bounds { concurrency, queue, slow_call_ms } = bounds;
@@ -83,11 +84,11 @@ impl Admission {
             tickets: Arc::new(Semaphore::new(concurrency + queue)),
             slots: Arc::new(slots),
             shed: AtomicU64::new(0),
-            gateway: Mutex::new(Gateway { limit, surplus: 0, in_use: 0, call_ms: 0.0, varies_ms: 0.0 }),
+            gateway: Mutex::new(Gateway { limit, surplus: 0, in_use: 0, call_ms: 0.0, deviation_ms: 0.0 }),
         }
     }
 
-    /// The same bounds, with nobody inside.
+    /// Returns an empty admission with the same bounds and count of refusals.
     #[must_use]
     pub fn anew(&self) -> Self {
         let anew = Self::new(self.bounds);
@@ -95,7 +96,7 @@ impl Admission {
         anew
     }
 
-    /// A ticket, if there is one left; never waits.
+    /// Takes a ticket, if one is left. Never waits.
     #[must_use]
     pub fn enter(&self) -> Option<Ticket> {
         let slot = Arc::clone(&self.tickets).try_acquire_owned().ok();
@@ -105,7 +106,7 @@ impl Admission {
         slot.map(|slot| Ticket { _slot: slot })
     }
 
-    /// Waits for a permit, in the order of asking.
+    /// Waits for a permit. Permits are given first come, first served.
     pub async fn permit(self: &Arc<Self>) -> Permit {
         let slot = Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed");
         let mut gateway = self.gateway();
@@ -115,20 +116,20 @@ impl Admission {
         Permit { admission: Arc::clone(self), slot: Some(slot), call, saturated }
     }
 
-    /// Counts one who was turned away.
+    /// Counts a refused payment.
     pub fn shed(&self) {
         self.shed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// So long, in ms, hardly a call takes longer; 0 while nothing is known.
+    /// Upper estimate of call latency (mean + 3 × deviation), in ms; 0 before the first call.
     #[must_use]
     pub fn expected_ms(&self) -> u64 {
         let gateway = self.gateway();
-        3.0f64.mul_add(gateway.varies_ms, gateway.call_ms) as u64
+        3.0f64.mul_add(gateway.deviation_ms, gateway.call_ms) as u64
     }
 
-    /// In how long, in ms, those who wait now are done, if calls go on as they did; at least a second,
-    /// since whoever is told that everything is taken would find it taken again.
+    /// Estimated time until the current queue is worked off, in ms; at least one second, since an earlier
+    /// retry would find the queue full again.
     #[must_use]
     pub fn wait_ms(&self) -> u64 {
         let waiting = self.queue().0 as f64 + 1.0;
@@ -136,26 +137,25 @@ impl Admission {
         (waiting * gateway.call_ms / gateway.limit.permits() as f64).max(1_000.0) as u64
     }
 
-    /// How many were turned away.
+    /// Number of refused payments.
     #[must_use]
     pub fn shed_count(&self) -> u64 {
         self.shed.load(Ordering::Relaxed)
     }
 
-    /// Permits in use, of how many that there are now.
+    /// Permits: (in use, limit).
     #[must_use]
     pub fn permits(&self) -> (usize, usize) {
         let gateway = self.gateway();
         (gateway.in_use, gateway.limit.permits())
     }
 
-    /// The bounds.
     #[must_use]
     pub const fn bounds(&self) -> Bounds {
         self.bounds
     }
 
-    /// How many wait, of how many that may.
+    /// Waiting payments: (now, limit).
     #[must_use]
     pub fn queue(&self) -> (usize, usize) {
         let Bounds { concurrency, queue, .. } = self.bounds;
@@ -169,17 +169,17 @@ impl Admission {
 }
 
 impl Gateway {
-    fn took(&mut self, took_ms: u64) {
+    fn record(&mut self, took_ms: u64) {
         let took_ms = took_ms as f64;
         if self.call_ms == 0.0 {
-            (self.call_ms, self.varies_ms) = (took_ms, took_ms / 2.0);
+            (self.call_ms, self.deviation_ms) = (took_ms, took_ms / 2.0);
             return;
         }
-        self.varies_ms += ((took_ms - self.call_ms).abs() - self.varies_ms) / 8.0;
+        self.deviation_ms += ((took_ms - self.call_ms).abs() - self.deviation_ms) / 8.0;
         self.call_ms += (took_ms - self.call_ms) / 8.0;
     }
 
-    /// Has as many permits as the limit says now; there were `before`.
+    /// Adds or removes slots after the limit has changed from `before`.
     fn resize(&mut self, before: usize, slots: &Semaphore) {
         let wanted = self.limit.permits();
         if wanted > before {
@@ -195,19 +195,19 @@ impl Gateway {
 }
 
 impl Permit {
-    /// The gateway was called, and it took so long, in ms; it failed if there is no definite answer.
+    /// Records a gateway call: its duration in ms, and whether it ended without a definite answer.
     pub fn called(&self, took_ms: u64, failed: bool) {
         let mut gateway = self.admission.gateway();
-        gateway.took(took_ms);
+        gateway.record(took_ms);
         let Some(slow_call_ms) = self.admission.bounds.slow_call_ms else { return };
-        let pace = match (failed, took_ms >= slow_call_ms) {
-            (true, true) => Pace::TimedOut,
-            (true, false) => Pace::Failed,
-            (false, true) => Pace::Slow,
-            (false, false) => Pace::Quick,
+        let result = match (failed, took_ms >= slow_call_ms) {
+            (true, true) => CallResult::TimedOut,
+            (true, false) => CallResult::Failed,
+            (false, true) => CallResult::Slow,
+            (false, false) => CallResult::Quick,
         };
         let before = gateway.limit.permits();
-        gateway.limit.ended(self.call, self.saturated, pace);
+        gateway.limit.ended(self.call, self.saturated, result);
         gateway.resize(before, &self.admission.slots);
     }
 }

@@ -1,4 +1,4 @@
-//! Bounds that hold, and permits that come and go with how the gateway copes.
+//! Bounds are kept, and permits adapt to how gateway calls go.
 
 use super::*;
 
@@ -15,7 +15,7 @@ async fn permits(admission: &Arc<Admission>, count: usize) -> Vec<Permit> {
 }
 
 #[tokio::test]
-async fn the_one_too_many_is_shed_at_once() {
+async fn payment_beyond_the_bounds_is_shed_at_once() {
     let admission = admission(1, 1, None);
     let (first, second) = (admission.enter(), admission.enter());
     assert!(first.is_some() && second.is_some() && admission.enter().is_none());
@@ -27,7 +27,7 @@ async fn the_one_too_many_is_shed_at_once() {
 }
 
 #[tokio::test]
-async fn who_is_turned_away_is_told_when_the_queue_will_be_done() {
+async fn wait_is_estimated_from_queue_and_call_duration() {
     let admission = admission(2, 10, None);
     assert_eq!((admission.wait_ms(), admission.expected_ms()), (1_000, 0), "nothing is known yet");
     let tickets: Vec<_> = (0..9).map(|_| admission.enter()).collect();
@@ -39,11 +39,11 @@ async fn who_is_turned_away_is_told_when_the_queue_will_be_done() {
 }
 
 #[tokio::test]
-async fn permits_become_more_while_calls_are_quick_and_fewer_when_they_are_not() {
+async fn permits_grow_with_quick_calls_and_shrink_with_failures() {
     let admission = admission(64, 100, Some(610));
     assert_eq!(admission.permits(), (0, 8));
     for _ in 0..8 {
-        // The last one there is.
+        // The last free permit.
         let others = permits(&admission, 7).await;
         admission.permit().await.called(10, false);
         drop(others);
@@ -67,7 +67,7 @@ async fn permits_become_more_while_calls_are_quick_and_fewer_when_they_are_not()
 }
 
 #[tokio::test]
-async fn whatever_happens_the_permits_add_up() {
+async fn permits_always_add_up() {
     let admission = admission(16, 100, Some(100));
     for round in 0..200_u64 {
         let size = admission.permits().1;
@@ -81,7 +81,7 @@ async fn whatever_happens_the_permits_add_up() {
     }
 }
 
-/// Somebody who waits for a permit.
+/// A task that waits for a permit.
 struct Waiting(tokio::task::JoinHandle<Permit>);
 
 impl Waiting {
@@ -90,7 +90,7 @@ impl Waiting {
         Self(tokio::spawn(async move { admission.permit().await }))
     }
 
-    /// Everybody gets a turn; then: whether it has one.
+    /// Lets all tasks run, and returns whether this one has a permit.
     async fn has_one(&mut self) -> bool {
         for _ in 0..10 {
             tokio::task::yield_now().await;

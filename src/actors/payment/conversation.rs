@@ -236,7 +236,7 @@ impl Conversations {
             }
             Err(GatewayError::Unknown(reason)) => {
                 let (attempt, correlation) = (charge.attempt, request.correlation);
-                warn!(%payment, attempt, %correlation, reason, "the outcome of a charge is unknown");
+                warn!(%payment, attempt, %correlation, reason, "a charge's outcome is unknown");
                 ChargeAnswer::Unknown
             }
         }

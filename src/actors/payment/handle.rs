@@ -48,7 +48,7 @@ pub struct PaymentActorView {
 }
 
 /// Handle of the payment actor.
-pub struct Payments {
+pub(crate) struct Payments {
     arbiter: ArbiterHandle,
     parts: PaymentParts,
     mailbox: usize,
@@ -71,8 +71,7 @@ const REST_MS: u64 = 5_000;
 
 impl Payments {
     /// Starts the payment actor.
-    #[must_use]
-    pub fn start(
+    pub(crate) fn start(
         arbiter: ArbiterHandle,
         parts: PaymentParts,
         admission: Admission,
@@ -90,7 +89,7 @@ impl Payments {
     ///
     /// # Errors
     /// [`ConversationError::Overloaded`]; nothing was recorded.
-    pub fn ticket(&self) -> Result<Ticket, ConversationError> {
+    pub(crate) fn ticket(&self) -> Result<Ticket, ConversationError> {
         self.admission().enter().ok_or_else(|| self.overloaded())
     }
 
@@ -107,16 +106,12 @@ impl Payments {
     }
 
     /// Returns the wait in ms until the breaker lets calls through, or else until the queue is worked off.
-    #[must_use]
-    pub fn retry_after_ms(&self) -> u64 {
+    pub(crate) fn retry_after_ms(&self) -> u64 {
         conversation::retry_after_ms(&self.parts.breaker, &self.admission())
     }
 
     /// Begins a conversation and waits for its end. The conversation goes on if the caller does not.
-    ///
-    /// # Errors
-    /// [`ConversationError`]
-    pub async fn converse<Q, T>(&self, question: Q) -> Result<T, ConversationError>
+    pub(crate) async fn converse<Q, T>(&self, question: Q) -> Result<T, ConversationError>
     where
         Q: Send + 'static,
         T: Send + 'static,
@@ -170,7 +165,7 @@ impl Payments {
             return Err(AskError::Stopped);
         }
         actor.incarnation.retired.store(true, Ordering::Release);
-        warn!(reason, "the payment actor failed; starting another");
+        warn!(reason, "the payment actor failed; another takes its place");
         let decision = actor.failures.failed(now, reason.to_owned(), self.limits);
         if decision == RestartDecision::Quarantine {
             error!("the payment actor failed too often; waiting before the next start");
@@ -185,27 +180,23 @@ impl Payments {
     }
 
     /// Makes the payment actor fail, for tests.
-    ///
-    /// # Errors
-    /// [`AskError`]
-    pub fn sabotage(&self, mode: FaultMode) -> Result<(), AskError> {
+    pub(crate) fn sabotage(&self, mode: FaultMode) -> Result<(), AskError> {
         self.addr()?.try_send(Sabotage(mode)).map_err(|_| AskError::Shed)
     }
 
     /// Returns the number of restarts, and whether the actor runs.
-    #[must_use]
-    pub fn restarts(&self) -> (u64, bool) {
+    pub(crate) fn restarts(&self) -> (u64, bool) {
         let actor = self.actor();
         (actor.failures.restarts(), actor.addr.connected())
     }
 
     /// Sets who opens and closes the breaker.
-    pub fn set_breaker(&self, mode: BreakerMode) {
+    pub(crate) fn set_breaker(&self, mode: BreakerMode) {
         self.parts.breaker.set_mode(mode);
     }
 
     /// Returns the gauges of the payment actor.
-    pub async fn view(&self) -> PaymentActorView {
+    pub(crate) async fn view(&self) -> PaymentActorView {
         let conversations = self.conversations().await;
         let admission = self.admission();
         let (permits_in_use, permits) = admission.permits();

@@ -1,11 +1,11 @@
-//! The settle horizon: how long a call about an attempt may still be on its way to the gateway.
+//! Settle horizon: the time that a call about an attempt may still need to reach the gateway.
 //!
-//! An attempt that nobody finds, at a gateway that cannot void, is settled by time alone. That time is
-//! counted on the monotonic clock. The machine's own may jump: two hours forward, and the charge that arrives
-//! half a second later would be kept from a customer whose rental is long canceled.
+//! At a gateway that cannot void, an attempt that is not found is settled by time alone. The time is measured
+//! on the monotonic clock: the system clock may jump forward, and a charge that arrives afterwards would be
+//! kept although its rental is canceled.
 //!
-//! **Invariant:** an attempt that this actor began is known for at least one horizon. So one that is not
-//! known was begun by another actor, which ended when this one opened, or longer ago than that.
+//! **Invariant:** an attempt that this actor began is known for at least one horizon. An unknown attempt was
+//! therefore begun earlier, or by another actor, which ended when this one began.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,7 +19,7 @@ use crate::{
     planted::{self, Bug},
 };
 
-/// Which attempts may be on their way, as far as this payment actor can know.
+/// Attempts whose calls may still reach the gateway.
 pub(crate) struct Horizon {
     length: Duration,
     opened: Instant,
@@ -28,17 +28,17 @@ pub(crate) struct Horizon {
 }
 
 impl Horizon {
-    /// A horizon of so many ms, for an actor that opens now.
+    /// Begins a horizon of this length for an actor that starts now.
     pub(crate) fn new(length_ms: u64) -> Self {
         let (begun, oldest) = (HashMap::new(), VecDeque::new());
         Self { length: Duration::from_millis(length_ms), opened: now(), begun, oldest }
     }
 
-    /// A conversation of this actor is about to begin an attempt.
+    /// Records that this actor is about to begin an attempt.
     pub(crate) fn begin(&mut self, attempt: ChargeKey) {
         while let Some(&(at, oldest)) = self.oldest.front().filter(|(at, _)| at.elapsed() > self.length) {
             self.oldest.pop_front();
-            // It may have begun again since.
+            // It may have begun again later.
             if self.begun.get(&oldest) == Some(&at) {
                 self.begun.remove(&oldest);
             }
@@ -48,12 +48,12 @@ impl Horizon {
         self.oldest.push_back((at, attempt));
     }
 
-    /// How long a conversation of *another* actor about this attempt may still be under way.
+    /// Returns how long a conversation of *another* actor about this attempt may still run.
     pub(crate) fn foreign(&self, attempt: ChargeKey) -> Option<Duration> {
         if self.begun.contains_key(&attempt) { None } else { self.left(self.opened) }
     }
 
-    /// How long a call about this attempt may still be under way, whoever sent it.
+    /// Returns how long a call of any actor about this attempt may still be under way.
     pub(crate) fn under_way(&self, attempt: ChargeKey) -> Option<Duration> {
         self.left(self.begun.get(&attempt).copied().unwrap_or(self.opened))
     }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_others_began_may_be_under_way_until_the_actor_is_old_enough() {
+    async fn foreign_attempts_are_open_for_one_horizon() {
         let horizon = Horizon::new(1_000);
         assert_eq!((horizon.foreign(key(1)), horizon.under_way(key(1))), (ms(1_000), ms(1_000)));
         pass(999).await;
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_begun_here_is_nobody_elses_and_under_way_from_then_on() {
+    async fn own_attempt_is_under_way_and_not_foreign() {
         let mut horizon = Horizon::new(1_000);
         pass(600).await;
         horizon.begin(key(1));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_over_is_forgotten_and_what_began_again_is_not() {
+    async fn ended_attempts_are_removed_unless_begun_again() {
         let mut horizon = Horizon::new(1_000);
         horizon.begin(key(1));
         horizon.begin(key(2));

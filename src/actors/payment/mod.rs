@@ -16,10 +16,10 @@
 pub mod admission;
 pub mod breaker;
 mod conversation;
-pub mod handle;
+pub(crate) mod handle;
 mod horizon;
-pub mod limit;
-pub mod outcome;
+pub(crate) mod limit;
+pub(crate) mod outcome;
 mod placing;
 mod resolving;
 

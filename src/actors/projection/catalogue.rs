@@ -1,6 +1,7 @@
-//! The catalogue: every product as customers see it, in memory.
+//! Catalogue: every product as customers see it, in memory.
 //!
-//! Placing a rental reads it, and never asks a product: so ordering goes on while products are down.
+//! Placing a rental reads the catalogue and sends nothing to the product, so that orders are taken while
+//! products are paused.
 
 use std::{
     collections::BTreeMap,
@@ -17,53 +18,51 @@ use crate::{
     store::{Journal, StoreError, codec},
 };
 
-/// A product, as it is stored: offer, stock, withdrawn, created, updated.
+/// Stored row: offer, stock, withdrawn, created, updated.
 type Stored = (Offer, u32, bool, Timestamp, Timestamp);
-/// One that has a picture: rows without are as they were before there were any.
-type Pictured = (Offer, u32, bool, Timestamp, Timestamp, Image);
+/// Stored row of a product with an image. Rows without one keep the older format.
+type StoredWithImage = (Offer, u32, bool, Timestamp, Timestamp, Image);
 
-/// A product, as the catalogue has it.
+/// A product in the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProductView {
-    /// Its id.
+    /// Product id.
     pub id: ProductId,
-    /// What customers see.
+    /// Name, description, fee and other data that customers see.
     pub offer: Offer,
-    /// Its picture, if it has one.
+    /// Image, if there is one.
     pub image: Option<Image>,
-    /// Units at hand.
+    /// Units in stock.
     pub stock: u32,
-    /// Whether it takes no more new rentals.
+    /// True if no new rentals are taken.
     pub withdrawn: bool,
-    /// When it was registered.
+    /// Time of registration.
     pub created_at: Timestamp,
-    /// When it was last edited or restocked.
+    /// Time of the last edit, restock, withdrawal or new image.
     pub updated_at: Timestamp,
 }
 
 impl ProductView {
-    /// Whether it can be rented, as far as the catalogue knows.
+    /// Returns true if the product can be rented.
     #[must_use]
     pub const fn available(&self) -> bool {
         self.stock > 0 && !self.withdrawn
     }
 }
 
-/// Every product. Cheap to clone.
+/// All products. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Catalogue {
+pub(crate) struct Catalogue {
     products: Arc<RwLock<BTreeMap<ProductId, ProductView>>>,
 }
 
 impl Catalogue {
-    /// A product.
-    #[must_use]
-    pub fn product(&self, id: ProductId) -> Option<ProductView> {
+    pub(crate) fn product(&self, id: ProductId) -> Option<ProductView> {
         self.products.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    /// Up to `limit` products that `wanted` lets through, newest first, from before `before` on.
-    pub fn products(
+    /// Returns up to `limit` products that are `wanted` and older than `before`, newest first.
+    pub(crate) fn products(
         &self,
         before: Option<ProductId>,
         limit: usize,
@@ -112,9 +111,8 @@ impl Projection for Catalogue {
     }
 }
 
-/// A product as customers see it, after one more of its events; none before it was registered.
-#[must_use]
-pub fn folded(
+/// Folds an event into a product; `None` if the product was never registered.
+pub(crate) fn folded(
     product: Option<ProductView>,
     id: ProductId,
     event: &ProductEvent,
@@ -158,18 +156,16 @@ fn stored(product: &ProductView) -> Result<Vec<u8>, StoreError> {
     }
 }
 
-/// A product of a stored row, whose key ends with its id.
-///
-/// # Errors
-/// [`StoreError::Corrupt`]
-pub fn read_row(row_key: &[u8], row: &[u8]) -> Result<ProductView, StoreError> {
+/// Decodes a stored row. The key ends with the product id.
+pub(crate) fn read_row(row_key: &[u8], row: &[u8]) -> Result<ProductView, StoreError> {
     let id = row_key.last_chunk::<16>().expect("a product's key ends with its id");
     let id = ProductId(u128::from_be_bytes(*id));
-    // Neither reads as the other: all of a row's bytes must be its own.
+    // Neither format decodes as the other, since a row must be read to its last byte.
     let (stored, image) = match codec::decode::<Stored>(row) {
         Ok(stored) => (stored, None),
         Err(_) => {
-            let (offer, stock, withdrawn, created_at, updated_at, image) = codec::decode::<Pictured>(row)?;
+            let (offer, stock, withdrawn, created_at, updated_at, image) =
+                codec::decode::<StoredWithImage>(row)?;
             ((offer, stock, withdrawn, created_at, updated_at), Some(image))
         }
     };

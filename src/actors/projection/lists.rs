@@ -1,6 +1,6 @@
-//! Lists of all that a projection has rows of, newest first.
+//! Lists of all items of a projection, newest first.
 //!
-//! They have one key for each batch, since keys are what a store costs:
+//! A batch of items has one key, since writes are paid per key:
 //!
 //! | key | value |
 //! | --- | --- |
@@ -17,9 +17,8 @@ use crate::{
     store::{Journal, StoreError, codec},
 };
 
-/// How many items one key lists at most.
+/// Maximum number of items under one key.
 const ITEMS_MAX: usize = 256;
-/// How many keys are read at once.
 const KEYS_READ: usize = 16;
 
 /// A page of a list cannot be read.
@@ -33,27 +32,26 @@ pub enum ListError {
     Store(#[from] StoreError),
 }
 
-/// Items, each with the position of the event that it comes from, oldest first.
-pub type Items<T> = Vec<(Position, T)>;
+/// Items with the positions of their events, oldest first.
+pub(crate) type Items<T> = Vec<(Position, T)>;
 
-/// A list of all, under keys that begin with this.
+/// A list whose keys begin with this prefix.
 #[derive(Clone, Copy, Debug)]
 pub struct List(pub &'static [u8]);
 
 impl List {
-    /// What stands for the item at a position as a cursor, and for the items of a batch from it on as a key.
+    /// Returns the key of a batch that begins at `position`. It is also the cursor of the item there.
     pub(crate) fn key(self, position: Position) -> Vec<u8> {
         let newest_first = !position.0;
         key(self.0, &[&newest_first.to_be_bytes()])
     }
 
-    /// Which position a key of this list stands for. Cursors come from outside, and may be of another list.
+    /// Returns the position of a key; `None` for a key of another list, since cursors come from clients.
     pub(crate) fn position_of(self, key: &[u8]) -> Option<Position> {
         let position = key.strip_prefix(self.0)?.try_into().ok()?;
         Some(Position(!u64::from_be_bytes(position)))
     }
 
-    /// Adds the items of a batch.
     pub(crate) fn put<T: Serialize>(
         self,
         items: &[(Position, T)],
@@ -62,10 +60,7 @@ impl List {
         items.chunks(ITEMS_MAX).try_for_each(|some| rows.put(self.key(some[0].0), &some))
     }
 
-    /// The next items before a position, newest first, at most `wanted`; and whether there are more.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Returns at most `wanted` items before a position, newest first, and whether there are more.
     pub(crate) async fn before<T: DeserializeOwned>(
         self,
         journal: &Arc<dyn Journal>,
@@ -89,10 +84,7 @@ impl List {
     }
 }
 
-/// The items under a key.
-///
-/// # Errors
-/// [`StoreError::Corrupt`]
-pub fn read<T: DeserializeOwned>(row: &[u8]) -> Result<Items<T>, StoreError> {
+/// Decodes the items under a key.
+pub(crate) fn read<T: DeserializeOwned>(row: &[u8]) -> Result<Items<T>, StoreError> {
     codec::decode(row)
 }

@@ -1,13 +1,12 @@
-//! Changes of My Page's rows, told as they happen to whoever watches.
+//! Live changes of My Page's rows, pushed to watchers.
 //!
-//! One service reads the journal for all watchers, so that a stream costs a queue and not a reader of its
-//! own. A change of a row is the fold of one event: the rows of customers who are watched are kept in memory
-//! and folded on, as the projection does it. While nobody watches, nothing is read.
+//! One service reads the journal for all watchers, so that a stream costs a queue and no reader of its own.
+//! It keeps the rows of watched customers in memory and folds each event into them, as the projection does.
+//! While there is no watcher, nothing is read.
 //!
-//! A watcher joins with the rows that the projection has stored; what happened since is read from the
-//! journal once, for all who join together. Whoever does not take what there is for them is dropped, and
-//! comes back with the position that they have got to. So does everybody after a failure: memory is never
-//! trusted then.
+//! A watcher joins with the rows that the projection has stored. The events since then are read from the
+//! journal, once for all who join together. A watcher whose queue is full is dropped; it reconnects with the
+//! last position that it got. After a failure, all watchers are dropped: memory is never trusted then.
 
 use std::{
     collections::HashMap,
@@ -26,41 +25,40 @@ use crate::{
     store::{Follower, Journal, StoreError},
 };
 
-/// How many events are read at once.
 const BATCH_MAX: usize = 512;
-/// How many changes may wait for one watcher.
-pub const WAITING_MAX: usize = 64;
-/// How many may wait to join.
+/// Maximum number of changes that wait for one watcher.
+pub(crate) const WAITING_MAX: usize = 64;
+/// Maximum number of watchers that wait to join.
 const JOINING_MAX: usize = 1_024;
 
-/// How often it is asked who has gone without anything having been told to them.
+/// Interval at which watchers are looked for that have gone without being sent a change.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Somebody who wants to watch.
+/// A watcher that joins.
 pub(crate) struct Join {
     pub customer: CustomerId,
-    /// The customer's rows, each at least as of `as_of`.
+    /// The customer's rows, each as of `as_of` or later.
     pub rows: Vec<RentalRow>,
-    /// How far the projection had got before the rows were read.
+    /// Position of the projection before the rows were read.
     pub as_of: Position,
-    /// What the watcher knows; if it says so, it is told which rows changed after that.
+    /// Last position that the watcher got, if it reconnects.
     pub after: Option<Position>,
     pub joined: oneshot::Sender<Joined>,
 }
 
-/// What a new watcher is told.
-pub struct Joined {
-    /// All later changes are told.
+/// Answer to a watcher that joined.
+pub(crate) struct Joined {
+    /// Position from which on all changes are sent.
     pub position: Position,
-    /// Which rows changed up to `position`, but after what the watcher knows.
+    /// Rows that changed up to `position`, but after the position that the watcher got last.
     pub missed: Vec<RentalId>,
-    /// The changes to come. It ends when the watcher does not keep up, or the service fails.
+    /// Later changes. The channel closes if the watcher does not keep up, or the service fails.
     pub changes: mpsc::Receiver<Arc<RentalRow>>,
 }
 
-/// The way to the service. Cheap to clone.
+/// Handle of the service. Cheap to clone.
 #[derive(Clone)]
-pub struct Live {
+pub(crate) struct Live {
     joining: mpsc::Sender<Join>,
     joins: Arc<Mutex<mpsc::Receiver<Join>>>,
     watchers: Arc<AtomicUsize>,
@@ -74,7 +72,7 @@ impl Default for Live {
 }
 
 impl Live {
-    /// Joins; none if the service fails meanwhile.
+    /// Joins; `None` if the service fails meanwhile.
     pub(crate) async fn join(
         &self,
         customer: CustomerId,
@@ -86,16 +84,12 @@ impl Live {
         answer.await.ok()
     }
 
-    /// How many watch now, as far as the service has noticed.
-    #[must_use]
-    pub fn watchers(&self) -> usize {
+    /// Number of watchers that the service knows.
+    pub(crate) fn watchers(&self) -> usize {
         self.watchers.load(Ordering::Relaxed)
     }
 
-    /// Tells, for as long as the journal is open.
-    ///
-    /// # Errors
-    /// What the store says.
+    /// Sends changes until dropped, or until the store fails.
     pub(crate) async fn run(self, journal: Arc<dyn Journal>) -> Result<(), String> {
         let mut joins = self.joins.lock().await;
         loop {
@@ -109,7 +103,7 @@ impl Live {
                 let step = tokio::select! {
                     biased;
                     _ = sweeps.tick() => {
-                        feed.let_go();
+                        feed.remove_unwatched();
                         Ok(())
                     }
                     Some(join) = joins.recv() => feed.join(join, &mut joins, &journal).await,
@@ -125,14 +119,13 @@ impl Live {
     }
 }
 
-/// A customer who is watched.
 #[derive(Default)]
 struct WatchedCustomer {
     rows: HashMap<RentalId, RentalRow>,
     watchers: Vec<mpsc::Sender<Arc<RentalRow>>>,
 }
 
-/// What the service knows while somebody watches.
+/// State of the service while there are watchers.
 struct LiveFeed {
     follower: Follower,
     customers: HashMap<CustomerId, WatchedCustomer>,
@@ -154,7 +147,7 @@ impl LiveFeed {
         self.customers.values().map(|watched| watched.watchers.len()).sum()
     }
 
-    /// Takes in whoever waits to join, after what happened since their rows were read.
+    /// Adds all watchers that wait to join, after folding the events since their rows were read.
     async fn join(
         &mut self,
         first: Join,
@@ -165,7 +158,7 @@ impl LiveFeed {
         while let Ok(join) = joins.try_recv() {
             joining.push(join);
         }
-        // The projection may be ahead: what their rows hold is told first to whoever watches already.
+        // The projection may be ahead: current watchers get its changes first.
         let newest = joining.iter().flat_map(|join| &join.rows).map(|row| row.version).max();
         while newest.is_some_and(|newest| self.follower.position().0 < newest) {
             let events = self.follower.next(BATCH_MAX).await?;
@@ -196,11 +189,11 @@ impl LiveFeed {
                 watched.watchers.push(watcher);
             }
         }
-        self.let_go();
+        self.remove_unwatched();
         Ok(())
     }
 
-    /// Folds an event into the row that it changes, if that is watched and does not hold it yet.
+    /// Folds an event into its row, if the row is watched and does not contain the event yet.
     fn fold(&mut self, recorded: &Recorded) -> Option<(CustomerId, Arc<RentalRow>)> {
         let rental = recorded.rental()?;
         let customer = match &recorded.event {
@@ -217,7 +210,7 @@ impl LiveFeed {
         Some((customer, Arc::new(row)))
     }
 
-    /// Tells of what happened.
+    /// Sends the changes of these events.
     fn publish(&mut self, events: &[Arc<Recorded>]) {
         let mut dropped = false;
         for recorded in events {
@@ -228,12 +221,12 @@ impl LiveFeed {
             dropped |= watched.watchers.len() < before;
         }
         if dropped {
-            self.let_go();
+            self.remove_unwatched();
         }
     }
 
-    /// Forgets customers whom nobody watches any more.
-    fn let_go(&mut self) {
+    /// Removes customers without watchers.
+    fn remove_unwatched(&mut self) {
         self.customers.values_mut().for_each(|watched| watched.watchers.retain(|w| !w.is_closed()));
         let Self { customers, rentals, .. } = self;
         customers.retain(|_, watched| {

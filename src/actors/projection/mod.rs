@@ -1,16 +1,16 @@
-//! The host of projections: folds the journal into rows, and applies them together with its cursor.
+//! Projections: fold the journal into rows, and apply the rows together with a checkpoint.
 //!
-//! A projection's rows can always be made again: they are, from the first event on, when they are
-//! missing or of an older format. Rows and cursor are applied together, so neither runs ahead.
+//! A projection's rows can always be rebuilt, and are, from the first event on, if they are missing or of an
+//! older format. Rows and checkpoint are applied together, so neither is ahead of the other.
 //!
-//! Keys are what a store costs, and a saga changes the same rows several times: so rows gather for a
-//! moment before they are applied, unless somebody waits to read them.
+//! Writes are paid per key, and a saga changes the same rows several times. So rows are gathered for a moment
+//! before they are applied, unless a reader waits for them.
 
-pub mod catalogue;
-pub mod lists;
-pub mod live;
+pub(crate) mod catalogue;
+pub(crate) mod lists;
+pub(crate) mod live;
 pub mod mypage;
-pub mod notification;
+pub(crate) mod notification;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,59 +30,57 @@ use crate::{
     store::{Follower, Journal, StoreError, codec},
 };
 
-/// How many events are folded at once, and how many rows gather at most.
+/// Maximum number of events folded at once, and of rows gathered.
 const BATCH_MAX: usize = 1_024;
-/// How long rows gather that are read from the store, while nobody waits for them.
+/// Time that rows are gathered if nobody waits for them.
 const GATHER: Duration = Duration::from_millis(25);
-/// How long rows gather that only a restart reads.
+/// Time that rows are gathered that only a restart reads.
 const GATHER_FOR_RESTART: Duration = Duration::from_secs(1);
-/// How many rows are removed at once when a projection is made anew.
 const REMOVE_MAX: usize = 1_000;
 
-/// Folds events into rows.
-pub trait Projection {
-    /// Its name, under which its cursor is kept.
+/// A fold of events into rows.
+pub(crate) trait Projection {
+    /// Name of the projection and its checkpoint.
     const NAME: &'static str;
-    /// Raised whenever its rows' format or meaning changes: then they are made anew.
+    /// Format of the rows. A change has them rebuilt.
     const FORMAT: u8;
-    /// What all its derived keys begin with. Rows elsewhere outlive a rebuild.
+    /// Prefix of all derived keys. Rows elsewhere outlive a rebuild.
     const PREFIX: &'static [u8];
-    /// Whether what is folded can be seen at once, as it is in memory: the rows are for a restart.
+    /// True if readers see the folded state in memory; the rows are for a restart.
     const IN_MEMORY: bool = false;
 
-    /// Brings rows into this format that cannot be made anew. Comes before all else.
+    /// Converts rows of an older format that cannot be rebuilt. Called first.
     fn upgrade(&mut self, _journal: &Arc<dyn Journal>) -> impl Future<Output = Result<(), StoreError>> {
         ready(Ok(()))
     }
 
-    /// Begins, with the rows as they are stored.
+    /// Begins with the stored rows.
     fn open(&mut self, journal: &Arc<dyn Journal>) -> impl Future<Output = Result<(), StoreError>>;
 
-    /// The row that folding `recorded` will read, if it is known beforehand: those of a batch are read
-    /// in one go.
+    /// Key of the row that folding `recorded` will read, if it is known: the rows of a batch are read at
+    /// once.
     fn reads(&self, _recorded: &Recorded) -> Option<Vec<u8>> {
         None
     }
 
-    /// Folds one event.
     fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> impl Future<Output = Result<(), StoreError>>;
 
-    /// Rows are about to be applied.
+    /// Called before rows are applied.
     fn amend(&mut self, _rows: &mut Rows) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Rows have been applied.
+    /// Called after rows were applied.
     fn applied(&mut self) {}
 }
 
-/// The rows that are read and written until they are applied; what was written is read.
-pub struct Rows {
+/// Rows that are not applied yet. Reads see the writes.
+pub(crate) struct Rows {
     journal: Arc<dyn Journal>,
-    /// What was read, and what the batch before has written: a saga soon comes back to its rows.
+    /// Rows that were read, and those of the last batch: a saga soon reads its rows again.
     read: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     written: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// Those of `written` that the store does not have.
+    /// Keys in `written` that the store does not have.
     new: BTreeSet<Vec<u8>>,
 }
 
@@ -91,7 +89,7 @@ impl Rows {
         Self { journal, read: BTreeMap::new(), written: BTreeMap::new(), new: BTreeSet::new() }
     }
 
-    /// Reads the rows under `keys`, but for those that are known, in one go.
+    /// Reads the rows of `keys` that are not known, at once.
     async fn read_ahead(&mut self, keys: impl Iterator<Item = Vec<u8>>) -> Result<(), StoreError> {
         let unknown = keys.filter(|key| !self.written.contains_key(key) && !self.read.contains_key(key));
         let keys: BTreeSet<Vec<u8>> = unknown.collect();
@@ -103,25 +101,15 @@ impl Rows {
         Ok(())
     }
 
-    /// The journal, for what an event does not say.
-    #[must_use]
-    pub const fn journal(&self) -> &Arc<dyn Journal> {
+    pub(crate) const fn journal(&self) -> &Arc<dyn Journal> {
         &self.journal
     }
 
-    /// The row under `key`.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
         self.get_as(key, codec::decode).await
     }
 
-    /// A row, read by `decode`.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn get_as<T>(
+    pub(crate) async fn get_as<T>(
         &self,
         key: &[u8],
         decode: impl Fn(&[u8]) -> Result<T, StoreError>,
@@ -133,52 +121,39 @@ impl Rows {
         row.as_deref().map(decode).transpose()
     }
 
-    /// Puts a row.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it is too large.
-    pub fn put<T: Serialize>(&mut self, key: Vec<u8>, row: &T) -> Result<(), StoreError> {
+    pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, row: &T) -> Result<(), StoreError> {
         self.written.insert(key, Some(codec::encode(row)?));
         Ok(())
     }
 
-    /// Puts a row that is encoded already.
-    pub fn put_encoded(&mut self, key: Vec<u8>, row: Vec<u8>) {
+    pub(crate) fn put_encoded(&mut self, key: Vec<u8>, row: Vec<u8>) {
         self.written.insert(key, Some(row));
     }
 
-    /// Puts a row that was not there before: if it is removed before it is applied, the store never hears
-    /// of it.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it is too large.
-    pub fn add<T: Serialize>(&mut self, key: Vec<u8>, row: &T) -> Result<(), StoreError> {
+    /// Puts a row that the store does not have: if it is removed before rows are applied, nothing is written.
+    pub(crate) fn add<T: Serialize>(&mut self, key: Vec<u8>, row: &T) -> Result<(), StoreError> {
         if !self.written.contains_key(&key) {
             self.new.insert(key.clone());
         }
         self.put(key, row)
     }
 
-    /// Puts a key that says all by being there.
-    pub fn mark(&mut self, key: Vec<u8>) {
+    /// Puts a key with an empty value.
+    pub(crate) fn mark(&mut self, key: Vec<u8>) {
         self.written.insert(key, Some(Vec::new()));
     }
 
-    /// Applies what was written, all or none.
-    ///
-    /// # Errors
-    /// [`StoreError`]; then nothing of what is in here is to be used any more.
+    /// Applies all writes or none. After an error, these rows must not be used any more.
     pub(crate) async fn apply(&mut self) -> Result<(), StoreError> {
         let written = std::mem::take(&mut self.written);
-        let says_something = |row: &Option<Vec<u8>>| row.as_ref().is_some_and(|row| !row.is_empty());
-        let rows = written.iter().filter(|(_, row)| says_something(row));
+        let has_value = |row: &Option<Vec<u8>>| row.as_ref().is_some_and(|row| !row.is_empty());
+        let rows = written.iter().filter(|(_, row)| has_value(row));
         self.read = rows.map(|(key, row)| (key.clone(), row.clone())).collect();
         self.new.clear();
         self.journal.view_apply(written.into_iter().collect()).await
     }
 
-    /// Removes a row.
-    pub fn remove(&mut self, key: Vec<u8>) {
+    pub(crate) fn remove(&mut self, key: Vec<u8>) {
         if self.new.remove(&key) {
             self.written.remove(&key);
         } else {
@@ -187,41 +162,32 @@ impl Rows {
     }
 }
 
-/// Where a projection stands: stored with its rows.
+/// Format of the rows, and the position up to which they are folded. Stored with the rows.
 type Checkpoint = (u8, Position);
 
-/// Up to which event the stored rows of a projection are folded; none if they are to be made anew.
-///
-/// # Errors
-/// [`StoreError`]
-pub async fn stored_position<P: Projection>(
+/// Returns the position up to which stored rows are folded; `None` if they must be rebuilt.
+pub(crate) async fn stored_position<P: Projection>(
     journal: &Arc<dyn Journal>,
 ) -> Result<Option<Position>, StoreError> {
-    let stand = journal.view_get(checkpoint_key::<P>()).await?;
-    let stand = stand.and_then(|stand| codec::decode::<Checkpoint>(&stand).ok());
-    Ok(stand.filter(|(format, _)| *format == P::FORMAT).map(|(_, position)| position))
+    let checkpoint = journal.view_get(checkpoint_key::<P>()).await?;
+    let checkpoint = checkpoint.and_then(|row| codec::decode::<Checkpoint>(&row).ok());
+    Ok(checkpoint.filter(|(format, _)| *format == P::FORMAT).map(|(_, position)| position))
 }
 
 /// Has the stored rows of a projection, if they are of the format `from`, taken for such of its own.
-///
-/// # Errors
-/// [`StoreError`]
 pub(crate) async fn move_stand<P: Projection>(
     journal: &Arc<dyn Journal>,
     from: u8,
 ) -> Result<(), StoreError> {
-    let stand = journal.view_get(checkpoint_key::<P>()).await?;
-    let stand = stand.and_then(|stand| codec::decode::<Checkpoint>(&stand).ok());
-    let Some((_, position)) = stand.filter(|(format, _)| *format == from) else { return Ok(()) };
-    let stand = codec::encode(&(P::FORMAT, position))?;
-    journal.view_apply(vec![(checkpoint_key::<P>(), Some(stand))]).await
+    let checkpoint = journal.view_get(checkpoint_key::<P>()).await?;
+    let checkpoint = checkpoint.and_then(|row| codec::decode::<Checkpoint>(&row).ok());
+    let Some((_, position)) = checkpoint.filter(|(format, _)| *format == from) else { return Ok(()) };
+    let checkpoint = codec::encode(&(P::FORMAT, position))?;
+    journal.view_apply(vec![(checkpoint_key::<P>(), Some(checkpoint))]).await
 }
 
-/// Folds for as long as the journal is open.
-///
-/// # Errors
-/// What the store says.
-pub async fn run<P: Projection>(
+/// Folds until dropped, or until the store fails.
+pub(crate) async fn run<P: Projection>(
     mut projection: P,
     journal: Arc<dyn Journal>,
     progress: Arc<Progress>,
@@ -229,13 +195,16 @@ pub async fn run<P: Projection>(
     let folding = fold_on(&mut projection, Arc::clone(&journal), Arc::clone(&progress)).await;
     let Err(error) = folding else { return Ok(()) };
     if let StoreError::Corrupt(what) = &error {
-        if !progress.may_begin_anew() {
+        if !progress.may_rebuild() {
             progress.damaged(what);
             return Err(error.to_string());
         }
-        // Its rows follow from the journal: if the damage is in them, new ones mend it. Once, though: if
-        // it is elsewhere, making them again and again would only take away what there is.
-        error!(projection = P::NAME, what, "something a projection reads is damaged; its rows are made anew");
+        // If the damage is in the rows, a rebuild repairs it. Only once: if the damage is elsewhere,
+        // rebuilding again and again would only remove rows.
+        error!(
+            projection = P::NAME,
+            what, "a record that a projection reads is damaged; rebuilding its rows"
+        );
         journal.view_apply(vec![(checkpoint_key::<P>(), None)]).await.map_err(|error| error.to_string())?;
     }
     Err(error.to_string())
@@ -267,8 +236,8 @@ async fn fold_on<P: Projection>(
         let position = follower.position();
         projection.amend(&mut rows)?;
         if planted::is(Bug::CursorBeforeRows) {
-            let stand = codec::encode(&(P::FORMAT, position))?;
-            journal.view_apply(vec![(checkpoint_key::<P>(), Some(stand))]).await?;
+            let checkpoint = codec::encode(&(P::FORMAT, position))?;
+            journal.view_apply(vec![(checkpoint_key::<P>(), Some(checkpoint))]).await?;
         }
         rows.put(checkpoint_key::<P>(), &(P::FORMAT, position))?;
         rows.apply().await?;
@@ -277,7 +246,7 @@ async fn fold_on<P: Projection>(
     }
 }
 
-/// Folds events into rows until it is time to apply them; at least one.
+/// Folds events into rows until it is time to apply them; at least one event.
 async fn gather<P: Projection>(
     projection: &mut P,
     follower: &mut Follower,
@@ -318,9 +287,8 @@ async fn remove_all(journal: &Arc<dyn Journal>, prefix: &[u8]) -> Result<(), Sto
     }
 }
 
-/// The smallest key after all that begin with `prefix`.
-#[must_use]
-pub fn after_prefix(prefix: &[u8]) -> Vec<u8> {
+/// Returns the smallest key after all keys that begin with `prefix`.
+pub(crate) fn after_prefix(prefix: &[u8]) -> Vec<u8> {
     let significant = prefix.iter().rposition(|&byte| byte != 0xff).map_or(0, |last| last + 1);
     let mut end = prefix[..significant].to_vec();
     if let Some(last) = end.last_mut() {
@@ -329,8 +297,6 @@ pub fn after_prefix(prefix: &[u8]) -> Vec<u8> {
     end
 }
 
-/// A key made of a prefix and parts.
-#[must_use]
-pub fn key(prefix: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn key(prefix: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     [&[prefix], parts].concat().concat()
 }

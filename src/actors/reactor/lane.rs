@@ -1,4 +1,4 @@
-//! One lane of a reactor: its reactions, strictly one after the other, and what is held among them.
+//! One lane of a reactor: its reactions, strictly one after the other, and its parked targets.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -16,29 +16,24 @@ use crate::{
     planted::{self, Bug},
 };
 
-/// How often a failing reaction is tried before its target is held.
+/// Number of attempts before the target of a failing reaction is parked.
 const ATTEMPTS_MAX: u32 = 6;
-/// The pause after the first failure; it doubles with each further one.
+/// Pause after the first failure, in ms; it doubles with each further one.
 const PAUSE_MS: u64 = 20;
-/// The longest pause.
 const PAUSE_MAX_MS: u64 = 1_000;
-/// How many events a retry reads at once.
 const READ_MAX: usize = 512;
 
-/// Something for a lane to do.
 pub(crate) enum Task {
-    /// React to an event.
     React(Reaction, Arc<Recorded>),
-    /// Try again what waits for a held target.
+    /// Handle again what waits for a parked target.
     Retry(ParkedKey),
 }
 
-/// A lane.
 pub(crate) struct Lane {
     index: u8,
     reactor: Rc<Reactor>,
     positions: Rc<LanePositions>,
-    /// Up to here, all of this lane's events are handled or held.
+    /// All events of this lane up to this position are handled or parked.
     seen: Position,
 }
 
@@ -59,7 +54,9 @@ impl Lane {
                 Task::React(reaction, recorded) => {
                     let key = self.key(&reaction);
                     let passes = self.reactor.contexts.parked(key).is_none() || planted::is(Bug::HoldByEvent);
-                    if passes && let Err((reason, attempts)) = self.insist(&reaction, &recorded).await {
+                    if passes
+                        && let Err((reason, attempts)) = self.send_with_retries(&reaction, &recorded).await
+                    {
                         self.park(key, &recorded, reason, attempts).await;
                     }
                     self.seen = recorded.position;
@@ -75,8 +72,8 @@ impl Lane {
         ParkedKey { group: self.reactor.group, lane: self.index, target: reaction.target }
     }
 
-    /// Sends a reaction until it is done, or there is no point in trying on.
-    async fn insist(&self, reaction: &Reaction, recorded: &Recorded) -> Result<(), (String, u32)> {
+    /// Sends a reaction until it succeeds, is refused, or fails too often.
+    async fn send_with_retries(&self, reaction: &Reaction, recorded: &Recorded) -> Result<(), (String, u32)> {
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -84,7 +81,7 @@ impl Lane {
             let sent = guarded(self.reactor.send(reaction.clone(), recorded)).await;
             let reason = match sent {
                 Ok(Ok(())) => return Ok(()),
-                // While the store takes nothing, parking could not be recorded either: wait.
+                // While the store takes no commits, parking could not be recorded either.
                 Ok(Err(AskError::Store(reason))) => {
                     let (group, correlation) = (self.reactor.group.as_str(), recorded.meta.correlation);
                     debug!(group, %correlation, reason, "the store is unavailable; waiting");
@@ -110,7 +107,7 @@ impl Lane {
         }
     }
 
-    /// Records that a target is held. Nothing may pass before that is durable.
+    /// Parks a target. Returns once that is durable: no later event of the target may pass before.
     async fn park(&self, key: ParkedKey, recorded: &Recorded, reason: String, attempts: u32) {
         let (position, event) = (recorded.position, recorded.event.name());
         let (at, correlation) = (position.0, recorded.meta.correlation);
@@ -132,7 +129,8 @@ impl Lane {
         }
     }
 
-    /// Re-reads the lane from where the target was held, and handles what waits for it, in order.
+    /// Reads the journal from the event that parked the target, and handles the events that wait for it, in
+    /// order.
     async fn retry(&self, key: ParkedKey) {
         let Some(parked) = self.reactor.contexts.parked(key) else { return };
         let mut after = Position(parked.position.0 - 1);
@@ -142,7 +140,7 @@ impl Lane {
             let events = match read {
                 Ok(events) if events.is_empty() => break,
                 Ok(events) => events,
-                // It stays held; the operator sees it, and tries again.
+                // The target stays parked, and the operator may retry.
                 Err(error) => return warn!(held = %key, %error, "the journal cannot be read"),
             };
             for recorded in events.iter().take_while(|recorded| recorded.position <= self.seen) {
@@ -152,7 +150,7 @@ impl Lane {
                     continue;
                 };
                 correlation = recorded.meta.correlation;
-                if let Err((reason, attempts)) = self.insist(&reaction, recorded).await {
+                if let Err((reason, attempts)) = self.send_with_retries(&reaction, recorded).await {
                     return self.park(key, recorded, reason, parked.attempts + attempts).await;
                 }
             }

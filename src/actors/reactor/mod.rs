@@ -1,13 +1,13 @@
-//! The reactor of one group: reads the journal and sends the commands that its policies ask for.
+//! Reactor of one group of contexts: reads the journal, and sends the commands that its policies ask for.
 //!
-//! Events are handled in 64 lanes. Within a lane strictly one after the other, so that one rental's
-//! saga is totally ordered; lanes go on side by side. A lane's queue is bounded, and whoever lags reads
-//! the journal, so memory is bounded too.
+//! Events are handled in 64 lanes, which run concurrently. Within a lane they are handled one after the
+//! other, so that one rental's saga is totally ordered. The queues of lanes are bounded, and so is memory: a
+//! reactor that lags reads the journal.
 //!
-//! **What a restart does:** the reactor begins anew at its cursor, which is stored now and then. What
-//! it had handled since is handled again, and changes nothing: targets know what they have done.
+//! **Restart:** the reactor begins at its cursor, which is stored about once a second. Events after it are
+//! handled again without effect: targets ignore repeated commands.
 
-pub mod lane;
+pub(crate) mod lane;
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
@@ -37,38 +37,28 @@ use crate::{
     telemetry::trace::{self, TraceContext},
 };
 
-/// How many events may wait in one lane.
+/// Maximum number of events that wait in one lane.
 const LANE_QUEUE: usize = 256;
-/// How many events are read at once.
 const READ_MAX: usize = 512;
-/// How long after it moved the cursor is stored.
+/// Delay until a moved cursor is stored.
 const STORE_CURSOR_AFTER: Duration = Duration::from_secs(1);
 
-/// What a reactor works with. Cheap to clone.
 #[derive(Clone)]
-pub struct Reactor {
-    /// Which group.
+pub(crate) struct Reactor {
     pub group: Group,
-    /// What it reads.
     pub journal: Arc<dyn Journal>,
-    /// Through which it sends.
     pub exchange: Exchange,
-    /// What is paused, and what is held.
     pub contexts: Arc<Contexts>,
-    /// How far it got, for all to see.
     pub progress: Arc<Progress>,
 }
 
 impl Reactor {
-    /// Reacts for as long as the journal is open.
-    ///
-    /// # Errors
-    /// What the store says when it cannot be read.
-    pub async fn run(self) -> Result<(), String> {
+    /// Reacts until dropped, or until the store cannot be read.
+    pub(crate) async fn run(self) -> Result<(), String> {
         let cursor = Cursor::new(Arc::clone(&self.journal), self.group.as_str());
         let start = cursor.load().await.map_err(|error| error.to_string())?.unwrap_or_default();
-        // If it comes to something that cannot be read, it fails again and again, but does not hang: a new
-        // process would not help, and all the others go on.
+        // A damaged record makes the reactor fail again and again, but not hang: a new process would not
+        // help, and the other reactors go on.
         self.progress.reached(start);
         let positions = Rc::new(LanePositions::new(start));
         let reactor = Rc::new(self);
@@ -84,12 +74,11 @@ impl Reactor {
             read = pump(&reactor, &positions, start, &senders) => read,
             ended = pump_retries(&reactor, &senders) => ended,
             () = store_cursor(&reactor, &positions, &cursor) => Ok(()),
-            // A lane ends with its queue, which this function holds.
+            // A lane ends only with its queue, which this function owns.
             _ = lanes.next() => Err("a lane ended".to_owned()),
         }
     }
 
-    /// Sends a reaction to its target.
     pub(crate) async fn send(&self, reaction: Reaction, cause: &Recorded) -> Result<(), AskError> {
         let (group, event) = (self.group.as_str(), cause.event.name());
         let (correlation, target) = (cause.meta.correlation, reaction.target);
@@ -120,7 +109,6 @@ impl Reactor {
     }
 }
 
-/// Hands events to their lanes, in order.
 async fn pump(
     reactor: &Reactor,
     positions: &LanePositions,
@@ -147,7 +135,7 @@ async fn pump(
     }
 }
 
-/// Hands retries to their lanes: apart from events, since these wait when one lane is full.
+/// Hands retries to their lanes; apart from events, which wait when one lane is full.
 async fn pump_retries(reactor: &Reactor, lanes: &[mpsc::Sender<Task>]) -> Result<(), String> {
     let mut retries = reactor.contexts.take_retries(reactor.group);
     while let Some(key) = retries.recv().await {
@@ -165,14 +153,14 @@ async fn store_cursor(reactor: &Reactor, positions: &LanePositions, cursor: &Cur
         reactor.progress.at(Position(stored.0 + 1)).await;
         tokio::time::sleep(STORE_CURSOR_AFTER).await;
         let settled = positions.settled();
-        // Storing late is harmless, and so is failing to: the next time tells.
+        // Storing late is harmless, and so is a failure: the next round stores it.
         if settled > stored && cursor.store(settled).await.is_ok() {
             stored = settled;
         }
     }
 }
 
-/// How far each lane got: up to [`LanePositions::settled`], every event is handled, or held.
+/// Positions of the lanes: every event up to [`LanePositions::settled`] is handled or parked.
 pub(crate) struct LanePositions {
     read: Cell<Position>,
     lanes: Vec<Cell<LanePosition>>,
@@ -193,12 +181,11 @@ impl LanePositions {
     fn dispatched(&self, lane: usize, position: Position) {
         let lane = &self.lanes[lane];
         let LanePosition { dispatched, done } = lane.get();
-        // A lane with nothing to do has done all there was for it, up to here.
+        // An idle lane has handled everything before this event.
         let done = if done < dispatched { done } else { Position(position.0 - 1) };
         lane.set(LanePosition { dispatched: position, done });
     }
 
-    /// The lane has handled the event at `position`.
     pub(crate) fn done(&self, lane: usize, position: Position) {
         let lane = &self.lanes[lane];
         lane.set(LanePosition { done: position, ..lane.get() });

@@ -1,20 +1,20 @@
-//! Panics, caught where an actor works, so that one failure stays one failure.
+//! Catching panics, so that one failure stays one failure.
 //!
-//! actix ends an actor whose future panics, silently and for good. Whatever runs domain code or talks
-//! to the store therefore runs inside [`guarded`].
+//! actix silently ends an actor whose future panics. All code that runs domain logic or calls the store
+//! therefore runs inside [`guarded`].
 
 use std::{any::Any, future::Future, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt as _;
 
-/// Runs `work` to its end, or to the message of its panic.
+/// Runs `work`; a panic becomes an error with its message.
 ///
-/// What `work` owns is lost with the panic: give it the state that must not outlive one.
+/// State that `work` owns is dropped by a panic: give it the state that must not survive one.
 ///
 /// # Errors
-/// The panic's message.
+/// Message of the panic.
 pub fn guarded<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, String>> {
-    // An `async fn` would have room for `work` twice, and every future around it, too.
+    // An `async fn` would be twice as large as `work`, and so would every future around it.
     AssertUnwindSafe(work).catch_unwind().map(|done| done.map_err(|panic| message(&*panic)))
 }
 

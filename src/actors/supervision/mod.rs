@@ -1,4 +1,4 @@
-//! Supervision of the actors that always run: restarts after failures, and a watchdog for those that hang.
+//! Supervision: restarts after failures, and a watchdog for parts that hang.
 
 pub mod guard;
 pub mod restart;

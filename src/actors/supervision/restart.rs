@@ -1,15 +1,15 @@
-//! How often a failed actor may be restarted: a pure state machine over times that are handed in.
+//! Restart limits of a failed actor: a pure state machine; the caller passes the time.
 
 use std::collections::VecDeque;
 
 use crate::domain::Timestamp;
 
-/// The intensity that is still acceptable.
+/// Maximum number of restarts within a window.
 #[derive(Clone, Copy, Debug)]
 pub struct RestartLimits {
-    /// How many failures within the window lead to a restart; one more, and it is quarantined.
+    /// Failures within the window that lead to a restart; one more leads to quarantine.
     pub restarts_max: usize,
-    /// The window, in ms.
+    /// Length of the window, in ms.
     pub window_ms: u64,
 }
 
@@ -19,32 +19,31 @@ impl Default for RestartLimits {
     }
 }
 
-/// What to do about a failure.
+/// Reaction to a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestartDecision {
-    /// Restart it, after a pause of so many ms.
+    /// Restart after a pause, in ms.
     RestartAfter(u64),
-    /// It fails too often: leave it alone until somebody looks.
+    /// Do not restart: it fails too often.
     Quarantine,
 }
 
-/// The failures of one actor.
 #[derive(Clone, Debug, Default)]
 pub struct FailureLog {
     recent: VecDeque<Timestamp>,
     restarts: u64,
-    /// What the newest one was.
+    /// Reason of the last failure.
     pub last_reason: String,
-    /// Which of its actors that was, as long as nobody has said of what it failed.
+    /// Incarnation that failed last, if it did so without a report.
     silent: Option<u64>,
 }
 
-/// The longest pause before a restart, in ms.
+/// Longest pause before a restart, in ms.
 const PAUSE_MAX_MS: u64 = 1_000;
 
 impl FailureLog {
-    /// Notes a failure at `now`, and says what follows. The first restart is at once; each further one
-    /// within the window waits twice as long as the one before, from 10 ms on.
+    /// Records a failure at `now`, and decides. The first restart is immediate; the pause of each further one
+    /// within the window doubles, from 10 ms on.
     pub fn failed(&mut self, now: Timestamp, reason: String, limits: RestartLimits) -> RestartDecision {
         (self.last_reason, self.silent) = (reason, None);
         while self.recent.front().is_some_and(|&first| now.ms_since(first) >= limits.window_ms) {
@@ -63,19 +62,18 @@ impl FailureLog {
         RestartDecision::RestartAfter(pause_ms)
     }
 
-    /// The newest failure is this actor's, which ended without a word.
+    /// Records that the last failure was of this incarnation, which ended without a report.
     pub const fn failed_silently(&mut self, incarnation: u64) {
         self.silent = Some(incarnation);
     }
 
-    /// An actor's last words, heard after its end was noticed: that was for this reason.
+    /// Adds the reason of a failure that was noticed before its report arrived.
     pub fn explained(&mut self, incarnation: u64, reason: &str) {
         if self.silent == Some(incarnation) {
             (self.last_reason, self.silent) = (reason.to_owned(), None);
         }
     }
 
-    /// How many restarts followed.
     #[must_use]
     pub const fn restarts(&self) -> u64 {
         self.restarts
@@ -93,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sixth_failure_within_the_window_is_one_too_many() {
+    fn sixth_failure_within_the_window_leads_to_quarantine() {
         use RestartDecision::{Quarantine, RestartAfter};
         let expected =
             [0, 10, 20, 40, 80].map(RestartAfter).into_iter().chain([Quarantine]).collect::<Vec<_>>();
@@ -106,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_revival_the_count_begins_anew() {
+    fn count_restarts_after_quarantine() {
         assert_eq!(decisions([0, 0, 0, 0, 0, 0, 1]).last(), Some(&RestartDecision::RestartAfter(0)));
     }
 }

@@ -1,8 +1,8 @@
-//! Supervision of the actors that are always there: reactors, projections, the agenda, the courier.
+//! Supervision of the services that always run: reactors, projections, job runner, courier, sweepers.
 //!
-//! Each is one future on an arbiter, made anew by a factory whenever it fails; since all of them begin
-//! with a durable cursor, that is all a restart takes. Unlike an entity, such an actor is never put in
-//! quarantine: nobody else does its work. One that fails too often waits longer before each restart.
+//! A service is one future on an arbiter. After a failure, its factory makes another, which begins at a
+//! durable cursor. Unlike an entity, a service is never put in quarantine, since nothing else does its work:
+//! one that fails too often waits longer before each restart.
 
 use std::{
     collections::BTreeMap,
@@ -24,13 +24,13 @@ use super::{
 };
 use crate::{actors::sources::Sources, store::FaultMode};
 
-/// The pause before a restart of an actor that fails too often.
+/// Pause before a restart of a service that fails too often.
 const PAUSE_WHEN_FAILING: Duration = Duration::from_secs(5);
 
-/// The kind and the name of a service, such as `reactor` and `product`.
+/// Kind and name of a service, such as `reactor` and `product`.
 pub type ServiceName = (&'static str, &'static str);
 
-/// The actors that are always there.
+/// The services that always run.
 pub struct Services {
     sources: Sources,
     limits: RestartLimits,
@@ -38,7 +38,6 @@ pub struct Services {
     services: Mutex<BTreeMap<ServiceName, Arc<ServiceState>>>,
 }
 
-/// How one of them is.
 #[derive(Debug)]
 struct ServiceState {
     live: AtomicBool,
@@ -46,24 +45,21 @@ struct ServiceState {
     sabotage: mpsc::UnboundedSender<FaultMode>,
 }
 
-/// How one of them is, as told.
+/// Status of a service.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceStatus {
-    /// Whether it runs now.
     pub live: bool,
-    /// How often it was restarted.
     pub restarts: u64,
 }
 
 impl Services {
-    /// No services yet.
     #[must_use]
     pub fn new(sources: Sources, limits: RestartLimits) -> Self {
         Self { sources, limits, stopping: watch::Sender::new(false), services: Mutex::default() }
     }
 
-    /// Starts a service on `arbiter`: `make` gives its work, now and after each failure. Work that ends
-    /// with `Ok` is over for good.
+    /// Starts a service on `arbiter`. `make` makes its future, now and after each failure. A future that
+    /// returns `Ok` is not restarted.
     pub fn start<Make, Work>(&self, arbiter: &ArbiterHandle, name: ServiceName, make: Make)
     where
         Make: Fn() -> Work + Send + 'static,
@@ -79,14 +75,13 @@ impl Services {
         });
     }
 
-    /// Makes a service fail; answers whether there is one of this name.
+    /// Makes a service fail, for tests; returns whether it exists.
     pub fn sabotage(&self, kind: &str, name: &str, mode: FaultMode) -> bool {
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         let state = services.iter().find(|((k, n), _)| *k == kind && *n == name);
         state.is_some_and(|(_, state)| state.sabotage.send(mode).is_ok())
     }
 
-    /// How each of them is.
     #[must_use]
     pub fn census(&self) -> Vec<(ServiceName, ServiceStatus)> {
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +92,6 @@ impl Services {
         services.iter().map(|(name, state)| (*name, status(state))).collect()
     }
 
-    /// Ends them all.
     pub fn stop(&self) {
         self.stopping.send_replace(true);
     }

@@ -1,12 +1,12 @@
-//! Notices what makes no progress any more: what supervision cannot, since a thread that hangs supervises
+//! Watchdog: notices parts of the process that hang. Supervision cannot: a thread that hangs supervises
 //! nothing, and a future that hangs has not failed.
 //!
-//! Each part has a pulse, which beats whenever the part gets anything done. A part that has something to do
-//! and does not beat for long is stuck. All it takes then is a new process: so the server says that it is
-//! not alive, and whoever looks after it replaces it.
+//! Each part has a pulse, which beats whenever the part gets work done. A part that has work and does not
+//! beat for too long is stuck. Only a new process helps then, so the server reports that it is not alive, and
+//! its platform replaces it.
 //!
-//! It looks from a thread of its own, and counts how often it has looked, not the time: a machine that slept
-//! or was busy with something else has nothing stuck.
+//! The watchdog has a thread of its own. It counts its looks instead of the time: on a machine that slept or
+//! was overloaded, nothing is stuck.
 
 use std::{
     sync::{
@@ -21,40 +21,36 @@ use std::{
 use actix::ArbiterHandle;
 use tracing::{error, info};
 
-/// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often an arbiter's pulse beats.
 const BEAT_EVERY: Duration = Duration::from_millis(500);
 
-/// Beats whenever a part gets anything done.
+/// Counter of work done by a part.
 #[derive(Debug, Default)]
 pub struct Pulse(AtomicU64);
 
 impl Pulse {
-    /// Something was done.
     pub fn beat(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often something was done.
     #[must_use]
     pub fn beats(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// A part to look at.
+/// A part of the process that is watched.
 pub struct WatchedPart {
-    /// What the log and the operator know it by, such as `reactor product`.
+    /// Name in log and API, such as `reactor product`.
     pub name: String,
-    /// How often it has done something.
+    /// Returns the beats of its pulse.
     pub beats: Box<dyn Fn() -> u64 + Send>,
-    /// Whether it has something to do now.
+    /// Returns whether it has work now.
     pub busy: Box<dyn Fn() -> bool + Send>,
 }
 
 impl WatchedPart {
-    /// A thread on which actors live: it always has something to do, and its pulse is a task of its own.
+    /// Watches the thread of an arbiter by a task that beats at a fixed interval.
     #[must_use]
     pub fn arbiter(index: usize, arbiter: &ArbiterHandle) -> Self {
         let pulse = Arc::new(Pulse::default());
@@ -72,55 +68,56 @@ impl WatchedPart {
     }
 }
 
-/// Looks after parts until it is dropped.
+/// Watches parts until dropped.
 pub struct Watchdog {
     stuck: Arc<Mutex<Vec<String>>>,
-    /// Ends the thread when it is dropped.
+    /// Ends the thread when dropped.
     _running: Option<mpsc::Sender<()>>,
 }
 
 impl Watchdog {
-    /// One that looks after nothing.
+    /// A watchdog without parts.
     #[must_use]
     pub fn idle() -> Self {
         Self { stuck: Arc::default(), _running: None }
     }
 
-    /// Looks after `parts`: one that has not beaten for so many looks, a second each, is stuck.
+    /// Watches `parts`, once a second. A part that has work but has not beaten for `looks_max` looks is
+    /// stuck.
     ///
     /// # Panics
-    /// When the system has no room for one more thread.
+    /// If no thread can be started.
     #[must_use]
     pub fn start(parts: Vec<WatchedPart>, looks_max: u32) -> Self {
         let (running, ended) = mpsc::channel::<()>();
         let stuck = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&stuck);
+        let reported = Arc::clone(&stuck);
         let watch = move || {
             let mut watched: Vec<PartState> = parts.into_iter().map(PartState::new).collect();
             while ended.recv_timeout(LOOK_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
                 watched.iter_mut().for_each(|watched| watched.look(looks_max));
                 let stuck = watched.iter().filter(|watched| watched.stuck);
                 let names = stuck.map(|watched| watched.part.name.clone()).collect();
-                *told.lock().unwrap_or_else(PoisonError::into_inner) = names;
+                *reported.lock().unwrap_or_else(PoisonError::into_inner) = names;
             }
         };
         let thread = thread::Builder::new().name("watchdog".to_owned());
-        thread.spawn(watch).expect("the system has room for one more thread");
+        thread.spawn(watch).expect("the system can start a thread");
         Self { stuck, _running: Some(running) }
     }
 
-    /// What is stuck now.
+    /// Names of the parts that are stuck.
     #[must_use]
     pub fn stuck(&self) -> Vec<String> {
         self.stuck.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// A part, and how it was when it was looked at.
+/// A part, as of the last look.
 struct PartState {
     part: WatchedPart,
     beats: u64,
-    /// For how many looks it has not beaten, though it had something to do.
+    /// Looks since the last beat while it had work.
     still: u32,
     stuck: bool,
 }
@@ -152,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    /// A part that can be told to beat, and to be busy.
+    /// A part whose pulse and load are set by the test.
     fn part() -> (PartState, Arc<Pulse>, Arc<AtomicBool>) {
         let (pulse, busy) = (Arc::new(Pulse::default()), Arc::new(AtomicBool::new(true)));
         let (beats, is_busy) = (Arc::clone(&pulse), Arc::clone(&busy));
@@ -165,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_stuck_once_it_has_not_beaten_for_so_many_looks() {
+    fn part_without_a_beat_for_the_limit_is_stuck() {
         let (mut watched, pulse, _busy) = part();
         let mut looks = |count: u32| {
             (0..count).for_each(|_| watched.look(3));
@@ -180,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_with_nothing_to_do_is_not_stuck() {
+    fn idle_part_is_not_stuck() {
         let (mut watched, _pulse, busy) = part();
         busy.store(false, Ordering::Relaxed);
         (0..10).for_each(|_| watched.look(3));

@@ -1,4 +1,4 @@
-//! The circuit breaker as a pure state machine: time comes in with each call.
+//! Circuit breaker as a pure state machine: the caller passes the time. It opens in [`Machine::answered`].
 //!
 //! ```text
 //!            rate of failures or of slow calls reached
@@ -8,34 +8,34 @@
 //!     └──────────────────────────────────────────── HALF_OPEN ───────────────┘
 //! ```
 //!
-//! Words and meanings are Resilience4j's. The operator can take over: `FORCED_OPEN`, `DISABLED`. Each
-//! opening in a row waits twice as long as the one before, up to a limit.
+//! Terms follow Resilience4j. Each opening in a row waits twice as long as the one before, up to
+//! a limit. The operator's modes, forced open and disabled, are in [`super`].
 //!
-//! **Invariant:** of a half-open breaker's passes, as many are out or answered as were given. A pass that
-//! comes back unused can be given again; one of an earlier state counts for nothing.
+//! **Invariant:** in a half-open breaker, `given` is the number of passes in use plus those answered. An
+//! unused pass is returned and can be given again; a pass of an earlier state is ignored.
 
 use super::window::{Span, Tally, Window};
 
-/// When it opens, and for how long.
+/// Thresholds and waits of the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerRules {
-    /// How far back is looked.
+    /// Sliding window.
     pub span: Span,
-    /// With fewer calls in the window, it stays closed.
+    /// Minimum number of calls in the window to open.
     pub minimum_calls: usize,
-    /// So many of a hundred calls failed: it opens.
+    /// Share of failed calls that opens it, in percent.
     pub failure_rate_percent: usize,
-    /// So many of a hundred calls were slow: it opens.
+    /// Share of slow calls that opens it, in percent.
     pub slow_call_rate_percent: usize,
-    /// A call is slow from here on, in ms.
+    /// Duration from which a call is slow, in ms.
     pub slow_call_ms: u64,
-    /// How long the first opening lasts, in ms.
+    /// Length of the first opening, in ms.
     pub open_wait_ms: u64,
-    /// How long an opening lasts at most, however many there were in a row, in ms.
+    /// Maximum length of an opening, in ms.
     pub open_wait_max_ms: u64,
-    /// How many calls are let through half open.
+    /// Calls let through while half open.
     pub half_open_calls: usize,
-    /// How long it stays half open at most, in ms; then it opens again.
+    /// Maximum time half open, in ms; then it decides from the calls that it has.
     pub half_open_max_ms: u64,
 }
 
@@ -55,19 +55,19 @@ impl Default for BreakerRules {
     }
 }
 
-/// Where it is.
+/// State of the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
     /// Calls are let through.
     Closed,
-    /// None are.
+    /// Calls are refused.
     Open,
-    /// A few are, to see how they go.
+    /// A few trial calls are let through.
     HalfOpen,
 }
 
 impl BreakerState {
-    /// As the contract writes it.
+    /// Name in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -78,17 +78,17 @@ impl BreakerState {
     }
 }
 
-/// The leave to make one call. Has to be answered or returned, once.
+/// Permission for one call. It is answered or returned, once.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CallPass {
-    /// The state it was given in: numbers, since a state may come again.
+    /// Number of the state in which it was given.
     era: u64,
 }
 
-/// No call may be made.
+/// The breaker refuses calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerOpen {
-    /// When it is worth trying again, in ms.
+    /// Wait before trying again, in ms.
     pub retry_after_ms: u64,
 }
 
@@ -99,29 +99,28 @@ enum Phase {
     HalfOpen { until_ms: u64, given: usize, window: Window },
 }
 
-/// The breaker, with nobody over it.
+/// The state machine.
 #[derive(Clone, Debug)]
 pub struct Machine {
     rules: BreakerRules,
     phase: Phase,
     era: u64,
-    /// How often it has opened since it was closed last.
+    /// Openings since it was last closed.
     in_a_row: u32,
-    /// The latest moment heard of: time does not go back.
+    /// Latest time seen: time does not go back.
     now_ms: u64,
 }
 
 impl Machine {
-    /// A closed one.
     #[must_use]
     pub const fn new(rules: BreakerRules) -> Self {
         Self { rules, phase: Phase::Closed(Window::new(rules.span)), era: 0, in_a_row: 0, now_ms: 0 }
     }
 
-    /// Asks to make a call.
+    /// Takes a pass for one call.
     ///
     /// # Errors
-    /// [`BreakerOpen`]: do not make it.
+    /// [`BreakerOpen`]: the call must not be made.
     pub fn ask(&mut self, now_ms: u64) -> Result<CallPass, BreakerOpen> {
         if let Some(shut) = self.shut(now_ms) {
             return Err(shut);
@@ -132,20 +131,20 @@ impl Machine {
         Ok(CallPass { era: self.era })
     }
 
-    /// Whether a call would be refused now.
+    /// Returns the refusal that a call would get now, if any.
     pub fn shut(&mut self, now_ms: u64) -> Option<BreakerOpen> {
         let now_ms = self.at(now_ms);
         let until_ms = match &self.phase {
             Phase::Closed(_) => return None,
             Phase::HalfOpen { given, .. } if *given < self.rules.half_open_calls => return None,
             Phase::Open { until_ms } => *until_ms,
-            // The calls that are out tell within the time of a call that is not slow, or it opens again.
+            // The trial calls end within the time of a call that is not slow, or the breaker opens again.
             Phase::HalfOpen { until_ms, .. } => (now_ms + self.rules.slow_call_ms).min(*until_ms),
         };
         Some(BreakerOpen { retry_after_ms: until_ms - now_ms })
     }
 
-    /// The call was made; it failed if it has no definite answer.
+    /// Records a call. It failed if it has no definite answer. **The breaker trips here.**
     pub fn answered(&mut self, pass: CallPass, now_ms: u64, failed: bool, took_ms: u64) {
         let now_ms = self.at(now_ms);
         if pass.era != self.era {
@@ -171,7 +170,7 @@ impl Machine {
         }
     }
 
-    /// The call was not made after all.
+    /// Takes back the pass of a call that was not made.
     pub fn returned(&mut self, pass: CallPass) {
         if let Phase::HalfOpen { given, .. } = &mut self.phase
             && pass.era == self.era
@@ -180,7 +179,6 @@ impl Machine {
         }
     }
 
-    /// Where it is at `now_ms`.
     pub fn state(&mut self, now_ms: u64) -> BreakerState {
         self.at(now_ms);
         match self.phase {
@@ -190,7 +188,7 @@ impl Machine {
         }
     }
 
-    /// The calls that the next decision is made from.
+    /// Counts of the calls that the next decision is made from.
     pub fn tally(&mut self, now_ms: u64) -> Tally {
         let now_ms = self.at(now_ms);
         match &mut self.phase {
@@ -199,12 +197,11 @@ impl Machine {
         }
     }
 
-    /// Forgets everything: closed, as at the start.
     pub fn reset(&mut self) {
         self.close();
     }
 
-    /// Time passes, but never backwards; what waited for it happens.
+    /// Moves time to `now_ms`, but never back, and makes the transitions that are due.
     fn at(&mut self, now_ms: u64) -> u64 {
         self.now_ms = self.now_ms.max(now_ms);
         match self.phase {
@@ -213,16 +210,16 @@ impl Machine {
                 let (until_ms, window) = (self.now_ms + longest_ms, Window::new(Span::Calls(calls)));
                 self.enter(Phase::HalfOpen { until_ms, given: 0, window });
             }
-            Phase::HalfOpen { until_ms, .. } if until_ms <= self.now_ms => self.half_open_long_enough(),
+            Phase::HalfOpen { until_ms, .. } if until_ms <= self.now_ms => self.half_open_timed_out(),
             Phase::Closed(_) | Phase::Open { .. } | Phase::HalfOpen { .. } => {}
         }
         self.now_ms
     }
 
-    /// So few have come that they are all there is to decide from: otherwise it would never close again for
-    /// a shop where customers come one by one. With nobody there is nothing to decide; with no answer at all,
-    /// it opens.
-    fn half_open_long_enough(&mut self) {
+    /// Decides from fewer trial calls than configured, when the maximum time half open is over: otherwise a
+    /// shop with few customers would never close its breaker. Without passes, it stays half open; without
+    /// answers, it opens.
+    fn half_open_timed_out(&mut self) {
         let Phase::HalfOpen { until_ms, given, window } = &mut self.phase else { return };
         if *given == 0 {
             *until_ms = self.now_ms + self.rules.half_open_max_ms;

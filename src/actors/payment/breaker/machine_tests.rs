@@ -1,4 +1,4 @@
-//! The machine by example, and against a model that keeps everything and counts anew each time.
+//! The machine by example, and against a model that stores all calls and counts them each time.
 
 use proptest::prelude::*;
 
@@ -28,7 +28,7 @@ fn opened() -> Machine {
 }
 
 #[test]
-fn it_opens_when_half_of_enough_calls_have_failed() {
+fn breaker_opens_when_half_of_enough_calls_failed() {
     let mut machine = Machine::new(RULES);
     (0..2).for_each(|_| call(&mut machine, 0, false, 1));
     (0..2).for_each(|_| call(&mut machine, 0, true, 1));
@@ -41,7 +41,7 @@ fn it_opens_when_half_of_enough_calls_have_failed() {
 }
 
 #[test]
-fn it_opens_when_most_calls_are_slow_whatever_their_answers() {
+fn breaker_opens_when_most_calls_are_slow() {
     let mut machine = Machine::new(RULES);
     (0..4).for_each(|_| call(&mut machine, 0, false, 610));
     call(&mut machine, 0, false, 609);
@@ -49,7 +49,7 @@ fn it_opens_when_most_calls_are_slow_whatever_their_answers() {
 }
 
 #[test]
-fn half_open_it_lets_a_few_through_and_closes_when_they_went_well() {
+fn half_open_breaker_closes_after_successful_trial_calls() {
     let mut machine = opened();
     assert_eq!(machine.state(4_999), Open);
     assert_eq!(machine.state(5_000), HalfOpen);
@@ -60,7 +60,7 @@ fn half_open_it_lets_a_few_through_and_closes_when_they_went_well() {
 }
 
 #[test]
-fn each_opening_in_a_row_is_twice_as_long_up_to_a_limit() {
+fn consecutive_openings_double_up_to_a_limit() {
     let (mut machine, mut now_ms) = (opened(), 0);
     for wait_ms in [5_000, 10_000, 20_000, 20_000] {
         assert_eq!(machine.state(now_ms + wait_ms - 1), Open);
@@ -79,7 +79,7 @@ fn each_opening_in_a_row_is_twice_as_long_up_to_a_limit() {
 }
 
 #[test]
-fn a_pass_that_comes_back_unused_is_given_again() {
+fn returned_pass_is_given_again() {
     let mut machine = opened();
     for _ in 0..9 {
         let pass = machine.ask(5_000).expect("none is used");
@@ -90,7 +90,7 @@ fn a_pass_that_comes_back_unused_is_given_again() {
 }
 
 #[test]
-fn passes_that_never_come_back_open_it_again() {
+fn lost_passes_open_the_breaker_again() {
     let mut machine = opened();
     let lost: Vec<CallPass> = (0..3).map(|_| machine.ask(5_000).expect("one of three")).collect();
     assert_eq!(machine.state(14_999), HalfOpen);
@@ -104,7 +104,7 @@ fn passes_that_never_come_back_open_it_again() {
 }
 
 #[test]
-fn half_open_for_long_enough_it_decides_from_the_few_there_were() {
+fn timed_out_half_open_breaker_decides_from_few_calls() {
     let mut machine = opened();
     assert_eq!(machine.state(5_000), HalfOpen);
     assert_eq!(machine.state(40_000), HalfOpen, "nobody came: there is nothing to decide");
@@ -116,16 +116,16 @@ fn half_open_for_long_enough_it_decides_from_the_few_there_were() {
     assert_eq!(machine.state(16_000), Open, "the only one there was failed");
 }
 
-/// Everything that ever happened in a state, counted anew whenever something is asked.
+/// A model that stores all calls of a state and counts them each time.
 struct Naive {
     rules: BreakerRules,
     now_ms: u64,
     state: BreakerState,
     until_ms: u64,
     in_a_row: u32,
-    /// Calls answered in this state: when, failed, slow.
+    /// Calls answered in this state: time, failed, slow.
     answered: Vec<(u64, bool, bool)>,
-    /// Passes that are out: whether they were given in this state.
+    /// Passes in use: true if given in the current state.
     out: Vec<bool>,
 }
 
@@ -214,7 +214,7 @@ enum Step {
     Return {
         which: usize,
     },
-    /// The clock moves, backwards too.
+    /// Moves the clock, forwards or backwards.
     Wait {
         ms: i64,
     },
@@ -247,7 +247,7 @@ fn rules() -> impl Strategy<Value = BreakerRules> {
 
 proptest! {
     #[test]
-    fn it_does_what_counting_everything_anew_says(
+    fn machine_agrees_with_the_model(
         rules in rules(),
         steps in prop::collection::vec(step(), 1..120),
     ) {

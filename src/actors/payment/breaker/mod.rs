@@ -1,7 +1,7 @@
-//! The circuit breaker: whether the gateway may be tried, from how the last tries went.
+//! Circuit breaker: refuses gateway calls while recent calls failed or were slow.
 //!
-//! It outlives payment actors. What it decides, [`machine`] does; here are the lock, the clock, the
-//! operator's say, and the log.
+//! It is shared by all incarnations of the payment actor. [`machine`] decides when it opens and closes; this
+//! file adds a lock, the clock, the operator's modes, and the log.
 
 pub mod machine;
 pub mod window;
@@ -18,33 +18,33 @@ pub use self::{
 };
 use crate::actors::sources::Sources;
 
-/// Who decides whether the breaker is open.
+/// Mode of the breaker, set by the operator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum BreakerMode {
-    /// The breaker.
+    /// The breaker opens and closes by itself.
     #[default]
     Auto,
-    /// The operator: open.
+    /// Always open.
     ForcedOpen,
-    /// The operator: closed.
+    /// Always closed.
     Disabled,
 }
 
-/// The breaker, as whoever looks after it sees it.
+/// State and counters of the breaker.
 #[derive(Clone, Copy, Debug)]
 pub struct BreakerView {
-    /// Whether calls are let through now.
+    /// Current state.
     pub state: BreakerState,
-    /// Who decides that.
+    /// Mode.
     pub mode: BreakerMode,
-    /// The calls that its next decision is made from.
+    /// Counts of the calls that the next decision is made from.
     pub window: Tally,
-    /// How often it has opened since the start.
+    /// Openings since the server started.
     pub openings: u64,
-    /// How many calls it has refused since the start.
+    /// Calls refused since the server started.
     pub not_permitted: u64,
-    /// How long it stays shut, in ms, if it is.
+    /// Remaining time until trial calls, in ms; `None` unless the breaker is open in mode `AUTO`.
     pub retry_after_ms: Option<u64>,
 }
 
@@ -58,14 +58,13 @@ pub struct Breaker {
 struct Inner {
     machine: Machine,
     mode: BreakerMode,
-    /// Where it was when last looked at: a change is logged once.
+    /// Last state seen, so that each change is logged once.
     known: BreakerState,
     openings: u64,
     not_permitted: u64,
 }
 
 impl Breaker {
-    /// A closed breaker.
     #[must_use]
     pub fn new(rules: BreakerRules, sources: Sources) -> Self {
         let inner = Inner {
@@ -78,64 +77,64 @@ impl Breaker {
         Self { sources, rules, inner: Mutex::new(inner) }
     }
 
-    /// Asks to make one call.
+    /// Takes a permit for one call.
     ///
     /// # Errors
-    /// [`BreakerOpen`]: do not make it.
+    /// [`BreakerOpen`]: the call must not be made.
     pub fn ask(self: &Arc<Self>) -> Result<BreakerPermit, BreakerOpen> {
         let mut inner = self.lock();
         let asked = match inner.mode {
             BreakerMode::Auto => inner.machine.ask(self.now_ms()).map(Some),
-            BreakerMode::ForcedOpen => Err(self.forced()),
+            BreakerMode::ForcedOpen => Err(self.forced_open()),
             BreakerMode::Disabled => Ok(None),
         };
         inner.not_permitted += u64::from(asked.is_err());
-        self.noticed(&mut inner);
+        self.log_change(&mut inner);
         drop(inner);
         asked.map(|pass| BreakerPermit { breaker: Arc::clone(self), pass })
     }
 
-    /// Whether a call would be refused now.
+    /// Returns the refusal that a call would get now, if any.
     pub fn shut(&self) -> Option<BreakerOpen> {
         let mut inner = self.lock();
         let shut = match inner.mode {
             BreakerMode::Auto => inner.machine.shut(self.now_ms()),
-            BreakerMode::ForcedOpen => Some(self.forced()),
+            BreakerMode::ForcedOpen => Some(self.forced_open()),
             BreakerMode::Disabled => None,
         };
-        self.noticed(&mut inner);
+        self.log_change(&mut inner);
         shut
     }
 
-    /// Whether a call is refused now, before its permit is waited for; if so, it counts as refused.
+    /// Returns whether a call would be refused now, and counts a refusal. Called before a permit of the
+    /// gateway is waited for.
     pub fn refuses(&self) -> bool {
         let refused = self.shut().is_some();
         self.lock().not_permitted += u64::from(refused);
         refused
     }
 
-    /// When trying again is worth while, in ms: when it may be open no longer, or as soon as may be.
+    /// Wait before another payment attempt, in ms.
     #[must_use]
     pub fn retry_after_ms(&self) -> u64 {
         self.shut().map_or(self.rules.open_wait_ms, |shut| shut.retry_after_ms)
     }
 
-    /// Lets somebody else decide. When it is the breaker again, it begins anew.
+    /// Sets the mode. A change of mode clears the window.
     pub fn set_mode(&self, mode: BreakerMode) {
         let mut inner = self.lock();
         if inner.mode != mode {
             warn!(from = ?inner.mode, to = ?mode, "the operator decides who opens the breaker");
             inner.mode = mode;
             inner.machine.reset();
-            self.noticed(&mut inner);
+            self.log_change(&mut inner);
         }
     }
 
-    /// How it is.
     #[must_use]
     pub fn view(&self) -> BreakerView {
         let mut inner = self.lock();
-        self.noticed(&mut inner);
+        self.log_change(&mut inner);
         let now_ms = self.now_ms();
         let retry_after_ms = match inner.mode {
             BreakerMode::Auto => inner.machine.shut(now_ms).map(|shut| shut.retry_after_ms),
@@ -151,12 +150,12 @@ impl Breaker {
         }
     }
 
-    /// Nobody knows when the operator lets go.
-    const fn forced(&self) -> BreakerOpen {
+    /// Refusal while forced open, whose end is unknown.
+    const fn forced_open(&self) -> BreakerOpen {
         BreakerOpen { retry_after_ms: self.rules.open_wait_ms }
     }
 
-    fn noticed(&self, inner: &mut Inner) {
+    fn log_change(&self, inner: &mut Inner) {
         let now_ms = self.now_ms();
         let state = match inner.mode {
             BreakerMode::Auto => inner.machine.state(now_ms),
@@ -180,19 +179,19 @@ impl Breaker {
     }
 }
 
-/// The leave to make one call. Dropped without an answer, it was not made, or nobody knows of it.
+/// Permit for one call. Dropping it without an answer returns it.
 pub struct BreakerPermit {
     breaker: Arc<Breaker>,
     pass: Option<CallPass>,
 }
 
 impl BreakerPermit {
-    /// The call was made; it failed if it has no definite answer.
+    /// Records the call. It failed if it has no definite answer.
     pub fn answered(mut self, failed: bool, took_ms: u64) {
         if let Some(pass) = self.pass.take() {
             let mut inner = self.breaker.lock();
             inner.machine.answered(pass, self.breaker.now_ms(), failed, took_ms);
-            self.breaker.noticed(&mut inner);
+            self.breaker.log_change(&mut inner);
         }
     }
 }

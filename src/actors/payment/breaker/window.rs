@@ -1,47 +1,47 @@
-//! The sliding window: the outcomes of the last calls, or of the last seconds, and their sums.
+//! Sliding window over the last calls, or over the calls of the last seconds.
 
 use std::collections::VecDeque;
 
-/// How far back is looked.
+/// Size of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
-    /// So many calls.
+    /// Number of calls.
     Calls(usize),
-    /// So many seconds, the current one included.
+    /// Number of seconds, the current one included.
     Seconds(u64),
 }
 
-/// Calls, and how they went.
+/// Counts of calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// All of them.
+    /// All calls.
     pub calls: usize,
-    /// Without a definite answer.
+    /// Calls without a definite answer.
     pub failed: usize,
-    /// Slow, whatever the answer.
+    /// Slow calls, with or without an answer.
     pub slow: usize,
 }
 
 impl Tally {
-    /// One call.
+    /// Counts of one call.
     #[must_use]
     pub const fn of(failed: bool, slow: bool) -> Self {
         Self { calls: 1, failed: failed as usize, slow: slow as usize }
     }
 
-    /// How many of a hundred calls failed; 0 without calls.
+    /// Failed calls in percent, rounded down; 0 without calls.
     #[must_use]
     pub const fn failure_rate(self) -> usize {
         percent(self.failed, self.calls)
     }
 
-    /// How many of a hundred calls were slow; 0 without calls.
+    /// Slow calls in percent, rounded down; 0 without calls.
     #[must_use]
     pub const fn slow_call_rate(self) -> usize {
         percent(self.slow, self.calls)
     }
 
-    /// Takes more calls in.
+    /// Adds the counts of other calls.
     pub const fn add(&mut self, other: Self) {
         self.calls += other.calls;
         self.failed += other.failed;
@@ -55,7 +55,6 @@ impl Tally {
     }
 }
 
-/// Rounded down: a threshold is reached when it is reached.
 const fn percent(part: usize, whole: usize) -> usize {
     match (100 * part).checked_div(whole) {
         Some(percent) => percent,
@@ -63,25 +62,22 @@ const fn percent(part: usize, whole: usize) -> usize {
     }
 }
 
-/// The window.
-///
 /// **Invariant:** `sum` is the sum of `parts`.
 #[derive(Clone, Debug)]
 pub struct Window {
     span: Span,
-    /// Oldest first: a part is a call, or a second with its calls.
+    /// Calls, or seconds with their calls, oldest first.
     parts: VecDeque<(u64, Tally)>,
     sum: Tally,
 }
 
 impl Window {
-    /// An empty one.
     #[must_use]
     pub const fn new(span: Span) -> Self {
         Self { span, parts: VecDeque::new(), sum: Tally { calls: 0, failed: 0, slow: 0 } }
     }
 
-    /// Takes in a call that ended at `now_ms`.
+    /// Adds a call that ended at `now_ms`.
     pub fn record(&mut self, now_ms: u64, call: Tally) {
         let second = now_ms / 1_000;
         match self.parts.back_mut() {
@@ -89,16 +85,16 @@ impl Window {
             _ => self.parts.push_back((second, call)),
         }
         self.sum.add(call);
-        self.forget(now_ms);
+        self.remove_old(now_ms);
     }
 
-    /// What is in it at `now_ms`.
+    /// Counts of the window at `now_ms`.
     pub fn tally(&mut self, now_ms: u64) -> Tally {
-        self.forget(now_ms);
+        self.remove_old(now_ms);
         self.sum
     }
 
-    fn forget(&mut self, now_ms: u64) {
+    fn remove_old(&mut self, now_ms: u64) {
         while let Some((at, part)) = self.parts.front().copied() {
             let over = match self.span {
                 Span::Calls(calls) => self.parts.len() > calls,

@@ -1,4 +1,4 @@
-//! Lists of rows: one for each customer, with a key for each rental, and one of all.
+//! Lists of rows: one for each customer, with a key for each rental, and one of all rentals.
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ use crate::{
     store::{Journal, StoreError, codec},
 };
 
-/// What the keys of customers' lists begin with.
+/// Prefix of the customers' lists.
 pub const BY_CUSTOMER: &[u8] = b"m/c";
-/// Rentals, by when they were placed.
+/// List of all rentals, by the time of placing.
 pub const ALL: List = List(b"m/a");
-/// Where in a listing's key the rental's id stands, from the end.
+/// Length of the rental id at the end of a listing's key.
 const ID_LEN: usize = 16;
-/// A page looks at no more rows than this, even if it finds too few that match.
+/// Maximum number of rows that one page looks at, even if too few match.
 const SCAN_MAX: usize = 2_000;
 
-/// Where a row is listed for its customer.
+/// Returns the key of a row in its customer's list.
 #[must_use]
 pub fn listing(row: &RentalRow) -> Vec<u8> {
     customer_key(row.customer_id, Some((row.placed_at, row.rental_id)))
@@ -34,8 +34,8 @@ fn customer_key(customer: CustomerId, placing: Option<(Timestamp, RentalId)>) ->
     key(&prefix, &[&newest_first.to_be_bytes(), &rental.0.to_be_bytes()])
 }
 
-/// Up to `limit` rows that `filter` lets through, newest first, from after what the `cursor` stands for; and
-/// the cursor to go on with, if there may be more.
+/// Returns up to `limit` rows that match `filter`, newest first, after `cursor`; and the next cursor, if
+/// there may be more.
 ///
 /// # Errors
 /// [`ListError::BadCursor`], [`ListError::Store`]
@@ -67,18 +67,18 @@ pub async fn rows(
     }
 }
 
-/// A list, read from behind `after` on: cursors are keys of it.
+/// A list, read from after a key. Cursors are keys of the list.
 struct Listing {
-    /// What a customer's begins with; none for the list of all.
+    /// Prefix of a customer's list; `None` for the list of all.
     customer: Option<Vec<u8>>,
     after: Option<Vec<u8>>,
 }
 
-/// Items of a list: what stands for them as a cursor, and their rows.
+/// Items of a list: cursors and rows.
 type Listed = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 impl Listing {
-    /// Cursors come from outside: one from another list must not reach into this one.
+    /// Opens a list. A cursor of another list is refused, since cursors come from clients.
     fn open(customer: Option<CustomerId>, after: Option<Vec<u8>>) -> Result<Self, ListError> {
         let customer = customer.map(|customer| customer_key(customer, None));
         let known = after.as_ref().is_none_or(|after| match &customer {
@@ -88,7 +88,7 @@ impl Listing {
         if known { Ok(Self { customer, after }) } else { Err(ListError::BadCursor) }
     }
 
-    /// The next items, about `wanted`; and whether there may be more.
+    /// Returns about `wanted` items, and whether there may be more.
     async fn next(&self, journal: &Arc<dyn Journal>, wanted: usize) -> Result<(Listed, bool), StoreError> {
         let Some(prefix) = &self.customer else {
             let after = self.after.as_deref().and_then(|after| ALL.position_of(after));
@@ -111,7 +111,7 @@ async fn placed_before(
     Ok((placed.into_iter().map(|(position, _)| ALL.key(position)).zip(rows).collect(), more))
 }
 
-/// The key of the row that a listing's key leads to.
+/// Returns the key of the row that is listed under this key.
 fn listed_row(listed: &[u8]) -> Vec<u8> {
     let id = listed.last_chunk::<ID_LEN>().expect("a listing's key ends with the rental's id");
     key(ROW, &[id])

@@ -1,4 +1,4 @@
-//! My Page: one row a rental, whatever context its news come from.
+//! My Page: one row for each rental, with the state of all contexts.
 //!
 //! | key | row |
 //! | --- | --- |
@@ -29,10 +29,9 @@ use crate::{
 
 const ROW: &[u8] = b"m/r";
 
-/// The projection that writes the rows.
 #[derive(Default)]
 pub struct MyPage {
-    /// What was placed in the batch at hand.
+    /// Rentals placed in the current batch.
     placed: Items<RentalId>,
 }
 
@@ -69,7 +68,7 @@ impl Projection for MyPage {
     }
 }
 
-/// A rental's row after one more of its events; none before it was placed.
+/// Folds an event into a rental's row; `None` if the rental was never placed.
 #[must_use]
 pub fn folded(row: Option<RentalRow>, rental: RentalId, recorded: &Recorded) -> Option<RentalRow> {
     if let Event::Rental(RentalEvent::RentalPlaced(_)) = &recorded.event {
@@ -83,7 +82,7 @@ pub fn folded(row: Option<RentalRow>, rental: RentalId, recorded: &Recorded) -> 
     Some(row)
 }
 
-/// What the keys of all rows begin with; a rental's id follows.
+/// Prefix of the rows' keys; a rental id follows.
 pub const ROWS: &[u8] = ROW;
 
 fn row_key(rental: RentalId) -> Vec<u8> {
@@ -113,7 +112,6 @@ fn placed(rental_id: RentalId, recorded: &Recorded) -> RentalRow {
     }
 }
 
-/// What an event after the placing changes in its rental's row.
 fn fold_into(row: &mut RentalRow, event: &Event) {
     match event {
         Event::Rental(event) => fold_rental(row, event),
@@ -126,7 +124,7 @@ fn fold_into(row: &mut RentalRow, event: &Event) {
                 DeliveryEvent::DeliveryCanceled { .. } => DeliveryStatus::Canceled,
             });
         }
-        // Stock moves are not the customer's business, but they do move the version.
+        // They change the version only.
         Event::Product(_) | Event::Account(_) | Event::Context(_) => {}
     }
 }
@@ -160,7 +158,7 @@ fn fold_payment(row: &mut RentalRow, event: &PaymentEvent) {
         PaymentEvent::PaymentRequested { .. } => PaymentStatus::Requested,
         PaymentEvent::PaymentApproved { .. } => PaymentStatus::Approved,
         PaymentEvent::PaymentDeclined { .. } => PaymentStatus::Declined,
-        // Approved until it is refunded; open for as long as nobody knows.
+        // Approved until it is refunded; unresolved while the outcome is unknown.
         PaymentEvent::PaymentCancelRequested { late_capture, .. } => match row.payment_status {
             PaymentStatus::Approved => PaymentStatus::Approved,
             _ if late_capture.is_some() => PaymentStatus::Approved,
@@ -173,10 +171,7 @@ fn fold_payment(row: &mut RentalRow, event: &PaymentEvent) {
     };
 }
 
-/// The row of a rental.
-///
-/// # Errors
-/// [`StoreError`]
+/// Reads the row of a rental.
 pub async fn row(journal: &Arc<dyn Journal>, rental: RentalId) -> Result<Option<RentalRow>, StoreError> {
     let row = journal.view_get(row_key(rental)).await?;
     row.map(|row| codec::decode(&row)).transpose()

@@ -8,68 +8,68 @@ use crate::domain::{
     rental::{CancelReason, RentalStatus},
 };
 
-/// A row of My Page: one a rental.
+/// A row of My Page: one rental. Stored: a change of the fields raises the format of the projection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RentalRow {
-    /// Which rental.
+    /// Rental id.
     pub rental_id: RentalId,
-    /// Whose.
+    /// Customer id.
     pub customer_id: CustomerId,
-    /// What.
+    /// Product id.
     pub product_id: ProductId,
-    /// Its name when it was placed.
+    /// Product name when the rental was placed.
     pub product_name: String,
-    /// The fee.
+    /// Fee.
     pub fee: Money,
-    /// Ties all its events together.
+    /// Correlation id of all events of the rental.
     pub correlation: Correlation,
-    /// Where the rental is.
+    /// Status of the rental.
     pub rental_status: RentalStatus,
-    /// Why it was canceled.
+    /// Reason of the cancellation.
     pub cancel_reason: Option<CancelReason>,
-    /// What is known of its payment.
+    /// Status of the payment.
     pub payment_status: PaymentStatus,
-    /// When it is worth paying again.
+    /// Earliest time for another payment attempt.
     pub payment_retry_at: Option<Timestamp>,
-    /// When it expires unpaid.
+    /// Time at which an unpaid rental is canceled.
     pub payment_due_at: Option<Timestamp>,
-    /// Where its delivery is, once there is one.
+    /// Status of the delivery, if there is one.
     pub delivery_status: Option<DeliveryStatus>,
-    /// When it was placed.
+    /// Time of placing.
     pub placed_at: Timestamp,
-    /// When anything of it last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// Grows with every change.
+    /// Position of the newest event; grows with every change.
     pub version: u64,
 }
 
-/// What is known of a payment.
+/// Status of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PaymentStatus {
-    /// It is asked for.
+    /// The charge is requested.
     Requested,
-    /// Its outcome is not known yet.
+    /// The outcome of the charge is unknown.
     Unresolved,
-    /// It is captured.
+    /// The fee is captured.
     Approved,
-    /// It is declined.
+    /// The charge was declined.
     Declined,
-    /// It is refunded, or was never charged.
+    /// The fee was refunded, or never charged.
     Canceled,
 }
 
-/// Which rentals are wanted.
+/// Filter of rentals. A rental must match all fields that are set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RentalFilter {
-    /// Of this customer.
+    /// Customer.
     pub customer_id: Option<CustomerId>,
-    /// In this status.
+    /// Status of the rental.
     pub status: Option<RentalStatus>,
-    /// Of this product.
+    /// Product.
     pub product_id: Option<ProductId>,
-    /// With this correlation id.
+    /// Correlation id.
     pub correlation: Option<Correlation>,
-    /// With a delivery in this status.
+    /// Status of the delivery.
     pub delivery_status: Option<DeliveryStatus>,
 }

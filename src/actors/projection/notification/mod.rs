@@ -1,13 +1,13 @@
-//! Messages: one record for each change that a customer hears of, and the courier that sends them.
+//! Messages: one record for each change that a customer is notified of.
 //!
 //! | key | row |
 //! | --- | --- |
-//! | `n/m` customer, position (newest first) | the record, with how far it got |
+//! | `n/m` customer, position (newest first) | the record, with its status |
 //! | `n/a` | customers, see [`lists`](super::lists) |
-//! | `n/p` position | the customer: it is still to be sent, and not in the outbox |
+//! | `n/p` position | the customer: the message is pending, and not in the outbox |
 //!
-//! Records are made from the journal, but how far they got is not in it: so a rebuild only adds what is
-//! missing, and nobody gets a message again.
+//! Records follow from the journal, but their status does not: a rebuild only adds missing records, so that
+//! no message is sent again.
 
 pub(crate) mod outbox;
 pub(crate) mod record;
@@ -20,7 +20,7 @@ use std::{
 
 use tracing::error;
 
-pub use self::{
+pub(crate) use self::{
     outbox::Outbox,
     record::{NotificationStatus, Record},
 };
@@ -41,32 +41,30 @@ use crate::{
     store::{Journal, StoreError, codec},
 };
 
-/// What the keys of all records begin with.
-pub const RECORDS: &[u8] = b"n/m";
-/// Customers, by the messages that they got.
-pub const ALL: List = List(b"n/a");
+/// Prefix of the records' keys.
+pub(crate) const RECORDS: &[u8] = b"n/m";
+/// List of all messages: the customer of each.
+pub(crate) const ALL: List = List(b"n/a");
 pub(crate) const PENDING: &[u8] = b"n/p";
 
-/// The projection that writes messages.
-pub struct Messages {
+pub(crate) struct Messages {
     style: NoticeStyle,
     outbox: Outbox,
-    /// Up to here there may be records from before; none behind it.
+    /// Up to this position, records may exist already.
     recorded: Position,
-    /// What is to be listed with the batch at hand.
+    /// Messages of the current batch, for the list of all.
     listed: Items<CustomerId>,
-    /// Rentals of the batch at hand.
+    /// Rentals of the current batch.
     rentals: HashMap<RentalId, Rental>,
-    /// Its messages.
+    /// Messages of the current batch.
     new: BTreeMap<Position, Record>,
-    /// Whether some of them are still to be sent when their rows are applied.
+    /// True if some of them are pending when their rows are applied.
     rows_wait: bool,
 }
 
 impl Messages {
-    /// Writes messages in this language, and has the courier find them in `outbox`.
-    #[must_use]
-    pub fn new(style: impl Into<NoticeStyle>, outbox: Outbox) -> Self {
+    /// Writes messages in this language and style, and puts them into `outbox` for the courier.
+    pub(crate) fn new(style: impl Into<NoticeStyle>, outbox: Outbox) -> Self {
         let (rentals, new, listed) = (HashMap::new(), BTreeMap::new(), Items::new());
         let style = style.into();
         Self { style, outbox, recorded: Position::default(), listed, rentals, new, rows_wait: false }
@@ -76,7 +74,7 @@ impl Messages {
 impl Projection for Messages {
     const NAME: &'static str = "notification";
     const FORMAT: u8 = 2;
-    /// Only the list of all messages is derived.
+    /// A rebuild keeps the records.
     const PREFIX: &'static [u8] = ALL.0;
 
     async fn upgrade(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
@@ -85,7 +83,7 @@ impl Projection for Messages {
 
     async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
         let stand = super::stored_position::<Self>(journal).await?;
-        // Rows and stand are applied together. When they are made anew, any record may be there already.
+        // In a rebuild, any record may exist already.
         self.recorded = stand.unwrap_or_else(|| *journal.head().borrow());
         self.outbox.opened(stand.unwrap_or_default());
         Ok(())
@@ -153,9 +151,8 @@ impl Projection for Messages {
     }
 }
 
-/// Where a customer's message about the event at `position` is.
-#[must_use]
-pub fn record_key(customer: CustomerId, position: Position) -> Vec<u8> {
+/// Returns the key of a customer's message about the event at `position`.
+pub(crate) fn record_key(customer: CustomerId, position: Position) -> Vec<u8> {
     let newest_first = !position.0;
     key(RECORDS, &[&customer.0.to_be_bytes(), &newest_first.to_be_bytes()])
 }
@@ -164,13 +161,12 @@ pub(crate) fn pending_key(position: Position) -> Vec<u8> {
     key(PENDING, &[&position.0.to_be_bytes()])
 }
 
-/// Which message a pending key is about.
 pub(crate) fn position_of(pending_key: &[u8]) -> Position {
     let position = pending_key.last_chunk::<8>().expect("a pending key ends with a position");
     Position(u64::from_be_bytes(*position))
 }
 
-/// The numbers of those customers who have not left, as far as they can be read.
+/// Reads the phone numbers of customers that have not left.
 pub(crate) async fn phones_of(
     journal: &Arc<dyn Journal>,
     customers: impl Iterator<Item = CustomerId>,
@@ -182,12 +178,9 @@ pub(crate) async fn phones_of(
     Ok(known.filter_map(|(customer, person)| Some((customer, phone(person?)))).collect())
 }
 
-/// Up to `limit` messages with the numbers they go to, newest first, of one customer or of all, from
-/// after the key `cursor` on; and the key to go on after, if there are more.
-///
-/// # Errors
-/// [`ListError::BadCursor`], [`ListError::Store`]
-pub async fn records(
+/// Returns up to `limit` messages with phone numbers, newest first, of one customer or of all, after
+/// `cursor`; and the next cursor, if there are more.
+pub(crate) async fn records(
     journal: &Arc<dyn Journal>,
     customer: Option<CustomerId>,
     cursor: Option<Vec<u8>>,
@@ -208,10 +201,10 @@ pub async fn records(
     Ok((records.into_iter().map(with_phone).collect::<Result<_, StoreError>>()?, next))
 }
 
-/// Rows, each behind what stands for it as a cursor; and whether there are more.
+/// Cursors with rows, and whether there are more.
 type Listed = (Vec<(Vec<u8>, Option<Vec<u8>>)>, bool);
 
-/// One customer's. A cursor is a key of theirs: one from another list must not reach into this one.
+/// Lists one customer's messages. A cursor of another list is refused, since cursors come from clients.
 async fn rows_of(
     journal: &Arc<dyn Journal>,
     customer: CustomerId,
@@ -231,7 +224,7 @@ async fn rows_of(
     Ok((rows.into_iter().map(|(key, row)| (key, Some(row))).collect(), more))
 }
 
-/// Everybody's. A cursor is a key of the list of all.
+/// Lists all messages.
 async fn rows_of_all(
     journal: &Arc<dyn Journal>,
     cursor: Option<Vec<u8>>,

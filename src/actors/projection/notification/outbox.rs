@@ -1,17 +1,17 @@
-//! Messages on their way that no row tells of yet.
+//! Outbox: new messages whose rows are not applied yet.
 //!
-//! Rows are what a message costs: one that is sent at once has its row written once, when it is known how
-//! far it got. The projection puts messages in, and takes from here how far they got when it writes their
-//! rows; meanwhile the courier sends them. What is not sent by then gets its row as it is, with a mark, and
-//! is sent from there.
+//! Writes are what a message costs: the row of a message that is sent at once is written only once, with its
+//! final status. The projection puts messages in; the courier sends them meanwhile; and the projection takes
+//! their status from here when it writes their rows. A message that is not sent by then is written as
+//! pending, and is sent from its row.
 //!
 //! ```text
 //! FRESH ──take──▶ SENDING ──tried──▶ TRIED
-//!   └────────────────┴─────settle──────┴──▶ its row is applied, as far as it got
+//!   └────────────────┴─────settle──────┴──▶ its row is applied, with this status
 //! ```
 //!
-//! **Invariant:** a message leaves only once its row is applied. Whoever of the two fails finds it here, or
-//! makes it anew from the journal.
+//! **Invariant:** a message is removed only after its row was applied. If projection or courier fail, the
+//! message is still here, or is made again from the journal.
 
 use std::{
     collections::BTreeMap,
@@ -23,12 +23,12 @@ use tokio::sync::Notify;
 use super::record::Record;
 use crate::{actors::waiting::found, domain::Position};
 
-/// With more messages than this, those that come are sent from their rows.
+/// Maximum number of messages; further ones are sent from their rows.
 const MESSAGES_MAX: usize = 4 * 1_024;
 
-/// Messages on their way. Cheap to clone.
+/// New messages. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     shared: Arc<Shared>,
 }
 
@@ -41,9 +41,9 @@ struct Shared {
 
 struct Inner {
     messages: BTreeMap<Position, OutboxMessage>,
-    /// Whether there may be rows of messages that are to be sent.
+    /// True if there may be rows of pending messages.
     rows_wait: bool,
-    /// Whether the projection has begun: before, rows may be of an older format.
+    /// True once the projection has begun; before, rows may be of an older format.
     open: bool,
 }
 
@@ -59,7 +59,7 @@ struct OutboxMessage {
     row: RowState,
 }
 
-/// How far the courier is with a message.
+/// Progress of the courier.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SendState {
     Fresh,
@@ -67,11 +67,11 @@ enum SendState {
     Tried,
 }
 
-/// How far the projection is with its row.
+/// Progress of the projection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RowState {
     None,
-    /// What it says is settled; it is on its way to the store.
+    /// The status is taken; the row is being applied.
     Settled,
     Applied,
 }
@@ -81,7 +81,7 @@ impl Outbox {
         self.shared.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The projection begins, with all rows up to `stand` applied: it makes what comes after that anew.
+    /// Called when the projection begins at `stand`: it folds all later events again.
     pub(crate) fn opened(&self, stand: Position) {
         let mut inner = self.lock();
         inner.messages.retain(|position, message| {
@@ -94,12 +94,11 @@ impl Outbox {
         self.shared.applied.notify_waiters();
     }
 
-    /// Whether the projection has begun.
     pub(crate) fn is_open(&self) -> bool {
         self.lock().open
     }
 
-    /// A new message. One that is here already stays as it is.
+    /// Adds a message, unless it is here already.
     pub(crate) fn add(&self, position: Position, record: &Record) {
         let mut inner = self.lock();
         if inner.messages.len() < MESSAGES_MAX {
@@ -111,7 +110,7 @@ impl Outbox {
         }
     }
 
-    /// How far a message got: what its row is to say. None if it is not here.
+    /// Returns the message as its row is to be written; `None` if it is not here.
     pub(crate) fn settle(&self, position: Position) -> Option<Record> {
         let mut inner = self.lock();
         let message = inner.messages.get_mut(&position)?;
@@ -119,7 +118,7 @@ impl Outbox {
         Some(message.record.clone())
     }
 
-    /// The rows of all that was settled are applied; whether some of them are of messages to be sent.
+    /// Called when all settled rows are applied; `rows_wait` says whether some are pending.
     pub(crate) fn applied(&self, rows_wait: bool) {
         let mut inner = self.lock();
         inner.messages.retain(|_, message| {
@@ -134,7 +133,7 @@ impl Outbox {
         self.shared.applied.notify_waiters();
     }
 
-    /// The courier begins: what it had taken before may not have been sent.
+    /// Called when the courier begins: messages that it had taken may not have been sent.
     pub(crate) fn courier_begins(&self) {
         let mut inner = self.lock();
         inner.messages.retain(|_, message| {
@@ -147,18 +146,16 @@ impl Outbox {
         inner.rows_wait = true;
     }
 
-    /// Whether there may be rows of messages that are to be sent; from now on there are none, unless the
-    /// projection writes some, or the courier [says](Self::rows_still_wait) that there are more.
+    /// Returns and clears whether there may be rows of pending messages.
     pub(crate) fn take_rows_wait(&self) -> bool {
         std::mem::take(&mut self.lock().rows_wait)
     }
 
-    /// There may be more such rows.
     pub(crate) fn rows_still_wait(&self) {
         self.lock().rows_wait = true;
     }
 
-    /// The oldest fresh messages, at most `max`: the courier is about to send them.
+    /// Takes the oldest fresh messages, at most `max`, to be sent.
     pub(crate) fn take(&self, max: usize) -> Vec<(Position, Record)> {
         let mut inner = self.lock();
         let fresh =
@@ -170,8 +167,7 @@ impl Outbox {
         taken.collect()
     }
 
-    /// The courier has tried to send a message: `record` says how far it got. Answers whether it has a row
-    /// that says otherwise.
+    /// Records the status after an attempt to send. Returns whether a row with another status exists.
     pub(crate) fn tried(&self, position: Position, record: &Record) -> bool {
         let mut inner = self.lock();
         let Some(message) = inner.messages.get_mut(&position) else { return true };
@@ -184,7 +180,7 @@ impl Outbox {
         message.row == RowState::Settled
     }
 
-    /// Returns once none of these rows is on its way to the store any more.
+    /// Waits until none of these rows is being applied.
     pub(crate) async fn are_applied(&self, positions: &[Position]) {
         let settled = |inner: &Inner, position| {
             inner.messages.get(position).is_some_and(|message| message.row == RowState::Settled)
@@ -196,7 +192,7 @@ impl Outbox {
         .await;
     }
 
-    /// Returns when there is something new to send.
+    /// Waits for new messages.
     pub(crate) async fn news(&self) {
         self.shared.news.notified().await;
     }

@@ -1,4 +1,4 @@
-//! The outbox: whoever fails, each message is sent, and its row says so in the end.
+//! The outbox: whichever side fails, each message is sent, and its row gets that status.
 
 use futures_util::FutureExt as _;
 
@@ -28,7 +28,7 @@ fn settled(outbox: &Outbox, position: u64) -> Option<NotificationStatus> {
 }
 
 #[test]
-fn what_is_sent_before_its_row_is_written_has_it_written_once() {
+fn row_is_written_once_if_the_message_is_sent_first() {
     let outbox = new([7, 8]);
     assert_eq!(taken(&outbox), [7, 8]);
     assert!(!sent(&outbox, 7), "there is no row yet");
@@ -39,7 +39,7 @@ fn what_is_sent_before_its_row_is_written_has_it_written_once() {
 }
 
 #[test]
-fn what_is_sent_while_its_row_is_on_its_way_waits_for_it_and_has_it_corrected() {
+fn row_being_applied_is_waited_for_and_corrected() {
     let outbox = new([7]);
     assert_eq!(taken(&outbox), [7]);
     assert_eq!(settled(&outbox, 7), Some(NotificationStatus::Pending));
@@ -51,7 +51,7 @@ fn what_is_sent_while_its_row_is_on_its_way_waits_for_it_and_has_it_corrected() 
 }
 
 #[test]
-fn what_is_sent_after_its_row_was_written_has_it_corrected() {
+fn row_written_before_the_message_is_sent_is_corrected() {
     let outbox = new([7]);
     assert_eq!(taken(&outbox), [7]);
     outbox.settle(Position(7));
@@ -62,7 +62,7 @@ fn what_is_sent_after_its_row_was_written_has_it_corrected() {
 }
 
 #[test]
-fn what_nobody_took_in_time_is_sent_from_its_row() {
+fn message_not_taken_in_time_is_sent_from_its_row() {
     let outbox = new([7]);
     outbox.settle(Position(7));
     assert_eq!(taken(&outbox), [0_u64; 0], "it would be sent twice");
@@ -72,14 +72,14 @@ fn what_nobody_took_in_time_is_sent_from_its_row() {
 }
 
 #[test]
-fn when_the_projection_begins_anew_nothing_is_sent_again_that_was_sent() {
+fn restarted_projection_sends_no_message_again() {
     let outbox = new([6, 7, 8]);
     assert_eq!(taken(&outbox), [6, 7, 8]);
     assert!(!sent(&outbox, 6));
     outbox.settle(Position(6));
     outbox.settle(Position(7));
     assert!(sent(&outbox, 7));
-    // The row of 6 was applied, though nobody was told; that of 7 was not.
+    // The row of 6 was applied, that of 7 was not.
     outbox.opened(Position(6));
     assert_eq!(settled(&outbox, 6), None);
     outbox.add(Position(7), &record(7, NotificationStatus::Pending));
@@ -90,7 +90,7 @@ fn when_the_projection_begins_anew_nothing_is_sent_again_that_was_sent() {
 }
 
 #[test]
-fn when_the_courier_begins_anew_what_it_had_is_sent_again() {
+fn restarted_courier_sends_what_it_had_taken_again() {
     let outbox = new([5, 6, 7]);
     assert_eq!(taken(&outbox), [5, 6, 7]);
     outbox.settle(Position(5));
@@ -105,7 +105,7 @@ fn when_the_courier_begins_anew_what_it_had_is_sent_again() {
 }
 
 #[test]
-fn beyond_its_bound_messages_are_sent_from_their_rows() {
+fn messages_beyond_the_bound_are_sent_from_rows() {
     let outbox = new(1..=MESSAGES_MAX as u64 + 1);
     assert_eq!(settled(&outbox, MESSAGES_MAX as u64), Some(NotificationStatus::Pending));
     assert_eq!(settled(&outbox, MESSAGES_MAX as u64 + 1), None);

@@ -1,4 +1,4 @@
-//! A message as the view keeps it. How far it got is nowhere else, so old rows have to be readable.
+//! A message as it is stored. Its status is stored nowhere else, so old rows must stay readable.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,46 +7,41 @@ use crate::{
     store::{StoreError, codec},
 };
 
-/// How far a message got.
+/// Status of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum NotificationStatus {
-    /// To be sent.
+    /// Not sent yet.
     Pending,
     /// Handed to the SMS gateway.
     Sent,
-    /// On the customer's phone.
+    /// Delivered to the phone.
     Delivered,
-    /// Given up.
+    /// Given up after too many attempts.
     Failed,
 }
 
-/// A message, and how far it got.
+/// A message with its status.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Record {
-    /// Its id: the same, however often it is made.
+pub(crate) struct Record {
+    /// Id; it follows from rental and event, so a rebuild makes the same one.
     pub id: NotificationId,
-    /// About which rental.
     pub rental_id: RentalId,
-    /// For whom.
     pub customer_id: CustomerId,
-    /// About which event.
+    /// Name of the event.
     pub event: String,
-    /// What it says. Holds no personal data.
+    /// Text; it contains no personal data.
     pub text: String,
-    /// How far it got.
     pub status: NotificationStatus,
-    /// How often it was tried.
+    /// Attempts to send it.
     pub attempts: u32,
-    /// When it was written.
     pub created_at: Timestamp,
-    /// When it was sent.
     pub sent_at: Option<Timestamp>,
-    /// The rental's. Messages that were written by version 0.1 do not know it.
+    /// Correlation id of the rental; `None` in messages written by version 0.1.
     pub correlation: Option<Correlation>,
 }
 
-/// A message as version 0.1 wrote it: a record but for its last field.
+/// A message as version 0.1 wrote it: without the correlation id.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(Serialize))]
 struct RecordV1 {
@@ -62,13 +57,10 @@ struct RecordV1 {
 }
 
 impl Record {
-    /// Reads a row, an old one too.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`]
-    pub fn read(row: &[u8]) -> Result<Self, StoreError> {
+    /// Decodes a row of this format or of version 0.1.
+    pub(crate) fn read(row: &[u8]) -> Result<Self, StoreError> {
         codec::decode::<Self>(row).or_else(|unreadable| {
-            // What is neither is told as what it should be.
+            // A row of neither format is reported as one of this format.
             let old = codec::decode::<RecordV1>(row).map_err(|_| unreadable)?;
             let RecordV1 { id, rental_id, customer_id, event, text, .. } = old;
             let RecordV1 { status, attempts, created_at, sent_at, .. } = old;
@@ -89,7 +81,7 @@ impl Record {
     }
 }
 
-/// A message of which nothing but its position matters, for tests.
+/// A message for tests.
 #[cfg(test)]
 pub(crate) fn sample(position: u64, status: NotificationStatus) -> Record {
     Record {
@@ -111,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_of_version_0_1_is_read_and_knows_no_correlation() {
+    fn message_of_version_0_1_is_read_without_correlation() {
         let old = RecordV1 {
             id: NotificationId(1),
             rental_id: RentalId(2),
