@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 pub use self::kinds::ProblemKind;
+use self::kinds::ProblemKind as Kind;
 pub(crate) use self::kinds::problem_page;
 use crate::{
     actors::entity::ask::AskError,
@@ -146,6 +147,14 @@ impl Problem {
         Self { internal: Some(internal.to_string()), ..Self::new(kind, detail) }
     }
 
+    fn internal(reason: &str) -> Self {
+        Self::hidden(Kind::Internal, "internal error", &reason)
+    }
+
+    fn store_unavailable(reason: &str) -> Self {
+        Self::hidden(Kind::StoreUnavailable, "the store is unavailable", &reason)
+    }
+
     /// Returns the response for the request to `instance`.
     pub fn render(&self, instance: &str, correlation: &str) -> HttpResponse {
         let mut response = HttpResponse::build(self.kind.status());
@@ -192,112 +201,102 @@ impl ResponseError for Problem {
 impl From<ShopError> for Problem {
     fn from(error: ShopError) -> Self {
         let detail = error.to_string();
-        match error {
-            ShopError::Ask(error) => error.into(),
+        let kind = match error {
+            ShopError::Ask(error) => return error.into(),
             ShopError::Store(StoreError::Unavailable(reason))
             | ShopError::Commit(CommitError::Unavailable(reason) | CommitError::Unknown(reason)) => {
-                Self::hidden(ProblemKind::StoreUnavailable, "the store is unavailable", &reason)
-            }
-            ShopError::Commit(CommitError::Refused(reason)) => {
-                Self::hidden(ProblemKind::Internal, "the store refused a record", &reason)
-            }
-            ShopError::Commit(CommitError::Conflict { .. }) => {
-                Self::hidden(ProblemKind::Internal, "internal error", &detail)
-            }
-            ShopError::Store(StoreError::Corrupt(reason)) | ShopError::Internal(reason) => {
-                Self::hidden(ProblemKind::Internal, "internal error", &reason)
+                return Self::store_unavailable(&reason);
             }
             ShopError::Images(reason) => {
-                Self::hidden(ProblemKind::StoreUnavailable, "the images cannot be read or written", &reason)
+                return Self::hidden(Kind::StoreUnavailable, "the images cannot be read or written", &reason);
             }
-            ShopError::GatewayRefused(reason) => {
-                Self::hidden(ProblemKind::Internal, "internal error", &reason)
+            ShopError::Commit(CommitError::Conflict { .. }) => return Self::internal(&detail),
+            ShopError::Commit(CommitError::Refused(reason))
+            | ShopError::Store(StoreError::Corrupt(reason))
+            | ShopError::GatewayRefused(reason)
+            | ShopError::Internal(reason) => return Self::internal(&reason),
+            ShopError::BackUp(BackUpError::Failed(reason)) => {
+                let detail = "the backup failed, and was removed; the log says why";
+                return Self::hidden(Kind::BackupFailed, detail, &reason);
             }
-            ShopError::NotFound("product") => Self::new(ProblemKind::ProductNotFound, detail),
-            ShopError::NotFound(_) | ShopError::NotHeld => Self::new(ProblemKind::NotFound, detail),
-            ShopError::ContextPaused(_) => Self::new(ProblemKind::ContextPaused, detail),
-            ShopError::BadCursor => Self::invalid_field("/query/cursor", detail),
-            ShopError::OutOfStock => Self::new(ProblemKind::OutOfStock, detail),
-            ShopError::FeeChanged { .. } => Self::new(ProblemKind::FeeChanged, detail),
-            ShopError::ProductWithdrawn => Self::new(ProblemKind::ProductWithdrawn, detail),
+            ShopError::BackUp(BackUpError::Refused(_) | BackUpError::Running) => Kind::BackupRefused,
             ShopError::PaymentMethod(InvalidMethod { field, rule }) => {
-                Self::invalid_field(&format!("/paymentMethod/{field}"), rule)
+                return Self::invalid_field(&format!("/paymentMethod/{field}"), rule);
             }
-            ShopError::CheckoutUnavailable => Self::new(ProblemKind::CheckoutUnavailable, detail),
-            ShopError::CheckoutExpired => Self::new(ProblemKind::CheckoutExpired, detail),
+            ShopError::BadCursor => return Self::invalid_field("/query/cursor", detail),
             ShopError::PaymentOverloaded { retry_after_ms } => {
-                Self::new(ProblemKind::PaymentOverloaded, detail).retry_after(retry_after_ms)
+                return Self::new(Kind::PaymentOverloaded, detail).retry_after(retry_after_ms);
             }
             ShopError::PaymentInProgress { retry_after_ms } => {
-                Self::new(ProblemKind::PaymentInProgress, detail).retry_after(retry_after_ms)
+                return Self::new(Kind::PaymentInProgress, detail).retry_after(retry_after_ms);
             }
-            ShopError::RentalNotPayable => Self::new(ProblemKind::RentalNotPayable, detail),
-            ShopError::KeyReused => Self::new(ProblemKind::IdempotencyKeyReused, detail),
-            ShopError::KeyInProgress => Self::new(ProblemKind::IdempotencyInProgress, detail),
             ShopError::TooManyTries { retry_after_ms } => {
-                Self::new(ProblemKind::TooManyRequests, detail).retry_after(retry_after_ms)
+                return Self::new(Kind::TooManyRequests, detail).retry_after(retry_after_ms);
             }
-            ShopError::BackUp(BackUpError::Refused(_) | BackUpError::Running) => {
-                Self::new(ProblemKind::BackupRefused, detail)
-            }
-            ShopError::BackUp(BackUpError::Failed(reason)) => Self::hidden(
-                ProblemKind::BackupFailed,
-                "the backup failed, and was removed; the log says why",
-                &reason,
-            ),
-            ShopError::BadCredentials => Self::new(ProblemKind::Unauthorized, detail),
-            ShopError::DeliveryOutOfOrder => Self::new(ProblemKind::DeliveryOutOfOrder, detail),
-        }
+            ShopError::NotFound("product") => Kind::ProductNotFound,
+            ShopError::NotFound(_) | ShopError::NotHeld => Kind::NotFound,
+            ShopError::ContextPaused(_) => Kind::ContextPaused,
+            ShopError::OutOfStock => Kind::OutOfStock,
+            ShopError::FeeChanged { .. } => Kind::FeeChanged,
+            ShopError::ProductWithdrawn => Kind::ProductWithdrawn,
+            ShopError::CheckoutUnavailable => Kind::CheckoutUnavailable,
+            ShopError::CheckoutExpired => Kind::CheckoutExpired,
+            ShopError::RentalNotPayable => Kind::RentalNotPayable,
+            ShopError::KeyReused => Kind::IdempotencyKeyReused,
+            ShopError::KeyInProgress => Kind::IdempotencyInProgress,
+            ShopError::BadCredentials => Kind::Unauthorized,
+            ShopError::DeliveryOutOfOrder => Kind::DeliveryOutOfOrder,
+        };
+        Self::new(kind, detail)
     }
 }
 
 impl From<AskError> for Problem {
     fn from(error: AskError) -> Self {
         let detail = error.to_string();
-        match error {
-            AskError::Rejected(rejection) => rejection.into(),
-            AskError::Shed => Self::new(ProblemKind::Overloaded, detail),
-            AskError::Timeout => Self::new(ProblemKind::Timeout, detail),
-            AskError::Stopped => Self::new(ProblemKind::ActorRestarting, detail),
-            AskError::Quarantined => Self::new(ProblemKind::ActorQuarantined, detail),
-            AskError::Damaged(reason) => Self::hidden(ProblemKind::Internal, "a record is damaged", &reason),
-            AskError::Store(reason) => {
-                Self::hidden(ProblemKind::StoreUnavailable, "the store is unavailable", &reason)
-            }
-        }
+        let kind = match error {
+            AskError::Rejected(rejection) => return rejection.into(),
+            AskError::Store(reason) => return Self::store_unavailable(&reason),
+            AskError::Damaged(reason) => return Self::internal(&reason),
+            AskError::Shed => Kind::Overloaded,
+            AskError::Timeout => Kind::Timeout,
+            AskError::Stopped => Kind::ActorRestarting,
+            AskError::Quarantined => Kind::ActorQuarantined,
+        };
+        Self::new(kind, detail)
     }
 }
 
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         let kind = match &rejection {
-            Rejection::Rental(RentalError::NotFound) => ProblemKind::NotFound,
-            Rejection::Rental(RentalError::NotCancelable) => ProblemKind::RentalNotCancelable,
-            Rejection::Rental(RentalError::NotDeliverable(_)) => ProblemKind::DeliveryOutOfOrder,
-            Rejection::Rental(RentalError::Canceled) => ProblemKind::RentalCanceled,
+            Rejection::Rental(RentalError::NotFound)
+            | Rejection::Delivery(DeliveryError::NotFound)
+            | Rejection::Account(AccountError::NotFound)
+            | Rejection::Context(ContextError::NotParked) => Kind::NotFound,
+            Rejection::Rental(RentalError::NotCancelable) => Kind::RentalNotCancelable,
+            Rejection::Rental(RentalError::Canceled)
+            | Rejection::Delivery(DeliveryError::OutOfOrder(DeliveryStatus::Canceled)) => {
+                Kind::RentalCanceled
+            }
+            Rejection::Rental(RentalError::NotDeliverable(_))
+            | Rejection::Delivery(DeliveryError::OutOfOrder(_)) => Kind::DeliveryOutOfOrder,
+            Rejection::Delivery(DeliveryError::NotReady) => Kind::DeliveryNotReady,
             Rejection::Payment(PaymentError::NotRequestable(_) | PaymentError::TooManyAttempts) => {
-                ProblemKind::RentalNotPayable
+                Kind::RentalNotPayable
             }
-            Rejection::Payment(PaymentError::Unsettled(_)) => ProblemKind::PaymentInProgress,
-            Rejection::Delivery(DeliveryError::NotFound) => ProblemKind::NotFound,
-            Rejection::Delivery(DeliveryError::OutOfOrder(DeliveryStatus::Canceled)) => {
-                ProblemKind::RentalCanceled
-            }
-            Rejection::Delivery(DeliveryError::OutOfOrder(_)) => ProblemKind::DeliveryOutOfOrder,
-            Rejection::Delivery(DeliveryError::NotReady) => ProblemKind::DeliveryNotReady,
-            Rejection::Product(ProductError::NotFound) => ProblemKind::ProductNotFound,
-            Rejection::Product(ProductError::Exists) => ProblemKind::Internal,
-            Rejection::Product(ProductError::Stale) => ProblemKind::PreconditionFailed,
+            Rejection::Payment(PaymentError::Unsettled(_)) => Kind::PaymentInProgress,
+            Rejection::Product(ProductError::NotFound) => Kind::ProductNotFound,
+            Rejection::Product(ProductError::Exists) => Kind::Internal,
+            Rejection::Product(ProductError::Stale) => Kind::PreconditionFailed,
             Rejection::Product(ProductError::StockLimit) => {
                 return Self::invalid_field("/quantity", rejection.to_string());
             }
-            Rejection::Account(AccountError::NotFound) => ProblemKind::NotFound,
             // The account was deleted while this request ran; its session ended with it.
-            Rejection::Account(AccountError::Left) => ProblemKind::Unauthorized,
-            Rejection::Account(AccountError::PhoneTaken) => ProblemKind::PhoneTaken,
-            Rejection::Account(AccountError::OpenRentals(_)) => ProblemKind::RentalsOpen,
-            Rejection::Context(ContextError::NotParked) => ProblemKind::NotFound,
-            Rejection::Context(ContextError::TooManyParked) => ProblemKind::Overloaded,
+            Rejection::Account(AccountError::Left) => Kind::Unauthorized,
+            Rejection::Account(AccountError::PhoneTaken) => Kind::PhoneTaken,
+            Rejection::Account(AccountError::OpenRentals(_)) => Kind::RentalsOpen,
+            Rejection::Context(ContextError::TooManyParked) => Kind::Overloaded,
         };
         Self::new(kind, rejection.to_string())
     }

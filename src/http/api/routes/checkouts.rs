@@ -1,23 +1,8 @@
 //! `POST /v1/checkouts`: fixes order and amount before a customer pays in a provider's window.
 
-use actix_web::{HttpResponse, web};
-use serde::Deserialize;
-use utoipa::ToSchema;
-
-use super::rentals::visible;
+use super::{prelude::*, rentals::visible};
 use crate::{
     domain::ProductId,
-    http::{
-        App,
-        api::{
-            extract::Rules,
-            json::Json,
-            post::{Post, respond_once},
-            resources,
-        },
-        auth::{AnyRole, Customer},
-        problem::{Problem, ProblemKind},
-    },
     shop::{Principal, Purchase},
 };
 
@@ -79,9 +64,9 @@ struct RentalCheckout {
     ]))),
 )]
 pub(crate) async fn open(
-    app: web::Data<App>,
+    app: Data<App>,
     Post { caller: Customer(customer), context, body: Json(body) }: Post<Customer, Json<OpenCheckout>>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let named = match (body.product_id, body.rental_id) {
         (Some(product), None) => Payable::Product(product),
         (None, Some(rental)) => Payable::Rental(rental),

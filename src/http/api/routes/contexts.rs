@@ -1,22 +1,9 @@
 //! `/v1/operations/contexts` and `/v1/operations/held`: maintenance and parked targets.
 
-use actix_web::{HttpResponse, web};
-use serde::Deserialize;
-use utoipa::ToSchema;
-
+use super::prelude::*;
 use crate::{
     domain::context::{Context, ParkedKey},
-    http::{
-        App,
-        api::{
-            extract::{PageParameters, Query, Rules},
-            json::Json,
-            post::{Post, respond, respond_once},
-            resources::{ChangedTarget, ContextState, Items, List, ParkedTarget},
-        },
-        auth::Operator,
-        problem::Problem,
-    },
+    http::api::resources::{ChangedTarget, ContextState, ParkedTarget},
 };
 
 /// Lists all contexts.
@@ -25,7 +12,7 @@ use crate::{
     security(("bearer" = ["OPERATOR"])),
     responses((status = 200, description = "All contexts", body = Items<ContextState>)),
 )]
-pub(crate) async fn list(app: web::Data<App>, _: Operator) -> HttpResponse {
+pub(crate) async fn list(app: Data<App>, _: Operator) -> HttpResponse {
     let items = app.shop.contexts().iter().map(ContextState::from).collect();
     HttpResponse::Ok().json(Items { items })
 }
@@ -43,10 +30,10 @@ fn named(name: &str) -> Result<Context, Problem> {
         headers(("Saem-Position"), ("Idempotency-Replayed")))),
 )]
 pub(crate) async fn pause(
-    app: web::Data<App>,
-    name: web::Path<String>,
+    app: Data<App>,
+    name: Path<String>,
     Post { context, .. }: Post<Operator>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let paused = app.shop.pause(named(&name)?, context).await?;
     Ok(respond::<ContextState, _>(HttpResponse::Ok(), &paused))
 }
@@ -61,10 +48,10 @@ pub(crate) async fn pause(
         headers(("Saem-Position"), ("Idempotency-Replayed")))),
 )]
 pub(crate) async fn resume(
-    app: web::Data<App>,
-    name: web::Path<String>,
+    app: Data<App>,
+    name: Path<String>,
     Post { context, .. }: Post<Operator>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let resumed = app.shop.resume(named(&name)?, context).await?;
     Ok(respond::<ContextState, _>(HttpResponse::Ok(), &resumed))
 }
@@ -76,11 +63,7 @@ pub(crate) async fn resume(
     params(PageParameters),
     responses((status = 200, description = "A page of the list", body = List<ParkedTarget>)),
 )]
-pub(crate) async fn held(
-    app: web::Data<App>,
-    _: Operator,
-    mut query: Query,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn held(app: Data<App>, _: Operator, mut query: Query) -> ApiResult {
     let after = query.get("cursor", "must be a nextCursor of this list", ParkedKey::parse);
     let limit = query.page().limit;
     query.end()?;
@@ -105,10 +88,10 @@ fn held_key(id: &str) -> Result<ParkedKey, Problem> {
         headers(("Idempotency-Replayed")))),
 )]
 pub(crate) async fn retry(
-    app: web::Data<App>,
-    id: web::Path<String>,
+    app: Data<App>,
+    id: Path<String>,
     Post { context, .. }: Post<Operator>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let work = async {
         app.shop.retry_held(held_key(&id)?)?;
         Ok(ChangedTarget { id: id.to_string() })
@@ -135,10 +118,10 @@ pub(crate) struct Dismiss {
         headers(("Idempotency-Replayed")))),
 )]
 pub(crate) async fn dismiss(
-    app: web::Data<App>,
-    id: web::Path<String>,
+    app: Data<App>,
+    id: Path<String>,
     Post { context, body: Json(body), .. }: Post<Operator, Json<Dismiss>>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let mut rules = Rules::default();
     let reason = rules.line("/reason", &body.reason, 1, 200);
     let work = async {

@@ -1,24 +1,13 @@
 //! `/v1/customers` and `/v1/sessions`: accounts and logins.
 
-use actix_web::{HttpResponse, web};
-use serde::Deserialize;
-use utoipa::ToSchema;
-
+use super::prelude::*;
 use crate::{
     actors::request::RequestContext,
     domain::phone::Phone,
     http::{
-        App,
-        api::{
-            extract::Rules,
-            json::Json,
-            post::{Post, insert_outcome, respond},
-            resources,
-            schema::PHONE_CHARS_MAX,
-        },
-        auth::{AnyRole, Anyone, Customer, Token},
+        api::{post::insert_outcome, schema::PHONE_CHARS_MAX},
+        auth::Token,
         headers::REPLAYED,
-        problem::Problem,
     },
 };
 
@@ -68,9 +57,9 @@ fn password(rules: &mut Rules, password: String) -> Option<String> {
     extensions(("x-problems" = json!(["phone-taken"]))),
 )]
 pub(crate) async fn sign_up(
-    app: web::Data<App>,
+    app: Data<App>,
     Post { context, body: Json(body), .. }: Post<Anyone, Json<SignUp>>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let (name, phone, password) = body.checked()?;
     let signed_up = app.shop.sign_up(name, phone, password, context).await?;
     let mut response = HttpResponse::Created();
@@ -84,7 +73,7 @@ pub(crate) async fn sign_up(
     security(("bearer" = ["CUSTOMER"])),
     responses((status = 200, description = "The customer", body = resources::Customer)),
 )]
-pub(crate) async fn me(app: web::Data<App>, Customer(id): Customer) -> Result<HttpResponse, Problem> {
+pub(crate) async fn me(app: Data<App>, Customer(id): Customer) -> ApiResult {
     Ok(HttpResponse::Ok().json(resources::Customer::from(&app.shop.customer(id).await?)))
 }
 
@@ -108,11 +97,11 @@ pub(crate) struct ChangeCustomer {
         headers(("Saem-Position")))),
 )]
 pub(crate) async fn change(
-    app: web::Data<App>,
+    app: Data<App>,
     Customer(id): Customer,
     context: RequestContext,
     Json(change): Json<ChangeCustomer>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let mut rules = Rules::default();
     let name = change.name.and_then(|name| rules.line("/name", &name, 1, 100));
     let new_password = change.password.and_then(|new| password(&mut rules, new));
@@ -131,11 +120,7 @@ pub(crate) async fn change(
     responses((status = 204, description = "Deleted", headers(("Saem-Position")))),
     extensions(("x-problems" = json!(["rentals-open"]))),
 )]
-pub(crate) async fn leave(
-    app: web::Data<App>,
-    Customer(id): Customer,
-    context: RequestContext,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn leave(app: Data<App>, Customer(id): Customer, context: RequestContext) -> ApiResult {
     let left = app.shop.leave(id, context).await?;
     let mut response = HttpResponse::NoContent();
     insert_outcome(&mut response, left.position, left.replayed);
@@ -197,9 +182,9 @@ struct OperatorCredentials {
     extensions(("x-problems" = json!(["unauthorized"]))),
 )]
 pub(crate) async fn log_in(
-    app: web::Data<App>,
+    app: Data<App>,
     Post { context, body: Json(body), .. }: Post<Anyone, Json<LogIn>>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let LogIn { phone, password, operator_key } = body;
     let mut rules = Rules::default();
     let session = match (operator_key, phone, password) {
@@ -230,11 +215,7 @@ pub(crate) async fn log_in(
     security(("bearer" = ["CUSTOMER", "OPERATOR"])),
     responses((status = 204, description = "Logged out")),
 )]
-pub(crate) async fn log_out(
-    app: web::Data<App>,
-    _: AnyRole,
-    Token(token): Token,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn log_out(app: Data<App>, _: AnyRole, Token(token): Token) -> ApiResult {
     app.shop.log_out(&token).await?;
     Ok(HttpResponse::NoContent().finish())
 }

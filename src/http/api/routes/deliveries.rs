@@ -1,23 +1,10 @@
 //! `/v1/deliveries`: shown to customers, handled by the operator.
 
-use actix_web::{HttpResponse, web};
-use serde::Deserialize;
 use serde_json::json as value;
-use utoipa::ToSchema;
 
+use super::prelude::*;
 use crate::{
     domain::{DeliveryId, delivery::DeliveryStatus},
-    http::{
-        App,
-        api::{
-            extract::{PageParameters, Query, Rules},
-            json::Json,
-            post::{Post, respond},
-            resources::{self, List},
-        },
-        auth::{AnyRole, Operator},
-        problem::Problem,
-    },
     shop::RentalFilter,
 };
 
@@ -32,11 +19,7 @@ fn delivery_id(id: &str) -> Result<DeliveryId, Problem> {
     params(("id" = DeliveryId, Path)),
     responses((status = 200, description = "The delivery", body = resources::Delivery)),
 )]
-pub(crate) async fn get(
-    app: web::Data<App>,
-    role: AnyRole,
-    id: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn get(app: Data<App>, role: AnyRole, id: Path<String>) -> ApiResult {
     let delivery = app.shop.delivery(delivery_id(&id)?).await?;
     role.may_see(delivery.customer_id, "delivery")?;
     Ok(HttpResponse::Ok().json(resources::Delivery::from(&delivery)))
@@ -50,11 +33,7 @@ pub(crate) async fn get(
         description = "Only deliveries with this status"), PageParameters),
     responses((status = 200, description = "A page of the list", body = List<resources::Delivery>)),
 )]
-pub(crate) async fn list(
-    app: web::Data<App>,
-    role: AnyRole,
-    mut query: Query,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn list(app: Data<App>, role: AnyRole, mut query: Query) -> ApiResult {
     let delivery_status = query.get("status", "must be a delivery's status", |text| {
         serde_json::from_value(value!(text)).ok().filter(|status| *status != DeliveryStatus::Absent)
     });
@@ -90,10 +69,10 @@ pub(crate) struct Dispatch {
     ]))),
 )]
 pub(crate) async fn dispatch(
-    app: web::Data<App>,
-    id: web::Path<String>,
+    app: Data<App>,
+    id: Path<String>,
     Post { context, body, .. }: Post<Operator, Option<Json<Dispatch>>>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let Dispatch { carrier, tracking_number } = body.map(|Json(body)| body).unwrap_or_default();
     let mut rules = Rules::default();
     let carrier = carrier.and_then(|carrier| rules.line("/carrier", &carrier, 1, 100));
@@ -113,10 +92,10 @@ pub(crate) async fn dispatch(
     extensions(("x-problems" = json!(["delivery-out-of-order", "rental-canceled", "context-paused"]))),
 )]
 pub(crate) async fn complete(
-    app: web::Data<App>,
-    id: web::Path<String>,
+    app: Data<App>,
+    id: Path<String>,
     Post { context, .. }: Post<Operator>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let completed = app.shop.complete_delivery(delivery_id(&id)?, context).await?;
     Ok(respond::<resources::Delivery, _>(HttpResponse::Ok(), &completed))
 }

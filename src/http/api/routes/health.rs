@@ -1,12 +1,7 @@
 //! `/healthz` and `/readyz`: health of the process, for monitoring.
 
-use actix_web::{HttpResponse, web};
-
-use crate::http::{
-    App,
-    api::resources::Health,
-    problem::{Problem, ProblemKind},
-};
+use super::prelude::*;
+use crate::http::api::resources::Health;
 
 /// Checks that the process makes progress; if it does not, only a restart helps.
 #[utoipa::path(
@@ -14,7 +9,7 @@ use crate::http::{
     responses((status = 200, description = "The process makes progress", body = Health)),
     extensions(("x-problems" = json!(["not-alive"]))),
 )]
-pub(crate) async fn healthz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn healthz(app: Data<App>) -> ApiResult {
     let stuck = |what: String| Problem::new(ProblemKind::NotAlive, format!("no progress: {what}"));
     app.shop.alive().map_err(stuck)?;
     Ok(HttpResponse::Ok().json(Health { status: "ok" }))
@@ -27,7 +22,7 @@ pub(crate) async fn healthz(app: web::Data<App>) -> Result<HttpResponse, Problem
         body = Health, example = json!({"status": "ready"}))),
     extensions(("x-problems" = json!(["not-ready"]))),
 )]
-pub(crate) async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn readyz(app: Data<App>) -> ApiResult {
     if app.draining() {
         return Err(Problem::new(ProblemKind::NotReady, "the server is stopping"));
     }

@@ -5,23 +5,19 @@
 
 use std::pin::Pin;
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::header, web};
+use actix_web::{FromRequest, dev::Payload, http::header};
 
-use super::products::{find, shown};
+use super::{
+    prelude::*,
+    products::{find, shown},
+};
 use crate::{
     actors::request::RequestContext,
     domain::{
         ProductId,
         image::{IMAGE_BYTES_MAX, Image, ImageFormat},
     },
-    http::{
-        App,
-        api::resources,
-        auth::Operator,
-        body::Body,
-        limits::Limits,
-        problem::{Problem, ProblemKind},
-    },
+    http::{body::Body, limits::Limits},
 };
 
 const BODY: Body =
@@ -68,12 +64,12 @@ impl FromRequest for UploadedImage {
     extensions(("x-problems" = json!(["product-not-found", "context-paused"]))),
 )]
 pub(crate) async fn change(
-    app: web::Data<App>,
+    app: Data<App>,
     _: Operator,
     context: RequestContext,
-    id: web::Path<String>,
+    id: Path<String>,
     UploadedImage { format, bytes }: UploadedImage,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let product = find(&app, &id)?;
     let changed = app.shop.change_image(product.id, format, bytes, context).await?;
     Ok(shown(HttpResponse::Ok(), &changed))
@@ -88,7 +84,7 @@ pub(crate) async fn change(
         (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"),
     ))),
 )]
-pub(crate) async fn show(app: web::Data<App>, file: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn show(app: Data<App>, file: Path<String>) -> ApiResult {
     let missing = || Problem::not_found("image");
     let image = Image::parse(&file).ok_or_else(missing)?;
     let bytes = app.shop.image(image).await?.ok_or_else(missing)?;

@@ -1,9 +1,7 @@
 //! Payment methods in requests: a card token, or a payment authorized in a provider's window.
 
-use serde::Deserialize;
-use utoipa::ToSchema;
-
-use crate::{domain::CheckoutId, gateways, http::api::extract::Rules};
+use super::prelude::*;
+use crate::{domain::CheckoutId, gateways};
 
 /// The body's field, parsed by hand as either variant of [`PaymentMethodBody`]: a tagged enum could not name
 /// the field at fault.

@@ -12,6 +12,7 @@ pub(crate) mod mypage;
 pub(crate) mod operations;
 pub(crate) mod payments;
 pub(crate) mod placing;
+mod prelude;
 pub(crate) mod products;
 pub(crate) mod rentals;
 pub(crate) mod stream;

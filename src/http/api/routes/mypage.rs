@@ -1,20 +1,7 @@
 //! `/v1/mypage` and `/v1/notifications`: a customer's rentals and messages.
 
-use actix_web::{HttpResponse, web};
-
-use crate::{
-    domain::RentalId,
-    http::{
-        App,
-        api::{
-            extract::{PageParameters, Query, ReadAfter},
-            resources::{self, List},
-        },
-        auth::{AnyRole, Customer},
-        problem::Problem,
-    },
-    shop::Principal,
-};
+use super::prelude::*;
+use crate::{domain::RentalId, http::api::extract::ReadAfter, shop::Principal};
 
 /// Lists the rows of My Page, newest rental first.
 #[utoipa::path(
@@ -24,11 +11,11 @@ use crate::{
     responses((status = 200, description = "A page of the list", body = List<resources::MyPageRow>)),
 )]
 pub(crate) async fn list(
-    app: web::Data<App>,
+    app: Data<App>,
     Customer(customer): Customer,
     after: ReadAfter,
     mut query: Query,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let page = query.page();
     query.end()?;
     app.caught_up(after.position).await;
@@ -44,11 +31,11 @@ pub(crate) async fn list(
     responses((status = 200, description = "The row", body = resources::MyPageRow)),
 )]
 pub(crate) async fn get(
-    app: web::Data<App>,
+    app: Data<App>,
     Customer(customer): Customer,
     after: ReadAfter,
-    id: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
+    id: Path<String>,
+) -> ApiResult {
     let id = RentalId::parse(&id).map_err(|_| Problem::not_found("rental"))?;
     app.caught_up(after.position).await;
     let row = app.shop.my_page_row(id).await?;
@@ -63,11 +50,7 @@ pub(crate) async fn get(
     params(PageParameters),
     responses((status = 200, description = "A page of the list", body = List<resources::Notification>)),
 )]
-pub(crate) async fn notifications(
-    app: web::Data<App>,
-    role: AnyRole,
-    mut query: Query,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn notifications(app: Data<App>, role: AnyRole, mut query: Query) -> ApiResult {
     let page = query.page();
     query.end()?;
     let messages = app.shop.notifications(role.customer(), &page).await?;

@@ -1,26 +1,15 @@
 //! `/v1/operations`: actors, payment actor, ledger of the simulator, backups and fault injection.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use actix_web::{HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tracing::Instrument as _;
-use utoipa::ToSchema;
 
+use super::prelude::*;
 use crate::{
     domain::EntityId,
-    http::{
-        App,
-        api::{
-            extract::{Query, Rules},
-            json::Json,
-            post::{Post, respond_once},
-            resources::{
-                Actor, ActorKind, Backup, FaultTarget, InjectedFault, Items, LedgerEntry, PaymentActorState,
-            },
-        },
-        auth::Operator,
-        problem::{Problem, ProblemKind},
+    http::api::resources::{
+        Actor, ActorKind, Backup, FaultTarget, InjectedFault, LedgerEntry, PaymentActorState,
     },
     shop::BreakerMode,
     store::{BackedUp, FaultMode},
@@ -50,11 +39,7 @@ pub(crate) enum ActorTree {
     responses((status = 200, description = "The tree, or one actor", body = ActorTree)),
     extensions(("x-problems" = json!(["not-found"]))),
 )]
-pub(crate) async fn actors(
-    app: web::Data<App>,
-    _: Operator,
-    mut query: Query,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn actors(app: Data<App>, _: Operator, mut query: Query) -> ApiResult {
     let tree = app.shop.actors().await?;
     let known =
         |text: &str| tree.items.iter().find(|actor| actor.kind == text).map(|actor| actor.kind.clone());
@@ -88,10 +73,10 @@ fn entity(kind: Option<&str>, id: &str) -> Result<EntityId, Problem> {
     responses((status = 200, description = "Revived", body = Actor, headers(("Idempotency-Replayed")))),
 )]
 pub(crate) async fn revive(
-    app: web::Data<App>,
-    path: web::Path<(String, String)>,
+    app: Data<App>,
+    path: Path<(String, String)>,
     Post { context, .. }: Post<Operator>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let (kind, id) = path.into_inner();
     let work = async { Ok(Actor::from(&app.shop.revive(entity(Some(&kind), &id)?).await?)) };
     respond_once(&app, context, HttpResponse::Ok(), work).await
@@ -104,7 +89,7 @@ pub(crate) async fn revive(
     responses((status = 200, description = "All entries", body = Items<LedgerEntry>)),
     extensions(("x-problems" = json!(["not-found"]))),
 )]
-pub(crate) async fn ledger(app: web::Data<App>, _: Operator) -> Result<HttpResponse, Problem> {
+pub(crate) async fn ledger(app: Data<App>, _: Operator) -> ApiResult {
     let entries = app.shop.ledger().ok_or_else(|| Problem::not_found("ledger"))?;
     let items = entries.into_iter().map(LedgerEntry::from).collect();
     Ok(HttpResponse::Ok().json(Items { items }))
@@ -116,7 +101,7 @@ pub(crate) async fn ledger(app: web::Data<App>, _: Operator) -> Result<HttpRespo
     security(("bearer" = ["OPERATOR"])),
     responses((status = 200, description = "Breaker, permits and queue", body = PaymentActorState)),
 )]
-pub(crate) async fn payment(app: web::Data<App>, _: Operator) -> HttpResponse {
+pub(crate) async fn payment(app: Data<App>, _: Operator) -> HttpResponse {
     HttpResponse::Ok().json(PaymentActorState::from(app.shop.payment_actor().await))
 }
 
@@ -134,7 +119,7 @@ pub(crate) struct SetBreaker {
     request_body = SetBreaker,
     responses((status = 200, description = "The new state", body = PaymentActorState)),
 )]
-pub(crate) async fn breaker(app: web::Data<App>, _: Operator, Json(body): Json<SetBreaker>) -> HttpResponse {
+pub(crate) async fn breaker(app: Data<App>, _: Operator, Json(body): Json<SetBreaker>) -> HttpResponse {
     app.shop.set_breaker(body.mode);
     HttpResponse::Ok().json(PaymentActorState::from(app.shop.payment_actor().await))
 }
@@ -161,12 +146,12 @@ pub(crate) struct BackUp {
     extensions(("x-problems" = json!(["backup-refused", "backup-failed"]))),
 )]
 pub(crate) async fn back_up(
-    app: web::Data<App>,
+    app: Data<App>,
     Post { context, body: Json(BackUp { directory }), .. }: Post<Operator, Json<BackUp>>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let mut rules = Rules::default();
     let directory = rules.line("/directory", &directory, 1, 1_000);
-    let to = directory.as_deref().map(Path::new).filter(|to| to.is_absolute()).map(Path::to_owned);
+    let to = directory.as_deref().map(PathBuf::from).filter(|to| to.is_absolute());
     if directory.is_some() && to.is_none() {
         rules.broken("/directory", "must be an absolute path, beginning with /");
     }
@@ -201,9 +186,9 @@ pub(crate) struct Fault {
     extensions(("x-problems" = json!(["not-found"]))),
 )]
 pub(crate) async fn fault(
-    app: web::Data<App>,
+    app: Data<App>,
     Post { context, body: Json(Fault { target, mode }), .. }: Post<Operator, Json<Fault>>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let work = async {
         app.shop.inject_fault(&target.kind, target.id.as_deref(), mode).await?;
         Ok(InjectedFault { target, mode })

@@ -1,18 +1,8 @@
 //! `/v1/payments`: shown to customers and the operator.
 
-use actix_web::{HttpResponse, web};
-
+use super::prelude::*;
 use crate::{
     domain::{PaymentId, RentalId},
-    http::{
-        App,
-        api::{
-            extract::{PageParameters, Query},
-            resources::{self, List},
-        },
-        auth::AnyRole,
-        problem::Problem,
-    },
     shop::{Page, RentalFilter, ShopError},
 };
 
@@ -23,11 +13,7 @@ use crate::{
     params(("id" = PaymentId, Path)),
     responses((status = 200, description = "The payment", body = resources::Payment)),
 )]
-pub(crate) async fn get(
-    app: web::Data<App>,
-    role: AnyRole,
-    id: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn get(app: Data<App>, role: AnyRole, id: Path<String>) -> ApiResult {
     let id = PaymentId::parse(&id).map_err(|_| Problem::not_found("payment"))?;
     let payment = app.shop.payment(id).await?;
     role.may_see(payment.customer_id, "payment")?;
@@ -42,11 +28,7 @@ pub(crate) async fn get(
         description = "Only the payment of this rental"), PageParameters),
     responses((status = 200, description = "A page of the list", body = List<resources::Payment>)),
 )]
-pub(crate) async fn list(
-    app: web::Data<App>,
-    role: AnyRole,
-    mut query: Query,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn list(app: Data<App>, role: AnyRole, mut query: Query) -> ApiResult {
     let rental = query.get("rentalId", "must be a rental's id", |text| RentalId::parse(text).ok());
     let page = query.page();
     query.end()?;

@@ -1,27 +1,19 @@
 //! `POST /v1/rentals` and `POST /v1/rentals/{id}/payment`: placing and paying.
 
-use actix_web::{HttpResponse, HttpResponseBuilder, http::header, web};
-use serde::Deserialize;
-use utoipa::ToSchema;
+use actix_web::{HttpResponseBuilder, http::header};
 
 use super::{
     method::{PaymentMethodBody, PaymentMethodInput},
+    prelude::*,
     rentals::visible,
 };
 use crate::{
     domain::{Money, ProductId, RentalId, address::Address},
     gateways::payment::AUTHENTICATION_REQUIRED,
     http::{
-        App,
-        api::{
-            extract::{Rules, position_header},
-            json::Json,
-            post::{Post, insert_outcome},
-            resources,
-        },
-        auth::{AnyRole, Customer},
+        api::{extract::position_header, post::insert_outcome},
         headers::REPLAYED,
-        problem::{Problem, ProblemKind, seconds},
+        problem::seconds,
     },
     shop::{Order, PayOutcome, PlacedRental, Principal},
 };
@@ -90,9 +82,9 @@ pub(crate) struct PlaceRental {
     ]))),
 )]
 pub(crate) async fn place(
-    app: web::Data<App>,
+    app: Data<App>,
     Post { caller: Customer(customer_id), context, body: Json(body) }: Post<Customer, Json<PlaceRental>>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let PlaceRental { product_id, address, payment_method, expected_fee } = body;
     let mut rules = Rules::default();
     let (address, method) = (address.checked(&mut rules), payment_method.checked(&mut rules));
@@ -107,7 +99,7 @@ pub(crate) async fn place(
 }
 
 /// Maps the outcome of placing or paying to a response; `confirmed` is the response of success.
-fn response(placed: &PlacedRental, confirmed: HttpResponseBuilder) -> Result<HttpResponse, Problem> {
+fn response(placed: &PlacedRental, confirmed: HttpResponseBuilder) -> ApiResult {
     let mut response = match &placed.outcome {
         PayOutcome::Confirmed => confirmed,
         PayOutcome::Deferred { retry_after_ms } => {
@@ -141,7 +133,7 @@ fn location(id: RentalId) -> String {
     format!("/v1/rentals/{id}")
 }
 
-fn failed(placed: &PlacedRental, kind: ProblemKind, detail: &str) -> Result<HttpResponse, Problem> {
+fn failed(placed: &PlacedRental, kind: ProblemKind, detail: &str) -> ApiResult {
     let mut problem = Problem::new(kind, detail).at(location(placed.rental.id));
     problem.headers.push(position_header(placed.position));
     if let PayOutcome::Unavailable { retry_after_ms } = placed.outcome {
@@ -179,10 +171,10 @@ pub(crate) struct PayRental {
     ]))),
 )]
 pub(crate) async fn pay(
-    app: web::Data<App>,
-    id: web::Path<String>,
+    app: Data<App>,
+    id: Path<String>,
     Post { caller: Customer(customer), context, body: Json(body) }: Post<Customer, Json<PayRental>>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let rental = visible(&app, AnyRole(Principal::Customer(customer)), &id).await?;
     let mut rules = Rules::default();
     let method = body.payment_method.checked(&mut rules);

@@ -1,27 +1,15 @@
 //! `/v1/products`: browsing, and editing by the operator.
 
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header, web};
-use serde::Deserialize;
+use actix_web::{HttpResponseBuilder, http::header};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use utoipa::ToSchema;
 
+use super::prelude::*;
 use crate::{
     actors::request::RequestContext,
     domain::{
         Money, ProductId,
         product::{MAX_STOCK, Offer},
-    },
-    http::{
-        App,
-        api::{
-            extract::{PageParameters, Query, Rules},
-            json::Json,
-            post::{Post, respond},
-            resources::{self, List},
-        },
-        auth::Operator,
-        problem::{Problem, ProblemKind},
     },
     shop::{Done, ProductView},
 };
@@ -75,11 +63,7 @@ pub(crate) fn shown(mut response: HttpResponseBuilder, product: &Done<ProductVie
         (status = 304, description = "Unchanged", headers(("ETag"))),
     ),
 )]
-pub(crate) async fn list(
-    app: web::Data<App>,
-    request: HttpRequest,
-    mut query: Query,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn list(app: Data<App>, request: HttpRequest, mut query: Query) -> ApiResult {
     let available = query.get("available", "must be true or false", |text| text.parse().ok());
     let page = query.page();
     query.end()?;
@@ -111,11 +95,7 @@ pub(crate) async fn list(
     ),
     extensions(("x-problems" = json!(["product-not-found"]))),
 )]
-pub(crate) async fn get(
-    app: web::Data<App>,
-    request: HttpRequest,
-    id: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn get(app: Data<App>, request: HttpRequest, id: Path<String>) -> ApiResult {
     let product = find(&app, &id)?;
     let etag = etag(&product);
     if is_known(&request, &etag) {
@@ -167,9 +147,9 @@ fn offer(rules: &mut Rules, name: &str, model: &str, description: &str, fee: u64
     extensions(("x-problems" = json!(["context-paused"]))),
 )]
 pub(crate) async fn register(
-    app: web::Data<App>,
+    app: Data<App>,
     Post { context, body: Json(body), .. }: Post<Operator, Json<RegisterProduct>>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let RegisterProduct { name, model, description, fee, stock } = body;
     let mut rules = Rules::default();
     let offer = offer(&mut rules, &name, &model, &description, fee);
@@ -218,13 +198,13 @@ pub(crate) struct ChangeProduct {
     ]))),
 )]
 pub(crate) async fn change(
-    app: web::Data<App>,
+    app: Data<App>,
     _: Operator,
     context: RequestContext,
-    id: web::Path<String>,
+    id: Path<String>,
     request: HttpRequest,
     Json(change): Json<ChangeProduct>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let product = find(&app, &id)?;
     expect_match(&request, &product)?;
     let current = product.offer;
@@ -273,10 +253,10 @@ pub(crate) struct Restock {
     extensions(("x-problems" = json!(["product-not-found", "context-paused"]))),
 )]
 pub(crate) async fn restock(
-    app: web::Data<App>,
-    id: web::Path<String>,
+    app: Data<App>,
+    id: Path<String>,
     Post { context, body: Json(body), .. }: Post<Operator, Json<Restock>>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let product = find(&app, &id)?;
     let mut rules = Rules::default();
     let quantity = rules.number("/quantity", body.quantity, 1..=100_000);
@@ -294,10 +274,10 @@ pub(crate) async fn restock(
     extensions(("x-problems" = json!(["product-not-found", "context-paused"]))),
 )]
 pub(crate) async fn withdraw(
-    app: web::Data<App>,
-    id: web::Path<String>,
+    app: Data<App>,
+    id: Path<String>,
     Post { context, .. }: Post<Operator>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let product = find(&app, &id)?;
     Ok(shown(HttpResponse::Ok(), &app.shop.withdraw_product(product.id, context).await?))
 }

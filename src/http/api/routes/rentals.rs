@@ -1,22 +1,12 @@
 //! `/v1/rentals`: showing and canceling.
 
-use actix_web::{HttpResponse, web};
 use serde_json::json as value;
 
+use super::prelude::*;
 use crate::{
     domain::{
         Correlation, CustomerId, ProductId, RentalId,
         rental::{CancelReason, RentalStatus},
-    },
-    http::{
-        App,
-        api::{
-            extract::{PageParameters, Query},
-            post::{Post, respond},
-            resources::{self, List},
-        },
-        auth::AnyRole,
-        problem::{Problem, ProblemKind},
     },
     shop::{Principal, RentalFilter, RentalView},
 };
@@ -37,11 +27,7 @@ pub(crate) async fn visible(app: &App, role: AnyRole, id: &str) -> Result<Rental
     params(("id" = RentalId, Path)),
     responses((status = 200, description = "The rental", body = resources::Rental)),
 )]
-pub(crate) async fn get(
-    app: web::Data<App>,
-    role: AnyRole,
-    id: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn get(app: Data<App>, role: AnyRole, id: Path<String>) -> ApiResult {
     Ok(HttpResponse::Ok().json(resources::Rental::from(&visible(&app, role, &id).await?)))
 }
 
@@ -61,11 +47,7 @@ pub(crate) async fn get(
     responses((status = 200, description = "A page of the list", body = List<resources::Rental>)),
     extensions(("x-problems" = json!(["forbidden"]))),
 )]
-pub(crate) async fn list(
-    app: web::Data<App>,
-    AnyRole(principal): AnyRole,
-    mut query: Query,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn list(app: Data<App>, AnyRole(principal): AnyRole, mut query: Query) -> ApiResult {
     let status = query.get("status", "must be a rental's status", |text| {
         serde_json::from_value(value!(text)).ok().filter(|status| *status != RentalStatus::Absent)
     });
@@ -98,10 +80,10 @@ pub(crate) async fn list(
     extensions(("x-problems" = json!(["rental-not-cancelable"]))),
 )]
 pub(crate) async fn cancel(
-    app: web::Data<App>,
-    id: web::Path<String>,
+    app: Data<App>,
+    id: Path<String>,
     Post { caller, context, .. }: Post<AnyRole>,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let rental = visible(&app, caller, &id).await?;
     let reason = if caller.customer().is_some() { CancelReason::Customer } else { CancelReason::Operator };
     let canceled = app.shop.cancel_rental(rental.id, reason, context).await?;
@@ -115,12 +97,7 @@ pub(crate) async fn cancel(
     params(("id" = RentalId, Path), PageParameters),
     responses((status = 200, description = "A page of the list", body = List<resources::TimelineEvent>)),
 )]
-pub(crate) async fn timeline(
-    app: web::Data<App>,
-    role: AnyRole,
-    id: web::Path<String>,
-    mut query: Query,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn timeline(app: Data<App>, role: AnyRole, id: Path<String>, mut query: Query) -> ApiResult {
     let rental = visible(&app, role, &id).await?;
     let after = query.get("cursor", "must be a nextCursor of this list", |text| text.parse::<u64>().ok());
     let limit = query.page().limit;

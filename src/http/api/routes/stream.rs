@@ -6,9 +6,8 @@
 use std::{collections::VecDeque, convert::Infallible, sync::Arc};
 
 use actix_web::{
-    HttpRequest, HttpResponse,
     http::{Method, header},
-    web::{self, Bytes},
+    web::Bytes,
 };
 use futures_util::stream;
 use tokio::{
@@ -16,15 +15,10 @@ use tokio::{
     time::{Interval, MissedTickBehavior},
 };
 
+use super::prelude::*;
 use crate::{
     domain::{CustomerId, Position},
-    http::{
-        App,
-        api::{extract::Query, resources},
-        auth::{Customer, Token},
-        limits::Limits,
-        problem::Problem,
-    },
+    http::{auth::Token, limits::Limits},
     shop::{Missed, Principal, RentalRow},
 };
 
@@ -56,13 +50,13 @@ const LAST_EVENT_ID: &str = "Last-Event-ID";
         example = "id: 17\nevent: row\ndata: {\"rentalId\":\"rental_…\",\"version\":17}\n\n")),
 )]
 pub(crate) async fn my_page(
-    app: web::Data<App>,
-    limits: web::Data<Limits>,
+    app: Data<App>,
+    limits: Data<Limits>,
     Customer(customer): Customer,
     Token(token): Token,
     request: HttpRequest,
     mut query: Query,
-) -> Result<HttpResponse, Problem> {
+) -> ApiResult {
     let asked = query.get("lastEventId", "must be the id of an event", |id| Some(id.to_owned()));
     query.end()?;
     let mut headers = request.headers().get_all(LAST_EVENT_ID);
@@ -93,7 +87,7 @@ pub(crate) async fn my_page(
 
 /// A stream in progress.
 struct RowStream {
-    app: web::Data<App>,
+    app: Data<App>,
     customer: CustomerId,
     token: String,
     /// Sent before any new change.
