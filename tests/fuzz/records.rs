@@ -1,5 +1,5 @@
-//! Records: golden frames that are flipped, cut, spliced and stretched, with a checksum that is wrong, and
-//! with one that was made right again, so that what is below it is reached, too.
+//! Records: golden frames with flipped bits, cuts, splices and inserted bytes; with a wrong checksum, and
+//! with a corrected one, which lets the parser below it see the change.
 
 use std::{fs, path::Path};
 
@@ -22,7 +22,7 @@ enum Change {
     Flip(Index, u8),
     Cut(Index),
     Insert(Index, Vec<u8>),
-    /// The rest is another record's.
+    /// The rest is of another record.
     Splice(Index, Index, Index),
 }
 
@@ -58,10 +58,10 @@ impl Change {
     }
 }
 
-/// A chunk of the journal holds frames, and is none: what begins in its middle may be one.
+/// Key of a chunk of the journal, which holds frames but is none: a part of it may be one.
 const CHUNK: &str = "6a";
 
-/// Every frame that was ever blessed, and what else is stored.
+/// All golden frames, and the other golden records.
 fn corpus() -> Vec<Vec<u8>> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut corpus = Vec::new();
@@ -82,21 +82,21 @@ fn corpus() -> Vec<Vec<u8>> {
             corpus.last_mut().unwrap().extend(bytes);
         }
     }
-    assert!(corpus.len() > 50, "the golden files are there");
+    assert!(corpus.len() > 50, "{} golden records", corpus.len());
     corpus
 }
 
-/// Returns true if the frame decodes as a `T`; the value must then survive another round trip.
+/// True if a frame is read as a `T`; a value that was read is written and read alike.
 fn reads<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(frame: &[u8]) -> bool {
     let Ok(value) = codec::decode::<T>(frame) else { return false };
-    // What takes less room than its limit in memory may take more on disk, and is then refused.
+    // A value within its limit in memory may be above it on disk, and is then refused.
     if let Ok(written) = codec::encode(&value) {
         assert_eq!(codec::decode::<T>(&written).unwrap(), value);
     }
     true
 }
 
-/// Returns true if the frame decodes as any type that Saem ever decodes.
+/// True if a frame is read as any type.
 fn is_anything(frame: &[u8]) -> bool {
     let readers = [
         reads::<Event>,
@@ -112,7 +112,7 @@ fn is_anything(frame: &[u8]) -> bool {
         reads::<Vec<String>>,
         reads::<(u8, u64)>,
     ];
-    // All of them, whatever the first one says: what is tried is that none panics.
+    // All readers run, since none may panic.
     readers.map(|reads| reads(frame)).contains(&true)
 }
 
@@ -125,7 +125,7 @@ fn with_right_checksum(mut frame: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn changed_records_are_refused_or_decoded_without_a_panic() {
+fn changed_record_is_refused_or_read_without_a_panic() {
     let corpus = corpus();
     let cases = (any::<Index>(), vec(change(), 1..5));
     let tried = TestRunner::new(crate::config(CASES)).run(&cases, |(which, changes)| {
@@ -133,17 +133,17 @@ fn changed_records_are_refused_or_decoded_without_a_panic() {
         let mut changed = frame.clone();
         changes.iter().for_each(|change| change.apply(&mut changed, &corpus));
         if !corpus.contains(&changed) {
-            prop_assert!(!is_anything(&changed), "read in spite of its checksum");
+            prop_assert!(!is_anything(&changed), "read despite its checksum");
         }
         is_anything(&with_right_checksum(changed));
         Ok(())
     });
     tried.unwrap_or_else(|error| panic!("{error}"));
-    assert!(corpus.iter().filter(|frame| is_anything(frame)).count() > 50, "unchanged they are read");
+    assert!(corpus.iter().filter(|frame| is_anything(frame)).count() > 50, "unchanged ones are read");
 }
 
 #[test]
-fn noise_with_a_right_checksum_is_no_panic_and_takes_no_memory() {
+fn random_bytes_with_a_right_checksum_do_not_panic() {
     let noise = vec(any::<u8>(), 0..512);
     let tried = TestRunner::new(crate::config(CASES)).run(&noise, |noise| {
         is_anything(&noise);

@@ -1,4 +1,4 @@
-//! Texts that name something: what is read is written as it was read, and all else is refused.
+//! Ids, keys and phone numbers: a parsed text is written as it was read, and every other is refused.
 
 use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestRunner};
 use saem::{
@@ -11,8 +11,8 @@ use saem::{
 
 const CASES: u32 = 8_192;
 
-/// Texts that are right.
-const RIGHT: [&str; 12] = [
+/// Valid texts.
+const VALID: [&str; 12] = [
     "rental_01h455vb4pex5vsknk084sn02q",
     "payment_01h455vb4pex5vsknk084sn02q",
     "customer_7zzzzzzzzzzzzzzzzzzzzzzzzz",
@@ -27,15 +27,15 @@ const RIGHT: [&str; 12] = [
     "payment_01h455vb4pex5vsknk084sn02q-1",
 ];
 
-/// A right text with some characters put in the place of others, or any text at all.
+/// A valid text with some other characters, or any text.
 fn text() -> impl Strategy<Value = String> {
     let odd = prop_oneof![
         any::<char>(),
         prop::sample::select("0123456789abcdefz_-.+ 공\0\u{202e}".chars().collect::<Vec<_>>())
     ];
     let changed =
-        (0..RIGHT.len(), vec((any::<Index>(), any::<bool>(), odd), 0..4)).prop_map(|(which, changes)| {
-            let mut text: Vec<char> = RIGHT[which].chars().collect();
+        (0..VALID.len(), vec((any::<Index>(), any::<bool>(), odd), 0..4)).prop_map(|(which, changes)| {
+            let mut text: Vec<char> = VALID[which].chars().collect();
             for (at, replaces, c) in changes {
                 let at = at.index(text.len() + 1);
                 let end = (at + usize::from(replaces)).min(text.len());
@@ -46,7 +46,7 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![4 => changed, 1 => any::<String>()]
 }
 
-/// An id is read only as it is written.
+/// Asserts that a parsed id is written as it was read.
 fn is_as_written<T: std::fmt::Display, E>(text: &str, read: Result<T, E>) {
     if let Ok(id) = read {
         assert_eq!(id.to_string(), text);
@@ -54,7 +54,7 @@ fn is_as_written<T: std::fmt::Display, E>(text: &str, read: Result<T, E>) {
 }
 
 #[test]
-fn what_is_read_is_what_was_written() {
+fn parsed_text_is_written_as_it_was_read() {
     let tried = TestRunner::new(crate::config(CASES)).run(&text(), |text| {
         is_as_written(&text, RentalId::parse(&text));
         is_as_written(&text, PaymentId::parse(&text));

@@ -1,11 +1,11 @@
-//! An audit of a whole shop: what its journal, its pages, its gateway's ledger and its customers' phones
-//! must agree on, however they came about.
+//! Oracle of a whole shop: its journal, pages, gateway's ledger and customers' phones must agree, whatever
+//! happened before.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use saem::{
-    ContextEvent, CustomerId, Event, Journal, NotificationId, NotificationStatus, PageRequest, Position,
-    ProductId, Recorded, RentalEvent, RentalId, RentalRow, Shop,
+    ContextEvent, CustomerId, Event, Journal, NotificationId, NotificationStatus, PayOutcome, Position,
+    ProductEvent, ProductId, Recorded, RentalEvent, RentalId, RentalRow, Shop,
     internal::{
         actors::reads,
         domain::{
@@ -15,27 +15,23 @@ use saem::{
     },
 };
 
-/// Every event of one rental, or of all.
+use super::runtime::PAGE;
+
+/// Events of one rental, or of all.
 pub type History = Vec<Arc<Recorded>>;
-/// Every event of each rental.
+/// Events of each rental.
 pub type Timelines = BTreeMap<RentalId, History>;
 
-/// What is audited.
 pub struct Audit<'a> {
     pub shop: &'a Shop,
     pub journal: Arc<dyn Journal>,
-    /// Whoever was a customer, ever.
+    /// All customers, those who left included.
     pub customers: Vec<CustomerId>,
     pub products: &'a [ProductId],
-    /// Messages that phones have received.
+    /// Messages that the phones received.
     pub received: Vec<NotificationId>,
 }
 
-pub fn whole_page() -> PageRequest {
-    PageRequest { cursor: None, limit: 100 }
-}
-
-/// Each rental's part of a history.
 pub fn by_rental(history: &[Arc<Recorded>]) -> Timelines {
     let mut timelines = Timelines::new();
     for recorded in history {
@@ -46,7 +42,7 @@ pub fn by_rental(history: &[Arc<Recorded>]) -> Timelines {
     timelines
 }
 
-/// A row, as invariants look at it.
+/// The fields of a row that the invariants check.
 pub fn page_row(row: &RentalRow) -> PageRow {
     PageRow {
         customer: row.customer_id,
@@ -57,7 +53,7 @@ pub fn page_row(row: &RentalRow) -> PageRow {
     }
 }
 
-/// Lines of the gateway's ledger, as invariants look at them.
+/// Lines of the gateway's ledger, by rental.
 pub fn lines(entries: Vec<Entry>) -> BTreeMap<RentalId, LedgerLine> {
     let line = |entry: Entry| LedgerLine {
         rental: entry.payment_id.rental(),
@@ -77,7 +73,7 @@ pub fn given_up(history: &[Arc<Recorded>]) -> Vec<EntityId> {
     dismissed.collect()
 }
 
-/// Whether a rental has to do with any of them.
+/// True if the rental or its product is among them.
 pub fn is_given_up(rental: RentalId, timeline: &History, given_up: &[EntityId]) -> bool {
     let product = timeline.iter().find_map(|recorded| match &recorded.event {
         Event::Rental(RentalEvent::RentalPlaced(terms)) => Some(EntityId::from(terms.product_id)),
@@ -86,22 +82,57 @@ pub fn is_given_up(rental: RentalId, timeline: &History, given_up: &[EntityId]) 
     given_up.iter().any(|target| Some(*target) == product || target.id == rental.0)
 }
 
-/// An invariant that does not hold.
 pub fn broken(invariant: &'static str, what: String) -> Check {
     Err(Violation { invariant, what })
 }
 
+/// Checks the S invariants of one rental and its line of the gateway's ledger.
+pub fn rental_holds(timeline: &[Arc<Recorded>], line: Option<&LedgerLine>) -> Check {
+    invariants::placed_whole(timeline, line)?;
+    invariants::approved_before_delivery(timeline)?;
+    invariants::stock_moves_once(timeline)?;
+    invariants::moves_are_declared(timeline)?;
+    if let Some(line) = line {
+        invariants::captured_at_most_once(timeline, line)?;
+        invariants::refunded_at_most_what_was_captured(line)?;
+    }
+    Ok(())
+}
+
+/// INV-7 and INV-8 of a product's restocks: acknowledged units were added, and no units without a request.
+pub fn restocks_are_kept(product: ProductId, history: &[Arc<Recorded>], asked: RangeInclusive<u64>) -> Check {
+    let id = EntityId::from(product);
+    let added =
+        history.iter().filter(|recorded| recorded.entity == id).map(|recorded| match &recorded.event {
+            Event::Product(ProductEvent::ProductRestocked { quantity }) => u64::from(*quantity),
+            _ => 0,
+        });
+    let added: u64 = added.sum();
+    if asked.contains(&added) {
+        return Ok(());
+    }
+    broken("INV-7", format!("{added} units added to {id}, not {asked:?}"))
+}
+
+/// The event that an answer to placing or paying promises, and its entity.
+pub fn promised(id: RentalId, outcome: &PayOutcome) -> (EntityId, &'static str) {
+    match outcome {
+        PayOutcome::Confirmed => (id.into(), "RentalConfirmed"),
+        PayOutcome::Deferred { .. } => (id.into(), "PaymentDeferred"),
+        PayOutcome::Declined { .. } => (id.payment().into(), "PaymentDeclined"),
+        PayOutcome::Canceled | PayOutcome::Unavailable { .. } => (id.into(), "RentalCanceled"),
+    }
+}
+
 impl Audit<'_> {
-    /// The gateway's own ledger.
     pub fn ledger(&self) -> BTreeMap<RentalId, LedgerLine> {
         lines(self.shop.ledger().expect("the simulator keeps one"))
     }
 
-    /// Every row of My Page.
     pub async fn rows(&self) -> Result<Vec<RentalRow>, Violation> {
         let mut rows = Vec::new();
         for &customer in &self.customers {
-            let mut page = whole_page();
+            let mut page = PAGE;
             loop {
                 let part = self.shop.my_page(customer, &page).await;
                 let part = part.map_err(|error| unreadable("INV-10", &error))?;
@@ -116,7 +147,7 @@ impl Audit<'_> {
         Ok(rows)
     }
 
-    /// The Q invariants.
+    /// Checks the Q invariants.
     pub async fn at_rest(&self, history: &[Arc<Recorded>]) -> Check {
         let (whole, given_up) = (by_rental(history), given_up(history));
         let mut timelines = whole.clone();
@@ -188,7 +219,7 @@ impl Audit<'_> {
         Ok(())
     }
 
-    /// Every message's record with how often a phone received it, by rental.
+    /// Records of messages with how often a phone received each, by rental.
     async fn messages(&self) -> Result<BTreeMap<RentalId, Vec<MessageRecord>>, Violation> {
         let mut received: BTreeMap<NotificationId, usize> = BTreeMap::new();
         for id in &self.received {
@@ -212,13 +243,13 @@ impl Audit<'_> {
         customer: CustomerId,
         received: &mut BTreeMap<NotificationId, usize>,
     ) -> Result<Vec<(RentalId, MessageRecord)>, Violation> {
-        let (mut messages, mut page) = (Vec::new(), whole_page());
+        let (mut messages, mut page) = (Vec::new(), PAGE);
         loop {
             let part = self.shop.notifications(Some(customer), &page).await;
             let part = part.map_err(|error| unreadable("INV-9", &error))?;
             messages.extend(part.items.into_iter().map(|view| {
                 let gone = view.phone.is_none() && view.status == NotificationStatus::Failed;
-                // Whoever left cannot be reached any more.
+                // A customer who left cannot be reached.
                 let sent = received.remove(&view.id).unwrap_or(usize::from(gone));
                 (view.rental_id, MessageRecord { id: view.id, customer, event: view.event, sent })
             }));

@@ -4,19 +4,22 @@
 //! | --- | --- |
 //! | [`app`] | the HTTP application in this process |
 //! | [`runtime`] | the shop without HTTP, which can crash and whose clock can be advanced |
-//! | [`process`], [`site`] | the binary as a process; the same with a customer, a product and a log file |
+//! | [`process`], [`site`] | a server process; the same with a customer, a product and a log file |
+//! | [`binary`] | the commands of the binary, and their output |
 //! | [`client`], [`answer`] | HTTP calls by name, and assertions on their answers |
 //! | [`doubles`], [`toss`], [`gateway`] | peers: servers of this process, Toss Payments, `saem gateway` |
 //! | [`audit`] | the oracle of a whole shop |
-//! | [`wire`], [`unreliable`] | connections and journals that fail on demand |
+//! | [`wire`], [`unreliable`], [`phones`] | connections, journals and phones that fail on demand |
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test binary uses a part of the kit")]
 
 pub mod answer;
 pub mod app;
 pub mod audit;
+pub mod binary;
 pub mod client;
 pub mod doubles;
 pub mod gateway;
+pub mod phones;
 pub mod process;
 pub mod runtime;
 pub mod site;
@@ -53,6 +56,13 @@ pub const SERVICES: [(&str, &str); 10] = [
 pub const SHORT_DEADLINES: [(&str, &str); 3] = [
     ("SAEM_PAYMENT__DEADLINE_MS", "600"),
     ("SAEM_PAYMENT__TIMEOUT_MS", "400"),
+    ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
+];
+
+/// Deadlines that settle payments sooner still; a slow machine defers some of them.
+pub const SHORTEST_DEADLINES: [(&str, &str); 3] = [
+    ("SAEM_PAYMENT__DEADLINE_MS", "300"),
+    ("SAEM_PAYMENT__TIMEOUT_MS", "150"),
     ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
 ];
 

@@ -7,7 +7,7 @@ use tokio::{
     process::{Child, ChildStdout, Command},
 };
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_saem");
+pub use super::binary::BINARY;
 
 /// A running server; it is killed when dropped.
 pub struct Server {

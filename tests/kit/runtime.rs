@@ -27,16 +27,10 @@ pub const OPERATOR_KEY: &str = "operator-key-of-at-least-32-characters";
 pub const HOUR_MS: u64 = 60 * 60 * 1_000;
 pub const PAGE: PageRequest = PageRequest { cursor: None, limit: 100 };
 
-/// A thread's runtime whose clock is paused from its beginning: time passes only when nothing else can
-/// happen. `#[actix::test(system = "…")]` takes it by this name.
-pub struct Paused;
-
-impl Paused {
-    #[expect(clippy::new_ret_no_self, reason = "the attribute calls it so")]
-    pub fn new() -> SystemRunner {
-        let paused = || Builder::new_current_thread().enable_time().start_paused(true).build();
-        System::with_tokio_rt(move || paused().expect("a runtime needs nothing"))
-    }
+/// A runtime on this thread with a paused clock: time passes only when nothing else can happen.
+pub fn paused() -> SystemRunner {
+    let paused = || Builder::new_current_thread().enable_time().start_paused(true).build();
+    System::with_tokio_rt(move || paused().expect("a runtime needs nothing"))
 }
 
 /// The system's clock, advanced.

@@ -1,24 +1,24 @@
-//! The READMEs and `docs/operations.md` tell the truth: their commands are run against the real binary, their
-//! output compared.
+//! The READMEs and `docs/operations.md`: their commands, run against the binary, print what they say.
 //!
-//! What differs from run to run (ids, times, the phone's customer) is masked on both sides. With
-//! `BLESS_README=1` the output in them is written anew instead.
+//! What differs from run to run (ids, times) is masked on both sides. With `BLESS_README=1` the output in the
+//! documents is rewritten instead.
 
 use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-/// A command and what a README says it prints.
+use crate::kit::binary::{BINARY, Running, command, url};
+
+/// A command, and its output by the document.
 struct Step {
     command: String,
     output: String,
 }
 
-/// A README, cut at its commands.
+/// A part of a document.
 enum Part {
     Text(String),
     Step(Step),
@@ -47,7 +47,7 @@ fn parts(readme: &str) -> Vec<Part> {
     parts
 }
 
-/// One shell for all commands of a README: variables live on from one to the next.
+/// One shell for all commands of a document, which share its variables.
 struct Shell {
     process: Child,
     input: ChildStdin,
@@ -60,7 +60,7 @@ impl Shell {
     fn start(directory: &Path) -> Self {
         let mut shell = Command::new("bash");
         // Documents call the binary by its name.
-        let mut path = Path::new(env!("CARGO_BIN_EXE_saem")).parent().unwrap().as_os_str().to_owned();
+        let mut path = Path::new(BINARY).parent().unwrap().as_os_str().to_owned();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
         shell.env("PATH", path).current_dir(directory).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -91,7 +91,7 @@ impl Drop for Shell {
     }
 }
 
-/// Without what differs from run to run: ids, traces, times, how many bytes something has.
+/// The output with `…` for ids, traces, times and sizes, which differ from run to run.
 fn masked(output: &str) -> String {
     let mut masked = String::new();
     for word in output.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && !"_-:.".contains(c)) {
@@ -107,35 +107,25 @@ fn masked(output: &str) -> String {
     masked
 }
 
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start(directory: &Path) -> (Server, String) {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
-    // Asking again until something has happened is no part of what the README shows.
+fn start(directory: &Path) -> (Running, String) {
+    let mut command = command(&["serve", "--demo", "--listen", "127.0.0.1:0"]);
+    // A repeated command is no part of what the README shows.
     command
         .env("SAEM_LIMITS__REQUESTS_PER_SECOND", "0")
         .env("SAEM_FAULTS__ENABLED", "true")
-        .env("RUST_BACKTRACE", "0");
-    command.args(["serve", "--demo", "--listen", &free]).current_dir(directory).env("SAEM_LOG", "error");
-    let mut server = Server(command.stdout(Stdio::piped()).spawn().unwrap());
-    let mut said = BufReader::new(server.0.stdout.take().unwrap()).lines();
-    assert!(said.any(|line| line.unwrap().contains("try first")), "the server starts");
-    (server, free)
+        .env("SAEM_LOG", "error")
+        .env("RUST_BACKTRACE", "0")
+        .current_dir(directory)
+        .stdout(Stdio::piped());
+    let (server, said) = Running::start(&mut command);
+    let address = url(&said).trim_start_matches("http://").to_owned();
+    (server, address)
 }
 
-/// How often a step may print something else, for what is asynchronous.
+/// Runs of a step at most: rentals continue asynchronously.
 const TRIES: usize = 200;
 
-/// Runs a step until it prints what it should, if it may be repeated; what follows a rental is
-/// asynchronous, and a person at a terminal is slower than it is.
+/// Runs a step; if it only reads, until it prints what is expected.
 fn outcome(shell: &mut Shell, command: &str, expected: &str) -> String {
     let repeatable = command.starts_with("curl") && !command.contains("-d '") && !command.contains("-X");
     let mut output = shell.run(command);
@@ -148,7 +138,7 @@ fn outcome(shell: &mut Shell, command: &str, expected: &str) -> String {
     output
 }
 
-/// Readers run the commands in a clone: what they leave there must be ignored.
+/// Readers run the commands in a clone: Git must ignore the files that they leave.
 fn git_ignores_everything_in(directory: &Path) {
     let root = env!("CARGO_MANIFEST_DIR");
     for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
@@ -161,7 +151,7 @@ fn git_ignores_everything_in(directory: &Path) {
     }
 }
 
-fn tells_the_truth(file: &str) {
+fn prints_what_it_says(file: &str) {
     if Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_err() {
         eprintln!("skipped: there is no curl here");
         return;
@@ -191,7 +181,7 @@ fn tells_the_truth(file: &str) {
             }
         }
     }
-    assert!(steps >= 20, "{file} has its scenario");
+    assert!(steps >= 20, "{file} has {steps} steps");
     git_ignores_everything_in(directory.path());
     if bless {
         fs::write(path, blessed).unwrap();
@@ -199,16 +189,16 @@ fn tells_the_truth(file: &str) {
 }
 
 #[test]
-fn the_english_readme_tells_the_truth() {
-    tells_the_truth("README.md");
+fn commands_of_the_english_readme_print_what_it_says() {
+    prints_what_it_says("README.md");
 }
 
 #[test]
-fn the_korean_readme_tells_the_truth() {
-    tells_the_truth("README.ko.md");
+fn commands_of_the_korean_readme_print_what_it_says() {
+    prints_what_it_says("README.ko.md");
 }
 
 #[test]
-fn what_the_operator_is_told_to_do_does_what_it_says() {
-    tells_the_truth("docs/operations.md");
+fn commands_of_the_operations_guide_print_what_it_says() {
+    prints_what_it_says("docs/operations.md");
 }

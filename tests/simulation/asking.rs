@@ -1,25 +1,25 @@
-//! What customers and the operator ask of the shop, each request on its own way while others are.
+//! Requests of customers and of the operator; several are under way at the same time.
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use saem::{
-    Address, CancelReason, CustomerId, Journal as _, MemoryJournal, Order, PaymentMethod, Principal,
-    ProductId, RentalId, RequestContext, Shop, ShopError,
+    CancelReason, CustomerId, Journal as _, MemoryJournal, Principal, ProductId, RentalId, RequestContext,
+    Shop, ShopError,
     internal::domain::{Context, EntityId, Violation, invariants, uuid_v8},
 };
 
 use crate::{
     book::{self, Book, Told},
     clock::Watch,
+    kit::runtime::{card as card_method, order},
     plan::Card,
 };
 
-/// A request with everything it needs, ready to be sent, once or again.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub step: usize,
     pub ask: Ask,
-    /// With a key, the same request again is answered alike.
+    /// `true` gives it an idempotency key.
     pub keyed: bool,
 }
 
@@ -34,11 +34,11 @@ pub enum Ask {
     Maintain { context: Context, pause: bool },
 }
 
-/// What was done, and by which event anybody can see it.
+/// The answer, and the event that it promises.
 type Answer = Result<(Told, Option<(EntityId, &'static str)>), ShopError>;
 
 impl Request {
-    /// Why it is asked; with its key, if it has one: the same each time.
+    /// The request context; its key is the same each time.
     fn context(&self, shop: &Shop) -> RequestContext {
         let principal = match self.ask {
             Ask::Place { customer, .. } => Principal::Customer(customer),
@@ -48,7 +48,7 @@ impl Request {
         RequestContext { key: self.keyed.then(key), ..shop.new_request() }
     }
 
-    /// The rental that it places, if that is known beforehand.
+    /// Id of the rental that it places, which follows from its key.
     pub fn rental(&self, shop: &Shop) -> Option<RentalId> {
         let places = matches!(self.ask, Ask::Place { .. });
         let key = self.context(shop).key.filter(|_| places)?;
@@ -56,28 +56,18 @@ impl Request {
     }
 }
 
-fn method(card: Card) -> PaymentMethod {
-    PaymentMethod::Card { token: card.token().to_owned() }
-}
-
-fn order(customer_id: CustomerId, product_id: ProductId, card: Card) -> Order {
-    let text = |text: &str| text.to_owned();
-    let (recipient, postal_code, line1) = (text("홍길동"), text("04524"), text("세종대로 110"));
-    let address = Address { recipient, postal_code, line1, line2: None };
-    Order { customer_id, product_id, address, method: method(card), expected_fee: None }
-}
-
 async fn answer(shop: &Shop, ask: Ask, request: RequestContext) -> Answer {
     Ok(match ask {
         Ask::Place { customer, product, card } => {
-            let placed = shop.place_rental(order(customer, product, card), request).await?;
+            let placed = shop.place_rental(order(customer, product, card.token()), request).await?;
             let (told, promise) = book::placed(&placed);
             (told, Some(promise))
         }
         Ask::Pay { rental, card } => {
-            let (_, promise) = book::placed(&shop.pay_rental(rental, method(card), request).await?);
-            // Said again, it may have found out more: only the event counts. Of a rental that was canceled
-            // meanwhile, the payment says so, and not that it was declined.
+            let (_, promise) =
+                book::placed(&shop.pay_rental(rental, card_method(card.token()), request).await?);
+            // A repetition may know more: only the event counts. The payment of a rental that was canceled
+            // meanwhile is canceled, not declined.
             (Told::Done, Some(promise).filter(|(_, event)| *event != "PaymentDeclined"))
         }
         Ask::Cancel { rental, reason } => {
@@ -106,7 +96,7 @@ async fn answer(shop: &Shop, ask: Ask, request: RequestContext) -> Answer {
     })
 }
 
-/// Sends a request, and has its answer written down if one comes.
+/// Sends a request, and records its answer if one comes.
 pub async fn send(
     shop: Arc<Shop>,
     request: Request,
@@ -141,7 +131,7 @@ pub async fn send(
     book.note(watch.elapsed_ms(), request.step, request.keyed, told);
 }
 
-/// INV-7: what is acknowledged is durable at that moment, not later.
+/// INV-7: what is acknowledged is already durable.
 async fn is_durable(durable: &MemoryJournal, entity: EntityId, event: &str) -> Result<(), Violation> {
     let history = match entity.kind {
         saem::internal::domain::EntityKind::Product => return Ok(()),

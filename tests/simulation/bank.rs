@@ -1,9 +1,9 @@
-//! The payment gateway of a simulated world, with a ledger of its own: it outlives every process of the
-//! shop, and behaves as badly as a gateway may.
+//! The payment gateway of a simulated world, with its own ledger: it outlives the processes of the shop, and
+//! does all that a real gateway may do wrong.
 //!
-//! A call that was sent is carried out, whoever waits for it. Without a way to void, it is carried out no
-//! later than two of the shop's time-outs after it was sent: the settle horizon counts on that. A refund is
-//! done once for each reference that it is asked for by, as with gateways that take an idempotency key.
+//! A call that was sent is carried out, also when its caller gave up. Without voids it is carried out within
+//! two timeouts of the shop: the settle horizon relies on that. A refund is done once for each reference, as
+//! at gateways with idempotency keys.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,11 +21,11 @@ use tokio::{sync::oneshot, time::Instant};
 
 use crate::plan::{Card, Mood};
 
-/// At the latest so long after it was sent, a charge is carried out where nothing can be voided.
+/// Delay of a charge at most, without voids.
 const LATEST_MS: u64 = 1_600;
-/// The same where it can: the shop must not count on anything.
+/// Delay of a charge at most, with voids: the shop may rely on no limit.
 const LATEST_WITH_VOID_MS: u64 = 10_000;
-/// So long a forgetful gateway does not find what it has just captured.
+/// Time in which a forgetful gateway does not find a new capture.
 const FORGETFUL_FOR: Duration = Duration::from_millis(500);
 
 /// The gateway. Cheap to clone.
@@ -39,21 +39,21 @@ struct Inner {
     accounts: Mutex<BTreeMap<ChargeKey, Account>>,
     mood: Mutex<Mood>,
     dice: Mutex<StdRng>,
-    /// Answers that are never given: their callers wait.
-    unsaid: Mutex<Vec<Box<dyn Send>>>,
+    /// Answers that are never given.
+    unanswered: Mutex<Vec<Box<dyn Send>>>,
 }
 
-/// What is known of one key.
+/// State of one key.
 #[derive(Clone, Debug, Default)]
 struct Account {
     captured: Option<(Money, Instant)>,
     declined: bool,
     voided: bool,
-    /// By which references it was refunded.
+    /// References of its refunds.
     refunds: BTreeSet<String>,
 }
 
-/// How one call goes.
+/// The course of one call.
 struct Fate {
     delay_ms: u64,
     fails: bool,
@@ -67,7 +67,7 @@ impl Bank {
             accounts: Mutex::default(),
             mood: Mutex::default(),
             dice: Mutex::new(StdRng::seed_from_u64(seed)),
-            unsaid: Mutex::default(),
+            unanswered: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -76,7 +76,7 @@ impl Bank {
         *self.inner.mood.lock().unwrap() = mood;
     }
 
-    /// Carries something out when its time has come, and answers if its fate is to be answered.
+    /// Carries out work after the delay of its fate, and answers unless the answer is lost.
     fn serve<T: Send + 'static>(
         &self,
         fate: Fate,
@@ -90,14 +90,14 @@ impl Bank {
             }
             let done = if fate.fails { Err(GatewayError::Unknown("500".to_owned())) } else { work(&inner) };
             if fate.answered {
-                // Whoever asked may have given up.
+                // The caller may have given up.
                 let _ = answer.send(done);
             } else {
-                inner.unsaid.lock().unwrap().push(Box::new(answer));
+                inner.unanswered.lock().unwrap().push(Box::new(answer));
             }
         });
         Box::pin(async move {
-            answered.await.unwrap_or_else(|_| Err(GatewayError::Unknown("the wire broke".to_owned())))
+            answered.await.unwrap_or_else(|_| Err(GatewayError::Unknown("connection lost".to_owned())))
         })
     }
 }
@@ -215,8 +215,8 @@ impl PaymentGateway for Bank {
     }
 
     fn charge(&self, key: ChargeKey, amount: Money, method: &PaymentMethod) -> Call<Charged> {
-        let PaymentMethod::Card { token } = method else { unreachable!("customers here have cards alone") };
-        let card = Card::of(token).expect("cards here are of these kinds alone");
+        let PaymentMethod::Card { token } = method else { unreachable!("plans have only cards") };
+        let card = Card::of(token).expect("a card of a plan");
         self.serve(self.inner.charge_fate(card), move |inner| Ok(inner.charge(key, amount, card)))
     }
 

@@ -1,16 +1,18 @@
-//! What the shop's customers and its operator wrote down: whatever they were told, and must find again.
+//! The answers that customers and the operator received, and must find again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use saem::{
     Done, PayOutcome, PlacedRental, ProductId, RentalId, RentalView, ShopError, StoreError,
     internal::{
         actors::AskError,
-        domain::{Check, EntityId, Violation},
+        domain::{EntityId, Violation},
     },
 };
 
-/// What a request was told, as far as the same request must be told it again.
+use crate::kit::audit::promised;
+
+/// The part of an answer that its repetition must have, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
     Placed { rental: RentalId, outcome: &'static str },
@@ -18,25 +20,24 @@ pub enum Told {
     Done,
 }
 
-/// Everything that was told.
 #[derive(Default)]
 pub struct Book {
-    /// Whose history an acknowledgement stands in, and by which event.
+    /// Acknowledged events, each with its entity.
     pub promised: Vec<(EntityId, &'static str)>,
-    /// What requests with a key were told first, by their step.
+    /// First answers to requests with a key, by step.
     pub first: BTreeMap<usize, Told>,
-    /// Units asked for, by the step that did; and whether they were acknowledged.
+    /// Requested units by step, each with whether it was acknowledged.
     pub restocked: BTreeMap<usize, (ProductId, u32, bool)>,
-    /// Rentals by the step that placed them.
+    /// Rentals by step.
     pub rentals: BTreeMap<usize, RentalId>,
-    /// Every answer in short, with when it came.
+    /// Time, step and summary of every answer.
     pub log: Vec<(u64, usize, String)>,
-    /// An answer that must not be.
+    /// The first answer that breaks an invariant.
     pub wrong: Option<Violation>,
 }
 
 impl Book {
-    /// Writes down what a step was told.
+    /// Records the answer to a step.
     pub fn note(&mut self, at_ms: u64, step: usize, keyed: bool, told: Result<Told, ShopError>) {
         let short = match &told {
             Ok(told) => format!("{told:?}"),
@@ -63,28 +64,21 @@ impl Book {
         self.wrong.get_or_insert(Violation { invariant, what });
     }
 
-    /// The promise that an answer made, if it made one.
     pub fn promise(&mut self, entity: impl Into<EntityId>, event: &'static str) {
         self.promised.push((entity.into(), event));
     }
 
-    /// INV-7 and INV-8: units added are those that were asked for.
-    pub fn restocks_are_kept(&self, product: ProductId, added: u64) -> Check {
-        let of = |surely: bool| {
-            let asked = self.restocked.values();
-            let counted = asked.filter(|(of, _, done)| *of == product && (*done || !surely));
-            counted.map(|(_, quantity, _)| u64::from(*quantity)).sum::<u64>()
+    /// Units asked for: at least the acknowledged ones.
+    pub fn restocks(&self, product: ProductId) -> RangeInclusive<u64> {
+        let sum = |surely: bool| {
+            let asked = self.restocked.values().filter(|(of, _, done)| *of == product && (*done || !surely));
+            asked.map(|(_, quantity, _)| u64::from(*quantity)).sum()
         };
-        let (least, most) = (of(true), of(false));
-        if (least..=most).contains(&added) {
-            return Ok(());
-        }
-        let what = format!("{added} units were added to {product}, not {least} to {most}");
-        Err(Violation { invariant: "INV-7", what })
+        sum(true)..=sum(false)
     }
 }
 
-/// What no fault of a simulated world explains: it damages no record.
+/// The invariant that an error breaks; no fault of the simulation damages a record.
 fn never(error: &ShopError) -> Option<&'static str> {
     match error {
         ShopError::Internal(_)
@@ -94,20 +88,19 @@ fn never(error: &ShopError) -> Option<&'static str> {
     }
 }
 
-/// What placing or paying was told, and the event that stands for it.
+/// The answer to placing or paying, and the event that it promises.
 pub fn placed(placed: &PlacedRental) -> (Told, (EntityId, &'static str)) {
-    let id = placed.rental.id;
-    let (outcome, promise) = match placed.outcome {
-        PayOutcome::Confirmed => ("confirmed", (id.into(), "RentalConfirmed")),
-        PayOutcome::Deferred { .. } => ("deferred", (id.into(), "PaymentDeferred")),
-        PayOutcome::Declined { .. } => ("declined", (id.payment().into(), "PaymentDeclined")),
-        PayOutcome::Canceled => ("canceled", (id.into(), "RentalCanceled")),
-        PayOutcome::Unavailable { .. } => ("unavailable", (id.into(), "RentalCanceled")),
+    let outcome = match placed.outcome {
+        PayOutcome::Confirmed => "confirmed",
+        PayOutcome::Deferred { .. } => "deferred",
+        PayOutcome::Declined { .. } => "declined",
+        PayOutcome::Canceled => "canceled",
+        PayOutcome::Unavailable { .. } => "unavailable",
     };
-    (Told::Placed { rental: id, outcome }, promise)
+    let id = placed.rental.id;
+    (Told::Placed { rental: id, outcome }, promised(id, &placed.outcome))
 }
 
-/// What canceling was told.
 pub fn canceled(done: &Done<RentalView>) -> (Told, (EntityId, &'static str)) {
     (Told::Canceled, (done.value.id.into(), "RentalCanceled"))
 }

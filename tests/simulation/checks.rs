@@ -1,4 +1,4 @@
-//! The invariants: S after every step, of whatever has changed; Q once faults have stopped.
+//! Checks of the invariants: S after every step, of what changed; Q after the faults have stopped.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use saem::{
-    Event, Journal as _, Position, ProductEvent, ProductId, RentalId,
+    Journal as _, Position, ProductId, RentalId,
     internal::{
         actors::mypage,
         domain::{Check, EntityKind, LedgerLine, Product, Violation, invariants},
@@ -18,19 +18,19 @@ use saem::{
 
 use crate::{
     book::Told,
-    kit::audit::{Audit, History, Timelines, broken, lines, page_row},
+    kit::audit::{Audit, History, Timelines, broken, lines, page_row, rental_holds, restocks_are_kept},
     plan::Mood,
     world::World,
 };
 
-/// How often is asked whether everything has drained, in ms of the paused clock.
+/// Time between two checks for rest, in ms of the paused clock.
 const ASK_EVERY_MS: u64 = 2_000;
-/// Nothing takes longer than this, in ms of the paused clock.
+/// Longest time until the shop is at rest, in ms of the paused clock.
 const DRAINED_AFTER_MS: u64 = 900_000;
-/// Once all is at rest, nothing happens for so long.
+/// Time without events that proves rest.
 const REST: Duration = Duration::from_secs(60);
 
-/// What was seen so far, so that each look is only at what is new.
+/// Everything checked so far: each check is of new events only.
 #[derive(Default)]
 pub struct Seen {
     pub history: History,
@@ -41,7 +41,6 @@ pub struct Seen {
     versions: BTreeMap<RentalId, Position>,
 }
 
-/// What one look found to have changed.
 #[derive(Default)]
 struct Changed {
     rentals: BTreeSet<RentalId>,
@@ -49,7 +48,7 @@ struct Changed {
 }
 
 impl World {
-    /// The S invariants, of whatever has changed since the last look.
+    /// Checks the S invariants of what has changed since the last check.
     pub async fn look(&mut self) -> Check {
         if let Some(violation) = self.book.borrow().wrong.clone() {
             return Err(violation);
@@ -57,15 +56,7 @@ impl World {
         let changed = self.notice();
         for rental in &changed.rentals {
             let timeline = self.seen.timelines.get(rental).map_or(&[][..], |timeline| timeline);
-            let line = self.seen.ledger.get(rental);
-            invariants::placed_whole(timeline, line)?;
-            invariants::approved_before_delivery(timeline)?;
-            invariants::stock_moves_once(timeline)?;
-            invariants::moves_are_declared(timeline)?;
-            if let Some(line) = line {
-                invariants::captured_at_most_once(timeline, line)?;
-                invariants::refunded_at_most_what_was_captured(line)?;
-            }
+            rental_holds(timeline, self.seen.ledger.get(rental))?;
         }
         for &id in &changed.products {
             let own = &self.seen.products[&id];
@@ -75,7 +66,7 @@ impl World {
         self.rows_hold(&changed.rentals).await
     }
 
-    /// Reads what is new in the journal and in the bank's ledger.
+    /// Reads new events and new lines of the bank's ledger.
     fn notice(&mut self) -> Changed {
         let seen = &mut self.seen;
         let after = Position(seen.history.len() as u64);
@@ -105,7 +96,7 @@ impl World {
         changed
     }
 
-    /// A product as the store would load it.
+    /// The product as the store loads it.
     fn product(&self, id: ProductId) -> Result<Product, Violation> {
         let loaded = self.disk.memory().load(id.into()).now_or_never().expect("memory answers at once");
         let snapshot = loaded.ok().and_then(|loaded| loaded.snapshot);
@@ -138,13 +129,12 @@ impl World {
         }
     }
 
-    /// Faults stop, the operator lets everything go on, and it all comes to its end; then nothing happens any
-    /// more, whatever is repeated.
+    /// Stops the faults, resumes everything, waits for rest, and checks that repetitions change nothing.
     pub async fn come_to_rest(&mut self) -> Check {
         self.bank.set_mood(Mood::default());
         self.phones.set_down(false);
         self.disk.forget_plans();
-        // What had been planned for something on its way may still strike.
+        // Planned faults of operations under way may still occur.
         self.pass(Duration::from_secs(10)).await;
         if self.disk.is_poisoned() {
             self.crash(false, 0, None).await;
@@ -166,7 +156,6 @@ impl World {
         self.audit().at_rest(&self.seen.history).await
     }
 
-    /// Waits until everything is done.
     async fn drain(&mut self) -> Check {
         let mut left_ms = DRAINED_AFTER_MS;
         loop {
@@ -174,7 +163,6 @@ impl World {
             let before = self.seen.history.len();
             tokio::time::sleep(Duration::from_millis(ASK_EVERY_MS)).await;
             self.look().await?;
-            // While something happens, it is not at rest.
             let moving = self.seen.history.len() > before && left_ms > 0;
             let unfinished = if moving { Ok(()) } else { self.is_at_rest().await };
             match unfinished {
@@ -195,16 +183,16 @@ impl World {
         self.audit().at_rest(&self.seen.history).await
     }
 
-    /// A deferred rental waits for its customer, and that is no rest.
+    /// A deferred rental waits for its customer, and so is not at rest.
     async fn nobody_is_waited_for(&self) -> Check {
         let waits = self.audit().rows().await?.into_iter().find(|row| row.payment_due_at.is_some());
         waits.map_or(Ok(()), |row| broken("INV-13", format!("{row:?} waits for its customer")))
     }
 
-    /// What an operator does about contexts that are paused, actors in quarantine, and targets that are held.
+    /// Resumes contexts, revives entities in quarantine, and retries parked targets.
     async fn mend(&self) -> Check {
         for view in self.shop.contexts().into_iter().filter(|view| view.paused) {
-            // What is still on its way to the disk may keep it waiting: then it is tried again.
+            // It may wait for a write: then it is tried again.
             let _ = self.shop.resume(view.context, self.shop.new_request()).await;
         }
         let unreachable = |error: &dyn std::fmt::Display| Violation {
@@ -223,7 +211,7 @@ impl World {
         Ok(())
     }
 
-    /// INV-7: whatever was acknowledged is there.
+    /// INV-7: acknowledged events are in the journal.
     fn promises_are_kept(&self) -> Check {
         let book = self.book.borrow();
         let names: BTreeSet<_> =
@@ -234,16 +222,12 @@ impl World {
             }
         }
         for (&id, history) in &self.seen.products {
-            let added = history.iter().map(|recorded| match &recorded.event {
-                Event::Product(ProductEvent::ProductRestocked { quantity }) => u64::from(*quantity),
-                _ => 0,
-            });
-            book.restocks_are_kept(id, added.sum())?;
+            restocks_are_kept(id, history, book.restocks(id))?;
         }
         Ok(())
     }
 
-    /// INV-7: the same key again gets the same answer, and nothing happens.
+    /// INV-7: a repeated key gets the same answer without a new event.
     async fn requests_are_answered_alike(&mut self) -> Check {
         let known: Vec<(usize, Told)> =
             self.book.borrow().first.iter().map(|(step, told)| (*step, *told)).collect();

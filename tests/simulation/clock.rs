@@ -1,10 +1,10 @@
-//! The clock of a simulated world: tokio's, which is paused, and jumps on demand as a machine's does.
+//! The clock of a simulated world: tokio's paused clock, and jumps on demand.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use saem::{Clock, Timestamp, internal::actors::TokioClock};
 
-/// When every history begins.
+/// The beginning of every history.
 pub const BEGINNING: Timestamp = Timestamp(1_000_000_000);
 
 pub struct Watch {
@@ -21,7 +21,7 @@ impl Watch {
         self.skew_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
-    /// How much time has really passed, in ms.
+    /// Time that has passed, without the jumps, in ms.
     pub fn elapsed_ms(&self) -> u64 {
         self.tokio.now().ms_since(BEGINNING)
     }

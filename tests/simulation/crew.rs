@@ -1,4 +1,4 @@
-//! Runs many histories, as many at once as there are processors.
+//! Runs histories on all processors.
 
 use std::{
     sync::{
@@ -8,11 +8,10 @@ use std::{
     thread,
 };
 
-/// What threads that run histories are called: panics are part of what happens there, and come up as broken
-/// invariants if they should not have been.
+/// Name of the threads. Panics are part of histories, and are not printed; unplanned ones break invariants.
 const NAME: &str = "history";
 
-/// Does some work on each of these, in whatever order, and gives what came of it in their order.
+/// Does some work on each item; returns the results in the order of the items.
 pub fn all<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {

@@ -1,8 +1,8 @@
-//! The store of a simulated world: the journal in memory, behind a disk that takes its time, fails on
-//! demand at any operation, and dies with its process.
+//! The store of a simulated world: the journal in memory, behind a disk that is slow, fails on demand at any
+//! operation, and dies with its process.
 //!
-//! What a process has written is durable when it is answered and not before. When the process dies, what was
-//! on its way gets there or does not, and so do the rows of views that were written last.
+//! A write is durable once it is answered. When the process dies, writes under way and the last rows of views
+//! arrive or do not.
 
 mod journal;
 
@@ -24,11 +24,11 @@ use tokio::sync::{oneshot, watch};
 
 use crate::plan::Outcome;
 
-/// Longer than anybody waits for the store, in ms.
+/// Longer than every timeout of the store, in ms.
 const SLOW_MS: u64 = 7_000;
 const WHY: &str = "a planned fault";
 
-/// How long the disk takes, in ms, at most.
+/// Time of an operation at most, in ms.
 #[derive(Clone, Copy)]
 pub struct Pace {
     pub commit_ms: u64,
@@ -41,7 +41,7 @@ pub struct Planned {
     /// The n-th operation from now, 1 for the next.
     pub nth: u64,
     pub outcome: Outcome,
-    /// Whether nothing is written any more, from then on.
+    /// True if no write succeeds after it.
     pub for_ever: bool,
 }
 
@@ -55,16 +55,16 @@ struct State {
     pace: Pace,
     dice: Mutex<StdRng>,
     planned: Mutex<Vec<Planned>>,
-    /// Every operation there was: whether it wrote.
+    /// All operations: true for a write.
     operations: Mutex<Vec<bool>>,
     queue: Mutex<VecDeque<Queued>>,
     poisoned: AtomicBool,
     dead: watch::Sender<bool>,
-    /// One for each who follows the journal: a watched value wakes many in an order rolled by dice.
+    /// One for each follower of the journal: a single one would wake them in random order.
     heads: Mutex<Vec<watch::Sender<Position>>>,
 }
 
-/// Something on its way to the disk.
+/// A write under way.
 struct Queued {
     work: Work,
     outcome: Option<Outcome>,
@@ -91,7 +91,7 @@ impl Disk {
         Arc::new(Self { state: Arc::new(state) })
     }
 
-    /// What is durable, for whoever looks at it from outside.
+    /// The durable part.
     pub fn memory(&self) -> &Arc<MemoryJournal> {
         &self.state.memory
     }
@@ -100,17 +100,17 @@ impl Disk {
         self.state.planned.lock().unwrap().push(fault);
     }
 
-    /// No fault waits any more.
+    /// Removes all planned faults.
     pub fn forget_plans(&self) {
         self.state.planned.lock().unwrap().clear();
     }
 
-    /// Whether a planned fault still waits for its operation.
+    /// True if a planned fault has not occurred.
     pub fn has_plans(&self) -> bool {
         !self.state.planned.lock().unwrap().is_empty()
     }
 
-    /// Every operation there was since the last [`Self::forget_operations`]: whether it wrote.
+    /// All operations since the last [`Self::forget_operations`]: true for a write.
     pub fn operations(&self) -> Vec<bool> {
         self.state.operations.lock().unwrap().clone()
     }
@@ -128,8 +128,8 @@ impl Disk {
         let _ = self.state.dead.subscribe().wait_for(|dead| *dead).await;
     }
 
-    /// The process dies: what the next one finds. What is on its way gets there or does not, whole; so many
-    /// batches of rows have got there.
+    /// Kills the process, and returns the journal that it leaves. Writes under way arrive completely or not
+    /// at all, and so many batches of rows have arrived.
     pub fn crash(&self, arrives: bool, batches: usize) -> Arc<MemoryJournal> {
         self.state.dead.send_replace(true);
         for queued in self.state.queue.lock().unwrap().drain(..) {
@@ -146,14 +146,14 @@ impl State {
         *self.dead.borrow()
     }
 
-    /// Counts an operation, and says how it fails, if it does.
+    /// Counts an operation, and returns its planned failure.
     fn strike(&self, writes: bool) -> Option<Outcome> {
         self.operations.lock().unwrap().push(writes);
         let mut planned = self.planned.lock().unwrap();
         planned.iter_mut().for_each(|fault| fault.nth -= 1);
         let due = planned.iter().position(|fault| fault.nth == 0)?;
         let Planned { outcome, for_ever, .. } = planned.remove(due);
-        // A later fault for the same operation has lost its turn.
+        // Another fault of the same operation is dropped.
         planned.retain(|fault| fault.nth > 0);
         if for_ever {
             self.poisoned.store(true, Ordering::Relaxed);
@@ -169,7 +169,7 @@ impl State {
     }
 
     fn write(&self, work: &Work) -> Result<Option<Committed>, CommitError> {
-        const AT_ONCE: &str = "the journal in memory answers at once";
+        const AT_ONCE: &str = "no waiting in memory";
         match work {
             Work::Commit(commit, _) => {
                 let committed = self.memory.commit(Commit::clone(commit)).now_or_never().expect(AT_ONCE)?;
@@ -184,7 +184,7 @@ impl State {
         }
     }
 
-    /// Writes what has queued, in order, and answers.
+    /// Does the queued writes in order, and answers them.
     fn write_queued(&self) {
         loop {
             let Some(Queued { work, outcome }) = self.queue.lock().unwrap().pop_front() else { return };
@@ -199,7 +199,7 @@ impl State {
                 Some(Outcome::DieAfter) => {
                     let _ = self.write(&work);
                     self.dead.send_replace(true);
-                    // Its answer, and what queued behind it, is lost with the process.
+                    // Its answer and the writes after it are lost with the process.
                     self.queue.lock().unwrap().clear();
                     return std::mem::forget(work);
                 }

@@ -1,5 +1,5 @@
-//! Plans from seeds. Each enables a subset of all faults, so that rare ones meet each other often, and not
-//! all of them always drown the rest.
+//! Plans from seeds. Each has a random subset of all faults, so that rare ones meet, and frequent ones do not
+//! hide the others.
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use saem::internal::{domain::Context, store::FaultMode};
@@ -9,14 +9,14 @@ use crate::{
     plan::{Again, Card, Fault, Mood, Outcome, Plan, Step, Target, Weather, What},
 };
 
-/// How many customers and products there are.
+/// Number of customers, and of products.
 pub const CROWD: usize = 3;
-/// Rentals that are asked about are among so many newest ones.
+/// Requests name one of so many newest rentals.
 const RECENT: usize = 8;
-/// How far clocks jump forward in one history, in ms: keys are kept for a day, and histories hold them to it.
+/// Forward jumps of the clock in one history: keys are kept for a day, and histories check that.
 const JUMPS_MAX_MS: i64 = 20 * 60 * 60 * 1_000;
 
-/// What may go wrong in one history.
+/// A kind of fault in one history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     EntityFails,
@@ -58,7 +58,7 @@ const TROUBLES: [Trouble; 17] = [
     Trouble::ClockJumps,
 ];
 
-/// A plan of so many operations, and the faults between them.
+/// Makes a plan of so many operations, with faults between them.
 pub fn plan(seed: u64, operations: usize) -> Plan {
     let mut dice = Dice::of(seed);
     let weather = dice.weather();
@@ -78,7 +78,7 @@ pub fn plan(seed: u64, operations: usize) -> Plan {
     Plan { seed, weather, steps: maker.steps }
 }
 
-/// Randomness with a few ways to ask.
+/// Randomness.
 struct Dice(StdRng);
 
 impl Dice {
@@ -107,7 +107,7 @@ impl Dice {
         }
     }
 
-    /// How the gateway behaves from now on; now and then well again.
+    /// A new mood of the gateway; sometimes a good one.
     fn mood(&mut self, trouble: Trouble) -> Mood {
         let calm = Mood { latency_ms: self.0.random_range(0..40), ..Mood::default() };
         let some = self.0.random_range(10..60);
@@ -122,7 +122,7 @@ impl Dice {
         }
     }
 
-    /// Cards of this history's customers: some have only good ones.
+    /// Cards in this history: some histories have only good ones.
     fn cards(&mut self) -> Vec<Card> {
         let mut cards = vec![Card::Approved; 3];
         cards.extend(Card::ALL.into_iter().filter(|_| self.percent(50)));
@@ -136,7 +136,7 @@ struct Maker {
     steps: Vec<Step>,
     places: Vec<usize>,
     cards: Vec<Card>,
-    /// How far the clock was put forward, in ms.
+    /// Forward jumps of the clock so far, in ms.
     jumped_ms: i64,
 }
 
@@ -157,7 +157,7 @@ impl Maker {
         self.steps.push(Step { id, after_ms, what });
     }
 
-    /// A rental that was placed not long ago.
+    /// A recently placed rental.
     fn recent(&mut self) -> usize {
         let recent = self.places.len().min(RECENT);
         let newest = self.dice.0.random_range(0..recent.max(1));
@@ -193,7 +193,7 @@ impl Maker {
         self.dice.0.random_range(0..CROWD)
     }
 
-    /// Paying later; now and then from two windows at once.
+    /// Paying later; sometimes twice at the same time.
     fn pay(&mut self) -> What {
         let rental = self.recent();
         if self.dice.percent(30) {
@@ -229,7 +229,7 @@ impl Maker {
             Trouble::ActorFails => Fault::Fail { target: Target::PaymentActor, mode, times: 1 },
             Trouble::ServiceFails => {
                 let target = Target::Service(dice.0.random_range(0..SERVICES.len()));
-                // One that hangs is the watchdog's, which has the process replaced.
+                // A service that hangs makes the watchdog replace the process.
                 let mode = if mode == FaultMode::Hang { FaultMode::Stop } else { mode };
                 Fault::Fail { target, mode, times: 1 }
             }

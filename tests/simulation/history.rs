@@ -1,4 +1,4 @@
-//! Runs a plan, and tells what came of it.
+//! Runs a plan.
 
 use std::{
     fmt::Write as _,
@@ -23,28 +23,28 @@ use crate::{
     world::World,
 };
 
-/// What came of a plan.
+/// The result of a plan.
 #[derive(Debug)]
 pub struct Told {
-    /// Of everything that happened.
+    /// Of the text.
     pub hash: u64,
     pub events: usize,
     pub answers: usize,
-    /// What went wrong, if anything did.
+    /// The broken invariant.
     pub wrong: Option<String>,
-    /// Everything that happened, as text.
+    /// The history as text.
     pub text: String,
-    /// The operations of the store during the plan's steps, in order: whether each wrote.
+    /// Operations of the store during the steps: true for a write.
     pub operations: Vec<bool>,
-    /// Whether every planned fault of the store found its operation.
+    /// True if every planned fault of the store occurred.
     pub struck: bool,
 }
 
 /// Runs a plan from its beginning to rest.
 pub fn run(plan: &Plan) -> Told {
-    // Outside of the system: making it takes a system of its own.
+    // Before the system: making it needs its own.
     crate::world::template();
-    crate::world::system().block_on(async {
+    crate::kit::runtime::paused().block_on(async {
         let mut world = World::begin(plan.seed, plan.weather).await;
         world.disk.forget_operations();
         let wrong = match guarded(live(&mut world, plan)).await {
@@ -60,7 +60,7 @@ async fn live(world: &mut World, plan: &Plan) -> Check {
     for step in &plan.steps {
         world.pass(Duration::from_millis(step.after_ms)).await;
         world.take(*step).await;
-        // Everybody gets a turn, so that what follows does not always come first.
+        // Others run first, so that the request is not always the first.
         tokio::task::yield_now().await;
         world.look().await?;
     }
@@ -90,7 +90,7 @@ fn told(world: &World, wrong: Option<String>) -> Told {
 }
 
 impl World {
-    /// Time passes; a process that dies meanwhile is replaced.
+    /// Lets time pass; a process that dies meanwhile is replaced.
     pub async fn pass(&mut self, time: Duration) {
         let disk = self.disk.clone();
         let died = tokio::select! {
@@ -110,7 +110,7 @@ impl World {
             What::Breaker { open } => return self.set_breaker(open),
             What::Retry => {
                 for held in self.shop.held() {
-                    // It may have been let go by now.
+                    // It may be released already.
                     let _ = self.shop.retry_held(held.key);
                 }
                 return;
@@ -131,7 +131,7 @@ impl World {
         }
     }
 
-    /// What a step asks for, and whether with a key; none when what it is about is not there.
+    /// The request of a step, with true for a key; none if its rental does not exist.
     fn ask(&self, what: What) -> Option<(Ask, bool)> {
         Some(match what {
             What::Place { customer, product, card, keyed } => {
@@ -161,9 +161,9 @@ impl World {
                     let disk = self.disk.clone();
                     tokio::select! {
                         biased;
-                        // Nobody answers any more.
+                        // The process is dead.
                         () = disk.died() => return,
-                        // It looks something up in the store, and may meet a planned panic there.
+                        // It reads the store, which may panic as planned.
                         _ = guarded(self.fail(target, mode)) => {}
                     }
                 }
@@ -187,7 +187,7 @@ impl World {
             Target::Delivery(step) => self.rental(step).map(|rental| rental.delivery().into()),
             Target::Product(index) => Some(self.products[index].into()),
             Target::PaymentActor => {
-                // It may be resting from the failures before.
+                // It may rest after earlier failures.
                 let _ = self.shop.inject_fault("payment", None, mode).await;
                 return;
             }
@@ -198,7 +198,7 @@ impl World {
             }
         };
         if let Some(entity) = entity {
-            // Its correlation is looked up in the store, which may be failing.
+            // It reads its correlation from the store, which may fail.
             let _ = self.shop.inject_fault(entity.kind.as_str(), Some(&entity.to_string()), mode).await;
         }
     }

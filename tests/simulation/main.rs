@@ -1,17 +1,17 @@
-//! Deterministic simulation: whole histories of the shop under faults of every kind, from seeds.
+//! Deterministic simulation: histories of the shop under faults of every kind, each from a seed.
 //!
-//! The real actors, policies, breaker and payment actor run on one thread with a paused clock, over a store,
-//! a bank and phones that fail as they may; messages between actors come late, out of order and twice. What
-//! happens follows from the plan alone, which follows from its seed.
+//! The actors, policies, breaker and payment actor run on one thread with a paused clock, over a store, a
+//! bank and phones that fail; messages between actors come late, out of order and twice. A seed makes a plan,
+//! and a plan alone decides the history.
 //!
-//! | to | do |
+//! | task | command |
 //! | --- | --- |
 //! | run more | `SEEDS=100000 FROM=2000 OPERATIONS=200 cargo test --release --test simulation histories` |
-//! | see one | `SEED=242 cargo test --test simulation histories -- --nocapture` prints its history |
-//! | see all crash points | `SAGAS=50 cargo test --release --test simulation crash -- --nocapture` |
-//! | see that it finds bugs | `cargo test --features planted --test simulation planted` |
+//! | print one history | `SEED=242 cargo test --test simulation histories -- --nocapture` |
+//! | run more crash points | `SAGAS=50 cargo test --release --test simulation crash -- --nocapture` |
+//! | find planted bugs | `cargo test --features planted --test simulation planted` |
 //!
-//! A seed that fails is shrunk, and what is left is printed as one line: it goes into `corpus.jsonl`.
+//! A failing plan is shrunk and printed as one line, for `corpus.jsonl`.
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -26,7 +26,6 @@ mod generate;
 mod history;
 #[path = "../kit/mod.rs"]
 mod kit;
-mod phones;
 mod plan;
 #[cfg(feature = "planted")]
 mod planted;
@@ -42,21 +41,21 @@ use self::{
     plan::{Kept, Plan},
 };
 
-// A million histories spend a sixth of their time in the system's allocator.
+// The system's allocator takes a sixth of the time.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// How many histories are run unless told otherwise.
+/// Histories, unless `SEEDS` is set.
 const SEEDS: u64 = 2_000;
-/// How many operations each has.
+/// Operations of each.
 const OPERATIONS: u64 = 100;
-/// How many seeds are run again, to see that nothing is left to chance.
+/// Seeds that run twice, to show that they decide the history.
 const SEEDS_AGAIN: u64 = 60;
-/// How many canonical sagas go through all their crash points.
+/// Canonical sagas that run through all their crash points.
 const SAGAS: u64 = 5;
 
-fn number(name: &str, unless_told: u64) -> u64 {
-    std::env::var(name).ok().map_or(unless_told, |number| number.parse().expect("a number"))
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |number| number.parse().expect("a number"))
 }
 
 fn plan(seed: u64) -> Plan {
@@ -90,18 +89,18 @@ fn histories_under_faults_keep_the_invariants() {
 }
 
 #[test]
-fn the_same_seed_is_the_same_history() {
+fn same_seed_gives_the_same_history() {
     let seeds: Vec<u64> = (0..SEEDS_AGAIN).collect();
     let hashes = || crew::all(&seeds, |&seed| history::run(&plan(seed)).hash);
     let (first, again) = (hashes(), hashes());
     let differ: Vec<u64> =
         seeds.iter().copied().filter(|&n| first[n as usize] != again[n as usize]).collect();
-    assert!(differ.is_empty(), "{differ:?} had another history each time");
+    assert!(differ.is_empty(), "{differ:?} had two histories");
     let different: std::collections::BTreeSet<u64> = first.into_iter().collect();
-    assert_eq!(different.len(), seeds.len(), "and no two seeds have the same one");
+    assert_eq!(different.len(), seeds.len(), "two seeds have the same history");
 }
 
-/// Plans that once failed, each with what was found by it.
+/// Each line is a plan that failed, and the bug that it found.
 #[test]
 fn corpus_of_past_failures_keeps_the_invariants() {
     let lines: Vec<&str> = include_str!("corpus.jsonl").lines().collect();

@@ -1,46 +1,45 @@
-//! A plan: the weather, and what happens in it, step by step. It is data, so that it can be made from a
-//! seed, shrunk, kept in the corpus and read.
+//! A plan: the weather, and steps in it. It is data: made from a seed, shrunk, kept in the corpus, read.
 
 use saem::internal::{domain::Context, store::FaultMode};
 use serde::{Deserialize, Serialize};
 
-/// Everything that one simulated history follows from.
+/// Decides one simulated history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Decides all that is left to chance: delays, ids, what is lost.
+    /// Of delays, ids and losses.
     pub seed: u64,
     pub weather: Weather,
     pub steps: Vec<Step>,
 }
 
-/// What stays as it is for a whole history.
+/// Constant during a history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weather {
-    /// Whether customers may pay later when the gateway gives no answer.
+    /// True if customers may pay later when the gateway does not answer.
     pub defer: bool,
-    /// Whether the gateway can refuse a charge that has not come yet.
+    /// True if the gateway can void a charge that it has not received.
     pub voids: bool,
-    /// How long making something durable takes at most, in ms; 0 is at once.
+    /// Time of a commit at most, in ms; 0 is none.
     pub commit_ms: u64,
-    /// How long reading takes at most, in ms.
+    /// Time of a read at most, in ms.
     pub read_ms: u64,
-    /// How long a message between actors is under way at most, in ms.
+    /// Time of a message between actors at most, in ms.
     pub transit_ms: u64,
-    /// How many of a hundred messages between actors come twice.
+    /// Messages between actors that come twice, in percent.
     pub copies_percent: u32,
 }
 
-/// One thing that happens.
+/// A step of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Its name within the plan: later steps refer to it, also when others between are left out.
+    /// Later steps refer to it, also when shrinking removes others.
     pub id: usize,
-    /// How long after the step before.
+    /// Time after the step before.
     pub after_ms: u64,
     pub what: What,
 }
 
-/// Something to ask of the shop, or to do to it. Rentals go by the id of the step that placed them.
+/// A request to the shop, or a fault. A rental is named by the step that placed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum What {
     Place {
@@ -49,7 +48,7 @@ pub enum What {
         card: Card,
         keyed: bool,
     },
-    /// The same request once more, by its step.
+    /// Repeats the request of a step.
     Again {
         step: usize,
     },
@@ -77,7 +76,7 @@ pub enum What {
     Resume {
         context: Context,
     },
-    /// Has everything that is held tried again.
+    /// Retries all parked targets.
     Retry,
     Breaker {
         open: bool,
@@ -85,7 +84,7 @@ pub enum What {
     Fault(Fault),
 }
 
-/// What is done to the shop, and to what it leans on.
+/// A fault of the shop or of its surroundings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     Fail {
@@ -99,45 +98,44 @@ pub enum Fault {
         outcome: Outcome,
         for_ever: bool,
     },
-    /// The gateway has another mood from now on.
+    /// Sets the gateway's mood.
     Gateway(Mood),
     Sms {
         down: bool,
     },
-    /// The next message panics in whoever sends it.
+    /// The next message panics in its sender.
     SmsPanic,
     Clock {
         jump_ms: i64,
     },
-    /// The process is killed. What was on its way to the disk gets there or does not; so many batches of
-    /// rows have.
+    /// Kills the process. Writes under way arrive or do not, and so many batches of rows have arrived.
     Crash {
         arrives: bool,
         batches: usize,
         again: Option<Again>,
     },
-    /// The process ends as it should.
+    /// Stops the process in order.
     Restart,
 }
 
-/// Killed once more while it starts: after so many turns of its thread.
+/// A second kill while it starts, after so many turns of its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Again {
     pub turns: usize,
 }
 
-/// How an operation of the store fails.
+/// Failure of an operation of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// Nothing is written, and the caller is told.
+    /// Nothing is written, and the caller knows.
     Before,
     /// Nothing is written, and the caller does not know.
     Torn,
     /// It is written, and the caller does not know.
     After,
-    /// Whoever called panics.
+    /// The caller panics.
     Panic,
-    /// It takes longer than anybody waits.
+    /// It takes longer than every timeout.
     Slow,
     /// The process dies right before.
     DieBefore,
@@ -145,25 +143,25 @@ pub enum Outcome {
     DieAfter,
 }
 
-/// How the gateway behaves.
+/// Behaviour of the gateway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mood {
     pub latency_ms: u64,
-    /// How many of a hundred calls are carried out and never answered.
+    /// Calls that are carried out and never answered.
     pub lost_percent: u32,
-    /// How many of a hundred fail without being carried out.
+    /// Calls that fail without being carried out.
     pub error_percent: u32,
-    /// How many of a hundred charges are carried out long after their caller gave up.
+    /// Charges that are carried out long after their caller's timeout.
     pub late_percent: u32,
-    /// How many of a hundred calls panic in whoever makes them.
+    /// Calls that panic in their caller.
     #[serde(default)]
     pub panic_percent: u32,
-    /// Captures are not found right after they were made.
+    /// A new capture is not found for a while.
     pub forgetful: bool,
     pub refuses_refunds: bool,
 }
 
-/// A card, by what the gateway does with it.
+/// A card, by the gateway's treatment of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Card {
     Approved,
@@ -198,7 +196,7 @@ impl Card {
     }
 }
 
-/// Who is made to fail.
+/// An actor that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
     Rental(usize),
@@ -211,7 +209,7 @@ pub enum Target {
 }
 
 impl Plan {
-    /// As one line, for the corpus.
+    /// Returns one line for the corpus.
     pub fn to_line(&self) -> String {
         serde_json::to_string(self).expect("a plan is plain data")
     }
@@ -220,13 +218,12 @@ impl Plan {
 /// A line of the corpus.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Kept {
-    /// What was found by it.
+    /// The bug that it found.
     pub found: String,
     pub plan: Plan,
 }
 
 impl Kept {
-    /// Reads a line.
     pub fn of_line(line: &str) -> Self {
         serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"))
     }

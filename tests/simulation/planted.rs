@@ -1,14 +1,14 @@
-//! Bugs on purpose: each is planted, and the simulation must find it.
+//! The simulation finds each planted bug.
 
 use saem::internal::planted::{BUGS, Bug, plant};
 
 use crate::{crew, generate, history, plan::Plan, shrink::shrink};
 
-/// Every bug is found within so many seeds, or it counts as not found.
+/// Seeds that are tried for a bug.
 const SEEDS_MAX: u64 = 3_000;
 const OPERATIONS: usize = 100;
 
-/// Whether a plan goes wrong with this bug in it.
+/// The invariant that a plan breaks with this bug.
 fn fails(plan: &Plan, bug: Bug) -> Option<String> {
     plant(Some(bug));
     let told = history::run(plan);
@@ -16,7 +16,7 @@ fn fails(plan: &Plan, bug: Bug) -> Option<String> {
     told.wrong
 }
 
-/// The first seed that finds a bug, and what is wrong then.
+/// The first seed that finds a bug, and the invariant that it breaks.
 fn hunt(bug: Bug) -> Option<(u64, String)> {
     (0..SEEDS_MAX).find_map(|seed| Some((seed, fails(&generate::plan(seed, OPERATIONS), bug)?)))
 }
@@ -37,10 +37,10 @@ fn each_planted_bug_is_found() {
     assert!(missed.is_empty(), "{missed:?}");
 }
 
-/// `BUG=… cargo test --features planted --test simulation smallest -- --nocapture` prints the smallest
-/// plan that was found for one bug, for the corpus.
+/// `BUG=… cargo test --features planted --test simulation smallest -- --nocapture` prints the smallest plan
+/// for one bug, for the corpus.
 #[test]
-fn the_smallest_plan_for_a_bug_still_finds_it() {
+fn smallest_plan_for_a_bug_still_finds_it() {
     let wanted = std::env::var("BUG").unwrap_or_else(|_| "SkipFence".to_owned());
     let bugs: Vec<Bug> = BUGS.into_iter().filter(|bug| format!("{bug:?}") == wanted).collect();
     let smallest = crew::all(&bugs, |bug| {

@@ -1,4 +1,4 @@
-//! Crash points: canonical sagas, in which every operation of the store fails in every way, one at a time.
+//! Crash points: canonical sagas in which one operation of the store fails, each in each way.
 
 use crate::{
     crew,
@@ -7,12 +7,12 @@ use crate::{
     plan::{Card, Fault, Mood, Outcome, Plan, Step, Weather, What},
 };
 
-/// What the fault's step is called; it comes first.
+/// Id of the fault's step, which is the first.
 const FAULT: usize = 1_000;
 /// Cards of canonical sagas.
 const CARDS: [Card; 5] = [Card::Approved, Card::Lost, Card::Declined, Card::Late, Card::Silent];
 
-/// What follows the placing of a rental.
+/// Continuation of a saga.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
     Deliver,
@@ -40,7 +40,7 @@ const THEN: [Then; 10] = [
     Then::Nothing,
 ];
 
-/// The canonical sagas: those that differ most come first.
+/// The canonical sagas, the most different ones first.
 pub fn sagas() -> Vec<Plan> {
     let each = |index: usize| {
         let (then, card) = (THEN[index % THEN.len()], CARDS[(index + index / THEN.len()) % CARDS.len()]);
@@ -68,7 +68,7 @@ fn saga(seed: u64, card: Card, then: Then) -> Plan {
             (5_000, W::Pay { rental: 0, card: Card::Lost }),
             (5_000, W::Pay { rental: 0, card: Card::Approved }),
         ],
-        // Two customers, and one unit.
+        // Two customers and one unit.
         Then::SoldOut => vec![(0, last(0)), (0, last(0))],
         Then::RefundRefused => {
             vec![(5_000, refuses_refunds(true)), (0, cancel), (2_000, refuses_refunds(false)), (0, W::Retry)]
@@ -78,7 +78,7 @@ fn saga(seed: u64, card: Card, then: Then) -> Plan {
         }
         Then::Twice => vec![(0, W::Again { step: 0 }), (1_000, W::Again { step: 0 })],
     });
-    // What is still under way comes to its end: the operations of that count, too.
+    // Operations of the rest of the saga count, too.
     steps.push((4_000, W::Retry));
     let step = |(id, (after_ms, what)): (usize, (u64, What))| Step { id, after_ms, what };
     let weather = Weather { defer: true, voids: seed.is_multiple_of(2), ..Weather::default() };
@@ -93,13 +93,13 @@ fn failing(saga: &Plan, nth: u64, outcome: Outcome, for_ever: bool) -> Plan {
     plan
 }
 
-/// Every way in which every operation of a saga can fail.
+/// Each failure of each operation of a saga.
 fn points(saga: &Plan) -> Vec<Plan> {
     let Told { wrong, operations, .. } = history::run(saga);
     assert_eq!(wrong, None, "without faults: {}", saga.to_line());
     let point = |(index, writes): (usize, &bool)| {
         let nth = index as u64 + 1;
-        // Where nothing is written, nothing is torn, and nothing has happened afterwards.
+        // A read is neither torn nor known only afterwards.
         let outcomes: &[Outcome] =
             if *writes { &[Outcome::Before, Outcome::Torn, Outcome::After] } else { &[Outcome::Before] };
         let both = [false, true];
@@ -116,8 +116,7 @@ fn points(saga: &Plan) -> Vec<Plan> {
     operations.iter().enumerate().flat_map(point).collect()
 }
 
-/// Runs the first so many canonical sagas through all their crash points; says what was visited, and what
-/// went wrong.
+/// Runs canonical sagas through all their crash points; returns broken invariants.
 pub fn visit(sagas_max: usize) -> Vec<String> {
     let sagas: Vec<Plan> = sagas().into_iter().take(sagas_max).collect();
     let points: Vec<Plan> = crew::all(&sagas, points).into_iter().flatten().collect();

@@ -1,4 +1,4 @@
-//! How messages between actors travel in a simulated world: late, out of order, and now and then twice.
+//! Routes of messages between simulated actors: late, out of order, and some twice.
 
 use std::sync::Mutex;
 
@@ -11,7 +11,6 @@ use saem::{
     },
 };
 
-/// The ways from actor to actor.
 #[derive(Debug)]
 pub struct Roads {
     delay_ms: u64,

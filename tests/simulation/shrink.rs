@@ -1,11 +1,10 @@
-//! Shrinks a plan that fails: leaves out steps for as long as it still does.
+//! Shrinks a failing plan: removes steps while it still fails.
 
 use crate::plan::Plan;
 
-/// So many plans are tried at most.
 const TRIES_MAX: usize = 300;
 
-/// The smallest plan that was found to fail, too.
+/// Returns the smallest plan found that still fails.
 pub fn shrink(plan: &Plan, fails: impl Fn(&Plan) -> bool) -> Plan {
     let (mut smallest, mut tries) = (plan.clone(), 0);
     let mut chunk = (plan.steps.len() / 2).max(1);

@@ -1,5 +1,5 @@
-//! A simulated world: one process of the shop after the other, on one thread with a paused clock, over
-//! whatever outlives them: the disk's contents, the bank, the phones and what customers wrote down.
+//! The simulated world: processes of the shop, one after the other, on one thread with a paused clock;
+//! and what outlives them: the disk, the bank, the phones and the customers' answers.
 
 use std::{
     cell::RefCell,
@@ -9,15 +9,6 @@ use std::{
     time::Duration,
 };
 
-use actix_rt::{System, SystemRunner, task::JoinHandle};
-use futures_util::FutureExt as _;
-use saem::{
-    BreakerMode, CustomerId, MemoryJournal, Money, Offer, Phone, ProductId, RentalId, Shop, ShopParts,
-    ShopSettings, Sources,
-    internal::actors::{Rules, guarded},
-};
-use tokio::runtime::Builder;
-
 use crate::{
     asking::{Request, send},
     bank::Bank,
@@ -26,39 +17,50 @@ use crate::{
     clock::Watch,
     disk::{Disk, Pace},
     generate::CROWD,
-    kit::wire::Wire,
-    phones::Phones,
+    kit::{
+        phones::Phones,
+        runtime::{OPERATOR_KEY, paused},
+        wire::Wire,
+    },
     plan::{Again, Weather},
     roads::Roads,
 };
+use actix_rt::task::JoinHandle;
+use futures_util::FutureExt as _;
+use saem::{
+    BreakerMode, CustomerId, MemoryJournal, Money, Offer, Phone, ProductId, RentalId, Shop, ShopParts,
+    ShopSettings, Sources,
+    internal::actors::{Rules, guarded},
+};
 
-/// Units at hand at first.
+/// Names of the customers begin so, a number follows.
+pub const NAME: &str = "성춘향";
+pub const PASSWORD: &str = "password";
+
+pub fn phone(number: usize) -> Phone {
+    Phone::parse(&format!("010-1234-567{number}")).unwrap()
+}
+
+/// Units in stock at first.
 const STOCK: [u32; CROWD] = [1, 3, 30];
-/// How long a deferred rental waits for its customer, in ms.
+/// Time that a deferred rental waits for its customer, in ms.
 const DEFERRAL_MS: u64 = 60_000;
 /// A process that takes longer to start is replaced.
 const START_WITHIN: Duration = Duration::from_secs(120);
-/// So often a start may fail: each time one planned fault fewer is left.
+/// Failed starts at most: each one uses up a planned fault.
 const STARTS_MAX: usize = 50;
 
 /// A shop with customers and products, before anything happens.
 pub struct Template {
-    journal: Arc<MemoryJournal>,
-    customers: Vec<CustomerId>,
-    products: Vec<ProductId>,
+    pub journal: Arc<MemoryJournal>,
+    pub customers: Vec<CustomerId>,
+    pub products: Vec<ProductId>,
 }
 
 /// Made once: hashing passwords is slow on purpose.
 pub fn template() -> &'static Template {
     static TEMPLATE: OnceLock<Template> = OnceLock::new();
-    TEMPLATE.get_or_init(|| system().block_on(make_template()))
-}
-
-/// A thread's runtime, whose clock stands still from its very beginning: a part of a millisecond that passes
-/// before would be another one each time. Nothing here reads from sockets, which would be asked at each turn.
-pub fn system() -> SystemRunner {
-    let paused = || Builder::new_current_thread().enable_time().start_paused(true).build();
-    System::with_tokio_rt(move || paused().expect("a runtime needs nothing"))
+    TEMPLATE.get_or_init(|| paused().block_on(make_template()))
 }
 
 async fn make_template() -> Template {
@@ -73,10 +75,9 @@ async fn make_template() -> Template {
     let shop = Shop::open(parts, settings).await.unwrap();
     let (mut customers, mut products) = (Vec::new(), Vec::new());
     for (index, stock) in STOCK.into_iter().enumerate() {
-        let phone = Phone::parse(&format!("010-1234-567{index}")).unwrap();
-        let signed_up =
-            shop.sign_up("홍길동".to_owned(), phone, "correct-horse".to_owned(), shop.new_request());
-        customers.push(signed_up.await.unwrap().value.id);
+        let (name, password) = (format!("{NAME}{index}"), PASSWORD.to_owned());
+        let signed_up = shop.sign_up(name, phone(index), password, shop.new_request()).await;
+        customers.push(signed_up.unwrap().value.id);
         let fee = Money::won(29_900 + 10_000 * index as u64);
         let (name, model) = (format!("샘 {index}"), format!("MS-{index}"));
         let offer = Offer { name, model, description: String::new(), fee };
@@ -88,9 +89,6 @@ async fn make_template() -> Template {
     Template { journal, customers, products }
 }
 
-const OPERATOR_KEY: &str = "operator-key-of-at-least-32-characters";
-
-/// The world.
 pub struct World {
     pub seed: u64,
     pub weather: Weather,
@@ -102,12 +100,12 @@ pub struct World {
     pub book: Rc<RefCell<Book>>,
     pub customers: &'static [CustomerId],
     pub products: &'static [ProductId],
-    /// Every request that was sent, by its step.
+    /// Requests that were sent, by step.
     pub requests: BTreeMap<usize, Request>,
     pub seen: Seen,
-    /// What the store was asked for while the plan was carried out.
+    /// Operations of the store during the plan: `true` for a write.
     pub operations: Vec<bool>,
-    /// Whether all that was planned for it has happened.
+    /// `true` if every planned fault of the store occurred.
     pub struck: bool,
     wire: Arc<Wire<Bank>>,
     sources: Sources,
@@ -158,16 +156,16 @@ impl World {
         }
     }
 
-    /// Kills the process, and starts another on what it left behind; that may be killed, too.
+    /// Kills the process, and starts another on what it left, which may be killed, too.
     pub async fn crash(&mut self, arrives: bool, batches: usize, again: Option<Again>) {
         self.cut();
         let left_behind = self.disk.crash(arrives, batches);
-        // Its actors end; none of them writes any more.
+        // Its actors end, and write nothing more.
         self.shop.close().await;
         self.start(left_behind, again).await;
     }
 
-    /// Ends the process as it should end, and starts another.
+    /// Stops the process in order, and starts another.
     pub async fn restart(&mut self) {
         self.cut();
         self.shop.close().await;
@@ -176,7 +174,7 @@ impl World {
         self.start(left_behind, None).await;
     }
 
-    /// Whoever waits for an answer gets none, and nothing more reaches the bank.
+    /// Drops the requests under way, and the connection to the bank.
     fn cut(&mut self) {
         self.wire.cut();
         self.under_way.drain(..).for_each(|request| request.abort());
@@ -209,7 +207,7 @@ impl World {
             self.wire.cut();
             left_behind = self.disk.crash(false, 0);
         }
-        panic!("the shop does not start any more");
+        panic!("the shop does not start");
     }
 
     pub fn set_breaker(&mut self, open: bool) {
@@ -217,7 +215,7 @@ impl World {
         self.shop.set_breaker(self.breaker);
     }
 
-    /// Sends a request; its answer comes when it comes.
+    /// Sends a request without waiting for its answer.
     pub fn send(&mut self, request: Request) {
         if let Some(rental) = request.rental(&self.shop) {
             self.book.borrow_mut().rentals.insert(request.step, rental);
@@ -226,12 +224,12 @@ impl World {
         let (shop, watch, book) = (Arc::clone(&self.shop), Arc::clone(&self.watch), Rc::clone(&self.book));
         let durable = Arc::clone(self.disk.memory());
         let sending = guarded(send(shop, request, durable, watch, book));
-        // A request's own task may die of a planned panic, as a handler's does.
+        // A planned panic may end the request's task, as it may end a handler's.
         self.under_way.push(actix_rt::spawn(sending.map(drop)));
         self.under_way.retain(|request| !request.is_finished());
     }
 
-    /// Whether nobody waits for an answer.
+    /// True if no request is under way.
     pub fn is_idle(&self) -> bool {
         self.under_way.iter().all(JoinHandle::is_finished)
     }
@@ -253,13 +251,13 @@ fn settings(weather: Weather, roads: &Arc<Roads>) -> ShopSettings {
         payment: rules,
         faults_enabled: true,
         delay_hook: Some(roads.clone()),
-        // Entities come and go within a history, as they do within a day.
+        // Entities are evicted within a history, as they are within a day.
         entity_idle_ms: 2_000,
         ..plain
     }
 }
 
-/// Returns after so many turns of the thread; never, if there are none to be counted.
+/// Returns after the given turns of the thread; never without any.
 async fn turns(again: Option<Again>) {
     let Some(Again { turns }) = again else { return std::future::pending().await };
     for _ in 0..turns {

@@ -1,19 +1,17 @@
-//! What each command says, and how it fails.
+//! Commands: their output, and their errors.
 
 use std::{
-    fs,
-    io::Read as _,
-    net::TcpListener,
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    process::{Command, Output},
+    fs, io::Read as _, net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path, process::Command,
 };
 
-use super::running::{Running, fails_with, saem, url};
-use crate::kit::{Client, operator_key};
+use crate::kit::{
+    Client,
+    binary::{Running, command, fails_with, saem, says, tool, url},
+    operator_key,
+};
 
 #[tokio::test]
-async fn it_says_where_everything_is_and_what_to_try_first() {
+async fn serve_prints_its_paths_and_what_to_try() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let (_running, said) = Running::start(saem(&data).arg("--demo"));
@@ -26,37 +24,33 @@ async fn it_says_where_everything_is_and_what_to_try_first() {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
     }
     assert!(operator_key(&data).len() >= 32);
-    let products = Client::of(url(&said), None).get("/v1/products").await.expect(200);
-    assert_eq!(products["items"].as_array().unwrap().len(), 3);
+    assert_eq!(Client::of(url(&said), None).items("/v1/products").await.len(), 3);
 }
 
 #[tokio::test]
-async fn the_demo_fills_an_empty_store_and_no_other() {
+async fn demo_fills_an_empty_store_only() {
     let directory = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let (_running, said) = Running::start(saem(directory.path()).arg("--demo"));
-        let products = Client::of(url(&said), None).get("/v1/products").await.expect(200);
-        assert_eq!(products["items"].as_array().unwrap().len(), 3);
+        assert_eq!(Client::of(url(&said), None).items("/v1/products").await.len(), 3);
     }
 }
 
 #[test]
-fn sigterm_and_sigint_end_it_well() {
-    for signal in ["-TERM", "-INT"] {
+fn sigterm_and_sigint_stop_it_in_order() {
+    for signal in ["TERM", "INT"] {
         let directory = tempfile::tempdir().unwrap();
         let (mut running, _) = Running::start(&mut saem(directory.path()));
-        let sent =
-            Command::new("sh").args(["-c", &format!("kill {signal} {}", running.0.id())]).status().unwrap();
-        assert!(sent.success());
+        running.signal(signal);
         let status = running.0.wait().unwrap();
-        let mut told = String::new();
-        running.0.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        assert_eq!((status.code(), told.as_str()), (Some(0), ""), "{signal}");
+        let mut stderr = String::new();
+        running.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert_eq!((status.code(), stderr.as_str()), (Some(0), ""), "{signal}");
     }
 }
 
 #[test]
-fn it_ends_well_though_nobody_reads_its_log_any_more() {
+fn closed_log_does_not_disturb_the_stop() {
     let directory = tempfile::tempdir().unwrap();
     let (mut running, _) = Running::start(saem(directory.path()).env("SAEM_LOG", "trace"));
     drop((running.0.stdout.take(), running.0.stderr.take()));
@@ -64,19 +58,18 @@ fn it_ends_well_though_nobody_reads_its_log_any_more() {
 }
 
 #[test]
-fn a_port_in_use_is_named() {
+fn port_in_use_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let data = directory.path().join("data");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
-    let output = command.args(["serve", "--listen", &address, "--data"]).arg(&data).output().unwrap();
+    let output = tool("serve", &data).args(["--listen", &address]).output().unwrap();
     fails_with(output, &["cannot listen on", &address, "in use"]);
-    assert!(!data.exists(), "whoever cannot listen does not touch the store");
+    assert!(!data.exists(), "the store is not touched");
 }
 
 #[test]
-fn a_directory_in_use_is_named() {
+fn directory_in_use_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let (_running, _) = Running::start(&mut saem(directory.path()));
     let second = saem(directory.path()).output().unwrap();
@@ -84,7 +77,7 @@ fn a_directory_in_use_is_named() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_used_is_named() {
+fn unusable_directory_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
@@ -110,9 +103,9 @@ fn an_older_format_is_refused_with_the_way_to_move_it() {
     let [data, to] = ["data", "to"].map(|name| directory.path().join(name));
     fs::create_dir(&data).unwrap();
     let run = |backend: &str, arguments: &[&str], path: &Path| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
+        let mut command = command(arguments);
         command.env("SAEM_STORE__BACKEND", backend).env("SAEM_HTTP__LISTEN", "127.0.0.1:1");
-        command.args(arguments).arg("--data").arg(path).output().unwrap()
+        command.arg("--data").arg(path).output().unwrap()
     };
     let (from, to_name) = (data.to_str().unwrap(), to.to_str().unwrap());
     for (backend, format, found, reads) in [("sled", "saem 2\n", 2, 3), ("redb", "saem 1 redb\n", 1, 2)] {
@@ -129,18 +122,13 @@ fn an_older_format_is_refused_with_the_way_to_move_it() {
 }
 
 #[test]
-fn compacting_says_what_it_did_and_refuses_a_store_in_use() {
+fn compact_prints_sizes_and_refuses_a_store_in_use() {
     let directory = tempfile::tempdir().unwrap();
-    let compact = |data: &Path| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
-        command.args(["compact", "--data"]).arg(data).env("SAEM_LOG", "warn").output().unwrap()
-    };
+    let compact = |data: &Path| tool("compact", data).output().unwrap();
     let (running, _) = Running::start(saem(directory.path()).arg("--demo"));
     fails_with(compact(directory.path()), &[directory.path().to_str().unwrap(), "in use by another process"]);
     drop(running);
-    let output = compact(directory.path());
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let said = says(&mut tool("compact", directory.path()));
     for part in [directory.path().to_str().unwrap(), "bytes before", "bytes after"] {
         assert!(said.contains(part), "{part}: {said}");
     }
@@ -151,113 +139,100 @@ fn compacting_says_what_it_did_and_refuses_a_store_in_use() {
 }
 
 #[tokio::test]
-async fn a_backup_is_made_with_and_without_a_server_and_restored() {
+async fn backup_with_and_without_a_server_is_restored() {
     let directory = tempfile::tempdir().unwrap();
     let [data, first, second, third] =
         ["data", "first", "second", "third"].map(|name| directory.path().join(name));
     let tool = |tool: &str, argument: &Path, data: &Path, more: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
-        command.args([tool, "--data"]).arg(data).args(more).arg(argument).env("SAEM_LOG", "warn");
-        // Nobody listens there, so that whoever asks no server is asked for none.
-        command.env("SAEM_HTTP__LISTEN", "127.0.0.1:1").output().unwrap()
+        let mut command = command(&[tool, "--data"]);
+        // Nobody listens at this address: a backup must not ask a server there.
+        command.arg(data).args(more).arg(argument).env("SAEM_HTTP__LISTEN", "127.0.0.1:1");
+        command
     };
-    let done = |output: Output, words: &[&str]| {
-        let said = String::from_utf8(output.stdout).unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), told.as_str()), (Some(0), ""), "{said}");
+    let failed = |mut command: Command, words: &[&str]| fails_with(command.output().unwrap(), words);
+    let done = |mut command: Command, words: &[&str]| {
+        let said = says(&mut command);
         assert!(words.iter().all(|word| said.contains(word)), "{said}");
     };
-    fails_with(tool("backup", &first, &data, &[]), &["data directory", "data", "cannot be used"]);
+    failed(tool("backup", &first, &data, &[]), &["data directory", "data", "cannot be used"]);
     fs::create_dir(&data).unwrap();
     let nothing = ["data", "holds no data of Saem's"];
-    fails_with(tool("backup", &first, &data, &[]), &nothing);
-    fails_with(tool("backup", &first, &data, &["--url", "http://127.0.0.1:1"]), &nothing);
+    failed(tool("backup", &first, &data, &[]), &nothing);
+    failed(tool("backup", &first, &data, &["--url", "http://127.0.0.1:1"]), &nothing);
     let no_url = tool("backup", &first, &data, &["--url", "127.0.0.1:1"]);
-    fails_with(no_url, &["127.0.0.1:1", "must begin with http:// or https://"]);
+    failed(no_url, &["127.0.0.1:1", "must begin with http:// or https://"]);
     fs::remove_dir(&data).unwrap();
     let (running, said) = Running::start(saem(&data).arg("--demo"));
     let server = ["--url", url(&said)];
     done(tool("backup", &first, &data, &server), &["first", "bytes, up to event"]);
-    fails_with(tool("backup", &first, &data, &server), &["refuses", "holds files already"]);
-    // It listens elsewhere than the settings say: its data is not copied behind its back.
-    fails_with(tool("backup", &second, &data, &[]), &["in use by another process"]);
+    failed(tool("backup", &first, &data, &server), &["refuses", "holds files already"]);
+    // The server listens elsewhere than the settings say: its data is not copied while it is in use.
+    failed(tool("backup", &second, &data, &[]), &["in use by another process"]);
     drop(running);
-    fails_with(tool("backup", &second, &data, &server), &[url(&said), "does not answer"]);
+    failed(tool("backup", &second, &data, &server), &[url(&said), "does not answer"]);
     done(tool("backup", &second, &data, &[]), &["second", "bytes, up to event"]);
     done(tool("restore", &second, &third, &[]), &["third", "restored, up to event"]);
-    fails_with(tool("restore", &second, &third, &[]), &["third", "is not empty"]);
-    fails_with(tool("restore", directory.path(), &data, &[]), &["no FORMAT file"]);
-    // As somebody types it who stands beside it.
-    let mut beside = Command::new(env!("CARGO_BIN_EXE_saem"));
-    beside.args(["restore", "second", "--data", "fourth"]).env("SAEM_LOG", "warn");
-    done(beside.current_dir(directory.path()).output().unwrap(), &["fourth: restored, up to event"]);
+    failed(tool("restore", &second, &third, &[]), &["third", "is not empty"]);
+    failed(tool("restore", directory.path(), &data, &[]), &["no FORMAT file"]);
+    // With relative paths.
+    let mut beside = command(&["restore", "second", "--data", "fourth"]);
+    beside.current_dir(directory.path());
+    done(beside, &["fourth: restored, up to event"]);
     for data in [first, third, directory.path().join("fourth")] {
         let (_running, said) = Running::start(&mut saem(&data));
-        let products = Client::of(url(&said), None).get("/v1/products").await.expect(200);
-        assert_eq!(products["items"].as_array().unwrap().len(), 3);
+        assert_eq!(Client::of(url(&said), None).items("/v1/products").await.len(), 3);
         assert_eq!(fs::metadata(data.join("operator.key")).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
 
 #[tokio::test]
-async fn data_of_redb_is_compacted_backed_up_and_restored_and_sled_refuses_it() {
+async fn tools_handle_data_of_redb_and_sled_refuses_it() {
     let directory = tempfile::tempdir().unwrap();
     let [data, copy, restored] = ["data", "copy", "restored"].map(|name| directory.path().join(name));
     let (running, _) = Running::start(saem(&data).arg("--demo").env("SAEM_STORE__BACKEND", "redb"));
     drop(running);
     let tool = |tool: &[&str], data: &Path, backend: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
-        command.args(tool).arg("--data").arg(data).env("SAEM_LOG", "warn");
-        // Nobody listens there, so that a backup asks no server.
+        let mut command = command(tool);
+        // Nobody listens at this address: a backup must not ask a server there.
         command.envs([("SAEM_STORE__BACKEND", backend), ("SAEM_HTTP__LISTEN", "127.0.0.1:1")]);
-        command.output().unwrap()
-    };
-    let said = |output: Output| {
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), told.as_str()), (Some(0), ""));
-        String::from_utf8(output.stdout).unwrap()
+        command.arg("--data").arg(data);
+        command
     };
     let copy_to = copy.to_str().unwrap();
     let other = ["a store of redb, but store.backend is sled", "saem export and saem import move"];
     fails_with(saem(&data).output().unwrap(), &other);
-    fails_with(tool(&["compact"], &data, "sled"), &other);
-    fails_with(tool(&["backup", copy_to], &data, "sled"), &other);
-    assert!(said(tool(&["compact"], &data, "redb")).contains("bytes after"));
-    assert!(said(tool(&["backup", copy_to], &data, "redb")).contains("bytes, up to event"));
-    // A backup says itself what it is of.
-    let told = said(tool(&["restore", copy_to], &restored, "sled"));
+    fails_with(tool(&["compact"], &data, "sled").output().unwrap(), &other);
+    fails_with(tool(&["backup", copy_to], &data, "sled").output().unwrap(), &other);
+    assert!(says(&mut tool(&["compact"], &data, "redb")).contains("bytes after"));
+    assert!(says(&mut tool(&["backup", copy_to], &data, "redb")).contains("bytes, up to event"));
+    // A backup knows its backend.
+    let told = says(&mut tool(&["restore", copy_to], &restored, "sled"));
     assert!(told.contains("restored, up to event") && told.contains("set store.backend to redb"), "{told}");
     let (_running, told) = Running::start(saem(&restored).env("SAEM_STORE__BACKEND", "redb"));
-    let products = Client::of(url(&told), None).get("/v1/products").await.expect(200);
-    assert_eq!(products["items"].as_array().unwrap().len(), 3);
+    assert_eq!(Client::of(url(&told), None).items("/v1/products").await.len(), 3);
 }
 
 #[test]
-fn settings_are_checked_shown_and_listed() {
+fn config_checks_shows_and_lists_settings() {
     let config = |what: &[&str], environment: &[(&str, &str)]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
-        command.arg("config").args(what).envs(environment.iter().copied()).output().unwrap()
+        let mut command = command(&["config"]);
+        command.env_remove("SAEM_LOG").args(what).envs(environment.iter().copied());
+        command
     };
-    let said = |output: Output| (output.status.code(), String::from_utf8(output.stdout).unwrap());
     let secret = ("SAEM_OPERATOR__KEY", "a-secret-of-no-fewer-than-32-characters");
-    assert!(said(config(&["check"], &[secret])).1.contains("all valid"));
-    let (status, shown) = said(config(&["show"], &[secret]));
-    assert_eq!(status, Some(0));
+    assert!(says(&mut config(&["check"], &[secret])).contains("all valid"));
+    let shown = says(&mut config(&["show"], &[secret]));
     assert!(shown.contains("key = \"***\"") && !shown.contains(secret.1), "{shown}");
-    let (_, listed) = said(config(&["reference"], &[]));
+    let listed = says(&mut config(&["reference"], &[]));
     assert!(listed.contains("`SAEM_PAYMENT__BREAKER__OPEN_WAIT_MS`"), "{listed}");
-    let wrong = config(&["check"], &[("SAEM_LOCALE", "fr"), ("SAEM_NONSENSE", "1")]);
+    let wrong = config(&["check"], &[("SAEM_LOCALE", "fr"), ("SAEM_NONSENSE", "1")]).output().unwrap();
     let told = String::from_utf8(wrong.stderr).unwrap();
     assert_eq!((wrong.status.code(), told.lines().count()), (Some(1), 2), "{told}");
 }
 
 #[test]
-fn completions_and_the_manual_know_every_command() {
-    let saem = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_saem")).args(arguments).output().unwrap();
-        assert!(output.status.success());
-        String::from_utf8(output.stdout).unwrap()
-    };
+fn completions_and_manual_have_every_command() {
+    let saem = |arguments: &[&str]| says(&mut command(arguments));
     for text in [saem(&["completions", "bash"]), saem(&["completions", "zsh"]), saem(&["manual"])] {
         for command in
             ["serve", "gateway", "config", "backup", "restore", "compact", "verify", "export", "import"]
@@ -268,7 +243,7 @@ fn completions_and_the_manual_know_every_command() {
 }
 
 #[test]
-fn bad_settings_are_named_before_anything_is_touched() {
+fn invalid_settings_are_named_before_any_change() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     for (name, value, words) in [

@@ -1,4 +1,4 @@
-//! `saem import` that was interrupted: the next one begins anew, and takes nobody else's files for its own.
+//! Interrupted imports: the next one starts anew, and leaves foreign files alone.
 
 use std::{
     fs,
@@ -7,11 +7,11 @@ use std::{
     process::{Output, Stdio},
 };
 
-use super::{
-    running::{Running, fails_with, saem},
-    tools::{import, imported, says, tool},
+use super::tools::{import, imported};
+use crate::kit::{
+    binary::{Running, fails_with, saem, says, tool},
+    eventually,
 };
-use crate::kit::eventually;
 
 /// An export of a shop with three products.
 fn exported(directory: &Path) -> String {
@@ -27,7 +27,7 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// The directory as an import leaves it that is killed once it has moved all up but these and `FORMAT`.
+/// Leaves the directory like an import that was killed after moving all but these files and `FORMAT`.
 fn interrupt(into: &Path, left: &[&str]) {
     fs::create_dir(into.join("importing")).unwrap();
     fs::write(into.join("importing/moving"), "journal\njournal.mark\noperator.key\nsimulator.ledger\n")
@@ -38,7 +38,7 @@ fn interrupt(into: &Path, left: &[&str]) {
 }
 
 #[test]
-fn an_import_that_was_killed_while_it_moved_is_repeated() {
+fn import_killed_while_it_moved_files_is_repeated() {
     let directory = tempfile::tempdir().unwrap();
     let (whole, into) = (exported(directory.path()), directory.path().join("into"));
     imported(&whole, &into);
@@ -70,7 +70,7 @@ fn an_import_that_was_killed_while_it_moved_is_repeated() {
 }
 
 #[tokio::test]
-async fn an_import_that_fails_while_it_moves_leaves_nothing_of_its_own() {
+async fn import_that_fails_while_it_moves_leaves_no_file() {
     let directory = tempfile::tempdir().unwrap();
     let (whole, into) = (exported(directory.path()), directory.path().join("into"));
     let (before, trailer) = whole.split_at(whole.rfind("{\"trailer\"").unwrap());

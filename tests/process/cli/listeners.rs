@@ -1,13 +1,16 @@
-//! Where a server listens: by TLS, and apart for operations.
+//! Listeners: TLS, and a separate one for operations.
 
 use std::{fs, path::Path};
 
 use reqwest::Certificate;
 
-use super::running::{Running, fails_with, saem, url};
-use crate::kit::{Client, eventually, operator_key};
+use crate::kit::{
+    Client,
+    binary::{Running, fails_with, saem, url},
+    eventually, operator_key,
+};
 
-/// Writes a certificate for 127.0.0.1 and its key; answers the certificate, for who is to believe it.
+/// Writes a certificate for 127.0.0.1 and its key; returns the certificate.
 fn certify(directory: &Path) -> Certificate {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     fs::write(directory.join("cert.pem"), made.cert.pem()).unwrap();
@@ -15,7 +18,7 @@ fn certify(directory: &Path) -> Certificate {
     Certificate::from_pem(made.cert.pem().as_bytes()).unwrap()
 }
 
-/// Whether a new connection of somebody who believes only `certificate` is served.
+/// True if a client that trusts only `certificate` is served.
 async fn is_served(url: &str, certificate: &Certificate) -> bool {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().tls_certs_only([certificate.clone()]).build().unwrap();
@@ -23,7 +26,7 @@ async fn is_served(url: &str, certificate: &Certificate) -> bool {
 }
 
 #[tokio::test]
-async fn by_tls_a_server_is_who_its_certificate_says_and_a_new_one_takes_effect_upon_sighup() {
+async fn sighup_reloads_the_certificate() {
     let directory = tempfile::tempdir().unwrap();
     let first = certify(directory.path());
     let [certificate, key] = ["cert.pem", "key.pem"].map(|name| directory.path().join(name));
@@ -40,7 +43,7 @@ async fn by_tls_a_server_is_who_its_certificate_says_and_a_new_one_takes_effect_
     running.signal("HUP");
     eventually("the new one is used", || async { is_served(&url, &second).await.then_some(()) }).await;
     assert!(!is_served(&url, &first).await);
-    // What cannot be read changes nothing.
+    // An unreadable key changes nothing.
     fs::write(&key, "no key").unwrap();
     running.signal("HUP");
     for _ in 0..20 {
@@ -53,7 +56,7 @@ async fn by_tls_a_server_is_who_its_certificate_says_and_a_new_one_takes_effect_
 }
 
 #[tokio::test]
-async fn operations_have_a_listener_of_their_own_if_they_are_to() {
+async fn operations_have_their_own_listener() {
     let directory = tempfile::tempdir().unwrap();
     let mut command = saem(directory.path());
     let (running, said) = Running::start(command.env("SAEM_HTTP__OPERATIONS_LISTEN", "127.0.0.1:0"));

@@ -1,15 +1,15 @@
-//! A store that has lost its end, or its middle: whatever is done with it, one line says so.
+//! A store whose log was cut: every command fails with one line.
 
 use std::{
     fs::{self, File},
     path::Path,
 };
 
-use super::{
-    running::{Running, fails_with, saem, url},
-    tools::tool,
+use crate::kit::{
+    Client,
+    binary::{Running, fails_with, saem, tool, url},
+    operator_key,
 };
-use crate::kit::{Client, operator_key};
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
@@ -23,7 +23,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A server, until it is ended in order, with so many products more.
+/// Runs a server that registers products, and stops it in order.
 async fn served(data: &Path, products: usize) {
     let (running, said) = Running::start(&mut saem(data));
     let operator = Client::of(url(&said), Some(operator_key(data)));
@@ -34,7 +34,7 @@ async fn served(data: &Path, products: usize) {
 }
 
 #[tokio::test]
-async fn a_store_that_has_lost_its_end_is_refused_in_one_line_by_whatever_reads_it() {
+async fn store_without_its_end_is_refused_by_every_command() {
     let directory = tempfile::tempdir().unwrap();
     let [data, before] = ["data", "before"].map(|name| directory.path().join(name));
     served(&data, 1).await;
@@ -45,7 +45,7 @@ async fn a_store_that_has_lost_its_end_is_refused_in_one_line_by_whatever_reads_
     for name in ["verify", "export", "compact", "serve"] {
         fails_with(tool(name, &before).output().unwrap(), &told);
     }
-    // Only whoever deletes the mark goes on without what is lost.
+    // Without the mark the loss is not noticed.
     fs::remove_file(before.join("journal.mark")).unwrap();
     let verified = tool("verify", &before).output().unwrap();
     let said = String::from_utf8(verified.stdout).unwrap();
@@ -53,13 +53,13 @@ async fn a_store_that_has_lost_its_end_is_refused_in_one_line_by_whatever_reads_
 }
 
 #[tokio::test]
-async fn a_store_whose_log_is_cut_off_is_refused_by_verify() {
+async fn cut_log_is_refused_by_verify() {
     let directory = tempfile::tempdir().unwrap();
     let [data, cut] = ["data", "cut"].map(|name| directory.path().join(name));
     served(&data, 30).await;
     let log = fs::read(data.join("journal/db")).unwrap();
     let used = log.iter().rposition(|byte| *byte != 0).unwrap() as u64;
-    // Behind that, there are rows of views alone.
+    // After that there are rows of views only.
     for eighth in [1, 2, 4] {
         copy(&data, &cut);
         File::options().write(true).open(cut.join("journal/db")).unwrap().set_len(used * eighth / 8).unwrap();

@@ -1,4 +1,4 @@
-//! `saem` as an operator meets it: what it says, how it fails, and how it is looked after.
+//! The command line: output, errors, tools, and the life of a server.
 
 mod commands;
 mod damage;
@@ -7,7 +7,6 @@ mod importing;
 mod listeners;
 mod lost;
 mod redeploy;
-mod running;
 mod saying;
 mod systemd;
 mod tools;

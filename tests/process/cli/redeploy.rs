@@ -1,4 +1,4 @@
-//! A new version is put in while customers are there: nobody notices, but for a moment's wait.
+//! Replacing a server under load: no request fails.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -11,14 +11,14 @@ use std::{
     time::Duration,
 };
 
-use super::running::{Running, activated, inheritable, saem};
+use crate::kit::binary::{Running, activated, inheritable, saem};
 
 const CLIENTS: usize = 8;
 const RESTARTS: usize = 3;
-/// How many answers there are at least before the next restart.
+/// Answers before the next restart.
 const BETWEEN: u64 = 500;
 
-/// One request on a connection that is kept; answers whether it is kept further.
+/// Sends a request on a kept connection; returns true if the connection is kept further.
 fn ask(connection: &mut BufReader<TcpStream>) -> std::io::Result<bool> {
     connection.get_mut().write_all(b"GET /v1/products HTTP/1.1\r\nHost: shop\r\n\r\n")?;
     let (mut length, mut keeps, mut line) = (0, true, String::new());
@@ -41,7 +41,7 @@ fn ask(connection: &mut BufReader<TcpStream>) -> std::io::Result<bool> {
     Ok(keeps)
 }
 
-/// Asks and asks, and tries nothing twice: the first failure ends it.
+/// Sends requests until `stop`; the first failure ends it.
 fn customer(address: SocketAddr, stop: &AtomicBool, answers: &AtomicU64) -> std::io::Result<()> {
     while !stop.load(Ordering::Relaxed) {
         let connection = TcpStream::connect(address)?;

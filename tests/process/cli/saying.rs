@@ -1,25 +1,27 @@
-//! Whom a command listens to, and whether it is heard: backups of the right shop, results that nobody reads.
+//! Backups of the right shop, and output that cannot be written.
 
 use std::{
     fs::{self, OpenOptions},
     io::{BufRead as _, BufReader},
     net::TcpListener,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
 };
 
-use super::{
-    running::{Running, fails_with, saem, url},
-    tools::{import, says, tool},
+use super::tools::import;
+use crate::kit::{
+    Client,
+    binary::{Running, command, fails_with, saem, says, tool, url},
+    operator_key,
 };
 
-/// Where a server listens, as `http.listen` names it.
+/// Address of a server, for `http.listen`.
 fn listen(url: &str) -> &str {
     url.strip_prefix("http://").unwrap()
 }
 
 #[tokio::test]
-async fn without_a_url_a_backup_is_of_the_data_that_was_named_whoever_listens() {
+async fn backup_without_a_url_is_of_the_named_data() {
     let directory = tempfile::tempdir().unwrap();
     let [production, first, rehearsal, second, third] =
         ["production", "first", "rehearsal", "second", "third"].map(|name| directory.path().join(name));
@@ -30,12 +32,11 @@ async fn without_a_url_a_backup_is_of_the_data_that_was_named_whoever_listens() 
         command.arg(to).env("SAEM_HTTP__LISTEN", listens);
         command
     };
-    // The data is in use: who has it is asked, where the settings say.
+    // The data is in use: the server at the configured address makes the backup.
     let before = says(&mut backup(&first, &production));
-    let mut restore = Command::new(env!("CARGO_BIN_EXE_saem"));
-    says(restore.args(["restore", "--data"]).args([&rehearsal, &first]).env("SAEM_LOG", "warn"));
-    // Since then, production has gone on. The rehearsal has its key, and no server.
-    let operator = crate::kit::Client::of(url(&said), Some(crate::kit::operator_key(&production)));
+    says(tool("restore", &rehearsal).arg(&first));
+    // Production continues. The rehearsal has the same key, and no server.
+    let operator = Client::of(url(&said), Some(operator_key(&production)));
     operator.product(29_900, 5).await;
     let events = |said: &str| said.split_once("up to event ").unwrap().1.to_owned();
     assert_eq!(events(&says(&mut backup(&second, &rehearsal))), events(&before));
@@ -43,7 +44,7 @@ async fn without_a_url_a_backup_is_of_the_data_that_was_named_whoever_listens() 
 }
 
 #[tokio::test]
-async fn a_result_that_nobody_can_read_is_a_failure_and_no_panic() {
+async fn output_that_cannot_be_written_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let [data, file, backup] = ["data", "shop.jsonl", "backup"].map(|name| directory.path().join(name));
     Running::start(saem(&data).arg("--demo")).0.end();
@@ -54,26 +55,21 @@ async fn a_result_that_nobody_can_read_is_a_failure_and_no_panic() {
         drop(reader);
         Stdio::from(writer)
     };
-    let saem = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
-        command.args(arguments).env("SAEM_LOG", "warn");
-        command
-    };
     let [to, backed_up] = [&file, &backup].map(|path| path.to_str().unwrap());
     let commands = || {
         let mut export = tool("export", &data);
         export.args(["--to", to]);
         let mut back_up = tool("backup", &data);
         back_up.arg(backed_up).env("SAEM_HTTP__LISTEN", "127.0.0.1:1");
-        let config = saem(&["config", "reference"]);
-        let mut serve = crate::cli::running::saem(&data);
+        let config = command(&["config", "reference"]);
+        let mut serve = saem(&data);
         serve.env("SAEM_HTTP__CONNECTIONS", "64");
         let whole = [tool("verify", &data), tool("export", &data), tool("compact", &data)];
-        let texts = [config, saem(&["manual"]), saem(&["completions", "bash"])];
+        let texts = [config, command(&["manual"]), command(&["completions", "bash"])];
         whole.into_iter().chain([export, back_up, serve]).chain(texts)
     };
     for mut command in commands() {
-        // Done already, the first time.
+        // Files of the previous command.
         let _ = (fs::remove_file(&file), fs::remove_dir_all(&backup));
         fails_with(command.stdout(full()).output().unwrap(), &["cannot be written", "No space left"]);
     }
@@ -84,7 +80,7 @@ async fn a_result_that_nobody_can_read_is_a_failure_and_no_panic() {
         assert_eq!((status.code(), told.as_str()), (Some(1), ""), "{command:?}");
     }
     assert_eq!(fs::read_to_string(&file).unwrap_or_default(), "");
-    // What was imported is there, whether or not that could be said.
+    // The import is complete, although its result could not be printed.
     let into = directory.path().join("into");
     fs::write(&file, &exported).unwrap();
     let mut command = tool("import", &into);
@@ -95,11 +91,11 @@ async fn a_result_that_nobody_can_read_is_a_failure_and_no_panic() {
 }
 
 #[tokio::test]
-async fn who_waits_long_for_a_backup_is_told() {
+async fn long_backup_prints_its_progress() {
     let directory = tempfile::tempdir().unwrap();
     let [data, backup] = ["data", "backup"].map(|name| directory.path().join(name));
     let (_running, _) = Running::start(&mut saem(&data));
-    // It takes the call, and never answers.
+    // It accepts the connection, and never answers.
     let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = tool("backup", &data);
     command.arg(&backup).arg("--url").arg(format!("http://{}", deaf.local_addr().unwrap()));

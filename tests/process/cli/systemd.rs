@@ -1,13 +1,16 @@
-//! A server as a service of systemd's: sockets that are passed, readiness, the watchdog.
+//! A service of systemd: passed sockets, readiness, the watchdog.
 
 use std::{os::unix::net::UnixDatagram, path::Path, time::Duration};
 
 use serde_json::json;
 
-use super::running::{Running, activated, inheritable, saem, url};
-use crate::kit::{Client, operator_key};
+use crate::kit::{
+    Client,
+    binary::{Running, activated, inheritable, saem, url},
+    operator_key,
+};
 
-/// Where a service tells how it is.
+/// The socket that receives notifications.
 struct Told(UnixDatagram);
 
 impl Told {
@@ -23,14 +26,14 @@ impl Told {
         String::from_utf8(buffer[..length].to_vec()).unwrap().trim_end().to_owned()
     }
 
-    /// The next that is more than a sign of life.
+    /// The next notification but for signs of life.
     fn next_news(&self) -> String {
         std::iter::repeat_with(|| self.next()).find(|told| told != "WATCHDOG=1").unwrap()
     }
 }
 
 #[tokio::test]
-async fn it_tells_systemd_how_it_is_and_has_itself_replaced_when_it_hangs() {
+async fn systemd_is_notified_of_start_stop_and_hang() {
     let directory = tempfile::tempdir().unwrap();
     let told = Told::at(&directory.path().join("notify"));
     let data = directory.path().join("data");
@@ -48,14 +51,14 @@ async fn it_tells_systemd_how_it_is_and_has_itself_replaced_when_it_hangs() {
     let (_running, said) = Running::start(&mut command);
     assert_eq!(told.next_news(), "READY=1");
     let operator = Client::of(url(&said), Some(operator_key(&data)));
-    // A writer that panics takes nothing more: that is known at once.
+    // A panic of the writer is noticed at once.
     let fault = json!({"target": {"kind": "store-writer"}, "mode": "PANIC"});
     operator.post("/v1/operations/faults", fault).await.expect(202);
     assert_eq!(told.next_news(), "WATCHDOG=trigger");
 }
 
 #[tokio::test]
-async fn it_serves_on_the_socket_that_it_is_passed() {
+async fn server_listens_on_a_passed_socket() {
     let directory = tempfile::tempdir().unwrap();
     let socket = inheritable();
     let address = socket.local_addr().unwrap();

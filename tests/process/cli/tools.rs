@@ -1,4 +1,4 @@
-//! `saem verify`, `saem export` and `saem import`: what they say, what they refuse, and that nothing is lost.
+//! `saem verify`, `saem export` and `saem import`: output, refusals, and complete results.
 
 use std::{
     collections::BTreeSet,
@@ -12,41 +12,27 @@ use std::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::running::{Running, fails_with, saem, url};
-use crate::kit::{Answer, Client, eventually, id, operator_key, order};
+use crate::kit::{
+    Answer, Client,
+    binary::{Running, fails_with, saem, says, tool, url},
+    eventually, id, operator_key, order,
+};
 
-/// `saem TOOL --data DATA`.
-pub fn tool(tool: &str, data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
-    command.args([tool, "--data"]).arg(data).env("SAEM_LOG", "warn");
-    command
-}
-
-/// What it says; it must succeed, and complain of nothing.
-#[track_caller]
-pub fn says(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let (said, told) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
-    assert_eq!((status.code(), told.as_str()), (Some(0), ""), "{said}");
-    said
-}
-
-/// The same, for a store of this backend.
+/// Sets the store backend.
 fn on<'a>(backend: &str, command: &'a mut Command) -> &'a mut Command {
     command.env("SAEM_STORE__BACKEND", backend)
 }
 
-/// Imports these lines.
 pub fn import(lines: &str, data: &Path) -> Output {
     fed(lines, &mut tool("import", data))
 }
 
-/// What comes of it when it reads these lines.
+/// Runs a command with these lines as its input.
 fn fed(lines: &str, command: &mut Command) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
     let mut input = process.stdin.take().unwrap();
-    // What is refused is not read to its end.
+    // A refused input is not read to its end.
     let _ = input.write_all(lines.as_bytes());
     drop(input);
     process.wait_with_output().unwrap()
@@ -64,7 +50,7 @@ fn imported_on(backend: &str, lines: &str, data: &Path) {
     assert!(String::from_utf8(stdout).unwrap().contains(" events, "));
 }
 
-/// A shop where something has happened: its customer, who rented under a key, and what all of it looks like.
+/// Makes a shop with events: returns its customer, who rented under a key, a product, and its lists.
 pub async fn shop(data: &Path) -> (Client, String, Vec<Value>) {
     let (running, said) = Running::start(saem(data).arg("--demo"));
     let (operator, customer) = (operator(data, url(&said)), Client::sign_up(url(&said), 1).await);
@@ -87,7 +73,7 @@ pub fn operator(data: &Path, url: &str) -> Client {
     Client::of(url, Some(operator_key(data)))
 }
 
-/// Waits until every message was sent, and My Page shows the last event of this rental.
+/// Waits until every message is sent, and My Page has the last event of this rental.
 async fn settled(operator: &Client, customer: &Client, rental: &Value) {
     let timeline = operator.get(&format!("/v1/rentals/{}/timeline", id(rental))).await.expect(200);
     let last = timeline["items"].as_array().unwrap().last().unwrap()["sequence"].clone();
@@ -122,7 +108,7 @@ fn paths(rental: &Value) -> [String; 7] {
 async fn seen(operator: &Client, customer: &Client, paths: &[String]) -> Vec<Value> {
     let mut seen = Vec::new();
     for path in paths {
-        // My Page is the customer's; all else the operator sees for everybody.
+        // Only the customer has My Page.
         let who = if path == "/v1/mypage" { customer } else { operator };
         seen.push(who.get(path).await.expect(200));
     }
@@ -130,7 +116,7 @@ async fn seen(operator: &Client, customer: &Client, paths: &[String]) -> Vec<Val
 }
 
 #[tokio::test]
-async fn a_shop_that_was_moved_is_the_same_shop() {
+async fn moved_shop_is_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let [data, moved, file] = ["data", "moved", "shop.jsonl"].map(|name| directory.path().join(name));
     let (customer, product, before) = shop(&data).await;
@@ -149,7 +135,7 @@ async fn a_shop_that_was_moved_is_the_same_shop() {
 }
 
 #[tokio::test]
-async fn a_shop_that_was_moved_from_sled_to_redb_and_back_is_the_same_shop() {
+async fn shop_moved_to_redb_and_back_is_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let [data, moved, back] = ["data", "moved", "back"].map(|name| directory.path().join(name));
     let (customer, product, before) = shop(&data).await;
@@ -178,11 +164,11 @@ async fn a_shop_that_was_moved_from_sled_to_redb_and_back_is_the_same_shop() {
     is_the_same_shop(&back, "sled", &customer, &product, &before).await;
 }
 
-/// It answers as it did where it came from, goes on behind that, and is well.
+/// Asserts that it answers as before, continues, and verifies.
 async fn is_the_same_shop(moved: &Path, backend: &str, customer: &Client, product: &str, before: &[Value]) {
     let (running, said) = Running::start(on(backend, &mut saem(moved)));
     let operator = operator(moved, url(&said));
-    // The session is good there, too.
+    // The session is still valid.
     let customer = Client::of(url(&said), None).with_token_of(customer);
     let again = customer.rent_keyed(product, "tok_ok", "a key").await;
     assert_eq!(again.header("idempotency-replayed"), "true");
@@ -191,7 +177,7 @@ async fn is_the_same_shop(moved: &Path, backend: &str, customer: &Client, produc
     let product_view = operator.get(&format!("/v1/products/{product}")).await.expect(200);
     let image = operator.request(Method::GET, product_view["imageUrl"].as_str().unwrap()).send().await;
     assert_eq!(image.unwrap().bytes().await.unwrap(), PNG);
-    // What is new goes on behind it, and the messages of old were not sent again.
+    // New events follow, and no old message is sent again.
     customer.post("/v1/rentals", order(product, "tok_ok")).await.expect(201);
     let old = before[3]["items"].as_array().unwrap();
     let messages = eventually("another message", || async {
@@ -206,7 +192,7 @@ async fn is_the_same_shop(moved: &Path, backend: &str, customer: &Client, produc
 }
 
 #[tokio::test]
-async fn what_is_not_whole_or_not_known_is_not_imported_and_leaves_nothing() {
+async fn incomplete_or_unknown_export_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let [data, into] = ["data", "into"].map(|name| directory.path().join(name));
     shop(&data).await;
@@ -239,17 +225,17 @@ async fn what_is_not_whole_or_not_known_is_not_imported_and_leaves_nothing() {
         assert_eq!(fs::read_dir(&into).unwrap().count(), 0, "{words}");
         assert!(!directory.path().join("evil.key").exists());
     }
-    // A unit that was never there cannot have left.
+    // A unit that never existed cannot be taken.
     let impossible = import(&whole.replace("\"stock\":5", "\"stock\":0"), &into);
     let told = String::from_utf8(impossible.stderr).unwrap();
     assert_eq!(impossible.status.code(), Some(1), "{told}");
     assert!(told.contains("the events of product_") && told.contains("violate a rule"), "{told}");
     assert_eq!(fs::read_dir(&into).unwrap().count(), 0);
-    // What somebody else has, or has begun to use, is not touched.
+    // Foreign files are not touched.
     fs::write(into.join("holiday.jpg"), "").unwrap();
     fails_with(import(&whole, &into), &["into", "not empty"]);
     fs::remove_file(into.join("holiday.jpg")).unwrap();
-    // What an import left that was killed is no data directory, and in nobody's way.
+    // The rest of a killed import is not a data directory, and does not prevent another import.
     fs::create_dir(into.join("importing")).unwrap();
     fs::write(into.join("importing/FORMAT"), "saem 1\n").unwrap();
     fails_with(saem(&into).output().unwrap(), &["no FORMAT file"]);
@@ -258,7 +244,7 @@ async fn what_is_not_whole_or_not_known_is_not_imported_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn data_in_use_and_what_is_no_data_is_refused() {
+async fn data_in_use_and_other_directories_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let [data, nowhere, backup] = ["data", "nowhere", "backup"].map(|name| directory.path().join(name));
     let (running, said) = Running::start(saem(&data).arg("--demo"));
@@ -271,7 +257,7 @@ async fn data_in_use_and_what_is_no_data_is_refused() {
     fails_with(import("", &data), &["in use by another process"]);
     assert!(!nowhere.exists());
     drop(running);
-    // Killed, or copied while it was at work: all of it is there.
+    // Complete after a kill, and in a backup under load.
     for data in [&data, &backup] {
         let said = says(&mut tool("verify", data));
         assert!(said.contains("3 events, 3 entities, 0 rows of My Page"), "{said}");
@@ -281,12 +267,12 @@ async fn data_in_use_and_what_is_no_data_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_a_line_each_and_by_the_exit_code() {
+async fn verify_prints_one_line_for_each_violation() {
     let directory = tempfile::tempdir().unwrap();
     let [data, moved] = ["data", "moved"].map(|name| directory.path().join(name));
     shop(&data).await;
     let whole = says(&mut tool("export", &data));
-    // A shop in which a row of My Page was lost: imported as it is.
+    // An export without a row of My Page is imported as it is.
     let row = whole.lines().find(|line| line.starts_with("{\"view\":{\"key\":\"6d2f72")).unwrap();
     let altered: Vec<&str> = whole.lines().filter(|line| *line != row).collect();
     imported(&resealed(&altered[..altered.len() - 1]), &moved);
@@ -297,7 +283,7 @@ async fn what_is_wrong_is_said_a_line_each_and_by_the_exit_code() {
     fails_with(output, &["moved", "1 finding"]);
 }
 
-/// These lines, with a last one that fits.
+/// Lines with a trailer that fits.
 pub fn resealed(lines: &[&str]) -> String {
     use sha2::Digest as _;
     let mut text = lines.join("\n") + "\n";

@@ -1,23 +1,23 @@
-//! What `saem verify` finds in the simulator's ledger, and in what events say of each other.
+//! `saem verify`: violations in the simulator's ledger, in images, and between events.
 
 use std::{fs, path::Path};
 
 use reqwest::Method;
 
-use super::{
-    running::{Running, saem, url},
-    tools::{imported, operator, resealed, says, shop, tool},
+use super::tools::{imported, operator, resealed, shop};
+use crate::kit::{
+    Answer,
+    binary::{Running, saem, says, tool, url},
 };
-use crate::kit::Answer;
 
-/// What is found, a line each; what is seen comes last.
+/// Violations that are printed, one a line.
 fn found(data: &Path) -> Vec<String> {
     let output = tool("verify", data).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     let mut lines: Vec<String> = said.lines().map(str::to_owned).collect();
     assert!(lines.pop().unwrap().contains(" events, "), "{said}");
-    // A server that was ended at once may have left rows to be made anew.
+    // A server that stopped early may have left rows to rebuild.
     lines.retain(|line| !line.ends_with("not compared"));
     lines
 }
@@ -29,7 +29,7 @@ fn finds(found: &[String], words: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_ledger_that_is_not_the_journals_is_found_and_only_read() {
+async fn ledger_that_differs_from_the_journal_is_found() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     shop(&data).await;
@@ -45,7 +45,7 @@ async fn a_ledger_that_is_not_the_journals_is_found_and_only_read() {
         (whole.replacen(&captured, "", 1), 1, &["is captured in the journal, but not in the ledger"]),
         (whole.replacen(&refunded, "", 1), 1, &["is refunded in the journal, but not in the ledger"]),
         (whole.replacen("29900", "29901", 1), 1, &["29901 won in the ledger, and 29900 won in the journal"]),
-        // Cut off in the middle: what stands behind is lost, and the half line is told beside.
+        // Cut in a line: later lines are lost, and the half line is reported, too.
         (captured[..captured.len() - 3].to_owned(), 3, &["line 1 is cut off"]),
     ] {
         fs::write(&path, &ledger).unwrap();
@@ -57,7 +57,7 @@ async fn a_ledger_that_is_not_the_journals_is_found_and_only_read() {
     fs::remove_file(&path).unwrap();
     finds(&found(&data), &["simulator.ledger is missing, but the journal has 2 captures"]);
     assert!(!path.exists());
-    // A capture that the journal has not heard of, of a rental that it knows, and a line that a crash left.
+    // A capture not yet in the journal, of a known rental, and a half line of a crash.
     fs::write(&path, whole.clone() + &captured.replace(" 1 ", " 2 ") + "captured paym").unwrap();
     let said = says(&mut tool("verify", &data));
     assert!(said.contains("line 5 is cut off") && said.ends_with("all is well\n"), "{said}");
@@ -99,7 +99,7 @@ async fn missing_and_damaged_images_are_found_and_only_read() {
 }
 
 #[tokio::test]
-async fn events_that_contradict_what_was_agreed_or_what_came_before_are_found() {
+async fn contradicting_events_are_found() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     shop(&data).await;

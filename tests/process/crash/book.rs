@@ -1,4 +1,4 @@
-//! What customers do until the server is gone, and what they were told: the record on the client's side.
+//! Customers who rent until the server is gone, and the answers they got.
 
 use std::{
     collections::HashMap,
@@ -13,41 +13,39 @@ use serde_json::{Value, json};
 
 use crate::kit::{Answer, Client, eventually, id, order};
 
-impl Client {
-    /// The answer, if the server lives long enough to give it.
-    pub async fn try_post(&self, path: &str, key: &str, body: &Value) -> Option<Answer> {
-        let request = self.request(Method::POST, path).header("idempotency-key", key).json(body);
-        let response = request.send().await.ok()?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Some(Answer { status, headers, body: response.json().await.ok()? })
-    }
+/// Sends a POST; returns none if the server was killed before it answered.
+async fn try_post(client: &Client, path: &str, key: &str, body: &Value) -> Option<Answer> {
+    let request = client.request(Method::POST, path).header("idempotency-key", key).json(body);
+    let response = request.send().await.ok()?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Some(Answer { status, headers, body: response.json().await.ok()? })
 }
 
-/// How far canceling got, as its customer knows.
+/// Cancellation of a rental, as its customer knows it.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub enum Cancel {
     #[default]
     No,
-    /// There was no answer.
+    /// Without an answer.
     Asked,
     Acknowledged,
 }
 
-/// What one customer knows of one rental.
+/// A rental, as its customer knows it.
 #[derive(Default)]
 pub struct Known {
     pub token: &'static str,
     pub round: usize,
-    /// The answer to placing it, once there was one.
+    /// The answer to its order.
     pub placed: Option<Value>,
-    /// Whether that answer came before the server was killed.
+    /// True if the answer came before the kill.
     pub at_once: bool,
     pub cancel: Cancel,
 }
 
 impl Known {
     pub fn id(&self) -> &str {
-        id(self.placed.as_ref().expect("whoever asks has caught up"))
+        id(self.placed.as_ref().expect("after catching up"))
     }
 
     pub fn confirmed(&self) -> bool {
@@ -55,10 +53,9 @@ impl Known {
     }
 }
 
-/// One customer's book: by idempotency key.
+/// Rentals of one customer by idempotency key.
 pub type Book = HashMap<String, Known>;
 
-/// Somebody who rents, with the book.
 pub struct Customer {
     pub client: Client,
     pub book: Book,
@@ -71,7 +68,7 @@ impl Customer {
             let token = ["tok_ok", "tok_ok", "tok_ok", "tok_lost_response"][n % 4];
             let key = format!("{round}-{n}");
             let known = self.book.entry(key.clone()).or_insert(Known { token, round, ..Known::default() });
-            let placed = self.client.try_post("/v1/rentals", &key, &order(&product, token)).await;
+            let placed = try_post(&self.client, "/v1/rentals", &key, &order(&product, token)).await;
             let Some(answer) = placed else { break };
             if !matches!(answer.status, 201 | 202) {
                 assert_eq!(answer.status, 503, "{}", answer.body);
@@ -82,7 +79,8 @@ impl Customer {
             (known.placed, known.at_once) = (Some(answer.body), true);
             if n % 3 == 0 {
                 known.cancel = Cancel::Asked;
-                let Some(answer) = self.client.try_post(&cancel, &format!("c{key}"), &json!({})).await else {
+                let Some(answer) = try_post(&self.client, &cancel, &format!("c{key}"), &json!({})).await
+                else {
                     break;
                 };
                 answer.expect(200);
@@ -92,20 +90,20 @@ impl Customer {
         self
     }
 
-    /// Asks again, under the same key, for whatever got no answer: now there is one. And once more for all
-    /// that was confirmed in this round: the answer is the one it was.
+    /// Repeats each order of this round with its key until it is settled. A confirmed one gets the same
+    /// answer, another the same rental.
     pub async fn catch_up(&mut self, product: &str, round: usize) {
         let client = &self.client;
         for (key, known) in self.book.iter_mut().filter(|(_, known)| known.round == round) {
             let settled = || async {
-                let answer = client.try_post("/v1/rentals", key, &order(product, known.token)).await.unwrap();
+                let answer = client.rent_keyed(product, known.token, key).await;
                 matches!(answer.status, 201 | 202).then_some(answer.body)
             };
-            let told = eventually("the request under that key is settled", settled).await;
+            let told = eventually("the order with this key is settled", settled).await;
             if known.confirmed() {
-                assert_eq!(known.placed.as_ref(), Some(&told), "the same key, another answer");
+                assert_eq!(known.placed.as_ref(), Some(&told), "another answer for the same key");
             } else if known.at_once {
-                assert_eq!(known.id(), id(&told), "the same key, another rental");
+                assert_eq!(known.id(), id(&told), "another rental for the same key");
             }
             known.placed.get_or_insert(told);
         }

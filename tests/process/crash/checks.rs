@@ -1,4 +1,4 @@
-//! What must be so after a crash: what was acknowledged is there, and the gateway's ledger agrees to the won.
+//! Invariants after a crash: acknowledged rentals are there, and the gateway's ledger agrees to the won.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,17 +10,16 @@ use super::{
 };
 use crate::kit::{Client, eventually, id};
 
-/// What the gateway has done, by payment.
+/// The gateway's ledger by payment.
 struct Ledger(HashMap<String, Value>);
 
 impl Ledger {
     async fn read(operator: &Client) -> Self {
-        let ledger = operator.get("/v1/operations/ledger").await.expect(200);
-        let entries = ledger["items"].as_array().unwrap().iter();
-        Self(entries.map(|entry| (entry["paymentId"].as_str().unwrap().to_owned(), entry.clone())).collect())
+        let entries = operator.items("/v1/operations/ledger").await.into_iter();
+        Self(entries.map(|entry| (entry["paymentId"].as_str().unwrap().to_owned(), entry)).collect())
     }
 
-    /// How often a payment was captured, and how often that was given back.
+    /// Captures and refunds of a payment.
     fn of(&self, payment: &Value) -> (u64, u64) {
         let count = |entry: &Value, what: &str| entry[what].as_u64().unwrap();
         let entry = self.0.get(payment.as_str().unwrap());
@@ -28,16 +27,16 @@ impl Ledger {
     }
 }
 
-/// At once after a crash: what the customer was told of the rental still holds.
+/// Asserts, directly after a crash, that the answers of this round still hold.
 pub async fn nothing_is_lost(customer: &Customer, round: usize) {
     for known in customer.book.values().filter(|known| known.round == round) {
         let rental = customer.client.get(&format!("/v1/rentals/{}", known.id())).await.expect(200);
-        told_the_truth(known, rental["status"].as_str().unwrap(), &rental);
+        holds_still(known, rental["status"].as_str().unwrap(), &rental);
     }
 }
 
-/// At once after a crash: whatever is still under way, no rental was captured twice, and none given back
-/// that was not captured.
+/// Asserts, directly after a crash, that each payment was captured at most once, and refunded at most as
+/// often.
 pub async fn nobody_paid_twice(operator: &Client) {
     let ledger = Ledger::read(operator).await;
     for (payment, entry) in &ledger.0 {
@@ -46,7 +45,7 @@ pub async fn nobody_paid_twice(operator: &Client) {
     }
 }
 
-fn told_the_truth(known: &Known, status: &str, shown: &Value) {
+fn holds_still(known: &Known, status: &str, shown: &Value) {
     let deferred = ["PAYMENT_DEFERRED", "CONFIRMED"];
     let holds = match (known.cancel, known.confirmed()) {
         (Cancel::Acknowledged, _) => status == "CANCELED",
@@ -55,11 +54,11 @@ fn told_the_truth(known: &Known, status: &str, shown: &Value) {
         (Cancel::No, false) => deferred.contains(&status),
         (Cancel::Asked, false) => status == "CANCELED" || deferred.contains(&status),
     };
-    assert!(holds, "lost what was acknowledged: {:?} became {shown}", known.placed);
+    assert!(holds, "acknowledged, and lost: {:?} became {shown}", known.placed);
 }
 
-/// The rental's row, once nothing about it is under way any more. A deferred one waits for its customer; but
-/// one whose fee was captured must find that out by itself.
+/// Returns the rental's row once its saga ended. A deferred rental waits for its customer, unless its fee was
+/// captured: then it is confirmed by itself.
 async fn settled(client: &Client, operator: &Client, known: &Known) -> Value {
     let path = format!("/v1/mypage/{}", known.id());
     let row = || async {
@@ -73,17 +72,17 @@ async fn settled(client: &Client, operator: &Client, known: &Known) -> Value {
         };
         done.then_some(row)
     };
-    eventually("the saga is finished", row).await
+    eventually("the saga has ended", row).await
 }
 
-/// At the end: every saga is finished, the ledger and My Page agree, and so does the stock.
+/// Asserts at the end that every saga ended, and that My Page, the ledger and the stock agree.
 pub async fn everything_adds_up(operator: &Client, product: &str, customers: &[Customer]) {
     let mut rows = HashMap::new();
     for Customer { client, book } in customers {
-        assert_eq!(ids(book).len(), book.len(), "one rental a key");
+        assert_eq!(ids(book).len(), book.len(), "each key has its own rental");
         for known in book.values() {
             let row = settled(client, operator, known).await;
-            told_the_truth(known, row["rentalStatus"].as_str().unwrap(), &row);
+            holds_still(known, row["rentalStatus"].as_str().unwrap(), &row);
             rows.insert(row["paymentId"].as_str().unwrap().to_owned(), row);
         }
     }
@@ -103,12 +102,9 @@ pub async fn everything_adds_up(operator: &Client, product: &str, customers: &[C
         assert_eq!(ledger.of(&row["paymentId"]), counted, "the ledger against {row}");
         live += u64::from(row["rentalStatus"] == "CONFIRMED");
     }
-    let stock = || async {
-        let product = operator.get(&format!("/v1/products/{product}")).await.expect(200);
-        (product["stock"] == u64::from(STOCK) - live).then_some(())
-    };
-    eventually("the stock is what was not rented out", stock).await;
-    assert_eq!(operator.get("/v1/operations/held").await.expect(200)["items"], json!([]));
+    let stock = || async { (operator.stock(product).await == u64::from(STOCK) - live).then_some(()) };
+    eventually("the stock is without the confirmed rentals", stock).await;
+    assert_eq!(operator.held().await, [Value::Null; 0]);
     assert!(live > 0 && live < rows.len() as u64, "{live} of {}", rows.len());
 }
 

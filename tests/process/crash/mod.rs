@@ -1,31 +1,31 @@
-//! A real process, killed by SIGKILL again and again: in the middle of its work, and while it starts. After
-//! each round, what the customers were told is compared with what the server says and with the payment
-//! gateway's own ledger: nothing that was acknowledged is lost, nobody pays twice, and every saga ends. Now
-//! and then `saem verify` looks at what a kill leaves.
+//! A server that is killed by SIGKILL in each round: at work, and while it starts. After each round the
+//! answers that customers got are compared with the server and with the payment gateway's ledger: no
+//! acknowledged rental is lost, no fee is captured twice, and every saga ends. In some rounds `saem verify`
+//! checks the data.
 //!
-//! | module | holds |
+//! | module | contents |
 //! | --- | --- |
-//! | [`book`] | what customers do, and what they were told |
-//! | [`checks`] | what must be so, after each round and at the end of a data directory |
-//! | [`rounds`] | who is killed when |
+//! | [`book`] | requests of customers, and the answers they got |
+//! | [`checks`] | invariants after each round, and at the end of a data directory |
+//! | [`rounds`] | the rounds and their kills |
 //!
-//! `CRASH_ROUNDS` says how many rounds there are, `SEED` which moments are chosen. `scripts/drill crash` runs
-//! the same with a release build, and thousands of rounds. A violation leaves the data directory where it is.
+//! `CRASH_ROUNDS` is the number of rounds, `SEED` chooses the moments of kills. `scripts/drill crash` runs
+//! thousands of rounds with a release build. After a violation the data directory is kept.
 
 mod book;
 mod checks;
 mod rounds;
 
-/// One test for each durable backend, by the name that `store.backend` gives it.
-macro_rules! killed_again_and_again {
+/// One test for each durable backend, by its name in `store.backend`.
+macro_rules! on_each_backend {
     ($($backend:ident),* $(,)?) => {
         $(mod $backend {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn kill_nine_loses_nothing_and_charges_nobody_twice() {
+            async fn killed_server_loses_nothing_and_captures_once() {
                 crate::crash::rounds::all(stringify!($backend)).await;
             }
         })*
     };
 }
 
-killed_again_and_again!(sled, redb);
+on_each_backend!(sled, redb);

@@ -1,4 +1,4 @@
-//! Who is killed when: rounds of shopping, each ended by SIGKILL, and starts that are not let finish.
+//! Rounds of renting, each ended by SIGKILL, and starts that are killed.
 
 use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
@@ -21,37 +21,29 @@ use super::{
     checks::{everything_adds_up, nobody_paid_twice, nothing_is_lost},
 };
 use crate::kit::{
-    Client, operator_key,
+    Client, SHORTEST_DEADLINES, operator_key,
     process::{BINARY, Server, Starting},
     until,
 };
 
-/// How many rounds there are on each backend unless `CRASH_ROUNDS` says otherwise.
+/// Rounds on each backend, unless `CRASH_ROUNDS` is set.
 const ROUNDS: usize = 25;
-/// So many rounds share a data directory: it grows, and what was checked need not be checked for ever.
+/// Rounds with one data directory: the final check takes longer with each.
 const ROUNDS_A_DIRECTORY: usize = 100;
-/// In one round of so many, the server is killed again while it starts, up to `STARTS_MAX` times.
+/// In one of so many rounds the server is also killed while it starts, up to `STARTS_MAX` times.
 const START_UP_EVERY: usize = 4;
 const STARTS_MAX: usize = 3;
-/// How much of what the last start took may pass before that: the end of it is asking whether it is ready.
+/// Part of the last start's time before such a kill: at its end the server already listens.
 const START_UP: f64 = 0.7;
-/// In one round of so many, what the kills left is verified before it is opened again, as it is at the end.
+/// In one of so many rounds the data is verified before the next start, as at the end.
 const VERIFIED_EVERY: usize = 10;
-/// So many rentals are acknowledged before a kill.
+/// Acknowledged rentals before a kill.
 const ACKNOWLEDGED: Range<usize> = 1..60;
 const CUSTOMERS: u32 = 8;
 const SHOWN_EVERY: usize = 25;
 pub const FEE_WON: u64 = 29_900;
 pub const STOCK: u32 = 1_000_000;
 
-/// Payments come to an end soon, however they end.
-const IMPATIENT: [(&str, &str); 3] = [
-    ("SAEM_PAYMENT__DEADLINE_MS", "300"),
-    ("SAEM_PAYMENT__TIMEOUT_MS", "150"),
-    ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
-];
-
-/// What was done so far.
 struct Tally {
     began: Instant,
     rounds: usize,
@@ -67,7 +59,7 @@ impl Tally {
         Self { began, rounds: 0, kills_in_start_up: 0, starts_that_were_over: 0, rentals: 0, cancels: 0 }
     }
 
-    /// It is shown after checks that fail by panicking: so what was lost is none.
+    /// The checks fail by panicking: if this is printed, nothing was lost.
     fn show(&self, backend: &str) {
         let Self { began, rounds, kills_in_start_up, starts_that_were_over, rentals, cancels } = self;
         println!(
@@ -79,12 +71,12 @@ impl Tally {
     }
 }
 
-/// The data directory, which stays where it is when a check fails.
+/// A data directory, which is kept when a check fails.
 struct Data(Option<TempDir>);
 
 impl Data {
     fn path(&self) -> PathBuf {
-        self.0.as_ref().expect("it is there as long as it is used").path().to_owned()
+        self.0.as_ref().expect("only drop takes it").path().to_owned()
     }
 }
 
@@ -93,19 +85,17 @@ impl Drop for Data {
         if std::thread::panicking()
             && let Some(directory) = self.0.take()
         {
-            eprintln!("the data directory is kept: {}", directory.keep().display());
+            eprintln!("data directory kept: {}", directory.keep().display());
         }
     }
 }
 
-/// All rounds, with one backend.
+/// Runs all rounds with one backend.
 pub async fn all(backend: &str) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let rounds = number("CRASH_ROUNDS").map_or(ROUNDS, |rounds| usize::try_from(rounds).unwrap());
     let seed = number("SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    println!(
-        "to choose these moments again: SEED={seed} CRASH_ROUNDS={rounds} cargo test --test process crash"
-    );
+    println!("repeat with: SEED={seed} CRASH_ROUNDS={rounds} cargo test --test process crash");
     let mut dice = StdRng::seed_from_u64(seed);
     let mut tally = Tally::begin();
     while tally.rounds < rounds {
@@ -115,15 +105,15 @@ pub async fn all(backend: &str) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "it is the outside world's: moments of kills, and a report")]
+#[expect(clippy::disallowed_methods, reason = "outside the server: moments of kills, and a report")]
 fn now() -> Instant {
     Instant::now()
 }
 
-/// The rounds of one data directory.
+/// Runs the rounds of one data directory.
 async fn directory(data: &Data, backend: &str, last: usize, dice: &mut StdRng, tally: &mut Tally) {
     let path = data.path();
-    let settings = [&IMPATIENT[..], &[("SAEM_STORE__BACKEND", backend)]].concat();
+    let settings = [&SHORTEST_DEADLINES[..], &[("SAEM_STORE__BACKEND", backend)]].concat();
     let began = now();
     let mut server = Server::start(&path, &settings).await;
     let mut start_takes = began.elapsed();
@@ -142,7 +132,7 @@ async fn directory(data: &Data, backend: &str, last: usize, dice: &mut StdRng, t
             shopping.spawn(customer.shop(product.clone(), round, Arc::clone(&acknowledged)));
         }
         let enough = dice.random_range(ACKNOWLEDGED);
-        until("enough is under way", || async { acknowledged.load(Ordering::Relaxed) >= enough }).await;
+        until("enough are acknowledged", || async { acknowledged.load(Ordering::Relaxed) >= enough }).await;
         server.kill().await;
         customers = shopping.join_all().await;
         if round.is_multiple_of(START_UP_EVERY) {
@@ -180,7 +170,7 @@ async fn directory(data: &Data, backend: &str, last: usize, dice: &mut StdRng, t
     is_well(&path, backend);
 }
 
-/// Whatever was under way: what is there is whole, and what is derived agrees with the journal.
+/// Asserts that `saem verify` finds nothing.
 fn is_well(data: &Path, backend: &str) {
     let mut verify = Command::new(BINARY);
     verify.args(["verify", "--data"]).arg(data);
@@ -189,7 +179,7 @@ fn is_well(data: &Path, backend: &str) {
     assert!(output.status.success() && said.ends_with("all is well\n"), "{said}");
 }
 
-/// The moment is what is tried, so it is by the clock: anywhere in what a start takes.
+/// Kills a starting server. The moment itself is under test, so this one sleeps.
 async fn killed_while_starting(starting: Starting, within: Duration, tally: &mut Tally) {
     tokio::time::sleep(within).await;
     if starting.kill().await {

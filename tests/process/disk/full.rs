@@ -1,4 +1,4 @@
-//! A full disk: nothing that was acknowledged is lost, and no customer pays twice.
+//! A full disk loses no acknowledged rental and captures no fee twice.
 
 use std::{
     collections::HashMap,
@@ -9,33 +9,25 @@ use std::{
     time::Duration,
 };
 
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::small::SmallDisk;
-use crate::kit::{Answer, Client, eventually, id, order};
+use crate::kit::{Client, SHORTEST_DEADLINES, eventually, id, until};
 
 const DISK_MB: u32 = 64;
 const CUSTOMERS: u32 = 4;
-/// Attempts: filling the disk at once may happen during a write behind, which then fails.
+/// Tries: a disk that is filled during a write stops the store for good, and the test starts again.
 const TRIES: usize = 5;
 const FEE_WON: u64 = 29_900;
-
-/// Settings with short timeouts of payments.
-const IMPATIENT: [(&str, &str); 3] = [
-    ("SAEM_PAYMENT__DEADLINE_MS", "300"),
-    ("SAEM_PAYMENT__TIMEOUT_MS", "150"),
-    ("SAEM_PAYMENT__CHARGE_MIN_MS", "50"),
-];
 
 fn settings(backend: &'static str, min_free_mb: &'static str) -> Vec<(&'static str, &'static str)> {
     let ours =
         [("SAEM_STORE__BACKEND", backend), ("SAEM_STORE__MIN_FREE_MB", min_free_mb), ("SAEM_LOG", "off")];
-    [&IMPATIENT[..], &ours].concat()
+    [&SHORTEST_DEADLINES[..], &ours].concat()
 }
 
-/// Customers who place rentals until they are stopped.
+/// Customers who rent until they are told to end, also when they are refused.
 struct Crowd {
     renting: JoinSet<Shopper>,
     acknowledged: Arc<AtomicUsize>,
@@ -43,15 +35,10 @@ struct Crowd {
     enough: Arc<AtomicBool>,
 }
 
-/// A customer, with the answers to its requests, by idempotency key; none for a refused one.
+/// A customer, and the answers by idempotency key; none if it was refused.
 struct Shopper {
     client: Client,
     book: HashMap<String, Option<Value>>,
-}
-
-async fn ask(client: &Client, product: &str, key: &str) -> Answer {
-    let request = client.request(Method::POST, "/v1/rentals").header("idempotency-key", key);
-    Answer::of(request.json(&order(product, "tok_ok"))).await
 }
 
 impl Crowd {
@@ -67,7 +54,7 @@ impl Crowd {
                 let mut book = HashMap::new();
                 while !enough.load(Ordering::Relaxed) {
                     let key = format!("{}", book.len());
-                    let answer = ask(&client, &product, &key).await;
+                    let answer = client.rent_keyed(&product, "tok_ok", &key).await;
                     let told = matches!(answer.status, 201 | 202).then_some(answer.body);
                     let count = if told.is_some() { &acknowledged } else { &refused };
                     count.fetch_add(1, Ordering::Relaxed);
@@ -82,8 +69,8 @@ impl Crowd {
 
     async fn was_answered(&self, count: &AtomicUsize, more: usize) {
         let before = count.load(Ordering::Relaxed);
-        let told = || async { (count.load(Ordering::Relaxed) >= before + more).then_some(()) };
-        eventually("that many answers more", told).await;
+        until("so many more were answered", || async { count.load(Ordering::Relaxed) >= before + more })
+            .await;
     }
 
     async fn ends(self) -> Vec<Shopper> {
@@ -92,30 +79,29 @@ impl Crowd {
     }
 }
 
-/// Ids of the payments that the gateway has captured.
+/// Payments that the gateway captured.
 async fn captured(operator: &Client) -> Vec<Value> {
-    let ledger = operator.get("/v1/operations/ledger").await.expect(200);
-    ledger["items"].as_array().unwrap().iter().map(|entry| entry["paymentId"].clone()).collect()
+    let ledger = operator.items("/v1/operations/ledger").await;
+    ledger.into_iter().map(|entry| entry["paymentId"].clone()).collect()
 }
 
-/// Checks that every acknowledged rental exists, that refused ones can be repeated, and that each is paid
-/// once.
+/// Asserts that each order, repeated with its key, has the same rental, which is settled and captured once.
 async fn nothing_is_lost(shoppers: &mut [Shopper], operator: &Client, url: &str, product: &str) {
     for Shopper { client, book } in shoppers {
         client.move_to(url);
         for (key, told) in book {
             let settled = || async {
-                let answer = ask(client, product, key).await;
+                let answer = client.rent_keyed(product, "tok_ok", key).await;
                 matches!(answer.status, 201 | 202).then_some(answer.body)
             };
-            let now = eventually("the request under that key is settled", settled).await;
+            let now = eventually("the order with this key is settled", settled).await;
             if let Some(told) = told {
                 assert_eq!(id(told), id(&now));
                 assert!(told["status"] != "CONFIRMED" || now["status"] == "CONFIRMED", "{told} became {now}");
             }
-            let come_to_rest = || async {
+            let at_rest = || async {
                 let row = client.get(&format!("/v1/mypage/{}", id(&now))).await;
-                // My Page waited for space, too, and catches up.
+                // My Page waited for room, too.
                 let row = (row.status == 200).then_some(row.body)?;
                 let captured = captured(operator).await.contains(&row["paymentId"]);
                 match row["rentalStatus"].as_str().unwrap() {
@@ -123,21 +109,21 @@ async fn nothing_is_lost(shoppers: &mut [Shopper], operator: &Client, url: &str,
                         assert!(captured, "{row}");
                         Some(())
                     }
-                    // The charge could not be recorded, so there was none: the customer can pay later.
+                    // Its charge could not be recorded, so it was not sent.
                     "PAYMENT_DEFERRED" => (!captured).then_some(()),
                     _ => None,
                 }
             };
-            eventually("the rental has come to rest", come_to_rest).await;
+            eventually("the rental is settled", at_rest).await;
         }
     }
-    let ledger = operator.get("/v1/operations/ledger").await.expect(200);
-    let entries = ledger["items"].as_array().unwrap();
-    assert!(entries.iter().all(|entry| entry["captures"] == 1 && entry["refunds"] == 0), "{ledger}");
+    let ledger = operator.items("/v1/operations/ledger").await;
+    assert!(ledger.iter().all(|entry| entry["captures"] == 1 && entry["refunds"] == 0), "{ledger:?}");
 }
 
-async fn is_ready(client: &Client) -> Option<()> {
-    (client.get("/readyz").await.status == 200).then_some(())
+/// Waits for this status of `/readyz` or `/healthz`.
+async fn answers(operator: &Client, path: &str, status: u16) {
+    until(&format!("{path} answers {status}"), || async { operator.get(path).await.status == status }).await;
 }
 
 pub async fn a_filling_disk_stops_commands_but_no_reads(backend: &'static str) {
@@ -149,16 +135,15 @@ pub async fn a_filling_disk_stops_commands_but_no_reads(backend: &'static str) {
     crowd.was_answered(&crowd.acknowledged, 20).await;
     disk.fill(12 << 20);
     crowd.was_answered(&crowd.refused, 20).await;
-    let restock = format!("/v1/products/{product}/restock");
-    operator.post(&restock, json!({"quantity": 1})).await.problem(503, "store-unavailable");
+    operator.restock(&product, 1).await.problem(503, "store-unavailable");
     operator.get("/readyz").await.problem(503, "not-ready");
     operator.get("/healthz").await.expect(200);
     operator.get("/v1/products").await.expect(200);
     operator.get(&format!("/v1/products/{product}")).await.expect(200);
     disk.make_room();
-    eventually("it is ready by itself", || is_ready(&operator)).await;
+    answers(&operator, "/readyz", 200).await;
     crowd.was_answered(&crowd.acknowledged, 20).await;
-    operator.post(&restock, json!({"quantity": 1})).await.expect(200);
+    operator.restock(&product, 1).await.expect(200);
     let mut shoppers = crowd.ends().await;
     nothing_is_lost(&mut shoppers, &operator, &server.url, &product).await;
     server.kill().await;
@@ -168,12 +153,11 @@ pub async fn a_filling_disk_stops_commands_but_no_reads(backend: &'static str) {
     server.kill().await;
 }
 
-/// Checks that commands are refused for longer than records wait to be written behind. Returns false if the
-/// store was poisoned.
-async fn takes_nothing_and_lives(operator: &Client, product: &str) -> bool {
-    let restock = format!("/v1/products/{product}/restock");
+/// Asserts that commands are refused for longer than records wait to be written; returns true if the store is
+/// alive after that.
+async fn refuses_all_and_lives(operator: &Client, product: &str) -> bool {
     for _ in 0..40 {
-        operator.post(&restock, json!({"quantity": 1})).await.problem(503, "store-unavailable");
+        operator.restock(product, 1).await.problem(503, "store-unavailable");
         if operator.get("/healthz").await.status != 200 {
             return false;
         }
@@ -191,22 +175,20 @@ pub async fn a_disk_filled_at_once_needs_free_space_only(backend: &'static str) 
         let crowd = Crowd::begins(&server.url, &product).await;
         crowd.was_answered(&crowd.acknowledged, 40).await;
         let mut shoppers = crowd.ends().await;
-        // The index records of these rentals are not written yet, and must not be written now.
+        // Records of these rentals are still to be written, and must not be tried now.
         disk.fill_at_once();
-        let short = || async { (operator.get("/readyz").await.status == 503).then_some(()) };
-        eventually("it is not ready", short).await;
-        if !takes_nothing_and_lives(&operator, &product).await {
+        answers(&operator, "/readyz", 503).await;
+        if !refuses_all_and_lives(&operator, &product).await {
             continue;
         }
         disk.make_room();
-        eventually("it is ready by itself", || is_ready(&operator)).await;
-        let restock = format!("/v1/products/{product}/restock");
-        operator.post(&restock, json!({"quantity": 1})).await.expect(200);
+        answers(&operator, "/readyz", 200).await;
+        operator.restock(&product, 1).await.expect(200);
         nothing_is_lost(&mut shoppers, &operator, &server.url, &product).await;
         server.kill().await;
         return;
     }
-    panic!("{TRIES} times in a row, a write was not done any more");
+    panic!("{TRIES} times the disk was filled during a write");
 }
 
 pub async fn a_completely_full_disk_needs_free_space_and_a_restart(backend: &'static str) {
@@ -217,12 +199,10 @@ pub async fn a_completely_full_disk_needs_free_space_and_a_restart(backend: &'st
     let crowd = Crowd::begins(&server.url, &product).await;
     crowd.was_answered(&crowd.acknowledged, 20).await;
     disk.fill(0);
-    // The file has space for some commits; the first write that fails poisons the store.
-    let dead = || async { (operator.get("/healthz").await.status == 503).then_some(()) };
-    eventually("the store takes nothing more, and the process says so", dead).await;
+    // The file itself has room at first; after the first failed write the store accepts no more.
+    answers(&operator, "/healthz", 503).await;
     operator.get("/readyz").await.problem(503, "not-ready");
-    let restock = format!("/v1/products/{product}/restock");
-    operator.post(&restock, json!({"quantity": 1})).await.problem(503, "store-unavailable");
+    operator.restock(&product, 1).await.problem(503, "store-unavailable");
     operator.get("/v1/products").await.expect(200);
     let mut shoppers = crowd.ends().await;
     server.kill().await;
@@ -231,7 +211,7 @@ pub async fn a_completely_full_disk_needs_free_space_and_a_restart(backend: &'st
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains("No space left on device") && said.lines().count() == 1, "{said}");
     } else {
-        // It opens in the space that its file has, so that it can be verified.
+        // It opens in the room that its file has, until it must write.
         let (code, said) = disk.verified(&settings(backend, "0")).await;
         assert!(code == Some(0) && said.ends_with("all is well\n"), "{said}");
     }

@@ -95,7 +95,7 @@ async fn lines_about_a_rental_have_its_correlation() {
     }
     for message in [
         "an errand is tried again later",
-        "a charge's outcome is unknown",
+        "the outcome of a charge is unknown",
         "a payment is held for the operator",
         "a request was turned away",
         "a text message",

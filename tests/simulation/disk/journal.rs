@@ -1,4 +1,4 @@
-//! The disk, as the shop sees it: a journal.
+//! The disk as a journal.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use super::{Disk, Queued, SLOW_MS, WHY, Work};
 use crate::plan::Outcome;
 
 impl Disk {
-    /// Puts something on its way, and waits for what becomes of it.
+    /// Queues a write, and waits for its answer.
     fn send<T: Send + 'static>(
         &self,
         work: impl FnOnce(oneshot::Sender<Result<T, CommitError>>) -> Work,
@@ -54,7 +54,7 @@ impl Disk {
         Box::pin(async move {
             match answer.await {
                 Ok(answer) => answer,
-                // It died with the process.
+                // The process died.
                 Err(_) => std::future::pending().await,
             }
         })

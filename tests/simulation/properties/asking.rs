@@ -1,10 +1,10 @@
-//! Requests with whom they are for filled in, how they are put to a shop, and what it answers.
+//! Requests for known customers, how a shop is asked, and its answers.
 
 use std::{hash::Hasher as _, sync::Arc};
 
 use saem::{
-    Address, CancelReason, CustomerId, DeliveryStatus, Money, Offer, Order, PayOutcome, PaymentMethod, Phone,
-    PlacedRental, Principal, ProductId, ProductView, RentalId, RentalStatus, RequestContext, Shop, ShopError,
+    CancelReason, CustomerId, DeliveryStatus, Money, Offer, Order, PayOutcome, Phone, PlacedRental,
+    Principal, ProductId, ProductView, RentalId, RentalStatus, RequestContext, Shop, ShopError,
     internal::{
         actors::{RequestKey, reads},
         domain::{Context, EntityId, ParkedKey, Product},
@@ -13,11 +13,14 @@ use saem::{
 
 use super::{
     commands::{Command, Placing, Request, Seen, Token},
-    people::{NAME, PASSWORD},
     world::World,
 };
+use crate::{
+    kit::runtime::{address, card},
+    world::{NAME, PASSWORD},
+};
 
-/// A command with whom it is for filled in.
+/// A command for known customers and things.
 #[derive(Clone, Debug)]
 pub enum Ask {
     Place(Placing, Box<Order>),
@@ -40,14 +43,14 @@ pub enum Ask {
     Revive(EntityId),
 }
 
-/// A request, ready to be made, once or again.
+/// A request, to be sent once or repeatedly.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub ask: Ask,
     pub request: RequestContext,
 }
 
-/// What a command led to, as whoever asked can tell.
+/// The visible result of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
     Placed { id: RentalId, status: RentalStatus, outcome: PayOutcome },
@@ -60,7 +63,7 @@ pub enum Done {
     Nothing,
 }
 
-/// An answer that is no refusal.
+/// An answer that is not a refusal.
 #[derive(Clone, Debug)]
 pub struct Answered {
     pub done: Done,
@@ -70,7 +73,7 @@ pub struct Answered {
 pub type Answer = Result<Answered, ShopError>;
 
 impl Ask {
-    /// Method and path, as it were: a key counts only within these.
+    /// Scope of an idempotency key, like method and path.
     fn scope(&self) -> String {
         match self {
             Self::Place(..) => "place".to_owned(),
@@ -85,7 +88,7 @@ impl Ask {
         }
     }
 
-    /// The event that a request with a key is about; none for those that take no key.
+    /// The event of a request with a key; none for requests without keys.
     pub const fn effect(&self) -> Option<&'static str> {
         match self {
             Self::Place(..) => Some("RentalPlaced"),
@@ -126,10 +129,6 @@ impl Ask {
     }
 }
 
-fn method(token: Token) -> PaymentMethod {
-    PaymentMethod::Card { token: token.as_str().to_owned() }
-}
-
 fn placed(placed: PlacedRental) -> Answered {
     let outcome = match placed.outcome {
         PayOutcome::Deferred { .. } => PayOutcome::Deferred { retry_after_ms: 0 },
@@ -148,7 +147,7 @@ pub async fn ask(shop: Arc<Shop>, asked: Asked) -> Answer {
     let Asked { ask, request } = asked;
     Ok(match ask {
         Ask::Place(_, order) => placed(shop.place_rental(*order, request).await?),
-        Ask::Pay(id, token) => placed(shop.pay_rental(id, method(token), request).await?),
+        Ask::Pay(id, token) => placed(shop.pay_rental(id, card(token.as_str()), request).await?),
         Ask::Cancel(id, reason) => {
             let done = shop.cancel_rental(id, reason, request).await?;
             let rental = &done.value.rental;
@@ -220,7 +219,7 @@ fn product(done: saem::Done<ProductView>) -> Answered {
 }
 
 impl World {
-    /// Fills in whom a request is for; none when nobody is there yet.
+    /// Fills in the customer and the rental; none if there is none yet.
     pub async fn resolve(&self, request: Request) -> Option<Asked> {
         let ask = self.ask_of(request.command).await?;
         let key = request.key.and_then(|key| ask.key(&self.shop, key));
@@ -271,13 +270,8 @@ impl World {
         Some(Order {
             customer_id: self.people[customer].newest()?,
             product_id,
-            address: Address {
-                recipient: "홍길동".to_owned(),
-                postal_code: "04524".to_owned(),
-                line1: "세종대로 110".to_owned(),
-                line2: None,
-            },
-            method: method(placing.token),
+            address: address(),
+            method: card(placing.token.as_str()),
             expected_fee: match placing.seen {
                 Seen::Nothing => None,
                 Seen::TheFee => Some(fee),

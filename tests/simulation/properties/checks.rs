@@ -1,22 +1,22 @@
-//! The invariants, asserted: S after every step, Q once faults have stopped and everything has drained.
+//! Checks of the invariants: S after every step, Q after the faults have stopped and the shop is at rest.
 
 use saem::{
-    CustomerId, Event, Position, ProductEvent, ProductId, RentalRow,
+    CustomerId, Position, RentalRow,
     internal::{
         actors::reads,
-        domain::{Check, Context, EntityId, Product, invariants},
+        domain::{Check, Context, Product, invariants},
     },
 };
 
 use super::{doing::pass, world::World};
 pub use crate::kit::audit::History;
-use crate::kit::audit::{Audit, broken, by_rental, given_up, is_given_up, page_row};
+use crate::kit::audit::{Audit, by_rental, given_up, is_given_up, page_row, rental_holds, restocks_are_kept};
 
-/// How often is asked whether everything has drained, in ms of the paused clock.
+/// Time between two checks for rest, in ms of the paused clock.
 const ASK_EVERY_MS: u64 = 500;
-/// So much time passes at most until it has.
+/// Longest time until the shop is at rest.
 const DRAINED_AFTER_MS: u64 = 900_000;
-/// Once all is at rest, nothing happens for so long.
+/// Time without events that proves rest.
 const REST_MS: u64 = 120_000;
 
 impl World {
@@ -30,7 +30,7 @@ impl World {
         }
     }
 
-    /// Whoever was a customer, ever.
+    /// All customers, those who left included.
     fn customers(&self) -> Vec<CustomerId> {
         self.people.iter().flat_map(|person| person.ids.clone()).collect()
     }
@@ -44,21 +44,15 @@ impl World {
         let history = self.history().await;
         let (timelines, ledger) = (by_rental(&history), self.audit().ledger());
         for (rental, timeline) in &timelines {
-            invariants::placed_whole(timeline, ledger.get(rental))?;
-            invariants::approved_before_delivery(timeline)?;
-            invariants::stock_moves_once(timeline)?;
-            invariants::moves_are_declared(timeline)?;
+            rental_holds(timeline, ledger.get(rental))?;
         }
-        for (rental, line) in &ledger {
-            let timeline = timelines.get(rental).map_or(&[][..], |timeline| timeline);
-            invariants::placed_whole(timeline, Some(line))?;
-            invariants::captured_at_most_once(timeline, line)?;
-            invariants::refunded_at_most_what_was_captured(line)?;
+        for line in ledger.values().filter(|line| !timelines.contains_key(&line.rental)) {
+            rental_holds(&[], Some(line))?;
         }
         for &id in &self.products {
             let product = reads::read::<Product>(&self.as_journal(), id).await.unwrap();
             invariants::stock_is_conserved(&history, id, &product)?;
-            self.restocks_are_kept(&history, id)?;
+            restocks_are_kept(id, &history, self.restocked.of(id))?;
             let own: Vec<_> =
                 history.iter().filter(|recorded| recorded.entity == id.into()).cloned().collect();
             invariants::steps_hold::<Product, _>(&own)?;
@@ -79,27 +73,12 @@ impl World {
         Ok(())
     }
 
-    /// INV-7 and INV-8 for units added: those acknowledged are there, and none that nobody asked for.
-    fn restocks_are_kept(&self, history: &History, product: ProductId) -> Check {
-        let id: EntityId = product.into();
-        let added =
-            history.iter().filter(|recorded| recorded.entity == id).map(|recorded| match &recorded.event {
-                Event::Product(ProductEvent::ProductRestocked { quantity }) => u64::from(*quantity),
-                _ => 0,
-            });
-        let (added, asked) = (added.sum::<u64>(), self.restocked.of(product));
-        if asked.contains(&added) {
-            return Ok(());
-        }
-        broken("INV-7", format!("{added} units added to {id}, but {asked:?}"))
-    }
-
     /// The Q invariants.
     async fn holds_at_rest(&self) -> Check {
         self.audit().at_rest(&self.history().await).await
     }
 
-    /// Faults stop, the operator lets everything go on, and it all comes to its end.
+    /// Stops the faults, resumes everything, waits for rest, and checks that nothing happens any more.
     pub async fn comes_to_rest(&mut self) {
         self.set_breaker(false);
         for context in Context::ALL {
@@ -119,7 +98,7 @@ impl World {
         self.still_at_rest(head, &rows, "repeating a request changes nothing").await;
     }
 
-    /// Waits until everything is done, and then until what waits for its customer has expired.
+    /// Waits until all work is done and all deferrals have expired.
     async fn drain(&self) {
         let mut left_ms = DRAINED_AFTER_MS;
         loop {
@@ -146,7 +125,7 @@ impl World {
         !self.rows().await.iter().any(waits)
     }
 
-    /// What an operator does about actors in quarantine, and targets that are held.
+    /// Revives entities in quarantine, and retries parked targets.
     async fn mend(&self) {
         for id in self.quarantined().await {
             self.shop.revive(id).await.unwrap();

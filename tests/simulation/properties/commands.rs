@@ -1,4 +1,4 @@
-//! What may be asked of the shop, and done to it.
+//! Requests to the shop, and faults.
 
 use saem::{
     CancelReason,
@@ -8,7 +8,7 @@ use saem::{
     },
 };
 
-/// A card.
+/// A card's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
     Ok,
@@ -30,7 +30,7 @@ impl Token {
     }
 }
 
-/// What a customer says they saw as the fee.
+/// The fee that an order names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
     Nothing,
@@ -47,7 +47,7 @@ pub struct Placing {
     pub seen: Seen,
 }
 
-/// Something asked of the shop. Rentals are counted from the newest one; customers by their numbers.
+/// A request. Rentals are counted from the newest; customers have numbers.
 #[derive(Clone, Copy, Debug)]
 pub enum Command {
     Place(Placing),
@@ -68,7 +68,7 @@ pub enum Command {
     Register {
         stock: u32,
     },
-    /// Edits an offer, from the one that there is or from an older one.
+    /// Edits an offer, on its current version or an older one.
     Edit {
         product: usize,
         stale: bool,
@@ -86,12 +86,12 @@ pub enum Command {
     Leave {
         customer: usize,
     },
-    /// Changes the name, and perhaps the password.
+    /// Changes the name, and the password if it is true.
     Rename {
         customer: usize,
         password: bool,
     },
-    /// Logs in so often; the last answer counts.
+    /// Logs in several times; the last answer counts.
     LogIn {
         customer: usize,
         right: bool,
@@ -104,18 +104,18 @@ pub enum Command {
         context: Context,
         pause: bool,
     },
-    /// Has a held target tried again.
+    /// Retries a parked target.
     Retry {
         held: usize,
     },
     Dismiss {
         held: usize,
     },
-    /// Takes whoever is in quarantine out of it.
+    /// Revives all entities in quarantine.
     Revive,
 }
 
-/// A command, perhaps with an `Idempotency-Key`.
+/// A command, with an `Idempotency-Key` or without.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
     pub command: Command,
@@ -128,7 +128,7 @@ impl From<Command> for Request {
     }
 }
 
-/// Somebody who can be made to fail.
+/// An actor that fails.
 #[derive(Clone, Copy, Debug)]
 pub enum Target {
     Rental(usize),
@@ -140,12 +140,12 @@ pub enum Target {
     Service(&'static str, &'static str),
 }
 
-/// One step of a case.
+/// A step of a case.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
-    /// A request, its answer waited for.
+    /// A request, and the wait for its answer.
     Do(Request),
-    /// Two at once.
+    /// Two requests at once.
     Both(Request, Request),
     /// A request, while one of the next commits fails.
     Shaken {
@@ -153,19 +153,19 @@ pub enum Step {
         nth: u64,
         failure: Failure,
     },
-    /// A request, and the process is killed so long after it was begun.
+    /// A request, and a kill of the process so long after it began.
     Doomed {
         request: Request,
         ms: u64,
         turns: usize,
     },
-    /// The process is killed, and started again.
+    /// Kills the process, and starts another.
     Crash,
-    /// The process ends as it should, and is started again.
+    /// Stops the process in order, and starts another.
     Restart,
-    /// Everybody gets so many turns.
+    /// So many turns of the thread.
     Turns(usize),
-    /// Time passes.
+    /// A wait.
     Pass {
         ms: u64,
     },

@@ -1,13 +1,10 @@
-//! Takes the steps of a case: asks, breaks, kills; and has each answer judged.
+//! Takes the steps of a case (requests, faults, kills), and judges each answer.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use saem::{
-    PayOutcome, RentalId,
-    internal::{
-        domain::EntityId,
-        store::{Failure, FaultMode, FaultPlan},
-    },
+use saem::internal::{
+    domain::EntityId,
+    store::{Failure, FaultMode, FaultPlan},
 };
 
 use super::{
@@ -17,8 +14,9 @@ use super::{
     model::Model,
     world::World,
 };
+use crate::kit::audit::promised;
 
-/// So many turns after a command whose commits fail, commits succeed again.
+/// Turns after a command during which its commits fail.
 const SHAKEN_TURNS: usize = 30;
 
 pub async fn turns(count: usize) {
@@ -79,7 +77,7 @@ impl World {
         self.judge(&other, &before.1, &second, &circumstances);
     }
 
-    /// Begins a command, and kills the process after a while. Only an answer that came before counts.
+    /// Begins a command, and kills the process later. An answer counts if it came before.
     async fn doomed(&mut self, model: &Model, request: Request, ms: u64, count: usize) {
         let asked = self.resolve(request).await;
         if let Some(asked) = asked {
@@ -145,7 +143,7 @@ impl World {
         self.remember(asked, None);
     }
 
-    /// What is acknowledged has to stay.
+    /// Records what was acknowledged: it must stay.
     fn remember(&mut self, asked: &Asked, answer: Option<&Answer>) {
         self.keys.remember(asked, answer);
         self.remember_person(&asked.ask, answer);
@@ -155,7 +153,7 @@ impl World {
         }
         let Some(Ok(answered)) = answer else { return };
         if let Done::Placed { id, outcome, .. } = &answered.done {
-            return self.acknowledged.push(acknowledged_payment(*id, outcome));
+            return self.acknowledged.push(promised(*id, outcome));
         }
         self.acknowledged.extend(match &asked.ask {
             Ask::Cancel(id, _) => vec![((*id).into(), "RentalCanceled")],
@@ -174,14 +172,5 @@ impl World {
             },
             _ => Vec::new(),
         });
-    }
-}
-
-fn acknowledged_payment(id: RentalId, outcome: &PayOutcome) -> (EntityId, &'static str) {
-    match outcome {
-        PayOutcome::Confirmed => (id.into(), "RentalConfirmed"),
-        PayOutcome::Deferred { .. } => (id.into(), "PaymentDeferred"),
-        PayOutcome::Declined { .. } => (id.payment().into(), "PaymentDeclined"),
-        PayOutcome::Canceled | PayOutcome::Unavailable { .. } => (id.into(), "RentalCanceled"),
     }
 }

@@ -1,7 +1,7 @@
-//! Which answers a command may get, from what is known when it is asked.
+//! Answers that a command may get, from the state when it is sent.
 //!
-//! As long as nothing that a command *needs* was made to fail, its answer is predicted exactly: this is
-//! how INV-11 (a failing entity harms no other) and INV-12 (with products down, the rest goes on) show.
+//! Unless an actor that the command needs was made to fail, its answer is predicted exactly. This proves
+//! INV-11 (a failing entity harms no other) and INV-12 (with products down, the rest goes on).
 
 use saem::{
     DeliveryStatus, Offer, PayOutcome, ProductView, RentalId, RentalStatus, RequestContext, ShopError,
@@ -23,10 +23,10 @@ use super::{
     world::World,
 };
 
-/// More failures than this, and an entity may be in quarantine.
+/// After more failures an entity may be in quarantine.
 const FAILURES_MAX: u32 = 5;
 
-/// What a command finds.
+/// The state that a command finds.
 #[derive(Debug)]
 pub struct Before {
     rental: Rental,
@@ -40,13 +40,13 @@ pub struct Before {
     pub open_rentals: u32,
 }
 
-/// What goes on at the same time.
+/// Events at the same time.
 #[derive(Debug)]
 pub struct Circumstances {
     pub model: Model,
     /// A commit fails.
     pub failure: Option<Failure>,
-    /// Another command comes across.
+    /// Another command runs at the same time.
     pub crossed: bool,
 }
 
@@ -101,7 +101,7 @@ impl World {
         }
     }
 
-    /// Whether nothing more happens to a rental and its money.
+    /// True if a rental and its payment change no more.
     pub async fn is_over(&self, id: RentalId) -> bool {
         let rental = reads::read::<Rental>(&self.as_journal(), id).await.unwrap().status;
         let payment = reads::read::<Payment>(&self.as_journal(), id.payment()).await.unwrap();
@@ -163,7 +163,7 @@ impl World {
                 let done = Done::Context { paused: *pause };
                 expect(answer.as_ref().is_ok_and(|answered| answered.done == done), "an operator decides")
             }
-            // What is held, or in quarantine, may be let go at any moment.
+            // Parked targets and entities in quarantine may be released at any moment.
             Ask::Retry(_) | Ask::Dismiss(_) => {
                 let not_held = rejected(answer) == Some(&Rejection::Context(ContextError::NotParked));
                 expect(answer.is_ok() || not_held || refuses(answer, &ShopError::NotHeld), "it was held")
@@ -177,7 +177,7 @@ impl World {
         }
     }
 
-    /// Whether something that the command needs was made to fail, and the answer says so.
+    /// True if an actor that the command needs was made to fail, and the answer says so.
     fn excused(&self, asked: &Ask, answer: &Answer, circumstances: &Circumstances) -> bool {
         let Err(error) = answer else { return false };
         let unwritten = matches!(circumstances.failure, Some(Failure::Before | Failure::Torn));
@@ -260,7 +260,7 @@ impl World {
     }
 }
 
-/// Whether this is how a charge with this card ends.
+/// True if a charge with this card may end so.
 fn follows(token: Token, outcome: &PayOutcome, defer: bool) -> bool {
     match token {
         Token::Ok => *outcome == PayOutcome::Confirmed,
@@ -322,7 +322,7 @@ fn dispatching(before: &Before, answer: &Answer) -> Expected {
     match before.delivery {
         DeliveryStatus::Absent if canceled => expect(absent || rental_canceled, "it is canceled"),
         _ if canceled => expect(rental_canceled, "it is canceled"),
-        // It may be short of stock, and so be canceled, at any moment.
+        // It may be out of stock, and be canceled, at any moment.
         DeliveryStatus::Absent => {
             expect(absent || not_ready || called_off || rental_canceled || ok, "it may have started")
         }
@@ -356,7 +356,7 @@ fn is_now(answer: &Answer, status: DeliveryStatus) -> bool {
 }
 
 fn editing(offer: &Offer, expected: &Offer, answer: &Answer) -> Expected {
-    // An edit changes the fee: the stale ones began from another.
+    // An edit changes the fee: a stale one has another.
     if expected.fee == offer.fee {
         return expect(rejected(answer) == Some(&Rejection::Product(ProductError::Stale)), "it is stale");
     }

@@ -1,4 +1,4 @@
-//! Which steps are tried: more often those that can succeed, or that have to do with each other.
+//! Random steps, more often those that can succeed or that concern the same entity.
 
 use proptest::{
     prelude::*,
@@ -69,7 +69,7 @@ fn placing() -> impl Strategy<Value = Placing> {
     })
 }
 
-/// Few keys, so that they meet.
+/// Few keys, so that requests share them.
 fn key() -> impl Strategy<Value = Option<u8>> {
     prop_oneof![2 => Just(None), 2 => (0_u8..2).prop_map(Some)]
 }
@@ -122,7 +122,7 @@ fn catalogue() -> impl Strategy<Value = Command> {
     ]
 }
 
-/// Hashing passwords is slow on purpose: what needs it comes seldom.
+/// Rare, since hashing passwords is slow.
 fn person() -> impl Strategy<Value = Command> {
     let customer = 0..NUMBERS;
     prop_oneof![
@@ -137,7 +137,7 @@ fn person() -> impl Strategy<Value = Command> {
     ]
 }
 
-/// Often two that have to do with each other.
+/// Two requests, often about the same entity.
 fn both(model: &Model) -> impl Strategy<Value = Step> + use<> {
     let same_key = (command(model), 0_u8..2).prop_map(|(command, key)| {
         let request = Request { command, key: Some(key) };
@@ -182,7 +182,7 @@ fn fault() -> impl Strategy<Value = Step> {
         3 => select(&SERVICES[..]).prop_map(|(kind, name)| Target::Service(kind, name)),
     ];
     let mode = select(vec![FaultMode::Panic, FaultMode::Stop]);
-    // Six in a row are one too many: quarantine.
+    // Six failures in a row lead to quarantine.
     let times = prop_oneof![3 => Just(1_u32), 1 => Just(6)];
     (target, mode, times).prop_map(|(target, mode, times)| Step::Fault { target, mode, times })
 }

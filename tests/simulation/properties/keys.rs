@@ -1,4 +1,4 @@
-//! Requests with an `Idempotency-Key`: what each was first answered, and what it may be answered again.
+//! Requests with an `Idempotency-Key`: their first answers, and those that a repetition may get.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,45 +17,45 @@ use super::{
     world::World,
 };
 
-/// What is known of one key.
+/// State of one key.
 #[derive(Default)]
 pub struct Kept {
     effect: &'static str,
-    /// Every request with this key.
+    /// All requests with this key.
     spans: Vec<u64>,
-    /// The first that was acknowledged, and what it was told.
+    /// The first acknowledged request, and its answer.
     first: Option<(Asked, Done)>,
-    /// Bodies of those whose answer nobody knows: they may have happened.
+    /// Bodies of requests without a known answer: they may have had an effect.
     perhaps: BTreeSet<[u8; 16]>,
 }
 
-/// Every request there was.
+/// All requests.
 #[derive(Default)]
 pub struct Keys {
     kept: BTreeMap<u128, Kept>,
-    /// Those that were refused, or answered as before.
+    /// Refused and replayed ones.
     idle: Vec<u64>,
 }
 
 fn span(request: RequestContext) -> u64 {
     match request.causation {
         Causation::Request(span) => span,
-        Causation::Event(_) | Causation::Schedule => unreachable!("a request is a request's"),
+        Causation::Event(_) | Causation::Schedule => unreachable!("caused by a request"),
     }
 }
 
-/// Whether a refusal says that nothing happened.
+/// True if an error says that the request had no effect.
 fn is_refusal(ask: &Ask, error: &ShopError) -> bool {
     match (ask, error) {
-        // On its way to a charge it may have found out what became of the last one.
+        // Before its charge it may have settled the last one.
         (Ask::Pay(..), _) => false,
-        // The rental may have decided, and only its delivery be in quarantine: asking again completes it.
+        // The rental may have decided, with only its delivery in quarantine: a repetition completes it.
         (Ask::Complete(_), ShopError::Ask(AskError::Shed | AskError::Quarantined)) => false,
-        (_, error) => says_that_nothing_happened(error),
+        (_, error) => had_no_effect(error),
     }
 }
 
-fn says_that_nothing_happened(error: &ShopError) -> bool {
+fn had_no_effect(error: &ShopError) -> bool {
     match error {
         ShopError::Ask(error) => {
             matches!(error, AskError::Rejected(_) | AskError::Shed | AskError::Quarantined)
@@ -66,7 +66,7 @@ fn says_that_nothing_happened(error: &ShopError) -> bool {
 }
 
 impl Keys {
-    /// What a request may be told because of its key alone; none when it is as good as new.
+    /// The answers that a request may get because of its key; none if the key does not matter.
     pub fn expected(&self, asked: &Asked, answer: &Answer, crossed: bool) -> Option<Expected> {
         if crossed && refuses(answer, &ShopError::KeyInProgress) {
             return Some(Ok(()));
@@ -75,12 +75,15 @@ impl Keys {
         let kept = asked.request.key.and_then(|key| Some((key, self.kept.get(&key.hash)?)));
         let Some((key, kept)) = kept else {
             return (!crossed)
-                .then(|| expect(!replayed, "there is nothing to replay"))
+                .then(|| expect(!replayed, "replayed without a first answer"))
                 .filter(Result::is_err);
         };
         if let Some((first, done)) = &kept.first {
             if first.request.key != Some(key) {
-                return Some(expect(refuses(answer, &ShopError::KeyReused), "INV-7: it was used before"));
+                return Some(expect(
+                    refuses(answer, &ShopError::KeyReused),
+                    "INV-7: used for another request",
+                ));
             }
             let same = answer.as_ref().is_ok_and(|answered| answered.replayed && answered.done == *done);
             return Some(expect(same, "INV-7: the same key gets the same answer"));
@@ -89,12 +92,12 @@ impl Keys {
         let reused = others.next().is_some() && refuses(answer, &ShopError::KeyReused);
         let under_way = !kept.perhaps.is_empty() && refuses(answer, &ShopError::KeyInProgress);
         let again = kept.perhaps.contains(&key.fingerprint) && replayed;
-        // What it began may have come to nothing meanwhile.
+        // Its first attempt may have failed meanwhile.
         let over = matches!(asked.ask, Ask::Pay(..)) && !kept.perhaps.is_empty();
         (reused || under_way || again || over).then_some(Ok(()))
     }
 
-    /// Takes note of an answer; of none, when nobody will ever know.
+    /// Records an answer; none if it will never be known.
     pub fn remember(&mut self, asked: &Asked, answer: Option<&Answer>) {
         let span = span(asked.request);
         let in_doubt = match answer {
@@ -121,7 +124,7 @@ impl Keys {
         }
     }
 
-    /// INV-7 and INV-8 for all requests so far.
+    /// Checks INV-7 and INV-8 for all requests so far.
     pub fn hold(&self, history: &History) -> invariants::Check {
         invariants::nothing_happened(history, &self.idle)?;
         for kept in self.kept.values() {
@@ -132,7 +135,7 @@ impl Keys {
 }
 
 impl World {
-    /// INV-7: the same key gets the same answer, for ever.
+    /// Asserts INV-7: the same key gets the same answer.
     pub async fn keys_are_answered_alike(&self) {
         for Kept { first, .. } in self.keys.kept.values() {
             let Some((asked, done)) = first else { continue };

@@ -1,18 +1,16 @@
-//! Random customers and operators, crashes and faults, against a whole shop and its invariants.
+//! Random requests of customers and operators, crashes and faults; each request has its expected answers.
 //!
-//! The shop runs on one thread with tokio's clock paused: time passes only when nothing else can
-//! happen, so a case is fast and, with its seed, repeatable. After every step the S invariants are
-//! asserted; at the end of each case the faults stop, and the Q invariants are too.
+//! The shop runs on one thread with a paused clock, so a case is fast, and its seed repeats it. After every
+//! step the S invariants are asserted; at the end of a case the faults stop, and the Q invariants are, too.
 //!
-//! `PROPTEST_CASES` says how many cases are tried, `SEED` which ones. A failing case is shrunk, and its
-//! steps and its seed are shown.
+//! `PROPTEST_CASES` is the number of cases, `SEED` chooses them. A failing case is shrunk; its steps and its
+//! seed are printed.
 
 mod asking;
 mod checks;
 mod commands;
 mod doing;
 mod expect;
-mod gateways;
 mod generate;
 mod keys;
 mod model;
@@ -27,23 +25,21 @@ use proptest::test_runner::{Config, RngSeed};
 use proptest_state_machine::{StateMachineTest, prop_state_machine};
 
 use self::{commands::Step, model::Model, world::World};
+use crate::kit::runtime::paused;
 
-/// How many cases are tried unless `PROPTEST_CASES` says otherwise.
+/// Cases, unless `PROPTEST_CASES` is set.
 const CASES: u32 = 32;
 
 fn config() -> Config {
     let number = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
     let cases = number("PROPTEST_CASES").and_then(|cases| u32::try_from(cases).ok()).unwrap_or(CASES);
     let seed = number("SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    // Shown when a case fails. With the next change of a strategy it means another case: what lasts are the
-    // steps, which are printed, too, and belong into `regressions.rs`.
-    println!(
-        "to see these cases again: SEED={seed} PROPTEST_CASES={cases} cargo test --test simulation properties"
-    );
+    // A change of a strategy gives the seed another meaning; the printed steps last, in `regressions.rs`.
+    println!("repeat with: SEED={seed} PROPTEST_CASES={cases} cargo test --test simulation properties");
     Config { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Config::default() }
 }
 
-/// A shop under test, with the thread's runtime that it lives on.
+/// A shop under test, and its runtime.
 struct Running {
     system: SystemRunner,
     world: World,
@@ -56,8 +52,8 @@ impl StateMachineTest for AShop {
     type Reference = Model;
 
     fn init_test(model: &Model) -> Running {
-        let template = world::template();
-        let system = actix_rt::System::new();
+        let template = crate::world::template();
+        let system = paused();
         let world = system.block_on(World::open(template, model.defer));
         Running { system, world }
     }

@@ -1,4 +1,4 @@
-//! What the answers depend on, and where everything probably is.
+//! The state that answers depend on, and the probable stage of each rental.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use super::{
     generate,
 };
 
-/// How many customers and how many products there are at first.
-pub const CROWD: usize = 3;
-/// How many phone numbers there are: one more than customers.
+pub use crate::generate::CROWD;
+
+/// Phone numbers: one more than there are customers at first.
 pub const NUMBERS: usize = CROWD + 1;
 
-/// Where a rental probably is, so that commands are asked that can succeed. Nothing is asserted of it.
+/// Probable stage of a rental, so that commands are chosen that can succeed. Nothing is asserted of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Unpaid,
@@ -26,15 +26,15 @@ enum Stage {
     Over,
 }
 
-/// What answers depend on, and every observer knows.
+/// State that answers depend on, and that is known from outside.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// Whether customers may pay later when the gateway gives no answer.
+    /// True if customers may pay later when the gateway gives no answer.
     pub defer: bool,
-    /// Probably: a repeated request pauses nothing.
+    /// Contexts that are probably paused: a repeated request pauses nothing.
     pub paused: BTreeSet<Context>,
     pub breaker_open: bool,
-    /// The payment actor was made to fail, and may not have noticed yet.
+    /// True if the payment actor was made to fail, and may not have noticed.
     pub desk_fails: bool,
     /// Oldest first.
     stages: Vec<Stage>,

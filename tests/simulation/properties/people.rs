@@ -1,7 +1,7 @@
-//! Customers: who has an account, how they get in, and that nothing is left of those who left.
+//! Customers: accounts, sessions, and erasure of those who left.
 
 use saem::{
-    AccountEvent, CustomerId, Event, Phone, Principal, RentalId, ShopError, Timestamp,
+    AccountEvent, CustomerId, Event, Principal, RentalId, ShopError, Timestamp,
     internal::{
         actors::AskError,
         domain::{AccountError, EntityKind, Rejection},
@@ -16,30 +16,31 @@ use super::{
     model::NUMBERS,
     world::World,
 };
+use crate::{
+    kit::contains,
+    world::{NAME, PASSWORD, phone},
+};
 
-/// What all names begin with.
-pub const NAME: &str = "성춘향";
-pub const PASSWORD: &str = "password";
 const OTHER_PASSWORD: &str = "another password";
-/// So many tries to log in are free; then there is a pause of so many ms, which grows to at most so many.
+/// Failed attempts to log in before a pause, the first pause and the longest, in ms.
 const FREE_TRIES: u32 = 5;
 const PAUSE_MS: u64 = 5_000;
 const PAUSE_MAX_MS: u64 = 300_000;
 
-/// Whoever has a number.
+/// The owners of one phone number.
 #[derive(Clone, Debug, Default)]
 pub struct Person {
-    /// All who had it, the newest last.
+    /// All owners, the newest last.
     pub ids: Vec<CustomerId>,
-    /// Whether the newest has not left.
+    /// True if the newest has not left.
     pub here: bool,
     /// One of these is the password.
     passwords: Vec<String>,
     names: Vec<String>,
-    /// Sessions that are open, and those that are not any more.
+    /// Tokens of open and of closed sessions.
     open: Vec<String>,
     closed: Vec<String>,
-    /// Tries to log in since one succeeded, and when the last was.
+    /// Attempts to log in since one succeeded, and the time of the last.
     tries: u32,
     tried_at: Timestamp,
 }
@@ -53,10 +54,6 @@ impl Person {
     pub fn newest(&self) -> Option<CustomerId> {
         self.ids.last().copied()
     }
-}
-
-pub fn phone(number: usize) -> Phone {
-    Phone::parse(&format!("010-1234-567{number}")).unwrap()
 }
 
 fn account(error: AccountError) -> ShopError {
@@ -88,7 +85,7 @@ impl World {
         })
     }
 
-    /// What somebody who asks for themselves may be told.
+    /// Checks the answer to a request of a person for themselves.
     pub fn expected_of_person(&self, ask: &Ask, before: &Before, answer: &Answer) -> Expected {
         match ask {
             Ask::SignUp { number, .. } if before.people[*number].here => {
@@ -106,7 +103,7 @@ impl World {
                 expect(answer.is_ok(), "leaving is safe to repeat")
             }
             Ask::Leave { .. } => match answer {
-                // Whoever left had nothing open: that is asserted after every step.
+                // That nothing was open is asserted after every step.
                 Ok(_) => Ok(()),
                 Err(ShopError::Ask(AskError::Rejected(Rejection::Account(AccountError::OpenRentals(n))))) => {
                     expect((1..=before.open_rentals).contains(n), "only open rentals keep somebody")
@@ -147,7 +144,7 @@ impl World {
         }
     }
 
-    /// Takes note of what became of a person; `answer` is none when nobody knows.
+    /// Records the answer of a person's request; none if there was none.
     pub fn remember_person(&mut self, ask: &Ask, answer: Option<&Answer>) {
         let now = self.shop.now();
         match ask {
@@ -176,7 +173,7 @@ impl World {
                     }
                     Some(Err(ShopError::TooManyTries { .. })) if *times == 1 => {}
                     _ => {
-                        // Of several, those behind the fifth may not have counted.
+                        // Attempts after the fifth may not have counted.
                         if person.tries < FREE_TRIES || *times == 1 {
                             person.tried_at = now;
                         }
@@ -189,7 +186,7 @@ impl World {
                 person.open.retain(|open| open != token);
                 person.closed.extend(matches!(answer, Some(Ok(_))).then(|| token.clone()));
             }
-            // Sessions are closed first.
+            // Leaving closes sessions first.
             Ask::Leave { number, .. }
                 if !matches!(answer, Some(Ok(_) | Err(ShopError::Ask(AskError::Rejected(_))))) =>
             {
@@ -199,12 +196,12 @@ impl World {
         }
     }
 
-    /// Tries are counted in memory.
+    /// Attempts are counted in memory only.
     pub fn tries_are_forgotten(&mut self) {
         self.people.iter_mut().for_each(|person| person.tries = 0);
     }
 
-    /// Takes note of who came and who left.
+    /// Records who signed up and who left.
     pub async fn notice_people(&mut self, history: &History) {
         for recorded in history {
             let Event::Account(event) = &recorded.event else { continue };
@@ -233,11 +230,11 @@ impl World {
         }
     }
 
-    /// Whose number somebody new has: the vault knows it.
+    /// Number of a new customer, by the vault.
     async fn number_of(&self, id: CustomerId) -> usize {
         let row =
             self.vault(&format!("person/{id}")).await.pop().expect("whoever signed up is in the vault").1;
-        let is_in = |number: &usize| contains(&row, phone(*number).as_e164().as_bytes());
+        let is_in = |number: &usize| contains(&row, phone(*number).as_e164());
         (0..NUMBERS).find(is_in).expect("a number of ours")
     }
 
@@ -245,8 +242,7 @@ impl World {
         self.as_journal().vault_scan(prefix.to_owned()).await.unwrap()
     }
 
-    /// Of those who left nothing personal is there; those who are here can be seen; sessions are as they
-    /// were left.
+    /// Asserts that those who left are erased, that the others are shown, and that sessions are as expected.
     pub async fn people_are_as_they_should_be(&self, history: &History) {
         for (number, person) in self.people.iter().enumerate() {
             for token in &person.open {
@@ -273,7 +269,7 @@ impl World {
             } else if gone > 0 {
                 let personal = [phone(number).as_e164().to_owned(), format!("{NAME}{number}")];
                 for (key, value) in self.vault("").await {
-                    let found = personal.iter().find(|text| contains(&value, text.as_bytes()));
+                    let found = personal.iter().find(|text| contains(&value, text));
                     assert_eq!(found, None, "{number} has left, and is in {key}");
                 }
             }
@@ -290,8 +286,4 @@ pub fn rentals_of(customer: CustomerId, history: &History) -> Vec<RentalId> {
         _ => None,
     });
     theirs.collect()
-}
-
-fn contains(bytes: &[u8], text: &[u8]) -> bool {
-    bytes.windows(text.len()).any(|part| part == text)
 }

@@ -1,4 +1,4 @@
-//! Cases that once failed, shrunk.
+//! Shrunk cases that failed.
 
 use proptest::test_runner::Config;
 use proptest_state_machine::StateMachineTest as _;
@@ -25,7 +25,7 @@ const fn place(product: usize, token: Token) -> Request {
     asked(Command::Place(Placing { customer: 0, product, token, seen: Seen::Nothing }))
 }
 
-/// Two targets of one context let go in one commit: both are shown as let go.
+/// Two targets of one context are released in one commit: both are shown as released.
 #[test]
 fn two_context_commands_in_one_commit_are_both_seen() {
     holds(
@@ -41,9 +41,9 @@ fn two_context_commands_in_one_commit_are_both_seen() {
     );
 }
 
-/// A payment whose intent could not be written: the rental still waits for it, and that is the answer.
+/// The intent of a payment could not be written: the rental still waits for the payment.
 #[test]
-fn a_payment_that_could_not_be_written_down_is_not_called_unpayable() {
+fn unwritten_payment_is_not_called_unpayable() {
     for failure in [Failure::Before, Failure::Torn] {
         holds(
             true,
@@ -63,7 +63,7 @@ fn a_payment_that_could_not_be_written_down_is_not_called_unpayable() {
 
 /// The same with a payment in quarantine.
 #[test]
-fn a_payment_in_quarantine_is_not_called_unpayable() {
+fn payment_in_quarantine_is_not_called_unpayable() {
     holds(
         true,
         vec![
@@ -77,9 +77,9 @@ fn a_payment_in_quarantine_is_not_called_unpayable() {
     );
 }
 
-/// The agenda's worker fails while an errand is under way: its successor does the errand.
+/// The agenda's worker fails during an errand: its successor does the errand.
 #[test]
-fn an_errand_outlives_the_worker_that_began_it() {
+fn errand_is_done_after_its_worker_failed() {
     let fail = |target| Step::Fault { target, mode: FaultMode::Panic, times: 1 };
     holds(
         false,
@@ -92,9 +92,9 @@ fn an_errand_outlives_the_worker_that_began_it() {
     );
 }
 
-/// Completing is two commits: with the delivery in quarantine the rental is delivered, and that stands.
+/// Completing is two commits: with the delivery in quarantine, the rental is delivered.
 #[test]
-fn completing_a_delivery_in_quarantine_is_no_refusal() {
+fn completing_a_delivery_in_quarantine_is_not_refused() {
     holds(
         false,
         vec![

@@ -1,114 +1,40 @@
-//! A shop with its customers and products, everything around it, and what it has promised so far.
+//! A shop with customers and products, its surroundings, and what it has acknowledged.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    ops::RangeInclusive,
-    sync::{Arc, OnceLock},
-};
+use std::{cell::RefCell, collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use saem::{
-    Brand, BreakerMode, CustomerId, Event, Journal, Locale, MemoryJournal, Money, Offer, Position,
-    ProductEvent, ProductId, Recorded, RentalEvent, RentalId, RequestContext, Shop, ShopParts, ShopSettings,
-    Simulator, Sources, Timestamp,
+    Behaviour, BreakerMode, CustomerId, Event, Journal, Ledger, MemoryJournal, Position, ProductEvent,
+    ProductId, Recorded, RentalEvent, RentalId, RequestContext, Shop, ShopParts, ShopSettings, Simulator,
+    Sources,
     internal::{
-        actors::{RestartLimits, Rules, TokioClock, reads},
-        config::Settings,
+        actors::{Rules, TokioClock, reads},
         domain::{Context, EntityId, Maintenance},
-        store::Images,
     },
 };
 
-use super::{
-    gateways::{Phones, gateway},
-    keys::Keys,
-    model::CROWD,
-    people::{NAME, PASSWORD, Person, phone},
+use super::{keys::Keys, people::Person};
+use crate::{
+    clock::BEGINNING,
+    kit::{phones::Phones, runtime::OPERATOR_KEY, wire::Wire},
+    world::{NAME, Template},
 };
-use crate::kit::wire::Wire;
 
-/// Units at hand at first.
-const STOCK: [u32; CROWD] = [1, 3, 30];
-/// How long a deferred rental waits for its customer, in ms.
+/// Time that a deferred rental waits for its customer, in ms.
 const TTL_MS: u64 = 60_000;
-
-/// A shop where customers have signed up and products are registered: each case begins with a copy.
-pub struct Template {
-    journal: Arc<MemoryJournal>,
-    customers: [CustomerId; CROWD],
-    products: [ProductId; CROWD],
-}
-
-/// Made once: hashing passwords is slow on purpose.
-pub fn template() -> &'static Template {
-    static TEMPLATE: OnceLock<Template> = OnceLock::new();
-    TEMPLATE.get_or_init(|| actix_rt::System::new().block_on(make_template()))
-}
-
-async fn make_template() -> Template {
-    let journal = MemoryJournal::new();
-    let sources = Sources::seeded(Arc::new(TokioClock::starting_at(Timestamp(1))), 1);
-    let parts = ShopParts {
-        journal: journal.clone(),
-        gateways: Wire::to(gateway()).into(),
-        sms: Arc::new(Phones::default()),
-        sources,
-    };
-    let shop = Shop::open(parts, settings(true)).await.unwrap();
-    let mut customers = Vec::new();
-    let mut products = Vec::new();
-    for (index, stock) in STOCK.into_iter().enumerate() {
-        let (name, password) = (format!("{NAME}{index}"), PASSWORD.to_owned());
-        customers
-            .push(shop.sign_up(name, phone(index), password, shop.new_request()).await.unwrap().value.id);
-        let offer = Offer {
-            name: format!("샘 {index}"),
-            model: format!("MS-{index}"),
-            description: String::new(),
-            fee: Money::won(29_900 + 10_000 * index as u64),
-        };
-        let registered = shop.register_product(offer, stock, shop.new_request()).await.unwrap();
-        products.push(registered.value.id);
-    }
-    journal.sync();
-    let journal = journal.crash();
-    shop.close().await;
-    let (customers, products) = (customers.try_into().unwrap(), products.try_into().unwrap());
-    Template { journal, customers, products }
-}
+/// Time of each call to the gateway, in ms.
+const LATENCY_MS: u64 = 10;
+/// One of so many messages is refused.
+const REFUSE_EVERY: usize = 5;
 
 fn settings(defer: bool) -> ShopSettings {
-    ShopSettings {
-        arbiters: 0,
-        ask_timeout_ms: 5_000,
-        entity_mailbox: 1_024,
-        entity_idle_ms: 10_000,
-        entities_max: 20_000,
-        restart_limits: RestartLimits::default(),
-        operator_key: "operator-key-of-at-least-32-characters".to_owned(),
-        locale: Locale::Ko,
-        brand: Brand::default(),
-        payment: Rules {
-            deadline_ms: 900,
-            timeout_ms: 800,
-            charge_min_ms: 300,
-            defer,
-            deferral_ttl_ms: TTL_MS,
-        },
-        admission: Settings::default().shop(String::new()).admission,
-        breaker: Settings::default().shop(String::new()).breaker,
-        stuck_after_ms: 8_000,
-        faults_enabled: true,
-        beside: Vec::new(),
-        images: Images::default(),
-        delay_hook: None,
-    }
+    let payment = Rules { defer, deferral_ttl_ms: TTL_MS, ..Rules::default() };
+    ShopSettings { arbiters: 0, payment, faults_enabled: true, ..ShopSettings::new(OPERATOR_KEY) }
 }
 
-/// Whose history an acknowledgement stands in, and by which event.
+/// An acknowledged event, and its entity.
 pub type Acknowledged = (EntityId, &'static str);
 
-/// Units added to products, by the key and the body they were asked for with: for sure, or perhaps.
+/// Requested units by key and quantity, each with whether they were surely added.
 #[derive(Clone, Debug, Default)]
 pub struct Restocked(BTreeMap<(u128, u32), (ProductId, bool)>);
 
@@ -119,7 +45,7 @@ impl Restocked {
         self.0.entry((hash, quantity)).or_insert((product, surely)).1 |= surely;
     }
 
-    /// At least so many, and at most so many.
+    /// The least and the most units that were added.
     pub fn of(&self, wanted: ProductId) -> RangeInclusive<u64> {
         let sum = |surely: bool| {
             let of = self.0.iter().filter(|(_, (product, done))| *product == wanted && (*done || !surely));
@@ -129,22 +55,21 @@ impl Restocked {
     }
 }
 
-/// The whole world.
 pub struct World {
     pub journal: Arc<MemoryJournal>,
     pub shop: Arc<Shop>,
     pub gateway: Simulator,
     pub phones: Arc<Phones>,
-    /// By number.
+    /// People by number.
     pub people: Vec<Person>,
     pub products: Vec<ProductId>,
-    /// In the order of their placing.
+    /// Rentals in the order of their placing.
     pub rentals: Vec<RentalId>,
-    /// How often each entity was made to fail since the process started.
+    /// Injected failures of each entity since the process started.
     pub failures: BTreeMap<EntityId, u32>,
-    /// The same for the payment actor.
+    /// Injected failures of the payment actor.
     pub desk_failures: u32,
-    /// And for all services together.
+    /// Injected failures of all services.
     pub service_failures: u32,
     pub acknowledged: Vec<Acknowledged>,
     pub keys: Keys,
@@ -158,11 +83,12 @@ pub struct World {
 
 impl World {
     pub async fn open(template: &Template, defer: bool) -> Self {
-        tokio::time::pause();
-        let sources = Sources::seeded(Arc::new(TokioClock::starting_at(Timestamp(1_000_000))), 7);
-        let (journal, gateway, phones) = (template.journal.crash(), gateway(), Arc::new(Phones::default()));
-        let named = |(number, id): (usize, CustomerId)| Person::here(id, format!("{NAME}{number}"));
-        let mut people: Vec<Person> = template.customers.into_iter().enumerate().map(named).collect();
+        let sources = Sources::seeded(Arc::new(TokioClock::starting_at(BEGINNING)), 7);
+        let behaviour = Behaviour { latency_ms: LATENCY_MS, ..Behaviour::default() };
+        let gateway = Simulator::new(Ledger::in_memory(), behaviour, 1);
+        let (journal, phones) = (template.journal.crash(), Arc::new(Phones::refusing_every(REFUSE_EVERY)));
+        let named = |(number, id): (usize, &CustomerId)| Person::here(*id, format!("{NAME}{number}"));
+        let mut people: Vec<Person> = template.customers.iter().enumerate().map(named).collect();
         people.push(Person::default());
         let wire = Wire::to(gateway.clone());
         let parts = ShopParts {
@@ -177,7 +103,7 @@ impl World {
             gateway,
             phones,
             people,
-            products: template.products.into(),
+            products: template.products.clone(),
             rentals: Vec::new(),
             failures: BTreeMap::new(),
             desk_failures: 0,
@@ -192,16 +118,16 @@ impl World {
         }
     }
 
-    /// Kills the process, and starts another on what it left behind.
+    /// Kills the process, and starts another on what it left.
     pub async fn crash(&mut self, breaker_open: bool) {
         self.wire.cut();
         let left_behind = self.journal.crash();
-        // Ends its actors, and lets none of them write any more.
+        // Its actors end, and write nothing more.
         self.shop.close().await;
         self.reopen(left_behind, breaker_open).await;
     }
 
-    /// Ends the process as it should end, and starts another.
+    /// Stops the process in order, and starts another.
     pub async fn restart(&mut self, breaker_open: bool) {
         self.shop.close().await;
         self.wire.cut();
@@ -228,7 +154,7 @@ impl World {
         self.shop.set_breaker(if open { BreakerMode::ForcedOpen } else { BreakerMode::Auto });
     }
 
-    /// A rental by how many came after it; none when there are none.
+    /// A rental, counted from the newest.
     pub fn rental(&self, from_newest: usize) -> Option<RentalId> {
         let placed = self.rentals.len();
         (placed > 0).then(|| self.rentals[placed - 1 - from_newest % placed])
@@ -238,17 +164,16 @@ impl World {
         self.journal.clone()
     }
 
-    /// Every event so far.
     pub async fn history(&self) -> Vec<Arc<Recorded>> {
         self.journal.read(Position(0), usize::MAX).await.unwrap()
     }
 
-    /// A product by when it was registered.
+    /// A product, counted from the oldest.
     pub fn product(&self, index: usize) -> ProductId {
         self.products[index % self.products.len()]
     }
 
-    /// Contexts that are paused, as of the journal.
+    /// Contexts that are paused by the journal.
     pub async fn paused(&self) -> Vec<Context> {
         let mut paused = Vec::new();
         for context in Context::ALL {
@@ -258,14 +183,14 @@ impl World {
         paused
     }
 
-    /// Who is in quarantine.
+    /// Entities in quarantine.
     pub async fn quarantined(&self) -> Vec<EntityId> {
         let kinds = self.shop.actors().await.unwrap().items;
         let ids = kinds.into_iter().flat_map(|kind| kind.status.quarantined_ids);
         ids.map(|id| EntityId::parse(&id).unwrap()).collect()
     }
 
-    /// Takes note of whoever and whatever is new.
+    /// Records new rentals, products and people.
     pub async fn notice(&mut self) {
         let history = self.history().await;
         for recorded in &history {

@@ -147,22 +147,25 @@ async fn survives(
     assert_eq!(entities.add(ONE).await, Ok(before + 1), "its state is the one in the journal");
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn panic_while_deciding_is_an_error_of_its_caller_only() {
+    tokio::time::pause();
     let entities = Entities::start();
     survives(&entities, async |w| w.tell(ONE, CounterCommand::PanicDeciding).await, AskError::Stopped).await;
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn panic_while_evolving_writes_nothing() {
+    tokio::time::pause();
     let entities = Entities::start();
     survives(&entities, async |w| w.tell(ONE, CounterCommand::PanicEvolving).await, AskError::Stopped).await;
     let events = entities.memory.read(Position(0), 100).await.unwrap();
     assert!(events.iter().all(|event| event.event.name() == "ProductRestocked"));
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn requests_queued_with_a_panicking_one_are_answered() {
+    tokio::time::pause();
     let entities = Entities::start();
     entities.add(ONE).await.unwrap();
     let (a, failed, b) =
@@ -171,8 +174,9 @@ async fn requests_queued_with_a_panicking_one_are_answered() {
     assert_eq!((a, b), (Ok(2), Ok(3)));
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn refusal_is_not_a_failure() {
+    tokio::time::pause();
     let entities = Entities::start();
     entities.add(ONE).await.unwrap();
     let refused = entities.tell(ONE, CounterCommand::Refuse).await;
@@ -181,8 +185,9 @@ async fn refusal_is_not_a_failure() {
     assert_eq!((census.live, census.restarted), (1, 0));
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn stopped_entity_is_restarted() {
+    tokio::time::pause();
     let entities = Entities::start();
     entities.add(ONE).await.unwrap();
     entities.sabotage(ONE, FaultMode::Stop);
@@ -190,8 +195,9 @@ async fn stopped_entity_is_restarted() {
     assert_eq!(entities.exchange.census(EntityKind::Product).await.unwrap().restarted, 1);
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn hung_entity_is_restarted() {
+    tokio::time::pause();
     let entities = Entities::start();
     entities.add(ONE).await.unwrap();
     entities.sabotage(ONE, FaultMode::Hang);
@@ -201,8 +207,9 @@ async fn hung_entity_is_restarted() {
     assert_eq!(entities.exchange.census(EntityKind::Product).await.unwrap().restarted, 1);
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn failed_load_is_an_error_and_the_next_one_works() {
+    tokio::time::pause();
     for (fault, error) in [
         (LoadFault::Damaged, AskError::Damaged("on demand".to_owned())),
         (LoadFault::Panic, AskError::Stopped),
@@ -217,8 +224,9 @@ async fn failed_load_is_an_error_and_the_next_one_works() {
     }
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn conflict_is_decided_again_on_the_journals_state() {
+    tokio::time::pause();
     let entities = Entities::start();
     entities.add(ONE).await.unwrap();
     let elsewhere = Entities::over(Arc::clone(&entities.memory), 2);
@@ -227,8 +235,9 @@ async fn conflict_is_decided_again_on_the_journals_state() {
     assert_eq!(elsewhere.add(ONE).await, Ok(4));
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn first_command_needs_no_load() {
+    tokio::time::pause();
     let entities = Entities::start();
     entities.journal.loads.lock().unwrap().push_back(LoadFault::Panic);
     assert_eq!(entities.tell(ONE, CounterCommand::AddFirst).await, Ok(1));
@@ -238,8 +247,9 @@ async fn first_command_needs_no_load() {
     assert_eq!(elsewhere.tell(ONE, CounterCommand::AddFirst).await, Ok(2), "it was not the first");
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn unknown_outcome_of_a_commit_is_looked_up() {
+    tokio::time::pause();
     for (failure, count) in [(Failure::After, Ok(2)), (Failure::Torn, Err(())), (Failure::Before, Err(()))] {
         let entities = Entities::start();
         entities.add(ONE).await.unwrap();
@@ -249,9 +259,10 @@ async fn unknown_outcome_of_a_commit_is_looked_up() {
     }
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 #[expect(clippy::disallowed_methods, reason = "tokio's clock, paused")]
 async fn too_many_failures_quarantine_one_entity_until_revived() {
+    tokio::time::pause();
     let entities = Entities::start();
     entities.add(ONE).await.unwrap();
     let began = tokio::time::Instant::now();
@@ -285,8 +296,9 @@ async fn turn() {
     .await;
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn one_failure_is_counted_once() {
+    tokio::time::pause();
     let entities = Rc::new(Entities::start());
     // A request after so many turns: one of them is between the end of the entity and its report.
     for turns in 0..10 {
@@ -307,8 +319,9 @@ async fn one_failure_is_counted_once() {
     }
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn failures_far_apart_do_not_add_up() {
+    tokio::time::pause();
     let entities = Entities::start();
     for _ in 0..20 {
         assert_eq!(entities.tell(ONE, CounterCommand::PanicDeciding).await, Err(AskError::Stopped));
@@ -317,8 +330,9 @@ async fn failures_far_apart_do_not_add_up() {
     assert_eq!(entities.add(ONE).await, Ok(1));
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn idle_entity_is_evicted_and_loaded_again() {
+    tokio::time::pause();
     let entities = Entities::start();
     entities.add(ONE).await.unwrap();
     assert_eq!(entities.status(ONE).await, "LIVE");
@@ -327,8 +341,9 @@ async fn idle_entity_is_evicted_and_loaded_again() {
     assert_eq!(entities.add(ONE).await, Ok(2));
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn full_mailbox_sheds() {
+    tokio::time::pause();
     let entities = Entities::start();
     entities.add(ONE).await.unwrap();
     entities.sabotage(ONE, FaultMode::Hang);

@@ -22,15 +22,17 @@ async fn more_after(
     })
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn entity_at_work_is_not_evicted() {
+    tokio::time::pause();
     let entities = Entities::evicting_after(1_000, MemoryJournal::new(), 1);
     let answers = more_after(&entities, Duration::from_secs(4), Duration::from_secs(3)).await;
     assert_eq!(answers, (Ok(1), Ok(2)));
 }
 
-#[actix::test(system = "crate::kit::runtime::Paused")]
+#[actix::test]
 async fn successor_waits_for_the_commit_of_a_hung_entity() {
+    tokio::time::pause();
     let entities = Entities::start();
     let answers = more_after(&entities, Duration::from_secs(7), Duration::from_secs(6)).await;
     assert_eq!(answers, (Err(AskError::Timeout), Ok(2)));

@@ -1,4 +1,4 @@
-//! A service that waits for ever has not failed: it is not restarted, and the process reports itself not alive.
+//! A service that waits for ever has not failed: it is not restarted, and the process is not alive.
 
 use std::sync::{Arc, atomic::Ordering};
 

@@ -1,4 +1,4 @@
-//! The binary, started as an operator does.
+//! The binary, run as an operator runs it: `saem serve` with its output, and the other commands.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -8,10 +8,12 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
+pub const BINARY: &str = env!("CARGO_BIN_EXE_saem");
+
 pub fn saem(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_saem"));
+    let mut command = Command::new(BINARY);
     command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
-    // So few connections that a machine with few descriptors warns of nothing.
+    // Few connections, so that a machine with few descriptors gives no warning.
     command
         .env("SAEM_LOG", "warn")
         .env("SAEM_HTTP__CONNECTIONS", "64")
@@ -20,7 +22,7 @@ pub fn saem(data: &Path) -> Command {
     command
 }
 
-/// A server that was started, ended by SIGKILL if the test does not end it first.
+/// A running server; it is killed when dropped.
 pub struct Running(pub Child);
 
 impl Drop for Running {
@@ -45,45 +47,65 @@ impl Running {
         }
         (process, said)
     }
-}
 
-pub fn url(said: &[String]) -> &str {
-    said[0].split_once("listens on ").unwrap().1
-}
-
-/// It ended at once, with one line that says all of this.
-#[track_caller]
-pub fn fails_with(output: Output, words: &[&str]) {
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert_eq!(told.lines().count(), 1, "{told}");
-    for word in words {
-        assert!(told.contains(word), "{word}: {told}");
-    }
-}
-
-impl Running {
     /// Sends a signal, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        let sent =
-            Command::new("sh").args(["-c", &format!("kill -{name} {}", self.0.id())]).status().unwrap();
-        assert!(sent.success());
+        let kill = format!("kill -{name} {}", self.0.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Ends it in order.
+    /// Stops it in order.
     pub fn end(mut self) {
         self.signal("TERM");
         assert_eq!(self.0.wait().unwrap().code(), Some(0));
     }
 }
 
-/// The same command, run by a shell that passes `socket` on as systemd does: as descriptor 3, to the very
-/// process that the shell becomes.
+pub fn url(said: &[String]) -> &str {
+    said[0].split_once("listens on ").unwrap().1
+}
+
+/// Asserts exit code 1, and one line on stderr with all these words.
+#[track_caller]
+pub fn fails_with(output: Output, words: &[&str]) {
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "{word}: {stderr}");
+    }
+}
+
+/// `saem TOOL --data DATA`.
+pub fn tool(tool: &str, data: &Path) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args([tool, "--data"]).arg(data).env("SAEM_LOG", "warn");
+    command
+}
+
+/// `saem` with these arguments.
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).env("SAEM_LOG", "warn");
+    command
+}
+
+/// Asserts success without output on stderr, and returns stdout.
+#[track_caller]
+pub fn says(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    assert_eq!((status.code(), stderr.as_str()), (Some(0), ""), "{stdout}");
+    stdout
+}
+
+/// The command, run by a shell that passes `socket` as systemd does: as descriptor 3, to the process that the
+/// shell becomes.
 pub fn activated(command: &Command, socket: &TcpListener) -> Command {
     let number = socket.as_raw_fd();
     let passing = format!("exec 3<&{number}; [ {number} = 3 ] || exec {number}<&-; ");
     let script = passing + r#"LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@""#;
-    // A shell that knows descriptors of more than one digit.
+    // bash accepts descriptors of several digits.
     let mut shell = Command::new("bash");
     shell.args(["-c", &script]).arg(command.get_program()).args(command.get_args());
     shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -91,7 +113,7 @@ pub fn activated(command: &Command, socket: &TcpListener) -> Command {
     shell
 }
 
-/// A socket that the processes it is passed to can hold open.
+/// A socket that child processes inherit.
 pub fn inheritable() -> TcpListener {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).unwrap();
