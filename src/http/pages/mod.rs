@@ -10,6 +10,7 @@ pub(crate) mod error;
 pub(crate) mod form;
 pub(crate) mod layout;
 pub(crate) mod my;
+mod prelude;
 pub(crate) mod response;
 pub(crate) mod shop;
 pub(crate) mod text;

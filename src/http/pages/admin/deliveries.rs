@@ -1,8 +1,5 @@
 //! `/admin/deliveries`: dispatch and installation.
 
-use actix_web::{HttpResponse, web};
-use maud::{Markup, html};
-
 use super::{
     Column, Tab, list, more,
     orders::{ListQuery, history_link},
@@ -10,18 +7,7 @@ use super::{
 };
 use crate::{
     domain::{DeliveryId, delivery::DeliveryStatus, text::line},
-    http::{
-        App,
-        pages::{
-            admin,
-            error::OrErrorPage as _,
-            form::Form,
-            layout::{csrf_field, when},
-            response::{PageError, encoded, see_other},
-            visitor::Visitor,
-        },
-        problem::Problem,
-    },
+    http::pages::{admin, layout::when, prelude::*},
     shop::{DeliveryView, RentalFilter, RentalRow},
 };
 
@@ -37,7 +23,7 @@ pub(crate) async fn index(
     app: web::Data<App>,
     visitor: Visitor,
     wanted: web::Query<ListQuery>,
-) -> Result<HttpResponse, PageError> {
+) -> PageResult {
     visitor.operator()?;
     let chosen = DELIVERIES.iter().find(|(name, _)| *name == wanted.status).unwrap_or(&DELIVERIES[0]);
     let filter = RentalFilter { delivery_status: chosen.1, ..RentalFilter::default() };
@@ -162,11 +148,7 @@ fn optional(filled: &Form, name: &str) -> Result<Option<String>, Problem> {
     }
 }
 
-pub(crate) async fn dispatch(
-    app: web::Data<App>,
-    id: web::Path<String>,
-    filled: Form,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn dispatch(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
     let id = delivery_id(&filled.visitor, &id)?;
     let text = |name: &str| optional(&filled, name).or_error_page(&filled.visitor);
     let (carrier, number) = (text("carrier")?, text("trackingNumber")?);
@@ -174,11 +156,7 @@ pub(crate) async fn dispatch(
     Ok(back(&filled, "dispatched"))
 }
 
-pub(crate) async fn complete(
-    app: web::Data<App>,
-    id: web::Path<String>,
-    filled: Form,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn complete(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
     let id = delivery_id(&filled.visitor, &id)?;
     app.shop.complete_delivery(id, filled.context).await.or_error_page(&filled.visitor)?;
     Ok(back(&filled, "completed"))

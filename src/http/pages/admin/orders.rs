@@ -1,7 +1,5 @@
 //! `/admin/rentals` and `/admin/messages`.
 
-use actix_web::{HttpResponse, web};
-use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{Column, Tab, list, more, page, pills, wording::reason};
@@ -11,18 +9,7 @@ use crate::{
         delivery::DeliveryStatus,
         rental::{CancelReason, RentalStatus},
     },
-    http::{
-        App,
-        pages::{
-            admin,
-            error::OrErrorPage as _,
-            form::Form,
-            layout::{Page, when},
-            response::{PageError, see_other},
-            visitor::Visitor,
-        },
-        problem::{Problem, ProblemKind},
-    },
+    http::pages::{admin, layout::when, prelude::*},
     shop::{NotificationStatus, PageRequest, RentalFilter, RentalView},
 };
 
@@ -52,7 +39,7 @@ pub(crate) async fn rentals(
     app: web::Data<App>,
     visitor: Visitor,
     wanted: web::Query<ListQuery>,
-) -> Result<HttpResponse, PageError> {
+) -> PageResult {
     visitor.operator()?;
     let chosen = RENTALS.iter().find(|(name, _)| *name == wanted.status).unwrap_or(&RENTALS[0]);
     let filter = RentalFilter { status: chosen.1, ..RentalFilter::default() };
@@ -141,11 +128,7 @@ fn rental_id(visitor: &Visitor, id: &str) -> Result<RentalId, PageError> {
     RentalId::parse(id).map_err(|_| Problem::not_found("rental")).or_error_page(visitor)
 }
 
-pub(crate) async fn ask_cancel(
-    app: web::Data<App>,
-    visitor: Visitor,
-    id: web::Path<String>,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn ask_cancel(app: web::Data<App>, visitor: Visitor, id: web::Path<String>) -> PageResult {
     let rental = app.shop.rental(rental_id(&visitor, &id)?).await.or_error_page(&visitor)?;
     if !may_cancel(rental.rental.status) {
         return Err(Problem::new(ProblemKind::RentalNotCancelable, "")).or_error_page(&visitor);
@@ -166,11 +149,7 @@ pub(crate) async fn ask_cancel(
     Ok(question.page(&visitor, Tab::Rentals).show())
 }
 
-pub(crate) async fn cancel(
-    app: web::Data<App>,
-    id: web::Path<String>,
-    filled: Form,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn cancel(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, .. } = filled;
     let id = rental_id(&visitor, &id)?;
     app.shop.cancel_rental(id, CancelReason::Operator, context).await.or_error_page(&visitor)?;
@@ -181,7 +160,7 @@ pub(crate) async fn messages(
     app: web::Data<App>,
     visitor: Visitor,
     wanted: web::Query<ListQuery>,
-) -> Result<HttpResponse, PageError> {
+) -> PageResult {
     visitor.operator()?;
     Ok(messages_page(&app, &visitor, &wanted).await?.show())
 }

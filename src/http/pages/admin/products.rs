@@ -1,8 +1,5 @@
 //! `/admin`: purifiers, their prices, stock and images.
 
-use actix_web::{HttpResponse, web};
-use maud::{Markup, html};
-
 use super::{Column, Tab, Table, alert, page};
 use crate::{
     domain::{
@@ -11,19 +8,12 @@ use crate::{
         text::{bounded, line},
     },
     http::{
-        App,
         api::routes::products,
         pages::{
             admin,
-            error::OrErrorPage as _,
-            form::{Form, FormFields},
-            layout::{Field, Page, csrf_field},
-            response::{PageError, see_other},
+            prelude::*,
             shop::{self, image, product::stock},
-            text::problems::{ErrorText, error_text},
-            visitor::Visitor,
         },
-        problem::{Problem, ProblemKind},
     },
     shop::{PageRequest, ProductView},
 };
@@ -35,7 +25,7 @@ struct ProductDraft {
     error: Option<ErrorText>,
 }
 
-pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
+pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> PageResult {
     visitor.operator()?;
     Ok(index_page(&app, &visitor, &ProductDraft::default()).or_error_page(&visitor)?.show())
 }
@@ -151,7 +141,7 @@ fn offer_of(fields: &FormFields) -> Result<Offer, Vec<&'static str>> {
     }
 }
 
-pub(crate) async fn register(app: web::Data<App>, filled: Form) -> Result<HttpResponse, PageError> {
+pub(crate) async fn register(app: web::Data<App>, filled: Form) -> PageResult {
     let Form { visitor, context, fields } = filled;
     visitor.operator()?;
     let offer = offer_of(&fields);
@@ -181,11 +171,7 @@ fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, PageError
     shop::find(app, visitor, id)
 }
 
-pub(crate) async fn product(
-    app: web::Data<App>,
-    visitor: Visitor,
-    id: web::Path<String>,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn product(app: web::Data<App>, visitor: Visitor, id: web::Path<String>) -> PageResult {
     let product = find(&app, &visitor, &id)?;
     Ok(edit_page(&visitor, &product, &drafted(&product)).show())
 }
@@ -265,11 +251,7 @@ fn upload(visitor: &Visitor, product: &ProductView) -> Markup {
     }
 }
 
-pub(crate) async fn edit(
-    app: web::Data<App>,
-    id: web::Path<String>,
-    filled: Form,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn edit(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, fields } = filled;
     let product = find(&app, &visitor, &id)?;
     let edited = match offer_of(&fields) {
@@ -292,11 +274,7 @@ pub(crate) async fn edit(
     Ok(edit_page(&visitor, &product, &draft).show_as(problem.kind.status()))
 }
 
-pub(crate) async fn restock(
-    app: web::Data<App>,
-    id: web::Path<String>,
-    filled: Form,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn restock(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, fields } = filled;
     let product = find(&app, &visitor, &id)?;
     let quantity = fields.get("quantity").trim().parse().ok();
@@ -316,11 +294,7 @@ const fn withdrawing(visitor: &Visitor) -> &'static str {
     )
 }
 
-pub(crate) async fn ask_withdraw(
-    app: web::Data<App>,
-    visitor: Visitor,
-    id: web::Path<String>,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn ask_withdraw(app: web::Data<App>, visitor: Visitor, id: web::Path<String>) -> PageResult {
     let product = find(&app, &visitor, &id)?;
     let at = address(product.id);
     if product.withdrawn {
@@ -338,11 +312,7 @@ pub(crate) async fn ask_withdraw(
     Ok(question.page(&visitor, Tab::Products).show())
 }
 
-pub(crate) async fn withdraw(
-    app: web::Data<App>,
-    id: web::Path<String>,
-    filled: Form,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn withdraw(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, .. } = filled;
     let product = find(&app, &visitor, &id)?;
     app.shop.withdraw_product(product.id, context).await.or_error_page(&visitor)?;

@@ -4,24 +4,15 @@
 
 use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
-use actix_web::{HttpResponse, web};
-use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::history_form;
 use crate::{
     domain::{Causation, Correlation, EntityKind, Position, Recorded, delivery::DeliveryStatus},
-    http::{
-        App,
-        pages::{
-            admin::{Column, Table, orders::delivery_status},
-            error::OrErrorPage as _,
-            layout::{Page, Section},
-            response::PageError,
-            text::exact,
-            visitor::Visitor,
-        },
-        problem::Problem,
+    http::pages::{
+        admin::{Column, Table, orders::delivery_status},
+        prelude::*,
+        text::exact,
     },
     shop::{PageRequest, RentalFilter, RentalView},
 };
@@ -51,7 +42,7 @@ pub(crate) async fn show(
     app: web::Data<App>,
     visitor: Visitor,
     wanted: web::Query<HistoryQuery>,
-) -> Result<HttpResponse, PageError> {
+) -> PageResult {
     visitor.operator()?;
     let found = match Correlation::parse(wanted.correlation.trim()) {
         Some(correlation) => find(&app, correlation).await.or_error_page(&visitor)?,

@@ -5,29 +5,17 @@
 pub(crate) mod history;
 pub(crate) mod parked;
 
-use actix_web::{HttpResponse, web};
-use maud::{Markup, html};
-
 use super::{
     admin::{self, Column, Table, wording},
-    layout::{Page, Section, csrf_field, piece},
+    layout::piece,
 };
 use crate::{
     domain::{EntityId, context::Context},
-    http::{
-        App,
-        pages::{
-            error::OrErrorPage as _,
-            form::Form,
-            response::{PageError, see_other},
-            visitor::Visitor,
-        },
-        problem::Problem,
-    },
+    http::pages::prelude::*,
     shop::{ActorKind, BreakerMode, ContextView, PaymentActorView},
 };
 
-pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
+pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> PageResult {
     visitor.operator()?;
     let parts = parts(&app, &visitor).await?;
     let content = html! {
@@ -120,7 +108,7 @@ pub(crate) fn history_form(visitor: &Visitor, correlation: &str) -> Markup {
     }
 }
 
-pub(crate) async fn live(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
+pub(crate) async fn live(app: web::Data<App>, visitor: Visitor) -> PageResult {
     visitor.operator()?;
     Ok(piece(parts(&app, &visitor).await?))
 }
@@ -296,7 +284,7 @@ pub(crate) async fn maintain(
     app: web::Data<App>,
     path: web::Path<(String, String)>,
     filled: Form,
-) -> Result<HttpResponse, PageError> {
+) -> PageResult {
     let (name, verb) = path.into_inner();
     let Form { visitor, context, .. } = filled;
     visitor.operator()?;
@@ -311,18 +299,14 @@ pub(crate) async fn maintain(
     Ok(see_other("/console"))
 }
 
-pub(crate) async fn revive(
-    app: web::Data<App>,
-    id: web::Path<String>,
-    filled: Form,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn revive(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
     filled.visitor.operator()?;
     let id = EntityId::parse(&id).map_err(|_| Problem::not_found("actor")).or_error_page(&filled.visitor)?;
     app.shop.revive(id).await.or_error_page(&filled.visitor)?;
     Ok(see_other(&admin::with_done("/console", "revived")))
 }
 
-pub(crate) async fn set_breaker(app: web::Data<App>, filled: Form) -> Result<HttpResponse, PageError> {
+pub(crate) async fn set_breaker(app: web::Data<App>, filled: Form) -> PageResult {
     filled.visitor.operator()?;
     app.shop.set_breaker(match filled.fields.get("mode") {
         "AUTO" => BreakerMode::Auto,

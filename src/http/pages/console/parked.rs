@@ -1,21 +1,10 @@
 //! Parked targets on the console: retry, or dismiss after a confirmation that names the consequences.
 
-use actix_web::{HttpResponse, web};
-use maud::{Markup, html};
-
 use crate::{
     domain::{EntityKind, ProductId, context::ParkedKey, text::line},
-    http::{
-        App,
-        pages::{
-            admin::{self, Column, Table, wording},
-            error::OrErrorPage as _,
-            form::Form,
-            layout::{Field, Page, Section, csrf_field},
-            response::{PageError, see_other},
-            visitor::Visitor,
-        },
-        problem::Problem,
+    http::pages::{
+        admin::{self, Column, Table, wording},
+        prelude::*,
     },
     shop::HeldView,
 };
@@ -88,11 +77,7 @@ fn find(app: &App, visitor: &Visitor, id: &str) -> Result<HeldView, PageError> {
     found.ok_or_else(|| Problem::not_found("held target")).or_error_page(visitor)
 }
 
-pub(crate) async fn ask(
-    app: web::Data<App>,
-    visitor: Visitor,
-    id: web::Path<String>,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn ask(app: web::Data<App>, visitor: Visitor, id: web::Path<String>) -> PageResult {
     let held = find(&app, &visitor, &id)?;
     Ok(question(&app, &visitor, &held, None).show())
 }
@@ -136,11 +121,7 @@ fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<
     Page { visitor, section: Section::Console, title, script: Some("form.js"), content }
 }
 
-pub(crate) async fn dismiss(
-    app: web::Data<App>,
-    id: web::Path<String>,
-    filled: Form,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn dismiss(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, fields } = filled;
     let held = find(&app, &visitor, &id)?;
     let Ok(reason) = line(fields.get("reason"), 1, 200) else {
@@ -153,11 +134,7 @@ pub(crate) async fn dismiss(
     Ok(see_other(&admin::with_done("/console", "dismissed")))
 }
 
-pub(crate) async fn retry(
-    app: web::Data<App>,
-    id: web::Path<String>,
-    filled: Form,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn retry(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
     let held = find(&app, &filled.visitor, &id)?;
     app.shop.retry_held(held.key).or_error_page(&filled.visitor)?;
     Ok(see_other(&admin::with_done("/console", "retried")))

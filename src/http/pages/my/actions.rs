@@ -1,33 +1,15 @@
 //! Actions of a customer on a rental: cancel it, or pay for it later.
 
-use actix_web::{HttpResponse, http::StatusCode, web};
-use maud::{Markup, html};
+use actix_web::http::StatusCode;
 
 use super::{Banner, find, may_cancel, show};
 use crate::{
     domain::rental::{CancelReason, RentalStatus},
-    http::{
-        App,
-        pages::{
-            admin::Question,
-            assets,
-            form::Form,
-            layout::{Page, Section, csrf_field},
-            response::{PageError, see_other},
-            shop::cards,
-            text::problems::{ErrorText, error_text},
-            visitor::Visitor,
-        },
-        problem::{Problem, ProblemKind},
-    },
+    http::pages::{admin::Question, assets, prelude::*, shop::cards},
     shop::{PayOutcome, RentalRow},
 };
 
-pub(crate) async fn ask_cancel(
-    app: web::Data<App>,
-    visitor: Visitor,
-    id: web::Path<String>,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn ask_cancel(app: web::Data<App>, visitor: Visitor, id: web::Path<String>) -> PageResult {
     let row = find(&app, &visitor, &id).await?;
     if row.rental_status == RentalStatus::Canceled {
         return Ok(see_other(&format!("/my/rentals/{}", row.rental_id)));
@@ -53,11 +35,7 @@ pub(crate) async fn ask_cancel(
     Ok(Page { visitor: &visitor, section: Section::MyPage, title, script: Some("form.js"), content }.show())
 }
 
-pub(crate) async fn cancel(
-    app: web::Data<App>,
-    id: web::Path<String>,
-    filled: Form,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn cancel(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, .. } = filled;
     let row = find(&app, &visitor, &id).await?;
     let canceled = app.shop.cancel_rental(row.rental_id, CancelReason::Customer, context).await;
@@ -69,12 +47,7 @@ pub(crate) async fn cancel(
     too_late(&app, &visitor, &row, &problem).await
 }
 
-async fn too_late(
-    app: &App,
-    visitor: &Visitor,
-    row: &RentalRow,
-    problem: &Problem,
-) -> Result<HttpResponse, PageError> {
+async fn too_late(app: &App, visitor: &Visitor, row: &RentalRow, problem: &Problem) -> PageResult {
     let page = show(app, visitor, row, Banner::Wrong(error_text(visitor.lang, problem))).await?;
     Ok(page.show_as(problem.kind.status()))
 }
@@ -108,11 +81,7 @@ async fn after(app: &App, visitor: &Visitor, id: &str, ms: Option<u64>) -> Resul
     Ok(row)
 }
 
-pub(crate) async fn pay(
-    app: web::Data<App>,
-    id: web::Path<String>,
-    filled: Form,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn pay(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, fields } = filled;
     let row = find(&app, &visitor, &id).await?;
     let paid = match cards::chosen(&fields) {

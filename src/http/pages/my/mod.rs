@@ -5,23 +5,16 @@ pub(crate) mod steps;
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, web};
-use maud::{Markup, html};
+use actix_web::HttpRequest;
 
 use self::actions::pay_form;
 use super::{
-    layout::{Page, Section, piece, when},
+    layout::{piece, when},
     shop::image,
-    text::problems::ErrorText,
 };
 use crate::{
     domain::{CustomerId, Recorded, RentalId, delivery::DeliveryStatus, rental::RentalStatus},
-    http::{
-        App,
-        auth::AnyRole,
-        pages::{error::OrErrorPage as _, response::PageError, visitor::Visitor},
-        problem::Problem,
-    },
+    http::{auth::AnyRole, pages::prelude::*},
     shop::{NotificationStatus, NotificationView, PageRequest, Principal, RentalRow},
 };
 
@@ -31,11 +24,7 @@ fn shown() -> PageRequest {
     PageRequest { cursor: None, limit: SHOWN_MAX }
 }
 
-pub(crate) async fn index(
-    app: web::Data<App>,
-    request: HttpRequest,
-    visitor: Visitor,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn index(app: web::Data<App>, request: HttpRequest, visitor: Visitor) -> PageResult {
     let customer = visitor.customer()?;
     let cursor = web::Query::<Vec<(String, String)>>::from_query(request.query_string()).ok();
     let cursor = cursor.into_iter().flat_map(|query| query.into_inner());
@@ -210,7 +199,7 @@ pub(crate) async fn rental(
     request: HttpRequest,
     visitor: Visitor,
     id: web::Path<String>,
-) -> Result<HttpResponse, PageError> {
+) -> PageResult {
     let row = find(&app, &visitor, &id).await?;
     let above = if request.query_string() == "new" { Banner::New } else { Banner::Nothing };
     Ok(show(&app, &visitor, &row, above).await?.show())
@@ -324,7 +313,7 @@ pub(crate) async fn rental_piece(
     app: web::Data<App>,
     visitor: Visitor,
     path: web::Path<(String, String)>,
-) -> Result<HttpResponse, PageError> {
+) -> PageResult {
     let (id, form) = path.into_inner();
     let row = find(&app, &visitor, &id).await?;
     let content = match form.as_str() {
@@ -358,7 +347,7 @@ async fn messages_of(app: &App, visitor: &Visitor, customer: CustomerId) -> Resu
     })
 }
 
-pub(crate) async fn messages(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
+pub(crate) async fn messages(app: web::Data<App>, visitor: Visitor) -> PageResult {
     let customer = visitor.customer()?;
     Ok(piece(messages_of(&app, &visitor, customer).await?))
 }

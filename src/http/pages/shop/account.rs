@@ -1,30 +1,23 @@
 //! Sign-up, log-in, log-out and choice of language.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest,
     http::header::HeaderName,
     web::{self, Query},
 };
-use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::{
     domain::{phone::Phone, text::line},
     http::{
-        App,
         pages::{
             admin::{self, wording},
-            error::OrErrorPage as _,
-            form::Form,
-            layout::{Field, Page, Section, csrf_field},
-            response::{PageError, encoded, see_other},
+            prelude::*,
             text::{
                 LANGUAGE, Lang,
-                problems::{error_text, of_line, wait},
+                problems::{of_line, wait},
             },
-            visitor::Visitor,
         },
-        problem::{Problem, ProblemKind},
         session::{SESSION, set_cookie},
     },
 };
@@ -244,11 +237,7 @@ pub(crate) async fn do_log_in(
     }
 }
 
-pub(crate) async fn log_out(
-    app: web::Data<App>,
-    request: HttpRequest,
-    filled: Form,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn log_out(app: web::Data<App>, request: HttpRequest, filled: Form) -> PageResult {
     if let Some(token) = filled.visitor.token().filter(|_| filled.visitor.principal.is_some()) {
         app.shop.log_out(token).await.or_error_page(&filled.visitor)?;
     }

@@ -6,24 +6,18 @@ pub(crate) mod image;
 pub(crate) mod product;
 pub(crate) mod renting;
 
-use actix_web::{HttpResponse, web};
-use maud::{Markup, PreEscaped, html};
+use maud::PreEscaped;
 
 use self::product::{price, stock};
-use super::layout::{Page, Section};
 use crate::{
     domain::ProductId,
-    http::{
-        App,
-        pages::{error::OrErrorPage as _, response::PageError, visitor::Visitor},
-        problem::{Problem, ProblemKind},
-    },
+    http::pages::prelude::*,
     shop::{PageRequest, ProductView},
 };
 
 const SHOWN_MAX: usize = 60;
 
-pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> Result<HttpResponse, PageError> {
+pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> PageResult {
     let all = PageRequest { cursor: None, limit: SHOWN_MAX };
     let products = app.shop.products(None, &all).or_error_page(&visitor)?;
     let mut shown: Vec<_> = products.items.iter().filter(|product| !product.withdrawn).collect();

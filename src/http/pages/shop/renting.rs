@@ -1,23 +1,10 @@
 //! `/products/{id}`: a purifier and its order form.
 
-use actix_web::{HttpResponse, web};
-use maud::{Markup, html};
-
 use super::{cards, find, image, price, stock};
 use crate::{
     domain::{Money, address::Address, text::line},
     gateways::payment::AUTHENTICATION_REQUIRED,
-    http::{
-        App,
-        pages::{
-            form::{Form, FormFields, SubmittedForm},
-            layout::{Field, Page, Section, csrf_field},
-            response::{PageError, encoded, see_other},
-            text::problems::{ErrorText, error_text, of_line},
-            visitor::Visitor,
-        },
-        problem::{Problem, ProblemKind},
-    },
+    http::pages::{form::SubmittedForm, prelude::*, text::problems::of_line},
     shop::{Order, PayOutcome, Principal, ProductView},
 };
 
@@ -51,11 +38,7 @@ impl OrderDraft {
     }
 }
 
-pub(crate) async fn product(
-    app: web::Data<App>,
-    visitor: Visitor,
-    id: web::Path<String>,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn product(app: web::Data<App>, visitor: Visitor, id: web::Path<String>) -> PageResult {
     let product = find(&app, &visitor, &id)?;
     Ok(show(&app, &visitor, &product, &OrderDraft::default()).await.show())
 }
@@ -199,11 +182,7 @@ fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &Order
     }
 }
 
-pub(crate) async fn rent(
-    app: web::Data<App>,
-    id: web::Path<String>,
-    typed: SubmittedForm,
-) -> Result<HttpResponse, PageError> {
+pub(crate) async fn rent(app: web::Data<App>, id: web::Path<String>, typed: SubmittedForm) -> PageResult {
     let Form { visitor, context, fields } = match typed {
         // After a log-out or a new log-in, the customer need not fill in the form again.
         SubmittedForm::Current(Form { visitor, fields, .. }) | SubmittedForm::Stale(visitor, fields)
@@ -262,7 +241,7 @@ async fn show_again(
     id: &str,
     fields: FormFields,
     kind: ProblemKind,
-) -> Result<HttpResponse, PageError> {
+) -> PageResult {
     let product = find(app, visitor, id)?;
     let [title, text] = if kind == ProblemKind::Unauthorized {
         [
