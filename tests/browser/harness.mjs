@@ -140,7 +140,7 @@ export const operate = async (page, key, to = "/admin") => {
 /// Rents the product of this name with this card; the page then shows the result.
 export const rent = async (page, product, card = "tok_ok") => {
   await page.goto("/");
-  await page.click(`main a:text-is("${product}")`);
+  await page.click(`main h3 >> text="${product}"`);
   await page.fill("[name=postalCode]", "04524");
   await page.fill("[name=line1]", "서울 중구 세종대로 110");
   if (!["tok_ok", "tok_decline"].includes(card)) await page.click("fieldset summary");
