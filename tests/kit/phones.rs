@@ -17,7 +17,7 @@ const REFUSALS_MAX: u32 = 6;
 pub struct Phones {
     down: AtomicBool,
     panics: AtomicBool,
-    /// Every so many messages one is refused; 0 for none.
+    /// Refuses one of so many messages; 0 for none.
     refuse_every: usize,
     tried: AtomicUsize,
     refused: Mutex<BTreeMap<NotificationId, u32>>,
@@ -52,7 +52,7 @@ impl SmsGateway for Phones {
         let refuse = |why: &str| -> Sending { Box::pin(std::future::ready(Err(SmsError(why.to_owned())))) };
         let tried = self.tried.fetch_add(1, Ordering::Relaxed) + 1;
         if self.refuse_every > 0 && tried.is_multiple_of(self.refuse_every) {
-            return refuse("now and then");
+            return refuse("each nth");
         }
         let mut refused = self.refused.lock().unwrap();
         let times = refused.entry(message.id).or_default();

@@ -179,12 +179,12 @@ impl World {
         if !self.is_idle() {
             return broken("INV-13", "a request is not answered".to_owned());
         }
-        self.nobody_is_waited_for().await?;
+        self.nothing_is_pending().await?;
         self.audit().at_rest(&self.seen.history).await
     }
 
     /// A deferred rental waits for its customer, and so is not at rest.
-    async fn nobody_is_waited_for(&self) -> Check {
+    async fn nothing_is_pending(&self) -> Check {
         let waits = self.audit().rows().await?.into_iter().find(|row| row.payment_due_at.is_some());
         waits.map_or(Ok(()), |row| broken("INV-13", format!("{row:?} waits for its customer")))
     }

@@ -131,7 +131,7 @@ impl World {
             sms: phones.clone(),
             sources: sources.clone(),
         };
-        let shop = Shop::open(parts, settings(weather, &roads)).await.expect("nothing goes wrong yet");
+        let shop = Shop::open(parts, settings(weather, &roads)).await.expect("no faults yet");
         Self {
             seed,
             weather,

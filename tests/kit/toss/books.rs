@@ -84,7 +84,7 @@ impl Books {
         (paid.status, paid.failure) = ("ABORTED", Some("REJECT_CARD_PAYMENT"));
     }
 
-    /// Ten minutes pass: whoever is authorized and not confirmed is not authorized any more.
+    /// Ten minutes pass: an authorization without a confirmation ends.
     pub fn expire(&mut self) {
         let open = self.paid.iter_mut().filter(|paid| paid.status == "IN_PROGRESS");
         open.for_each(|paid| (paid.status, paid.failure) = ("EXPIRED", Some("EXPIRED_PAYMENT")));

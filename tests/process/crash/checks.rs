@@ -37,7 +37,7 @@ pub async fn nothing_is_lost(customer: &Customer, round: usize) {
 
 /// Asserts, directly after a crash, that each payment was captured at most once, and refunded at most as
 /// often.
-pub async fn nobody_paid_twice(operator: &Client) {
+pub async fn no_fee_is_captured_twice(operator: &Client) {
     let ledger = Ledger::read(operator).await;
     for (payment, entry) in &ledger.0 {
         let (captures, refunds) = ledger.of(&json!(payment));

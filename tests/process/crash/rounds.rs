@@ -18,7 +18,7 @@ use tokio::{task::JoinSet, time::Instant};
 
 use super::{
     book::{Book, Cancel, Customer},
-    checks::{everything_adds_up, nobody_paid_twice, nothing_is_lost},
+    checks::{everything_adds_up, no_fee_is_captured_twice, nothing_is_lost},
 };
 use crate::kit::{
     Client, SHORTEST_DEADLINES, operator_key,
@@ -159,7 +159,7 @@ async fn directory(data: &Data, backend: &str, last: usize, dice: &mut StdRng, t
             }
         }
         operator.move_to(&server.url);
-        nobody_paid_twice(&operator).await;
+        no_fee_is_captured_twice(&operator).await;
         tally.rounds += 1;
         if tally.rounds.is_multiple_of(SHOWN_EVERY) || tally.rounds == last {
             tally.show(backend);

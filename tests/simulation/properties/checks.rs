@@ -105,7 +105,7 @@ impl World {
             self.mend().await;
             self.holds_always().await.unwrap_or_else(|violation| panic!("{violation}"));
             let unfinished = match self.holds_at_rest().await {
-                Ok(()) if self.nobody_is_waited_for().await => return,
+                Ok(()) if self.nothing_is_pending().await => return,
                 Ok(()) => "a rental waits for its customer".to_owned(),
                 Err(violation) => violation.to_string(),
             };
@@ -115,7 +115,7 @@ impl World {
         }
     }
 
-    async fn nobody_is_waited_for(&self) -> bool {
+    async fn nothing_is_pending(&self) -> bool {
         let history = self.history().await;
         let (timelines, given_up) = (by_rental(&history), given_up(&history));
         let waits = |row: &RentalRow| {

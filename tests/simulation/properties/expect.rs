@@ -243,14 +243,14 @@ impl World {
         }
         if !before.people[placing.customer].here {
             let left = rejected(answer) == Some(&Rejection::Account(AccountError::Left));
-            return expect(left, "whoever left rents nothing");
+            return expect(left, "a former customer rents nothing");
         }
         if model.breaker_open && !model.defer {
             let overloaded = matches!(answer, Err(ShopError::PaymentOverloaded { .. }));
             return expect(overloaded, "payments are closed");
         }
         let Ok(Answered { done: Done::Placed { outcome, .. }, replayed }) = answer else {
-            return Err("placing goes on whatever else is down");
+            return Err("placing goes on while others are down");
         };
         expect(!replayed, "it is new")?;
         if model.breaker_open {
