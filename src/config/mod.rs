@@ -47,7 +47,7 @@ sections! {
     Settings {
         /// Language of text messages: `ko` or `en`.
         locale: String = "ko".to_owned(),
-        /// Brand.
+        /// Settings of the brand.
         shop: BrandSettings = BrandSettings::default(),
         /// HTTP server.
         http: Http = Http::default(),

@@ -1,4 +1,4 @@
-//! Customers and sessions: who somebody is, and how they prove it.
+//! Accounts: personal data, passwords and sessions.
 //!
 //! Name, phone number and password (as an Argon2id hash) live in the vault under the customer's id,
 //! which is a keyed hash of the phone number. Session tokens are random, or derived from the key of the
@@ -34,9 +34,9 @@ use crate::{
     store::{Journal, StoreError, VaultWrite, codec},
 };
 
-/// How long a session lasts, in ms: a day.
+/// Lifetime of a session, in ms: a day.
 const SESSION_TTL_MS: u64 = 24 * 60 * 60 * 1_000;
-/// How many passwords are hashed at once: each takes a core, and 19 MiB.
+/// Maximum number of concurrent password hashes: each takes a core and 19 MiB.
 const HASHING_MAX: usize = 2;
 
 /// A session, as the vault keeps it under its token's hash.
@@ -115,7 +115,7 @@ impl Accounts {
         tokio::task::spawn_blocking(move || hash_password(password.as_bytes())).await.map_err(internal)?
     }
 
-    /// Whether a password is this person's; takes as long when there is no such person.
+    /// Verifies a password; takes as long for an unknown person.
     pub(crate) async fn verify(&self, person: Option<&Person>, password: String) -> Result<bool, ShopError> {
         let hash = person.map_or(self.nobody, |person| &person.password_hash).to_owned();
         let known = person.is_some();
@@ -206,7 +206,7 @@ impl Accounts {
         }))
     }
 
-    /// How to drop all sessions of a customer from the vault.
+    /// Returns the vault writes that drop all sessions of a customer.
     pub(crate) fn sessions_of(&self, customer: CustomerId) -> Vec<VaultWrite> {
         let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
         let theirs =

@@ -22,9 +22,9 @@ use crate::{
     store::VaultWrite,
 };
 
-/// How many records are erased at once.
+/// Number of records erased in one write.
 const ERASE_MAX: usize = 256;
-/// How many rentals are listed at once.
+/// Number of rentals listed in one read.
 const LIST_MAX: usize = 100;
 
 impl Shop {
@@ -74,7 +74,7 @@ impl Shop {
         }
     }
 
-    /// Whether a rental is finished, and its money where it belongs.
+    /// Returns true if a rental is finished and its money is settled.
     async fn is_over(&self, id: RentalId) -> Result<bool, ShopError> {
         let rental = reads::read::<Rental>(&self.journal, id).await?;
         let payment = reads::read::<Payment>(&self.journal, id.payment()).await?;
@@ -103,7 +103,7 @@ impl Shop {
     /// `AskError::Rejected` with [`AccountError::Left`]
     pub(crate) async fn lock_customer(&self, customer: CustomerId) -> Result<CustomerLock, ShopError> {
         let lock = self.customer_locks.shared(customer).await;
-        // Nobody who is not known is turned away here: that is for whoever lets requests in.
+        // An unknown customer is not refused here: authentication has done that.
         let account = reads::read::<Account>(&self.journal, customer).await?;
         if account.status == AccountStatus::Left { Err(AccountError::Left.into()) } else { Ok(lock) }
     }

@@ -1,4 +1,4 @@
-//! The operator's view of the works: who lives, what is paused, what is held; and faults on purpose.
+//! The operator's view of the runtime: actors, paused contexts, parked targets, fault injection, backups.
 
 use std::path::PathBuf;
 
@@ -28,58 +28,54 @@ use crate::{
     store::{BackedUp, FaultMode},
 };
 
-/// The supervision tree.
+/// Supervision tree: entity kinds, payment actor, reactors, projections and other services.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ActorTree {
-    /// Entity kinds, the payment actor, reactors, projections and the rest.
     pub items: Vec<ActorKind>,
 }
 
-/// One kind of actor.
+/// Actors of one kind.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ActorKind {
     /// `rental`, `payment`, `delivery`, `product`, `customer` (entities), `payment-actor`, `reactor`,
     /// `projection`, `errands`, `courier`.
     pub kind: String,
-    /// The name of a single actor, such as a reactor's group.
+    /// Name of a single actor, such as a reactor's group.
     pub name: Option<String>,
-    /// Who looks after it.
+    /// Name of its supervisor.
     pub supervisor: &'static str,
-    /// Counts.
     #[serde(flatten)]
     pub status: KindStatus,
-    /// What waits for it, as far as it is known.
+    /// Number of waiting messages, as far as it is known.
     pub mailbox_depth: usize,
-    /// How much may wait for one; none where it reads the journal instead of a mailbox.
+    /// Mailbox capacity; `None` for actors that read the journal instead.
     pub mailbox_capacity: Option<usize>,
 }
 
-/// A context under maintenance, or not.
+/// State of a context.
 #[derive(Clone, Debug)]
 pub struct ContextView {
-    /// Which.
     pub context: Context,
-    /// Whether its reactions wait.
+    /// `true` while its reactions wait.
     pub paused: bool,
-    /// How many events of the journal its group has not got to.
+    /// Number of events that its group has not handled yet.
     pub backlog: u64,
-    /// How many targets are held.
+    /// Number of parked targets.
     pub held: usize,
 }
 
-/// A held target.
+/// Parked target; the API calls it held.
 #[derive(Clone, Debug)]
 pub struct HeldView {
-    /// Group, lane and target.
     pub key: ParkedKey,
-    /// Since which event, and why.
+    /// First waiting event and reason.
     pub parked: Parked,
 }
 
 impl Shop {
-    /// The supervision tree.
+    /// Returns the supervision tree.
     ///
     /// # Errors
     /// [`ShopError::Ask`]
@@ -121,7 +117,7 @@ impl Shop {
         Ok(ActorTree { items })
     }
 
-    /// One entity's actor.
+    /// Returns the status of one entity's actor.
     ///
     /// # Errors
     /// [`ShopError::Ask`]
@@ -129,7 +125,7 @@ impl Shop {
         Ok(self.exchange.inspect(id).await?)
     }
 
-    /// Takes an entity out of quarantine, and has what waits for it tried again.
+    /// Takes an entity out of quarantine and retries what is parked for it.
     ///
     /// # Errors
     /// [`ShopError::NotFound`] when it is not in quarantine.
@@ -141,7 +137,7 @@ impl Shop {
         self.actor(id).await
     }
 
-    /// Every context.
+    /// Returns the state of every context.
     #[must_use]
     pub fn contexts(&self) -> Vec<ContextView> {
         Context::ALL.map(|context| self.context(context)).into()
@@ -154,7 +150,7 @@ impl Shop {
         ContextView { context, paused: state.paused, backlog, held: state.parked.len() }
     }
 
-    /// Lets a context's reactions wait, durably.
+    /// Pauses a context: its reactions wait, across restarts.
     ///
     /// # Errors
     /// [`ShopError::Ask`]
@@ -166,7 +162,7 @@ impl Shop {
         self.maintain(context, ContextCommand::Pause, request).await
     }
 
-    /// Lets them go on, in order.
+    /// Resumes a context: waiting reactions run, in order.
     ///
     /// # Errors
     /// [`ShopError::Ask`]
@@ -188,18 +184,18 @@ impl Shop {
             Ok(self.contexts.command_once(context, command, request, key_guard.of_state()).await?)
         });
         let Decided { state, position, replayed, .. } = asked.await?;
-        // The backlog is a gauge, and always today's.
+        // The backlog is a gauge: its current value, also in a replay.
         let value = ContextView { paused: state.paused, held: state.parked.len(), ..self.context(context) };
         Ok(Done { value, position, replayed })
     }
 
-    /// What is held.
+    /// Returns all parked targets.
     #[must_use]
     pub fn held(&self) -> Vec<HeldView> {
         self.contexts.all_parked().into_iter().map(|(key, parked)| HeldView { key, parked }).collect()
     }
 
-    /// Has what waits for a held target tried again, in order.
+    /// Retries the events that wait for a parked target, in order.
     ///
     /// # Errors
     /// [`ShopError::NotHeld`]
@@ -207,7 +203,7 @@ impl Shop {
         if self.contexts.retry(key) { Ok(()) } else { Err(ShopError::NotHeld) }
     }
 
-    /// Gives up what waits for a held target.
+    /// Dismisses a parked target: its waiting events are dropped.
     ///
     /// # Errors
     /// [`ShopError::NotHeld`]
@@ -228,24 +224,24 @@ impl Shop {
         Ok(())
     }
 
-    /// The simulator's own ledger; none with another provider.
+    /// Returns the simulator's ledger; `None` with another provider.
     #[must_use]
     pub fn ledger(&self) -> Option<Vec<ledger::Entry>> {
         self.gateways.current().ledger()
     }
 
-    /// How the payment actor is doing.
+    /// Returns the state of the payment actor.
     pub async fn payment_actor(&self) -> PaymentActorView {
         self.payments.view().await
     }
 
-    /// Lets somebody else decide whether the breaker is open.
+    /// Sets the breaker's mode: automatic, forced open or disabled.
     pub fn set_breaker(&self, mode: BreakerMode) {
         self.payments.set_breaker(mode);
     }
 
-    /// Makes something fail: an entity by its id, a reactor by its group, an arbiter by its number from 0,
-    /// the payment actor and the store's writer by kind alone.
+    /// Injects a fault: into an entity by id, a reactor by group, an arbiter by number from 0, and into the
+    /// payment actor and the store's writer by kind alone.
     ///
     /// # Errors
     /// [`ShopError::NotFound`] unless faults are enabled and there is such an actor.
@@ -276,7 +272,7 @@ impl Shop {
         }
     }
 
-    /// The correlation of the rental that an entity is part of, if it is part of one.
+    /// Returns the correlation of the rental that an entity belongs to, if any.
     async fn correlation_of(&self, id: EntityId) -> Option<Correlation> {
         if !matches!(id.kind, EntityKind::Rental | EntityKind::Payment | EntityKind::Delivery) {
             return None;
@@ -285,8 +281,8 @@ impl Shop {
         rental.terms().ok().map(|terms| terms.correlation)
     }
 
-    /// Copies all there is, as of one moment, to a directory that is new or empty, while the shop is open.
-    /// It is made whether or not anybody waits for it.
+    /// Makes a consistent backup in a directory that is new or empty, while the shop is open.
+    /// It goes on even if the caller goes away.
     ///
     /// # Errors
     /// [`ShopError::BackUp`]; then there is none.
@@ -297,7 +293,7 @@ impl Shop {
         Ok(made)
     }
 
-    /// Messages, newest first: of one customer, or all.
+    /// Returns a page of messages, newest first: of one customer, or all.
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]

@@ -1,4 +1,4 @@
-//! What the shop shows: plain values, ready to be written as JSON by `http`.
+//! Values that the shop returns; `http` writes them as JSON.
 
 use std::sync::Arc;
 
@@ -21,153 +21,127 @@ pub use crate::actors::{
     },
 };
 
-/// The result of a command, and where its newest event stands.
+/// Result of a command.
 #[derive(Clone, Debug)]
 pub struct Done<T> {
-    /// What is shown.
     pub value: T,
-    /// A read that has got there shows it too.
+    /// Position of the command's newest event; a read at this position shows the result.
     pub position: Position,
-    /// Whether this is the outcome of an earlier call with the same key.
+    /// `true` if this is the result of an earlier call with the same key.
     pub replayed: bool,
 }
 
-/// A part of a list.
+/// Page of a list, newest first.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// Newest first.
     pub items: Vec<T>,
-    /// Where the next part begins, if there is one; opaque.
+    /// Opaque cursor of the next page, if there is one.
     pub next_cursor: Option<String>,
 }
 
-/// Which part of a list is wanted.
+/// Cursor and size of the requested page.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
-    /// As [`Page::next_cursor`] gave it.
+    /// Value of [`Page::next_cursor`]; `None` for the first page.
     pub cursor: Option<String>,
-    /// 1 ..= 100.
+    /// Maximum number of items, 1 ..= 100.
     pub limit: usize,
 }
 
 /// A request to place a rental.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// Who rents.
     pub customer_id: CustomerId,
-    /// What.
     pub product_id: ProductId,
-    /// Where to.
+    /// Delivery address.
     pub address: Address,
-    /// What it is paid with.
+    /// Payment method.
     pub method: PaymentMethod,
-    /// Refuse if the fee is another one.
+    /// Fee that the customer saw; the order is refused if it differs.
     pub expected_fee: Option<Money>,
 }
 
-/// A payment.
+/// Payment of a rental.
 #[derive(Clone, Debug)]
 pub struct PaymentView {
-    /// Its id.
     pub id: PaymentId,
-    /// Whose.
     pub customer_id: CustomerId,
-    /// The fee.
+    /// Fee of the rental.
     pub amount: Money,
-    /// What is known of it.
     pub status: PaymentStatus,
-    /// How many attempts were made.
+    /// Number of attempts.
     pub attempts: u32,
-    /// At which gateway.
+    /// Name of the payment provider.
     pub provider: String,
-    /// The gateway's own name for it.
+    /// The provider's id of the payment.
     pub provider_reference: Option<String>,
-    /// When it was first asked for.
     pub requested_at: Timestamp,
-    /// When it was approved.
     pub approved_at: Option<Timestamp>,
-    /// When it was last declined.
+    /// Time of the last decline.
     pub declined_at: Option<Timestamp>,
-    /// When it was canceled.
     pub canceled_at: Option<Timestamp>,
 }
 
-/// A delivery.
+/// Delivery of a rental.
 #[derive(Clone, Debug)]
 pub struct DeliveryView {
-    /// Its id.
     pub id: DeliveryId,
-    /// Whose.
     pub customer_id: CustomerId,
-    /// Its state.
     pub delivery: Arc<Delivery>,
-    /// Where to; none once the customer has left.
+    /// Delivery address; `None` once the customer has left.
     pub address: Option<Address>,
 }
 
-/// A text message.
+/// Text message to a customer.
 #[derive(Clone, Debug)]
 pub struct NotificationView {
-    /// Its id.
     pub id: NotificationId,
-    /// About which rental.
     pub rental_id: RentalId,
-    /// About which event.
+    /// Type of the event that it tells of.
     pub event: String,
-    /// To which number, in E.164; none once the customer has left.
+    /// Recipient in E.164; `None` once the customer has left.
     pub phone: Option<String>,
-    /// Its text.
     pub text: String,
-    /// How far it got.
     pub status: NotificationStatus,
-    /// How often it was tried.
+    /// Number of tries to send it.
     pub attempts: u32,
-    /// When it was written.
     pub created_at: Timestamp,
-    /// When it was sent.
     pub sent_at: Option<Timestamp>,
 }
 
-/// A customer.
+/// Customer account.
 #[derive(Clone, Debug)]
 pub struct CustomerView {
-    /// Their id.
     pub id: CustomerId,
-    /// Their name.
     pub name: String,
-    /// Their number, in E.164.
+    /// Phone number in E.164.
     pub phone: String,
-    /// When they signed up.
     pub created_at: Timestamp,
 }
 
-/// Who is asking.
+/// Principal of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Principal {
-    /// A customer.
     Customer(CustomerId),
-    /// The operator.
     Operator,
 }
 
-/// A fresh session. The token is shown once, and stored hashed.
+/// New session. Its token is returned once and stored hashed.
 #[derive(Clone)]
 pub struct SessionView {
-    /// The bearer token.
+    /// Bearer token.
     pub token: String,
-    /// Who it stands for.
     pub principal: Principal,
-    /// When it expires.
     pub expires_at: Timestamp,
-    /// Whether it was opened by an earlier call with the same key.
+    /// `true` if an earlier call with the same key opened it.
     pub replayed: bool,
 }
 
-/// What [`super::Shop::once`] did, now or earlier.
+/// Result of [`super::Shop::once`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Once {
-    /// The answer, as the work gave it.
+    /// Answer of the work.
     pub answer: Vec<u8>,
-    /// Whether it was given to an earlier call with the same key.
+    /// `true` if it is the stored answer of an earlier call with the same key.
     pub replayed: bool,
 }

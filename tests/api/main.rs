@@ -1,4 +1,4 @@
-//! What clients may rely on: the HTTP API, its document and its pages, and the shop as a library.
+//! The contract of clients: the HTTP API, its document and its pages, and the shop as a library.
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

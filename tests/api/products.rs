@@ -1,4 +1,4 @@
-//! `/v1/products`.
+//! Products over HTTP: `/v1/products`.
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};

@@ -99,7 +99,7 @@ impl Client {
     }
 }
 
-/// What customers do.
+/// Calls of customers.
 impl Client {
     pub async fn rent(&self, product: &str, token: &str) -> Answer {
         self.post("/v1/rentals", order(product, token)).await
@@ -182,7 +182,7 @@ impl Client {
     }
 }
 
-/// What the operator does.
+/// Calls of the operator.
 impl Client {
     /// Registers a product, and returns its id.
     pub async fn product(&self, fee: u64, stock: u32) -> String {

@@ -54,7 +54,7 @@ pub async fn open_on(journal: Arc<dyn Journal>, gateway: Simulator, settings: Sh
     Shop::open(parts, settings).await.unwrap()
 }
 
-/// What outlives a crash of the shop.
+/// Parts that survive a crash of the shop.
 pub struct Runtime {
     pub journal: Arc<MemoryJournal>,
     gateway: Arc<Simulator>,

@@ -1,4 +1,4 @@
-//! What operators may rely on: the commands of the binary, and a server that is killed, fills its disk,
+//! The contract of operators: the commands of the binary, and a server that is killed, fills its disk,
 //! writes its log, and is run as the documents describe.
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -78,7 +78,7 @@ pub fn plan(seed: u64, operations: usize) -> Plan {
     Plan { seed, weather, steps: maker.steps }
 }
 
-/// Randomness.
+/// Random number generator of a plan.
 struct Dice(StdRng);
 
 impl Dice {

@@ -5,6 +5,7 @@
 //! | [`source`] | a small lexer: tokens without comments, the paths that code names, test regions |
 //! | [`layering`] | who may know whom |
 //! | [`code`] | shape of files and functions, calls that are banned |
+//! | [`prose`] | doc comments, test names, commit subjects |
 //! | [`text`] | words, `Cargo.toml`, `lib.rs`, and paths that documents mention |
 //! | [`operations`] | alerts, dashboard, metrics and runbook against each other |
 //! | [`proofs`] | for each rule: it fires on a bad snippet, and not on a good one |
@@ -16,6 +17,7 @@ mod code;
 mod layering;
 mod operations;
 mod proofs;
+mod prose;
 mod source;
 mod text;
 
@@ -96,6 +98,10 @@ fn check(files: &[File], exists: &dyn Fn(&str) -> bool) -> Vec<Finding> {
     }
     for file in files {
         found.extend(text::words(&file.path, &file.text));
+        found.extend(prose::words(&file.path, &file.text));
+        if is_code(&file.path) {
+            found.extend(prose::code(&file.path, &file.text));
+        }
         if file.path.ends_with(".md") {
             found.extend(text::mentions(&file.path, &file.text, exists));
         }

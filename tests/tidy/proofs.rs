@@ -220,3 +220,34 @@ fn a_path_in_a_document_exists() {
         ["docs/adr/1.md:2: scripts/test does not exist", "docs/adr/1.md:2: src/b.rs does not exist"]
     );
 }
+
+#[test]
+fn doc_comments_name_the_thing_first() {
+    for question in ["What", "Who", "Whose", "Which", "How", "Whether", "Where", "Why"] {
+        fires("src/x.rs", &format!("/// {question} it is.\nfn f() {{}}\n"), 2, "names the thing first");
+    }
+    fires("src/x.rs", "/// Name.\nfn f() {}\n", 2, "one word");
+    fires("src/x.rs", "struct S {\n    /// Why.\n    s: u8,\n}\n", 3, "names the thing first");
+    quiet("src/x.rs", "/// Returns the name.\n///\n/// Which\n/// Why.\nfn f() {}\n");
+    quiet("src/x.rs", "// What a plain comment asks.\n//////\nfn f() {}\n");
+}
+
+#[test]
+fn test_names_have_at_most_60_letters() {
+    let (fits, long) = ("n".repeat(60), "n".repeat(61));
+    fires("src/x.rs", &format!("#[test]\nfn {long}() {{}}\n"), 3, "at most 60 letters");
+    fires(
+        "src/x.rs",
+        &format!("#[tokio::test(start_paused = true)]\nasync fn {long}() {{}}\n"),
+        3,
+        "at most 60",
+    );
+    quiet("src/x.rs", &format!("#[test]\nfn {fits}() {{}}\n\nfn {long}() {{}}\n"));
+}
+
+#[test]
+fn a_word_that_names_nobody_is_refused_everywhere() {
+    let word = ["Who", "ever"].concat();
+    fires("src/x.rs", &format!("/* {word} reads this. */\nfn f() {{}}\n"), 2, "name the person");
+    fires("docs/x.md", &format!("{word} reads this."), 2, "name the person");
+}

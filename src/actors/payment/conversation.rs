@@ -1,4 +1,4 @@
-//! What all conversations of a payment actor share: one conversation per payment, gateway calls with a time
+//! State shared by all conversations of a payment actor: one conversation per payment, gateway calls with a time
 //! limit, and commands to the payment and its rental.
 
 use std::{
@@ -127,7 +127,7 @@ pub struct PaymentParts {
     pub exchange: Exchange,
     /// Payment gateways by provider.
     pub gateways: Gateways,
-    /// Time.
+    /// Source of time.
     pub sources: Sources,
     /// Deadlines, time limits and deferral.
     pub rules: Rules,

@@ -1,4 +1,4 @@
-//! How long a checkout is valid, and how long it is kept.
+//! Validity and retention of checkouts.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How long receipts are kept.
+//! Retention of receipts.
 
 use saem::ShopError;
 

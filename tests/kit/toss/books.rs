@@ -7,20 +7,20 @@ use serde_json::{Value, json};
 
 use super::{Answer, refusal};
 
-/// How a call ends.
+/// Outcome of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ends {
-    /// Carried out, and answered.
+    /// Executed and answered.
     Well,
     /// Refused with this status and code; nothing is done.
     Refused(u16, &'static str),
-    /// Carried out, and never answered.
+    /// Executed, never answered.
     Lost,
-    /// Carried out, and answered with this status and code.
+    /// Executed, and answered with this status and code.
     DoneBut(u16, &'static str),
-    /// Not carried out before it is released.
+    /// Executed only after it is released.
     Held,
-    /// Not as a card, but as an account that waits for a transfer.
+    /// Paid through a virtual account that waits for a transfer, not by card.
     Deposit,
 }
 
@@ -38,13 +38,13 @@ struct Paid {
 #[derive(Default)]
 pub struct Books {
     paid: Vec<Paid>,
-    /// By idempotency key and address; none while it is being carried out.
+    /// Answers by idempotency key and address; `None` while a call is being executed.
     kept: HashMap<String, Option<Answer>>,
-    /// How the next cancels end; well, if nothing is said.
+    /// Outcomes of the next cancels; successful once it is empty.
     pub cancels: Vec<Ends>,
-    /// What a real one would never be sent.
+    /// Calls that Saem must never send.
     pub wrong: Vec<String>,
-    /// How often money was taken, and given back.
+    /// Numbers of captures and refunds.
     pub captures: u32,
     pub refunds: u32,
 }
@@ -84,7 +84,7 @@ impl Books {
         (paid.status, paid.failure) = ("ABORTED", Some("REJECT_CARD_PAYMENT"));
     }
 
-    /// Ten minutes pass: an authorization without a confirmation ends.
+    /// Lets ten minutes pass: authorizations that were not confirmed expire.
     pub fn expire(&mut self) {
         let open = self.paid.iter_mut().filter(|paid| paid.status == "IN_PROGRESS");
         open.for_each(|paid| (paid.status, paid.failure) = ("EXPIRED", Some("EXPIRED_PAYMENT")));
@@ -98,7 +98,7 @@ impl Books {
         self.captures += 1;
     }
 
-    /// What is kept of an order, after refunds; nothing, unless it was captured.
+    /// Returns the captured amount of an order, less refunds, in won.
     pub fn kept_won(&self, order: &str) -> u64 {
         self.paid.iter().filter(|paid| paid.order == order && paid.approved).map(|paid| paid.balance).sum()
     }
@@ -107,7 +107,7 @@ impl Books {
         self.paid.iter().rfind(|paid| paid.order == order).map_or("NONE", |paid| paid.status)
     }
 
-    /// The answer of an earlier call, if there is one; else this one is being carried out.
+    /// Returns the answer of an earlier call, or marks this one as being executed.
     pub(super) fn begin(&mut self, at: &str) -> Option<Answer> {
         match self.kept.get(at) {
             Some(Some(answer)) => Some(answer.clone()),
@@ -119,7 +119,7 @@ impl Books {
         }
     }
 
-    /// Keeps what a call led to, and says what is answered, if anything is.
+    /// Stores a call's result, and returns the answer, if there is to be one.
     pub(super) fn end(&mut self, at: String, ends: Ends) -> Option<Answer> {
         let done = |books: &Self| {
             let last = at.split(' ').next_back().unwrap_or_default();
@@ -135,17 +135,17 @@ impl Books {
         (ends != Ends::Lost).then_some(answer)
     }
 
-    /// Whether a call has arrived, and is not carried out yet.
+    /// Returns true if a call has arrived and is not executed yet.
     pub fn under_way(&self) -> bool {
         self.kept.values().any(Option::is_none)
     }
 
-    /// Whether a confirmation is held back.
+    /// Returns true if a confirmation is held back.
     pub(super) fn holds(&self, body: &Value) -> bool {
         self.paid.iter().any(|paid| body["paymentKey"] == paid.key.as_str() && paid.ends == Ends::Held)
     }
 
-    /// What is known of an order: of its first window, if there were several; of a payment, by its key.
+    /// Returns an order by its id (its first window, if there were several), or a payment by its key.
     pub(super) fn look(&self, order_or_key: &str) -> Answer {
         let paid = self.paid.iter().find(|paid| paid.order == order_or_key || paid.key == order_or_key);
         paid.map_or_else(|| refusal(404, "NOT_FOUND_PAYMENT"), |paid| (200, told(paid)))

@@ -144,7 +144,7 @@ async fn counts_what_was_held(operator: &Client) {
     .await;
 }
 
-/// What the journal in this directory tells of targets that were held.
+/// Numbers of parked and released targets in this directory's journal.
 fn holds(data: &Path) -> [usize; 2] {
     let exported = says(&mut tool("export", data));
     ["TargetHeld", "TargetReleased"].map(|event| exported.matches(&format!("\"{event}\"")).count())

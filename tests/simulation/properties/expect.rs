@@ -243,14 +243,14 @@ impl World {
         }
         if !before.people[placing.customer].here {
             let left = rejected(answer) == Some(&Rejection::Account(AccountError::Left));
-            return expect(left, "a former customer rents nothing");
+            return expect(left, "a customer who left rents nothing");
         }
         if model.breaker_open && !model.defer {
             let overloaded = matches!(answer, Err(ShopError::PaymentOverloaded { .. }));
             return expect(overloaded, "payments are closed");
         }
         let Ok(Answered { done: Done::Placed { outcome, .. }, replayed }) = answer else {
-            return Err("placing goes on while others are down");
+            return Err("placing goes on whatever else is down");
         };
         expect(!replayed, "it is new")?;
         if model.breaker_open {

@@ -121,7 +121,7 @@ impl World {
             Ask::LogIn { number, password, times, .. } => {
                 self.logging_in(&before.people[*number], password, *times, answer)
             }
-            _ => expect(answer.is_ok(), "a session can be ended"),
+            _ => expect(answer.is_ok(), "a logged-in customer can log out"),
         }
     }
 
@@ -130,10 +130,10 @@ impl World {
         let since_ms = self.shop.now().ms_since(before.tried_at);
         if let Err(ShopError::TooManyTries { retry_after_ms }) = answer {
             let fair = tries >= FREE_TRIES && *retry_after_ms <= PAUSE_MAX_MS;
-            return expect(fair, "the first tries need no wait");
+            return expect(fair, "so many tries are free");
         }
         let has_to_wait = tries >= FREE_TRIES && (times > 1 || since_ms < PAUSE_MS);
-        expect(!has_to_wait, "too many tries have to wait, also with the right password")?;
+        expect(!has_to_wait, "too many tries have to wait, whatever the password")?;
         let may_be_right = before.here && before.passwords.iter().any(|known| known == password);
         match answer {
             Ok(_) => expect(may_be_right, "the password is wrong"),
@@ -232,7 +232,8 @@ impl World {
 
     /// Number of a new customer, by the vault.
     async fn number_of(&self, id: CustomerId) -> usize {
-        let row = self.vault(&format!("person/{id}")).await.pop().expect("a customer is in the vault").1;
+        let row =
+            self.vault(&format!("person/{id}")).await.pop().expect("a signed-up customer is in the vault").1;
         let is_in = |number: &usize| contains(&row, phone(*number).as_e164());
         (0..NUMBERS).find(is_in).expect("a number of ours")
     }

@@ -36,7 +36,6 @@ pub enum BreakerMode {
 pub struct BreakerView {
     /// Current state.
     pub state: BreakerState,
-    /// Mode.
     pub mode: BreakerMode,
     /// Counts of the calls that the next decision is made from.
     pub window: Tally,

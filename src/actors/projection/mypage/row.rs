@@ -19,7 +19,6 @@ pub struct RentalRow {
     pub product_id: ProductId,
     /// Product name when the rental was placed.
     pub product_name: String,
-    /// Fee.
     pub fee: Money,
     /// Correlation id of all events of the rental.
     pub correlation: Correlation,
@@ -62,11 +61,9 @@ pub enum PaymentStatus {
 /// Filter of rentals. A rental must match all fields that are set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RentalFilter {
-    /// Customer.
     pub customer_id: Option<CustomerId>,
     /// Status of the rental.
     pub status: Option<RentalStatus>,
-    /// Product.
     pub product_id: Option<ProductId>,
     /// Correlation id.
     pub correlation: Option<Correlation>,

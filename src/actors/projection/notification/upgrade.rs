@@ -24,7 +24,7 @@ const RECORD: &[u8] = b"n/r";
 const BY_CUSTOMER: &[u8] = b"n/c";
 /// The format of these rows.
 const FORMAT: u8 = 1;
-/// How many messages are moved at once: as many as one key of the list of all may have.
+/// Number of messages moved at once, the maximum for one key of the list.
 const PAGE: usize = 256;
 
 /// Moves what version 0.1 left.
@@ -51,7 +51,7 @@ pub(crate) async fn upgrade(journal: &Arc<dyn Journal>) -> Result<(), StoreError
     move_stand::<Messages>(journal, FORMAT).await
 }
 
-/// What moves a page of messages, newest first; and how many of them it moves.
+/// Returns the writes that move a page of messages, newest first, and the number of moved messages.
 fn moves(page: &[ViewRow]) -> Result<(Vec<ViewWrite>, usize), StoreError> {
     let mut writes = Vec::new();
     let mut listed = Items::<CustomerId>::new();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn old_messages_are_moved_as_far_as_they_got_and_what_is_damaged_stays() {
+    async fn old_messages_are_moved_and_damaged_ones_stay() {
         let journal: Arc<dyn Journal> = MemoryJournal::new();
         let status = |position: u64| match position % 3 {
             0 => NotificationStatus::Pending,
