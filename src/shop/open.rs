@@ -83,7 +83,8 @@ impl Shop {
     /// use std::sync::Arc;
     ///
     /// use saem::{
-    ///     Behaviour, Gateways, Ledger, LogSms, MemoryJournal, Shop, ShopParts, ShopSettings, Simulator, Sources,
+    ///     Behaviour, Gateways, Ledger, LogSms, MemoryJournal, Shop, ShopParts, ShopSettings, Simulator,
+    ///     Sources,
     /// };
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -126,7 +126,8 @@ impl Shop {
         self.catalogue.product(id)
     }
 
-    /// Returns a page of products, newest first; `available` limits it to those that can, or cannot, be rented.
+    /// Returns a page of products, newest first; `available` limits it to those that can, or cannot, be
+    /// rented.
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]

@@ -1,4 +1,5 @@
-//! Allowed dependencies between rooms: `domain` ← `store` ← `actors` ← `http`; one home for each framework.
+//! Allowed dependencies between rooms: `domain` ← `store` ← `actors` ← `shop` ← `http`,
+//! and one home for each framework.
 
 use crate::{Finding, source::Source};
 

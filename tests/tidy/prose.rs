@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 use crate::Finding;
 
 /// Words that a doc comment must not open with: they ask a question instead of naming the thing.
-const QUESTIONS: [&str; 9] = ["What", "Who", "Whoever", "Whose", "Which", "How", "Whether", "Where", "Why"];
+const QUESTIONS: [&str; 8] = ["What", "Who", "Whose", "Which", "How", "Whether", "Where", "Why"];
 const TEST_NAME_MAX: usize = 60;
 const SUBJECT_MAX: usize = 72;
 /// The file whose first commit starts the rule for commit subjects.

@@ -1,5 +1,5 @@
-//! State shared by all conversations of a payment actor: one conversation per payment, gateway calls with a time
-//! limit, and commands to the payment and its rental.
+//! State shared by all conversations of a payment actor: one conversation per payment, gateway calls with
+//! a time limit, and commands to the payment and its rental.
 
 use std::{
     cell::RefCell,
