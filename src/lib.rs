@@ -58,8 +58,8 @@ pub use gateways::{
 };
 pub use shop::{
     ActorKind, ActorTree, Brand, BreakerMode, BreakerView, CheckoutView, ContextView, CustomerView,
-    DeliveryView, Done, HeldView, Lag, Missed, NotificationStatus, NotificationView, Order, Page,
-    PageRequest, PayOutcome, PaymentActorView, PaymentStatus, PaymentView, PlacedRental, Principal,
+    DeliveryView, Done, Lag, Missed, NotificationStatus, NotificationView, Order, Page, PageRequest,
+    ParkedView, PayOutcome, PaymentActorView, PaymentStatus, PaymentView, PlacedRental, Principal,
     ProductView, Purchase, RentalFilter, RentalRow, RentalView, SessionView, Shop, ShopError, ShopParts,
     ShopSettings, Watching,
 };

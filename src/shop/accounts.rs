@@ -1,8 +1,8 @@
-//! Accounts: personal data, passwords and sessions.
+//! Accounts: personal data, passwords and sessions of customers.
 //!
-//! Name, phone number and password (as an Argon2id hash) live in the vault under the customer's id,
-//! which is a keyed hash of the phone number. Session tokens are random, or derived from the key of the
-//! request that asked for one; only their hashes are stored.
+//! Name, phone number and password (as an Argon2id hash) are in the vault, under the customer's id, which is
+//! a keyed hash of the phone number. Session tokens are random, or derived from the request's idempotency
+//! key; only their hashes are stored.
 
 use std::{
     collections::HashMap,
@@ -34,12 +34,12 @@ use crate::{
     store::{Journal, StoreError, VaultWrite, codec},
 };
 
-/// Lifetime of a session, in ms: a day.
+/// Length of a session, in ms.
 const SESSION_TTL_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Maximum number of concurrent password hashes: each takes a core and 19 MiB.
 const HASHING_MAX: usize = 2;
 
-/// A session, as the vault keeps it under its token's hash.
+/// A session. Stored under the hash of its token.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Session {
     principal: Principal,
@@ -48,7 +48,6 @@ struct Session {
 
 type TokenHash = [u8; 32];
 
-/// Customers' secrets and sessions.
 pub(crate) struct Accounts {
     journal: Arc<dyn Journal>,
     sources: Sources,
@@ -58,9 +57,9 @@ pub(crate) struct Accounts {
     sessions: RwLock<HashMap<TokenHash, Session>>,
     hashing: Semaphore,
     lockout: Mutex<Lockout>,
-    /// Held while a person's record is read, changed and written.
+    /// Held while a customer's record is read, changed and written.
     pub(crate) changing: tokio::sync::Mutex<()>,
-    nobody: &'static str,
+    dummy_hash: &'static str,
 }
 
 const SESSIONS: &str = "session/";
@@ -79,7 +78,7 @@ impl Accounts {
             let hash = hash.ok_or_else(|| StoreError::Corrupt("a session's key".to_owned()))?;
             sessions.insert(hash, codec::decode::<Session>(&value)?);
         }
-        let nobody = nobody()?;
+        let dummy_hash = dummy_hash()?;
         Ok(Self {
             journal,
             sources,
@@ -90,11 +89,11 @@ impl Accounts {
             hashing: Semaphore::new(HASHING_MAX),
             lockout: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
-            nobody,
+            dummy_hash,
         })
     }
 
-    /// The id a number's customer has; `generation` counts those who had the number and left.
+    /// Returns the customer id of a number. `generation` counts earlier customers with the number that left.
     pub(crate) fn customer_id(&self, phone: &Phone, generation: u32) -> CustomerId {
         let bits = self.secrets.phone.mac_16(&[phone.as_e164().as_bytes(), &generation.to_be_bytes()]);
         CustomerId(uuid_v8(u128::from_be_bytes(bits)))
@@ -109,15 +108,15 @@ impl Accounts {
         Ok(VaultWrite { key: person_key(customer), value: Some(codec::encode(person)?) })
     }
 
-    /// Hashes a password off the arbiters.
+    /// Hashes a password on a thread of its own.
     pub(crate) async fn hash(&self, password: String) -> Result<String, ShopError> {
         let _permit = self.hashing.acquire().await.map_err(internal)?;
         tokio::task::spawn_blocking(move || hash_password(password.as_bytes())).await.map_err(internal)?
     }
 
-    /// Verifies a password; takes as long for an unknown person.
+    /// Verifies a password; takes the same time if the person does not exist.
     pub(crate) async fn verify(&self, person: Option<&Person>, password: String) -> Result<bool, ShopError> {
-        let hash = person.map_or(self.nobody, |person| &person.password_hash).to_owned();
+        let hash = person.map_or(self.dummy_hash, |person| &person.password_hash).to_owned();
         let known = person.is_some();
         let _permit = self.hashing.acquire().await.map_err(internal)?;
         let verified = tokio::task::spawn_blocking(move || {
@@ -127,19 +126,18 @@ impl Accounts {
         Ok(verified.await.map_err(internal)?? && known)
     }
 
-    /// Begins a try to log in.
+    /// Counts an attempt to log in, unless it must wait.
     pub(crate) fn begin_try(&self, account: CustomerId) -> Result<(), ShopError> {
         let mut lockout = self.lockout.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = lockout.begin(account, self.sources.now());
         begun.map_err(|retry_after_ms| ShopError::TooManyTries { retry_after_ms })
     }
 
-    /// A try to log in has succeeded.
     pub(crate) fn try_succeeded(&self, account: CustomerId) {
         self.lockout.lock().unwrap_or_else(PoisonError::into_inner).succeeded(account);
     }
 
-    /// Opens a session, durably. The same key again gives the same session, for as long as it lasts.
+    /// Opens a session, durably. A repeat of the key gets the same session while it lasts.
     pub(crate) async fn open_session(
         &self,
         principal: Principal,
@@ -149,7 +147,7 @@ impl Accounts {
             KeyLookup::New(key_guard) => key_guard,
             KeyLookup::Seen(receipt) => match self.session_of(key, &receipt)? {
                 Some(earlier) if earlier.principal == principal => return Ok(earlier),
-                // It is over, and its token must not come to life again.
+                // The session has ended, and its token must not become valid again.
                 _ => self.receipts.begin_anew(key)?,
             },
         };
@@ -187,7 +185,7 @@ impl Accounts {
         to_hex(&self.secrets.session.mac(&[&nonce, &key.hash.to_be_bytes()]))
     }
 
-    /// The session that a receipt is about, unless it is over.
+    /// Returns the session of a receipt, unless it has ended.
     fn session_of(
         &self,
         key: Option<RequestKey>,
@@ -206,7 +204,7 @@ impl Accounts {
         }))
     }
 
-    /// Returns the vault writes that drop all sessions of a customer.
+    /// Returns the writes that erase all sessions of a customer.
     pub(crate) fn sessions_of(&self, customer: CustomerId) -> Vec<VaultWrite> {
         let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
         let theirs =
@@ -214,14 +212,14 @@ impl Accounts {
         theirs.map(|(hash, _)| VaultWrite { key: session_key(hash), value: None }).collect()
     }
 
-    /// Drops all sessions of a customer, and what is known of their tries to log in, from memory.
+    /// Removes all sessions and log-in attempts of a customer from memory.
     pub(crate) fn forget(&self, customer: CustomerId) {
         let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| session.principal != Principal::Customer(customer));
         self.try_succeeded(customer);
     }
 
-    /// Drops sessions that are over from memory, and says how to drop them from the vault.
+    /// Removes ended sessions from memory; returns the writes that erase them.
     fn forget_expired(&self) -> Vec<VaultWrite> {
         let now = self.sources.now();
         let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
@@ -237,7 +235,7 @@ impl Accounts {
     }
 
     pub(crate) fn is_operator_key(&self, key: &str) -> bool {
-        // Digests are compared, so that the time taken tells nothing of the key.
+        // Comparing digests takes a time that does not depend on the key.
         token_hash(key) == self.operator_key
     }
 
@@ -249,7 +247,6 @@ impl Accounts {
         self.session(&hash).map(|session| session.principal)
     }
 
-    /// A session that is not over.
     fn session(&self, hash: &TokenHash) -> Option<Session> {
         let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
         sessions.get(hash).copied().filter(|session| session.expires_at > self.sources.now())
@@ -260,15 +257,15 @@ fn internal(error: impl std::fmt::Display) -> ShopError {
     ShopError::Internal(error.to_string())
 }
 
-/// The hash of no password, so that an unknown number takes as long as a wrong password. Made once a process:
-/// it keeps no secret, and hashing is slow on purpose.
-fn nobody() -> Result<&'static str, ShopError> {
-    static NOBODY: OnceLock<String> = OnceLock::new();
-    if let Some(made) = NOBODY.get() {
+/// Hash that is verified for unknown numbers, so that they take as long as a wrong password. Made once per
+/// process, since hashing is slow.
+fn dummy_hash() -> Result<&'static str, ShopError> {
+    static DUMMY_HASH: OnceLock<String> = OnceLock::new();
+    if let Some(made) = DUMMY_HASH.get() {
         return Ok(made);
     }
     let made = hash_password(b"nobody")?;
-    Ok(NOBODY.get_or_init(|| made))
+    Ok(DUMMY_HASH.get_or_init(|| made))
 }
 
 fn hash_password(password: &[u8]) -> Result<String, ShopError> {
@@ -283,7 +280,6 @@ fn session_key(hash: &TokenHash) -> String {
     format!("{SESSIONS}{}", to_hex(hash))
 }
 
-/// Lower-case hexadecimal digits.
 pub(crate) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -306,7 +302,7 @@ fn hex_into(text: &str, bytes: &mut [u8]) -> bool {
         })
 }
 
-/// Reads what [`to_hex`] wrote.
+/// Reverses [`to_hex`].
 pub(crate) fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
     let mut bytes = vec![0; text.len() / 2];
     hex_into(text, &mut bytes).then_some(bytes)

@@ -48,8 +48,8 @@ impl Shop {
     /// Opens a checkout: fixes the order id and the amount of a payment. Nothing is charged.
     ///
     /// # Errors
-    /// [`ShopError::CheckoutUnavailable`] with a payment provider that needs none; the errors of
-    /// placing for a product; [`ShopError::NotFound`] and [`ShopError::RentalNotPayable`] for a rental.
+    /// [`ShopError::CheckoutUnavailable`] with a payment provider that needs none; the errors of placing for
+    /// a product; [`ShopError::NotFound`] and [`ShopError::RentalNotPayable`] for a rental.
     pub async fn check_out(&self, customer: CustomerId, what: Purchase) -> Result<CheckoutView, ShopError> {
         if !self.gateways.current().needs_checkout() {
             return Err(ShopError::CheckoutUnavailable);

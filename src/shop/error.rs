@@ -79,8 +79,8 @@ pub enum ShopError {
     #[error("the pictures: {0}")]
     Images(String),
     /// No target is parked under this key.
-    #[error("nothing is held under this name")]
-    NotHeld,
+    #[error("no target is parked under this key")]
+    NotParked,
     /// The idempotency key was used with another body.
     #[error("this Idempotency-Key was used for another request")]
     KeyReused,

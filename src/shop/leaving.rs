@@ -1,8 +1,8 @@
-//! Leaving: a customer's personal data is erased, and what has happened stays.
+//! Leaving: erases a customer's personal data; the journal keeps what happened.
 //!
-//! Order matters. While nobody can rent, pay or log in for this customer, and once nothing of theirs is
-//! under way: first sessions and addresses, a part at a time, then the person with the very commit that
-//! records the leaving. A crash in between leaves an account that can be left again.
+//! The order is fixed. The exclusive customer lock keeps out rentals, payments and log-ins. Sessions and
+//! addresses are erased first, a page at a time; name, phone number and password with the commit that records
+//! the leaving. After a crash in between, leaving can be repeated.
 
 use std::time::Duration;
 
@@ -22,25 +22,23 @@ use crate::{
     store::VaultWrite,
 };
 
-/// Number of records erased in one write.
 const ERASE_MAX: usize = 256;
-/// Number of rentals listed in one read.
 const LIST_MAX: usize = 100;
 
 impl Shop {
-    /// A customer leaves: name, number, password, sessions and the addresses of their rentals are erased.
-    /// Safe to repeat.
+    /// Closes a customer's account: erases name, phone number, password, sessions and the addresses of all
+    /// rentals. Safe to repeat.
     ///
     /// # Errors
-    /// `AskError::Rejected` with [`AccountError::OpenRentals`] while rentals are not finished or their
-    /// money is not settled, or [`AccountError::NotFound`]; [`AskError::Timeout`] while something else of
-    /// theirs is going on. Then some addresses may be erased, and leaving can be repeated.
+    /// `AskError::Rejected` with [`AccountError::OpenRentals`] while a rental is not finished or its payment
+    /// is not settled, or with [`AccountError::NotFound`]; [`AskError::Timeout`] while another request of the
+    /// customer runs. After an error, some addresses may be erased.
     pub async fn leave(&self, customer: CustomerId, request: RequestContext) -> Result<Done<()>, ShopError> {
         let patience = Duration::from_millis(self.settings.ask_timeout_ms);
         let too_long = |_| AskError::Timeout;
         let leaving = tokio::time::timeout(patience, self.customer_locks.exclusive(customer));
         let _leaving = leaving.await.map_err(too_long)?;
-        // What was sent by somebody who did not wait for it counts, too.
+        // Commands whose callers went away may still be queued: wait until the store has handled them.
         self.journal.vault_write(Vec::new()).await?;
         let head = self.head();
         tokio::time::timeout(patience, self.progress.mypage.at(head)).await.map_err(too_long)?;
@@ -59,7 +57,6 @@ impl Shop {
         Ok(Done { value: (), position: left.position, replayed: false })
     }
 
-    /// All rentals of a customer, as of My Page.
     async fn rentals_of(&self, customer: CustomerId) -> Result<Vec<RentalId>, ShopError> {
         let filter = RentalFilter { customer_id: Some(customer), ..RentalFilter::default() };
         let mut page = PageRequest { cursor: None, limit: LIST_MAX };
@@ -74,7 +71,7 @@ impl Shop {
         }
     }
 
-    /// Returns true if a rental is finished and its money is settled.
+    /// Returns whether a rental is finished and its payment settled.
     async fn is_over(&self, id: RentalId) -> Result<bool, ShopError> {
         let rental = reads::read::<Rental>(&self.journal, id).await?;
         let payment = reads::read::<Payment>(&self.journal, id.payment()).await?;
@@ -97,13 +94,10 @@ impl Shop {
         Ok(())
     }
 
-    /// Keeps a customer from leaving, for as long as the answer is held.
-    ///
-    /// # Errors
-    /// `AskError::Rejected` with [`AccountError::Left`]
+    /// Takes a shared customer lock. Fails with [`AccountError::Left`] if the account is closed.
     pub(crate) async fn lock_customer(&self, customer: CustomerId) -> Result<CustomerLock, ShopError> {
         let lock = self.customer_locks.shared(customer).await;
-        // An unknown customer is not refused here: authentication has done that.
+        // An unknown customer passes: authentication has checked that.
         let account = reads::read::<Account>(&self.journal, customer).await?;
         if account.status == AccountStatus::Left { Err(AccountError::Left.into()) } else { Ok(lock) }
     }

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sixth_try_waits_and_each_further_one_twice_as_long() {
+    fn sixth_try_waits_and_each_further_one_twice_as_long() {
         let mut lockout = Lockout::default();
         tried(&mut lockout, 5, 0);
         assert_eq!(lockout.begin(WHO, Timestamp(1)), Err(4_999));

@@ -52,7 +52,7 @@ pub use self::{
     live::{Missed, Watching},
     metrics::Lag,
     open::ShopParts,
-    operations::{ActorKind, ActorTree, ContextView, HeldView},
+    operations::{ActorKind, ActorTree, ContextView, ParkedView},
     settings::ShopSettings,
     views::*,
 };

@@ -1,4 +1,5 @@
-//! The operator's view of the runtime: actors, paused contexts, parked targets, fault injection, backups.
+//! Operations: supervision tree, paused contexts, parked targets, breaker, backups, messages, and injected
+//! faults.
 
 use std::path::PathBuf;
 
@@ -28,29 +29,31 @@ use crate::{
     store::{BackedUp, FaultMode},
 };
 
-/// Supervision tree: entity kinds, payment actor, reactors, projections and other services.
+/// Supervision tree.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ActorTree {
+    /// Kinds of entities, the payment actor, and all services.
     pub items: Vec<ActorKind>,
 }
 
-/// Actors of one kind.
+/// A kind of entity, or one service.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ActorKind {
     /// `rental`, `payment`, `delivery`, `product`, `customer` (entities), `payment-actor`, `reactor`,
     /// `projection`, `errands`, `courier`.
     pub kind: String,
-    /// Name of a single actor, such as a reactor's group.
+    /// Name of a service, such as a reactor's group; `None` for entities.
     pub name: Option<String>,
-    /// Name of its supervisor.
+    /// Name of the supervisor.
     pub supervisor: &'static str,
+    /// Counts of actors and restarts.
     #[serde(flatten)]
     pub status: KindStatus,
-    /// Number of waiting messages, as far as it is known.
+    /// Commands that wait, as far as known.
     pub mailbox_depth: usize,
-    /// Mailbox capacity; `None` for actors that read the journal instead.
+    /// Maximum number of waiting commands per actor; `None` for services, which read the journal.
     pub mailbox_capacity: Option<usize>,
 }
 
@@ -58,19 +61,20 @@ pub struct ActorKind {
 #[derive(Clone, Debug)]
 pub struct ContextView {
     pub context: Context,
-    /// `true` while its reactions wait.
+    /// True if its reactions are paused.
     pub paused: bool,
-    /// Number of events that its group has not handled yet.
+    /// Events that its reactor or projection has not handled yet.
     pub backlog: u64,
     /// Number of parked targets.
-    pub held: usize,
+    pub parked: usize,
 }
 
-/// Parked target; the API calls it held.
+/// A parked target: events for it wait for the operator.
 #[derive(Clone, Debug)]
-pub struct HeldView {
+pub struct ParkedView {
+    /// Group, lane and target.
     pub key: ParkedKey,
-    /// First waiting event and reason.
+    /// Event and reason.
     pub parked: Parked,
 }
 
@@ -93,14 +97,14 @@ impl Shop {
             });
         }
         let (restarted, connected) = self.payments.restarts();
-        let desk = self.payments.view().await;
+        let payments = self.payments.view().await;
         items.push(ActorKind {
             kind: "payment-actor".to_owned(),
             name: None,
             supervisor: "payments",
             status: KindStatus { live: usize::from(connected), restarted, ..KindStatus::default() },
-            mailbox_depth: desk.queue_depth,
-            mailbox_capacity: Some(desk.queue_capacity),
+            mailbox_depth: payments.queue_depth,
+            mailbox_capacity: Some(payments.queue_capacity),
         });
         items.extend(self.services.census().into_iter().map(|((kind, name), service)| ActorKind {
             kind: kind.to_owned(),
@@ -117,7 +121,7 @@ impl Shop {
         Ok(ActorTree { items })
     }
 
-    /// Returns the status of one entity's actor.
+    /// Returns the status of an entity's actor.
     ///
     /// # Errors
     /// [`ShopError::Ask`]
@@ -125,10 +129,10 @@ impl Shop {
         Ok(self.exchange.inspect(id).await?)
     }
 
-    /// Takes an entity out of quarantine and retries what is parked for it.
+    /// Takes an entity out of quarantine, and retries what is parked for it.
     ///
     /// # Errors
-    /// [`ShopError::NotFound`] when it is not in quarantine.
+    /// [`ShopError::NotFound`] if it is not in quarantine.
     pub async fn revive(&self, id: EntityId) -> Result<EntityStatus, ShopError> {
         if !self.exchange.revive(id).await? {
             return Err(ShopError::NotFound("entity in quarantine"));
@@ -137,7 +141,7 @@ impl Shop {
         self.actor(id).await
     }
 
-    /// Returns the state of every context.
+    /// Returns the state of all contexts.
     #[must_use]
     pub fn contexts(&self) -> Vec<ContextView> {
         Context::ALL.map(|context| self.context(context)).into()
@@ -147,10 +151,10 @@ impl Shop {
         let state = self.contexts.state(context);
         let head = self.head().0;
         let backlog = head.saturating_sub(self.progress.of(context).position().0);
-        ContextView { context, paused: state.paused, backlog, held: state.parked.len() }
+        ContextView { context, paused: state.paused, backlog, parked: state.parked.len() }
     }
 
-    /// Pauses a context: its reactions wait, across restarts.
+    /// Pauses a context's reactions, durably. Orders are still taken.
     ///
     /// # Errors
     /// [`ShopError::Ask`]
@@ -162,7 +166,7 @@ impl Shop {
         self.maintain(context, ContextCommand::Pause, request).await
     }
 
-    /// Resumes a context: waiting reactions run, in order.
+    /// Resumes a context's reactions, in order.
     ///
     /// # Errors
     /// [`ShopError::Ask`]
@@ -184,37 +188,37 @@ impl Shop {
             Ok(self.contexts.command_once(context, command, request, key_guard.of_state()).await?)
         });
         let Decided { state, position, replayed, .. } = asked.await?;
-        // The backlog is a gauge: its current value, also in a replay.
-        let value = ContextView { paused: state.paused, held: state.parked.len(), ..self.context(context) };
+        // The backlog is a gauge, and always current.
+        let value = ContextView { paused: state.paused, parked: state.parked.len(), ..self.context(context) };
         Ok(Done { value, position, replayed })
     }
 
     /// Returns all parked targets.
     #[must_use]
-    pub fn held(&self) -> Vec<HeldView> {
-        self.contexts.all_parked().into_iter().map(|(key, parked)| HeldView { key, parked }).collect()
+    pub fn parked(&self) -> Vec<ParkedView> {
+        self.contexts.all_parked().into_iter().map(|(key, parked)| ParkedView { key, parked }).collect()
     }
 
-    /// Retries the events that wait for a parked target, in order.
+    /// Handles the events that wait for a parked target again, in order.
     ///
     /// # Errors
-    /// [`ShopError::NotHeld`]
-    pub fn retry_held(&self, key: ParkedKey) -> Result<(), ShopError> {
-        if self.contexts.retry(key) { Ok(()) } else { Err(ShopError::NotHeld) }
+    /// [`ShopError::NotParked`]
+    pub fn retry_parked(&self, key: ParkedKey) -> Result<(), ShopError> {
+        if self.contexts.retry(key) { Ok(()) } else { Err(ShopError::NotParked) }
     }
 
-    /// Dismisses a parked target: its waiting events are dropped.
+    /// Discards the events that wait for a parked target.
     ///
     /// # Errors
-    /// [`ShopError::NotHeld`]
-    pub async fn dismiss_held(
+    /// [`ShopError::NotParked`]
+    pub async fn dismiss_parked(
         &self,
         key: ParkedKey,
         reason: String,
         request: RequestContext,
     ) -> Result<(), ShopError> {
         if self.contexts.parked(key).is_none() {
-            return Err(ShopError::NotHeld);
+            return Err(ShopError::NotParked);
         }
         let (context, group) = (key.group.context(), key.group);
         self.contexts.command(context, ContextCommand::Dismiss { key, reason }, request).await?;
@@ -230,21 +234,21 @@ impl Shop {
         self.gateways.current().ledger()
     }
 
-    /// Returns the state of the payment actor.
+    /// Returns the gauges of the payment actor.
     pub async fn payment_actor(&self) -> PaymentActorView {
         self.payments.view().await
     }
 
-    /// Sets the breaker's mode: automatic, forced open or disabled.
+    /// Sets the mode of the circuit breaker.
     pub fn set_breaker(&self, mode: BreakerMode) {
         self.payments.set_breaker(mode);
     }
 
-    /// Injects a fault: into an entity by id, a reactor by group, an arbiter by number from 0, and into the
-    /// payment actor and the store's writer by kind alone.
+    /// Injects a fault into an entity (by id), a service (by kind and name), an arbiter (by its number from
+    /// 0), the payment actor, or the store's writer.
     ///
     /// # Errors
-    /// [`ShopError::NotFound`] unless faults are enabled and there is such an actor.
+    /// [`ShopError::NotFound`] if faults are disabled or the actor does not exist.
     pub async fn inject_fault(
         &self,
         kind: &str,
@@ -272,7 +276,6 @@ impl Shop {
         }
     }
 
-    /// Returns the correlation of the rental that an entity belongs to, if any.
     async fn correlation_of(&self, id: EntityId) -> Option<Correlation> {
         if !matches!(id.kind, EntityKind::Rental | EntityKind::Payment | EntityKind::Delivery) {
             return None;
@@ -281,11 +284,11 @@ impl Shop {
         rental.terms().ok().map(|terms| terms.correlation)
     }
 
-    /// Makes a consistent backup in a directory that is new or empty, while the shop is open.
-    /// It goes on even if the caller goes away.
+    /// Makes a consistent copy of the store in a new or empty directory, while the shop is open. The copy is
+    /// completed even if the caller goes away.
     ///
     /// # Errors
-    /// [`ShopError::BackUp`]; then there is none.
+    /// [`ShopError::BackUp`]; no backup was made.
     pub async fn back_up(&self, to: PathBuf) -> Result<BackedUp, ShopError> {
         info!(directory = %to.display(), "a backup begins");
         let made = self.journal.back_up(to, self.settings.beside.clone()).await?;
@@ -293,7 +296,7 @@ impl Shop {
         Ok(made)
     }
 
-    /// Returns a page of messages, newest first: of one customer, or all.
+    /// Returns a page of messages, newest first, of one customer or of all.
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]

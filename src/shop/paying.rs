@@ -7,8 +7,8 @@
 //! | deferred: breaker open, or no answer | written at the end | deferred |
 //! | refused or overloaded | none | handled as a first call |
 //!
-//! A crash after `PaymentRequested` leaves attempt n open: until the timeline has its outcome, a repeat
-//! gets the current rental. The money is guarded by attempts, not by receipts.
+//! A crash after `PaymentRequested` leaves attempt n open: until the timeline has its outcome, a repeat gets
+//! the current rental. The money is guarded by attempts, not by receipts.
 
 use std::sync::Arc;
 

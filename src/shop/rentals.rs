@@ -152,8 +152,8 @@ impl Shop {
         Ok(placed)
     }
 
-    /// Returns the outcome of an earlier call that placed this rental, if there was one. With a key that
-    /// the id follows from, that call must have been the same request.
+    /// Returns the outcome of an earlier call that placed this rental, if there was one. With a key that the
+    /// id follows from, that call must have been the same request.
     async fn replay(&self, id: RentalId, key: Option<RequestKey>) -> Result<Option<PlacedRental>, ShopError> {
         let loaded = self.journal.load(id.into()).await?;
         let rental = reads::restore::<Rental>(&loaded)?;
@@ -203,7 +203,7 @@ impl Shop {
         }
     }
 
-    /// Cancels a rental; safe to repeat.
+    /// Cancels a rental; safe to repeat. The rental aggregate decides: see `decide` in `domain/rental.rs`.
     ///
     /// # Errors
     /// `AskError::Rejected` with `RentalError::NotCancelable` once it is delivered.

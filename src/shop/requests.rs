@@ -16,9 +16,9 @@ use crate::{
 pub const ANSWER_BYTES_MAX: usize = 16 * 1_024;
 
 impl Shop {
-    /// Returns the hashed idempotency key in its scope (principal, method and path), with the hash of
-    /// the body. Both use a secret of this store. Without a `principal`, the key is shared by all
-    /// anonymous callers.
+    /// Returns the hashed idempotency key in its scope (principal, method and path), with the hash of the
+    /// body. Both use a secret of this store. Without a `principal`, the key is shared by all anonymous
+    /// callers.
     #[must_use]
     pub fn request_key(
         &self,

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_differs_makes_another_hash() {
+    fn different_requests_have_different_hashes() {
         let customer = |id| Some(Principal::Customer(CustomerId(id)));
         let requests = [
             (None, "POST /a", "1"),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_body_and_the_secret_make_the_fingerprint() {
+    fn fingerprint_depends_on_body_and_secret_only() {
         let fingerprint = |seed, key, body| secrets(seed).request_key(None, "s", key, [body; 32]).fingerprint;
         assert_eq!(fingerprint(1, "a", 1), fingerprint(1, "b", 1));
         assert_ne!(fingerprint(1, "a", 1), fingerprint(1, "a", 2));

@@ -1,4 +1,4 @@
-//! Values that the shop returns; `http` writes them as JSON.
+//! Values that the shop returns.
 
 use std::sync::Arc;
 
@@ -24,31 +24,33 @@ pub use crate::actors::{
 /// Result of a command.
 #[derive(Clone, Debug)]
 pub struct Done<T> {
+    /// State after the command.
     pub value: T,
-    /// Position of the command's newest event; a read at this position shows the result.
+    /// Position of the newest event. A read at this position or later shows the result.
     pub position: Position,
-    /// `true` if this is the result of an earlier call with the same key.
+    /// True if this is the result of an earlier call with the same key.
     pub replayed: bool,
 }
 
-/// Page of a list, newest first.
+/// Page of a list.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
+    /// Items, newest first.
     pub items: Vec<T>,
-    /// Opaque cursor of the next page, if there is one.
+    /// Opaque cursor of the next page; `None` on the last page.
     pub next_cursor: Option<String>,
 }
 
-/// Cursor and size of the requested page.
+/// Request of a page.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
-    /// Value of [`Page::next_cursor`]; `None` for the first page.
+    /// [`Page::next_cursor`] of the page before; `None` for the first page.
     pub cursor: Option<String>,
-    /// Maximum number of items, 1 ..= 100.
+    /// Maximum number of items: 1 ..= 100.
     pub limit: usize,
 }
 
-/// A request to place a rental.
+/// Order of a rental.
 #[derive(Clone, Debug)]
 pub struct Order {
     pub customer_id: CustomerId,
@@ -57,7 +59,7 @@ pub struct Order {
     pub address: Address,
     /// Payment method.
     pub method: PaymentMethod,
-    /// Fee that the customer saw; the order is refused if it differs.
+    /// Fee that the customer saw; another fee refuses the order.
     pub expected_fee: Option<Money>,
 }
 
@@ -69,7 +71,7 @@ pub struct PaymentView {
     /// Fee of the rental.
     pub amount: Money,
     pub status: PaymentStatus,
-    /// Number of attempts.
+    /// Number of attempts that were sent.
     pub attempts: u32,
     /// Name of the payment provider.
     pub provider: String,
@@ -87,8 +89,9 @@ pub struct PaymentView {
 pub struct DeliveryView {
     pub id: DeliveryId,
     pub customer_id: CustomerId,
+    /// State of the aggregate.
     pub delivery: Arc<Delivery>,
-    /// Delivery address; `None` once the customer has left.
+    /// Address; `None` once the customer has left.
     pub address: Option<Address>,
 }
 
@@ -97,13 +100,13 @@ pub struct DeliveryView {
 pub struct NotificationView {
     pub id: NotificationId,
     pub rental_id: RentalId,
-    /// Type of the event that it tells of.
+    /// Name of the event.
     pub event: String,
-    /// Recipient in E.164; `None` once the customer has left.
+    /// Phone number in E.164; `None` once the customer has left.
     pub phone: Option<String>,
     pub text: String,
     pub status: NotificationStatus,
-    /// Number of tries to send it.
+    /// Attempts to send it.
     pub attempts: u32,
     pub created_at: Timestamp,
     pub sent_at: Option<Timestamp>,
@@ -116,24 +119,25 @@ pub struct CustomerView {
     pub name: String,
     /// Phone number in E.164.
     pub phone: String,
+    /// Time of sign-up.
     pub created_at: Timestamp,
 }
 
-/// Principal of a request.
+/// Authenticated caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Principal {
     Customer(CustomerId),
     Operator,
 }
 
-/// New session. Its token is returned once and stored hashed.
+/// A new session. The store has only the hash of its token.
 #[derive(Clone)]
 pub struct SessionView {
     /// Bearer token.
     pub token: String,
     pub principal: Principal,
     pub expires_at: Timestamp,
-    /// `true` if an earlier call with the same key opened it.
+    /// True if an earlier call with the same key opened it.
     pub replayed: bool,
 }
 
@@ -142,6 +146,6 @@ pub struct SessionView {
 pub struct Once {
     /// Answer of the work.
     pub answer: Vec<u8>,
-    /// `true` if it is the stored answer of an earlier call with the same key.
+    /// True if an earlier call with the same key got it.
     pub replayed: bool,
 }

@@ -209,10 +209,10 @@ impl Audit<'_> {
         for view in self.shop.contexts() {
             let journaled = reads::read::<Maintenance>(&self.journal, view.context).await;
             let journaled = journaled.map_err(|error| unreadable("INV-13", &error))?;
-            if (view.paused, view.held) != (journaled.paused, journaled.parked.len()) {
+            if (view.paused, view.parked) != (journaled.paused, journaled.parked.len()) {
                 return broken("INV-13", format!("{view:?}, but the journal has {journaled:?}"));
             }
-            if view.backlog > 0 || view.held > 0 {
+            if view.backlog > 0 || view.parked > 0 {
                 return broken("INV-13", format!("{view:?} is not drained"));
             }
         }

@@ -168,7 +168,10 @@ impl World {
             match unfinished {
                 Ok(()) if !moving => return Ok(()),
                 Err(Violation { invariant, what }) if left_ms == 0 => {
-                    return broken(invariant, format!("never at rest: {what}; held: {:?}", self.shop.held()));
+                    return broken(
+                        invariant,
+                        format!("never at rest: {what}; held: {:?}", self.shop.parked()),
+                    );
                 }
                 Ok(()) | Err(_) => left_ms = left_ms.saturating_sub(ASK_EVERY_MS),
             }
@@ -205,8 +208,8 @@ impl World {
             // It may have been revived by now.
             let _ = self.shop.revive(id).await;
         }
-        for held in self.shop.held() {
-            let _ = self.shop.retry_held(held.key);
+        for held in self.shop.parked() {
+            let _ = self.shop.retry_parked(held.key);
         }
         Ok(())
     }

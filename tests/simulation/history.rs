@@ -109,9 +109,9 @@ impl World {
             What::Fault(fault) => return self.suffer(fault).await,
             What::Breaker { open } => return self.set_breaker(open),
             What::Retry => {
-                for held in self.shop.held() {
+                for held in self.shop.parked() {
                     // It may be released already.
-                    let _ = self.shop.retry_held(held.key);
+                    let _ = self.shop.retry_parked(held.key);
                 }
                 return;
             }

@@ -155,7 +155,7 @@ fn add_contexts(families: &mut Families, shop: &Shop) {
     let help = "Events that the context has not processed";
     each("saem_context_backlog_events", help, &|context| context.backlog as f64);
     let help = "Targets parked after repeated failures";
-    each("saem_context_held_targets", help, &|context| context.held as f64);
+    each("saem_context_held_targets", help, &|context| context.parked as f64);
     let lags = shop.lags();
     let samples = lags.iter().map(|lag| (vec![lag.kind, lag.name], lag.events as f64)).collect();
     let help = "Events that a journal reader has not processed";

@@ -234,7 +234,7 @@ impl From<ShopError> for Problem {
                 return Self::new(Kind::TooManyRequests, detail).retry_after(retry_after_ms);
             }
             ShopError::NotFound("product") => Kind::ProductNotFound,
-            ShopError::NotFound(_) | ShopError::NotHeld => Kind::NotFound,
+            ShopError::NotFound(_) | ShopError::NotParked => Kind::NotFound,
             ShopError::ContextPaused(_) => Kind::ContextPaused,
             ShopError::OutOfStock => Kind::OutOfStock,
             ShopError::FeeChanged { .. } => Kind::FeeChanged,

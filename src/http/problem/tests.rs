@@ -24,7 +24,7 @@ fn every_refusal_of_the_shop_is_pinned() {
         (ShopError::Commit(CommitError::Unknown(text())), (503, "store-unavailable")),
         (ShopError::NotFound("product"), (404, "product-not-found")),
         (ShopError::NotFound("rental"), (404, "not-found")),
-        (ShopError::NotHeld, (404, "not-found")),
+        (ShopError::NotParked, (404, "not-found")),
         (ShopError::ContextPaused(Context::Product), (503, "context-paused")),
         (ShopError::BadCursor, (400, "invalid-request")),
         (ShopError::OutOfStock, (409, "out-of-stock")),

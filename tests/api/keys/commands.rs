@@ -196,8 +196,8 @@ async fn repeated_pause_does_not_pause_a_resumed_context() {
 async fn work_with_a_key_is_done_once_and_its_answer_kept() {
     let (mut runtime, shop) = Runtime::start().await;
     let key = |shop: &saem::Shop, body| Some(request_key(shop, "a", body));
-    let failed = shop.once(key(&shop, 1), async { Err(ShopError::NotHeld) }).await;
-    assert_eq!(failed.unwrap_err(), ShopError::NotHeld);
+    let failed = shop.once(key(&shop, 1), async { Err(ShopError::NotParked) }).await;
+    assert_eq!(failed.unwrap_err(), ShopError::NotParked);
     let (go, wait) = tokio::sync::oneshot::channel::<()>();
     let work = async {
         wait.await.unwrap();

@@ -200,11 +200,11 @@ pub async fn ask(shop: Arc<Shop>, asked: Asked) -> Answer {
             Answered { done: Done::Context { paused: done.value.paused }, replayed: done.replayed }
         }
         Ask::Retry(key) => {
-            shop.retry_held(key)?;
+            shop.retry_parked(key)?;
             new(Done::Nothing)
         }
         Ask::Dismiss(key) => {
-            shop.dismiss_held(key, "given up".to_owned(), request).await?;
+            shop.dismiss_parked(key, "given up".to_owned(), request).await?;
             new(Done::Nothing)
         }
         Ask::Revive(id) => {
@@ -259,7 +259,7 @@ impl World {
     }
 
     fn held(&self, nth: usize) -> Option<ParkedKey> {
-        let held = self.shop.held();
+        let held = self.shop.parked();
         (!held.is_empty()).then(|| held[nth % held.len()].key)
     }
 

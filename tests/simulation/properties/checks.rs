@@ -109,7 +109,7 @@ impl World {
                 Ok(()) => "a rental waits for its customer".to_owned(),
                 Err(violation) => violation.to_string(),
             };
-            assert!(left_ms > 0, "never at rest: {unfinished}; held: {:?}", self.shop.held());
+            assert!(left_ms > 0, "never at rest: {unfinished}; held: {:?}", self.shop.parked());
             left_ms = left_ms.saturating_sub(ASK_EVERY_MS);
             pass(ASK_EVERY_MS).await;
         }
@@ -130,8 +130,8 @@ impl World {
         for id in self.quarantined().await {
             self.shop.revive(id).await.unwrap();
         }
-        for held in self.shop.held() {
-            self.shop.retry_held(held.key).unwrap();
+        for held in self.shop.parked() {
+            self.shop.retry_parked(held.key).unwrap();
         }
     }
 

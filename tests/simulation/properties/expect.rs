@@ -166,7 +166,7 @@ impl World {
             // Parked targets and entities in quarantine may be released at any moment.
             Ask::Retry(_) | Ask::Dismiss(_) => {
                 let not_held = rejected(answer) == Some(&Rejection::Context(ContextError::NotParked));
-                expect(answer.is_ok() || not_held || refuses(answer, &ShopError::NotHeld), "it was held")
+                expect(answer.is_ok() || not_held || refuses(answer, &ShopError::NotParked), "it was held")
             }
             Ask::Revive(_) => expect(answer.is_ok(), "it was in quarantine"),
             Ask::SignUp { .. }

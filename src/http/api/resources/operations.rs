@@ -10,7 +10,7 @@ use crate::{
         context::{Context, Group},
     },
     gateways::payment::ledger::{Entry, EntryStatus},
-    shop::{self, BreakerMode, BreakerView, ContextView, HeldView, PaymentActorView},
+    shop::{self, BreakerMode, BreakerView, ContextView, ParkedView, PaymentActorView},
     store::FaultMode,
 };
 
@@ -123,7 +123,7 @@ pub(crate) struct ContextState {
 
 impl From<&ContextView> for ContextState {
     fn from(view: &ContextView) -> Self {
-        let ContextView { context, paused, backlog, held } = *view;
+        let ContextView { context, paused, backlog, parked: held } = *view;
         Self { context, paused, backlog, held }
     }
 }
@@ -156,8 +156,8 @@ pub(crate) struct ParkedTarget {
     attempts: u32,
 }
 
-impl From<&HeldView> for ParkedTarget {
-    fn from(HeldView { key, parked }: &HeldView) -> Self {
+impl From<&ParkedView> for ParkedTarget {
+    fn from(ParkedView { key, parked }: &ParkedView) -> Self {
         Self {
             id: key.to_string(),
             group: key.group,

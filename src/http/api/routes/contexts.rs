@@ -67,7 +67,7 @@ pub(crate) async fn held(app: Data<App>, _: Operator, mut query: Query) -> ApiRe
     let after = query.get("cursor", "must be a nextCursor of this list", ParkedKey::parse);
     let limit = query.page().limit;
     query.end()?;
-    let held = app.shop.held();
+    let held = app.shop.parked();
     let mut held = held.iter().filter(|held| after.is_none_or(|after| held.key > after));
     let part: Vec<_> = held.by_ref().take(limit).collect();
     let next_cursor = held.next().and(part.last()).map(|last| last.key.to_string());
@@ -93,7 +93,7 @@ pub(crate) async fn retry(
     Post { context, .. }: Post<Operator>,
 ) -> ApiResult {
     let work = async {
-        app.shop.retry_held(held_key(&id)?)?;
+        app.shop.retry_parked(held_key(&id)?)?;
         Ok(ChangedTarget { id: id.to_string() })
     };
     respond_once(&app, context, HttpResponse::Accepted(), work).await
@@ -125,7 +125,7 @@ pub(crate) async fn dismiss(
     let mut rules = Rules::default();
     let reason = rules.line("/reason", &body.reason, 1, 200);
     let work = async {
-        app.shop.dismiss_held(held_key(&id)?, rules.all(reason)?, context).await?;
+        app.shop.dismiss_parked(held_key(&id)?, rules.all(reason)?, context).await?;
         Ok(ChangedTarget { id: id.to_string() })
     };
     respond_once(&app, context, HttpResponse::Ok(), work).await

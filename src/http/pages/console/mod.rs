@@ -122,7 +122,7 @@ async fn parts(app: &App, visitor: &Visitor) -> Result<Markup, PageError> {
         div hidden id="figures" data-backlog=(backlog) data-slow=(window.slow_call_rate())
             data-failed=(window.failure_rate()) {}
         div class="two even" { (breaker(visitor, &payments)) (contexts_table(app, visitor, &contexts)) }
-        (parked::section(app, visitor, &app.shop.held()))
+        (parked::section(app, visitor, &app.shop.parked()))
         (actors(visitor, &tree.items))
     })
 }
@@ -218,7 +218,7 @@ fn context_row(visitor: &Visitor, view: &ContextView) -> Vec<Markup> {
         }
     };
     let head = html! { (called) " " span class="small soft" { (visitor.marked(name)) } };
-    vec![head, html! { (view.backlog) }, html! { (view.held) }, form]
+    vec![head, html! { (view.backlog) }, html! { (view.parked) }, form]
 }
 
 fn actors(visitor: &Visitor, kinds: &[ActorKind]) -> Markup {

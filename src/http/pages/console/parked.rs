@@ -6,10 +6,10 @@ use crate::{
         admin::{self, Column, Table, wording},
         prelude::*,
     },
-    shop::HeldView,
+    shop::ParkedView,
 };
 
-pub(crate) fn section(app: &App, visitor: &Visitor, held: &[HeldView]) -> Markup {
+pub(crate) fn section(app: &App, visitor: &Visitor, held: &[ParkedView]) -> Markup {
     let label = visitor.t("보류된 대상", "Parked targets");
     let columns = [
         Column::head(visitor.t("대상", "Target")),
@@ -32,7 +32,7 @@ pub(crate) fn section(app: &App, visitor: &Visitor, held: &[HeldView]) -> Markup
     }
 }
 
-fn row(app: &App, visitor: &Visitor, held: &HeldView) -> Vec<Markup> {
+fn row(app: &App, visitor: &Visitor, held: &ParkedView) -> Vec<Markup> {
     let key = held.key;
     let acts = html! {
         div class="row" {
@@ -49,7 +49,7 @@ fn row(app: &App, visitor: &Visitor, held: &HeldView) -> Vec<Markup> {
     vec![target(app, visitor, held), reason_of(visitor, held), acts]
 }
 
-fn target(app: &App, visitor: &Visitor, held: &HeldView) -> Markup {
+fn target(app: &App, visitor: &Visitor, held: &ParkedView) -> Markup {
     let ParkedKey { group, target, .. } = held.key;
     let product = (target.kind == EntityKind::Product).then(|| app.shop.product(ProductId(target.id)));
     html! {
@@ -59,7 +59,7 @@ fn target(app: &App, visitor: &Visitor, held: &HeldView) -> Markup {
     }
 }
 
-fn reason_of(visitor: &Visitor, HeldView { parked, .. }: &HeldView) -> Markup {
+fn reason_of(visitor: &Visitor, ParkedView { parked, .. }: &ParkedView) -> Markup {
     let reason = wording::parked_reason(visitor.lang, parked);
     html! {
         (visitor.marked(&reason)) br;
@@ -70,10 +70,10 @@ fn reason_of(visitor: &Visitor, HeldView { parked, .. }: &HeldView) -> Markup {
     }
 }
 
-fn find(app: &App, visitor: &Visitor, id: &str) -> Result<HeldView, PageError> {
+fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ParkedView, PageError> {
     visitor.operator()?;
     let key = ParkedKey::parse(id);
-    let found = app.shop.held().into_iter().find(|held| Some(held.key) == key);
+    let found = app.shop.parked().into_iter().find(|held| Some(held.key) == key);
     found.ok_or_else(|| Problem::not_found("held target")).or_error_page(visitor)
 }
 
@@ -82,8 +82,8 @@ pub(crate) async fn ask(app: web::Data<App>, visitor: Visitor, id: web::Path<Str
     Ok(question(&app, &visitor, &held, None).show())
 }
 
-fn question<'a>(app: &App, visitor: &'a Visitor, held: &HeldView, wrong: Option<(&str, &str)>) -> Page<'a> {
-    let HeldView { key, parked } = held;
+fn question<'a>(app: &App, visitor: &'a Visitor, held: &ParkedView, wrong: Option<(&str, &str)>) -> Page<'a> {
+    let ParkedView { key, parked } = held;
     let label = visitor.t("종결 사유", "Reason for dismissal");
     let hint = visitor.t("나중에 알아볼 수 있도록 기록에 남습니다.", "It is kept in the journal.");
     let content = html! {
@@ -130,12 +130,12 @@ pub(crate) async fn dismiss(app: web::Data<App>, id: web::Path<String>, filled: 
         let page = question(&app, &visitor, &held, Some((fields.get("reason"), rule)));
         return Ok(page.show_as(problem.kind.status()));
     };
-    app.shop.dismiss_held(held.key, reason, context).await.or_error_page(&visitor)?;
+    app.shop.dismiss_parked(held.key, reason, context).await.or_error_page(&visitor)?;
     Ok(see_other(&admin::with_done("/console", "dismissed")))
 }
 
 pub(crate) async fn retry(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
     let held = find(&app, &filled.visitor, &id)?;
-    app.shop.retry_held(held.key).or_error_page(&filled.visitor)?;
+    app.shop.retry_parked(held.key).or_error_page(&filled.visitor)?;
     Ok(see_other(&admin::with_done("/console", "retried")))
 }
