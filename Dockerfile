@@ -14,8 +14,8 @@ COPY src src
 ARG TARGETPLATFORM
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=saem-target-${TARGETPLATFORM},target=/build/target,sharing=locked \
-    cargo build --release --locked --bin saem \
-    && install -D --mode=0755 target/release/saem /out/saem \
+    cargo build --profile dist --locked --bin saem \
+    && install -D --mode=0755 target/dist/saem /out/saem \
     && install --directory --mode=0700 /out/data
 
 # The binary alone, for a tarball with the same bytes as the image:
