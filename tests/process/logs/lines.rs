@@ -31,7 +31,7 @@ fn correlations_of(line: &Value) -> Vec<&str> {
 async fn refund_cannot_be_recorded(site: &Site, gateway: &Gateway, rental: &Value) {
     gateway.behave(json!({"latencyMs": 1_000})).await;
     site.customer.cancel(rental).await.expect(200);
-    site.logs("an errand is tried again later").await;
+    site.logs("a job failed; it is retried later").await;
     site.operator().quarantine(text(rental, "paymentId")).await;
     gateway.behave(json!({"latencyMs": 0})).await;
     site.logs("a payment is held for the operator").await;
@@ -94,12 +94,12 @@ async fn lines_about_a_rental_have_its_correlation() {
         }
     }
     for message in [
-        "an errand is tried again later",
-        "the outcome of a charge is unknown",
+        "a job failed; it is retried later",
+        "a charge's outcome is unknown",
         "a payment is held for the operator",
         "a request was turned away",
         "a text message",
-        "an entity fails too often and is left alone; revive it once mended",
+        "an entity failed too often and is in quarantine; revive it once the cause is gone",
         "an entity failed",
     ] {
         assert!(naming.contains(message), "{message}: {naming:?}");
