@@ -64,6 +64,7 @@ async fn post_with_a_key_takes_effect_once_across_a_restart() {
         let request = (case.make)(&world).await.header("Idempotency-Key", format!("key {number}"));
         world.settled().await;
         let first = request.succeeds().await;
+        world.retried(case.operation).await;
         world
             .unchanged_by(case.operation, async {
                 replays(&request, &first, &request.send().await);

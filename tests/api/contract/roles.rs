@@ -49,6 +49,7 @@ async fn callers_without_the_role_are_refused_first() {
             assert!(statuses.iter().all(|of| *of == status), "{request}: {statuses:?}, not {status}");
         }
         request.succeeds().await;
+        world.retried(&operation.id).await;
     }
 }
 

@@ -161,6 +161,16 @@ impl World {
         id(&self.operator.first_held().await).to_owned()
     }
 
+    /// Waits for the end of a retry that was requested: it fails again, which counts as an attempt.
+    pub async fn retried(&self, operation: &str) {
+        if operation == "retryHeld" {
+            let again = || async {
+                self.operator.held().await.iter().any(|held| held["attempts"] != 1).then_some(())
+            };
+            eventually("the retry has failed again", again).await;
+        }
+    }
+
     /// Everything the operator sees, once nothing is under way.
     pub async fn settled(&self) -> Vec<Value> {
         let seen = Cell::new(None);
