@@ -69,7 +69,6 @@ pub(crate) async fn sent_payment_key(
     row.map(text).transpose()
 }
 
-/// Checkouts in the vault.
 pub(crate) struct Checkouts {
     journal: Arc<dyn Journal>,
     sources: Sources,
@@ -80,13 +79,11 @@ impl Checkouts {
         Self { journal, sources }
     }
 
-    /// Writes a checkout, durably.
     pub(crate) async fn keep(&self, id: CheckoutId, checkout: &Checkout) -> Result<(), VaultError> {
         let write = VaultWrite { key: key(id), value: Some(codec::encode(checkout)?) };
         Ok(self.journal.vault_write(vec![write]).await?)
     }
 
-    /// Returns a checkout, unless it was swept.
     pub(crate) async fn find(&self, id: CheckoutId) -> Result<Option<Checkout>, StoreError> {
         let row = self.journal.vault_get(key(id)).await?;
         row.map(|row| codec::decode(&row)).transpose()
@@ -99,7 +96,6 @@ impl Checkouts {
         erase_before(&self.journal, CHECKOUTS, &kept_from, SWEEP_MAX).await
     }
 
-    /// Sweeps until dropped.
     pub(crate) async fn run(self: Arc<Self>) -> Result<(), String> {
         sweep_regularly("checkouts", SWEEP_MAX, async || self.sweep().await).await
     }

@@ -56,7 +56,6 @@ impl Mirror {
     }
 }
 
-/// Maintenance state of all contexts.
 pub(crate) struct Contexts {
     exchange: Exchange,
     journal: Arc<dyn Journal>,
@@ -65,7 +64,6 @@ pub(crate) struct Contexts {
 }
 
 impl Contexts {
-    /// Loads the state of all contexts.
     pub(crate) async fn open(exchange: Exchange, journal: &Arc<dyn Journal>) -> Result<Self, StoreError> {
         let (mirrors, retries) = Default::default();
         let contexts = Self { exchange, journal: Arc::clone(journal), mirrors, retries };
@@ -100,7 +98,6 @@ impl Contexts {
         }
     }
 
-    /// Sends a command to a context, and shows its new state.
     pub(crate) async fn command(
         &self,
         context: Context,
@@ -139,7 +136,6 @@ impl Contexts {
         self.mirrors[context as usize].get()
     }
 
-    /// Returns true if no more targets of a context can be parked.
     pub(crate) fn full(&self, context: Context) -> bool {
         self.state(context).parked.len() >= PARKED_MAX
     }
@@ -152,12 +148,10 @@ impl Contexts {
         self.mirrors[context as usize].running().await;
     }
 
-    /// Returns why a target is parked, if it is.
     pub(crate) fn parked(&self, key: ParkedKey) -> Option<Parked> {
         self.state(key.group.context()).parked.get(&key).cloned()
     }
 
-    /// Returns all parked targets.
     pub(crate) fn all_parked(&self) -> Vec<(ParkedKey, Parked)> {
         let states = Context::ALL.map(|context| self.state(context));
         states

@@ -12,7 +12,6 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::domain::CustomerId;
 
-/// Locks of the customers that are in use now.
 #[derive(Default)]
 pub(crate) struct CustomerLocks {
     locks: Mutex<HashMap<CustomerId, Arc<RwLock<()>>>>,
@@ -64,7 +63,6 @@ impl CustomerLocks {
         CustomerLock(locked)
     }
 
-    /// Waits for the exclusive lock.
     pub(crate) async fn exclusive(self: &Arc<Self>, customer: CustomerId) -> ExclusiveCustomerLock {
         let mut locked = self.waiting(customer);
         locked.guard = Some(self.lock_of(customer).write_owned().await);

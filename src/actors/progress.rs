@@ -55,7 +55,6 @@ impl Progress {
         &self.pulse
     }
 
-    /// Records that everything up to `position` is handled.
     pub(crate) fn reached(&self, position: Position) {
         self.pulse.beat();
         self.position.raise(position);
@@ -66,7 +65,6 @@ impl Progress {
         !self.rebuilt.swap(true, Ordering::Relaxed)
     }
 
-    /// Records that the consumer cannot get past a damaged record.
     pub(crate) fn damaged(&self, what: &str) {
         // The first record is reported.
         let _ = self.damage.set(what.to_owned());
@@ -86,7 +84,6 @@ impl Progress {
         self.position.get()
     }
 
-    /// Waits until everything up to `position` is handled.
     pub(crate) async fn at(&self, position: Position) {
         if self.position() >= position {
             return;
@@ -101,7 +98,6 @@ impl Progress {
     }
 }
 
-/// Stored cursor of a consumer.
 pub(crate) struct Cursor {
     journal: Arc<dyn Journal>,
     key: Vec<u8>,

@@ -39,7 +39,6 @@ const SWEEP_MAX: usize = 256;
 /// A request with a key cannot begin.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReceiptError {
-    /// The vault could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The first request with this key is still running.
@@ -53,7 +52,6 @@ pub enum ReceiptError {
 /// Result of a request with a key. Stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Hash of the request's body.
     pub fingerprint: [u8; 16],
     pub at: Timestamp,
     pub outcome: ReceiptOutcome,
@@ -95,14 +93,6 @@ impl ReceiptOutcome {
 }
 
 impl Receipt {
-    /// See [`ReceiptOutcome::state`].
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`]
-    pub fn state<A: Journaled>(&self) -> Result<(EntityId, A), StoreError> {
-        self.outcome.state()
-    }
-
     /// Error for a receipt that cannot be this request's, whose hash covers method and path.
     pub(crate) fn of_something_else() -> StoreError {
         StoreError::Corrupt("a receipt is about something else".to_owned())
@@ -149,7 +139,6 @@ pub struct PendingReceipt {
 }
 
 impl Receipts {
-    #[must_use]
     pub fn new(journal: Arc<dyn Journal>, sources: Sources) -> Self {
         Self { journal, sources, running: Mutex::default(), newest_day: AtomicU64::new(0) }
     }
@@ -178,9 +167,6 @@ impl Receipts {
     }
 
     /// Begins a request whose receipt has lost its meaning, such as that of an expired session.
-    ///
-    /// # Errors
-    /// [`ReceiptError::InProgress`], [`ReceiptError::Reused`]
     pub fn begin_anew(self: &Arc<Self>, key: Option<RequestKey>) -> Result<KeyGuard, ReceiptError> {
         key.map_or(Ok(KeyGuard::unkeyed()), |key| self.mark(key))
     }
@@ -215,7 +201,6 @@ impl Receipts {
         erase_before(&self.journal, RECEIPTS, &kept_from, SWEEP_MAX).await
     }
 
-    /// Sweeps until dropped.
     pub(crate) async fn run(self: Arc<Self>) -> Result<(), String> {
         sweep_regularly("receipts", SWEEP_MAX, async || self.sweep().await).await
     }
@@ -231,13 +216,10 @@ fn receipt_key(day: u64, hash: u128) -> String {
 }
 
 impl KeyGuard {
-    /// Guard of a request without a key.
-    #[must_use]
     pub const fn unkeyed() -> Self {
         Self(None)
     }
 
-    /// Receipt with the entity's state, for the commit of its command.
     pub(crate) fn of_state(&self) -> Option<PendingReceipt> {
         self.0.as_ref().map(|mark| PendingReceipt { mark: Arc::clone(mark), attempt: None })
     }

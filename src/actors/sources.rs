@@ -18,9 +18,7 @@ use crate::{
     store::CommitId,
 };
 
-/// A clock.
 pub trait Clock: Send + Sync + 'static {
-    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
@@ -45,7 +43,6 @@ pub struct TokioClock {
 
 impl TokioClock {
     /// Creates a clock that shows `now` at this moment.
-    #[must_use]
     #[expect(clippy::disallowed_methods, reason = "tokio's clock, which simulations pause")]
     pub fn starting_at(now: Timestamp) -> Self {
         Self { origin: tokio::time::Instant::now(), at_origin: now }
@@ -68,26 +65,21 @@ pub struct Sources {
 
 impl Sources {
     /// Uses the clock and the randomness of the operating system.
-    #[must_use]
     pub fn system() -> Self {
         let random = StdRng::try_from_rng(&mut SysRng).expect("the operating system gives randomness");
         Self { clock: Arc::new(SystemClock), random: Arc::new(Mutex::new(random)) }
     }
 
     /// Uses the given clock, and randomness from a seed: the same calls give the same results.
-    #[must_use]
     pub fn seeded(clock: Arc<dyn Clock>, seed: u64) -> Self {
         Self { clock, random: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))) }
     }
 
-    /// Returns the current time.
-    #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     /// Returns 128 random bits.
-    #[must_use]
     pub fn bits(&self) -> u128 {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).random()
     }
@@ -97,32 +89,22 @@ impl Sources {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes);
     }
 
-    /// Returns a random commit id.
-    #[must_use]
     pub fn commit_id(&self) -> CommitId {
         CommitId(self.bits())
     }
 
-    /// Returns a new product id. Ids sort by time.
-    #[must_use]
     pub fn product_id(&self) -> ProductId {
         ProductId(self.time_ordered())
     }
 
-    /// Returns a new rental id. Ids sort by time.
-    #[must_use]
     pub fn rental_id(&self) -> RentalId {
         RentalId(self.time_ordered())
     }
 
-    /// Returns a new checkout id. Ids sort by time.
-    #[must_use]
     pub fn checkout_id(&self) -> CheckoutId {
         CheckoutId(self.time_ordered())
     }
 
-    /// Returns a random correlation id.
-    #[must_use]
     pub fn correlation(&self) -> Correlation {
         Correlation(uuid_v8(self.bits()))
     }

@@ -74,7 +74,8 @@ impl Accounts {
         let secrets = Secrets::open(&journal, &sources).await?;
         let mut sessions = HashMap::new();
         for (key, value) in journal.vault_scan(SESSIONS.to_owned()).await? {
-            let hash = key.strip_prefix(SESSIONS).and_then(from_hex);
+            let hash =
+                key.strip_prefix(SESSIONS).and_then(bytes_of_hex).and_then(|hash| hash.try_into().ok());
             let hash = hash.ok_or_else(|| StoreError::Corrupt("a session's key".to_owned()))?;
             sessions.insert(hash, codec::decode::<Session>(&value)?);
         }
@@ -284,26 +285,9 @@ pub(crate) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn from_hex(text: &str) -> Option<TokenHash> {
-    let mut bytes = [0; 32];
-    hex_into(text, &mut bytes).then_some(bytes)
-}
-
-fn hex_into(text: &str, bytes: &mut [u8]) -> bool {
-    text.len() == 2 * bytes.len()
-        && text.is_ascii()
-        && bytes.iter_mut().zip(text.as_bytes().chunks(2)).all(|(byte, digits)| {
-            let digits = std::str::from_utf8(digits).ok();
-            let parsed = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-            parsed.is_some_and(|parsed| {
-                *byte = parsed;
-                true
-            })
-        })
-}
-
 /// Reverses [`to_hex`].
 pub(crate) fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; text.len() / 2];
-    hex_into(text, &mut bytes).then_some(bytes)
+    let digits = text.is_ascii() && text.len().is_multiple_of(2);
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.then(|| text.as_bytes().chunks(2).map(byte).collect())?
 }

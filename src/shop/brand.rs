@@ -6,7 +6,6 @@ use crate::domain::notice::NoticeStyle;
 /// Brand of the shop. Unset parts are those of Saem, in the language of the page or message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Brand {
-    /// Name of the shop.
     pub name: Option<String>,
     /// Headline of the first page.
     pub tagline: Option<String>,
@@ -16,7 +15,6 @@ pub struct Brand {
 }
 
 impl Shop {
-    /// Brand of the shop.
     #[must_use]
     pub const fn brand(&self) -> &Brand {
         &self.settings.brand

@@ -103,7 +103,8 @@ impl Shop {
         person.name = name.unwrap_or(person.name);
         person.password_hash = password_hash.unwrap_or(person.password_hash);
         let vault = vec![Accounts::person_write(id, &person)?];
-        let decided = self.exchange.ask_with::<Account>(id, AccountCommand::Change, request, vault).await?;
+        let command = AccountCommand::Change;
+        let decided = self.exchange.ask_once::<Account>(id, command, request, vault, None).await?;
         let Person { name, phone, .. } = person;
         let value = CustomerView { id, name, phone, created_at: account.created_at };
         Ok(Done { value, position: decided.position, replayed: false })

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    DeliveryView, Done, Page, PageRequest, PaymentStatus, PaymentView, RentalFilter, RequestContext, Shop,
-    ShopError,
-    rentals::{on_behalf, unless_damaged},
+    DeliveryView, Done, Page, PageRequest, PaymentStatus, PaymentView, RentalFilter, RentalRow,
+    RequestContext, Shop, ShopError, rentals::on_behalf,
 };
 use crate::{
     actors::entity::{
@@ -56,12 +55,7 @@ impl Shop {
         filter: RentalFilter,
         page: &PageRequest,
     ) -> Result<Page<PaymentView>, ShopError> {
-        let rows = self.current_rows(filter, page).await?;
-        let mut items = Vec::with_capacity(rows.items.len());
-        for row in rows.items {
-            items.extend(unless_damaged(self.payment(row.rental_id.payment()).await)?);
-        }
-        Ok(Page { items, next_cursor: rows.next_cursor })
+        self.list(filter, page, async |row| self.payment(row.rental_id.payment()).await.map(Some)).await
     }
 
     /// Returns a delivery. Waits up to a second for the delivery of a paid rental to start.
@@ -102,12 +96,11 @@ impl Shop {
         filter: RentalFilter,
         page: &PageRequest,
     ) -> Result<Page<DeliveryView>, ShopError> {
-        let rows = self.current_rows(filter, page).await?;
-        let mut items = Vec::with_capacity(rows.items.len());
-        for row in rows.items.iter().filter(|row| row.delivery_status.is_some()) {
-            items.extend(unless_damaged(self.delivery(row.rental_id.delivery()).await)?);
-        }
-        Ok(Page { items, next_cursor: rows.next_cursor })
+        let delivery = async |row: &RentalRow| match row.delivery_status {
+            Some(_) => self.delivery(row.rental_id.delivery()).await.map(Some),
+            None => Ok(None),
+        };
+        self.list(filter, page, delivery).await
     }
 
     /// Dispatches a delivery: the technician has left.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Done, PageRequest, RentalFilter, RequestContext, Shop, ShopError};
+use super::{Done, RequestContext, Shop, ShopError};
 use crate::{
     actors::{
         customer_locks::CustomerLock,
@@ -23,7 +23,6 @@ use crate::{
 };
 
 const ERASE_MAX: usize = 256;
-const LIST_MAX: usize = 100;
 
 impl Shop {
     /// Closes a customer's account: erases name, phone number, password, sessions and the addresses of all
@@ -42,7 +41,8 @@ impl Shop {
         self.journal.vault_write(Vec::new()).await?;
         let head = self.head();
         tokio::time::timeout(patience, self.progress.mypage.at(head)).await.map_err(too_long)?;
-        let rentals = self.rentals_of(customer).await?;
+        let rows = self.newest_rows(customer, usize::MAX).await?;
+        let rentals: Vec<RentalId> = rows.into_iter().map(|row| row.rental_id).collect();
         let mut open_rentals = 0;
         for rental in &rentals {
             open_rentals += u32::from(!self.is_over(*rental).await?);
@@ -52,23 +52,9 @@ impl Shop {
             self.erase(customer, &rentals).await?;
         }
         let person = vec![VaultWrite { key: person_key(customer), value: None }];
-        let left = self.exchange.ask_with::<Account>(customer, leave, request, person).await?;
+        let left = self.exchange.ask_once::<Account>(customer, leave, request, person, None).await?;
         self.accounts.forget(customer);
         Ok(Done { value: (), position: left.position, replayed: false })
-    }
-
-    async fn rentals_of(&self, customer: CustomerId) -> Result<Vec<RentalId>, ShopError> {
-        let filter = RentalFilter { customer_id: Some(customer), ..RentalFilter::default() };
-        let mut page = PageRequest { cursor: None, limit: LIST_MAX };
-        let mut rentals = Vec::new();
-        loop {
-            let rows = self.rows(filter, &page).await?;
-            rentals.extend(rows.items.into_iter().map(|row| row.rental_id));
-            match rows.next_cursor {
-                Some(cursor) => page.cursor = Some(cursor),
-                None => return Ok(rentals),
-            }
-        }
     }
 
     /// Returns whether a rental is finished and its payment settled.

@@ -86,7 +86,7 @@ impl Shop {
         if head.0.saturating_sub(as_of.0) > BEHIND_MAX {
             return Err(late());
         }
-        let rows = self.newest_rows(customer).await?;
+        let rows = self.newest_rows(customer, WATCHED_MAX).await?;
         let joining = tokio::time::timeout(JOIN_WITHIN, self.live.join(customer, (rows, as_of), after));
         let Joined { position, missed, changes } = joining.await.ok().flatten().ok_or_else(late)?;
         let missed = match after {
@@ -104,14 +104,19 @@ impl Shop {
         self.live.watchers()
     }
 
-    async fn newest_rows(&self, customer: CustomerId) -> Result<Vec<RentalRow>, ShopError> {
+    /// Returns a customer's rows, newest first: all, or about `max`.
+    pub(crate) async fn newest_rows(
+        &self,
+        customer: CustomerId,
+        max: usize,
+    ) -> Result<Vec<RentalRow>, ShopError> {
         let mut rows = Vec::new();
         let mut page = PageRequest { cursor: None, limit: 100 };
         loop {
             let part = self.my_page(customer, &page).await?;
             rows.extend(part.items);
             match part.next_cursor {
-                Some(next) if rows.len() < WATCHED_MAX => page.cursor = Some(next),
+                Some(next) if rows.len() < max => page.cursor = Some(next),
                 Some(_) | None => return Ok(rows),
             }
         }

@@ -30,13 +30,11 @@ use crate::{
     store::Journal,
 };
 
-/// Parts that a shop is opened with.
 pub struct ShopParts {
     /// Journal that everything is stored in.
     pub journal: Arc<dyn Journal>,
     /// Payment gateways.
     pub gateways: Gateways,
-    /// SMS gateway.
     pub sms: Arc<dyn SmsGateway>,
     /// Time, ids and randomness.
     pub sources: Sources,

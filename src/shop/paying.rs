@@ -80,7 +80,7 @@ impl Shop {
         let ticket = self.payments.ticket()?;
         let request = on_behalf(&rental.rental, request)?;
         let pay = PayLater { rental: id, method, attempt, vault, request, ticket, lock, key_guard, arrived };
-        let mut paid: PlacedRental = self.payments.converse(pay).await?;
+        let mut paid = self.payments.converse(pay).await?;
         paid.rental.address = rental.address;
         if paid.outcome == PayOutcome::Canceled {
             return Err(ShopError::RentalNotPayable);

@@ -120,7 +120,6 @@ impl Shop {
         read.map_err(|error| ShopError::Images(error.to_string()))
     }
 
-    /// Returns a product.
     #[must_use]
     pub fn product(&self, id: ProductId) -> Option<ProductView> {
         self.catalogue.product(id)

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 use tracing::{Span, error, field::display};
 
 use super::{
-    Done, Order, Page, PageRequest, PayOutcome, PlacedRental, ProductView, RentalFilter, RentalView,
-    RequestContext, Shop, ShopError,
+    Done, Order, Page, PageRequest, PayOutcome, PlacedRental, ProductView, RentalFilter, RentalRow,
+    RentalView, RequestContext, Shop, ShopError,
     accounts::{bytes_of_hex, to_hex},
 };
 use crate::{
@@ -147,7 +147,7 @@ impl Shop {
     }
 
     async fn place(&self, place: PlaceRental, address: Address) -> Result<PlacedRental, ShopError> {
-        let mut placed: PlacedRental = self.payments.converse(place).await?;
+        let mut placed = self.payments.converse(place).await?;
         placed.rental.address = Some(address);
         Ok(placed)
     }
@@ -254,23 +254,30 @@ impl Shop {
         filter: RentalFilter,
         page: &PageRequest,
     ) -> Result<Page<RentalView>, ShopError> {
-        let rows = self.current_rows(filter, page).await?;
-        let mut items = Vec::with_capacity(rows.items.len());
-        for row in rows.items {
-            items.extend(unless_damaged(self.rental(row.rental_id).await)?);
-        }
-        Ok(Page { items, next_cursor: rows.next_cursor })
+        self.list(filter, page, async |row| self.rental(row.rental_id).await.map(Some)).await
     }
 
-    /// Like [`Self::rows`], but waits for My Page, so that lists show all acknowledged changes.
-    pub(crate) async fn current_rows(
+    /// Returns a page of what `read` returns for the rentals that match `filter`, newest first. Waits for My
+    /// Page, so that the list shows all acknowledged changes. Damaged items are left out, so that the others
+    /// are shown.
+    pub(crate) async fn list<T>(
         &self,
         filter: RentalFilter,
         page: &PageRequest,
-    ) -> Result<Page<super::RentalRow>, ShopError> {
-        let head = self.head();
-        self.my_page_at(head).await;
-        self.rows(filter, page).await
+        read: impl AsyncFn(&RentalRow) -> Result<Option<T>, ShopError>,
+    ) -> Result<Page<T>, ShopError> {
+        self.my_page_at(self.head()).await;
+        let Page { items: rows, next_cursor } = self.rows(filter, page).await?;
+        let mut items = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match read(row).await {
+                Err(ShopError::Store(StoreError::Corrupt(what))) => {
+                    error!(what, "a list leaves out a damaged item")
+                }
+                item => items.extend(item?),
+            }
+        }
+        Ok(Page { items, next_cursor })
     }
 
     /// Returns a page of My Page's rows, newest first.
@@ -278,7 +285,7 @@ impl Shop {
         &self,
         filter: RentalFilter,
         page: &PageRequest,
-    ) -> Result<Page<super::RentalRow>, ShopError> {
+    ) -> Result<Page<RentalRow>, ShopError> {
         let cursor = page.cursor.as_deref().map(|cursor| bytes_of_hex(cursor).ok_or(ShopError::BadCursor));
         let (items, next) = mypage::rows(&self.journal, filter, cursor.transpose()?, page.limit).await?;
         Ok(Page { items, next_cursor: next.map(|key| to_hex(&key)) })
@@ -299,17 +306,6 @@ pub(crate) fn decline_code(timeline: &[Arc<Recorded>]) -> Option<String> {
         Event::Payment(PaymentEvent::PaymentDeclined { code, .. }) => Some(code.clone()),
         _ => None,
     })
-}
-
-/// Leaves a damaged item out of a list, so that the other items are shown.
-pub(crate) fn unless_damaged<T>(item: Result<T, ShopError>) -> Result<Option<T>, ShopError> {
-    match item {
-        Err(ShopError::Store(StoreError::Corrupt(what))) => {
-            error!(what, "a list leaves out what is damaged");
-            Ok(None)
-        }
-        item => item.map(Some),
-    }
 }
 
 /// Returns the request context with the rental's own correlation.

@@ -65,7 +65,7 @@ impl Shop {
         match self.receipts.begin(request.key).await? {
             KeyLookup::New(key_guard) => ask(key_guard).await,
             KeyLookup::Seen(receipt) => {
-                let (entity, state) = receipt.state::<A>()?;
+                let (entity, state) = receipt.outcome.state::<A>()?;
                 // A read at the entity's current version shows the decision, too.
                 let version = self.journal.load(entity).await?.version;
                 let (state, position) = (Arc::new(state), Position(version.0));

@@ -41,7 +41,6 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
-/// Request of a page.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
     /// [`Page::next_cursor`] of the page before; `None` for the first page.
@@ -57,7 +56,6 @@ pub struct Order {
     pub product_id: ProductId,
     /// Delivery address.
     pub address: Address,
-    /// Payment method.
     pub method: PaymentMethod,
     /// Fee that the customer saw; another fee refuses the order.
     pub expected_fee: Option<Money>,

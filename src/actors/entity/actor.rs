@@ -51,7 +51,6 @@ impl<A: Journaled> EntityActor<A> {
         }
     }
 
-    /// Begins the next batch, unless one is running.
     fn begin_batch(&mut self, ctx: &mut Context<Self>) {
         if self.working.get() || self.retired || self.queue.is_empty() {
             return;

@@ -15,7 +15,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Decided<A> {
     pub entity: EntityId,
-    /// State after the command.
     pub state: Arc<A>,
     pub version: Version,
     /// Position of the newest event in `state`.
@@ -59,7 +58,6 @@ pub(crate) struct Ask<A: Journaled> {
     pub request: RequestContext,
     /// Personal data that belongs to the events.
     pub vault: Vec<VaultWrite>,
-    /// Receipt to be written with the commit.
     pub receipt: Option<PendingReceipt>,
     pub reply: Reply<A>,
 }

@@ -23,7 +23,6 @@ use crate::{
 /// Maximum number of decisions per batch: each conflict needs another one.
 const CONFLICTS_MAX: usize = 8;
 
-/// Parts shared by the entities of one arbiter.
 pub(crate) struct Host {
     pub journal: Arc<dyn Journal>,
     pub sources: Sources,
@@ -39,7 +38,6 @@ pub(crate) struct Memory<A> {
     version: Version,
 }
 
-/// Result of a batch.
 pub(crate) enum Finished<A: Journaled> {
     Done(Option<Memory<A>>),
     Failed(EntityFailure<A>),
@@ -254,12 +252,10 @@ async fn load<A: Journaled>(host: &Host, id: EntityId) -> Result<(Memory<A>, Com
     Ok((Memory { state, version: loaded.version }, loaded.last_commit_id))
 }
 
-/// Decisions of a batch, before they are durable.
 struct DecidedBatch<A> {
     state: Arc<A>,
     events: Vec<NewEvent>,
     vault: Vec<VaultWrite>,
-    /// Receipts of requests with a key.
     receipts: Vec<VaultWrite>,
     commands: Vec<Result<DecidedCommand<A>, AskError>>,
 }

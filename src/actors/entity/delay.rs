@@ -8,7 +8,6 @@ use crate::{
     domain::{Causation, EntityId, EntityKind},
 };
 
-/// Delays of one message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delays {
     /// Delay of the message, in ms.
@@ -17,7 +16,6 @@ pub struct Delays {
     pub copy_ms: Option<u64>,
 }
 
-/// Chooses the delays of messages.
 pub trait DelayHook: Debug + Send + Sync + 'static {
     /// Returns the delays of a message to `to`.
     fn delays(&self, to: EntityId, request: &RequestContext) -> Delays;
@@ -25,7 +23,6 @@ pub trait DelayHook: Debug + Send + Sync + 'static {
 
 /// Returns whether a message may be delivered twice with the effect of one. Commands that follow from an
 /// event are safe, by phase or by fence; a restock by a person is not, unless it has a key.
-#[must_use]
 pub fn is_safe_to_repeat(to: EntityId, request: &RequestContext) -> bool {
     let by_phase = matches!(to.kind, EntityKind::Rental | EntityKind::Payment | EntityKind::Delivery);
     by_phase || matches!(request.causation, Causation::Event(_))

@@ -4,7 +4,6 @@
 //! entity, and limits the time of each command. A simulation delays or repeats messages here.
 
 use std::{
-    marker::PhantomData,
     rc::Rc,
     sync::{
         Arc, PoisonError, RwLock,
@@ -21,9 +20,8 @@ use super::{
     ask::{Ask, AskError, Decided},
     batch::Host,
     delay::{DelayHook, Delays},
-    supervisor::{
-        Census, Deliver, EntityStatus, EvictionPolicy, Inspect, KindStatus, Revive, Sabotage, Supervisor,
-    },
+    supervisor::{Census, Deliver, EntityStatus, EvictionPolicy, Inspect, KindStatus, Revive, Supervisor},
+    work::Work,
 };
 use crate::{
     actors::{receipts::PendingReceipt, request::RequestContext, sources::Sources},
@@ -35,15 +33,12 @@ use crate::{
     telemetry::trace,
 };
 
-/// Settings of an exchange.
 #[derive(Clone, Debug)]
 pub struct ExchangeSettings {
-    /// Time limit of a command.
     pub ask_timeout: Duration,
     /// Capacity of a supervisor's mailbox.
     pub mailbox: usize,
     pub eviction: EvictionPolicy,
-    /// Delays messages in a simulation.
     pub delay_hook: Option<Arc<dyn DelayHook>>,
 }
 
@@ -58,7 +53,6 @@ pub struct Exchange {
     unanswered: Arc<[AtomicUsize; EntityKind::ALL.len()]>,
 }
 
-/// Counts a command as unanswered until dropped.
 struct Unanswered<'a>(&'a AtomicUsize);
 
 impl<'a> Unanswered<'a> {
@@ -81,7 +75,6 @@ struct Shard {
 
 impl Exchange {
     /// Starts a supervisor on each of these arbiters, at least one.
-    #[must_use]
     pub fn new(
         arbiters: Vec<ArbiterHandle>,
         settings: ExchangeSettings,
@@ -106,13 +99,11 @@ impl Exchange {
         command: A::Command,
         request: RequestContext,
     ) -> Result<Decided<A>, AskError> {
-        self.ask_with(id, command, request, Vec::new()).await
+        self.ask_once(id, command, request, Vec::new(), None).await
     }
 
-    /// Like [`Self::ask_with`], for a request that may have a key: its receipt is written with the decision.
-    ///
-    /// # Errors
-    /// [`AskError`]
+    /// Like [`Self::ask`], with personal data that belongs to the events, and with the receipt of a request
+    /// that has a key. Both are written with the decision.
     pub async fn ask_once<A: Journaled>(
         &self,
         id: impl Into<EntityId>,
@@ -132,7 +123,7 @@ impl Exchange {
             if let Some(hook) = &self.settings.delay_hook {
                 self.delay(hook.delays(id, &request), id, &ask).await;
             }
-            self.send(id, Deliver { id, ask })?;
+            self.deliver(id, Work::Ask(ask))?;
             Ok(answer.await)
         };
         match tokio::time::timeout(self.settings.ask_timeout, asked).instrument(span).await {
@@ -153,7 +144,7 @@ impl Exchange {
             actix_rt::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(copy_ms)).await;
                 // A copy may be lost.
-                let _ = exchange.send(id, Deliver { id, ask: copy });
+                let _ = exchange.deliver(id, Work::Ask(copy));
             });
         }
         if delays.delay_ms > 0 {
@@ -161,41 +152,19 @@ impl Exchange {
         }
     }
 
-    /// Like [`Self::ask`], with personal data that belongs to the events.
-    ///
-    /// # Errors
-    /// [`AskError`]
-    pub async fn ask_with<A: Journaled>(
-        &self,
-        id: impl Into<EntityId>,
-        command: A::Command,
-        request: RequestContext,
-        vault: Vec<VaultWrite>,
-    ) -> Result<Decided<A>, AskError> {
-        self.ask_once(id, command, request, vault, None).await
+    fn deliver<A: Journaled>(&self, id: EntityId, work: Work<A>) -> Result<(), AskError> {
+        self.supervisor(self.shard(id)).try_send(Deliver { id, work }).map_err(|error| match error {
+            SendError::Full(_) => AskError::Shed,
+            SendError::Closed(_) => AskError::Stopped,
+        })
     }
 
-    /// Sends a message to the supervisor of `id`.
-    fn send<M>(&self, id: EntityId, message: M) -> Result<(), AskError>
-    where
-        M: Message + Send + 'static,
-        M::Result: Send,
-        Supervisor: Handler<M>,
-    {
-        let shard = self.shard(id);
+    /// Returns the supervisor of a shard. One that ended, which is a bug, is replaced.
+    fn supervisor(&self, shard: &Shard) -> Addr<Supervisor> {
         let supervisor = shard.supervisor.read().unwrap_or_else(PoisonError::into_inner).clone();
-        match supervisor.try_send(message) {
-            Ok(()) => Ok(()),
-            Err(SendError::Full(_)) => Err(AskError::Shed),
-            Err(SendError::Closed(message)) => {
-                let replaced = self.replace(shard);
-                replaced.try_send(message).map_err(|_| AskError::Stopped)
-            }
+        if supervisor.connected() {
+            return supervisor;
         }
-    }
-
-    /// Replaces a supervisor that ended, which is a bug.
-    fn replace(&self, shard: &Shard) -> Addr<Supervisor> {
         let mut supervisor = shard.supervisor.write().unwrap_or_else(PoisonError::into_inner);
         if !supervisor.connected() {
             error!("a supervisor ended; starting another, which reloads its entities");
@@ -211,9 +180,6 @@ impl Exchange {
     }
 
     /// Makes an entity fail, for tests. The correlation `of` appears in the log.
-    ///
-    /// # Errors
-    /// [`AskError`] if the supervisor cannot be reached.
     pub fn sabotage(&self, id: EntityId, mode: FaultMode, of: Option<Correlation>) -> Result<(), AskError> {
         match id.kind {
             EntityKind::Rental => self.sabotage_one::<Rental>(id, mode, of),
@@ -226,44 +192,30 @@ impl Exchange {
     }
 
     /// Like [`Self::sabotage`], for an aggregate that has no kind of its own.
-    ///
-    /// # Errors
-    /// [`AskError`] if the supervisor cannot be reached.
     pub fn sabotage_one<A: Journaled>(
         &self,
         id: EntityId,
         mode: FaultMode,
         of: Option<Correlation>,
     ) -> Result<(), AskError> {
-        self.send(id, Sabotage { id, mode, of, aggregate: PhantomData::<fn() -> A> })
+        self.deliver(id, Work::<A>::Sabotage(mode, of))
     }
 
     /// Takes an entity out of quarantine; returns whether it was in quarantine.
-    ///
-    /// # Errors
-    /// [`AskError::Stopped`], [`AskError::Timeout`]
     pub async fn revive(&self, id: EntityId) -> Result<bool, AskError> {
-        let supervisor = self.replace_if_ended(self.shard(id));
+        let supervisor = self.supervisor(self.shard(id));
         self.answer(supervisor.send(Revive { id })).await
     }
 
-    /// Returns the status of one entity.
-    ///
-    /// # Errors
-    /// [`AskError::Stopped`], [`AskError::Timeout`]
     pub async fn inspect(&self, id: EntityId) -> Result<EntityStatus, AskError> {
-        let supervisor = self.replace_if_ended(self.shard(id));
+        let supervisor = self.supervisor(self.shard(id));
         self.answer(supervisor.send(Inspect(id))).await
     }
 
-    /// Returns the status of all entities of one kind.
-    ///
-    /// # Errors
-    /// [`AskError::Stopped`], [`AskError::Timeout`]
     pub async fn census(&self, kind: EntityKind) -> Result<KindStatus, AskError> {
         let mut sum = KindStatus::default();
         for shard in self.shards.iter() {
-            let supervisor = self.replace_if_ended(shard);
+            let supervisor = self.supervisor(shard);
             let part = self.answer(supervisor.send(Census(kind))).await?;
             sum.live += part.live;
             sum.restarted += part.restarted;
@@ -280,11 +232,6 @@ impl Exchange {
             Ok(answer) => answer.map_err(|_| AskError::Stopped),
             Err(_elapsed) => Err(AskError::Timeout),
         }
-    }
-
-    fn replace_if_ended(&self, shard: &Shard) -> Addr<Supervisor> {
-        let supervisor = shard.supervisor.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if supervisor.connected() { supervisor } else { self.replace(shard) }
     }
 }
 

@@ -18,9 +18,6 @@ pub fn restore<A: Journaled>(loaded: &Loaded) -> Result<A, StoreError> {
 }
 
 /// Reads an entity's durable state; the default if the entity does not exist.
-///
-/// # Errors
-/// [`StoreError`]
 pub async fn read<A: Journaled>(
     journal: &Arc<dyn Journal>,
     id: impl Into<EntityId>,

@@ -17,14 +17,13 @@ use tracing::{error, field::display, warn};
 
 use super::{
     actor::EntityActor,
-    ask::{Ask, AskError},
+    ask::AskError,
     batch::Host,
     work::{EntityFailure, EntityReport, Report, Work},
 };
 use crate::{
     actors::supervision::restart::{FailureLog, RestartDecision, RestartLimits},
-    domain::{Correlation, EntityId, EntityKind, Journaled, Timestamp},
-    store::FaultMode,
+    domain::{EntityId, EntityKind, Journaled, Timestamp},
 };
 
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -38,11 +37,9 @@ pub struct EvictionPolicy {
     pub live_max: usize,
     /// Maximum number of commands that wait for one entity.
     pub mailbox: usize,
-    /// Restart limits of an entity.
     pub limits: RestartLimits,
 }
 
-/// Supervisor of the entities on one arbiter.
 pub(crate) struct Supervisor {
     host: Rc<Host>,
     eviction: EvictionPolicy,
@@ -200,14 +197,14 @@ impl Actor for Supervisor {
 #[rtype(result = "()")]
 pub(crate) struct Deliver<A: Journaled> {
     pub id: EntityId,
-    pub ask: Ask<A>,
+    pub work: Work<A>,
 }
 
 impl<A: Journaled> Handler<Deliver<A>> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, Deliver { id, ask }: Deliver<A>, ctx: &mut Context<Self>) {
-        self.dispatch(id, Work::Ask(ask), ctx);
+    fn handle(&mut self, Deliver { id, work }: Deliver<A>, ctx: &mut Context<Self>) {
+        self.dispatch(id, work, ctx);
     }
 }
 
@@ -236,25 +233,6 @@ impl<A: Journaled> Handler<EntityReport<A>> for Supervisor {
     }
 }
 
-/// Message: make an entity fail, for tests.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Sabotage<A: Journaled> {
-    pub id: EntityId,
-    pub mode: FaultMode,
-    /// Correlation for the log.
-    pub of: Option<Correlation>,
-    pub aggregate: std::marker::PhantomData<fn() -> A>,
-}
-
-impl<A: Journaled> Handler<Sabotage<A>> for Supervisor {
-    type Result = ();
-
-    fn handle(&mut self, Sabotage { id, mode, of, .. }: Sabotage<A>, ctx: &mut Context<Self>) {
-        self.dispatch::<A>(id, Work::Sabotage(mode, of), ctx);
-    }
-}
-
 /// Message: take an entity out of quarantine. Returns whether it was in quarantine.
 #[derive(Message)]
 #[rtype(result = "bool")]
@@ -274,7 +252,6 @@ impl Handler<Revive> for Supervisor {
     }
 }
 
-/// Status of one entity.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EntityStatus {
@@ -296,16 +273,12 @@ pub struct KindStatus {
     pub live: usize,
     /// Restarts since the server started.
     pub restarted: u64,
-    /// Number of entities in quarantine.
     pub quarantined: usize,
-    /// Ids of the entities in quarantine.
     pub quarantined_ids: Vec<String>,
-    /// Unanswered commands.
     #[serde(skip)]
     pub unanswered: usize,
 }
 
-/// Message: return the status of the entities of one kind.
 #[derive(Message)]
 #[rtype(result = "KindStatus")]
 pub(crate) struct Census(pub EntityKind);
@@ -330,7 +303,6 @@ impl Handler<Census> for Supervisor {
     }
 }
 
-/// Message: return the status of one entity.
 #[derive(Message)]
 #[rtype(result = "EntityStatus")]
 pub(crate) struct Inspect(pub EntityId);

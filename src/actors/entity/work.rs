@@ -9,7 +9,6 @@ use crate::{
 };
 
 pub(crate) enum Work<A: Journaled> {
-    /// A command to decide.
     Ask(Ask<A>),
     /// A failure to simulate; the correlation, if there is one, appears in the log.
     Sabotage(FaultMode, Option<Correlation>),
@@ -28,12 +27,10 @@ impl<A: Journaled> Message for Work<A> {
     type Result = ();
 }
 
-/// A failed entity.
 pub(crate) struct EntityFailure<A: Journaled> {
     pub reason: String,
     /// Correlation of the command that was being decided.
     pub correlation: Option<Correlation>,
-    /// Work that was not begun.
     pub unanswered: Vec<Work<A>>,
 }
 

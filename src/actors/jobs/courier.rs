@@ -33,17 +33,13 @@ use crate::{
     },
 };
 
-/// Maximum number of messages that are sent at the same time.
 const SEND_MAX: usize = 64;
-/// Number of attempts to send a message.
 const ATTEMPTS_MAX: u32 = 10;
-/// Pause after a failed message.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Counters of messages since the shop was opened.
 #[derive(Debug, Default)]
 pub struct MessageCounters {
-    /// Messages sent.
     pub sent: Counter,
     /// Failed attempts that are retried.
     pub failed: Counter,
@@ -62,7 +58,6 @@ pub(crate) struct Courier {
 }
 
 impl Courier {
-    /// Sends messages until dropped, or until the store fails.
     pub(crate) async fn run(self) -> Result<(), String> {
         self.outbox.courier_begins();
         loop {
@@ -113,7 +108,6 @@ impl Courier {
         Ok(if failures { SendRound::WithFailures } else { SendRound::Some })
     }
 
-    /// Reads the messages of pending keys.
     async fn marked(&self, pending: &[ViewRow]) -> Result<Vec<Marked>, StoreError> {
         let key = |(mark, customer): &ViewRow| Ok(record_key(codec::decode(customer)?, position_of(mark)));
         let keys: Vec<Result<Vec<u8>, StoreError>> = pending.iter().map(key).collect();
@@ -125,7 +119,6 @@ impl Courier {
         Ok(pending.iter().map(|(mark, _)| position_of(mark)).zip(records).collect())
     }
 
-    /// Sends messages from the outbox.
     async fn send_fresh(&self) -> Result<SendRound, StoreError> {
         let fresh = self.outbox.take(SEND_MAX);
         if fresh.is_empty() {
@@ -203,7 +196,6 @@ impl Courier {
         trace::context_of(&span, context).within(sending).instrument(span).await
     }
 
-    /// Sends one message; returns it with its new status.
     async fn send(&self, mut record: Record, phone: Option<&str>) -> Record {
         let Some(phone) = phone.map(Phone::parse).and_then(Result::ok) else {
             // The customer has left; the number is erased.
@@ -234,7 +226,6 @@ type Marked = (Position, Result<Record, StoreError>);
 
 type Due = (Position, Record, Option<String>);
 
-/// Adds the writes that record a message's status.
 fn record_status(writes: &mut Vec<ViewWrite>, position: Position, record: &Record) -> Result<(), StoreError> {
     writes.push((record_key(record.customer_id, position), Some(codec::encode(record)?)));
     if record.status != NotificationStatus::Pending {

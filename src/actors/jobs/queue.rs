@@ -39,7 +39,6 @@ pub enum Job {
 
 impl Job {
     /// Returns the entity that waits for the job.
-    #[must_use]
     pub fn target(self) -> EntityId {
         match self {
             Self::Expire(rental) => rental.into(),
@@ -47,7 +46,6 @@ impl Job {
         }
     }
 
-    #[must_use]
     pub const fn rental(self) -> RentalId {
         match self {
             Self::Resolve(payment, _) | Self::Undo(payment) | Self::GiveBack(payment, _) => payment.rental(),
@@ -56,14 +54,12 @@ impl Job {
     }
 }
 
-/// Schedule of a job. Stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct QueuedJob {
     pub due_at: Timestamp,
     /// Position of the event that made the job necessary.
     pub position: Position,
     pub correlation: Correlation,
-    /// Failed attempts since the server started.
     #[serde(skip)]
     pub attempts: u32,
 }
@@ -131,7 +127,6 @@ impl JobQueue {
         self.schedule().by_time.first().map(|(due_at, _)| *due_at)
     }
 
-    /// Schedules a job that is still open.
     pub(crate) fn reschedule(&self, job: Job, due_at: Timestamp, attempts: u32) {
         let mut schedule = self.schedule();
         if let Some(queued) = schedule.jobs.get(&job).copied() {
@@ -147,7 +142,6 @@ impl JobQueue {
         schedule.by_time = schedule.jobs.iter().map(|(job, queued)| (queued.due_at, *job)).collect();
     }
 
-    /// Makes all open jobs of this target due now.
     pub(crate) fn make_due(&self, target: EntityId, now: Timestamp) {
         for job in self.jobs_of(target) {
             self.reschedule(job, now, 0);
@@ -176,7 +170,6 @@ impl JobQueue {
         Ok(())
     }
 
-    /// Waits until a job is added or rescheduled.
     pub(crate) async fn changed(&self) {
         self.shared.changed.notified().await;
     }

@@ -28,7 +28,6 @@ use crate::{
     telemetry::trace,
 };
 
-/// Maximum number of jobs that run at the same time.
 const RUNNING_MAX: usize = 16;
 /// Pause after the first failure, in ms; it doubles with each further one.
 const PAUSE_MS: u64 = 100;
@@ -62,7 +61,6 @@ enum JobResult {
 }
 
 impl JobRunner {
-    /// Runs jobs until dropped, or until the store fails.
     pub(crate) async fn run(self) -> Result<(), String> {
         let mut retries = self.contexts.take_retries(Group::Agenda);
         self.queue.reschedule_taken();

@@ -33,7 +33,6 @@ impl Default for Bounds {
     }
 }
 
-/// The bounds, and the payments within them.
 #[derive(Debug)]
 pub struct Admission {
     bounds: Bounds,
@@ -74,7 +73,6 @@ pub struct Permit {
 }
 
 impl Admission {
-    #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         let Bounds { concurrency, queue, slow_call_ms } = bounds;
         let limit = slow_call_ms.map_or(Limit::fixed(concurrency), |_| Limit::adaptive(concurrency));
@@ -89,15 +87,12 @@ impl Admission {
     }
 
     /// Returns an empty admission with the same bounds and count of refusals.
-    #[must_use]
     pub fn anew(&self) -> Self {
         let anew = Self::new(self.bounds);
         anew.shed.store(self.shed_count(), Ordering::Relaxed);
         anew
     }
 
-    /// Takes a ticket, if one is left. Never waits.
-    #[must_use]
     pub fn enter(&self) -> Option<Ticket> {
         let slot = Arc::clone(&self.tickets).try_acquire_owned().ok();
         if slot.is_none() {
@@ -116,13 +111,11 @@ impl Admission {
         Permit { admission: Arc::clone(self), slot: Some(slot), call, saturated }
     }
 
-    /// Counts a refused payment.
     pub fn shed(&self) {
         self.shed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Upper estimate of call latency (mean + 3 × deviation), in ms; 0 before the first call.
-    #[must_use]
     pub fn expected_ms(&self) -> u64 {
         let gateway = self.gateway();
         3.0f64.mul_add(gateway.deviation_ms, gateway.call_ms) as u64
@@ -130,33 +123,27 @@ impl Admission {
 
     /// Estimated time until the current queue is worked off, in ms; at least one second, since an earlier
     /// retry would find the queue full again.
-    #[must_use]
     pub fn wait_ms(&self) -> u64 {
         let waiting = self.queue().0 as f64 + 1.0;
         let gateway = self.gateway();
         (waiting * gateway.call_ms / gateway.limit.permits() as f64).max(1_000.0) as u64
     }
 
-    /// Number of refused payments.
-    #[must_use]
     pub fn shed_count(&self) -> u64 {
         self.shed.load(Ordering::Relaxed)
     }
 
     /// Permits: (in use, limit).
-    #[must_use]
     pub fn permits(&self) -> (usize, usize) {
         let gateway = self.gateway();
         (gateway.in_use, gateway.limit.permits())
     }
 
-    #[must_use]
     pub const fn bounds(&self) -> Bounds {
         self.bounds
     }
 
     /// Waiting payments: (now, limit).
-    #[must_use]
     pub fn queue(&self) -> (usize, usize) {
         let Bounds { concurrency, queue, .. } = self.bounds;
         let inside = concurrency + queue - self.tickets.available_permits();

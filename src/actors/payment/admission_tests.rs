@@ -81,7 +81,6 @@ async fn permits_always_add_up() {
     }
 }
 
-/// A task that waits for a permit.
 struct Waiting(tokio::task::JoinHandle<Permit>);
 
 impl Waiting {

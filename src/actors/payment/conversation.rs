@@ -68,19 +68,16 @@ impl Default for Rules {
 
 impl Rules {
     /// Maximum length of a conversation in ms: its wait and two gateway calls.
-    #[must_use]
     pub const fn conversation_ms(&self) -> u64 {
         self.deadline_ms + 2 * self.timeout_ms
     }
 
     /// The settle horizon in ms: after it, no call of a conversation that failed can still arrive.
-    #[must_use]
     pub const fn horizon_ms(&self) -> u64 {
         self.conversation_ms() + self.timeout_ms
     }
 }
 
-/// A conversation ended without a result.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConversationError {
     /// No room, or no time. Nothing was recorded.
@@ -95,7 +92,6 @@ pub enum ConversationError {
         /// Wait before trying again, in ms.
         retry_after_ms: u64,
     },
-    /// The rental does not wait for a payment.
     #[error("the rental is not waiting for a payment")]
     NotPayable,
     /// The payment method is for another attempt than the next one.
@@ -104,7 +100,6 @@ pub enum ConversationError {
     /// A rental or a payment did not answer. A charge that was sent is resolved by the job runner.
     #[error(transparent)]
     Ask(#[from] AskError),
-    /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A receipt could not be written. A charge that was sent is resolved by the job runner.
@@ -121,17 +116,13 @@ pub enum ConversationError {
 /// Parts that every incarnation of the payment actor is made of.
 #[derive(Clone)]
 pub struct PaymentParts {
-    /// Journal that rentals and payments are read from.
     pub journal: Arc<dyn Journal>,
-    /// Exchange that carries commands to rentals and payments.
     pub exchange: Exchange,
-    /// Payment gateways by provider.
     pub gateways: Gateways,
     /// Source of time.
     pub sources: Sources,
     /// Deadlines, time limits and deferral.
     pub rules: Rules,
-    /// Circuit breaker; it outlives the actors.
     pub breaker: Arc<Breaker>,
 }
 
@@ -145,12 +136,11 @@ pub struct Incarnation {
 }
 
 /// State shared by the conversations of one payment actor.
-pub(super) struct Conversations {
+pub(crate) struct Conversations {
     pub(super) parts: PaymentParts,
     pub(super) incarnation: Incarnation,
     pub(super) resolving: Semaphore,
     horizon: RefCell<Horizon>,
-    /// Payments with a conversation.
     running: RefCell<HashSet<PaymentId>>,
 }
 
@@ -218,7 +208,6 @@ impl Conversations {
         answer.unwrap_or_else(|_elapsed| Err(GatewayError::Unknown("no answer in time".to_owned())))
     }
 
-    /// Sends a charge to its provider.
     pub(super) async fn charge(
         &self,
         payment: PaymentId,

@@ -12,7 +12,7 @@ use tracing::{error, warn};
 
 use super::{
     ConversationError, Converse, CountConversations, GRACE, Incarnation, PaymentActor, PaymentParts,
-    Sabotage,
+    Question, Sabotage,
     admission::{Admission, Ticket},
     breaker::{BreakerMode, BreakerView},
     conversation,
@@ -47,7 +47,6 @@ pub struct PaymentActorView {
     pub conversations: usize,
 }
 
-/// Handle of the payment actor.
 pub(crate) struct Payments {
     arbiter: ArbiterHandle,
     parts: PaymentParts,
@@ -70,7 +69,6 @@ const SIGN_OF_LIFE_WITHIN: Duration = Duration::from_secs(1);
 const REST_MS: u64 = 5_000;
 
 impl Payments {
-    /// Starts the payment actor.
     pub(crate) fn start(
         arbiter: ArbiterHandle,
         parts: PaymentParts,
@@ -111,12 +109,7 @@ impl Payments {
     }
 
     /// Begins a conversation and waits for its end. The conversation goes on if the caller does not.
-    pub(crate) async fn converse<Q, T>(&self, question: Q) -> Result<T, ConversationError>
-    where
-        Q: Send + 'static,
-        T: Send + 'static,
-        PaymentActor: Handler<Converse<Q, T>>,
-    {
+    pub(crate) async fn converse<Q: Question>(&self, question: Q) -> Result<Q::Answer, ConversationError> {
         let (reply, mut answer) = oneshot::channel();
         match self.addr()?.try_send(Converse { question, reply }) {
             Ok(()) => {}
@@ -179,7 +172,6 @@ impl Payments {
         Ok(actor.addr.clone())
     }
 
-    /// Makes the payment actor fail, for tests.
     pub(crate) fn sabotage(&self, mode: FaultMode) -> Result<(), AskError> {
         self.addr()?.try_send(Sabotage(mode)).map_err(|_| AskError::Shed)
     }
@@ -190,12 +182,10 @@ impl Payments {
         (actor.failures.restarts(), actor.addr.connected())
     }
 
-    /// Sets who opens and closes the breaker.
     pub(crate) fn set_breaker(&self, mode: BreakerMode) {
         self.parts.breaker.set_mode(mode);
     }
 
-    /// Returns the gauges of the payment actor.
     pub(crate) async fn view(&self) -> PaymentActorView {
         let conversations = self.conversations().await;
         let admission = self.admission();

@@ -34,7 +34,6 @@ impl Horizon {
         Self { length: Duration::from_millis(length_ms), opened: now(), begun, oldest }
     }
 
-    /// Records that this actor is about to begin an attempt.
     pub(crate) fn begin(&mut self, attempt: ChargeKey) {
         while let Some(&(at, oldest)) = self.oldest.front().filter(|(at, _)| at.elapsed() > self.length) {
             self.oldest.pop_front();

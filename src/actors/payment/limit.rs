@@ -11,7 +11,6 @@
 
 use super::breaker::Tally;
 
-/// Initial limit.
 const FIRST: usize = 8;
 /// Share of slow calls in a round, in percent, that takes a tenth of the permits.
 const SLOW_PERCENT: usize = 20;
@@ -23,7 +22,6 @@ const FAILED_PERCENT: usize = 33;
 /// Overload shows as time-outs.
 const FAILED_MIN: usize = 3;
 
-/// Result of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallResult {
     Quick,
@@ -39,7 +37,6 @@ pub(crate) enum CallResult {
 pub(crate) struct Limit {
     permits: f64,
     most: usize,
-    /// Calls of the current round.
     round: Tally,
     timed_out: usize,
     saturated: usize,
@@ -65,7 +62,6 @@ impl Limit {
         self.permits as usize
     }
 
-    /// Begins a call; returns its number.
     pub(crate) const fn begin(&mut self) -> u64 {
         self.begun += 1;
         self.begun

@@ -29,7 +29,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use tracing::{Instrument as _, debug_span, error};
 
-use self::{conversation::Conversations, outcome::PlacedRental};
+use self::conversation::Conversations;
 pub use self::{
     conversation::{ConversationError, Incarnation, PaymentParts, Rules},
     placing::{PayLater, PlaceRental},
@@ -41,7 +41,6 @@ use crate::{domain::PaymentId, store::FaultMode, telemetry::trace};
 /// Time that a caller waits for a conversation beyond its maximum length: for the commits around it.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The payment actor.
 pub struct PaymentActor {
     conversations: Rc<Conversations>,
 }
@@ -50,22 +49,46 @@ impl PaymentActor {
     fn new(parts: PaymentParts, incarnation: Incarnation) -> Self {
         Self { conversations: Rc::new(Conversations::new(parts, incarnation)) }
     }
+}
 
-    /// Runs one conversation beside the others. A panic ends that conversation alone.
-    fn converse<T: 'static>(
-        &self,
-        ctx: &mut Context<Self>,
-        (about, payment, request): (&'static str, PaymentId, RequestContext),
-        reply: oneshot::Sender<Result<T, ConversationError>>,
-        conversation: impl Future<Output = Result<T, ConversationError>> + 'static,
-    ) {
+impl Actor for PaymentActor {
+    type Context = Context<Self>;
+}
+
+/// A command that begins a conversation.
+pub(crate) trait Question: Send + 'static {
+    type Answer: Send + 'static;
+    /// Name of the conversation in traces.
+    const ABOUT: &'static str;
+
+    fn payment(&self) -> PaymentId;
+    fn request(&self) -> RequestContext;
+    fn converse(
+        self,
+        conversations: Rc<Conversations>,
+    ) -> impl Future<Output = Result<Self::Answer, ConversationError>> + 'static;
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Converse<Q: Question> {
+    question: Q,
+    reply: oneshot::Sender<Result<Q::Answer, ConversationError>>,
+}
+
+impl<Q: Question> Handler<Converse<Q>> for PaymentActor {
+    type Result = ();
+
+    /// Runs a conversation beside the others. A panic ends that conversation alone.
+    fn handle(&mut self, Converse { question, reply }: Converse<Q>, ctx: &mut Context<Self>) {
         if self.conversations.retired() {
             // Dropping the reply answers `AskError::Stopped`: the caller may ask again.
             return;
         }
+        let (payment, request) = (question.payment(), question.request());
+        let (about, correlation) = (Q::ABOUT, request.correlation);
         // Boxed here, since every combinator around it would copy it.
-        let conversation = Box::pin(conversation);
-        let correlation = request.correlation;
+        let conversation = Box::pin(question.converse(Rc::clone(&self.conversations)));
         let span = debug_span!("payment conversation", about, %payment, %correlation);
         let run = async move {
             let answer = guarded(conversation).await.unwrap_or_else(|panic| {
@@ -75,70 +98,10 @@ impl PaymentActor {
             // The effects stay, even if the caller is gone.
             let _ = reply.send(answer);
         };
-        let run = run.instrument(trace::join(span, request.trace()));
-        ctx.spawn(run.into_actor(self));
+        ctx.spawn(run.instrument(trace::join(span, request.trace())).into_actor(self));
     }
 }
 
-impl Actor for PaymentActor {
-    type Context = Context<Self>;
-}
-
-/// Message that begins a conversation.
-pub struct Converse<Q, T> {
-    /// The command.
-    pub question: Q,
-    /// Receiver of the result.
-    pub reply: oneshot::Sender<Result<T, ConversationError>>,
-}
-
-impl<Q, T> Message for Converse<Q, T> {
-    type Result = ();
-}
-
-impl Handler<Converse<PlaceRental, PlacedRental>> for PaymentActor {
-    type Result = ();
-
-    fn handle(
-        &mut self,
-        Converse { question, reply }: Converse<PlaceRental, PlacedRental>,
-        ctx: &mut Context<Self>,
-    ) {
-        let conversations = Rc::clone(&self.conversations);
-        let about = ("place", question.rental.payment(), question.request);
-        self.converse(ctx, about, reply, async move { conversations.place(question).await });
-    }
-}
-
-impl Handler<Converse<PayLater, PlacedRental>> for PaymentActor {
-    type Result = ();
-
-    fn handle(
-        &mut self,
-        Converse { question, reply }: Converse<PayLater, PlacedRental>,
-        ctx: &mut Context<Self>,
-    ) {
-        let conversations = Rc::clone(&self.conversations);
-        let about = ("pay later", question.rental.payment(), question.request);
-        self.converse(ctx, about, reply, async move { conversations.pay_later(question).await });
-    }
-}
-
-impl Handler<Converse<Resolve, Resolution>> for PaymentActor {
-    type Result = ();
-
-    fn handle(
-        &mut self,
-        Converse { question, reply }: Converse<Resolve, Resolution>,
-        ctx: &mut Context<Self>,
-    ) {
-        let conversations = Rc::clone(&self.conversations);
-        let about = ("resolve", question.job.rental().payment(), question.request);
-        self.converse(ctx, about, reply, async move { conversations.resolve(question).await });
-    }
-}
-
-/// Message: fail in this mode, for tests.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Sabotage(FaultMode);
@@ -155,7 +118,6 @@ impl Handler<Sabotage> for PaymentActor {
     }
 }
 
-/// Message: return the number of running conversations.
 #[derive(Message)]
 #[rtype(result = "usize")]
 struct CountConversations;

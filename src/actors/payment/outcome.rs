@@ -57,7 +57,6 @@ impl PayOutcome {
 /// A rental, as the write side has it.
 #[derive(Clone, Debug)]
 pub struct RentalView {
-    /// Rental id.
     pub id: RentalId,
     /// State of the aggregate.
     pub rental: Arc<Rental>,
@@ -103,7 +102,6 @@ impl PlacedRental {
     }
 
     /// Adds the provider's decline code, if the charge was declined.
-    #[must_use]
     pub fn with_decline_code(mut self, reason: impl Into<Option<String>>) -> Self {
         if let PayOutcome::Declined { code } = &mut self.outcome {
             *code = reason.into();

@@ -8,6 +8,7 @@ use std::{rc::Rc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
+    Question,
     admission::{Permit, Ticket},
     breaker::BreakerPermit,
     conversation::{ChargeAnswer, ConversationError, Conversations, Rules, charge_of, retry_after_ms},
@@ -22,7 +23,7 @@ use crate::{
         request::RequestContext,
     },
     domain::{
-        Position, RentalId,
+        PaymentId, Position, RentalId,
         payment::{Attempt, Charge, Payment, PaymentCommand, PaymentPhase},
         rental::{Rental, RentalCommand, RentalStatus, Terms},
     },
@@ -33,17 +34,12 @@ use crate::{
 
 /// Command: place a rental and pay its fee.
 pub struct PlaceRental {
-    /// Id of the new rental.
     pub rental: RentalId,
-    /// Terms of the rental.
     pub terms: Terms,
     /// Address of the delivery and what the checkout adds, written with the placing.
     pub vault: Vec<VaultWrite>,
-    /// Payment method.
     pub method: PaymentMethod,
-    /// Request context.
     pub request: RequestContext,
-    /// Admission ticket.
     pub ticket: Ticket,
     /// Keeps the customer from leaving meanwhile.
     pub lock: CustomerLock,
@@ -56,17 +52,13 @@ pub struct PlaceRental {
 
 /// Command: pay a deferred rental.
 pub struct PayLater {
-    /// Id of the rental.
     pub rental: RentalId,
-    /// Payment method.
     pub method: PaymentMethod,
     /// The only attempt that the method may pay, if it is bound to one.
     pub attempt: Option<Attempt>,
     /// Writes to the vault with the commit that begins the attempt.
     pub vault: Vec<VaultWrite>,
-    /// Request context.
     pub request: RequestContext,
-    /// Admission ticket.
     pub ticket: Ticket,
     /// Keeps the customer from leaving meanwhile.
     pub lock: CustomerLock,
@@ -76,10 +68,43 @@ pub struct PayLater {
     pub arrived: Instant,
 }
 
+impl Question for PlaceRental {
+    type Answer = PlacedRental;
+    const ABOUT: &'static str = "place";
+
+    fn payment(&self) -> PaymentId {
+        self.rental.payment()
+    }
+
+    fn request(&self) -> RequestContext {
+        self.request
+    }
+
+    async fn converse(self, conversations: Rc<Conversations>) -> Result<PlacedRental, ConversationError> {
+        conversations.place(self).await
+    }
+}
+
+impl Question for PayLater {
+    type Answer = PlacedRental;
+    const ABOUT: &'static str = "pay later";
+
+    fn payment(&self) -> PaymentId {
+        self.rental.payment()
+    }
+
+    fn request(&self) -> RequestContext {
+        self.request
+    }
+
+    async fn converse(self, conversations: Rc<Conversations>) -> Result<PlacedRental, ConversationError> {
+        conversations.pay_later(self).await
+    }
+}
+
 /// Permits to charge. The gateway's is held until the conversation has ended.
 struct ChargePermits {
     gateway: Permit,
-    /// Permit of the breaker, for one call.
     breaker: Option<BreakerPermit>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::Question;
 use super::conversation::{ConversationError, Conversations, charge_of};
 use crate::{
     actors::{checkouts::sent_payment_key, jobs::queue::Job, request::RequestContext},
@@ -16,16 +17,30 @@ use crate::{
 
 /// Command: do a job about a payment.
 pub struct Resolve {
-    /// The job; one about a payment.
     pub job: Job,
-    /// Request context.
     pub request: RequestContext,
+}
+
+impl Question for Resolve {
+    type Answer = Resolution;
+    const ABOUT: &'static str = "resolve";
+
+    fn payment(&self) -> PaymentId {
+        self.job.rental().payment()
+    }
+
+    fn request(&self) -> RequestContext {
+        self.request
+    }
+
+    async fn converse(self, conversations: Rc<Conversations>) -> Result<Resolution, ConversationError> {
+        conversations.resolve(self).await
+    }
 }
 
 /// Result of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// Nothing is left to do.
     Done,
     /// To be tried again at this time.
     NotBefore(Timestamp),

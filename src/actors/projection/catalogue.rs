@@ -23,10 +23,8 @@ type Stored = (Offer, u32, bool, Timestamp, Timestamp);
 /// Stored row of a product with an image. Rows without one keep the older format.
 type StoredWithImage = (Offer, u32, bool, Timestamp, Timestamp, Image);
 
-/// A product in the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProductView {
-    /// Product id.
     pub id: ProductId,
     /// Name, description, fee and other data that customers see.
     pub offer: Offer,
@@ -44,13 +42,11 @@ pub struct ProductView {
 
 impl ProductView {
     /// Returns true if the product can be rented.
-    #[must_use]
     pub const fn available(&self) -> bool {
         self.stock > 0 && !self.withdrawn
     }
 }
 
-/// All products. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Catalogue {
     products: Arc<RwLock<BTreeMap<ProductId, ProductView>>>,

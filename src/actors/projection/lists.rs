@@ -17,7 +17,6 @@ use crate::{
     store::{Journal, StoreError, codec},
 };
 
-/// Maximum number of items under one key.
 const ITEMS_MAX: usize = 256;
 const KEYS_READ: usize = 16;
 
@@ -35,7 +34,6 @@ pub enum ListError {
 /// Items with the positions of their events, oldest first.
 pub(crate) type Items<T> = Vec<(Position, T)>;
 
-/// A list whose keys begin with this prefix.
 #[derive(Clone, Copy, Debug)]
 pub struct List(pub &'static [u8]);
 
@@ -84,7 +82,6 @@ impl List {
     }
 }
 
-/// Decodes the items under a key.
 pub(crate) fn read<T: DeserializeOwned>(row: &[u8]) -> Result<Items<T>, StoreError> {
     codec::decode(row)
 }

@@ -26,15 +26,12 @@ use crate::{
 };
 
 const BATCH_MAX: usize = 512;
-/// Maximum number of changes that wait for one watcher.
 pub(crate) const WAITING_MAX: usize = 64;
-/// Maximum number of watchers that wait to join.
 const JOINING_MAX: usize = 1_024;
 
 /// Interval at which watchers are looked for that have gone without being sent a change.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// A watcher that joins.
 pub(crate) struct Join {
     pub customer: CustomerId,
     /// The customer's rows, each as of `as_of` or later.
@@ -56,7 +53,6 @@ pub(crate) struct Joined {
     pub changes: mpsc::Receiver<Arc<RentalRow>>,
 }
 
-/// Handle of the service. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Live {
     joining: mpsc::Sender<Join>,
@@ -84,7 +80,6 @@ impl Live {
         answer.await.ok()
     }
 
-    /// Number of watchers that the service knows.
     pub(crate) fn watchers(&self) -> usize {
         self.watchers.load(Ordering::Relaxed)
     }
@@ -125,7 +120,6 @@ struct WatchedCustomer {
     watchers: Vec<mpsc::Sender<Arc<RentalRow>>>,
 }
 
-/// State of the service while there are watchers.
 struct LiveFeed {
     follower: Follower,
     customers: HashMap<CustomerId, WatchedCustomer>,
@@ -210,7 +204,6 @@ impl LiveFeed {
         Some((customer, Arc::new(row)))
     }
 
-    /// Sends the changes of these events.
     fn publish(&mut self, events: &[Arc<Recorded>]) {
         let mut dropped = false;
         for recorded in events {
@@ -225,7 +218,6 @@ impl LiveFeed {
         }
     }
 
-    /// Removes customers without watchers.
     fn remove_unwatched(&mut self) {
         self.customers.values_mut().for_each(|watched| watched.watchers.retain(|w| !w.is_closed()));
         let Self { customers, rentals, .. } = self;

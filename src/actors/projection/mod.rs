@@ -54,7 +54,6 @@ pub(crate) trait Projection {
         ready(Ok(()))
     }
 
-    /// Begins with the stored rows.
     fn open(&mut self, journal: &Arc<dyn Journal>) -> impl Future<Output = Result<(), StoreError>>;
 
     /// Key of the row that folding `recorded` will read, if it is known: the rows of a batch are read at
@@ -65,12 +64,10 @@ pub(crate) trait Projection {
 
     fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> impl Future<Output = Result<(), StoreError>>;
 
-    /// Called before rows are applied.
     fn amend(&mut self, _rows: &mut Rows) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Called after rows were applied.
     fn applied(&mut self) {}
 }
 
@@ -138,7 +135,6 @@ impl Rows {
         self.put(key, row)
     }
 
-    /// Puts a key with an empty value.
     pub(crate) fn mark(&mut self, key: Vec<u8>) {
         self.written.insert(key, Some(Vec::new()));
     }
@@ -186,7 +182,6 @@ pub(crate) async fn move_stand<P: Projection>(
     journal.view_apply(vec![(checkpoint_key::<P>(), Some(checkpoint))]).await
 }
 
-/// Folds until dropped, or until the store fails.
 pub(crate) async fn run<P: Projection>(
     mut projection: P,
     journal: Arc<dyn Journal>,

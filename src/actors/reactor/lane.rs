@@ -25,7 +25,6 @@ const READ_MAX: usize = 512;
 
 pub(crate) enum Task {
     React(Reaction, Arc<Recorded>),
-    /// Handle again what waits for a parked target.
     Retry(ParkedKey),
 }
 

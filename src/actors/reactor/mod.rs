@@ -37,10 +37,8 @@ use crate::{
     telemetry::trace::{self, TraceContext},
 };
 
-/// Maximum number of events that wait in one lane.
 const LANE_QUEUE: usize = 256;
 const READ_MAX: usize = 512;
-/// Delay until a moved cursor is stored.
 const STORE_CURSOR_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
@@ -53,7 +51,6 @@ pub(crate) struct Reactor {
 }
 
 impl Reactor {
-    /// Reacts until dropped, or until the store cannot be read.
     pub(crate) async fn run(self) -> Result<(), String> {
         let cursor = Cursor::new(Arc::clone(&self.journal), self.group.as_str());
         let start = cursor.load().await.map_err(|error| error.to_string())?.unwrap_or_default();

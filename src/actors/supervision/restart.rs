@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use crate::domain::Timestamp;
 
-/// Maximum number of restarts within a window.
 #[derive(Clone, Copy, Debug)]
 pub struct RestartLimits {
     /// Failures within the window that lead to a restart; one more leads to quarantine.
@@ -19,12 +18,10 @@ impl Default for RestartLimits {
     }
 }
 
-/// Reaction to a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestartDecision {
     /// Restart after a pause, in ms.
     RestartAfter(u64),
-    /// Do not restart: it fails too often.
     Quarantine,
 }
 
@@ -32,7 +29,6 @@ pub enum RestartDecision {
 pub struct FailureLog {
     recent: VecDeque<Timestamp>,
     restarts: u64,
-    /// Reason of the last failure.
     pub last_reason: String,
     /// Incarnation that failed last, if it did so without a report.
     silent: Option<u64>,
@@ -74,7 +70,6 @@ impl FailureLog {
         }
     }
 
-    #[must_use]
     pub const fn restarts(&self) -> u64 {
         self.restarts
     }

@@ -30,7 +30,6 @@ const PAUSE_WHEN_FAILING: Duration = Duration::from_secs(5);
 /// Kind and name of a service, such as `reactor` and `product`.
 pub type ServiceName = (&'static str, &'static str);
 
-/// The services that always run.
 pub struct Services {
     sources: Sources,
     limits: RestartLimits,
@@ -45,7 +44,6 @@ struct ServiceState {
     sabotage: mpsc::UnboundedSender<FaultMode>,
 }
 
-/// Status of a service.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceStatus {
     pub live: bool,
@@ -53,7 +51,6 @@ pub struct ServiceStatus {
 }
 
 impl Services {
-    #[must_use]
     pub fn new(sources: Sources, limits: RestartLimits) -> Self {
         Self { sources, limits, stopping: watch::Sender::new(false), services: Mutex::default() }
     }
@@ -82,7 +79,6 @@ impl Services {
         state.is_some_and(|(_, state)| state.sabotage.send(mode).is_ok())
     }
 
-    #[must_use]
     pub fn census(&self) -> Vec<(ServiceName, ServiceStatus)> {
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         let status = |state: &ServiceState| ServiceStatus {

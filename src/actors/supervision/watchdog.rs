@@ -24,7 +24,6 @@ use tracing::{error, info};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const BEAT_EVERY: Duration = Duration::from_millis(500);
 
-/// Counter of work done by a part.
 #[derive(Debug, Default)]
 pub struct Pulse(AtomicU64);
 
@@ -33,25 +32,21 @@ impl Pulse {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    #[must_use]
     pub fn beats(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// A part of the process that is watched.
 pub struct WatchedPart {
     /// Name in log and API, such as `reactor product`.
     pub name: String,
     /// Returns the beats of its pulse.
     pub beats: Box<dyn Fn() -> u64 + Send>,
-    /// Returns whether it has work now.
     pub busy: Box<dyn Fn() -> bool + Send>,
 }
 
 impl WatchedPart {
     /// Watches the thread of an arbiter by a task that beats at a fixed interval.
-    #[must_use]
     pub fn arbiter(index: usize, arbiter: &ArbiterHandle) -> Self {
         let pulse = Arc::new(Pulse::default());
         let beats = Arc::clone(&pulse);
@@ -76,8 +71,6 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// A watchdog without parts.
-    #[must_use]
     pub fn idle() -> Self {
         Self { stuck: Arc::default(), _running: None }
     }
@@ -87,7 +80,6 @@ impl Watchdog {
     ///
     /// # Panics
     /// If no thread can be started.
-    #[must_use]
     pub fn start(parts: Vec<WatchedPart>, looks_max: u32) -> Self {
         let (running, ended) = mpsc::channel::<()>();
         let stuck = Arc::new(Mutex::new(Vec::new()));
@@ -106,14 +98,11 @@ impl Watchdog {
         Self { stuck, _running: Some(running) }
     }
 
-    /// Names of the parts that are stuck.
-    #[must_use]
     pub fn stuck(&self) -> Vec<String> {
         self.stuck.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// A part, as of the last look.
 struct PartState {
     part: WatchedPart,
     beats: u64,

@@ -55,7 +55,6 @@ impl Default for BreakerRules {
     }
 }
 
-/// State of the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
     /// Calls are let through.
@@ -68,7 +67,6 @@ pub enum BreakerState {
 
 impl BreakerState {
     /// Name in the API.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "CLOSED",
@@ -99,7 +97,6 @@ enum Phase {
     HalfOpen { until_ms: u64, given: usize, window: Window },
 }
 
-/// The state machine.
 #[derive(Clone, Debug)]
 pub struct Machine {
     rules: BreakerRules,
@@ -112,15 +109,11 @@ pub struct Machine {
 }
 
 impl Machine {
-    #[must_use]
     pub const fn new(rules: BreakerRules) -> Self {
         Self { rules, phase: Phase::Closed(Window::new(rules.span)), era: 0, in_a_row: 0, now_ms: 0 }
     }
 
-    /// Takes a pass for one call.
-    ///
-    /// # Errors
-    /// [`BreakerOpen`]: the call must not be made.
+    /// Takes a pass for one call, unless the breaker refuses it.
     pub fn ask(&mut self, now_ms: u64) -> Result<CallPass, BreakerOpen> {
         if let Some(shut) = self.shut(now_ms) {
             return Err(shut);
@@ -170,7 +163,6 @@ impl Machine {
         }
     }
 
-    /// Takes back the pass of a call that was not made.
     pub fn returned(&mut self, pass: CallPass) {
         if let Phase::HalfOpen { given, .. } = &mut self.phase
             && pass.era == self.era

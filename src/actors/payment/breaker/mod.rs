@@ -47,7 +47,6 @@ pub struct BreakerView {
     pub retry_after_ms: Option<u64>,
 }
 
-/// The breaker.
 pub struct Breaker {
     sources: Sources,
     rules: BreakerRules,
@@ -64,7 +63,6 @@ struct Inner {
 }
 
 impl Breaker {
-    #[must_use]
     pub fn new(rules: BreakerRules, sources: Sources) -> Self {
         let inner = Inner {
             machine: Machine::new(rules),
@@ -76,10 +74,7 @@ impl Breaker {
         Self { sources, rules, inner: Mutex::new(inner) }
     }
 
-    /// Takes a permit for one call.
-    ///
-    /// # Errors
-    /// [`BreakerOpen`]: the call must not be made.
+    /// Takes a permit for one call, unless the breaker refuses it.
     pub fn ask(self: &Arc<Self>) -> Result<BreakerPermit, BreakerOpen> {
         let mut inner = self.lock();
         let asked = match inner.mode {
@@ -114,7 +109,6 @@ impl Breaker {
     }
 
     /// Wait before another payment attempt, in ms.
-    #[must_use]
     pub fn retry_after_ms(&self) -> u64 {
         self.shut().map_or(self.rules.open_wait_ms, |shut| shut.retry_after_ms)
     }
@@ -130,7 +124,6 @@ impl Breaker {
         }
     }
 
-    #[must_use]
     pub fn view(&self) -> BreakerView {
         let mut inner = self.lock();
         self.log_change(&mut inner);

@@ -5,16 +5,13 @@ use std::collections::VecDeque;
 /// Size of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
-    /// Number of calls.
     Calls(usize),
     /// Number of seconds, the current one included.
     Seconds(u64),
 }
 
-/// Counts of calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// All calls.
     pub calls: usize,
     /// Calls without a definite answer.
     pub failed: usize,
@@ -23,25 +20,20 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts of one call.
-    #[must_use]
     pub const fn of(failed: bool, slow: bool) -> Self {
         Self { calls: 1, failed: failed as usize, slow: slow as usize }
     }
 
     /// Failed calls in percent, rounded down; 0 without calls.
-    #[must_use]
     pub const fn failure_rate(self) -> usize {
         percent(self.failed, self.calls)
     }
 
     /// Slow calls in percent, rounded down; 0 without calls.
-    #[must_use]
     pub const fn slow_call_rate(self) -> usize {
         percent(self.slow, self.calls)
     }
 
-    /// Adds the counts of other calls.
     pub const fn add(&mut self, other: Self) {
         self.calls += other.calls;
         self.failed += other.failed;
@@ -72,12 +64,10 @@ pub struct Window {
 }
 
 impl Window {
-    #[must_use]
     pub const fn new(span: Span) -> Self {
         Self { span, parts: VecDeque::new(), sum: Tally { calls: 0, failed: 0, slow: 0 } }
     }
 
-    /// Adds a call that ended at `now_ms`.
     pub fn record(&mut self, now_ms: u64, call: Tally) {
         let second = now_ms / 1_000;
         match self.parts.back_mut() {
@@ -88,7 +78,6 @@ impl Window {
         self.remove_old(now_ms);
     }
 
-    /// Counts of the window at `now_ms`.
     pub fn tally(&mut self, now_ms: u64) -> Tally {
         self.remove_old(now_ms);
         self.sum

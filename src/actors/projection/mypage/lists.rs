@@ -12,9 +12,7 @@ use crate::{
     store::{Journal, StoreError, codec},
 };
 
-/// Prefix of the customers' lists.
 pub const BY_CUSTOMER: &[u8] = b"m/c";
-/// List of all rentals, by the time of placing.
 pub const ALL: List = List(b"m/a");
 /// Length of the rental id at the end of a listing's key.
 const ID_LEN: usize = 16;
@@ -22,7 +20,6 @@ const ID_LEN: usize = 16;
 const SCAN_MAX: usize = 2_000;
 
 /// Returns the key of a row in its customer's list.
-#[must_use]
 pub fn listing(row: &RentalRow) -> Vec<u8> {
     customer_key(row.customer_id, Some((row.placed_at, row.rental_id)))
 }
@@ -36,9 +33,6 @@ fn customer_key(customer: CustomerId, placing: Option<(Timestamp, RentalId)>) ->
 
 /// Returns up to `limit` rows that match `filter`, newest first, after `cursor`; and the next cursor, if
 /// there may be more.
-///
-/// # Errors
-/// [`ListError::BadCursor`], [`ListError::Store`]
 pub async fn rows(
     journal: &Arc<dyn Journal>,
     filter: RentalFilter,
@@ -74,7 +68,6 @@ struct Listing {
     after: Option<Vec<u8>>,
 }
 
-/// Items of a list: cursors and rows.
 type Listed = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 impl Listing {

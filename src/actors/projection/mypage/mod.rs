@@ -31,7 +31,6 @@ const ROW: &[u8] = b"m/r";
 
 #[derive(Default)]
 pub struct MyPage {
-    /// Rentals placed in the current batch.
     placed: Items<RentalId>,
 }
 
@@ -69,7 +68,6 @@ impl Projection for MyPage {
 }
 
 /// Folds an event into a rental's row; `None` if the rental was never placed.
-#[must_use]
 pub fn folded(row: Option<RentalRow>, rental: RentalId, recorded: &Recorded) -> Option<RentalRow> {
     if let Event::Rental(RentalEvent::RentalPlaced(_)) = &recorded.event {
         return Some(placed(rental, recorded));
@@ -171,7 +169,6 @@ fn fold_payment(row: &mut RentalRow, event: &PaymentEvent) {
     };
 }
 
-/// Reads the row of a rental.
 pub async fn row(journal: &Arc<dyn Journal>, rental: RentalId) -> Result<Option<RentalRow>, StoreError> {
     let row = journal.view_get(row_key(rental)).await?;
     row.map(|row| codec::decode(&row)).transpose()

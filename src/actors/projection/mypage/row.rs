@@ -11,22 +11,17 @@ use crate::domain::{
 /// A row of My Page: one rental. Stored: a change of the fields raises the format of the projection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RentalRow {
-    /// Rental id.
     pub rental_id: RentalId,
-    /// Customer id.
     pub customer_id: CustomerId,
-    /// Product id.
     pub product_id: ProductId,
     /// Product name when the rental was placed.
     pub product_name: String,
     pub fee: Money,
     /// Correlation id of all events of the rental.
     pub correlation: Correlation,
-    /// Status of the rental.
     pub rental_status: RentalStatus,
     /// Reason of the cancellation.
     pub cancel_reason: Option<CancelReason>,
-    /// Status of the payment.
     pub payment_status: PaymentStatus,
     /// Earliest time for another payment attempt.
     pub payment_retry_at: Option<Timestamp>,
@@ -34,7 +29,6 @@ pub struct RentalRow {
     pub payment_due_at: Option<Timestamp>,
     /// Status of the delivery, if there is one.
     pub delivery_status: Option<DeliveryStatus>,
-    /// Time of placing.
     pub placed_at: Timestamp,
     /// Time of the last change.
     pub updated_at: Timestamp,
@@ -42,7 +36,6 @@ pub struct RentalRow {
     pub version: u64,
 }
 
-/// Status of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PaymentStatus {
@@ -62,11 +55,9 @@ pub enum PaymentStatus {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RentalFilter {
     pub customer_id: Option<CustomerId>,
-    /// Status of the rental.
     pub status: Option<RentalStatus>,
     pub product_id: Option<ProductId>,
     /// Correlation id.
     pub correlation: Option<Correlation>,
-    /// Status of the delivery.
     pub delivery_status: Option<DeliveryStatus>,
 }

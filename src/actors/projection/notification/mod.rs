@@ -41,7 +41,6 @@ use crate::{
     store::{Journal, StoreError, codec},
 };
 
-/// Prefix of the records' keys.
 pub(crate) const RECORDS: &[u8] = b"n/m";
 /// List of all messages: the customer of each.
 pub(crate) const ALL: List = List(b"n/a");
@@ -54,9 +53,7 @@ pub(crate) struct Messages {
     recorded: Position,
     /// Messages of the current batch, for the list of all.
     listed: Items<CustomerId>,
-    /// Rentals of the current batch.
     rentals: HashMap<RentalId, Rental>,
-    /// Messages of the current batch.
     new: BTreeMap<Position, Record>,
     /// True if some of them are pending when their rows are applied.
     rows_wait: bool,
@@ -201,7 +198,6 @@ pub(crate) async fn records(
     Ok((records.into_iter().map(with_phone).collect::<Result<_, StoreError>>()?, next))
 }
 
-/// Cursors with rows, and whether there are more.
 type Listed = (Vec<(Vec<u8>, Option<Vec<u8>>)>, bool);
 
 /// Lists one customer's messages. A cursor of another list is refused, since cursors come from clients.
@@ -224,7 +220,6 @@ async fn rows_of(
     Ok((rows.into_iter().map(|(key, row)| (key, Some(row))).collect(), more))
 }
 
-/// Lists all messages.
 async fn rows_of_all(
     journal: &Arc<dyn Journal>,
     cursor: Option<Vec<u8>>,

@@ -26,7 +26,6 @@ use crate::{actors::waiting::found, domain::Position};
 /// Maximum number of messages; further ones are sent from their rows.
 const MESSAGES_MAX: usize = 4 * 1_024;
 
-/// New messages. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Outbox {
     shared: Arc<Shared>,
@@ -41,7 +40,6 @@ struct Shared {
 
 struct Inner {
     messages: BTreeMap<Position, OutboxMessage>,
-    /// True if there may be rows of pending messages.
     rows_wait: bool,
     /// True once the projection has begun; before, rows may be of an older format.
     open: bool,
@@ -59,7 +57,6 @@ struct OutboxMessage {
     row: RowState,
 }
 
-/// Progress of the courier.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SendState {
     Fresh,
@@ -67,7 +64,6 @@ enum SendState {
     Tried,
 }
 
-/// Progress of the projection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RowState {
     None,
@@ -98,7 +94,6 @@ impl Outbox {
         self.lock().open
     }
 
-    /// Adds a message, unless it is here already.
     pub(crate) fn add(&self, position: Position, record: &Record) {
         let mut inner = self.lock();
         if inner.messages.len() < MESSAGES_MAX {
@@ -155,7 +150,6 @@ impl Outbox {
         self.lock().rows_wait = true;
     }
 
-    /// Takes the oldest fresh messages, at most `max`, to be sent.
     pub(crate) fn take(&self, max: usize) -> Vec<(Position, Record)> {
         let mut inner = self.lock();
         let fresh =
@@ -192,7 +186,6 @@ impl Outbox {
         .await;
     }
 
-    /// Waits for new messages.
     pub(crate) async fn news(&self) {
         self.shared.news.notified().await;
     }
