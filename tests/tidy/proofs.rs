@@ -203,9 +203,9 @@ fn a_dependency_is_named_once() {
 
 #[test]
 fn a_module_of_the_library_has_its_file() {
-    let lib = format!("{HEAD}pub mod actors;\npub mod config;\npub mod gone;\n");
+    let lib = format!("{HEAD}pub mod actors;\nmod config;\npub mod gone;\nmod lost;\n");
     let found = findings(&[("src/lib.rs", &lib), ("src/actors/mod.rs", HEAD), ("src/config.rs", HEAD)]);
-    assert_eq!(found, ["src/lib.rs:4: module gone has no file"]);
+    assert_eq!(found, ["src/lib.rs:4: module gone has no file", "src/lib.rs:5: module lost has no file"]);
 }
 
 #[test]

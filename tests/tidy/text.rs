@@ -75,11 +75,12 @@ pub(crate) fn manifest(path: &str, text: &str) -> Vec<Finding> {
     found
 }
 
-/// Every public module of the library has its file or its directory.
+/// Each module of the library has its file or its directory.
 pub(crate) fn modules(path: &str, text: &str, exists: &dyn Fn(&str) -> bool) -> Vec<Finding> {
     let mut found = Vec::new();
     for (line, text) in (1..).zip(text.lines()) {
-        let name = text.trim().strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';'));
+        let declared = text.trim().trim_start_matches("pub ").strip_prefix("mod ");
+        let name = declared.and_then(|rest| rest.strip_suffix(';'));
         let missing =
             name.filter(|name| ![".rs", "/mod.rs"].iter().any(|end| exists(&format!("src/{name}{end}"))));
         found.extend(missing.map(|name| Finding::new(path, line, format!("module {name} has no file"))));
