@@ -70,7 +70,6 @@ pub mod store {
         MAX_EVENTS, OpenError, Pending, RecordedCommit, SNAPSHOT_BYTES_MAX, StoreOptions, VAULT_BYTES_MAX,
         VaultRow, VaultWrite, ViewRow, ViewWrite,
         codec::{self, encode},
-        images::Images,
         memory::{Failure, FaultPlan},
         panic_is_expected, restore,
     };

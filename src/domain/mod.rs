@@ -11,8 +11,6 @@
 //! **Invariant:** the domain does not depend on actix, sled, tokio, a clock or randomness. Time, ids and
 //! evidence about other entities come with the command: the same inputs give the same decision.
 
-#![allow(missing_docs, reason = "most fields of commands, events and states are explained by their names")]
-
 pub mod account;
 pub mod address;
 pub mod aggregate;
