@@ -3,11 +3,13 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{DeliveryCommand as C, DeliveryEvent as E, DeliveryStatus as S, *};
-use crate::domain::invariants::check_step;
+use crate::domain::{
+    invariants::check_step,
+    samples::{PRODUCT, given, moves, none, refused},
+};
 
 /// Columns of the table, in its order.
 const COLUMNS: [S; 5] = [S::Absent, S::Started, S::InTransit, S::Delivered, S::Canceled];
-const PRODUCT: ProductId = ProductId(7);
 const START: C = C::Start { product_id: PRODUCT };
 const STARTED: E = E::DeliveryStarted { product_id: PRODUCT };
 const CANCELED: E = E::DeliveryCanceled { product_id: PRODUCT };
@@ -21,12 +23,6 @@ fn dispatched() -> E {
     E::DeliveryDispatched { carrier: Some("CJ".to_owned()), tracking_number: Some("6350".to_owned()) }
 }
 
-/// Folds events at times 1, 2, 3 …
-fn given(events: &[E]) -> Delivery {
-    let times = (1..).map(Timestamp);
-    events.iter().zip(times).fold(Delivery::default(), |delivery, (event, at)| delivery.evolve(event, at))
-}
-
 /// Returns the deliveries of every history that leads into a column.
 fn deliveries_in(column: S) -> Vec<Delivery> {
     let histories = match column {
@@ -36,23 +32,14 @@ fn deliveries_in(column: S) -> Vec<Delivery> {
         S::Delivered => vec![vec![STARTED, dispatched(), E::DeliveryCompleted]],
         S::Canceled => vec![vec![STARTED, CANCELED], vec![STARTED, dispatched(), CANCELED]],
     };
-    histories.iter().map(|history| given(history)).inspect(|d| assert_eq!(d.status, column)).collect()
+    histories
+        .iter()
+        .map(|history| given(history))
+        .inspect(|d: &Delivery| assert_eq!(d.status, column))
+        .collect()
 }
 
-/// One cell: the decision and the next status (`None`: unchanged).
-type Cell = (Result<Vec<E>, DeliveryError>, Option<S>);
-
-fn none() -> Cell {
-    (Ok(vec![]), None)
-}
-
-fn moves(event: E, to: S) -> Cell {
-    (Ok(vec![event]), Some(to))
-}
-
-fn refused(error: DeliveryError) -> Cell {
-    (Err(error), None)
-}
+type Cell = crate::domain::samples::Cell<E, DeliveryError, S>;
 
 fn out_of_order(column: S) -> Cell {
     refused(DeliveryError::OutOfOrder(column))
@@ -78,7 +65,7 @@ fn deliveries_are_started_once() {
 #[test]
 fn dispatch_without_a_unit_from_stock_is_refused() {
     let unknown = || refused(DeliveryError::NotFound);
-    let over = |column| out_of_order(column);
+    let over = out_of_order;
     let leaves = moves(dispatched(), S::InTransit);
     row(dispatch(true), [unknown(), leaves, none(), over(S::Delivered), over(S::Canceled)]);
     let not_ready = refused(DeliveryError::NotReady);
@@ -100,7 +87,7 @@ fn deliveries_are_canceled_until_completed() {
 
 #[test]
 fn steps_and_their_times_are_recorded() {
-    let done = given(&[STARTED, dispatched(), E::DeliveryCompleted]);
+    let done: Delivery = given(&[STARTED, dispatched(), E::DeliveryCompleted]);
     let expected = Delivery {
         status: S::Delivered,
         product_id: Some(PRODUCT),
@@ -112,14 +99,14 @@ fn steps_and_their_times_are_recorded() {
         canceled_at: None,
     };
     assert_eq!(done, expected);
-    assert_eq!(given(&[STARTED, CANCELED]).canceled_at, Some(Timestamp(2)));
+    assert_eq!(given::<Delivery>(&[STARTED, CANCELED]).canceled_at, Some(Timestamp(2)));
 }
 
 #[test]
 fn dispatch_needs_no_carrier() {
     let command = C::Dispatch { carrier: None, tracking_number: None, stock_taken: true };
     let event = E::DeliveryDispatched { carrier: None, tracking_number: None };
-    assert_eq!(given(&[STARTED]).decide(command), Ok(vec![event]));
+    assert_eq!(given::<Delivery>(&[STARTED]).decide(command), Ok(vec![event]));
 }
 
 proptest! {

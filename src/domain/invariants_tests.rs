@@ -2,99 +2,39 @@
 
 use super::*;
 use crate::domain::{
-    DeliveryId, PaymentId,
     delivery::DeliveryEvent,
-    meta::{Causation, Correlation, Meta},
-    product::{Fence, Offer, ProductEvent},
-    rental::{Deferral, Terms},
+    product::{Offer, ProductEvent},
+    samples::{
+        self, CUSTOMER, FEE, PRODUCT, RENTAL, approved, called_off, decreased, deferred, increased, placed,
+        recorded, short, started,
+    },
 };
-
-const RENTAL: RentalId = RentalId(1);
-const PRODUCT: ProductId = ProductId(7);
-const CUSTOMER: CustomerId = CustomerId(3);
-const FEE: Money = Money::won(29_900);
-const FENCE: Fence = Fence { lane: 1, position: Position(1) };
 
 /// Returns the events recorded at positions 1, 2, 3 …
 fn timeline(events: &[Event]) -> Vec<Recorded> {
-    let record = |(event, position): (&Event, u64)| {
-        let entity = match event {
-            Event::Rental(_) => RENTAL.into(),
-            Event::Payment(_) => PaymentId(RENTAL.0).into(),
-            Event::Delivery(_) => DeliveryId(RENTAL.0).into(),
-            Event::Product(_) => PRODUCT.into(),
-            Event::Account(_) | Event::Context(_) => unreachable!("these tests have none"),
-        };
-        let meta = Meta { at: Timestamp(9), correlation: Correlation(1), causation: Causation::Schedule };
-        Recorded { position: Position(position), entity, meta, event: event.clone() }
-    };
-    events.iter().zip(1..).map(record).collect()
-}
-
-fn placed() -> Event {
-    Event::Rental(RentalEvent::RentalPlaced(Terms {
-        customer_id: CUSTOMER,
-        product_id: PRODUCT,
-        product_name: "Ice".to_owned(),
-        fee: FEE,
-        provider: "simulator".to_owned(),
-        fingerprint: None,
-        correlation: Correlation(1),
-    }))
-}
-
-fn deferred(sent: bool) -> Event {
-    let deferral = Deferral { retry_at: Timestamp(60), due_at: Timestamp(600) };
-    Event::Rental(RentalEvent::PaymentDeferred { deferral, sent })
-}
-
-fn approved() -> Event {
-    let (provider, reference) = ("simulator".to_owned(), "sim".to_owned());
-    Event::Payment(PaymentEvent::PaymentApproved { attempt: 1, amount: FEE, provider, reference })
+    events.iter().zip(1..).map(|(event, position)| recorded(position, event.clone())).collect()
 }
 
 fn confirmed() -> Event {
     Event::Rental(RentalEvent::RentalConfirmed { product_id: PRODUCT })
 }
 
-fn started() -> Event {
-    Event::Delivery(DeliveryEvent::DeliveryStarted { product_id: PRODUCT })
-}
-
-fn decreased() -> Event {
-    Event::Product(ProductEvent::ProductDecreased { rental_id: RENTAL, fence: FENCE })
-}
-
-fn increased() -> Event {
-    Event::Product(ProductEvent::ProductIncreased { rental_id: RENTAL, fence: FENCE })
-}
-
 fn canceled() -> Event {
-    let (reason, provider) = (CancelReason::Customer, "simulator".to_owned());
-    Event::Rental(RentalEvent::RentalCanceled { reason, amount: FEE, provider })
+    samples::canceled(CancelReason::Customer)
 }
 
 fn cancel_requested() -> Event {
-    let provider = "simulator".to_owned();
-    Event::Payment(PaymentEvent::PaymentCancelRequested {
-        attempt: 1,
-        amount: FEE,
-        provider,
-        late_capture: None,
-    })
+    let (provider, late_capture) = (samples::provider(), None);
+    PaymentEvent::PaymentCancelRequested { attempt: 1, amount: FEE, provider, late_capture }.into()
 }
 
 fn refunded() -> Event {
     Event::Payment(PaymentEvent::PaymentCanceled { amount: FEE })
 }
 
-fn called_off() -> Event {
-    Event::Delivery(DeliveryEvent::DeliveryCanceled { product_id: PRODUCT })
-}
-
 /// Events of a confirmed rental whose unit is out.
 fn live() -> Vec<Event> {
-    vec![placed(), approved(), confirmed(), started(), decreased()]
+    vec![placed(), approved(1), confirmed(), started(), decreased()]
 }
 
 /// Events of the same rental, canceled and fully undone.
@@ -142,7 +82,7 @@ fn inv_3_detects_a_missing_or_second_refund() {
 fn inv_4_detects_a_delivery_before_the_approval() {
     approved_before_delivery(&timeline(&live())).unwrap();
     breaks(approved_before_delivery(&timeline(&[placed(), started()])), "INV-4");
-    breaks(approved_before_delivery(&timeline(&[placed(), started(), approved()])), "INV-4");
+    breaks(approved_before_delivery(&timeline(&[placed(), started(), approved(1)])), "INV-4");
 }
 
 #[test]
@@ -169,8 +109,7 @@ fn inv_5_detects_lost_extra_and_overdrawn_units() {
 #[test]
 fn inv_6_detects_units_that_move_twice_or_return_first() {
     stock_moves_once(&timeline(&undone())).unwrap();
-    let short = Event::Product(ProductEvent::StockShort { rental_id: RENTAL, fence: FENCE });
-    for moves in [vec![], vec![decreased()], vec![short.clone()]] {
+    for moves in [vec![], vec![decreased()], vec![short()]] {
         stock_moves_once(&timeline(&moves)).unwrap();
     }
     for moves in [
@@ -179,7 +118,7 @@ fn inv_6_detects_units_that_move_twice_or_return_first() {
         vec![increased(), decreased()],
         vec![decreased(), increased(), increased()],
         vec![decreased(), increased(), decreased()],
-        vec![short, decreased()],
+        vec![short(), decreased()],
     ] {
         breaks(stock_moves_once(&timeline(&moves)), "INV-6");
     }
@@ -195,13 +134,13 @@ fn inv_7_detects_a_lost_acknowledged_event() {
 fn inv_8_detects_a_partial_placing() {
     placed_whole(&timeline(&live()), Some(&line(1, 0, 29_900))).unwrap();
     placed_whole(&timeline(&[placed(), deferred(false)]), None).unwrap();
-    placed_whole(&timeline(&[placed(), approved(), deferred(true)]), None).unwrap();
+    placed_whole(&timeline(&[placed(), approved(1), deferred(true)]), None).unwrap();
     placed_whole::<Recorded>(&[], None).unwrap();
     breaks(placed_whole::<Recorded>(&[], Some(&line(1, 0, 29_900))), "INV-8");
-    for half in [vec![approved()], vec![placed(), placed()], vec![approved(), placed()]] {
+    for half in [vec![approved(1)], vec![placed(), placed()], vec![approved(1), placed()]] {
         breaks(placed_whole(&timeline(&half), None), "INV-8");
     }
-    breaks(placed_whole(&timeline(&[placed(), approved(), deferred(false)]), None), "INV-8");
+    breaks(placed_whole(&timeline(&[placed(), approved(1), deferred(false)]), None), "INV-8");
     let mut apart = timeline(&[placed(), deferred(false)]);
     apart[1].position = Position(3);
     breaks(placed_whole(&apart, None), "INV-8");
@@ -249,8 +188,6 @@ fn inv_10_detects_wrong_and_stale_rows() {
     ] {
         breaks(row_is_a_fold(&timeline, &wrong), "INV-10");
     }
-    version_never_goes_back(Position(1), Position(1)).unwrap();
-    breaks(version_never_goes_back(Position(2), Position(1)), "INV-10");
 }
 
 #[test]
@@ -294,7 +231,7 @@ fn inv_14_detects_undeclared_transitions() {
         (vec![placed(), confirmed(), delivered], canceled()),
         (undone(), started()),
         (live(), completed),
-        (live(), approved()),
+        (live(), approved(1)),
         (vec![placed()], refunded()),
     ] {
         before.push(then);
@@ -305,9 +242,9 @@ fn inv_14_detects_undeclared_transitions() {
 #[test]
 fn inv_15_detects_orphaned_and_refunded_deliveries() {
     no_refunded_delivery(&timeline(&undone()), Some(&line(1, 1, 29_900))).unwrap();
-    let still_on_its_way = [placed(), approved(), confirmed(), started(), canceled()];
+    let still_on_its_way = [placed(), approved(1), confirmed(), started(), canceled()];
     breaks(no_refunded_delivery(&timeline(&still_on_its_way), Some(&line(1, 1, 29_900))), "INV-15");
-    let delivered = [placed(), approved(), confirmed(), Event::Rental(RentalEvent::RentalDelivered)];
+    let delivered = [placed(), approved(1), confirmed(), Event::Rental(RentalEvent::RentalDelivered)];
     no_refunded_delivery(&timeline(&delivered), Some(&line(1, 0, 29_900))).unwrap();
     breaks(no_refunded_delivery(&timeline(&delivered), Some(&line(1, 1, 29_900))), "INV-15");
 }

@@ -30,6 +30,8 @@ pub mod policies;
 pub mod position;
 pub mod product;
 pub mod rental;
+#[cfg(test)]
+mod samples;
 pub mod text;
 pub mod time;
 

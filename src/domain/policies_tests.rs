@@ -2,85 +2,25 @@
 
 use super::*;
 use crate::domain::{
-    CustomerId, DeliveryId, Money, PaymentId, ProductId, RentalId,
+    Money,
     account::AccountEvent,
-    context::{Context, ContextEvent, Parked, ParkedKey},
-    meta::{Causation, Correlation, Meta},
+    context::{ContextEvent, Parked, ParkedKey},
     position::{Position, lane_of},
     product::Offer,
-    rental::{CancelReason, Deferral, Terms},
-    time::Timestamp,
+    rental::CancelReason,
+    samples::{
+        FEE, PRODUCT, REASONS, RENTAL, approved, called_off, canceled, decreased, deferred, increased,
+        placed, provider as name, recorded, short, started,
+    },
 };
 
-/// Rental of all tests; its payment and delivery have the same bits.
-const RENTAL: RentalId = RentalId(1);
-const PRODUCT: ProductId = ProductId(7);
 const POSITION: Position = Position(41);
 const GROUPS: [Group; 5] = [Group::Rental, Group::Payment, Group::Delivery, Group::Product, Group::Agenda];
-const FEE: Money = Money::won(29_900);
 /// Fence of a stock move that is caused by an event at [`POSITION`].
 const FENCE: Fence = Fence { lane: lane_of(RENTAL.0), position: POSITION };
-/// Fence of earlier stock moves.
-const OLD: Fence = Fence { lane: 2, position: Position(3) };
-
-fn name() -> String {
-    "simulator".to_owned()
-}
-
-/// Returns `event` as the journal holds it, with its entity.
-fn recorded(event: impl Into<Event>) -> Recorded {
-    let event = event.into();
-    let entity = match &event {
-        Event::Rental(_) => RENTAL.into(),
-        Event::Payment(_) => PaymentId(RENTAL.0).into(),
-        Event::Delivery(_) => DeliveryId(RENTAL.0).into(),
-        Event::Product(_) => PRODUCT.into(),
-        Event::Account(_) => CustomerId(3).into(),
-        Event::Context(_) => Context::Product.into(),
-    };
-    let meta = Meta { at: Timestamp(9), correlation: Correlation(1), causation: Causation::Schedule };
-    Recorded { position: POSITION, entity, meta, event }
-}
-
-fn placed() -> RentalEvent {
-    RentalEvent::RentalPlaced(Terms {
-        customer_id: CustomerId(3),
-        product_id: PRODUCT,
-        product_name: "Ice".to_owned(),
-        fee: FEE,
-        provider: name(),
-        fingerprint: None,
-        correlation: Correlation(1),
-    })
-}
-
-fn deferred(sent: bool) -> RentalEvent {
-    let deferral = Deferral { retry_at: Timestamp(60), due_at: Timestamp(600) };
-    RentalEvent::PaymentDeferred { deferral, sent }
-}
-
-fn canceled(reason: CancelReason) -> RentalEvent {
-    RentalEvent::RentalCanceled { reason, amount: FEE, provider: name() }
-}
-
-fn approved(attempt: u32) -> PaymentEvent {
-    PaymentEvent::PaymentApproved { attempt, amount: FEE, provider: name(), reference: name() }
-}
 
 fn declined(attempt: u32) -> PaymentEvent {
     PaymentEvent::PaymentDeclined { attempt, amount: FEE, provider: name(), code: name() }
-}
-
-fn decreased() -> ProductEvent {
-    ProductEvent::ProductDecreased { rental_id: RENTAL, fence: OLD }
-}
-
-fn increased() -> ProductEvent {
-    ProductEvent::ProductIncreased { rental_id: RENTAL, fence: OLD }
-}
-
-fn short() -> ProductEvent {
-    ProductEvent::StockShort { rental_id: RENTAL, fence: OLD }
 }
 
 fn increase(taken: bool) -> ProductCommand {
@@ -89,7 +29,7 @@ fn increase(taken: bool) -> ProductCommand {
 
 /// Returns the reactions of all groups to `event`.
 fn reactions(event: impl Into<Event>) -> Vec<Reaction> {
-    let recorded = recorded(event);
+    let recorded = recorded(POSITION.0, event.into());
     GROUPS.into_iter().filter_map(|group| react(group, &recorded)).collect()
 }
 
@@ -124,10 +64,9 @@ fn confirmed_rental_starts_its_delivery() {
 
 #[test]
 fn started_delivery_takes_a_unit_fenced_by_the_rental() {
-    let started = DeliveryEvent::DeliveryStarted { product_id: PRODUCT };
     let decrease = ProductCommand::Decrease { rental_id: RENTAL, fence: FENCE };
     assert_ne!(FENCE.lane, lane_of(PRODUCT.0), "the test tells the two lanes apart");
-    row(started, Group::Product, PRODUCT, Command::Product(decrease));
+    row(started(), Group::Product, PRODUCT, Command::Product(decrease));
 }
 
 #[test]
@@ -137,15 +76,7 @@ fn stock_shortage_cancels_the_rental() {
 
 #[test]
 fn canceled_rental_cancels_its_payment_for_any_reason() {
-    use CancelReason as R;
-    for reason in [
-        R::Customer,
-        R::Operator,
-        R::PaymentDeclined,
-        R::PaymentExpired,
-        R::PaymentUnavailable,
-        R::OutOfStock,
-    ] {
+    for reason in REASONS {
         let cancel = PaymentCommand::Cancel { amount: FEE, provider: name(), reason };
         row(canceled(reason), Group::Payment, RENTAL.payment(), Command::Payment(cancel));
     }
@@ -161,8 +92,7 @@ fn canceled_payment_cancels_the_delivery() {
 
 #[test]
 fn canceled_delivery_returns_its_unit_given_the_timeline() {
-    let event = DeliveryEvent::DeliveryCanceled { product_id: PRODUCT };
-    row(event, Group::Product, PRODUCT, Command::Product(increase(false)));
+    row(called_off(), Group::Product, PRODUCT, Command::Product(increase(false)));
 }
 
 #[test]
@@ -183,9 +113,9 @@ fn sagas_silent_events() -> Vec<Event> {
         late_capture,
     };
     vec![
-        placed().into(),
-        deferred(true).into(),
-        deferred(false).into(),
+        placed(),
+        deferred(true),
+        deferred(false),
         requested.into(),
         cancel(None).into(),
         cancel(Some(name())).into(),
@@ -193,8 +123,8 @@ fn sagas_silent_events() -> Vec<Event> {
         PaymentEvent::StrayCaptureRefunded { attempt }.into(),
         DeliveryEvent::DeliveryDispatched { carrier: None, tracking_number: None }.into(),
         DeliveryEvent::DeliveryCompleted.into(),
-        decreased().into(),
-        increased().into(),
+        decreased(),
+        increased(),
     ]
 }
 
@@ -222,40 +152,32 @@ fn other_silent_events() -> Vec<Event> {
 #[test]
 fn other_events_have_no_reaction() {
     for event in sagas_silent_events() {
-        assert_eq!(recorded(event.clone()).rental(), Some(RENTAL), "{event:?}");
+        assert_eq!(recorded(1, event.clone()).rental(), Some(RENTAL), "{event:?}");
         assert_eq!(reactions(event.clone()), [], "{event:?}");
     }
     for event in other_silent_events() {
-        assert_eq!(recorded(event.clone()).rental(), None, "{event:?}");
+        assert_eq!(recorded(1, event.clone()).rental(), None, "{event:?}");
         assert_eq!(reactions(event.clone()), [], "{event:?}");
-    }
-}
-
-#[test]
-fn placing_has_no_reaction() {
-    for commit in [vec![placed()], vec![placed(), deferred(false)]] {
-        assert_eq!(commit.into_iter().flat_map(reactions).collect::<Vec<_>>(), []);
     }
 }
 
 /// Timelines of a rental's stock moves, with true if its unit is out at the end.
 fn timelines() -> Vec<(Vec<Recorded>, bool)> {
-    let start = || recorded(DeliveryEvent::DeliveryStarted { product_id: PRODUCT });
-    let stop = || recorded(DeliveryEvent::DeliveryCanceled { product_id: PRODUCT });
-    vec![
+    let timelines = [
         (vec![], false),
-        (vec![start(), stop()], false),
-        (vec![start(), recorded(short()), stop()], false),
-        (vec![start(), recorded(decreased()), stop()], true),
-        (vec![start(), stop(), recorded(decreased())], true),
-        (vec![start(), recorded(decreased()), stop(), recorded(increased())], false),
-        (vec![recorded(increased())], false),
-    ]
+        (vec![started(), called_off()], false),
+        (vec![started(), short(), called_off()], false),
+        (vec![started(), decreased(), called_off()], true),
+        (vec![started(), called_off(), decreased()], true),
+        (vec![started(), decreased(), called_off(), increased()], false),
+        (vec![increased()], false),
+    ];
+    timelines.map(|(events, out)| (events.into_iter().map(|event| recorded(1, event)).collect(), out)).into()
 }
 
 #[test]
 fn unit_is_returned_only_if_the_timeline_shows_it_out() {
-    let canceled = recorded(DeliveryEvent::DeliveryCanceled { product_id: PRODUCT });
+    let canceled = recorded(POSITION.0, called_off());
     for (timeline, out) in timelines() {
         assert_eq!(unit_is_out(&timeline), out, "{timeline:?}");
         let reaction = react(Group::Product, &canceled).expect("the row of DeliveryCanceled");
@@ -268,13 +190,10 @@ fn unit_is_returned_only_if_the_timeline_shows_it_out() {
 
 #[test]
 fn timelines_change_no_other_reaction() {
-    let timeline = [recorded(decreased())];
-    for event in [
-        Event::from(approved(1)),
-        canceled(CancelReason::Customer).into(),
-        DeliveryEvent::DeliveryStarted { product_id: PRODUCT }.into(),
-        RentalEvent::RentalDelivered.into(),
-    ] {
+    let timeline = [recorded(1, decreased())];
+    for event in
+        [approved(1), canceled(CancelReason::Customer), started(), RentalEvent::RentalDelivered.into()]
+    {
         for reaction in reactions(event) {
             assert_eq!(reaction.clone().with_evidence(&timeline), reaction);
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::{collection::vec, prelude::*};
 
 use super::{ProductCommand as C, ProductError as X, ProductEvent as E, *};
+use crate::domain::samples::given;
 
 /// States with different decisions.
 #[derive(Clone, Copy, Debug)]
@@ -69,19 +70,11 @@ fn short(fence: Fence) -> E {
     E::StockShort { rental_id: RENTAL, fence }
 }
 
-/// Folds events at times 1, 2, 3 …
-fn given(events: &[E]) -> Product {
-    events
-        .iter()
-        .zip(1..)
-        .fold(Product::default(), |product, (event, at)| product.evolve(event, Timestamp(at)))
-}
-
 /// Returns the column's state. All but the first took a unit at position 10 of lane 3.
 fn product_in(column: Column) -> Product {
     let taken = decreased(fence(3, 10));
     match column {
-        Column::Absent => given(&[]),
+        Column::Absent => Product::default(),
         Column::InStock => given(&[registered(2), taken]),
         Column::Empty => given(&[registered(1), taken]),
         Column::Withdrawn => given(&[registered(2), taken, E::ProductWithdrawn]),
@@ -131,7 +124,7 @@ fn stale_and_unchanged_offers_are_not_recorded() {
 fn restocking_is_limited() {
     known(C::Restock { quantity: 5 }, &only(E::ProductRestocked { quantity: 5 }));
     known(C::Restock { quantity: u32::MAX }, &Err(X::StockLimit));
-    let product = given(&[registered(MAX_STOCK - 1)]);
+    let product: Product = given(&[registered(MAX_STOCK - 1)]);
     assert!(product.decide(C::Restock { quantity: 1 }).is_ok());
     assert_eq!(product.decide(C::Restock { quantity: 2 }), Err(X::StockLimit));
 }
@@ -167,7 +160,7 @@ fn only_newer_stock_moves_are_applied() {
 
 #[test]
 fn each_lane_has_its_own_fence() {
-    let product = (0..LANES).fold(given(&[registered(100)]), |product, lane| {
+    let product = (0..LANES).fold(given(&[registered(100)]), |product: Product, lane| {
         product.evolve(&decreased(fence(lane, 100 + u64::from(lane))), Timestamp(9))
     });
     assert_eq!((product.stock, product.fences.len()), (100 - u32::from(LANES), 64));
@@ -183,14 +176,14 @@ fn each_lane_has_its_own_fence() {
 fn every_applied_stock_move_advances_its_fence() {
     let moves = [(decrease(NEWER), 1), (decrease(NEWER), 0), (increase(NEWER, true), 1)];
     for (command, stock) in moves {
-        let product = given(&[registered(stock)]);
+        let product: Product = given(&[registered(stock)]);
         let events = product.decide(command.clone()).unwrap_or_default();
         let after = events.iter().fold(product, |p, e| p.evolve(e, Timestamp(9)));
         assert_eq!(after.decide(command), none(), "a repeat");
         assert_eq!(after.decide(decrease(fence(3, 10))), none(), "an older position");
         assert_eq!(after.fences[3], Position(11));
     }
-    let first = given(&[registered(1)]);
+    let first: Product = given(&[registered(1)]);
     assert_eq!(first.decide(increase(NEWER, false)), none());
     assert_eq!(first.decide(decrease(fence(3, 1))), only(decreased(fence(3, 1))));
 }
@@ -198,7 +191,7 @@ fn every_applied_stock_move_advances_its_fence() {
 #[test]
 fn stock_moves_of_rentals_keep_the_time_of_change() {
     let edits = [registered(2), changed("Hot"), E::ProductRestocked { quantity: 3 }, E::ProductWithdrawn];
-    let edited = given(&edits);
+    let edited: Product = given(&edits);
     let expected = Product {
         offer: Some(offer("Hot")),
         stock: 5,
@@ -279,7 +272,7 @@ proptest! {
     /// INV-5 and 6, for any number and order of deliveries of the causing events.
     #[test]
     fn stock_is_conserved(stock in 0u32..5, steps in vec(any_step(), 0..60)) {
-        let mut product = given(&[registered(stock)]);
+        let mut product: Product = given(&[registered(stock)]);
         let (mut stocked, mut moves) = (stock, BTreeMap::<RentalId, Moves>::new());
         for step in steps {
             let command = command_of(step, &moves);
@@ -311,7 +304,7 @@ proptest! {
     fn fences_pass_each_position_once(
         commands in vec((0u8..2, 0u64..12, 0u8..3), 0..60), stock in 0u32..4,
     ) {
-        let (mut product, mut newest) = (given(&[registered(stock)]), [0; 2]);
+        let (mut product, mut newest) = (given::<Product>(&[registered(stock)]), [0; 2]);
         for (lane, position, kind) in commands {
             let fence = fence(lane, position);
             let command = if kind == 0 { decrease(fence) } else { increase(fence, kind == 1) };

@@ -5,27 +5,13 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{CancelReason as R, RentalCommand as C, RentalEvent as E, RentalStatus as S, *};
-use crate::domain::invariants::check_step;
+use crate::domain::{
+    invariants::check_step,
+    samples::{FEE, LATER, PRODUCT, REASONS, given, moves, none, refused, terms},
+};
 
 /// Columns of the table, in its order.
 const COLUMNS: [S; 6] = [S::Absent, S::Placed, S::PaymentDeferred, S::Confirmed, S::Delivered, S::Canceled];
-const REASONS: [R; 6] =
-    [R::Customer, R::Operator, R::PaymentDeclined, R::PaymentExpired, R::PaymentUnavailable, R::OutOfStock];
-const PRODUCT: ProductId = ProductId(7);
-const FEE: Money = Money::won(29_900);
-const LATER: Deferral = Deferral { retry_at: Timestamp(60), due_at: Timestamp(600) };
-
-fn terms() -> Terms {
-    Terms {
-        customer_id: CustomerId(3),
-        product_id: PRODUCT,
-        product_name: "Ice".to_owned(),
-        fee: FEE,
-        provider: "simulator".to_owned(),
-        fingerprint: None,
-        correlation: Correlation(11),
-    }
-}
 
 fn placed() -> E {
     E::RentalPlaced(terms())
@@ -45,11 +31,6 @@ fn canceled(reason: R) -> E {
 
 fn place(deferral: Option<Deferral>) -> C {
     C::Place { terms: Box::new(terms()), deferral }
-}
-
-/// Folds events at times 1, 2, 3 …
-fn given(events: &[E]) -> Rental {
-    events.iter().zip(1..).fold(Rental::default(), |rental, (event, at)| rental.evolve(event, Timestamp(at)))
 }
 
 /// Returns every history that leads into a column.
@@ -73,29 +54,16 @@ fn histories(column: S) -> Vec<Vec<E>> {
 
 fn rentals_in(column: S) -> impl Iterator<Item = Rental> {
     histories(column).into_iter().map(move |history| {
-        let rental = given(&history);
+        let rental: Rental = given(&history);
         assert_eq!(rental.status, column, "{history:?}");
         rental
     })
 }
 
-/// One cell: the decision and the next status (`None`: unchanged).
-type Cell = (Result<Vec<E>, RentalError>, Option<S>);
-
-fn none() -> Cell {
-    (Ok(vec![]), None)
-}
-
-fn moves(event: E, to: S) -> Cell {
-    (Ok(vec![event]), Some(to))
-}
+type Cell = crate::domain::samples::Cell<E, RentalError, S>;
 
 fn cancels(reason: R) -> Cell {
     moves(canceled(reason), S::Canceled)
-}
-
-fn refused(error: RentalError) -> Cell {
-    (Err(error), None)
 }
 
 /// Checks one row of the table, each cell for every history of its column.
@@ -176,7 +144,7 @@ fn unpaid_and_canceled_rentals_are_not_delivered() {
 
 #[test]
 fn placing_records_terms_and_times() {
-    let rental = given(&[placed()]);
+    let rental: Rental = given(&[placed()]);
     assert_eq!(rental.terms, Some(terms()));
     assert_eq!((rental.placed_at, rental.updated_at), (Timestamp(1), Timestamp(1)));
     assert_eq!((rental.provider(), rental.outcome), ("simulator", None));
@@ -192,7 +160,7 @@ fn placement_outcome_is_the_first_status_and_stays() {
         (vec![placed(), deferred(false), canceled(R::PaymentExpired)], S::PaymentDeferred),
         (vec![placed(), canceled(R::PaymentDeclined)], S::Canceled),
     ] {
-        let rental = given(&history);
+        let rental: Rental = given(&history);
         assert_eq!(rental.outcome, Some(PlacementOutcome { status, at: Timestamp(2) }), "{history:?}");
         assert_eq!(rental.updated_at, Timestamp(history.len() as i64), "{history:?}");
     }
@@ -201,17 +169,17 @@ fn placement_outcome_is_the_first_status_and_stays() {
 #[test]
 fn charge_is_unsent_only_if_deferred_at_placing() {
     for (sent, never_sent) in [(true, false), (false, true)] {
-        let rental = given(&[placed(), deferred(sent)]);
+        let rental: Rental = given(&[placed(), deferred(sent)]);
         assert_eq!((rental.never_sent, rental.deferral), (never_sent, Some(LATER)));
     }
-    assert!(!given(&[placed()]).never_sent);
+    assert!(!given::<Rental>(&[placed()]).never_sent);
 }
 
 #[test]
 fn delivery_may_exist_once_the_rental_was_confirmed() {
     let id = RentalId(5);
-    assert_eq!(given(&[placed(), canceled(R::Customer)]).delivery_id(id), None);
-    let canceled_later = given(&[placed(), confirmed(), canceled(R::Operator)]);
+    assert_eq!(given::<Rental>(&[placed(), canceled(R::Customer)]).delivery_id(id), None);
+    let canceled_later: Rental = given(&[placed(), confirmed(), canceled(R::Operator)]);
     assert_eq!(canceled_later.delivery_id(id), Some(DeliveryId(5)));
     assert_eq!(canceled_later.cancel_reason, Some(R::Operator));
 }

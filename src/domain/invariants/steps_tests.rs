@@ -6,6 +6,8 @@ use crate::domain::{
     context::{Group, Parked, ParkedKey},
     id::ProductId,
     invariants::Violation,
+    rental::Terms,
+    samples::terms,
 };
 
 fn breaks(check: Check, invariant: &str) {
@@ -54,15 +56,7 @@ fn leaving_a_final_state_is_detected() {
 #[test]
 fn changed_terms_are_detected() {
     let rental = |won| {
-        let terms = crate::domain::rental::Terms {
-            customer_id: crate::domain::CustomerId(1),
-            product_id: ProductId(1),
-            product_name: "Ice".to_owned(),
-            fee: Money::won(won),
-            provider: "simulator".to_owned(),
-            fingerprint: None,
-            correlation: crate::domain::Correlation(1),
-        };
+        let terms = Terms { fee: Money::won(won), ..terms() };
         Rental { terms: Some(terms), status: R::Placed, ..Rental::default() }
     };
     let confirmed = |rental| Rental { status: R::Confirmed, ..rental };
@@ -80,12 +74,8 @@ fn lost_parked_targets_are_detected() {
     let none = Maintenance { paused: true, ..Maintenance::default() };
     check_step(&parked, &ContextEvent::TargetReleased { key }.into(), &none).unwrap();
     breaks(check_step(&parked, &ContextEvent::ContextPaused.into(), &none), "INV-13");
-    check_step(
-        &Maintenance { paused: true, ..parked.clone() },
-        &ContextEvent::ContextResumed.into(),
-        &parked,
-    )
-    .unwrap();
+    let paused = Maintenance { paused: true, ..parked.clone() };
+    check_step(&paused, &ContextEvent::ContextResumed.into(), &parked).unwrap();
 }
 
 #[test]
