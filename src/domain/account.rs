@@ -14,7 +14,6 @@ use thiserror::Error;
 
 use super::{aggregate::Aggregate, id::EntityKind, time::Timestamp};
 
-/// Status of an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AccountStatus {
     #[default]
@@ -24,14 +23,12 @@ pub enum AccountStatus {
     Left,
 }
 
-/// State of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     pub status: AccountStatus,
     pub created_at: Timestamp,
 }
 
-/// A command for an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountCommand {
     SignUp,
@@ -64,7 +61,6 @@ impl AccountEvent {
     }
 }
 
-/// Reasons for an account to refuse a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AccountError {
     #[error("the customer does not exist")]
@@ -73,7 +69,6 @@ pub enum AccountError {
     PhoneTaken,
     #[error("the customer has left")]
     Left,
-    /// The customer has this many unfinished rentals.
     #[error("{0} rentals are not finished")]
     OpenRentals(u32),
 }

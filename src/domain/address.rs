@@ -66,25 +66,19 @@ mod tests {
         assert_eq!(fields, ["recipient", "line1", "line2", "postalCode"]);
     }
 
+    fn with(line2: &str) -> Address {
+        let [recipient, postal_code, line1, line2] =
+            ["홍길동", "04524", "세종대로 110", line2].map(str::to_owned);
+        Address { recipient, postal_code, line1, line2: Some(line2) }
+    }
+
     #[test]
     fn debug_hides_the_address() {
-        let address = Address {
-            recipient: "홍길동".to_owned(),
-            postal_code: "04524".to_owned(),
-            line1: "세종대로 110".to_owned(),
-            line2: None,
-        };
-        assert_eq!(format!("{:?}", address.checked().unwrap()), "Address(…)");
+        assert_eq!(format!("{:?}", with("3층")), "Address(…)");
     }
 
     #[test]
     fn empty_second_line_is_dropped() {
-        let with = |line2: &str| Address {
-            recipient: "홍길동".to_owned(),
-            postal_code: "04524".to_owned(),
-            line1: "세종대로 110".to_owned(),
-            line2: Some(line2.to_owned()),
-        };
         assert_eq!(with(" 3층 ").checked().unwrap().line2.as_deref(), Some("3층"));
         assert_eq!(with("  ").checked().unwrap().line2, None);
     }

@@ -10,19 +10,12 @@ use super::{id::EntityKind, time::Timestamp};
 pub trait Aggregate:
     Clone + Debug + Default + Serialize + DeserializeOwned + Send + Sync + Unpin + 'static
 {
-    /// Kind of its entities.
     const KIND: EntityKind;
-    /// Requests to change the state.
     type Command: Clone + Debug + Send + Sync + Unpin + 'static;
-    /// Changes of the state.
     type Event: Clone + Send + 'static;
-    /// Reasons to refuse a command.
     type Error: Clone + std::error::Error + Send + 'static;
 
     /// Returns the events that follow from `command` in this state; none if it changes nothing.
-    ///
-    /// # Errors
-    /// The command is refused in this state.
     fn decide(&self, command: Self::Command) -> Result<Vec<Self::Event>, Self::Error>;
 
     /// Returns the state after `event`, which was decided at `at`.
@@ -30,7 +23,6 @@ pub trait Aggregate:
     fn evolve(self, event: &Self::Event, at: Timestamp) -> Self;
 
     /// Returns true if the events of a command are large, so that the command needs a commit of its own.
-    #[must_use]
     fn is_bulky(_command: &Self::Command) -> bool {
         false
     }
@@ -39,7 +31,6 @@ pub trait Aggregate:
     ///
     /// The entity is then not loaded. Such a command must lead to events for a new entity: their commit
     /// conflicts if the entity does exist.
-    #[must_use]
     fn is_first(_command: &Self::Command) -> bool {
         false
     }

@@ -30,9 +30,7 @@ pub enum Context {
     Rental,
     Payment,
     Delivery,
-    /// Products and their stock.
     Product,
-    /// Text messages.
     Notification,
 }
 
@@ -42,7 +40,6 @@ impl Context {
         [Self::Rental, Self::Payment, Self::Delivery, Self::Product, Self::Notification];
 
     /// Returns the context's name in URLs.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rental => "rental",
@@ -53,8 +50,6 @@ impl Context {
         }
     }
 
-    /// Parses a name as [`Self::as_str`] writes it.
-    #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|context| context.as_str() == name)
     }
@@ -87,7 +82,6 @@ impl Group {
     pub const REACTORS: [Self; 4] = [Self::Rental, Self::Payment, Self::Delivery, Self::Product];
 
     /// Returns the group's name in API responses and log lines.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rental => "rental",
@@ -99,7 +93,6 @@ impl Group {
     }
 
     /// Returns the context whose pause makes this group wait.
-    #[must_use]
     pub const fn context(self) -> Context {
         match self {
             Self::Rental => Context::Rental,
@@ -113,9 +106,7 @@ impl Group {
 /// Identifies a parked target: one target of one group in one lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ParkedKey {
-    /// Group whose reaction failed.
     pub group: Group,
-    /// Lane of the event.
     pub lane: u8,
     /// Entity that the reaction's command is for.
     pub target: EntityId,
@@ -123,7 +114,6 @@ pub struct ParkedKey {
 
 impl ParkedKey {
     /// Parses `product.17.product_…` exactly as [`std::fmt::Display`] writes it.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, '.');
         let (group, lane, target) = (parts.next()?, parts.next()?, parts.next()?);
@@ -145,7 +135,6 @@ pub const PARKED_MAX: usize = 150;
 /// Longest reason that is kept, in bytes: a context's state is one record.
 const REASON_BYTES_MAX: usize = 100;
 
-/// Details of a parked target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Parked {
@@ -155,13 +144,11 @@ pub struct Parked {
     pub event: String,
     /// Reason of the failure, without personal data.
     pub reason: String,
-    /// Number of attempts so far.
     pub attempts: u32,
 }
 
 impl Parked {
-    /// Returns the details of a target whose first waiting event is at `position`. Cuts off a long reason.
-    #[must_use]
+    /// Cuts off a long reason.
     pub fn new(position: Position, event: &str, mut reason: String, attempts: u32) -> Self {
         let end = (0..=REASON_BYTES_MAX).rev().find(|&end| reason.is_char_boundary(end));
         reason.truncate(end.unwrap_or_default());
@@ -169,17 +156,14 @@ impl Parked {
     }
 }
 
-/// Maintenance state of a context.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Maintenance {
     /// True while the context's reactions wait.
     pub paused: bool,
-    /// Parked targets of the context's groups.
     #[serde(rename = "held")]
     pub parked: BTreeMap<ParkedKey, Parked>,
 }
 
-/// A command for a context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContextCommand {
     /// Let its reactions wait.
@@ -187,24 +171,11 @@ pub enum ContextCommand {
     /// Let its reactions go on, in order.
     Resume,
     /// Park a target, or record another failed attempt for one that is parked.
-    Park {
-        /// Target to park.
-        key: ParkedKey,
-        /// Its first waiting event, and the reason.
-        parked: Parked,
-    },
+    Park { key: ParkedKey, parked: Parked },
     /// Everything that waited for a target is done: free it.
-    Release {
-        /// Target to free.
-        key: ParkedKey,
-    },
-    /// Drop what waits for a target, and free it.
-    Dismiss {
-        /// Target to free.
-        key: ParkedKey,
-        /// The operator's reason.
-        reason: String,
-    },
+    Release { key: ParkedKey },
+    /// Drop what waits for a target, for the operator's reason, and free it.
+    Dismiss { key: ParkedKey, reason: String },
 }
 
 /// An event of a context. Part of the format: append only.
@@ -215,26 +186,16 @@ pub enum ContextEvent {
     ContextPaused,
     /// The context's reactions go on.
     ContextResumed,
-    /// A target was parked, or failed again.
+    /// A target was parked, or failed again. `parked` has its first waiting event, and the reason.
     TargetHeld {
-        /// The parked target.
         key: ParkedKey,
-        /// Its first waiting event, and the reason.
         #[serde(rename = "hold")]
         parked: Parked,
     },
-    /// Everything that waited for a target is done.
-    TargetReleased {
-        /// The freed target.
-        key: ParkedKey,
-    },
-    /// Everything that waited for a target was dropped.
-    TargetDismissed {
-        /// The freed target.
-        key: ParkedKey,
-        /// The operator's reason.
-        reason: String,
-    },
+    /// Everything that waited for a target is done: it is free again.
+    TargetReleased { key: ParkedKey },
+    /// Everything that waited for a target was dropped, for the operator's reason: it is free again.
+    TargetDismissed { key: ParkedKey, reason: String },
 }
 
 impl ContextEvent {
@@ -251,13 +212,10 @@ impl ContextEvent {
     }
 }
 
-/// Reasons for a context to refuse a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ContextError {
-    /// No target is parked under this key.
     #[error("no such target is held")]
     NotParked,
-    /// [`PARKED_MAX`] targets are parked.
     #[error("{PARKED_MAX} targets are held already")]
     TooManyParked,
 }

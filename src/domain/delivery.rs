@@ -35,7 +35,6 @@ pub enum DeliveryStatus {
     Canceled,
 }
 
-/// State of a delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     pub status: DeliveryStatus,
@@ -48,18 +47,13 @@ pub struct Delivery {
     pub canceled_at: Option<Timestamp>,
 }
 
-/// A command for a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryCommand {
     /// The rental is paid: prepare its delivery.
     Start { product_id: ProductId },
-    /// The purifier left for the customer.
-    Dispatch {
-        carrier: Option<String>,
-        tracking_number: Option<String>,
-        /// Evidence: the rental's timeline holds `ProductDecreased`.
-        stock_taken: bool,
-    },
+    /// The purifier left for the customer. `stock_taken` is evidence: the rental's timeline holds
+    /// `ProductDecreased`.
+    Dispatch { carrier: Option<String>, tracking_number: Option<String>, stock_taken: bool },
     /// The purifier is installed.
     Complete,
     /// The payment was canceled.
@@ -89,7 +83,6 @@ impl DeliveryEvent {
     }
 }
 
-/// Reasons for a delivery to refuse a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DeliveryError {
     #[error("the delivery does not exist")]

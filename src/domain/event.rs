@@ -79,9 +79,7 @@ impl Event {
 /// An event that is not yet in the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewEvent {
-    /// Time, correlation and causation.
     pub meta: Meta,
-    /// The event itself.
     pub event: Event,
 }
 

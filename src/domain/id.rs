@@ -23,7 +23,6 @@ fn encode_suffix(mut bits: u128) -> [u8; SUFFIX_LEN] {
     suffix
 }
 
-/// Returns ASCII bytes as text.
 pub(crate) fn ascii(text: &[u8]) -> &str {
     std::str::from_utf8(text).expect("it is ASCII")
 }
@@ -40,13 +39,11 @@ fn decode_suffix(suffix: &str) -> Result<u128, InvalidId> {
 }
 
 /// Returns a UUID version 8 (RFC 9562, section 5.8) of 128 random or hashed bits.
-#[must_use]
 pub const fn uuid_v8(bits: u128) -> u128 {
     with_version(bits, 8)
 }
 
 /// Returns a UUID version 7 (RFC 9562, section 5.7) of a Unix time in ms and random bits. Sorts by time.
-#[must_use]
 pub const fn uuid_v7(unix_ms: i64, random: u128) -> u128 {
     let time = (unix_ms as u128) << 80;
     with_version(time | (random & ((1 << 80) - 1)), 7)
@@ -185,7 +182,6 @@ impl EntityKind {
         [Self::Rental, Self::Payment, Self::Delivery, Self::Product, Self::Account, Self::Context];
 
     /// Returns the kind's name in URLs, logs and ids.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rental => "rental",
@@ -215,9 +211,6 @@ impl std::hash::Hash for EntityId {
 
 impl EntityId {
     /// Parses `rental_…`, `product_…` and so on, as [`std::fmt::Display`] writes them.
-    ///
-    /// # Errors
-    /// [`InvalidId`] for an unknown prefix or a malformed suffix.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let (prefix, suffix) = text.split_once('_').ok_or(InvalidId)?;
         let kind = EntityKind::ALL.into_iter().find(|kind| kind.as_str() == prefix).ok_or(InvalidId)?;
@@ -248,8 +241,7 @@ impl<'de> Deserialize<'de> for EntityId {
 
 impl std::fmt::Display for EntityId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let suffix = encode_suffix(self.id);
-        write!(f, "{}_{}", self.kind.as_str(), std::str::from_utf8(&suffix).expect("the alphabet is ASCII"))
+        write!(f, "{}_{}", self.kind.as_str(), ascii(&encode_suffix(self.id)))
     }
 }
 

@@ -2,8 +2,30 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::id::ascii;
+
 /// Largest image, in bytes.
 pub const IMAGE_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// SHA-256 of an image's bytes.
+pub type Digest = [u8; 32];
+
+pub fn hex(digest: Digest) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Parses a digest exactly as [`hex`] writes it.
+pub fn digest_of(hex: &str) -> Option<Digest> {
+    let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if hex.len() != 64 || !hex.bytes().all(lower_hex) {
+        return None;
+    }
+    let mut digest = Digest::default();
+    for (byte, digits) in digest.iter_mut().zip(hex.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(ascii(digits), 16).ok()?;
+    }
+    Some(digest)
+}
 
 /// File format of an image. Part of the journal's format: append only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -14,11 +36,9 @@ pub enum ImageFormat {
 }
 
 impl ImageFormat {
-    /// All formats.
     pub const ALL: [Self; 3] = [Self::Png, Self::Jpeg, Self::WebP];
 
     /// Detects the format by the first bytes. The media type of a request is not trusted.
-    #[must_use]
     pub fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
@@ -28,8 +48,6 @@ impl ImageFormat {
         }
     }
 
-    /// Returns the file extension.
-    #[must_use]
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Png => "png",
@@ -38,8 +56,6 @@ impl ImageFormat {
         }
     }
 
-    /// Returns the media type.
-    #[must_use]
     pub const fn media_type(self) -> &'static str {
         match self {
             Self::Png => "image/png",
@@ -52,35 +68,22 @@ impl ImageFormat {
 /// An image, identified by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Image {
-    /// SHA-256 of the bytes.
-    pub digest: [u8; 32],
+    pub digest: Digest,
     pub format: ImageFormat,
 }
 
 impl Image {
     /// Parses a name exactly as `Display` writes it.
-    #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let (hex, extension) = name.split_once('.')?;
         let format = ImageFormat::ALL.into_iter().find(|format| format.extension() == extension)?;
-        let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if hex.len() != 64 || !hex.bytes().all(lower_hex) {
-            return None;
-        }
-        let mut digest = [0; 32];
-        for (byte, digits) in digest.iter_mut().zip(hex.as_bytes().chunks(2)) {
-            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-        }
-        Some(Self { digest, format })
+        Some(Self { digest: digest_of(hex)?, format })
     }
 }
 
 impl std::fmt::Display for Image {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for byte in self.digest {
-            write!(f, "{byte:02x}")?;
-        }
-        write!(f, ".{}", self.format.extension())
+        write!(f, "{}.{}", hex(self.digest), self.format.extension())
     }
 }
 

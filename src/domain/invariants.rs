@@ -39,7 +39,6 @@ use super::{
     time::Timestamp,
 };
 
-/// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{invariant} is broken: {what}")]
 pub struct Violation {
@@ -48,16 +47,13 @@ pub struct Violation {
     pub what: String,
 }
 
-/// Result of checking an invariant.
 pub type Check = Result<(), Violation>;
 
 /// A rental in the payment gateway's own ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedgerLine {
     pub rental: RentalId,
-    /// Number of captures.
     pub captures: u32,
-    /// Number of refunds.
     pub refunds: u32,
     /// Amount of each capture.
     pub amount: Money,
@@ -74,7 +70,6 @@ pub struct PageRow {
     pub version: Position,
 }
 
-/// Record of a message to a customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageRecord {
     pub id: NotificationId,

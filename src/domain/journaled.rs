@@ -32,22 +32,16 @@ pub trait Journaled: Aggregate<Event: Into<Event>, Error: Into<Rejection>> {
 /// A command that an aggregate refused, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Rejection {
-    /// Refused by a rental.
     #[error(transparent)]
     Rental(#[from] RentalError),
-    /// Refused by a payment.
     #[error(transparent)]
     Payment(#[from] PaymentError),
-    /// Refused by a delivery.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
-    /// Refused by a product.
     #[error(transparent)]
     Product(#[from] ProductError),
-    /// Refused by an account.
     #[error(transparent)]
     Account(#[from] AccountError),
-    /// Refused by a context.
     #[error(transparent)]
     Context(#[from] ContextError),
 }

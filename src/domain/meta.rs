@@ -52,7 +52,6 @@ impl<'de> Deserialize<'de> for Correlation {
     }
 }
 
-/// Direct cause of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Causation {
     /// A request from outside: the span id of its W3C trace context.
@@ -63,14 +62,12 @@ pub enum Causation {
     Schedule,
 }
 
-/// Metadata of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     /// Time of the decision.
     pub at: Timestamp,
     /// Shared by all events of one rental.
     pub correlation: Correlation,
-    /// Direct cause of the event.
     pub causation: Causation,
 }
 

@@ -32,7 +32,6 @@ impl Locale {
     }
 }
 
-/// Language and prefix of the messages of a shop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoticeStyle {
     pub locale: Locale,
@@ -56,7 +55,6 @@ impl From<Locale> for NoticeStyle {
 
 /// Returns the length of `text` in EUC-KR, in bytes; none if EUC-KR cannot encode it or it has controls.
 #[cfg(any(test, feature = "server"))]
-#[must_use]
 pub fn euc_kr_len(text: &str) -> Option<usize> {
     let len = |c: char| match c {
         ' '..='~' => Some(1),
@@ -83,7 +81,6 @@ pub enum Notice {
 
 impl Notice {
     /// Returns the name, which is stored with each message.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::RentalPlaced => "RentalPlaced",
@@ -99,7 +96,6 @@ impl Notice {
 }
 
 /// Returns the notice of an event, if customers are notified of it.
-#[must_use]
 pub const fn notice(event: &Event) -> Option<Notice> {
     match event {
         // Placing has a notice only if the payment is deferred, which happens at most once.
@@ -118,19 +114,16 @@ pub const fn notice(event: &Event) -> Option<Notice> {
 }
 
 /// Returns the id of the message about the event at `position`, always the same.
-#[must_use]
 pub const fn id(position: Position, rental: RentalId) -> NotificationId {
     let spread = (position.0 as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     NotificationId(uuid_v8(rental.0.rotate_left(64) ^ spread))
 }
 
-/// Facts that a message mentions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     pub product_name: String,
     pub fee: Money,
     pub cancel_reason: Option<CancelReason>,
-    /// Refunded amount.
     pub refunded: Money,
     /// Carrier and tracking number, if known.
     pub tracking: Option<String>,
@@ -138,7 +131,6 @@ pub struct Facts {
 
 impl Facts {
     /// Collects the facts of `event`, for a rental of this product at this fee.
-    #[must_use]
     pub fn of(event: &Event, product_name: &str, fee: Money) -> Self {
         let mut facts = Self { product_name: product_name.to_owned(), fee, ..Self::default() };
         match event {
@@ -155,8 +147,6 @@ impl Facts {
     }
 }
 
-/// Returns the text of a message.
-#[must_use]
 pub fn text(notice: Notice, style: &NoticeStyle, facts: &Facts) -> String {
     let text = match style.locale {
         Locale::Ko => korean(notice, facts),
@@ -172,15 +162,16 @@ fn korean(notice: Notice, facts: &Facts) -> String {
             format!("{name} 렌탈 신청이 접수되었습니다. 마이페이지에서 {fee}원 결제해 주세요.")
         }
         Notice::RentalConfirmed => format!("{name} 렌탈이 확정되었습니다. 결제 금액 {fee}원."),
-        Notice::RentalCanceled => match facts.cancel_reason {
-            Some(CancelReason::OutOfStock) => format!("{name} 렌탈이 재고 부족으로 취소되었습니다."),
-            Some(CancelReason::PaymentDeclined) => format!("{name} 렌탈이 결제 거절로 취소되었습니다."),
-            Some(CancelReason::PaymentExpired) => format!("{name} 렌탈이 결제 기한 경과로 취소되었습니다."),
-            Some(CancelReason::PaymentUnavailable) => format!("{name} 렌탈이 결제 장애로 취소되었습니다."),
-            Some(CancelReason::Customer | CancelReason::Operator) | None => {
-                format!("{name} 렌탈이 취소되었습니다.")
-            }
-        },
+        Notice::RentalCanceled => {
+            let reason = match facts.cancel_reason {
+                Some(CancelReason::OutOfStock) => " 재고 부족으로",
+                Some(CancelReason::PaymentDeclined) => " 결제 거절로",
+                Some(CancelReason::PaymentExpired) => " 결제 기한 경과로",
+                Some(CancelReason::PaymentUnavailable) => " 결제 장애로",
+                Some(CancelReason::Customer | CancelReason::Operator) | None => "",
+            };
+            format!("{name} 렌탈이{reason} 취소되었습니다.")
+        }
         Notice::DeliveryStarted => format!("{name} 배송 준비를 시작했습니다."),
         Notice::DeliveryDispatched => match &facts.tracking {
             Some(tracking) => format!("{name} 설치 기사님이 출발했습니다. {tracking}"),
@@ -202,23 +193,16 @@ fn english(notice: Notice, facts: &Facts) -> String {
             format!("Your rental of {name} is placed. Please pay {fee} KRW on My Page.")
         }
         Notice::RentalConfirmed => format!("Your rental of {name} is confirmed. Paid: {fee} KRW."),
-        Notice::RentalCanceled => match facts.cancel_reason {
-            Some(CancelReason::OutOfStock) => {
-                format!("Your rental of {name} is canceled: it is out of stock.")
-            }
-            Some(CancelReason::PaymentDeclined) => {
-                format!("Your rental of {name} is canceled: the payment was declined.")
-            }
-            Some(CancelReason::PaymentExpired) => {
-                format!("Your rental of {name} is canceled: it was not paid in time.")
-            }
-            Some(CancelReason::PaymentUnavailable) => {
-                format!("Your rental of {name} is canceled: the payment could not be made.")
-            }
-            Some(CancelReason::Customer | CancelReason::Operator) | None => {
-                format!("Your rental of {name} is canceled.")
-            }
-        },
+        Notice::RentalCanceled => {
+            let reason = match facts.cancel_reason {
+                Some(CancelReason::OutOfStock) => ": it is out of stock",
+                Some(CancelReason::PaymentDeclined) => ": the payment was declined",
+                Some(CancelReason::PaymentExpired) => ": it was not paid in time",
+                Some(CancelReason::PaymentUnavailable) => ": the payment could not be made",
+                Some(CancelReason::Customer | CancelReason::Operator) | None => "",
+            };
+            format!("Your rental of {name} is canceled{reason}.")
+        }
         Notice::DeliveryStarted => format!("Your {name} is being prepared for delivery."),
         Notice::DeliveryDispatched => match &facts.tracking {
             Some(tracking) => format!("The technician is on the way with your {name}: {tracking}."),
@@ -236,6 +220,7 @@ fn english(notice: Notice, facts: &Facts) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::samples::REASONS;
 
     const ALL: [Notice; 8] = [
         Notice::RentalPlaced,
@@ -249,14 +234,6 @@ mod tests {
     ];
 
     fn every_text(style: &NoticeStyle) -> Vec<String> {
-        let reasons = [
-            CancelReason::Customer,
-            CancelReason::Operator,
-            CancelReason::PaymentDeclined,
-            CancelReason::PaymentExpired,
-            CancelReason::PaymentUnavailable,
-            CancelReason::OutOfStock,
-        ];
         let facts = |cancel_reason, refunded| Facts {
             product_name: "맑은샘 정수기".to_owned(),
             fee: Money::won(29_900),
@@ -265,7 +242,7 @@ mod tests {
             tracking: None,
         };
         let mut texts: Vec<String> = ALL.iter().map(|&notice| text(notice, style, &facts(None, 0))).collect();
-        texts.extend(reasons.map(|reason| text(Notice::RentalCanceled, style, &facts(Some(reason), 0))));
+        texts.extend(REASONS.map(|reason| text(Notice::RentalCanceled, style, &facts(Some(reason), 0))));
         texts.push(text(Notice::PaymentCanceled, style, &facts(None, 29_900)));
         texts
     }
@@ -289,29 +266,19 @@ mod tests {
     }
 
     #[test]
-    fn korean_notices_name_refunds_only() {
+    fn notices_name_refunds_only() {
         let refunded = Facts { refunded: Money::won(29_900), ..Facts::default() };
-        assert!(text(Notice::PaymentCanceled, &Locale::Ko.into(), &refunded).contains("29,900원이 환불"));
-        assert!(!text(Notice::PaymentCanceled, &Locale::Ko.into(), &Facts::default()).contains("환불"));
-    }
-
-    #[test]
-    fn ids_differ_by_rental_and_by_position() {
-        let ids = [(1, 1), (1, 2), (2, 1)].map(|(position, rental)| id(Position(position), RentalId(rental)));
-        assert!(ids[0] != ids[1] && ids[0] != ids[2] && ids[1] != ids[2]);
+        let canceled = |locale: Locale, facts: &Facts| text(Notice::PaymentCanceled, &locale.into(), facts);
+        assert!(canceled(Locale::Ko, &refunded).contains("29,900원이 환불"));
+        assert!(!canceled(Locale::Ko, &Facts::default()).contains("환불"));
+        assert!(canceled(Locale::En, &refunded).contains("29,900 KRW"));
+        assert!(canceled(Locale::En, &Facts::default()).contains("not charged"));
     }
 
     #[test]
     fn locales_are_parsed_by_code() {
         let codes = ["ko", "en", "fr", ""].map(Locale::parse);
         assert_eq!(codes, [Some(Locale::Ko), Some(Locale::En), None, None]);
-    }
-
-    #[test]
-    fn english_notices_name_refunds_only() {
-        let refunded = Facts { refunded: Money::won(29_900), ..Facts::default() };
-        assert!(text(Notice::PaymentCanceled, &Locale::En.into(), &refunded).contains("29,900 KRW"));
-        assert!(text(Notice::PaymentCanceled, &Locale::En.into(), &Facts::default()).contains("not charged"));
     }
 
     #[test]

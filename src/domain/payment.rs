@@ -18,6 +18,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use self::PaymentPhase as P;
 use super::{aggregate::Aggregate, id::EntityKind, money::Money, rental::CancelReason, time::Timestamp};
 
 /// Number of an attempt to charge a payment: 1 for the one that placing the rental makes.
@@ -25,7 +26,6 @@ pub type Attempt = u32;
 /// Most attempts of a payment. Each adds events to the rental's timeline.
 pub const ATTEMPTS_MAX: Attempt = 50;
 
-/// Phase of a payment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PaymentPhase {
     /// Nothing recorded; `RentalPlaced` stands for the request of attempt 1.
@@ -53,7 +53,6 @@ pub struct Charge {
     pub provider: String,
 }
 
-/// State of a payment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
     pub phase: PaymentPhase,
@@ -64,46 +63,27 @@ pub struct Payment {
     pub provider: String,
     /// The gateway's id of the capture.
     pub reference: Option<String>,
-    /// Amount that was refunded when the payment was canceled.
     pub refunded: Money,
     /// Captures of other attempts that are still to be refunded.
     pub strays: Vec<Charge>,
     /// Time of the current attempt's request; none for attempt 1, which `RentalPlaced` requests.
     pub requested_at: Option<Timestamp>,
     pub approved_at: Option<Timestamp>,
-    /// Time of the last decline.
     pub declined_at: Option<Timestamp>,
     pub canceled_at: Option<Timestamp>,
 }
 
-/// A command for a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PaymentCommand {
-    /// The gateway captured this charge.
-    Approve {
-        charge: Charge,
-        /// The gateway's id of the capture.
-        reference: String,
-    },
-    /// The gateway declined this charge for good.
-    Decline {
-        charge: Charge,
-        /// The gateway's reason code.
-        code: String,
-    },
-    /// Record the intent of the next attempt, before it is sent.
-    Request {
-        charge: Charge,
-        /// Evidence: the attempt before it, which is settled (also if attempt 1 was never sent).
-        settled: Attempt,
-    },
-    /// The rental was canceled.
-    Cancel {
-        amount: Money,
-        /// Gateway of the rental's first attempt.
-        provider: String,
-        reason: CancelReason,
-    },
+    /// The gateway captured this charge; `reference` is its id there.
+    Approve { charge: Charge, reference: String },
+    /// The gateway declined this charge for good; `code` is its reason.
+    Decline { charge: Charge, code: String },
+    /// Record the intent of the next attempt, before it is sent. `settled` is evidence: the attempt before
+    /// it, which is settled (also if attempt 1 was never sent).
+    Request { charge: Charge, settled: Attempt },
+    /// The rental was canceled; `provider` is the gateway of its first attempt.
+    Cancel { amount: Money, provider: String, reason: CancelReason },
     /// The attempt is settled as never charged.
     Void { attempt: Attempt },
     /// The capture was refunded in full.
@@ -130,11 +110,8 @@ pub enum PaymentEvent {
         /// The gateway's id of a capture that came to light after its attempt counted as settled.
         late_capture: Option<String>,
     },
-    /// The payment is undone.
-    PaymentCanceled {
-        /// Refunded amount; 0 if nothing was captured.
-        amount: Money,
-    },
+    /// The payment is undone; `amount` was refunded, 0 if nothing was captured.
+    PaymentCanceled { amount: Money },
     /// An attempt other than the current one was captured: that capture alone is to be refunded.
     StrayCaptureFound { attempt: Attempt, amount: Money, provider: String, reference: String },
     /// A stray capture was refunded.
@@ -157,13 +134,10 @@ impl PaymentEvent {
     }
 }
 
-/// Reasons for a payment to refuse a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PaymentError {
-    /// The phase allows no further attempt.
     #[error("no further attempt is possible for this payment")]
     NotRequestable(PaymentPhase),
-    /// The outcome of an earlier attempt is still unknown.
     #[error("the outcome of attempt {0} is not known yet")]
     Unsettled(Attempt),
     #[error("{ATTEMPTS_MAX} attempts were made already")]
@@ -172,7 +146,6 @@ pub enum PaymentError {
 
 impl Payment {
     /// Returns the attempt whose outcome counts now.
-    #[must_use]
     pub const fn current(&self) -> Attempt {
         if self.attempt == 0 { 1 } else { self.attempt }
     }
@@ -193,7 +166,6 @@ impl Payment {
     }
 
     fn approve(&self, charge: Charge, reference: String) -> Vec<PaymentEvent> {
-        use PaymentPhase as P;
         let Charge { attempt, amount, provider } = charge;
         if attempt != self.current() {
             let known = self.strays.iter().any(|stray| stray.attempt == attempt);
@@ -212,7 +184,6 @@ impl Payment {
     }
 
     fn request(&self, charge: Charge, settled: Attempt) -> Result<Vec<PaymentEvent>, PaymentError> {
-        use PaymentPhase as P;
         match self.phase {
             P::New | P::Requested | P::Declined => {}
             P::Canceling | P::Approved | P::Refunding | P::Canceled => {
@@ -230,7 +201,6 @@ impl Payment {
     }
 
     fn cancel(&self, amount: Money, provider: &str, reason: CancelReason) -> Vec<PaymentEvent> {
-        use PaymentPhase as P;
         match self.phase {
             P::New | P::Requested | P::Approved => vec![self.cancel_requested(amount, provider, None)],
             P::Canceling | P::Refunding | P::Canceled => Vec::new(),
@@ -244,7 +214,6 @@ impl Payment {
     }
 
     fn decline(&self, charge: Charge, code: String) -> Vec<PaymentEvent> {
-        use PaymentPhase as P;
         let Charge { attempt, amount, provider } = charge;
         if attempt != self.current() {
             return Vec::new();
@@ -258,7 +227,6 @@ impl Payment {
 
     /// Settles a cancel. In other phases a void changes nothing here: the rental is deferred instead.
     fn void(&self, attempt: Attempt) -> Vec<PaymentEvent> {
-        use PaymentPhase as P;
         match self.phase {
             P::Canceling if attempt == self.current() => Self::canceled_uncharged(),
             P::New | P::Requested | P::Canceling | P::Approved => Vec::new(),
@@ -267,7 +235,6 @@ impl Payment {
     }
 
     fn refunded(&self) -> Vec<PaymentEvent> {
-        use PaymentPhase as P;
         match self.phase {
             P::Refunding => vec![PaymentEvent::PaymentCanceled { amount: self.amount }],
             P::New | P::Requested | P::Canceling | P::Approved | P::Declined | P::Canceled => Vec::new(),
@@ -298,7 +265,6 @@ impl Aggregate for Payment {
     }
 
     fn evolve(mut self, event: &PaymentEvent, at: Timestamp) -> Self {
-        use PaymentPhase as P;
         match event {
             PaymentEvent::PaymentRequested { attempt, amount, provider } => {
                 self.current_is(*attempt, *amount, provider);

@@ -28,7 +28,6 @@ use super::{
 };
 use crate::planted::{self, Bug};
 
-/// A command that a policy sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     Rental(RentalCommand),
@@ -66,7 +65,6 @@ pub struct Reaction {
 }
 
 /// Returns what `group` sends after `recorded`, if anything.
-#[must_use]
 pub fn react(group: Group, recorded: &Recorded) -> Option<Reaction> {
     reaction(recorded).filter(|reaction| reaction.group == group)
 }
@@ -124,7 +122,6 @@ fn send(group: Group, target: impl Into<EntityId>, command: impl Into<Command>) 
 
 impl Reaction {
     /// Returns the reaction with its evidence filled in from the rental's timeline.
-    #[must_use]
     pub fn with_evidence<R: Borrow<Recorded>>(mut self, timeline: &[R]) -> Self {
         if let Command::Product(ProductCommand::Increase { taken, .. }) = &mut self.command {
             *taken = unit_is_out(timeline) || planted::is(Bug::EvidenceIgnored);
@@ -134,7 +131,6 @@ impl Reaction {
 }
 
 /// Returns true if a timeline shows a unit of stock as taken and not returned.
-#[must_use]
 pub fn unit_is_out<R: Borrow<Recorded>>(timeline: &[R]) -> bool {
     let has = |is_wanted: fn(&ProductEvent) -> bool| {
         timeline.iter().any(|e| matches!(&e.borrow().event, Event::Product(event) if is_wanted(event)))

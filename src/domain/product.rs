@@ -50,12 +50,10 @@ pub struct Fence {
     pub position: Position,
 }
 
-/// State of a product.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
     /// Current offer; none until the product is registered.
     pub offer: Option<Offer>,
-    /// Units in stock.
     pub stock: u32,
     /// True if the product takes no more new rentals.
     pub withdrawn: bool,
@@ -66,19 +64,12 @@ pub struct Product {
     pub updated_at: Timestamp,
 }
 
-/// A command for a product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProductCommand {
-    Register {
-        offer: Offer,
-        /// Units in stock, up to [`MAX_STOCK`].
-        stock: u32,
-    },
-    Change {
-        offer: Offer,
-        /// Offer that the change is based on. Refused if it is not the current one.
-        expected: Option<Offer>,
-    },
+    /// Offer a product with `stock` units, up to [`MAX_STOCK`].
+    Register { offer: Offer, stock: u32 },
+    /// Replace the offer. Refused if it was based on an offer, `expected`, that is not the current one.
+    Change { offer: Offer, expected: Option<Offer> },
     /// Add units to the stock.
     Restock { quantity: u32 },
     /// Take no more new rentals.
@@ -87,48 +78,31 @@ pub enum ProductCommand {
     ChangeImage { image: Image },
     /// A delivery started: take a unit from stock.
     Decrease { rental_id: RentalId, fence: Fence },
-    /// A delivery was canceled: return its unit to stock, if one was taken.
-    Increase {
-        rental_id: RentalId,
-        fence: Fence,
-        /// Evidence: the rental's timeline holds `ProductDecreased`, and no `ProductIncreased`.
-        taken: bool,
-    },
+    /// A delivery was canceled: return its unit to stock, if one was taken. `taken` is evidence: the rental's
+    /// timeline holds `ProductDecreased`, and no `ProductIncreased`.
+    Increase { rental_id: RentalId, fence: Fence, taken: bool },
 }
 
 /// An event of a product. Part of the format: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum ProductEvent {
-    ProductRegistered {
-        offer: Offer,
-        stock: u32,
-    },
-    ProductChanged {
-        offer: Offer,
-    },
-    ProductRestocked {
-        quantity: u32,
-    },
+    /// The product is offered, with `stock` units.
+    ProductRegistered { offer: Offer, stock: u32 },
+    /// `offer` replaces the offer for new rentals.
+    ProductChanged { offer: Offer },
+    /// The operator added units to the stock.
+    ProductRestocked { quantity: u32 },
+    /// The product takes no more new rentals.
     ProductWithdrawn,
     /// A unit was taken from stock for a rental.
-    ProductDecreased {
-        rental_id: RentalId,
-        fence: Fence,
-    },
+    ProductDecreased { rental_id: RentalId, fence: Fence },
     /// There was no unit left for a rental.
-    StockShort {
-        rental_id: RentalId,
-        fence: Fence,
-    },
+    StockShort { rental_id: RentalId, fence: Fence },
     /// A rental's unit was returned to stock.
-    ProductIncreased {
-        rental_id: RentalId,
-        fence: Fence,
-    },
-    ProductImageChanged {
-        image: Image,
-    },
+    ProductIncreased { rental_id: RentalId, fence: Fence },
+    /// Another image is shown.
+    ProductImageChanged { image: Image },
 }
 
 impl ProductEvent {
@@ -163,7 +137,6 @@ impl ProductEvent {
     }
 }
 
-/// Reasons for a product to refuse a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ProductError {
     #[error("the product does not exist")]

@@ -73,7 +73,6 @@ pub struct Terms {
     pub provider: String,
     /// Fingerprint of the request body, if the request had an `Idempotency-Key`.
     pub fingerprint: Option<[u8; 16]>,
-    /// Correlation of all events of the rental.
     pub correlation: Correlation,
 }
 
@@ -95,11 +94,10 @@ pub struct PlacementOutcome {
     pub at: Timestamp,
 }
 
-/// State of a rental.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rental {
     pub status: RentalStatus,
-    /// Terms; set when the rental is placed.
+    /// Set when the rental is placed.
     pub terms: Option<Terms>,
     /// Set when the payment is deferred, and kept afterwards.
     pub deferral: Option<Deferral>,
@@ -114,30 +112,23 @@ pub struct Rental {
 }
 
 impl Rental {
-    /// Returns the terms.
-    ///
-    /// # Errors
-    /// [`RentalError::NotFound`] before the rental is placed.
+    /// Returns the terms; [`RentalError::NotFound`] before the rental is placed.
     pub fn terms(&self) -> Result<&Terms, RentalError> {
         self.terms.as_ref().ok_or(RentalError::NotFound)
     }
 
     /// Returns the gateway of the first attempt; empty before the rental is placed.
-    #[must_use]
     pub fn provider(&self) -> &str {
         self.terms.as_ref().map_or("", |terms| &terms.provider)
     }
 
     /// Returns the id of the rental's delivery, if one may exist.
-    #[must_use]
     pub fn delivery_id(&self, id: RentalId) -> Option<DeliveryId> {
         self.was_confirmed.then_some(id.delivery())
     }
 
-    /// Returns the rental as it was when placing ended, or `None` while that is open.
-    ///
-    /// A repeated placing call is answered with this, not with later changes.
-    #[must_use]
+    /// Returns the rental as it was when placing ended, or `None` while that is open. A repeated placing call
+    /// is answered with this, not with later changes.
     pub fn when_placed(mut self) -> Option<Self> {
         let PlacementOutcome { status, at } = self.outcome?;
         if planted::is(Bug::FirstAnswerForgotten) {
@@ -162,7 +153,6 @@ impl Rental {
     }
 }
 
-/// A command for a rental.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RentalCommand {
     Place {
@@ -188,25 +178,16 @@ pub enum RentalCommand {
 pub enum RentalEvent {
     /// A customer placed it. The first charge may follow, unless the same commit defers the payment.
     RentalPlaced(Terms),
-    /// The customer may pay later.
-    PaymentDeferred {
-        deferral: Deferral,
-        /// True if a charge may have been sent; false if the breaker was open at placing.
-        sent: bool,
-    },
+    /// The customer may pay later. `sent` is true if a charge may have been sent; false if the breaker was
+    /// open at placing.
+    PaymentDeferred { deferral: Deferral, sent: bool },
     /// The rental is paid, and the delivery can start.
-    RentalConfirmed {
-        product_id: ProductId,
-    },
+    RentalConfirmed { product_id: ProductId },
+    /// The product is installed at the customer's address.
     RentalDelivered,
-    /// The rental ended, and its payment is to be canceled.
-    RentalCanceled {
-        reason: CancelReason,
-        /// Fee, to be refunded if it was captured.
-        amount: Money,
-        /// Gateway of the first attempt.
-        provider: String,
-    },
+    /// The rental ended, and its payment is to be canceled: `amount` is the fee, to be refunded if it was
+    /// captured, and `provider` the gateway of the first attempt.
+    RentalCanceled { reason: CancelReason, amount: Money, provider: String },
 }
 
 impl RentalEvent {
@@ -223,7 +204,6 @@ impl RentalEvent {
     }
 }
 
-/// Reasons for a rental to refuse a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RentalError {
     #[error("the rental does not exist")]

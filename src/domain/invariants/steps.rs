@@ -5,7 +5,7 @@
 
 use std::any::Any;
 
-use super::{Check, ensure};
+use super::{Check, ensure, units::units_moved};
 use crate::domain::{
     account::{Account, AccountEvent, AccountStatus as A},
     aggregate::Aggregate,
@@ -19,11 +19,7 @@ use crate::domain::{
 };
 
 /// Checks the step from `before` to `after` that `event` causes.
-///
 /// Events of other aggregates pass, and so does an aggregate without rules here, such as one of a test.
-///
-/// # Errors
-/// The invariant that the step breaks.
 pub fn check_step<S: Aggregate>(before: &S, event: &Event, after: &S) -> Check {
     match event {
         Event::Rental(event) => check(before, event, after, rental_step),
@@ -72,17 +68,9 @@ fn delivery_step(before: &Delivery, event: &DeliveryEvent, after: &Delivery) -> 
 /// INV-14: a withdrawal is final.
 fn product_step(before: &Product, event: &ProductEvent, after: &Product) -> Check {
     let (from, to) = (i64::from(before.stock), i64::from(after.stock));
-    let moved = match event {
-        ProductEvent::ProductRegistered { stock: units, .. }
-        | ProductEvent::ProductRestocked { quantity: units } => i64::from(*units),
-        ProductEvent::ProductDecreased { .. } => -1,
-        ProductEvent::ProductIncreased { .. } => 1,
-        ProductEvent::ProductChanged { .. }
-        | ProductEvent::ProductWithdrawn
-        | ProductEvent::ProductImageChanged { .. }
-        | ProductEvent::StockShort { .. } => 0,
-    };
-    ensure(to == from + moved, "INV-5", || format!("{} takes {from} units to {to}", event.name()))?;
+    ensure(to == from + units_moved(event), "INV-5", || {
+        format!("{} takes {from} units to {to}", event.name())
+    })?;
     if let ProductEvent::ProductDecreased { fence, .. }
     | ProductEvent::StockShort { fence, .. }
     | ProductEvent::ProductIncreased { fence, .. } = event
@@ -115,18 +103,12 @@ fn context_step(before: &Maintenance, event: &ContextEvent, after: &Maintenance)
 }
 
 /// INV-7 S: a commit of `events` events moves its entity's version by at least as many.
-///
-/// # Errors
-/// The violation.
 pub fn version_grows(before: Version, events: usize, after: Version) -> Check {
     let grown = events > 0 && after.0 >= before.0.saturating_add(events as u64);
     ensure(grown, "INV-7", || format!("{events} events take {before:?} to {after:?}"))
 }
 
 /// INV-10 S: the version of a row never decreases.
-///
-/// # Errors
-/// The violation.
 pub fn version_never_goes_back(before: Position, now: Position) -> Check {
     ensure(before <= now, "INV-10", || format!("a row went from {before:?} back to {now:?}"))
 }

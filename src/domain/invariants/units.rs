@@ -13,39 +13,39 @@ pub struct Units {
     ever: i64,
 }
 
+/// Number of units that an event adds to the stock.
+pub(super) fn units_moved(event: &ProductEvent) -> i64 {
+    match event {
+        ProductEvent::ProductRegistered { stock: units, .. }
+        | ProductEvent::ProductRestocked { quantity: units } => i64::from(*units),
+        ProductEvent::ProductDecreased { .. } => -1,
+        ProductEvent::ProductIncreased { .. } => 1,
+        ProductEvent::ProductChanged { .. }
+        | ProductEvent::ProductWithdrawn
+        | ProductEvent::ProductImageChanged { .. }
+        | ProductEvent::StockShort { .. } => 0,
+    }
+}
+
 impl Units {
-    /// Applies an event of the product, and checks that neither stock nor units out are negative.
-    ///
-    /// # Errors
-    /// The violation. The aggregate must not evolve by such an event: it would panic.
+    /// Applies an event of the product, and checks that neither stock nor units out are negative. The
+    /// aggregate must not evolve by an event that fails: it would panic.
     pub fn apply(&mut self, id: ProductId, event: &ProductEvent) -> Check {
-        match event {
-            ProductEvent::ProductRegistered { stock: units, .. }
-            | ProductEvent::ProductRestocked { quantity: units } => {
-                self.stock += i64::from(*units);
-                self.ever += i64::from(*units);
-            }
-            ProductEvent::ProductDecreased { .. } => self.stock -= 1,
-            ProductEvent::ProductIncreased { .. } => self.stock += 1,
-            ProductEvent::ProductChanged { .. }
-            | ProductEvent::ProductWithdrawn
-            | ProductEvent::ProductImageChanged { .. }
-            | ProductEvent::StockShort { .. } => {}
+        self.stock += units_moved(event);
+        // Only the operator's events change the number of units that there are.
+        if event.rental().is_none() {
+            self.ever += units_moved(event);
         }
         let (stock, out) = (self.stock, self.out());
         ensure(stock >= 0 && out >= 0, "INV-5", || format!("{id}: {stock} in stock and {out} out"))
     }
 
-    /// Returns the number of units out with rentals.
-    #[must_use]
+    /// Number of units out with rentals.
     pub const fn out(&self) -> i64 {
         self.ever - self.stock
     }
 
     /// Checks that the product's stock and the units `out` add up to all units ever stocked.
-    ///
-    /// # Errors
-    /// The violation.
     pub fn add_up(&self, id: ProductId, product: &Product, out: i64) -> Check {
         let (stock, ever) = (i64::from(product.stock), self.ever);
         ensure(stock + out == ever, "INV-5", || format!("{id}: {stock} in stock + {out} out, of {ever}"))
