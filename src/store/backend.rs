@@ -2,12 +2,9 @@
 
 use std::fmt;
 
-/// A backend that keeps a store on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
-    /// [`super::sled`], the default.
     Sled,
-    /// The redb backend, see [`super::redb`].
     Redb,
 }
 
@@ -18,11 +15,9 @@ impl fmt::Display for Backend {
 }
 
 impl Backend {
-    /// All backends.
     pub const ALL: [Self; 2] = [Self::Sled, Self::Redb];
 
     /// Its name, in settings and in the `FORMAT` file.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sled => "sled",
@@ -30,8 +25,6 @@ impl Backend {
         }
     }
 
-    /// The backend with this name.
-    #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|backend| backend.name() == name)
     }

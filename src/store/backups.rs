@@ -11,8 +11,8 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    BackUpError, BackedUp, Backend, OpenError, Pending, directory, files, images, pool::start_thread,
-    space::free_bytes,
+    BackUpError, BackedUp, Backend, OpenError, Pending, directory, files, images, open_error::unusable,
+    pool::start_thread, space::free_bytes,
 };
 
 /// Free space that a backup needs in addition to the size of the store, in bytes.
@@ -160,12 +160,17 @@ impl CopyProgress {
     }
 }
 
+/// Makes a whole copy of a store a data directory, and syncs it.
+pub(super) fn complete(copy: &Path, backend: Backend) -> io::Result<()> {
+    files::sync_all(copy)?;
+    directory::begin(copy, backend)?;
+    directory::begun(copy)?;
+    files::sync_above(copy)
+}
+
 /// Copies the backup at `from` to a data directory at `to`, which must be new or empty. Returns the backend
-/// of the backup.
-///
-/// # Errors
-/// [`OpenError`]; then the incomplete copy is removed. After a crash it stays, but is not a data directory:
-/// `FORMAT` comes last.
+/// of the backup. After an error the incomplete copy is removed. After a crash it stays, but is not a data
+/// directory: `FORMAT` comes last.
 pub fn restore(from: &Path, to: &Path) -> Result<Backend, OpenError> {
     let foreign = || OpenError::Foreign(from.display().to_string());
     if !fs::metadata(from).map_err(unusable(from))?.is_dir() {
@@ -184,10 +189,7 @@ pub fn restore(from: &Path, to: &Path) -> Result<Backend, OpenError> {
     if target.starts_with(&source) {
         return Err(unusable(to)(io::Error::other("it is inside the backup")));
     }
-    let restored = copy_all(from, to).and_then(|()| {
-        let whole = files::sync_all(to).and_then(|()| directory::write_format(to, backend));
-        whole.and_then(|()| files::sync_above(to)).map_err(unusable(to))
-    });
+    let restored = copy_all(from, to).and_then(|()| complete(to, backend).map_err(unusable(to)));
     if restored.is_err() {
         clear(to);
     }
@@ -230,11 +232,6 @@ fn clear(directory: &Path) {
             tracing::warn!(file = %entry.path().display(), %error, "an incomplete copy could not be removed");
         }
     }
-}
-
-fn unusable(path: &Path) -> impl Fn(io::Error) -> OpenError {
-    let path = path.display().to_string();
-    move |error| OpenError::Unusable { path: path.clone(), error }
 }
 
 pub(super) fn failed(error: io::Error) -> BackUpError {

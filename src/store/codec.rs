@@ -38,10 +38,7 @@ impl bincode::enc::write::Writer for &mut Frame {
     }
 }
 
-/// Encodes a value as a frame.
-///
-/// # Errors
-/// [`StoreError::Corrupt`], if it cannot be encoded, or is too large to be read again.
+/// Encodes a value as a frame; [`StoreError::Corrupt`] if it is too large to be read again.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     let mut frame = Frame(Vec::with_capacity(FRAME_USUAL));
     frame.0.extend_from_slice(&[0; CRC_LEN]);
@@ -57,12 +54,10 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
 }
 
 /// True if the checksum of a frame is right.
-#[must_use]
 pub fn is_whole(frame: &[u8]) -> bool {
     checked(frame).is_ok()
 }
 
-/// The payload of a frame, if its checksum is right.
 fn checked(frame: &[u8]) -> Result<&[u8], StoreError> {
     let corrupt = |what: &str| StoreError::Corrupt(what.to_owned());
     let (crc, payload) = frame.split_first_chunk::<CRC_LEN>().ok_or_else(|| corrupt("too short"))?;
@@ -72,10 +67,7 @@ fn checked(frame: &[u8]) -> Result<&[u8], StoreError> {
     Ok(payload)
 }
 
-/// Decodes a frame.
-///
-/// # Errors
-/// [`StoreError::Corrupt`], if its checksum, its format or its length is wrong.
+/// Decodes a frame; [`StoreError::Corrupt`] if its checksum, its format or its length is wrong.
 pub fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, StoreError> {
     let corrupt = |what: &str| StoreError::Corrupt(what.to_owned());
     let payload = checked(frame)?;
@@ -88,18 +80,10 @@ pub fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, StoreError> {
     Ok(value)
 }
 
-/// Encodes the state of an aggregate.
-///
-/// # Errors
-/// As [`encode`].
 pub fn encode_snapshot<A: Aggregate>(state: &A) -> Result<Vec<u8>, StoreError> {
     encode(state)
 }
 
-/// Decodes the state of an aggregate.
-///
-/// # Errors
-/// As [`decode`].
 pub fn decode_snapshot<A: Aggregate>(frame: &[u8]) -> Result<A, StoreError> {
     decode(frame)
 }

@@ -20,7 +20,7 @@ use std::{
     path::Path,
 };
 
-use super::{Backend, OpenError, files};
+use super::{Backend, OpenError, files, open_error::unusable};
 
 /// Format of the values in the vault and in rows of views, the same for every backend: the newest that this
 /// version reads, and the one that it writes. The header of an export has this number.
@@ -38,15 +38,11 @@ pub(super) fn make(directory: &Path) -> io::Result<()> {
 /// Locks a data directory until the file is dropped. A backend's own lock would not do: it moves away with
 /// the backend's file when a store is compacted.
 pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
-    let path = directory.display().to_string();
-    let lock = match File::open(directory) {
-        Ok(directory) => directory,
-        Err(error) => return Err(OpenError::Unusable { path, error }),
-    };
+    let lock = File::open(directory).map_err(unusable(directory))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(path)),
-        Err(TryLockError::Error(error)) => Err(OpenError::Unusable { path, error }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(directory.display().to_string())),
+        Err(TryLockError::Error(error)) => Err(unusable(directory)(error)),
     }
 }
 
@@ -88,9 +84,7 @@ pub(super) fn check_format(directory: &Path, backend: Backend) -> Result<bool, O
 pub(super) fn holds(directory: &Path, store: &Path) -> Result<(), OpenError> {
     match fs::metadata(store) {
         Ok(file) if file.len() > 0 => Ok(()),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(OpenError::Unusable { path: directory.display().to_string(), error })
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(directory)(error)),
         Ok(_) | Err(_) => Err(OpenError::Lacking(directory.display().to_string())),
     }
 }
@@ -124,10 +118,4 @@ pub(super) fn begin(directory: &Path, backend: Backend) -> io::Result<()> {
 pub(super) fn begun(directory: &Path) -> io::Result<()> {
     fs::rename(directory.join(BEGUN), directory.join("FORMAT"))?;
     files::sync(directory)
-}
-
-/// Makes a complete copy of a store a data directory.
-pub(super) fn write_format(directory: &Path, backend: Backend) -> io::Result<()> {
-    begin(directory, backend)?;
-    begun(directory)
 }

@@ -13,26 +13,16 @@ thread_local! {
 
 /// True if a panic of this thread would be caught now and become an error of the store. For the panic hook of
 /// a process.
-#[must_use]
 pub fn panic_is_expected() -> bool {
     EXPECTED.get()
 }
 
-/// While it lives, panics of this thread are expected.
-struct Expecting {
-    before: bool,
-}
-
-impl Drop for Expecting {
-    fn drop(&mut self) {
-        EXPECTED.set(self.before);
-    }
-}
-
 /// Runs `work`; if it panics, returns the first line of the panic's message.
 pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    let _expecting = Expecting { before: EXPECTED.replace(true) };
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| first_line(&*panic))
+    let before = EXPECTED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    EXPECTED.set(before);
+    result.map_err(|panic| first_line(&*panic))
 }
 
 fn first_line(panic: &(dyn Any + Send)) -> String {

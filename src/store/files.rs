@@ -9,34 +9,27 @@ use std::{
 /// Every file below `directory`, with its length in bytes.
 pub(super) fn files(directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
     let mut found = Vec::new();
-    each(directory, &mut |path, bytes| found.push((path, bytes)))?;
-    Ok(found)
-}
-
-pub(super) fn size(directory: &Path) -> io::Result<u64> {
-    let mut total = 0;
-    each(directory, &mut |_, bytes| total += bytes)?;
-    Ok(total)
-}
-
-fn each(directory: &Path, found: &mut dyn FnMut(PathBuf, u64)) -> io::Result<()> {
     if !directory.exists() {
-        return Ok(());
+        return Ok(found);
     }
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            each(&entry.path(), found)?;
+            found.extend(files(&entry.path())?);
             continue;
         }
         match entry.metadata() {
-            Ok(file) => found(entry.path(), file.len()),
+            Ok(file) => found.push((entry.path(), file.len())),
             // A temporary file may be gone meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+pub(super) fn size(directory: &Path) -> io::Result<u64> {
+    Ok(files(directory)?.iter().map(|(_, bytes)| bytes).sum())
 }
 
 pub(super) fn sync_all(directory: &Path) -> io::Result<()> {

@@ -19,10 +19,8 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::{directory, files};
-use crate::domain::image::{IMAGE_BYTES_MAX, Image, ImageFormat};
-
-/// SHA-256 of an image's bytes.
-pub type Digest = [u8; 32];
+pub use crate::domain::image::hex;
+use crate::domain::image::{self, Digest, IMAGE_BYTES_MAX, Image, ImageFormat};
 
 /// Name of the directory of images, in the data directory.
 pub const DIRECTORY: &str = "images";
@@ -30,7 +28,7 @@ pub const DIRECTORY: &str = "images";
 /// Extension of a file that is being written. A crash may leave one.
 const UNFINISHED: &str = "tmp";
 
-/// All product images. Cheap to clone.
+/// All product images, by default in memory. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Images(Arc<Storage>);
 
@@ -40,7 +38,6 @@ enum Storage {
     Memory(Mutex<HashMap<Digest, Vec<u8>>>),
 }
 
-/// Keeps images in memory.
 impl Default for Images {
     fn default() -> Self {
         Self(Arc::new(Storage::Memory(Mutex::default())))
@@ -50,9 +47,6 @@ impl Default for Images {
 impl Images {
     /// Opens the images in `directory`, which the first image creates, and removes files that a crash left
     /// unfinished.
-    ///
-    /// # Errors
-    /// An I/O error, if the directory cannot be read, or such a file not be removed.
     pub fn open(directory: &Path) -> io::Result<Self> {
         for path in paths(directory)? {
             let path = path?;
@@ -65,9 +59,6 @@ impl Images {
     }
 
     /// Stores an image; it is on disk when this returns. The same bytes again are the same image.
-    ///
-    /// # Errors
-    /// An I/O error; then the image is not stored.
     pub fn put(&self, format: ImageFormat, bytes: &[u8]) -> io::Result<Image> {
         let digest: Digest = Sha256::digest(bytes).into();
         match &*self.0 {
@@ -83,9 +74,6 @@ impl Images {
     }
 
     /// The bytes of an image; none if it is missing or damaged, or of another format.
-    ///
-    /// # Errors
-    /// An I/O error, if its file cannot be read.
     pub fn get(&self, image: Image) -> io::Result<Option<Vec<u8>>> {
         let bytes = match &*self.0 {
             Storage::Directory { path, .. } => read(path, image.digest)?,
@@ -95,7 +83,6 @@ impl Images {
     }
 }
 
-/// State of the files in a directory of images.
 #[derive(Debug, Default)]
 pub struct Survey {
     /// Names of the files that do not match their name, or cannot be read.
@@ -106,9 +93,6 @@ pub struct Survey {
 
 impl Survey {
     /// Reads every file in a directory of images, and changes nothing.
-    ///
-    /// # Errors
-    /// An I/O error, if the directory cannot be read.
     pub fn read(directory: &Path) -> io::Result<Self> {
         let mut survey = Self::default();
         for path in paths(directory)? {
@@ -125,29 +109,13 @@ impl Survey {
     }
 }
 
-/// The file of an image in a directory of images.
-#[must_use]
 pub fn file(directory: &Path, digest: Digest) -> PathBuf {
     directory.join(hex(digest))
 }
 
-/// A digest as the name of its file.
-#[must_use]
-pub fn hex(digest: Digest) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The digest that names a file; none if another name does.
 fn digest_of(path: &Path) -> Option<Digest> {
-    let name = path.file_name()?.to_str()?;
-    let mut digest = Digest::default();
-    if name.len() != 2 * digest.len() || !name.is_ascii() {
-        return None;
-    }
-    for (n, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&name[2 * n..2 * n + 2], 16).ok()?;
-    }
-    (hex(digest) == name).then_some(digest)
+    image::digest_of(path.file_name()?.to_str()?)
 }
 
 /// True for a file that is still being written, or that a crash left.
@@ -193,9 +161,13 @@ fn store(directory: &Path, digest: Digest, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -20,7 +20,6 @@ use super::{
 };
 use crate::domain::{EntityId, EntityKind, Position, Recorded, RentalId, Version};
 
-/// Outcome of a failing commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// Nothing is written; the error is `Unavailable`.
@@ -31,12 +30,10 @@ pub enum Failure {
     Torn,
 }
 
-/// An injected fault.
 #[derive(Clone, Copy, Debug)]
 pub struct FaultPlan {
     /// Number of the commit that fails: 1 is the next one.
     pub nth: u64,
-    /// Its outcome.
     pub failure: Failure,
     /// True if all later commits are refused, too, until the store is reopened.
     pub for_ever: bool,
@@ -62,15 +59,10 @@ struct State {
 }
 
 /// A store in memory.
+#[derive(Default)]
 pub struct MemoryJournal {
     state: Mutex<State>,
     head: watch::Sender<Position>,
-}
-
-impl Default for MemoryJournal {
-    fn default() -> Self {
-        Self { state: Mutex::default(), head: watch::Sender::new(Position::default()) }
-    }
 }
 
 impl MemoryJournal {
@@ -119,7 +111,7 @@ impl MemoryJournal {
         }
         let known = state.now.index.get(&commit.entity);
         let (version, last) = known.map_or_else(Default::default, |k| (k.version, k.last_commit_id));
-        if last == commit.commit_id.0 && version != Version::default() {
+        if last == commit.commit_id && version != Version::default() {
             return Ok(Committed { position: Position(version.0), version });
         }
         if version != commit.expected {
@@ -127,19 +119,15 @@ impl MemoryJournal {
         }
         let (record, _) = CommitRecord::of(commit)?;
         state.check_room(commit, &record)?;
-        match state.strike() {
-            Some(Failure::Before) => return Err(CommitError::Unavailable("a planned fault".to_owned())),
-            Some(Failure::Torn) => return Err(CommitError::Unknown("a planned fault".to_owned())),
-            Some(Failure::After) => {
-                let committed = state.write(commit, &record);
-                self.head.send_replace(committed.position);
-                return Err(CommitError::Unknown("a planned fault".to_owned()));
-            }
-            None => {}
+        let (failure, reason) = (state.strike(), "a planned fault".to_owned());
+        match failure {
+            Some(Failure::Before) => return Err(CommitError::Unavailable(reason)),
+            Some(Failure::Torn) => return Err(CommitError::Unknown(reason)),
+            Some(Failure::After) | None => {}
         }
         let committed = state.write(commit, &record);
         self.head.send_replace(committed.position);
-        Ok(committed)
+        if failure.is_some() { Err(CommitError::Unknown(reason)) } else { Ok(committed) }
     }
 }
 
@@ -186,7 +174,7 @@ impl State {
         }
         let known = self.now.index.entry(commit.entity).or_default();
         known.version = Version(last.0);
-        known.last_commit_id = commit.commit_id.0;
+        known.last_commit_id = commit.commit_id;
         known.snapshot = commit.snapshot.to_vec();
         self.now.events.extend(record.clone().recorded(first));
         let (commit_id, events) = (commit.commit_id, commit.events.clone());
@@ -328,7 +316,7 @@ impl Journal for MemoryJournal {
         let mut entities: Vec<EntityId> = state.now.index.keys().copied().collect();
         entities.retain(|entity| after.is_none_or(|after| *entity > after));
         entities.sort_unstable();
-        let known = |entity: &EntityId| (*entity, Ok(state.now.index[entity].clone().into()));
+        let known = |entity: &EntityId| (*entity, Ok(state.now.index[entity].clone()));
         at_once(Ok(entities.iter().take(max).map(known).collect()))
     }
 

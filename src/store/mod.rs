@@ -47,18 +47,19 @@ pub use self::{
     follower::Follower,
     open::StoreOptions,
     open_error::{Aside, Compacted, OpenError},
-    survey::{Known, KnownEntity, RecordedCommit},
+    record::IndexRecord,
+    survey::{KnownEntity, RecordedCommit},
 };
 use crate::{
     domain::{EntityId, NewEvent, Position, Recorded, RentalId, Version},
     telemetry::metrics::HistogramSnapshot,
 };
 
-/// A future of the store.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Identity of a commit: a commit with the same id is the same commit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct CommitId(pub u128);
 
 /// Events of one entity, recorded together or not at all.
@@ -104,14 +105,9 @@ fn check(commit: &Commit) -> Result<(), CommitError> {
 }
 
 fn check_vault(writes: &[VaultWrite]) -> Result<(), CommitError> {
-    let too_large =
-        writes.iter().find(|write| write.value.as_ref().is_some_and(|v| v.len() > VAULT_BYTES_MAX));
-    too_large.map_or(Ok(()), |write| {
-        Err(CommitError::Refused(format!(
-            "the vault takes at most {VAULT_BYTES_MAX} bytes for {}",
-            write.key
-        )))
-    })
+    let is_too_large = |write: &&VaultWrite| write.value.as_ref().is_some_and(|v| v.len() > VAULT_BYTES_MAX);
+    let Some(VaultWrite { key, .. }) = writes.iter().find(is_too_large) else { return Ok(()) };
+    Err(CommitError::Refused(format!("the vault takes at most {VAULT_BYTES_MAX} bytes for {key}")))
 }
 
 /// A commit that is on disk.
@@ -126,12 +122,9 @@ pub struct Committed {
 /// Error of a commit or of a vault write.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CommitError {
-    /// The entity has another version: load it and decide again. Nothing was written.
+    /// The entity has another version, `current`: load it and decide again. Nothing was written.
     #[error("the entity is at version {}, not at the expected one", current.0)]
-    Conflict {
-        /// Current version of the entity.
-        current: Version,
-    },
+    Conflict { current: Version },
     /// The commit is invalid, for example too large. Nothing was written.
     #[error("the commit is refused: {0}")]
     Refused(String),
@@ -157,7 +150,6 @@ pub enum StoreError {
 /// Metrics of a store since it was opened, and its disk space. Zero or none where a backend has no value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoreFigures {
-    /// Number of commits that were made durable.
     pub commits: u64,
     /// Commits per batch.
     pub batches: HistogramSnapshot,
@@ -169,12 +161,10 @@ pub struct StoreFigures {
     pub free_bytes: Option<u64>,
 }
 
-/// A complete backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackedUp {
-    /// Position of its newest event.
+    /// Position of the newest event in it.
     pub position: Position,
-    /// Its size, in bytes.
     pub bytes: u64,
 }
 
@@ -184,10 +174,8 @@ pub enum BackUpError {
     /// The directory or the store is unsuitable. Nothing was written.
     #[error("{0}")]
     Refused(String),
-    /// Another backup is in progress.
     #[error("another backup is in progress")]
     Running,
-    /// The store could not be read, or the backup not be written.
     #[error("the backup failed: {0}")]
     Failed(String),
 }
@@ -345,7 +333,7 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Metrics since the store was opened, and its disk space.
     fn figures(&self) -> Pending<Result<StoreFigures, StoreError>> {
-        Box::pin(std::future::ready(Ok(StoreFigures::default())))
+        at_once(Ok(StoreFigures::default()))
     }
 
     /// True if the store takes no commits until it is reopened.

@@ -4,6 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use super::{
     Backend, Compacted, Journal, OpenError, directory,
+    open_error::unusable,
     redb::{RedbJournal, RedbOptions},
     sled::{SledJournal, SledOptions},
 };
@@ -18,18 +19,13 @@ pub struct StoreOptions {
 }
 
 impl Backend {
-    /// The backend of a data directory; none if `directory` is not one.
-    ///
-    /// # Errors
-    /// [`OpenError`], if it cannot be read, or this version does not read its format.
+    /// The backend of a data directory; none if `directory` is not one. An error if this version does not
+    /// read its format.
     pub fn of(directory: &Path) -> Result<Option<Self>, OpenError> {
         directory::backend(directory)
     }
 
     /// Opens the store in `directory`, or creates one.
-    ///
-    /// # Errors
-    /// [`OpenError`].
     pub fn open(self, directory: &Path, options: StoreOptions) -> Result<Arc<dyn Journal>, OpenError> {
         Ok(match self {
             Self::Sled => SledJournal::open(directory, options.into())?,
@@ -37,25 +33,19 @@ impl Backend {
         })
     }
 
-    /// Checks that `directory` is a data directory, of any backend, and changes nothing.
-    ///
-    /// # Errors
-    /// [`OpenError::Nothing`] or [`OpenError::Foreign`] if it is none, or another [`OpenError`].
+    /// Checks that `directory` is a data directory, of any backend, and changes nothing. If it is none, the
+    /// error is [`OpenError::Nothing`] or [`OpenError::Foreign`].
     pub fn is_there(directory: &Path) -> Result<(), OpenError> {
-        let path = || directory.display().to_string();
-        let mut entries =
-            fs::read_dir(directory).map_err(|error| OpenError::Unusable { path: path(), error })?;
+        let mut entries = fs::read_dir(directory).map_err(unusable(directory))?;
+        let path = directory.display().to_string();
         match Self::of(directory)? {
             Some(_) => Ok(()),
-            None if entries.next().is_none() => Err(OpenError::Nothing(path())),
-            None => Err(OpenError::Foreign(path())),
+            None if entries.next().is_none() => Err(OpenError::Nothing(path)),
+            None => Err(OpenError::Foreign(path)),
         }
     }
 
     /// Opens the store in `directory` to read it; creates none, and does not write the index behind.
-    ///
-    /// # Errors
-    /// [`OpenError`].
     pub fn open_at_rest(
         self,
         directory: &Path,
@@ -70,10 +60,8 @@ impl Backend {
         })
     }
 
-    /// Rewrites the closed store in `directory`, so that its files no longer hold what was erased.
-    ///
-    /// # Errors
-    /// [`OpenError`]; then nothing has changed.
+    /// Rewrites the closed store in `directory`, so that its files no longer hold what was erased. After an
+    /// error nothing has changed.
     pub fn compact(self, directory: &Path, options: StoreOptions) -> Result<Compacted, OpenError> {
         Self::is_there(directory)?;
         match self {

@@ -1,105 +1,66 @@
 //! Results of opening and of compacting a store.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use thiserror::Error;
 
-use super::Backend;
+use super::{Backend, StoreError};
 
 /// Error of opening a store. Each message is one line.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// Another process has locked it.
     #[error("the data directory {0} is in use by another process")]
     Locked(String),
-    /// The directory cannot be created, read or written.
     #[error("the data directory {path} cannot be used: {error}")]
-    Unusable {
-        /// The data directory.
-        path: String,
-        /// I/O error.
-        error: std::io::Error,
-    },
-    /// A newer version wrote it.
+    Unusable { path: String, error: io::Error },
     #[error("the data in {path} has format {found}; this version reads up to format {supported}")]
-    Newer {
-        /// The data directory.
-        path: String,
-        /// Its format.
-        found: u32,
-        /// The format that this version reads.
-        supported: u32,
-    },
-    /// An older version wrote it.
+    Newer { path: String, found: u32, supported: u32 },
     #[error(
         "the data in {path} has format {found}; this version reads format {supported}: run `saem export` of \
          the version that wrote it, then `saem import` of this one; nothing was touched"
     )]
-    Older {
-        /// The data directory.
-        path: String,
-        /// Its format.
-        found: u32,
-        /// The format that this version reads.
-        supported: u32,
-    },
-    /// It belongs to another backend.
+    Older { path: String, found: u32, supported: u32 },
     #[error(
         "the data directory {path} holds a store of {holds}, but store.backend is {configured}: set \
          store.backend to {holds}, or store.path to another directory (saem export and saem import move a \
          shop from one backend to another); nothing was touched"
     )]
-    OtherBackend {
-        /// The data directory.
-        path: String,
-        /// Backend of its store.
-        holds: Backend,
-        /// Backend that was to open it.
-        configured: Backend,
-    },
-    /// It is not Saem's.
+    OtherBackend { path: String, holds: Backend, configured: Backend },
     #[error("the data directory {0} holds files, but no FORMAT file of Saem's")]
     Foreign(String),
-    /// Its store is missing.
     #[error(
         "the data directory {0} has a FORMAT file, but no store: its files were moved or deleted. Put them \
          back, or restore a backup; if there never was one, delete FORMAT"
     )]
     Lacking(String),
-    /// It is empty.
     #[error("the data directory {0} is empty: it holds no data of Saem's")]
     Nothing(String),
-    /// It should be empty, but is not.
     #[error("the directory {0} is not empty; nothing is overwritten")]
     Occupied(String),
-    /// The end of the journal is missing, though it was on disk.
+    /// The end of the journal is missing, though it was on disk. `aside` has copies of what opening cut off.
     #[error(
         "the end of the data in {path} is lost: event {durable} was on disk (mark {mark}), and what is found \
          ends with event {found} (mark {found_mark}); restore a backup, or delete the file journal.mark \
          there to go on without what is lost{aside}"
     )]
-    Lost {
-        /// The data directory.
-        path: String,
-        /// Position of the newest event that was known to be on disk.
-        durable: u64,
-        /// Position of the newest event that is found.
-        found: u64,
-        /// Number in the file `journal.mark`.
-        mark: u64,
-        /// Number in the store.
-        found_mark: u64,
-        /// Copies of what opening cut off.
-        aside: Aside,
-    },
-    /// It is damaged.
+    Lost { path: String, durable: u64, found: u64, mark: u64, found_mark: u64, aside: Aside },
     #[error("the data in {path} is damaged: {error}; restore a backup (docs/operations.md says how)")]
-    Damaged {
-        /// The data directory.
-        path: String,
-        /// Description of the damage.
-        error: String,
-    },
+    Damaged { path: String, error: String },
+}
+
+/// Makes I/O errors in a data directory [`OpenError::Unusable`].
+pub(super) fn unusable(directory: &Path) -> impl Fn(io::Error) -> OpenError {
+    let path = directory.display().to_string();
+    move |error| OpenError::Unusable { path: path.clone(), error }
+}
+
+/// Makes errors of the store in a data directory [`OpenError::Damaged`].
+pub(super) fn damaged(directory: &Path) -> impl Fn(StoreError) -> OpenError {
+    let path = directory.display().to_string();
+    move |error| OpenError::Damaged { path: path.clone(), error: error.to_string() }
 }
 
 /// Directory with copies of what opening a store cut off, if anything.
@@ -108,21 +69,14 @@ pub struct Aside(pub(super) Option<PathBuf>);
 
 impl fmt::Display for Aside {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_deref().map_or(Ok(()), |aside| {
-            write!(
-                to,
-                "; what was cut off is kept in {} (docs/operations.md says how to use it)",
-                aside.display()
-            )
-        })
+        let Some(aside) = self.0.as_deref().map(Path::display) else { return Ok(()) };
+        write!(to, "; what was cut off is kept in {aside} (docs/operations.md says how to use it)")
     }
 }
 
-/// Result of a compaction.
+/// Size of a store before and after its compaction, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compacted {
-    /// Size of the store before, in bytes.
     pub bytes_before: u64,
-    /// Size of the store after, in bytes.
     pub bytes_after: u64,
 }

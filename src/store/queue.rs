@@ -6,7 +6,6 @@ use tokio::sync::oneshot;
 
 use super::{Commit, CommitError, Committed, FaultMode, Pending, VaultWrite, at_once, status::Status};
 
-/// Sends the result of a write to its caller.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, CommitError>>;
 
 /// A write, or something to do between two batches. `O` has the requests that only one backend knows.

@@ -6,15 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{COMMIT_BYTES_MAX, Commit, CommitError, CommitId, Loaded, StoreError, codec};
 use crate::domain::{
-    EntityId, EntityKind, Event, Journaled, NewEvent, Position, Recorded, RentalId, Version,
-    account::Account, context::Maintenance, delivery::Delivery, payment::Payment, product::Product,
-    rental::Rental,
+    EntityId, EntityKind, Journaled, NewEvent, Position, Recorded, RentalId, Version, account::Account,
+    context::Maintenance, delivery::Delivery, payment::Payment, product::Product, rental::Rental,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CommitRecord {
     pub entity: EntityId,
-    pub commit_id: u128,
+    pub commit_id: CommitId,
     pub events: Vec<NewEvent>,
 }
 
@@ -35,8 +34,8 @@ impl CommitRecord {
     /// The record of a commit, and its frame.
     pub(super) fn of(commit: &Commit) -> Result<(Self, Vec<u8>), CommitError> {
         super::check(commit)?;
-        let record =
-            Self { entity: commit.entity, commit_id: commit.commit_id.0, events: commit.events.clone() };
+        let Commit { entity, commit_id, ref events, .. } = *commit;
+        let record = Self { entity, commit_id, events: events.clone() };
         let frame = codec::encode(&record).map_err(|error| CommitError::Refused(error.to_string()))?;
         if frame.len() > COMMIT_BYTES_MAX {
             return Err(CommitError::Refused(format!("a commit of {} bytes is too large", frame.len())));
@@ -76,11 +75,38 @@ impl CommitRecord {
     }
 }
 
+/// A commit as it is read, with the position of its first event.
+pub(super) type ReadCommit = Result<(Position, CommitRecord), StoreError>;
+
+/// The events after `after`, up to `head`, at most `max`.
+pub(super) fn events(
+    commits: impl Iterator<Item = ReadCommit>,
+    after: Position,
+    head: Position,
+    max: usize,
+) -> Result<Vec<Arc<Recorded>>, StoreError> {
+    let mut found = Vec::new();
+    for commit in commits {
+        if found.len() >= max {
+            break;
+        }
+        let (first, record) = commit?;
+        // Later commits may not be on disk, or not have been shown yet.
+        if first > head {
+            break;
+        }
+        found.extend(record.recorded(first).filter(|event| event.position > after));
+    }
+    found.truncate(max);
+    Ok(found)
+}
+
 /// Index entry of an entity: derived from its events, and read without them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct IndexRecord {
+pub struct IndexRecord {
+    /// Position of its newest event; 0 for a rental that only events of other entities name.
     pub version: Version,
-    pub last_commit_id: u128,
+    pub last_commit_id: CommitId,
     /// Its state at `version`. No valid frame if it could not be folded: the entity is damaged.
     pub snapshot: Vec<u8>,
     /// For a rental: positions of its events, of every context.
@@ -115,7 +141,7 @@ impl IndexRecord {
     pub(super) fn loaded(&self) -> Loaded {
         Loaded {
             version: self.version,
-            last_commit_id: CommitId(self.last_commit_id),
+            last_commit_id: self.last_commit_id,
             snapshot: (self.version != Version::default()).then(|| self.snapshot.as_slice().into()),
             tail: Vec::new(),
         }
@@ -128,25 +154,25 @@ impl IndexRecord {
     }
 }
 
-/// Folds the events of `record` into the snapshot before it.
-pub(super) fn fold_snapshot(before: &[u8], record: &CommitRecord) -> Result<Vec<u8>, StoreError> {
-    match record.entity.kind {
-        EntityKind::Rental => fold::<Rental>(before, record),
-        EntityKind::Payment => fold::<Payment>(before, record),
-        EntityKind::Delivery => fold::<Delivery>(before, record),
-        EntityKind::Product => fold::<Product>(before, record),
-        EntityKind::Account => fold::<Account>(before, record),
-        EntityKind::Context => fold::<Maintenance>(before, record),
+/// Folds the events of a commit into the snapshot before it, which is empty for the first.
+pub(super) fn fold_snapshot(
+    before: &[u8],
+    kind: EntityKind,
+    events: &[NewEvent],
+) -> Result<Vec<u8>, StoreError> {
+    match kind {
+        EntityKind::Rental => fold::<Rental>(before, events),
+        EntityKind::Payment => fold::<Payment>(before, events),
+        EntityKind::Delivery => fold::<Delivery>(before, events),
+        EntityKind::Product => fold::<Product>(before, events),
+        EntityKind::Account => fold::<Account>(before, events),
+        EntityKind::Context => fold::<Maintenance>(before, events),
     }
 }
 
-fn fold<A: Journaled>(before: &[u8], record: &CommitRecord) -> Result<Vec<u8>, StoreError> {
+fn fold<A: Journaled>(before: &[u8], events: &[NewEvent]) -> Result<Vec<u8>, StoreError> {
     let state = if before.is_empty() { A::default() } else { codec::decode_snapshot::<A>(before)? };
     let folded = |state: A, new: &NewEvent| state.fold(&new.event, new.meta.at);
-    let events: &[NewEvent] = &record.events;
-    debug_assert!(
-        events.iter().all(|new| Event::kind(&new.event) == A::KIND),
-        "a commit belongs to one aggregate"
-    );
+    debug_assert!(events.iter().all(|new| new.event.kind() == A::KIND), "a commit belongs to one aggregate");
     codec::encode_snapshot(&events.iter().fold(state, folded))
 }

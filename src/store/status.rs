@@ -65,10 +65,13 @@ impl Status {
 
     /// Reads the size of the store from disk.
     pub(super) fn figures(&self) -> StoreFigures {
+        let WriterMetrics { commits, batches, syncs } = &self.metrics;
         StoreFigures {
+            commits: commits.get(),
+            batches: batches.snapshot(),
+            syncs: syncs.snapshot(),
             bytes: files::size(&self.directory).ok(),
             free_bytes: self.space.free_bytes(),
-            ..self.metrics.so_far()
         }
     }
 }
@@ -95,11 +98,5 @@ impl WriterMetrics {
         self.commits.add(commits);
         self.batches.observe(commits as f64);
         self.syncs.observe_duration(took);
-    }
-
-    fn so_far(&self) -> StoreFigures {
-        let Self { commits, batches, syncs } = self;
-        let (commits, batches, syncs) = (commits.get(), batches.snapshot(), syncs.snapshot());
-        StoreFigures { commits, batches, syncs, ..StoreFigures::default() }
     }
 }

@@ -2,67 +2,65 @@
 
 use super::{
     CommitId, StoreError,
-    record::{CommitRecord, IndexRecord, fold_snapshot},
+    record::{CommitRecord, IndexRecord, ReadCommit, fold_snapshot},
 };
-use crate::domain::{EntityId, EntityKind, NewEvent, Position, Version};
+use crate::domain::{EntityId, EntityKind, NewEvent, Position};
 
 /// A commit as the journal holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedCommit {
-    /// The entity.
     pub entity: EntityId,
-    /// Its id.
     pub commit_id: CommitId,
     /// Position of its first event; the others follow without a gap.
     pub first: Position,
-    /// Its events.
     pub events: Vec<NewEvent>,
 }
 
 impl RecordedCommit {
     pub(super) fn of(first: Position, record: CommitRecord) -> Self {
         let CommitRecord { entity, commit_id, events } = record;
-        Self { entity, commit_id: CommitId(commit_id), first, events }
+        Self { entity, commit_id, first, events }
     }
 
     /// Position of its last event.
-    #[must_use]
     pub const fn last(&self) -> Position {
         Position((self.first.0 + self.events.len() as u64).saturating_sub(1))
     }
 
     /// The entity's snapshot after this commit, folded from the one before it, which is empty for the first.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] if the snapshot before cannot be read.
     pub fn snapshot_after(&self, before: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let (entity, commit_id, events) = (self.entity, self.commit_id.0, self.events.clone());
-        fold_snapshot(before, &CommitRecord { entity, commit_id, events })
+        fold_snapshot(before, self.entity.kind, &self.events)
     }
 }
 
-/// Index entry of an entity: derived from its events, and read without them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// Position of its newest event; 0 for a rental that only events of other entities name.
-    pub version: Version,
-    /// Id of its newest commit.
-    pub last_commit_id: CommitId,
-    /// Its state, from [`super::Commit::snapshot`].
-    pub snapshot: Vec<u8>,
-    /// For a rental: positions of its events, of every context.
-    pub timeline: Vec<Position>,
+/// The commits whose first event is after `after`, up to `head`, at most `max`.
+pub(super) fn commits(
+    all: impl Iterator<Item = ReadCommit>,
+    after: Position,
+    head: Position,
+    max: usize,
+) -> Result<Vec<RecordedCommit>, StoreError> {
+    let mut found = Vec::new();
+    for commit in all {
+        let (first, record) = match commit {
+            Ok(commit) => commit,
+            Err(error) if found.is_empty() => return Err(error),
+            // Commits before a damaged one are returned; the next call returns the error.
+            Err(_) => break,
+        };
+        // Later commits may not be on disk, or not have been shown yet.
+        if found.len() >= max || first > head {
+            break;
+        }
+        if first > after {
+            found.push(RecordedCommit::of(first, record));
+        }
+    }
+    Ok(found)
 }
 
 /// An entity and its index entry, unless that is damaged.
-pub type KnownEntity = (EntityId, Result<Known, StoreError>);
-
-impl From<IndexRecord> for Known {
-    fn from(record: IndexRecord) -> Self {
-        let IndexRecord { version, last_commit_id, snapshot, timeline } = record;
-        Self { version, last_commit_id: CommitId(last_commit_id), snapshot, timeline }
-    }
-}
+pub type KnownEntity = (EntityId, Result<IndexRecord, StoreError>);
 
 /// Reads a key of an index: kind and id of an entity.
 pub(super) fn entity_of(key: &[u8]) -> Result<EntityId, StoreError> {

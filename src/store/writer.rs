@@ -47,10 +47,7 @@ pub(super) trait Engine: Send + 'static {
     fn stage(&mut self, batch: &mut Batch<Self::Staged>, own: Self::Own);
 
     /// Makes a batch durable, and writes as much of what was put off as `pace` allows. Returns false if there
-    /// was nothing to write.
-    ///
-    /// # Errors
-    /// [`StoreError`]; then it is unknown what is on disk.
+    /// was nothing to write. After an error it is unknown what is on disk.
     fn write(&mut self, batch: &mut Batch<Self::Staged>, pace: Pace) -> Result<bool, StoreError>;
 
     /// Called after the replies to a batch, for work that no caller waits for.
@@ -197,7 +194,7 @@ impl<E: Engine> Writer<E> {
     fn decide(&mut self, batch: &mut Batch<E::Staged>, commit: &Commit) -> Result<Committed, CommitError> {
         let known = self.known(batch, commit.entity)?;
         let current = known.version;
-        if known.last_commit_id == commit.commit_id.0 && current.0 > 0 {
+        if known.last_commit_id == commit.commit_id && current.0 > 0 {
             return Ok(Committed { position: Position(current.0), version: current });
         }
         if current != commit.expected {
@@ -218,7 +215,7 @@ impl<E: Engine> Writer<E> {
         let last = record.last(self.next);
         let known = self.known(batch, commit.entity)?;
         known.version = Version(last.0);
-        known.last_commit_id = commit.commit_id.0;
+        known.last_commit_id = commit.commit_id;
         known.snapshot = commit.snapshot.to_vec();
         batch.frames.push((self.next, frame));
         batch.vault.extend(commit.vault.iter().cloned());
@@ -247,8 +244,8 @@ impl<E: Engine> Writer<E> {
     /// Makes a batch durable, and replies. Returns false if there was nothing to write.
     fn write(&mut self, mut batch: Batch<E::Staged>, pace: Pace) -> bool {
         if let Some(reason) = self.engine.status().poisoned() {
-            let failed = |completion: Completion| completion.failed(CommitError::Unavailable(reason.clone()));
-            batch.completions.into_iter().for_each(failed);
+            let error = CommitError::Unavailable(reason);
+            batch.completions.into_iter().for_each(|completion| completion.reply(Err(error.clone())));
             return false;
         }
         let written = self.engine.write(&mut batch, pace);
@@ -259,16 +256,15 @@ impl<E: Engine> Writer<E> {
                     status.tail.push(batch.events);
                     status.head.send_replace(Position(self.next.0 - 1));
                 }
-                batch.completions.into_iter().for_each(Completion::durable);
+                batch.completions.into_iter().for_each(|completion| completion.reply(Ok(())));
                 self.engine.replied();
                 written
             }
             Err(error) => {
                 error!(%error, "the store could not write; it takes no writes until it is reopened");
                 status.poison(&error.to_string());
-                let unknown =
-                    |completion: Completion| completion.failed(CommitError::Unknown(error.to_string()));
-                batch.completions.into_iter().for_each(unknown);
+                let error = CommitError::Unknown(error.to_string());
+                batch.completions.into_iter().for_each(|completion| completion.reply(Err(error.clone())));
                 true
             }
         }
@@ -289,17 +285,10 @@ fn hang<O>(queue: &mpsc::Receiver<Request<O>>) -> Option<oneshot::Sender<()>> {
 }
 
 impl Completion {
-    fn durable(self) {
+    fn reply(self, written: Result<(), CommitError>) {
         match self {
-            Self::Commit(reply, result) => drop(reply.send(result)),
-            Self::Vault(reply) | Self::View(reply) => drop(reply.send(Ok(()))),
-        }
-    }
-
-    fn failed(self, error: CommitError) {
-        match self {
-            Self::Commit(reply, _) => drop(reply.send(Err(error))),
-            Self::Vault(reply) | Self::View(reply) => drop(reply.send(Err(error))),
+            Self::Commit(reply, result) => drop(reply.send(written.and(result))),
+            Self::Vault(reply) | Self::View(reply) => drop(reply.send(written)),
         }
     }
 }

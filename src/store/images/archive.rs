@@ -5,17 +5,15 @@
 //! in which images were put; the last record of a digest counts, and an incomplete one may end the file.
 
 use std::{
-    fs::OpenOptions,
     io::{self, Cursor, Read, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     vec,
 };
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Digest, digest_of, directory, file, hex, paths, read};
-use crate::domain::image::IMAGE_BYTES_MAX;
+use super::{create, digest_of, directory, file, paths, read};
+use crate::domain::image::{Digest, IMAGE_BYTES_MAX, hex};
 
 /// Name of the archive among the files of an export.
 pub const NAME: &str = "product.images";
@@ -32,9 +30,6 @@ pub struct Archive {
 
 impl Archive {
     /// The archive of the images in `directory`; none if it has no image.
-    ///
-    /// # Errors
-    /// An I/O error, if the directory cannot be read.
     pub fn of(directory: &Path) -> io::Result<Option<Self>> {
         let mut digests = Vec::new();
         for path in paths(directory)? {
@@ -73,9 +68,6 @@ impl Read for Archive {
 
 /// Writes the images of an archive into `directory`. Damaged and incomplete records are left out, with a
 /// warning.
-///
-/// # Errors
-/// An I/O error.
 pub fn unpack(archive: &mut impl Read, directory: &Path) -> io::Result<()> {
     directory::make(directory)?;
     loop {
@@ -98,9 +90,7 @@ pub fn unpack(archive: &mut impl Read, directory: &Path) -> io::Result<()> {
             tracing::warn!("a damaged image is left out");
             continue;
         }
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(file(directory, digest));
-        file?.write_all(&bytes)?;
+        create(&file(directory, digest))?.write_all(&bytes)?;
     }
 }
 

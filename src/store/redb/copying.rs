@@ -10,11 +10,14 @@ use std::{
     sync::{Arc, TryLockError},
 };
 
-use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageError, WriteTransaction};
+use redb::{
+    Key, ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageError, TableDefinition,
+    WriteTransaction,
+};
 
 use super::{
     OpenError, RedbOptions, Shared,
-    format::{JOURNAL, NEW, ROWS, Rows, STORE, open_db, opening, panicked, put_in_place, unavailable},
+    format::{JOURNAL, NEW, ROWS, STORE, open_db, opening, panicked, put_in_place, unavailable},
     reads,
     writer::Snapshot,
 };
@@ -24,6 +27,7 @@ use crate::store::{
     directory,
     expected::caught,
     files,
+    open_error::unusable,
 };
 
 /// Size of redb's cache for the copy, in bytes: the copy is written once, and read once.
@@ -51,9 +55,7 @@ pub(super) fn back_up(
         copied.map_err(|error| BackUpError::Failed(error.to_string()))?;
         let position = reads::last(&store)?;
         backups::copy_beside(beside, &lengths, to).map_err(failed)?;
-        files::sync_all(to).map_err(failed)?;
-        directory::write_format(to, Backend::Redb).map_err(failed)?;
-        files::sync_above(to).map_err(failed)?;
+        backups::complete(to, Backend::Redb).map_err(failed)?;
         Ok(BackedUp { position, bytes: files::size(to).map_err(failed)? })
     })
 }
@@ -61,18 +63,17 @@ pub(super) fn back_up(
 /// Compacts the closed store in `directory`. The store does not change until the copy replaces it; the next
 /// opening or compaction removes a copy that a crash left.
 pub(super) fn compact(directory: &Path, options: RedbOptions) -> Result<Compacted, OpenError> {
-    let path = directory.display().to_string();
-    let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
+    let unusable = unusable(directory);
+    let path = || directory.display().to_string();
     let _lock = directory::lock(directory)?;
-    if !directory.join("FORMAT").exists() {
-        return Err(OpenError::Foreign(path));
+    if !directory::check_format(directory, Backend::Redb)? {
+        return Err(OpenError::Foreign(path()));
     }
-    directory::check_format(directory, Backend::Redb)?;
     let (store, new) = (directory.join(STORE), directory.join(NEW));
-    files::remove(&new).map_err(unusable)?;
-    let bytes_before = std::fs::metadata(&store).map_err(unusable)?.len();
+    files::remove(&new).map_err(&unusable)?;
+    let bytes_before = std::fs::metadata(&store).map_err(&unusable)?.len();
     let copied = open_db(&store, options.cache_bytes, Arc::default()).and_then(|old| {
-        let old = old.begin_read().map_err(|error| opening(path.clone(), error.into()))?;
+        let old = old.begin_read().map_err(|error| opening(path(), error.into()))?;
         copy(&old, directory, &new)
     });
     let copied = copied.and_then(|()| put_in_place(directory).map_err(unwritable(&new)));
@@ -82,12 +83,9 @@ pub(super) fn compact(directory: &Path, options: RedbOptions) -> Result<Compacte
 }
 
 fn unwritable(copy: &Path) -> impl Fn(io::Error) -> OpenError {
-    let path = copy.parent().unwrap_or(copy).display().to_string();
+    let unusable = unusable(copy.parent().unwrap_or(copy));
     let name = copy.file_name().unwrap_or_default().display().to_string();
-    move |error| {
-        let error = io::Error::new(error.kind(), format!("{name} cannot be written: {error}"));
-        OpenError::Unusable { path: path.clone(), error }
-    }
+    move |error| unusable(io::Error::new(error.kind(), format!("{name} cannot be written: {error}")))
 }
 
 /// Copies the store in `directory` to a new file, and compares them.
@@ -149,7 +147,7 @@ fn unwritten(error: impl Into<redb::Error>) -> CopyError {
 fn copy_tables(store: &ReadTransaction, to: &WriteTransaction) -> Result<[Checksum; 4], CopyError> {
     let mut progress = CopyProgress::default();
     let mut journal = to.open_table(JOURNAL).map_err(unwritten)?;
-    let commits = commits(store, |first, frame| {
+    let commits = rows(store, JOURNAL, |first, frame| {
         progress.add(1);
         journal.insert(first, frame).map(drop)
     })?;
@@ -166,33 +164,19 @@ fn copy_tables(store: &ReadTransaction, to: &WriteTransaction) -> Result<[Checks
 /// Checksums of all tables, in the order of [`copy_tables`].
 fn sums_of(store: &ReadTransaction) -> Result<[Checksum; 4], CopyError> {
     let [entities, vault, views] = ROWS.map(|table| rows(store, table, |_, _| Ok(())));
-    Ok([commits(store, |_, _| Ok(()))?, entities?, vault?, views?])
+    Ok([rows(store, JOURNAL, |_, _| Ok(()))?, entities?, vault?, views?])
 }
 
-/// Calls `each` with the frame of each commit and the position of its first event. Returns the checksum.
-fn commits(
+/// Calls `each` with the rows of a table. Returns the checksum.
+fn rows<K: Key + 'static>(
     store: &ReadTransaction,
-    mut each: impl FnMut(u64, &[u8]) -> Result<(), StorageError>,
-) -> Result<Checksum, CopyError> {
-    let mut sum = Checksum::default();
-    for row in store.open_table(JOURNAL).map_err(unread)?.iter().map_err(unread)? {
-        let (first, frame) = row.map_err(unread)?;
-        sum.add(&first.value().to_be_bytes(), frame.value());
-        each(first.value(), frame.value()).map_err(unwritten)?;
-    }
-    Ok(sum)
-}
-
-/// Calls `each` with the rows of another table. Returns the checksum.
-fn rows(
-    store: &ReadTransaction,
-    table: Rows<'_>,
-    mut each: impl FnMut(&[u8], &[u8]) -> Result<(), StorageError>,
+    table: TableDefinition<'_, K, &'static [u8]>,
+    mut each: impl FnMut(K::SelfType<'_>, &[u8]) -> Result<(), StorageError>,
 ) -> Result<Checksum, CopyError> {
     let mut sum = Checksum::default();
     for row in store.open_table(table).map_err(unread)?.iter().map_err(unread)? {
         let (key, value) = row.map_err(unread)?;
-        sum.add(key.value(), value.value());
+        sum.add(K::as_bytes(&key.value()).as_ref(), value.value());
         each(key.value(), value.value()).map_err(unwritten)?;
     }
     Ok(sum)

@@ -32,7 +32,6 @@ impl Faults {
         self.left.store(nth, Ordering::Relaxed);
     }
 
-    /// Counts an operation, and fails if it is to fail.
     fn strike(&self) -> io::Result<()> {
         let left = self.left.load(Ordering::Relaxed);
         self.left.store(left.saturating_sub(1), Ordering::Relaxed);

@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     domain::EntityId,
-    store::{Backend, StoreError, closable::Closable, directory, expected::caught, files},
+    store::{
+        Backend, StoreError, closable::Closable, directory, expected::caught, files, open_error::unusable,
+    },
 };
 
 pub(super) const STORE: &str = "journal.redb";
@@ -31,7 +33,6 @@ pub(super) const VIEWS: Rows<'_> = TableDefinition::new("views");
 /// A table whose keys are bytes.
 pub(super) type Rows<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
-/// The tables whose keys are bytes.
 pub(super) const ROWS: [Rows<'_>; 3] = [ENTITIES, VAULT, VIEWS];
 
 pub(super) struct Opened {
@@ -60,27 +61,27 @@ pub(super) fn unavailable(error: impl Into<redb::Error>) -> StoreError {
 }
 
 pub(super) fn open(directory: &Path, options: RedbOptions) -> Result<Opened, OpenError> {
-    let unusable = |error: io::Error| OpenError::Unusable { path: directory.display().to_string(), error };
-    directory::make(directory).map_err(unusable)?;
+    let unusable = unusable(directory);
+    directory::make(directory).map_err(&unusable)?;
     let lock = directory::lock(directory)?;
     let there = directory::check_format(directory, Backend::Redb)?;
     let (store, new) = (directory.join(STORE), directory.join(NEW));
     if there {
         directory::holds(directory, &store)?;
     } else {
-        directory::begin(directory, Backend::Redb).map_err(unusable)?;
+        directory::begin(directory, Backend::Redb).map_err(&unusable)?;
     }
-    files::remove(&new).map_err(unusable)?;
+    files::remove(&new).map_err(&unusable)?;
     if !store.exists() {
         // redb cannot open a file that a crash left half created: it gets its name when it is complete.
         drop(open_db(&new, options.cache_bytes, Arc::default())?);
-        put_in_place(directory).map_err(unusable)?;
+        put_in_place(directory).map_err(&unusable)?;
     }
     let faults = Arc::<Faults>::default();
     let db = open_db(&store, options.cache_bytes, Arc::clone(&faults))?;
-    files::sync(directory).map_err(unusable)?;
+    files::sync(directory).map_err(&unusable)?;
     if !there {
-        directory::begun(directory).map_err(unusable)?;
+        directory::begun(directory).map_err(&unusable)?;
     }
     Ok(Opened { db, faults, _lock: lock })
 }

@@ -39,10 +39,12 @@ use super::{
     BackUpError, BackedUp, Commit, CommitError, Committed, Compacted, FaultMode, Journal, KnownEntity,
     ListedRow, Loaded, OpenError, Pending, RecordedCommit, StoreError, StoreFigures, VaultRow, VaultWrite,
     ViewRow, ViewWrite, at_once, backups,
+    open_error::damaged,
     pool::ReadPool,
     queue::{Queue, Request},
-    record::IndexRecord,
+    record::{self, IndexRecord},
     status::Status,
+    survey,
     writer::Writer,
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId};
@@ -84,10 +86,7 @@ impl RedbJournal {
     pub fn open(directory: &Path, options: RedbOptions) -> Result<Arc<Self>, OpenError> {
         let files = Files::new(format::open(directory, options)?);
         let head = format::catching(|| files.with(|opened| reads::last(&opened.snapshot()?)));
-        let head = head.map_err(|error| OpenError::Damaged {
-            path: directory.display().to_string(),
-            error: error.to_string(),
-        })?;
+        let head = head.map_err(damaged(directory))?;
         let status = Arc::new(Status::new(directory.to_owned(), options.min_free_bytes, head));
         let shared = Arc::new(Shared { status: Arc::clone(&status), files, copying: Mutex::default() });
         let queue = Queue::new(Writer::start(RedbEngine::new(Arc::clone(&shared)), status));
@@ -152,7 +151,7 @@ impl Journal for RedbJournal {
             return at_once(Ok(events));
         }
         let head = *self.shared.status.head.borrow();
-        self.read_with(move |_, store| reads::events(store, after, head, max))
+        self.read_with(move |_, store| record::events(reads::commits_after(store, after)?, after, head, max))
     }
 
     fn timeline(&self, rental: RentalId) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
@@ -233,7 +232,7 @@ impl Journal for RedbJournal {
 
     fn commits(&self, after: Position, max: usize) -> Pending<Result<Vec<RecordedCommit>, StoreError>> {
         let head = *self.shared.status.head.borrow();
-        self.read_with(move |_, store| surveying::commits(store, after, head, max))
+        self.read_with(move |_, store| survey::commits(reads::commits_after(store, after)?, after, head, max))
     }
 
     fn entities(&self, after: Option<EntityId>, max: usize) -> Pending<Result<Vec<KnownEntity>, StoreError>> {

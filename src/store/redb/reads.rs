@@ -12,16 +12,23 @@ use crate::{
     domain::{EntityId, Position, Recorded},
     store::{
         ListedRow, StoreError, VaultRow, ViewRow, codec,
-        record::{CommitRecord, IndexRecord},
+        record::{CommitRecord, IndexRecord, ReadCommit},
     },
 };
 
-/// The commits from the one that contains `position` on, each with the position of its first event. A gap
-/// between two commits is an error.
-pub(super) fn commits_from(
+/// The commits from the one that contains the event after `after` on.
+pub(super) fn commits_after(
+    store: &ReadTransaction,
+    after: Position,
+) -> Result<impl Iterator<Item = ReadCommit> + use<>, StoreError> {
+    commits_from(store, Position(after.0.saturating_add(1)))
+}
+
+/// The commits from the one that contains `position` on. A gap between two commits is an error.
+fn commits_from(
     store: &ReadTransaction,
     position: Position,
-) -> Result<impl Iterator<Item = Result<(Position, CommitRecord), StoreError>> + use<>, StoreError> {
+) -> Result<impl Iterator<Item = ReadCommit> + use<>, StoreError> {
     let journal = store.open_table(JOURNAL).map_err(unavailable)?;
     let before = journal.range(..=position.0).map_err(unavailable)?.next_back();
     let start = before.transpose().map_err(unavailable)?.map_or(position.0, |(first, _)| first.value());
@@ -38,29 +45,6 @@ pub(super) fn commits_from(
         next = record.last(Position(first)).0 + 1;
         Ok((Position(first), record))
     }))
-}
-
-/// Events after `after`, up to `head`, at most `max`.
-pub(super) fn events(
-    store: &ReadTransaction,
-    after: Position,
-    head: Position,
-    max: usize,
-) -> Result<Vec<Arc<Recorded>>, StoreError> {
-    let mut found = Vec::new();
-    if after >= head {
-        return Ok(found);
-    }
-    for commit in commits_from(store, Position(after.0 + 1))? {
-        let (first, record) = commit?;
-        // Later commits may not have been shown yet.
-        if found.len() >= max || first > head {
-            break;
-        }
-        found.extend(record.recorded(first).filter(|event| event.position > after));
-    }
-    found.truncate(max);
-    Ok(found)
 }
 
 /// The events at these positions, which must be ascending.
@@ -108,16 +92,8 @@ pub(super) fn vault(
     prefix: &str,
     limit: usize,
 ) -> Result<Vec<VaultRow>, StoreError> {
-    let vault = Table::open(store, VAULT)?;
-    let mut found = Vec::new();
-    for row in vault.from(Bound::Included(prefix.as_bytes()))?.take(limit) {
-        let row = row?;
-        if !row.key()?.starts_with(prefix.as_bytes()) {
-            break;
-        }
-        found.push(vault_row(&row)?);
-    }
-    Ok(found)
+    let prefix = prefix.as_bytes();
+    rows_while(store, VAULT, prefix, |key| key.starts_with(prefix), limit, vault_row)
 }
 
 pub(super) fn vault_row(row: &SealedRow) -> Result<VaultRow, StoreError> {
@@ -134,14 +110,27 @@ pub(super) fn views(
     to: &[u8],
     limit: usize,
 ) -> Result<Vec<ViewRow>, StoreError> {
-    let views = Table::open(store, VIEWS)?;
+    let row = |row: &SealedRow| Ok((row.key()?.to_vec(), row.value()?.to_vec()));
+    rows_while(store, VIEWS, from, |key| key < to, limit, row)
+}
+
+/// The rows from a key on, up to the first one whose key is not wanted, at most `limit`.
+fn rows_while<T>(
+    store: &ReadTransaction,
+    rows: Rows<'static>,
+    from: &[u8],
+    is_wanted: impl Fn(&[u8]) -> bool,
+    limit: usize,
+    read: impl Fn(&SealedRow) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let table = Table::open(store, rows)?;
     let mut found = Vec::new();
-    for row in views.from(Bound::Included(from))?.take(limit) {
+    for row in table.from(Bound::Included(from))?.take(limit) {
         let row = row?;
-        if row.key()? >= to {
+        if !is_wanted(row.key()?) {
             break;
         }
-        found.push((row.key()?.to_vec(), row.value()?.to_vec()));
+        found.push(read(&row)?);
     }
     Ok(found)
 }

@@ -29,13 +29,11 @@ fn checksums(table: &str, key: &[u8], value: &[u8]) -> [[u8; CRC_LEN]; 2] {
     [of_key, crc.finalize()].map(u32::to_le_bytes)
 }
 
-/// Puts a value behind its seal.
 pub(super) fn seal(table: &str, key: &[u8], value: &[u8]) -> Vec<u8> {
     let [of_key, of_row] = checksums(table, key, value);
     [&of_key[..], &of_row, value].concat()
 }
 
-/// Checks the seal, and returns the value.
 pub(super) fn unseal<'a>(table: &str, key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], StoreError> {
     let parts = sealed.split_first_chunk::<CRC_LEN>();
     let parts = parts.and_then(|(of_key, rest)| Some((of_key, rest.split_first_chunk::<CRC_LEN>()?)));
@@ -102,7 +100,6 @@ impl Table {
         Ok(SealedRow { table: self.definition, key, sealed })
     }
 
-    /// The value under a key.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         if let Some(sealed) = self.rows.get(key).map_err(unavailable)? {
             return unseal(self.definition.name(), key, sealed.value()).map(|value| Some(value.to_vec()));
@@ -117,7 +114,6 @@ impl Table {
         Ok(None)
     }
 
-    /// The rows from a key on.
     pub(super) fn from(
         &self,
         from: Bound<&[u8]>,

@@ -21,8 +21,7 @@ use super::{
 use crate::store::{
     BackUpError, BackedUp, Backend,
     backups::{self, CopyProgress, failed},
-    directory,
-    files::{size, sync_above, sync_all},
+    files::{size, sync_all},
 };
 
 /// Size of sled's cache for the copy, in bytes: the copy is written once, and read once.
@@ -122,9 +121,7 @@ fn copy(
         let [journal, _] = trees;
         reads::last(&journal)?
     };
-    sync_all(to).map_err(failed)?;
-    directory::write_format(to, Backend::Sled).map_err(failed)?;
-    sync_above(to).map_err(failed)?;
+    backups::complete(to, Backend::Sled).map_err(failed)?;
     Ok(BackedUp { position, bytes: size(to).map_err(failed)? })
 }
 

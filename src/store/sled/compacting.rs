@@ -22,10 +22,11 @@ use super::{
     mark, reads,
 };
 use crate::store::{
-    Backend, Compacted, OpenError, StoreError,
+    Backend, Compacted, OpenError,
     backups::{Checksum, CopyProgress},
     directory,
     files::{discard, remove, size, sync, sync_all},
+    open_error::{damaged, unusable},
 };
 
 const COPYING: &str = "compacting";
@@ -35,32 +36,30 @@ const BEFORE: &str = "compacting.from";
 
 /// Compacts the closed store in `directory`.
 pub(super) fn compact(directory: &Path, options: SledOptions) -> Result<Compacted, OpenError> {
-    let path = directory.display().to_string();
-    let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
+    let unusable = unusable(directory);
     let _lock = directory::lock(directory)?;
-    if !directory.join("FORMAT").exists() {
-        return Err(OpenError::Foreign(path));
+    if !directory::check_format(directory, Backend::Sled)? {
+        return Err(OpenError::Foreign(directory.display().to_string()));
     }
-    directory::check_format(directory, Backend::Sled)?;
-    settle(directory).map_err(unusable)?;
+    settle(directory).map_err(&unusable)?;
     let store = directory.join(STORE);
     directory::holds(directory, &directory.join(Backend::Sled.file()))?;
-    if fs::symlink_metadata(&store).map_err(unusable)?.is_symlink() {
+    if fs::symlink_metadata(&store).map_err(&unusable)?.is_symlink() {
         // What was erased would stay at its target.
         let linked = "its journal is a symbolic link: only a directory of its own can be compacted";
         return Err(unusable(io::Error::other(linked)));
     }
     let bytes_before = size(&store).and_then(|bytes| Ok(bytes + size(&directory.join(SET_ASIDE))?));
-    let bytes_before = bytes_before.map_err(unusable)?;
+    let bytes_before = bytes_before.map_err(&unusable)?;
     let copying = directory.join(COPYING);
-    let copied = copy(&store, &copying, options, &path)
-        .and_then(|()| fs::rename(&copying, directory.join(COPIED)).map_err(unusable));
+    let copied = copy(&store, &copying, options, directory)
+        .and_then(|()| fs::rename(&copying, directory.join(COPIED)).map_err(&unusable));
     copied.inspect_err(|_| discard(&copying)).map_err(|error| aside::refused(directory, error))?;
-    settle(directory).map_err(unusable)?;
+    settle(directory).map_err(&unusable)?;
     // Snapshots that were set aside belong to the old file.
-    remove(&directory.join(SET_ASIDE)).map_err(unusable)?;
-    sync(directory).map_err(unusable)?;
-    Ok(Compacted { bytes_before, bytes_after: size(&store).map_err(unusable)? })
+    remove(&directory.join(SET_ASIDE)).map_err(&unusable)?;
+    sync(directory).map_err(&unusable)?;
+    Ok(Compacted { bytes_before, bytes_after: size(&store).map_err(&unusable)? })
 }
 
 /// Finishes or undoes an interrupted compaction. The directory must be locked.
@@ -85,34 +84,31 @@ pub(super) fn settle(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies the store at `from` to a new one at `to`, and compares them.
-fn copy(from: &Path, to: &Path, options: SledOptions, path: &str) -> Result<(), OpenError> {
-    let failed = |error| open_error(path, error);
+/// Copies the store at `from` to a new one at `to`, and compares them. Errors name `directory`.
+fn copy(from: &Path, to: &Path, options: SledOptions, directory: &Path) -> Result<(), OpenError> {
+    let failed = |error| open_error(directory, error);
     let copied = {
         let old = reopened(from, options).map_err(failed)?;
         let journal = old.open_tree(Tree::Journal.name()).map_err(failed)?;
-        let damaged =
-            |error: StoreError| OpenError::Damaged { path: path.to_owned(), error: error.to_string() };
         // A store that has lost its end is not compacted: its file may still have what is lost.
-        mark::check(Path::new(path), &journal, reads::last(&journal).map_err(damaged)?)?;
+        mark::check(directory, &journal, reads::last(&journal).map_err(damaged(directory))?)?;
         aside::settle(from);
         let new = open_db(to, options).map_err(failed)?;
         let mut progress = CopyProgress::default();
         let [journal, views] = format::TREES.map(|tree| copy_tree(&old, &new, tree, &mut progress));
         [journal.map_err(failed)?, views.map_err(failed)?]
     };
-    let unusable = |error: io::Error| OpenError::Unusable { path: path.to_owned(), error };
-    sync_all(to).map_err(unusable)?;
+    sync_all(to).map_err(unusable(directory))?;
     let new = reopened(to, options).map_err(failed)?;
     for (tree, sum) in format::TREES.into_iter().zip(copied) {
         if new.open_tree(tree.name()).and_then(|tree| sum_of(&tree)).map_err(failed)? != sum {
             let error = "the copy differs from the store; nothing was changed".to_owned();
-            return Err(OpenError::Damaged { path: path.to_owned(), error });
+            return Err(OpenError::Damaged { path: directory.display().to_string(), error });
         }
     }
     drop(new);
     // Opening it may have written to it.
-    sync_all(to).map_err(unusable)
+    sync_all(to).map_err(unusable(directory))
 }
 
 fn copy_tree(

@@ -62,8 +62,8 @@ fn set_snapshots_aside(store: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(moved)
 }
 
-pub(super) fn open_error(path: &str, error: sled::Error) -> OpenError {
-    let path = path.to_owned();
+pub(super) fn open_error(directory: &Path, error: sled::Error) -> OpenError {
+    let path = directory.display().to_string();
     match error {
         error if is_locked(&error) => OpenError::Locked(path),
         sled::Error::Io(error) => OpenError::Unusable { path, error },

@@ -8,7 +8,7 @@
 //! positions: start-up folds the journal from there.
 
 use std::{
-    collections::VecDeque,
+    collections::{VecDeque, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -96,6 +96,18 @@ impl Index {
         let in_memory = self.lock().rows.get(&id).cloned();
         // Memory first: a row leaves it only after it is on disk.
         in_memory.map_or_else(|| self.files.with(|opened| IndexRow::stored(opened, id)), Ok)
+    }
+
+    /// A row in `rows`, which is read into them if it is not there.
+    pub(super) fn row_in<'a>(
+        &self,
+        rows: &'a mut HashMap<RowId, IndexRow>,
+        id: RowId,
+    ) -> Result<&'a mut IndexRow, StoreError> {
+        Ok(match rows.entry(id) {
+            Entry::Occupied(row) => row.into_mut(),
+            Entry::Vacant(vacant) => vacant.insert(self.row(id)?),
+        })
     }
 
     /// Adds rows that commits from `first` on have changed. The commits are durable.

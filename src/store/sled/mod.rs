@@ -45,7 +45,7 @@ use tokio::sync::watch;
 
 use self::{
     backing_up::Handover,
-    format::{Files, Tree, unavailable},
+    format::{Files, Opened, Tree, unavailable},
     index::{Found, Index},
     mark::Mark,
     writer::SledEngine,
@@ -54,9 +54,12 @@ use super::{
     BackUpError, BackedUp, Commit, CommitError, Committed, Compacted, FaultMode, Journal, KnownEntity,
     ListedRow, Loaded, OpenError, Pending, RecordedCommit, StoreError, StoreFigures, VaultRow, VaultWrite,
     ViewRow, ViewWrite, at_once, backups,
+    open_error::damaged,
     pool::ReadPool,
     queue::{Queue, Request},
+    record,
     status::Status,
+    survey,
     writer::Writer,
 };
 use crate::domain::{EntityId, Position, Recorded, RentalId};
@@ -104,14 +107,11 @@ impl SledJournal {
 
     fn opened(directory: &Path, options: SledOptions) -> Result<Arc<Self>, OpenError> {
         let opened = opening::open(directory, options)?;
-        let damaged = |error: StoreError| OpenError::Damaged {
-            path: directory.display().to_string(),
-            error: error.to_string(),
-        };
+        let damaged = damaged(directory);
         let files = Arc::new(Files::new(opened));
         let index = Index::new(Arc::clone(&files), options.write_behind);
-        let head = reads::recover(&files, &index).map_err(damaged)?;
-        let mark = files.with(|opened| Ok(Mark::open(directory, &opened.tree, head))).map_err(damaged)??;
+        let head = reads::recover(&files, &index).map_err(&damaged)?;
+        let mark = files.with(|opened| Ok(Mark::open(directory, &opened.tree, head))).map_err(&damaged)??;
         aside::settle(&directory.join(format::STORE));
         let status = Arc::new(Status::new(directory.to_owned(), options.min_free_bytes, head));
         let handover = Handover::default();
@@ -141,6 +141,15 @@ impl SledJournal {
     pub fn require_free(&self, bytes: u64) {
         self.shared.status.space.require(bytes);
     }
+
+    /// Runs `read` on a reader thread.
+    fn run<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<Result<T, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        self.pool.run(move || read(&shared))
+    }
 }
 
 fn loaded(found: Found) -> Result<Loaded, StoreError> {
@@ -152,8 +161,7 @@ impl Journal for SledJournal {
         if let Some(known) = self.shared.index.in_memory(entity) {
             return at_once(loaded(known));
         }
-        let shared = Arc::clone(&self.shared);
-        self.pool.run(move || loaded(shared.index.get(entity)))
+        self.run(move |shared| loaded(shared.index.get(entity)))
     }
 
     fn commit(&self, commit: Commit) -> Pending<Result<Committed, CommitError>> {
@@ -164,21 +172,20 @@ impl Journal for SledJournal {
         if let Some(events) = self.shared.status.tail.read(after, max) {
             return at_once(Ok(events));
         }
-        let shared = Arc::clone(&self.shared);
-        self.pool.run(move || {
+        self.run(move |shared| {
             let head = *shared.status.head.borrow();
-            shared.files.with(|files| reads::events(&files.tree, after, head, max))
+            let commits = |files: &Opened| reads::commits_after(&files.tree, after);
+            shared.files.with(|files| record::events(commits(files)?, after, head, max))
         })
     }
 
     fn timeline(&self, rental: RentalId) -> Pending<Result<Vec<Arc<Recorded>>, StoreError>> {
-        let shared = Arc::clone(&self.shared);
-        if let Some(Ok(Some(known))) = shared.index.in_memory(rental.into())
-            && let Some(events) = shared.status.tail.at(&known.timeline)
+        if let Some(Ok(Some(known))) = self.shared.index.in_memory(rental.into())
+            && let Some(events) = self.shared.status.tail.at(&known.timeline)
         {
             return at_once(Ok(events));
         }
-        self.pool.run(move || {
+        self.run(move |shared| {
             let known = shared.index.get(rental.into())?;
             let positions = known.map_or_else(Vec::new, |known| known.timeline.clone());
             shared.files.with(|files| reads::at(&files.tree, &positions))
@@ -194,8 +201,7 @@ impl Journal for SledJournal {
     }
 
     fn vault_get_all(&self, keys: Vec<String>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
-        let shared = Arc::clone(&self.shared);
-        self.pool.run(move || {
+        self.run(move |shared| {
             let keys = keys.iter().map(|key| format::vault_key(key));
             shared.files.with(|files| reads::values(&files.tree, keys))
         })
@@ -206,18 +212,15 @@ impl Journal for SledJournal {
     }
 
     fn vault_first(&self, prefix: String, limit: usize) -> Pending<Result<Vec<VaultRow>, StoreError>> {
-        let shared = Arc::clone(&self.shared);
-        self.pool.run(move || surveying::vault_first(&shared, &prefix, limit))
+        self.run(move |shared| surveying::vault_first(shared, &prefix, limit))
     }
 
     fn vault_after(&self, after: Option<String>, max: usize) -> Pending<Result<Vec<VaultRow>, StoreError>> {
-        let shared = Arc::clone(&self.shared);
-        self.pool.run(move || surveying::vault_after(&shared, after.as_deref(), max))
+        self.run(move |shared| surveying::vault_after(shared, after.as_deref(), max))
     }
 
     fn view_apply(&self, writes: Vec<ViewWrite>) -> Pending<Result<(), StoreError>> {
-        let shared = Arc::clone(&self.shared);
-        self.pool.run(move || {
+        self.run(move |shared| {
             shared.status.space.look();
             if let Some(reason) = shared.status.poisoned().or_else(|| shared.status.space.fullness()) {
                 return Err(StoreError::Unavailable(reason));
@@ -234,8 +237,7 @@ impl Journal for SledJournal {
     }
 
     fn view_get_all(&self, keys: Vec<Vec<u8>>) -> Pending<Result<Vec<Option<Vec<u8>>>, StoreError>> {
-        let shared = Arc::clone(&self.shared);
-        self.pool.run(move || shared.files.with(|files| reads::values(&files.views, keys)))
+        self.run(move |shared| shared.files.with(|files| reads::values(&files.views, keys)))
     }
 
     fn view_scan(
@@ -247,8 +249,7 @@ impl Journal for SledJournal {
         if from >= to {
             return at_once(Ok(Vec::new()));
         }
-        let shared = Arc::clone(&self.shared);
-        self.pool.run(move || shared.files.with(|files| reads::rows(&files.views, from..to, limit)))
+        self.run(move |shared| shared.files.with(|files| reads::rows(&files.views, from..to, limit)))
     }
 
     fn view_list(
@@ -261,8 +262,7 @@ impl Journal for SledJournal {
         if from >= to {
             return at_once(Ok(Vec::new()));
         }
-        let shared = Arc::clone(&self.shared);
-        self.pool.run(move || {
+        self.run(move |shared| {
             shared.files.with(|files| {
                 let listed = reads::rows(&files.views, from..to, limit)?;
                 let keys: Vec<Vec<u8>> = listed.into_iter().map(|(key, _)| key).collect();
@@ -273,13 +273,15 @@ impl Journal for SledJournal {
     }
 
     fn commits(&self, after: Position, max: usize) -> Pending<Result<Vec<RecordedCommit>, StoreError>> {
-        let shared = Arc::clone(&self.shared);
-        self.pool.run(move || surveying::commits(&shared, after, max))
+        self.run(move |shared| {
+            let head = *shared.status.head.borrow();
+            let commits = |files: &Opened| reads::commits_after(&files.tree, after);
+            shared.files.with(|files| survey::commits(commits(files)?, after, head, max))
+        })
     }
 
     fn entities(&self, after: Option<EntityId>, max: usize) -> Pending<Result<Vec<KnownEntity>, StoreError>> {
-        let shared = Arc::clone(&self.shared);
-        self.pool.run(move || surveying::entities(&shared, after, max))
+        self.run(move |shared| surveying::entities(shared, after, max))
     }
 
     fn health(&self) -> Result<(), String> {
@@ -291,8 +293,7 @@ impl Journal for SledJournal {
     }
 
     fn figures(&self) -> Pending<Result<StoreFigures, StoreError>> {
-        let shared = Arc::clone(&self.shared);
-        self.pool.run(move || Ok(shared.status.figures()))
+        self.run(|shared| Ok(shared.status.figures()))
     }
 
     fn turns(&self) -> Option<u64> {

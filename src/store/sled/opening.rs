@@ -1,37 +1,37 @@
 //! Opening the store in a data directory, or creating one.
 
-use std::{fs::File, io, path::Path};
+use std::{fs::File, path::Path};
 
 use super::{
     OpenError, SledOptions, compacting,
     db::{open_db, open_error},
     format::{Opened, STORE, TREES},
 };
-use crate::store::{Backend, directory, files};
+use crate::store::{Backend, directory, files, open_error::unusable};
 
 pub(super) fn open(directory: &Path, options: SledOptions) -> Result<Opened, OpenError> {
-    let path = directory.display().to_string();
-    let unusable = |error: io::Error| OpenError::Unusable { path: path.clone(), error };
-    directory::make(directory).map_err(unusable)?;
+    let unusable = unusable(directory);
+    let failed = |error| open_error(directory, error);
+    directory::make(directory).map_err(&unusable)?;
     let lock = directory::lock(directory)?;
     let there = directory::check_format(directory, Backend::Sled)?;
-    compacting::settle(directory).map_err(unusable)?;
+    compacting::settle(directory).map_err(&unusable)?;
     let store = directory.join(STORE);
     if there {
         directory::holds(directory, &directory.join(Backend::Sled.file()))?;
     } else {
-        directory::begin(directory, Backend::Sled).map_err(unusable)?;
+        directory::begin(directory, Backend::Sled).map_err(&unusable)?;
     }
-    let db = open_db(&store, options).map_err(|error| open_error(&path, error))?;
-    let [tree, views] = TREES.map(|tree| db.open_tree(tree.name()).map_err(|error| open_error(&path, error)));
+    let db = open_db(&store, options).map_err(failed)?;
+    let [tree, views] = TREES.map(|tree| db.open_tree(tree.name()).map_err(failed));
     let (tree, views) = (tree?, views?);
-    let db_file = File::open(store.join("db")).map_err(unusable)?;
+    let db_file = File::open(store.join("db")).map_err(&unusable)?;
     // The files stay after a power loss only once their directories are synced.
     for directory in [&store, directory] {
-        files::sync(directory).map_err(unusable)?;
+        files::sync(directory).map_err(&unusable)?;
     }
     if !there {
-        directory::begun(directory).map_err(unusable)?;
+        directory::begun(directory).map_err(&unusable)?;
     }
     Ok(Opened { db, tree, views, _lock: lock, db_file })
 }

@@ -14,7 +14,7 @@ use crate::{
     domain::{EntityId, Position, Recorded, Version},
     store::{
         StoreError, ViewRow, codec,
-        record::{CommitRecord, IndexRecord, fold_snapshot},
+        record::{CommitRecord, ReadCommit, fold_snapshot},
     },
     telemetry::metrics::now,
 };
@@ -40,11 +40,8 @@ pub(super) fn values(
     keys.into_iter().map(value).collect()
 }
 
-/// The commits of a chunk, each with the position of its first event.
-pub(super) fn commits(
-    first: Position,
-    chunk: &[u8],
-) -> impl Iterator<Item = Result<(Position, CommitRecord), StoreError>> {
+/// The commits of a chunk.
+fn commits(first: Position, chunk: &[u8]) -> impl Iterator<Item = ReadCommit> {
     let mut next = first;
     codec::frames(chunk).map(move |frame| {
         let at = next;
@@ -61,7 +58,7 @@ fn first_of(key: &[u8]) -> Result<Position, StoreError> {
 }
 
 /// The chunks from the one that contains `position` on.
-pub(super) fn chunks_from(
+fn chunks_from(
     tree: &sled::Tree,
     position: Position,
 ) -> Result<impl Iterator<Item = Result<(Position, sled::IVec), StoreError>> + use<>, StoreError> {
@@ -77,57 +74,38 @@ pub(super) fn chunks_from(
     }))
 }
 
-/// Durable events after `after`, up to `head`: whole chunks, until there are `max`.
-pub(super) fn events(
+/// The commits from the chunk that contains the event after `after` on.
+pub(super) fn commits_after(
     tree: &sled::Tree,
     after: Position,
-    head: Position,
-    max: usize,
-) -> Result<Vec<Arc<Recorded>>, StoreError> {
-    let mut found = Vec::new();
-    for chunk in chunks_from(tree, Position(after.0 + 1))? {
-        let (first, chunk) = chunk?;
-        // Later chunks may not be on disk yet.
-        if found.len() >= max || first > head {
-            break;
-        }
-        for commit in commits(first, &chunk) {
-            let (first, record) = commit?;
-            found.extend(record.recorded(first).filter(|event| event.position > after));
-        }
-    }
-    found.truncate(max);
-    Ok(found)
+) -> Result<impl Iterator<Item = ReadCommit> + use<>, StoreError> {
+    let chunks = chunks_from(tree, Position(after.0.saturating_add(1)))?;
+    Ok(chunks.flat_map(|chunk| match chunk {
+        Ok((first, chunk)) => commits(first, &chunk).collect(),
+        Err(error) => vec![Err(error)],
+    }))
 }
 
 pub(super) fn at(tree: &sled::Tree, positions: &[Position]) -> Result<Vec<Arc<Recorded>>, StoreError> {
     let mut chunk: HashMap<Position, Arc<Recorded>> = HashMap::new();
     let mut found = Vec::with_capacity(positions.len());
     for position in positions {
+        let missing = || StoreError::Corrupt(format!("there is no event at {}", position.0));
         if !chunk.contains_key(position) {
-            let missing = || StoreError::Corrupt(format!("there is no event at {}", position.0));
             let (first, bytes) = chunks_from(tree, *position)?.next().ok_or_else(missing)??;
             for commit in commits(first, &bytes) {
                 let (first, record) = commit?;
                 chunk.extend(record.recorded(first).map(|event| (event.position, event)));
             }
         }
-        let missing = || StoreError::Corrupt(format!("there is no event at {}", position.0));
         found.push(chunk.get(position).cloned().ok_or_else(missing)?);
     }
     Ok(found)
 }
 
 pub(super) fn last(tree: &sled::Tree) -> Result<Position, StoreError> {
-    let mut last = Position::default();
-    for chunk in chunks_from(tree, Position(u64::MAX))? {
-        let (first, chunk) = chunk?;
-        for commit in commits(first, &chunk) {
-            let (first, record) = commit?;
-            last = record.last(first);
-        }
-    }
-    Ok(last)
+    let last = |_, commit: ReadCommit| commit.map(|(first, record)| record.last(first));
+    commits_after(tree, Position(u64::MAX))?.try_fold(Position::default(), last)
 }
 
 /// Folds the journal after the checkpoint into the index, and returns the position of the last event.
@@ -137,16 +115,13 @@ pub(super) fn recover(files: &Files, index: &Index) -> Result<Position, StoreErr
     let checkpoint = checkpoint.map_or(Ok(Position::default()), |stored| codec::decode(&stored))?;
     let mut changed: HashMap<RowId, IndexRow> = HashMap::new();
     let mut head = checkpoint;
-    for chunk in chunks_from(tree, Position(checkpoint.0 + 1))? {
-        let (first, chunk) = chunk?;
-        for commit in commits(first, &chunk) {
-            let (first, record) = commit?;
-            let last = record.last(first);
-            if last > checkpoint {
-                fold(index, &mut changed, first, &record)?;
-            }
-            head = head.max(last);
+    for commit in commits_after(tree, checkpoint)? {
+        let (first, record) = commit?;
+        let last = record.last(first);
+        if last > checkpoint {
+            fold(index, &mut changed, first, &record)?;
         }
+        head = head.max(last);
     }
     index.changed(changed, Position(checkpoint.0 + 1), now());
     Ok(head)
@@ -159,10 +134,10 @@ fn fold(
     commit: &CommitRecord,
 ) -> Result<(), StoreError> {
     let version = Version(commit.last(first).0);
-    let known = record_of(index, changed, commit.entity)?;
+    let known = index.row_in(changed, RowId::of(commit.entity))?.record(commit.entity.kind)?;
     // The record on disk may be newer than the checkpoint.
     if known.version < version {
-        known.snapshot = match fold_snapshot(&known.snapshot, commit) {
+        known.snapshot = match fold_snapshot(&known.snapshot, commit.entity.kind, &commit.events) {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 let correlation = commit.events.first().map(|event| display(event.meta.correlation));
@@ -175,23 +150,8 @@ fn fold(
         known.last_commit_id = commit.commit_id;
     }
     for (rental, position) in commit.timelines(first) {
-        record_of(index, changed, rental.into())?.in_timeline(position);
+        let rental = EntityId::from(rental);
+        index.row_in(changed, RowId::of(rental))?.record(rental.kind)?.in_timeline(position);
     }
     Ok(())
-}
-
-fn record_of<'a>(
-    index: &Index,
-    changed: &'a mut HashMap<RowId, IndexRow>,
-    entity: EntityId,
-) -> Result<&'a mut IndexRecord, StoreError> {
-    use std::collections::hash_map::Entry;
-    let row = match changed.entry(RowId::of(entity)) {
-        Entry::Occupied(row) => row.into_mut(),
-        Entry::Vacant(vacant) => {
-            let row = index.row(*vacant.key())?;
-            vacant.insert(row)
-        }
-    };
-    row.record(entity.kind)
 }

@@ -120,10 +120,12 @@ impl IndexRow {
     }
 
     pub(super) fn value(&self, id: RowId) -> Result<Vec<u8>, StoreError> {
-        let [first, payment, delivery] = &self.members;
         match id {
-            RowId::Alone(_) => frame(first),
-            RowId::Group(_) => Ok(joined([&frame(first)?, &frame(payment)?, &frame(delivery)?])),
+            RowId::Alone(_) => frame(&self.members[0]),
+            RowId::Group(_) => self.members.iter().try_fold(Vec::new(), |mut value, member| {
+                codec::append(&mut value, &frame(member)?);
+                Ok(value)
+            }),
         }
     }
 
@@ -157,14 +159,6 @@ impl IndexRow {
     /// [`Self::get`] as an entry of [`Journal::entities`](crate::store::Journal::entities).
     pub(super) fn known(&self, entity: EntityId) -> Option<KnownEntity> {
         let found = self.get(entity.kind).transpose()?;
-        Some((entity, found.map(|record| IndexRecord::clone(&record).into())))
+        Some((entity, found.map(|record| IndexRecord::clone(&record))))
     }
-}
-
-fn joined(frames: [&[u8]; GROUPED.len()]) -> Vec<u8> {
-    let mut value = Vec::new();
-    for frame in frames {
-        codec::append(&mut value, frame);
-    }
-    value
 }

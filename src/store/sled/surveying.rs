@@ -1,52 +1,19 @@
-//! Reads of a whole store in pages: commits, index records, the vault.
+//! Reads of a whole store in pages: index records, the vault.
 
 use std::{collections::BTreeMap, ops::Bound};
 
 use super::{
     Shared,
     format::{ENTITIES, GROUPS, Opened, entity_key, group_key, unavailable, vault_key},
-    reads::{chunks_from, commits as commits_of},
     row::{GROUPED, IndexRow, RowId},
 };
 use crate::{
-    domain::{EntityId, EntityKind, Position},
-    store::{Known, KnownEntity, RecordedCommit, StoreError, VaultRow, survey::entity_of},
+    domain::{EntityId, EntityKind},
+    store::{KnownEntity, StoreError, VaultRow, survey::entity_of},
 };
 
 /// Key and value, as sled reads them.
 type TreeRow = sled::Result<(sled::IVec, sled::IVec)>;
-
-/// Durable commits whose first event is after `after`, at most `max`.
-pub(super) fn commits(
-    shared: &Shared,
-    after: Position,
-    max: usize,
-) -> Result<Vec<RecordedCommit>, StoreError> {
-    let head = *shared.status.head.borrow();
-    let mut found = Vec::new();
-    let read = shared.files.with(|files| {
-        for chunk in chunks_from(&files.tree, Position(after.0.saturating_add(1)))? {
-            let (first, chunk) = chunk?;
-            // Later chunks may not be on disk yet.
-            if found.len() >= max || first > head {
-                break;
-            }
-            for commit in commits_of(first, &chunk) {
-                let (first, record) = commit?;
-                if first > after {
-                    found.push(RecordedCommit::of(first, record));
-                }
-            }
-        }
-        Ok(())
-    });
-    // Commits before a damaged one are returned; the next call returns the error.
-    if found.is_empty() {
-        read?;
-    }
-    found.truncate(max);
-    Ok(found)
-}
 
 /// Index records of the entities after `after`, at most `max`.
 pub(super) fn entities(
@@ -57,7 +24,7 @@ pub(super) fn entities(
     // Memory first: a row leaves it only after it is on disk.
     let in_memory = shared.index.after_in_memory(after, max);
     let stored = shared.files.with(|opened| stored_entities(opened, after, max))?;
-    let mut found: BTreeMap<EntityId, Result<Known, StoreError>> = stored.into_iter().collect();
+    let mut found: BTreeMap<_, _> = stored.into_iter().collect();
     found.extend(in_memory);
     Ok(found.into_iter().take(max).collect())
 }

@@ -6,7 +6,7 @@
 //!
 //! The file that repeats the mark is written after the replies, so that no caller waits for it.
 
-use std::{collections::hash_map::Entry, convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 use foldhash::{HashMap, HashMapExt as _};
 
@@ -55,13 +55,7 @@ impl Engine for SledEngine {
     }
 
     fn known(&mut self, entity: EntityId) -> Result<Option<IndexRecord>, StoreError> {
-        let row = match self.rows.entry(RowId::of(entity)) {
-            Entry::Occupied(row) => row.into_mut(),
-            Entry::Vacant(vacant) => {
-                let row = self.shared.index.row(*vacant.key())?;
-                vacant.insert(row)
-            }
-        };
+        let row = self.shared.index.row_in(&mut self.rows, RowId::of(entity))?;
         Ok(row.get(entity.kind)?.map(|record| IndexRecord::clone(&record)))
     }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{Aggregate, EntityId, EntityKind, RentalId},
-    store::{Journal, Known, KnownEntity, StoreError, codec},
+    store::{IndexRecord, Journal, KnownEntity, StoreError, codec},
 };
 
 /// Compares the entities of one pass.
@@ -103,7 +103,7 @@ impl EntityPages {
 
 fn compare_one(
     id: EntityId,
-    known: &Known,
+    known: &IndexRecord,
     entity: Option<Entity>,
     folding: &Folding,
     findings: &mut Findings,
