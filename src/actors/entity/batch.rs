@@ -11,13 +11,16 @@ use super::{
     work::{EntityFailure, Work},
 };
 use crate::{
-    actors::{sources::Sources, supervision::guard::guarded},
+    actors::{
+        sources::Sources,
+        supervision::guard::{guarded, injected_fault},
+    },
     domain::{
         EntityId, Journaled, Meta, NewEvent, Position, Version,
         invariants::{check_step, version_grows},
     },
     planted::{self, Bug},
-    store::{Commit, CommitError, CommitId, FaultMode, Journal, StoreError, VaultWrite, codec},
+    store::{Commit, CommitError, CommitId, Journal, StoreError, VaultWrite, codec},
 };
 
 /// Maximum number of decisions per batch: each conflict needs another one.
@@ -131,7 +134,7 @@ async fn run<A: Journaled>(
     stage: &Cell<BatchStage>,
 ) -> Result<BatchResult<A>, BatchFailure> {
     if let [Work::Sabotage(mode, _)] = batch {
-        sabotage(*mode).await?;
+        return Err(BatchFailure { reason: injected_fault(*mode).await, answer: AskError::Stopped });
     }
     let mut memory = match memory {
         Some(memory) => memory,
@@ -192,16 +195,6 @@ async fn run<A: Journaled>(
         }
     }
     Err(BatchFailure { reason: "too many conflicts".to_owned(), answer: AskError::Stopped })
-}
-
-async fn sabotage(mode: FaultMode) -> Result<(), BatchFailure> {
-    match mode {
-        FaultMode::Panic => panic!("injected fault"),
-        FaultMode::Stop => {
-            Err(BatchFailure { reason: "stopped by an injected fault".to_owned(), answer: AskError::Stopped })
-        }
-        FaultMode::Hang => std::future::pending().await,
-    }
 }
 
 /// Runs each command by itself: the store refused the batch because of one of them.

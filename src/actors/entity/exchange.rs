@@ -20,7 +20,7 @@ use super::{
     ask::{Ask, AskError, Decided},
     batch::Host,
     delay::{DelayHook, Delays},
-    supervisor::{Census, Deliver, EntityStatus, EvictionPolicy, Inspect, KindStatus, Revive, Supervisor},
+    supervisor::{Deliver, EntityStatus, EvictionPolicy, KindStatus, Query, Supervisor},
     work::Work,
 };
 use crate::{
@@ -203,20 +203,17 @@ impl Exchange {
 
     /// Takes an entity out of quarantine; returns whether it was in quarantine.
     pub async fn revive(&self, id: EntityId) -> Result<bool, AskError> {
-        let supervisor = self.supervisor(self.shard(id));
-        self.answer(supervisor.send(Revive { id })).await
+        self.query(self.shard(id), move |supervisor| supervisor.revive(id)).await
     }
 
     pub async fn inspect(&self, id: EntityId) -> Result<EntityStatus, AskError> {
-        let supervisor = self.supervisor(self.shard(id));
-        self.answer(supervisor.send(Inspect(id))).await
+        self.query(self.shard(id), move |supervisor| supervisor.inspect(id)).await
     }
 
     pub async fn census(&self, kind: EntityKind) -> Result<KindStatus, AskError> {
         let mut sum = KindStatus::default();
         for shard in self.shards.iter() {
-            let supervisor = self.supervisor(shard);
-            let part = self.answer(supervisor.send(Census(kind))).await?;
+            let part = self.query(shard, move |supervisor| supervisor.census(kind)).await?;
             sum.live += part.live;
             sum.restarted += part.restarted;
             sum.quarantined += part.quarantined;
@@ -226,9 +223,14 @@ impl Exchange {
         Ok(sum)
     }
 
-    /// Waits for a supervisor, for a limited time: its thread may hang.
-    async fn answer<T>(&self, asked: impl Future<Output = Result<T, MailboxError>>) -> Result<T, AskError> {
-        match tokio::time::timeout(self.settings.ask_timeout, asked).await {
+    /// Runs a query on a supervisor, for a limited time: its thread may hang.
+    async fn query<T: Send + 'static>(
+        &self,
+        shard: &Shard,
+        query: impl FnOnce(&mut Supervisor) -> T + Send + 'static,
+    ) -> Result<T, AskError> {
+        let answer = self.supervisor(shard).send(Query(Box::new(query)));
+        match tokio::time::timeout(self.settings.ask_timeout, answer).await {
             Ok(answer) => answer.map_err(|_| AskError::Stopped),
             Err(_elapsed) => Err(AskError::Timeout),
         }

@@ -233,22 +233,56 @@ impl<A: Journaled> Handler<EntityReport<A>> for Supervisor {
     }
 }
 
-/// Message: take an entity out of quarantine. Returns whether it was in quarantine.
+/// Message: run a query on the supervisor.
 #[derive(Message)]
-#[rtype(result = "bool")]
-pub(crate) struct Revive {
-    pub id: EntityId,
+#[rtype(result = "T")]
+pub(crate) struct Query<T: Send + 'static>(pub Box<dyn FnOnce(&mut Supervisor) -> T + Send>);
+
+impl<T: Send + 'static> Handler<Query<T>> for Supervisor {
+    type Result = MessageResult<Query<T>>;
+
+    fn handle(&mut self, Query(query): Query<T>, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(query(self))
+    }
 }
 
-impl Handler<Revive> for Supervisor {
-    type Result = bool;
-
-    fn handle(&mut self, Revive { id }: Revive, _: &mut Context<Self>) -> bool {
+impl Supervisor {
+    /// Takes an entity out of quarantine; returns whether it was in quarantine.
+    pub(crate) fn revive(&mut self, id: EntityId) -> bool {
         let quarantined = matches!(self.children.get(&id), Some(Child::Quarantined));
         if quarantined {
             self.children.remove(&id);
         }
         quarantined
+    }
+
+    pub(crate) fn inspect(&self, id: EntityId) -> EntityStatus {
+        let status = match self.children.get(&id) {
+            Some(Child::Live { .. }) => "LIVE",
+            Some(Child::Pausing { .. }) => "RESTARTING",
+            Some(Child::Quarantined) => "QUARANTINED",
+            None => "PASSIVE",
+        };
+        let log = self.failures.get(&id);
+        let (restarted, last_failure) =
+            (log.map_or(0, FailureLog::restarts), log.map(|log| log.last_reason.clone()));
+        EntityStatus { id: id.to_string(), status, restarted, last_failure }
+    }
+
+    pub(crate) fn census(&self, kind: EntityKind) -> KindStatus {
+        let mut status = KindStatus::default();
+        for (id, child) in self.children.iter().filter(|(id, _)| id.kind == kind) {
+            match child {
+                Child::Live { .. } | Child::Pausing { .. } => status.live += 1,
+                Child::Quarantined => {
+                    status.quarantined += 1;
+                    status.quarantined_ids.push(id.to_string());
+                }
+            }
+        }
+        let failures = self.failures.iter().filter(|(id, _)| id.kind == kind);
+        status.restarted = failures.map(|(_, log)| log.restarts()).sum();
+        status
     }
 }
 
@@ -277,52 +311,4 @@ pub struct KindStatus {
     pub quarantined_ids: Vec<String>,
     #[serde(skip)]
     pub unanswered: usize,
-}
-
-#[derive(Message)]
-#[rtype(result = "KindStatus")]
-pub(crate) struct Census(pub EntityKind);
-
-impl Handler<Census> for Supervisor {
-    type Result = MessageResult<Census>;
-
-    fn handle(&mut self, Census(kind): Census, _: &mut Context<Self>) -> Self::Result {
-        let mut status = KindStatus::default();
-        for (id, child) in self.children.iter().filter(|(id, _)| id.kind == kind) {
-            match child {
-                Child::Live { .. } | Child::Pausing { .. } => status.live += 1,
-                Child::Quarantined => {
-                    status.quarantined += 1;
-                    status.quarantined_ids.push(id.to_string());
-                }
-            }
-        }
-        let failures = self.failures.iter().filter(|(id, _)| id.kind == kind);
-        status.restarted = failures.map(|(_, log)| log.restarts()).sum();
-        MessageResult(status)
-    }
-}
-
-#[derive(Message)]
-#[rtype(result = "EntityStatus")]
-pub(crate) struct Inspect(pub EntityId);
-
-impl Handler<Inspect> for Supervisor {
-    type Result = MessageResult<Inspect>;
-
-    fn handle(&mut self, Inspect(id): Inspect, _: &mut Context<Self>) -> Self::Result {
-        let status = match self.children.get(&id) {
-            Some(Child::Live { .. }) => "LIVE",
-            Some(Child::Pausing { .. }) => "RESTARTING",
-            Some(Child::Quarantined) => "QUARANTINED",
-            None => "PASSIVE",
-        };
-        let log = self.failures.get(&id);
-        MessageResult(EntityStatus {
-            id: id.to_string(),
-            status,
-            restarted: log.map_or(0, FailureLog::restarts),
-            last_failure: log.map(|log| log.last_reason.clone()),
-        })
-    }
 }

@@ -31,6 +31,9 @@ pub enum ListError {
     Store(#[from] StoreError),
 }
 
+/// Page of a list: cursors, and the rows that are not missing.
+pub(crate) type Listed = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
 /// Items with the positions of their events, oldest first.
 pub(crate) type Items<T> = Vec<(Position, T)>;
 
@@ -58,8 +61,26 @@ impl List {
         items.chunks(ITEMS_MAX).try_for_each(|some| rows.put(self.key(some[0].0), &some))
     }
 
-    /// Returns at most `wanted` items before a position, newest first, and whether there are more.
-    pub(crate) async fn before<T: DeserializeOwned>(
+    /// Returns at most `wanted` rows after a cursor, newest first, and whether there are more.
+    pub(crate) async fn rows<T: DeserializeOwned>(
+        self,
+        journal: &Arc<dyn Journal>,
+        after: Option<&[u8]>,
+        wanted: usize,
+        row_key: impl Fn(Position, T) -> Vec<u8>,
+    ) -> Result<(Listed, bool), ListError> {
+        let before = match after {
+            Some(after) => self.position_of(after).ok_or(ListError::BadCursor)?,
+            None => Position(u64::MAX),
+        };
+        let (items, more) = self.before(journal, before, wanted).await?;
+        let (cursors, keys): (Vec<_>, Vec<_>) =
+            items.into_iter().map(|(position, item)| (self.key(position), row_key(position, item))).unzip();
+        let rows = journal.view_get_all(keys).await?;
+        Ok((cursors.into_iter().zip(rows).collect(), more))
+    }
+
+    async fn before<T: DeserializeOwned>(
         self,
         journal: &Arc<dyn Journal>,
         before: Position,
@@ -79,6 +100,16 @@ impl List {
         more |= items.len() > wanted;
         items.truncate(wanted);
         Ok((items, more))
+    }
+}
+
+/// Returns the key to read on from after a cursor of a list with this prefix. A cursor of another list is
+/// refused, since cursors come from clients.
+pub(crate) fn after_cursor(prefix: Vec<u8>, cursor: Option<&[u8]>) -> Result<Vec<u8>, ListError> {
+    match cursor {
+        Some(cursor) if cursor.starts_with(&prefix) => Ok(key(cursor, &[&[0]])),
+        Some(_) => Err(ListError::BadCursor),
+        None => Ok(prefix),
     }
 }
 

@@ -103,19 +103,11 @@ impl Rows {
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
-        self.get_as(key, codec::decode).await
-    }
-
-    pub(crate) async fn get_as<T>(
-        &self,
-        key: &[u8],
-        decode: impl Fn(&[u8]) -> Result<T, StoreError>,
-    ) -> Result<Option<T>, StoreError> {
         if let Some(known) = self.written.get(key).or_else(|| self.read.get(key)) {
-            return known.as_deref().map(decode).transpose();
+            return known.as_deref().map(codec::decode).transpose();
         }
         let row = self.journal.view_get(key.to_vec()).await?;
-        row.as_deref().map(decode).transpose()
+        row.as_deref().map(codec::decode).transpose()
     }
 
     pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, row: &T) -> Result<(), StoreError> {

@@ -7,6 +7,8 @@ use std::{any::Any, future::Future, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt as _;
 
+use crate::store::FaultMode;
+
 /// Runs `work`; a panic becomes an error with its message.
 ///
 /// State that `work` owns is dropped by a panic: give it the state that must not survive one.
@@ -16,6 +18,15 @@ use futures_util::FutureExt as _;
 pub fn guarded<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, String>> {
     // An `async fn` would be twice as large as `work`, and so would every future around it.
     AssertUnwindSafe(work).catch_unwind().map(|done| done.map_err(|panic| message(&*panic)))
+}
+
+/// Fails as an injected fault: panics, hangs, or returns the reason of a stop.
+pub(crate) async fn injected_fault(mode: FaultMode) -> String {
+    match mode {
+        FaultMode::Panic => panic!("injected fault"),
+        FaultMode::Stop => "stopped by an injected fault".to_owned(),
+        FaultMode::Hang => std::future::pending().await,
+    }
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, warn};
 
 use super::{
-    guard::guarded,
+    guard::{guarded, injected_fault},
     restart::{FailureLog, RestartDecision, RestartLimits},
 };
 use crate::{actors::sources::Sources, store::FaultMode};
@@ -148,11 +148,7 @@ async fn with_faults(
 ) -> Result<(), String> {
     tokio::select! {
         biased;
-        Some(mode) = faults.recv() => match mode {
-            FaultMode::Panic => panic!("injected fault"),
-            FaultMode::Stop => Err("stopped by an injected fault".to_owned()),
-            FaultMode::Hang => std::future::pending().await,
-        },
+        Some(mode) = faults.recv() => Err(injected_fault(mode).await),
         ended = work => ended,
     }
 }

@@ -6,10 +6,10 @@ use super::{ROW, RentalFilter, RentalRow, row_key};
 use crate::{
     actors::projection::{
         after_prefix, key,
-        lists::{List, ListError},
+        lists::{List, ListError, Listed, after_cursor},
     },
-    domain::{CustomerId, Position, RentalId, Timestamp},
-    store::{Journal, StoreError, codec},
+    domain::{CustomerId, RentalId, Timestamp},
+    store::{Journal, codec},
 };
 
 pub const BY_CUSTOMER: &[u8] = b"m/c";
@@ -39,16 +39,15 @@ pub async fn rows(
     cursor: Option<Vec<u8>>,
     limit: usize,
 ) -> Result<(Vec<RentalRow>, Option<Vec<u8>>), ListError> {
-    let mut list = Listing::open(filter.customer_id, cursor)?;
-    let (mut found, mut scanned) = (Vec::new(), 0);
+    let (mut after, mut found, mut scanned) = (cursor, Vec::new(), 0);
     loop {
-        let (listed, more) = list.next(journal, limit + 1).await?;
-        scanned += listed.len();
-        for (cursor, row) in listed {
+        let (page, more) = listed(journal, filter.customer_id, after.as_deref(), limit + 1).await?;
+        scanned += page.len();
+        for (cursor, row) in page {
             if found.len() == limit {
-                return Ok((found, list.after));
+                return Ok((found, after));
             }
-            list.after = Some(cursor);
+            after = Some(cursor);
             let row = row.map(|row| codec::decode::<RentalRow>(&row)).transpose()?;
             found.extend(row.filter(|row| matches(row, filter)));
         }
@@ -56,52 +55,26 @@ pub async fn rows(
             return Ok((found, None));
         }
         if scanned >= SCAN_MAX {
-            return Ok((found, list.after));
+            return Ok((found, after));
         }
     }
 }
 
-/// A list, read from after a key. Cursors are keys of the list.
-struct Listing {
-    /// Prefix of a customer's list; `None` for the list of all.
-    customer: Option<Vec<u8>>,
-    after: Option<Vec<u8>>,
-}
-
-type Listed = Vec<(Vec<u8>, Option<Vec<u8>>)>;
-
-impl Listing {
-    /// Opens a list. A cursor of another list is refused, since cursors come from clients.
-    fn open(customer: Option<CustomerId>, after: Option<Vec<u8>>) -> Result<Self, ListError> {
-        let customer = customer.map(|customer| customer_key(customer, None));
-        let known = after.as_ref().is_none_or(|after| match &customer {
-            Some(prefix) => after.starts_with(prefix),
-            None => ALL.position_of(after).is_some(),
-        });
-        if known { Ok(Self { customer, after }) } else { Err(ListError::BadCursor) }
-    }
-
-    /// Returns about `wanted` items, and whether there may be more.
-    async fn next(&self, journal: &Arc<dyn Journal>, wanted: usize) -> Result<(Listed, bool), StoreError> {
-        let Some(prefix) = &self.customer else {
-            let after = self.after.as_deref().and_then(|after| ALL.position_of(after));
-            return placed_before(journal, after.unwrap_or(Position(u64::MAX)), wanted).await;
-        };
-        let from = self.after.as_ref().map_or_else(|| prefix.clone(), |after| key(after, &[&[0]]));
-        let listed = journal.view_list(from, after_prefix(prefix), wanted, listed_row).await?;
-        let more = listed.len() == wanted;
-        Ok((listed, more))
-    }
-}
-
-async fn placed_before(
+/// Returns about `wanted` rows of one customer or of all, and whether there may be more.
+async fn listed(
     journal: &Arc<dyn Journal>,
-    before: Position,
+    customer: Option<CustomerId>,
+    after: Option<&[u8]>,
     wanted: usize,
-) -> Result<(Listed, bool), StoreError> {
-    let (placed, more) = ALL.before::<RentalId>(journal, before, wanted).await?;
-    let rows = journal.view_get_all(placed.iter().map(|(_, rental)| row_key(*rental)).collect()).await?;
-    Ok((placed.into_iter().map(|(position, _)| ALL.key(position)).zip(rows).collect(), more))
+) -> Result<(Listed, bool), ListError> {
+    let Some(customer) = customer else {
+        return ALL.rows(journal, after, wanted, |_, rental| row_key(rental)).await;
+    };
+    let prefix = customer_key(customer, None);
+    let end = after_prefix(&prefix);
+    let listed = journal.view_list(after_cursor(prefix, after)?, end, wanted, listed_row).await?;
+    let more = listed.len() == wanted;
+    Ok((listed, more))
 }
 
 /// Returns the key of the row that is listed under this key.

@@ -26,7 +26,7 @@ pub(crate) use self::{
 };
 use super::{
     Projection, Rows, after_prefix, key,
-    lists::{Items, List, ListError},
+    lists::{Items, List, ListError, Listed, after_cursor},
 };
 use crate::{
     actors::{
@@ -184,8 +184,11 @@ pub(crate) async fn records(
     limit: usize,
 ) -> Result<(Vec<(Record, Option<String>)>, Option<Vec<u8>>), ListError> {
     let (rows, more) = match customer {
-        Some(customer) => rows_of(journal, customer, cursor, limit).await?,
-        None => rows_of_all(journal, cursor, limit).await?,
+        Some(customer) => rows_of(journal, customer, cursor.as_deref(), limit).await?,
+        None => {
+            let key = |position, customer| record_key(customer, position);
+            ALL.rows(journal, cursor.as_deref(), limit, key).await?
+        }
     };
     let next = rows.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
     let records = rows.into_iter().filter_map(|(_, row)| row).map(|row| codec::decode(&row));
@@ -198,39 +201,16 @@ pub(crate) async fn records(
     Ok((records.into_iter().map(with_phone).collect::<Result<_, StoreError>>()?, next))
 }
 
-type Listed = (Vec<(Vec<u8>, Option<Vec<u8>>)>, bool);
-
-/// Lists one customer's messages. A cursor of another list is refused, since cursors come from clients.
 async fn rows_of(
     journal: &Arc<dyn Journal>,
     customer: CustomerId,
-    cursor: Option<Vec<u8>>,
+    cursor: Option<&[u8]>,
     limit: usize,
-) -> Result<Listed, ListError> {
+) -> Result<(Listed, bool), ListError> {
     let prefix = key(RECORDS, &[&customer.0.to_be_bytes()]);
     let end = after_prefix(&prefix);
-    let from = match cursor {
-        Some(cursor) if cursor.starts_with(&prefix) => key(&cursor, &[&[0]]),
-        Some(_) => return Err(ListError::BadCursor),
-        None => prefix,
-    };
-    let mut rows = journal.view_scan(from, end, limit + 1).await?;
+    let mut rows = journal.view_scan(after_cursor(prefix, cursor)?, end, limit + 1).await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     Ok((rows.into_iter().map(|(key, row)| (key, Some(row))).collect(), more))
-}
-
-async fn rows_of_all(
-    journal: &Arc<dyn Journal>,
-    cursor: Option<Vec<u8>>,
-    limit: usize,
-) -> Result<Listed, ListError> {
-    let before = match cursor {
-        Some(cursor) => ALL.position_of(&cursor).ok_or(ListError::BadCursor)?,
-        None => Position(u64::MAX),
-    };
-    let (listed, more) = ALL.before::<CustomerId>(journal, before, limit).await?;
-    let keys = listed.iter().map(|(position, customer)| record_key(*customer, *position));
-    let rows = journal.view_get_all(keys.collect()).await?;
-    Ok((listed.into_iter().map(|(position, _)| ALL.key(position)).zip(rows).collect(), more))
 }
