@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `m/r` rental | [`RentalRow`] |
 //! | `m/c` customer, time (newest first), rental | – |
-//! | `m/a` | rentals, see [`lists`](super::lists) |
+//! | `m/a` | rentals, see `projection::lists` |
 
 mod lists;
 mod row;
