@@ -6,12 +6,15 @@ use crate::{
     store::memory::MemoryJournal,
 };
 
+fn queued(attempts: u32) -> QueuedJob {
+    QueuedJob { due_at: Timestamp(5), position: Position(1), correlation: Correlation(1), attempts }
+}
+
 #[test]
 fn jobs_taken_by_a_failed_runner_are_due_again() {
     let queue = JobQueue::new(0);
     let job = Job::Undo(PaymentId(1));
-    let queued =
-        QueuedJob { due_at: Timestamp(5), position: Position(1), correlation: Correlation(1), attempts: 0 };
+    let queued = queued(0);
     queue.schedule().put(job, queued);
     assert_eq!(queue.take_due(Timestamp(4)), None);
     assert_eq!(queue.take_due(Timestamp(5)), Some((job, queued)));
@@ -68,12 +71,10 @@ fn recorded(position: u64) -> Recorded {
 #[test]
 fn all_jobs_of_a_released_payment_become_due() {
     let queue = JobQueue::new(0);
-    let queued =
-        QueuedJob { due_at: Timestamp(5), position: Position(1), correlation: Correlation(1), attempts: 3 };
     let (undo, other) = (Job::Undo(PaymentId(1)), Job::GiveBack(PaymentId(1), 2));
     let elsewhere = Job::Undo(PaymentId(2));
     for job in [undo, other, elsewhere] {
-        queue.schedule().put(job, queued);
+        queue.schedule().put(job, queued(3));
         assert!(queue.take_due(Timestamp(5)).is_some());
     }
     queue.make_due(PaymentId(1).into(), Timestamp(9));
