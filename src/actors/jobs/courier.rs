@@ -12,7 +12,7 @@ use crate::{
     actors::{
         contexts::Contexts,
         projection::{
-            after_prefix,
+            Result, after_prefix,
             notification::{
                 PENDING,
                 outbox::Outbox,
@@ -72,7 +72,7 @@ impl Courier {
     }
 
     /// Sends a page of messages: from rows, while there may be pending ones.
-    async fn send_some(&self) -> Result<SendRound, StoreError> {
+    async fn send_some(&self) -> Result<SendRound> {
         // A status that cannot be recorded would have the message sent again and again.
         self.journal.health().map_err(StoreError::Unavailable)?;
         if !self.outbox.is_open() {
@@ -89,7 +89,7 @@ impl Courier {
         self.send_fresh().await
     }
 
-    async fn send_from_rows(&self) -> Result<SendRound, StoreError> {
+    async fn send_from_rows(&self) -> Result<SendRound> {
         let pending = self.journal.view_scan(PENDING.to_vec(), after_prefix(PENDING), SEND_MAX).await?;
         if pending.is_empty() {
             return Ok(SendRound::All);
@@ -108,9 +108,9 @@ impl Courier {
         Ok(if failures { SendRound::WithFailures } else { SendRound::Some })
     }
 
-    async fn marked(&self, pending: &[ViewRow]) -> Result<Vec<Marked>, StoreError> {
+    async fn marked(&self, pending: &[ViewRow]) -> Result<Vec<Marked>> {
         let key = |(mark, customer): &ViewRow| Ok(record_key(codec::decode(customer)?, position_of(mark)));
-        let keys: Vec<Result<Vec<u8>, StoreError>> = pending.iter().map(key).collect();
+        let keys: Vec<Result<Vec<u8>>> = pending.iter().map(key).collect();
         let rows = self.journal.view_get_all(keys.iter().flatten().cloned().collect()).await?;
         let mut rows = rows.into_iter();
         let missing = || StoreError::Corrupt("a pending message is missing".to_owned());
@@ -119,7 +119,7 @@ impl Courier {
         Ok(pending.iter().map(|(mark, _)| position_of(mark)).zip(records).collect())
     }
 
-    async fn send_fresh(&self) -> Result<SendRound, StoreError> {
+    async fn send_fresh(&self) -> Result<SendRound> {
         let fresh = self.outbox.take(SEND_MAX);
         if fresh.is_empty() {
             return Ok(SendRound::All);
@@ -166,7 +166,7 @@ impl Courier {
     }
 
     /// Adds phone numbers; returns apart the messages that cannot be read, which must not hold up the others.
-    async fn with_phones(&self, records: Vec<Marked>) -> Result<(Vec<Due>, BTreeSet<Position>), StoreError> {
+    async fn with_phones(&self, records: Vec<Marked>) -> Result<(Vec<Due>, BTreeSet<Position>)> {
         let readable = records.iter().filter_map(|(_, record)| record.as_ref().ok());
         let phones = phones_of(&self.journal, readable.map(|record| record.customer_id)).await?;
         let (mut due, mut unreadable) = (Vec::new(), BTreeSet::new());
@@ -222,11 +222,11 @@ impl Courier {
     }
 }
 
-type Marked = (Position, Result<Record, StoreError>);
+type Marked = (Position, Result<Record>);
 
 type Due = (Position, Record, Option<String>);
 
-fn record_status(writes: &mut Vec<ViewWrite>, position: Position, record: &Record) -> Result<(), StoreError> {
+fn record_status(writes: &mut Vec<ViewWrite>, position: Position, record: &Record) -> Result<()> {
     writes.push((record_key(record.customer_id, position), Some(codec::encode(record)?)));
     if record.status != NotificationStatus::Pending {
         writes.push((pending_key(position), None));

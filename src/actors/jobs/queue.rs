@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::{
-    actors::projection::{Projection, Rows, after_prefix, key},
+    actors::projection::{Projection, Result, Rows, after_prefix, key},
     domain::{
         Correlation, EntityId, Event, PaymentId, Position, Recorded, RentalId, Timestamp,
         payment::{Attempt, PaymentEvent},
         rental::RentalEvent,
     },
-    store::{Journal, StoreError, codec},
+    store::{Journal, codec},
 };
 
 /// A job. Stored: a change of the variants raises the format of the projection.
@@ -38,7 +38,6 @@ pub enum Job {
 }
 
 impl Job {
-    /// Returns the entity that waits for the job.
     pub fn target(self) -> EntityId {
         match self {
             Self::Expire(rental) => rental.into(),
@@ -153,17 +152,13 @@ impl JobQueue {
     }
 
     /// Removes a job that is finished without an event.
-    pub(crate) async fn done(&self, journal: &Arc<dyn Journal>, job: Job) -> Result<(), StoreError> {
+    pub(crate) async fn done(&self, journal: &Arc<dyn Journal>, job: Job) -> Result<()> {
         self.schedule().finish(job);
         journal.view_apply(vec![(row_key(job)?, None)]).await
     }
 
     /// Removes all jobs of this target, which the operator dismissed.
-    pub(crate) async fn remove_target(
-        &self,
-        journal: &Arc<dyn Journal>,
-        target: EntityId,
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn remove_target(&self, journal: &Arc<dyn Journal>, target: EntityId) -> Result<()> {
         for job in self.jobs_of(target) {
             self.done(journal, job).await?;
         }
@@ -174,13 +169,7 @@ impl JobQueue {
         self.shared.changed.notified().await;
     }
 
-    fn put(
-        &self,
-        rows: &mut Rows,
-        job: Job,
-        recorded: &Recorded,
-        due_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    fn put(&self, rows: &mut Rows, job: Job, recorded: &Recorded, due_at: Timestamp) -> Result<()> {
         let (position, correlation) = (recorded.position, recorded.meta.correlation);
         let queued = QueuedJob { due_at, position, correlation, attempts: 0 };
         let mut schedule = self.schedule();
@@ -194,18 +183,13 @@ impl JobQueue {
         if known { rows.put(row_key(job)?, &(job, queued)) } else { rows.add(row_key(job)?, &(job, queued)) }
     }
 
-    fn remove(&self, rows: &mut Rows, job: Job) -> Result<(), StoreError> {
+    fn remove(&self, rows: &mut Rows, job: Job) -> Result<()> {
         self.schedule().remove(job);
         rows.remove(row_key(job)?);
         Ok(())
     }
 
-    fn fold_rental(
-        &self,
-        event: &RentalEvent,
-        recorded: &Recorded,
-        rows: &mut Rows,
-    ) -> Result<(), StoreError> {
+    fn fold_rental(&self, event: &RentalEvent, recorded: &Recorded, rows: &mut Rows) -> Result<()> {
         let rental = RentalId(recorded.entity.id);
         let first = Job::Resolve(rental.payment(), 1);
         match event {
@@ -227,12 +211,7 @@ impl JobQueue {
         }
     }
 
-    fn fold_payment(
-        &self,
-        event: &PaymentEvent,
-        recorded: &Recorded,
-        rows: &mut Rows,
-    ) -> Result<(), StoreError> {
+    fn fold_payment(&self, event: &PaymentEvent, recorded: &Recorded, rows: &mut Rows) -> Result<()> {
         let payment = PaymentId(recorded.entity.id);
         let at = recorded.meta.at;
         match event {
@@ -258,7 +237,7 @@ impl JobQueue {
     }
 }
 
-fn row_key(job: Job) -> Result<Vec<u8>, StoreError> {
+fn row_key(job: Job) -> Result<Vec<u8>> {
     Ok(key(JobQueue::PREFIX, &[&codec::encode(&job)?]))
 }
 
@@ -268,7 +247,7 @@ impl Projection for JobQueue {
     const PREFIX: &'static [u8] = b"a/";
     const IN_MEMORY: bool = true;
 
-    async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
+    async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<()> {
         let rows = journal.view_scan(Self::PREFIX.to_vec(), after_prefix(Self::PREFIX), usize::MAX).await?;
         let mut schedule = Schedule::default();
         for (_, row) in rows {
@@ -280,7 +259,7 @@ impl Projection for JobQueue {
         Ok(())
     }
 
-    async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<(), StoreError> {
+    async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<()> {
         match &recorded.event {
             Event::Rental(event) => self.fold_rental(event, recorded, rows),
             Event::Payment(event) => self.fold_payment(event, recorded, rows),
@@ -288,7 +267,7 @@ impl Projection for JobQueue {
         }
     }
 
-    fn amend(&mut self, rows: &mut Rows) -> Result<(), StoreError> {
+    fn amend(&mut self, rows: &mut Rows) -> Result<()> {
         let finished = std::mem::take(&mut self.schedule().finished);
         finished.into_iter().try_for_each(|job| {
             rows.remove(row_key(job)?);

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{Projection, Rows, after_prefix, key};
+use super::{Projection, Result, Rows, after_prefix, key};
 use crate::{
     domain::{
         Event, ProductId, Recorded, Timestamp,
@@ -21,7 +21,7 @@ use crate::{
 /// Stored row: offer, stock, withdrawn, created, updated.
 type Stored = (Offer, u32, bool, Timestamp, Timestamp);
 /// Stored row of a product with an image. Rows without one keep the older format.
-type StoredWithImage = (Offer, u32, bool, Timestamp, Timestamp, Image);
+type StoredWithImage = (Stored, Image);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProductView {
@@ -67,14 +67,8 @@ impl Catalogue {
         let products = self.products.read().unwrap_or_else(PoisonError::into_inner);
         // Product ids sort by time.
         let before = before.unwrap_or(ProductId(u128::MAX));
-        products
-            .range(..before)
-            .rev()
-            .map(|(_, product)| product)
-            .filter(|p| wanted(p))
-            .take(limit)
-            .cloned()
-            .collect()
+        let newest_first = products.range(..before).rev().map(|(_, product)| product);
+        newest_first.filter(|product| wanted(product)).take(limit).cloned().collect()
     }
 }
 
@@ -84,7 +78,7 @@ impl Projection for Catalogue {
     const PREFIX: &'static [u8] = b"k/";
     const IN_MEMORY: bool = true;
 
-    async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
+    async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<()> {
         let rows = journal.view_scan(Self::PREFIX.to_vec(), after_prefix(Self::PREFIX), usize::MAX).await?;
         let mut products = BTreeMap::new();
         for (row_key, row) in rows {
@@ -95,7 +89,7 @@ impl Projection for Catalogue {
         Ok(())
     }
 
-    async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<(), StoreError> {
+    async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<()> {
         let Event::Product(event) = &recorded.event else { return Ok(()) };
         let id = ProductId(recorded.entity.id);
         let mut products = self.products.write().unwrap_or_else(PoisonError::into_inner);
@@ -121,49 +115,36 @@ pub(crate) fn folded(
     }
     let mut product = product?;
     match event {
-        ProductEvent::ProductRegistered { .. } | ProductEvent::StockShort { .. } => {}
-        ProductEvent::ProductChanged { offer } => {
-            product.offer = offer.clone();
-            product.updated_at = at;
+        ProductEvent::ProductRegistered { .. } | ProductEvent::StockShort { .. } => return Some(product),
+        ProductEvent::ProductDecreased { .. } => {
+            return Some(ProductView { stock: product.stock - 1, ..product });
         }
-        ProductEvent::ProductRestocked { quantity } => {
-            product.stock += quantity;
-            product.updated_at = at;
+        ProductEvent::ProductIncreased { .. } => {
+            return Some(ProductView { stock: product.stock + 1, ..product });
         }
-        ProductEvent::ProductWithdrawn => {
-            product.withdrawn = true;
-            product.updated_at = at;
-        }
-        ProductEvent::ProductImageChanged { image } => {
-            product.image = Some(*image);
-            product.updated_at = at;
-        }
-        ProductEvent::ProductDecreased { .. } => product.stock -= 1,
-        ProductEvent::ProductIncreased { .. } => product.stock += 1,
+        ProductEvent::ProductChanged { offer } => product.offer = offer.clone(),
+        ProductEvent::ProductRestocked { quantity } => product.stock += quantity,
+        ProductEvent::ProductWithdrawn => product.withdrawn = true,
+        ProductEvent::ProductImageChanged { image } => product.image = Some(*image),
     }
+    product.updated_at = at;
     Some(product)
 }
 
-fn stored(product: &ProductView) -> Result<Vec<u8>, StoreError> {
+fn stored(product: &ProductView) -> Result<Vec<u8>> {
     let ProductView { offer, image, stock, withdrawn, created_at, updated_at, .. } = product;
-    match image {
-        None => codec::encode(&(offer, stock, withdrawn, created_at, updated_at)),
-        Some(image) => codec::encode(&(offer, stock, withdrawn, created_at, updated_at, image)),
-    }
+    let row = (offer, stock, withdrawn, created_at, updated_at);
+    image.map_or_else(|| codec::encode(&row), |image| codec::encode(&(row, image)))
 }
 
 /// Decodes a stored row. The key ends with the product id.
-pub(crate) fn read_row(row_key: &[u8], row: &[u8]) -> Result<ProductView, StoreError> {
+pub(crate) fn read_row(row_key: &[u8], row: &[u8]) -> Result<ProductView> {
     let id = row_key.last_chunk::<16>().expect("a product's key ends with its id");
     let id = ProductId(u128::from_be_bytes(*id));
     // Neither format decodes as the other, since a row must be read to its last byte.
     let (stored, image) = match codec::decode::<Stored>(row) {
         Ok(stored) => (stored, None),
-        Err(_) => {
-            let (offer, stock, withdrawn, created_at, updated_at, image) =
-                codec::decode::<StoredWithImage>(row)?;
-            ((offer, stock, withdrawn, created_at, updated_at), Some(image))
-        }
+        Err(_) => codec::decode::<StoredWithImage>(row).map(|(stored, image)| (stored, Some(image)))?,
     };
     let (offer, stock, withdrawn, created_at, updated_at) = stored;
     Ok(ProductView { id, offer, image, stock, withdrawn, created_at, updated_at })

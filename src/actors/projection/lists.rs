@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use super::{Rows, after_prefix, key};
+use super::{Result, Rows, after_prefix, key};
 use crate::{
     domain::Position,
     store::{Journal, StoreError, codec},
@@ -20,13 +20,10 @@ use crate::{
 const ITEMS_MAX: usize = 256;
 const KEYS_READ: usize = 16;
 
-/// A page of a list cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ListError {
-    /// The cursor does not belong to this list.
     #[error("the cursor is not one that this list gave")]
     BadCursor,
-    /// The rows could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -53,11 +50,7 @@ impl List {
         Some(Position(!u64::from_be_bytes(position)))
     }
 
-    pub(crate) fn put<T: Serialize>(
-        self,
-        items: &[(Position, T)],
-        rows: &mut Rows,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn put<T: Serialize>(self, items: &[(Position, T)], rows: &mut Rows) -> Result<()> {
         items.chunks(ITEMS_MAX).try_for_each(|some| rows.put(self.key(some[0].0), &some))
     }
 
@@ -85,7 +78,7 @@ impl List {
         journal: &Arc<dyn Journal>,
         before: Position,
         wanted: usize,
-    ) -> Result<(Items<T>, bool), StoreError> {
+    ) -> Result<(Items<T>, bool)> {
         let mut items = Items::new();
         let mut from = self.key(Position(before.0.saturating_sub(1)));
         let mut more = true;
@@ -113,6 +106,6 @@ pub(crate) fn after_cursor(prefix: Vec<u8>, cursor: Option<&[u8]>) -> Result<Vec
     }
 }
 
-pub(crate) fn read<T: DeserializeOwned>(row: &[u8]) -> Result<Items<T>, StoreError> {
+pub(crate) fn read<T: DeserializeOwned>(row: &[u8]) -> Result<Items<T>> {
     codec::decode(row)
 }

@@ -43,7 +43,6 @@ pub(crate) struct Join {
     pub joined: oneshot::Sender<Joined>,
 }
 
-/// Answer to a watcher that joined.
 pub(crate) struct Joined {
     /// Position from which on all changes are sent.
     pub position: Position,
@@ -88,13 +87,13 @@ impl Live {
     pub(crate) async fn run(self, journal: Arc<dyn Journal>) -> Result<(), String> {
         let mut joins = self.joins.lock().await;
         loop {
-            self.count(0);
+            self.watchers.store(0, Ordering::Relaxed);
             let Some(first) = joins.recv().await else { return Ok(()) };
             let mut feed = LiveFeed::from(&journal);
             feed.join(first, &mut joins, &journal).await.map_err(|error| error.to_string())?;
             let mut sweeps = tokio::time::interval(SWEEP_EVERY);
-            while feed.watched() {
-                self.count(feed.watchers());
+            while !feed.customers.is_empty() {
+                self.watchers.store(feed.watchers(), Ordering::Relaxed);
                 let step = tokio::select! {
                     biased;
                     _ = sweeps.tick() => {
@@ -107,10 +106,6 @@ impl Live {
                 step.map_err(|error| error.to_string())?;
             }
         }
-    }
-
-    fn count(&self, watchers: usize) {
-        self.watchers.store(watchers, Ordering::Relaxed);
     }
 }
 
@@ -131,10 +126,6 @@ impl LiveFeed {
         let head = *journal.head().borrow();
         let follower = Follower::new(Arc::clone(journal), head);
         Self { follower, customers: HashMap::new(), rentals: HashMap::new() }
-    }
-
-    fn watched(&self) -> bool {
-        !self.customers.is_empty()
     }
 
     fn watchers(&self) -> usize {

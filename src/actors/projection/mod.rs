@@ -38,6 +38,8 @@ const GATHER: Duration = Duration::from_millis(25);
 const GATHER_FOR_RESTART: Duration = Duration::from_secs(1);
 const REMOVE_MAX: usize = 1_000;
 
+pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
+
 /// A fold of events into rows.
 pub(crate) trait Projection {
     /// Name of the projection and its checkpoint.
@@ -50,11 +52,11 @@ pub(crate) trait Projection {
     const IN_MEMORY: bool = false;
 
     /// Converts rows of an older format that cannot be rebuilt. Called first.
-    fn upgrade(&mut self, _journal: &Arc<dyn Journal>) -> impl Future<Output = Result<(), StoreError>> {
+    fn upgrade(&mut self, _journal: &Arc<dyn Journal>) -> impl Future<Output = Result<()>> {
         ready(Ok(()))
     }
 
-    fn open(&mut self, journal: &Arc<dyn Journal>) -> impl Future<Output = Result<(), StoreError>>;
+    fn open(&mut self, journal: &Arc<dyn Journal>) -> impl Future<Output = Result<()>>;
 
     /// Key of the row that folding `recorded` will read, if it is known: the rows of a batch are read at
     /// once.
@@ -62,9 +64,9 @@ pub(crate) trait Projection {
         None
     }
 
-    fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> impl Future<Output = Result<(), StoreError>>;
+    fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> impl Future<Output = Result<()>>;
 
-    fn amend(&mut self, _rows: &mut Rows) -> Result<(), StoreError> {
+    fn amend(&mut self, _rows: &mut Rows) -> Result<()> {
         Ok(())
     }
 
@@ -87,7 +89,7 @@ impl Rows {
     }
 
     /// Reads the rows of `keys` that are not known, at once.
-    async fn read_ahead(&mut self, keys: impl Iterator<Item = Vec<u8>>) -> Result<(), StoreError> {
+    async fn read_ahead(&mut self, keys: impl Iterator<Item = Vec<u8>>) -> Result<()> {
         let unknown = keys.filter(|key| !self.written.contains_key(key) && !self.read.contains_key(key));
         let keys: BTreeSet<Vec<u8>> = unknown.collect();
         if keys.is_empty() {
@@ -102,7 +104,7 @@ impl Rows {
         &self.journal
     }
 
-    pub(crate) async fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>> {
         if let Some(known) = self.written.get(key).or_else(|| self.read.get(key)) {
             return known.as_deref().map(codec::decode).transpose();
         }
@@ -110,7 +112,7 @@ impl Rows {
         row.as_deref().map(codec::decode).transpose()
     }
 
-    pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, row: &T) -> Result<(), StoreError> {
+    pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, row: &T) -> Result<()> {
         self.written.insert(key, Some(codec::encode(row)?));
         Ok(())
     }
@@ -120,19 +122,15 @@ impl Rows {
     }
 
     /// Puts a row that the store does not have: if it is removed before rows are applied, nothing is written.
-    pub(crate) fn add<T: Serialize>(&mut self, key: Vec<u8>, row: &T) -> Result<(), StoreError> {
+    pub(crate) fn add<T: Serialize>(&mut self, key: Vec<u8>, row: &T) -> Result<()> {
         if !self.written.contains_key(&key) {
             self.new.insert(key.clone());
         }
         self.put(key, row)
     }
 
-    pub(crate) fn mark(&mut self, key: Vec<u8>) {
-        self.written.insert(key, Some(Vec::new()));
-    }
-
     /// Applies all writes or none. After an error, these rows must not be used any more.
-    pub(crate) async fn apply(&mut self) -> Result<(), StoreError> {
+    pub(crate) async fn apply(&mut self) -> Result<()> {
         let written = std::mem::take(&mut self.written);
         let has_value = |row: &Option<Vec<u8>>| row.as_ref().is_some_and(|row| !row.is_empty());
         let rows = written.iter().filter(|(_, row)| has_value(row));
@@ -154,19 +152,14 @@ impl Rows {
 type Checkpoint = (u8, Position);
 
 /// Returns the position up to which stored rows are folded; `None` if they must be rebuilt.
-pub(crate) async fn stored_position<P: Projection>(
-    journal: &Arc<dyn Journal>,
-) -> Result<Option<Position>, StoreError> {
+pub(crate) async fn stored_position<P: Projection>(journal: &Arc<dyn Journal>) -> Result<Option<Position>> {
     let checkpoint = journal.view_get(checkpoint_key::<P>()).await?;
     let checkpoint = checkpoint.and_then(|row| codec::decode::<Checkpoint>(&row).ok());
     Ok(checkpoint.filter(|(format, _)| *format == P::FORMAT).map(|(_, position)| position))
 }
 
 /// Has the stored rows of a projection, if they are of the format `from`, taken for such of its own.
-pub(crate) async fn move_stand<P: Projection>(
-    journal: &Arc<dyn Journal>,
-    from: u8,
-) -> Result<(), StoreError> {
+pub(crate) async fn move_stand<P: Projection>(journal: &Arc<dyn Journal>, from: u8) -> Result<()> {
     let checkpoint = journal.view_get(checkpoint_key::<P>()).await?;
     let checkpoint = checkpoint.and_then(|row| codec::decode::<Checkpoint>(&row).ok());
     let Some((_, position)) = checkpoint.filter(|(format, _)| *format == from) else { return Ok(()) };
@@ -205,7 +198,7 @@ async fn fold_on<P: Projection>(
     projection: &mut P,
     journal: Arc<dyn Journal>,
     progress: Arc<Progress>,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     projection.upgrade(&journal).await?;
     let start = match stored_position::<P>(&journal).await? {
         Some(position) => position,
@@ -239,7 +232,7 @@ async fn gather<P: Projection>(
     follower: &mut Follower,
     rows: &mut Rows,
     progress: &Progress,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     let applied = follower.position();
     let mut events = follower.next(BATCH_MAX).await?;
     let mut time = pin!(tokio::time::sleep(if P::IN_MEMORY { GATHER_FOR_RESTART } else { GATHER }));
@@ -263,7 +256,7 @@ async fn gather<P: Projection>(
     }
 }
 
-async fn remove_all(journal: &Arc<dyn Journal>, prefix: &[u8]) -> Result<(), StoreError> {
+async fn remove_all(journal: &Arc<dyn Journal>, prefix: &[u8]) -> Result<()> {
     let end = after_prefix(prefix);
     loop {
         let rows = journal.view_scan(prefix.to_vec(), end.clone(), REMOVE_MAX).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ROW, RentalFilter, RentalRow, row_key};
+use super::{ROWS, RentalFilter, RentalRow, row_key};
 use crate::{
     actors::projection::{
         after_prefix, key,
@@ -19,7 +19,6 @@ const ID_LEN: usize = 16;
 /// Maximum number of rows that one page looks at, even if too few match.
 const SCAN_MAX: usize = 2_000;
 
-/// Returns the key of a row in its customer's list.
 pub fn listing(row: &RentalRow) -> Vec<u8> {
     customer_key(row.customer_id, Some((row.placed_at, row.rental_id)))
 }
@@ -77,10 +76,9 @@ async fn listed(
     Ok((listed, more))
 }
 
-/// Returns the key of the row that is listed under this key.
 fn listed_row(listed: &[u8]) -> Vec<u8> {
     let id = listed.last_chunk::<ID_LEN>().expect("a listing's key ends with the rental's id");
-    key(ROW, &[id])
+    key(ROWS, &[id])
 }
 
 fn matches(row: &RentalRow, filter: RentalFilter) -> bool {

@@ -15,19 +15,20 @@ pub use self::{
     lists::{ALL, BY_CUSTOMER, listing, rows},
     row::{PaymentStatus, RentalFilter, RentalRow},
 };
-use super::{Projection, Rows, key, lists::Items};
+use super::{Projection, Result, Rows, key, lists::Items};
 use crate::{
     domain::{
         Event, Position, Recorded, RentalId,
         delivery::{DeliveryEvent, DeliveryStatus},
         invariants::version_never_goes_back,
         payment::PaymentEvent,
-        rental::{RentalEvent, RentalStatus},
+        rental::{RentalEvent, RentalStatus, Terms},
     },
     store::{Journal, StoreError, codec},
 };
 
-const ROW: &[u8] = b"m/r";
+/// Prefix of the rows' keys; a rental id follows.
+pub const ROWS: &[u8] = b"m/r";
 
 #[derive(Default)]
 pub struct MyPage {
@@ -39,7 +40,7 @@ impl Projection for MyPage {
     const FORMAT: u8 = 2;
     const PREFIX: &'static [u8] = b"m/";
 
-    async fn open(&mut self, _: &Arc<dyn Journal>) -> Result<(), StoreError> {
+    async fn open(&mut self, _: &Arc<dyn Journal>) -> Result<()> {
         Ok(())
     }
 
@@ -48,7 +49,7 @@ impl Projection for MyPage {
         recorded.rental().filter(|_| !placing).map(row_key)
     }
 
-    async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<(), StoreError> {
+    async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<()> {
         let Some(rental) = recorded.rental() else { return Ok(()) };
         let row_key = row_key(rental);
         let placing = matches!(recorded.event, Event::Rental(RentalEvent::RentalPlaced(_)));
@@ -56,41 +57,48 @@ impl Projection for MyPage {
         let row = folded(before, rental, recorded)
             .ok_or_else(|| StoreError::Corrupt(format!("{rental} has events before it was placed")))?;
         if placing {
-            rows.mark(listing(&row));
+            rows.put_encoded(listing(&row), Vec::new());
             self.placed.push((recorded.position, rental));
         }
         rows.put(row_key, &row)
     }
 
-    fn amend(&mut self, rows: &mut Rows) -> Result<(), StoreError> {
+    fn amend(&mut self, rows: &mut Rows) -> Result<()> {
         ALL.put(&std::mem::take(&mut self.placed), rows)
     }
 }
 
 /// Folds an event into a rental's row; `None` if the rental was never placed.
 pub fn folded(row: Option<RentalRow>, rental: RentalId, recorded: &Recorded) -> Option<RentalRow> {
-    if let Event::Rental(RentalEvent::RentalPlaced(_)) = &recorded.event {
-        return Some(placed(rental, recorded));
+    if let Event::Rental(RentalEvent::RentalPlaced(terms)) = &recorded.event {
+        return Some(placed(rental, terms, recorded));
     }
     let mut row = row?;
-    fold_into(&mut row, &recorded.event);
+    match &recorded.event {
+        Event::Rental(event) => fold_rental(&mut row, event),
+        Event::Payment(event) => fold_payment(&mut row, event),
+        Event::Delivery(event) => {
+            row.delivery_status = Some(match event {
+                DeliveryEvent::DeliveryStarted { .. } => DeliveryStatus::Started,
+                DeliveryEvent::DeliveryDispatched { .. } => DeliveryStatus::InTransit,
+                DeliveryEvent::DeliveryCompleted => DeliveryStatus::Delivered,
+                DeliveryEvent::DeliveryCanceled { .. } => DeliveryStatus::Canceled,
+            });
+        }
+        // They change the version only.
+        Event::Product(_) | Event::Account(_) | Event::Context(_) => {}
+    }
     row.updated_at = recorded.meta.at;
     debug_assert_eq!(version_never_goes_back(Position(row.version), recorded.position), Ok(()));
     row.version = recorded.position.0;
     Some(row)
 }
 
-/// Prefix of the rows' keys; a rental id follows.
-pub const ROWS: &[u8] = ROW;
-
 fn row_key(rental: RentalId) -> Vec<u8> {
-    key(ROW, &[&rental.0.to_be_bytes()])
+    key(ROWS, &[&rental.0.to_be_bytes()])
 }
 
-fn placed(rental_id: RentalId, recorded: &Recorded) -> RentalRow {
-    let Event::Rental(RentalEvent::RentalPlaced(terms)) = &recorded.event else {
-        unreachable!("a row begins with the placing")
-    };
+fn placed(rental_id: RentalId, terms: &Terms, recorded: &Recorded) -> RentalRow {
     RentalRow {
         rental_id,
         customer_id: terms.customer_id,
@@ -107,23 +115,6 @@ fn placed(rental_id: RentalId, recorded: &Recorded) -> RentalRow {
         placed_at: recorded.meta.at,
         updated_at: recorded.meta.at,
         version: recorded.position.0,
-    }
-}
-
-fn fold_into(row: &mut RentalRow, event: &Event) {
-    match event {
-        Event::Rental(event) => fold_rental(row, event),
-        Event::Payment(event) => fold_payment(row, event),
-        Event::Delivery(event) => {
-            row.delivery_status = Some(match event {
-                DeliveryEvent::DeliveryStarted { .. } => DeliveryStatus::Started,
-                DeliveryEvent::DeliveryDispatched { .. } => DeliveryStatus::InTransit,
-                DeliveryEvent::DeliveryCompleted => DeliveryStatus::Delivered,
-                DeliveryEvent::DeliveryCanceled { .. } => DeliveryStatus::Canceled,
-            });
-        }
-        // They change the version only.
-        Event::Product(_) | Event::Account(_) | Event::Context(_) => {}
     }
 }
 
@@ -169,7 +160,7 @@ fn fold_payment(row: &mut RentalRow, event: &PaymentEvent) {
     };
 }
 
-pub async fn row(journal: &Arc<dyn Journal>, rental: RentalId) -> Result<Option<RentalRow>, StoreError> {
+pub async fn row(journal: &Arc<dyn Journal>, rental: RentalId) -> Result<Option<RentalRow>> {
     let row = journal.view_get(row_key(rental)).await?;
     row.map(|row| codec::decode(&row)).transpose()
 }

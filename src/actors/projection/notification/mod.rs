@@ -25,7 +25,7 @@ pub(crate) use self::{
     record::{NotificationStatus, Record},
 };
 use super::{
-    Projection, Rows, after_prefix, key,
+    Projection, Result, Rows, after_prefix, key,
     lists::{Items, List, ListError, Listed, after_cursor},
 };
 use crate::{
@@ -74,11 +74,11 @@ impl Projection for Messages {
     /// A rebuild keeps the records.
     const PREFIX: &'static [u8] = ALL.0;
 
-    async fn upgrade(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
+    async fn upgrade(&mut self, journal: &Arc<dyn Journal>) -> Result<()> {
         upgrade::upgrade(journal).await
     }
 
-    async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
+    async fn open(&mut self, journal: &Arc<dyn Journal>) -> Result<()> {
         let stand = super::stored_position::<Self>(journal).await?;
         // In a rebuild, any record may exist already.
         self.recorded = stand.unwrap_or_else(|| *journal.head().borrow());
@@ -86,7 +86,7 @@ impl Projection for Messages {
         Ok(())
     }
 
-    async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<(), StoreError> {
+    async fn fold(&mut self, recorded: &Recorded, rows: &mut Rows) -> Result<()> {
         let Some(notice) = notice::notice(&recorded.event) else { return Ok(()) };
         let Some(rental_id) = recorded.rental() else { return Ok(()) };
         let rental = match self.rentals.get(&rental_id) {
@@ -130,7 +130,7 @@ impl Projection for Messages {
         Ok(())
     }
 
-    fn amend(&mut self, rows: &mut Rows) -> Result<(), StoreError> {
+    fn amend(&mut self, rows: &mut Rows) -> Result<()> {
         for (position, record) in std::mem::take(&mut self.new) {
             let record = self.outbox.settle(position).unwrap_or(record);
             if record.status == NotificationStatus::Pending {
@@ -148,7 +148,6 @@ impl Projection for Messages {
     }
 }
 
-/// Returns the key of a customer's message about the event at `position`.
 pub(crate) fn record_key(customer: CustomerId, position: Position) -> Vec<u8> {
     let newest_first = !position.0;
     key(RECORDS, &[&customer.0.to_be_bytes(), &newest_first.to_be_bytes()])
@@ -167,7 +166,7 @@ pub(crate) fn position_of(pending_key: &[u8]) -> Position {
 pub(crate) async fn phones_of(
     journal: &Arc<dyn Journal>,
     customers: impl Iterator<Item = CustomerId>,
-) -> Result<BTreeMap<CustomerId, Result<String, StoreError>>, StoreError> {
+) -> Result<BTreeMap<CustomerId, Result<String>>> {
     let customers: BTreeSet<CustomerId> = customers.collect();
     let people = journal.vault_get_all(customers.iter().copied().map(person_key).collect()).await?;
     let phone = |person: Vec<u8>| codec::decode::<Person>(&person).map(|person| person.phone);
@@ -192,13 +191,13 @@ pub(crate) async fn records(
     };
     let next = rows.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
     let records = rows.into_iter().filter_map(|(_, row)| row).map(|row| codec::decode(&row));
-    let records = records.collect::<Result<Vec<Record>, StoreError>>()?;
+    let records = records.collect::<Result<Vec<Record>>>()?;
     let phones = phones_of(journal, records.iter().map(|record| record.customer_id)).await?;
     let with_phone = |record: Record| {
         let phone = phones.get(&record.customer_id).cloned().transpose()?;
         Ok((record, phone))
     };
-    Ok((records.into_iter().map(with_phone).collect::<Result<_, StoreError>>()?, next))
+    Ok((records.into_iter().map(with_phone).collect::<Result<_>>()?, next))
 }
 
 async fn rows_of(

@@ -21,19 +21,16 @@ pub enum NotificationStatus {
     Failed,
 }
 
-/// A message with its status.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
     /// Id; it follows from rental and event, so a rebuild makes the same one.
     pub id: NotificationId,
     pub rental_id: RentalId,
     pub customer_id: CustomerId,
-    /// Name of the event.
     pub event: String,
     /// Text; it contains no personal data.
     pub text: String,
     pub status: NotificationStatus,
-    /// Attempts to send it.
     pub attempts: u32,
     pub created_at: Timestamp,
     pub sent_at: Option<Timestamp>,
@@ -81,7 +78,6 @@ impl Record {
     }
 }
 
-/// A message for tests.
 #[cfg(test)]
 pub(crate) fn sample(position: u64, status: NotificationStatus) -> Record {
     Record {

@@ -22,12 +22,10 @@ use crate::{
 
 const RECORD: &[u8] = b"n/r";
 const BY_CUSTOMER: &[u8] = b"n/c";
-/// The format of these rows.
 const FORMAT: u8 = 1;
 /// Number of messages moved at once, the maximum for one key of the list.
 const PAGE: usize = 256;
 
-/// Moves what version 0.1 left.
 pub(crate) async fn upgrade(journal: &Arc<dyn Journal>) -> Result<(), StoreError> {
     let (mut from, mut moved, mut unreadable) = (RECORD.to_vec(), 0, 0);
     loop {
