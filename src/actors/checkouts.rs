@@ -9,10 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    sources::Sources,
-    vault::{VaultError, erase_before, sweep_regularly},
-};
+use super::{sources::Sources, vault::sweep_regularly};
 use crate::{
     domain::{CheckoutId, CustomerId, Money, ProductId, RentalId, Timestamp, id::uuid_v7, payment::Attempt},
     gateways::payment::ChargeKey,
@@ -27,7 +24,6 @@ const SENT: &str = "sent/";
 pub(crate) const VALID_MS: u64 = 30 * 60 * 1_000;
 /// Time that a checkout is kept after it has expired, in ms.
 const KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
-const SWEEP_MAX: usize = 256;
 
 /// A checkout. Stored: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +42,8 @@ pub struct Checkout {
 }
 
 impl Checkout {
-    /// Returns the write that marks the checkout as used, for the commit that begins its attempt.
-    pub(crate) fn mark_used(&self, id: CheckoutId) -> Result<VaultWrite, StoreError> {
-        let used = Self { used: true, ..self.clone() };
-        Ok(VaultWrite { key: key(id), value: Some(codec::encode(&used)?) })
+    pub(crate) fn write(&self, id: CheckoutId) -> Result<VaultWrite, StoreError> {
+        Ok(VaultWrite { key: key(id), value: Some(codec::encode(self)?) })
     }
 }
 
@@ -79,25 +73,16 @@ impl Checkouts {
         Self { journal, sources }
     }
 
-    pub(crate) async fn keep(&self, id: CheckoutId, checkout: &Checkout) -> Result<(), VaultError> {
-        let write = VaultWrite { key: key(id), value: Some(codec::encode(checkout)?) };
-        Ok(self.journal.vault_write(vec![write]).await?)
-    }
-
     pub(crate) async fn find(&self, id: CheckoutId) -> Result<Option<Checkout>, StoreError> {
         let row = self.journal.vault_get(key(id)).await?;
         row.map(|row| codec::decode(&row)).transpose()
     }
 
-    async fn sweep(&self) -> Result<usize, VaultError> {
-        // Ids begin with their time, so the oldest come first.
-        let kept_from = self.sources.now().minus_ms(VALID_MS + KEPT_MS);
-        let kept_from = key(CheckoutId(uuid_v7(kept_from.0, 0)));
-        erase_before(&self.journal, CHECKOUTS, &kept_from, SWEEP_MAX).await
-    }
-
+    /// Erases checkouts that expired long ago, until dropped.
     pub(crate) async fn run(self: Arc<Self>) -> Result<(), String> {
-        sweep_regularly("checkouts", SWEEP_MAX, async || self.sweep().await).await
+        // Ids begin with their time, so the oldest come first.
+        let kept_from = || uuid_v7(self.sources.now().minus_ms(VALID_MS + KEPT_MS).0, 0);
+        sweep_regularly(&self.journal, "checkouts", CHECKOUTS, || key(CheckoutId(kept_from()))).await
     }
 }
 

@@ -38,10 +38,6 @@ impl Mirror {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get(&self) -> Arc<Maintenance> {
-        Arc::clone(&self.lock().1)
-    }
-
     fn show(&self, version: Version, state: &Arc<Maintenance>) {
         let mut shown = self.lock();
         if version > shown.0 {
@@ -49,10 +45,6 @@ impl Mirror {
             drop(shown);
             self.changed.notify_waiters();
         }
-    }
-
-    async fn running(&self) {
-        found(&self.changed, || (!self.lock().1.paused).then_some(())).await;
     }
 }
 
@@ -76,7 +68,7 @@ impl Contexts {
     async fn refresh(&self, context: Context) -> Result<(), StoreError> {
         let loaded = self.journal.load(EntityId::from(context)).await?;
         let state = reads::restore::<Maintenance>(&loaded)?;
-        self.show(context, loaded.version, &Arc::new(state));
+        self.mirrors[context as usize].show(loaded.version, &Arc::new(state));
         Ok(())
     }
 
@@ -84,17 +76,14 @@ impl Contexts {
     /// changed it.
     pub(crate) async fn noticed(&self, recorded: &Recorded) -> Result<(), StoreError> {
         let context = Context::ALL.into_iter().find(|context| EntityId::from(*context) == recorded.entity);
-        match context {
-            Some(context) if self.mirrors[context as usize].lock().0.0 < recorded.position.0 => {
-                match self.refresh(context).await {
-                    Err(StoreError::Corrupt(what)) => {
-                        error!(context = context.as_str(), what, "a context is damaged; it stays as it was");
-                        Ok(())
-                    }
-                    refreshed => refreshed,
-                }
+        let is_old = |context: &Context| self.mirrors[*context as usize].lock().0.0 < recorded.position.0;
+        let Some(context) = context.filter(is_old) else { return Ok(()) };
+        match self.refresh(context).await {
+            Err(StoreError::Corrupt(what)) => {
+                error!(context = context.as_str(), what, "a context is damaged; it stays as it was");
+                Ok(())
             }
-            Some(_) | None => Ok(()),
+            refreshed => refreshed,
         }
     }
 
@@ -103,21 +92,11 @@ impl Contexts {
         context: Context,
         command: ContextCommand,
         request: RequestContext,
-    ) -> Result<Arc<Maintenance>, AskError> {
-        Ok(self.command_once(context, command, request, None).await?.state)
-    }
-
-    /// Like [`Self::command`], for a request that may have a key.
-    pub(crate) async fn command_once(
-        &self,
-        context: Context,
-        command: ContextCommand,
-        request: RequestContext,
         receipt: Option<PendingReceipt>,
     ) -> Result<Decided<Maintenance>, AskError> {
         match self.exchange.ask_once::<Maintenance>(context, command, request, Vec::new(), receipt).await {
             Ok(decided) => {
-                self.show(context, decided.version, &decided.state);
+                self.mirrors[context as usize].show(decided.version, &decided.state);
                 Ok(decided)
             }
             Err(error) => {
@@ -128,12 +107,8 @@ impl Contexts {
         }
     }
 
-    fn show(&self, context: Context, version: Version, state: &Arc<Maintenance>) {
-        self.mirrors[context as usize].show(version, state);
-    }
-
     pub(crate) fn state(&self, context: Context) -> Arc<Maintenance> {
-        self.mirrors[context as usize].get()
+        Arc::clone(&self.mirrors[context as usize].lock().1)
     }
 
     pub(crate) fn full(&self, context: Context) -> bool {
@@ -145,7 +120,8 @@ impl Contexts {
     }
 
     pub(crate) async fn running(&self, context: Context) {
-        self.mirrors[context as usize].running().await;
+        let mirror = &self.mirrors[context as usize];
+        found(&mirror.changed, || (!mirror.lock().1.paused).then_some(())).await;
     }
 
     pub(crate) fn parked(&self, key: ParkedKey) -> Option<Parked> {
@@ -153,11 +129,7 @@ impl Contexts {
     }
 
     pub(crate) fn all_parked(&self) -> Vec<(ParkedKey, Parked)> {
-        let states = Context::ALL.map(|context| self.state(context));
-        states
-            .iter()
-            .flat_map(|state| state.parked.iter().map(|(key, parked)| (*key, parked.clone())))
-            .collect()
+        Context::ALL.into_iter().flat_map(|context| self.state(context).parked.clone()).collect()
     }
 
     /// Takes over the retries of a group. All its parked targets are retried at once: the reason may have

@@ -17,22 +17,15 @@ pub(crate) struct CustomerLocks {
     locks: Mutex<HashMap<CustomerId, Arc<RwLock<()>>>>,
 }
 
-/// Shared lock: the customer's account is not closed while it is held.
-pub struct CustomerLock(#[expect(dead_code, reason = "held for its drop")] Locked<OwnedRwLockReadGuard<()>>);
-
-/// Exclusive lock: the customer does nothing else while it is held.
-pub(crate) struct ExclusiveCustomerLock(
-    #[expect(dead_code, reason = "held for its drop")] Locked<OwnedRwLockWriteGuard<()>>,
-);
-
-struct Locked<Guard> {
+/// Lock of a customer; shared unless its guard says otherwise.
+pub struct CustomerLock<Guard = OwnedRwLockReadGuard<()>> {
     /// `None` while the lock is waited for.
     guard: Option<Guard>,
     locks: Arc<CustomerLocks>,
     customer: CustomerId,
 }
 
-impl<Guard> Drop for Locked<Guard> {
+impl<Guard> Drop for CustomerLock<Guard> {
     fn drop(&mut self) {
         self.guard.take();
         let mut locks = self.locks.lock();
@@ -52,21 +45,24 @@ impl CustomerLocks {
         Arc::clone(self.lock().entry(customer).or_default())
     }
 
-    fn waiting<Guard>(self: &Arc<Self>, customer: CustomerId) -> Locked<Guard> {
-        Locked { guard: None, locks: Arc::clone(self), customer }
+    fn waiting<Guard>(self: &Arc<Self>, customer: CustomerId) -> CustomerLock<Guard> {
+        CustomerLock { guard: None, locks: Arc::clone(self), customer }
     }
 
     /// Waits for a shared lock. The caller checks afterwards whether the account is closed.
     pub(crate) async fn shared(self: &Arc<Self>, customer: CustomerId) -> CustomerLock {
-        let mut locked = self.waiting(customer);
-        locked.guard = Some(self.lock_of(customer).read_owned().await);
-        CustomerLock(locked)
+        let mut lock = self.waiting(customer);
+        lock.guard = Some(self.lock_of(customer).read_owned().await);
+        lock
     }
 
-    pub(crate) async fn exclusive(self: &Arc<Self>, customer: CustomerId) -> ExclusiveCustomerLock {
-        let mut locked = self.waiting(customer);
-        locked.guard = Some(self.lock_of(customer).write_owned().await);
-        ExclusiveCustomerLock(locked)
+    pub(crate) async fn exclusive(
+        self: &Arc<Self>,
+        customer: CustomerId,
+    ) -> CustomerLock<OwnedRwLockWriteGuard<()>> {
+        let mut lock = self.waiting(customer);
+        lock.guard = Some(self.lock_of(customer).write_owned().await);
+        lock
     }
 }
 

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{CustomerId, RentalId};
 
-/// A customer's personal data.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Person {
     pub name: String,

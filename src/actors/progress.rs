@@ -13,7 +13,6 @@ use crate::{
     store::{Journal, StoreError, codec},
 };
 
-/// Position that a consumer has reached, to be read and waited for.
 #[derive(Default)]
 pub(crate) struct Progress {
     position: Watermark,

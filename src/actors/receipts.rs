@@ -22,11 +22,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{
-    request::RequestKey,
-    sources::Sources,
-    vault::{VaultError, erase_before, sweep_regularly},
-};
+use super::{request::RequestKey, sources::Sources, vault::sweep_regularly};
 use crate::{
     domain::{EntityId, Journaled, RentalId, Timestamp, payment::Attempt},
     store::{CommitError, Journal, StoreError, VaultWrite, codec},
@@ -34,17 +30,13 @@ use crate::{
 
 const RECEIPTS: &str = "receipt/";
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
-const SWEEP_MAX: usize = 256;
 
-/// A request with a key cannot begin.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReceiptError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The first request with this key is still running.
     #[error("the first request with this Idempotency-Key is still running")]
     InProgress,
-    /// The key was used with another body.
     #[error("this Idempotency-Key was used for another request")]
     Reused,
 }
@@ -60,7 +52,6 @@ pub struct Receipt {
 /// Result of a request. Stored: append variants only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReceiptOutcome {
-    /// An entity decided.
     State {
         entity: EntityId,
         /// State after the decision, written by [`codec::encode_snapshot`].
@@ -68,7 +59,6 @@ pub enum ReceiptOutcome {
     },
     /// A payment attempt began; its end is in the rental's timeline.
     Attempt { rental: RentalId, attempt: Attempt },
-    /// A session was opened.
     Session {
         /// Input of the token, beside the key.
         nonce: [u8; 16],
@@ -79,9 +69,6 @@ pub enum ReceiptOutcome {
 
 impl ReceiptOutcome {
     /// Returns the entity that decided, and its state after that.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] if the receipt is of another kind or cannot be decoded.
     pub fn state<A: Journaled>(&self) -> Result<(EntityId, A), StoreError> {
         match self {
             Self::State { entity, snapshot } if entity.kind == A::KIND => {
@@ -99,7 +86,6 @@ impl Receipt {
     }
 }
 
-/// Receipts in the vault, and the keys in use.
 pub struct Receipts {
     journal: Arc<dyn Journal>,
     sources: Sources,
@@ -109,7 +95,6 @@ pub struct Receipts {
     newest_day: AtomicU64,
 }
 
-/// Result of looking up a request's key.
 pub enum KeyLookup {
     /// The request is the first with its key, or has none.
     New(KeyGuard),
@@ -148,10 +133,6 @@ impl Receipts {
     }
 
     /// Begins a request: returns a guard for the first with its key, the receipt for a repetition.
-    ///
-    /// # Errors
-    /// [`ReceiptError::InProgress`] while the first is running; [`ReceiptError::Reused`] if the first
-    /// had another body; [`ReceiptError::Store`]
     pub async fn begin(self: &Arc<Self>, key: Option<RequestKey>) -> Result<KeyLookup, ReceiptError> {
         let Some(key) = key else { return Ok(KeyLookup::New(KeyGuard::unkeyed())) };
         if let Some(receipt) = self.find(key).await? {
@@ -195,14 +176,10 @@ impl Receipts {
         self.newest_day.fetch_max(day, Ordering::Relaxed).max(day)
     }
 
-    /// Erases a page of receipts that are too old to be found; returns how many.
-    async fn sweep(&self) -> Result<usize, VaultError> {
-        let kept_from = receipt_key(self.today().saturating_sub(1), 0);
-        erase_before(&self.journal, RECEIPTS, &kept_from, SWEEP_MAX).await
-    }
-
+    /// Erases receipts that are too old to be found, until dropped.
     pub(crate) async fn run(self: Arc<Self>) -> Result<(), String> {
-        sweep_regularly("receipts", SWEEP_MAX, async || self.sweep().await).await
+        let kept_from = || receipt_key(self.today().saturating_sub(1), 0);
+        sweep_regularly(&self.journal, "receipts", RECEIPTS, kept_from).await
     }
 }
 
@@ -224,10 +201,9 @@ impl KeyGuard {
         self.0.as_ref().map(|mark| PendingReceipt { mark: Arc::clone(mark), attempt: None })
     }
 
-    /// Receipt that names a payment attempt, for the commit that begins it.
+    /// Returns a receipt that names a payment attempt, for the commit that begins it.
     pub(crate) fn of_attempt(&self, rental: RentalId, attempt: Attempt) -> Option<PendingReceipt> {
-        let attempt = Some((rental, attempt));
-        self.0.as_ref().map(|mark| PendingReceipt { mark: Arc::clone(mark), attempt })
+        Some(PendingReceipt { attempt: Some((rental, attempt)), ..self.of_state()? })
     }
 
     /// Returns the write of a receipt; `None` without a key.

@@ -42,7 +42,6 @@ pub struct TokioClock {
 }
 
 impl TokioClock {
-    /// Creates a clock that shows `now` at this moment.
     #[expect(clippy::disallowed_methods, reason = "tokio's clock, which simulations pause")]
     pub fn starting_at(now: Timestamp) -> Self {
         Self { origin: tokio::time::Instant::now(), at_origin: now }

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    sync::{Arc, LazyLock, Mutex, PoisonError, RwLock},
 };
 
 use argon2::{
@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use super::{
-    error::ShopError,
+    error::{Result, ShopError},
     lockout::Lockout,
     secrets::Secrets,
     views::{Principal, SessionView},
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     actors::{
         people::{Person, person_key},
-        receipts::{KeyGuard, KeyLookup, Receipt, ReceiptOutcome, Receipts},
+        receipts::{KeyLookup, Receipt, ReceiptOutcome, Receipts},
         request::RequestKey,
         sources::Sources,
     },
@@ -64,13 +64,17 @@ pub(crate) struct Accounts {
 
 const SESSIONS: &str = "session/";
 
+/// Hash that is verified for unknown numbers, so that they take as long as a wrong password. Made once per
+/// process, since hashing is slow.
+static DUMMY_HASH: LazyLock<Result<String>> = LazyLock::new(|| hash_password(b"nobody"));
+
 impl Accounts {
     pub(crate) async fn open(
         journal: Arc<dyn Journal>,
         sources: Sources,
         receipts: Arc<Receipts>,
         operator_key: &str,
-    ) -> Result<Self, ShopError> {
+    ) -> Result<Self> {
         let secrets = Secrets::open(&journal, &sources).await?;
         let mut sessions = HashMap::new();
         for (key, value) in journal.vault_scan(SESSIONS.to_owned()).await? {
@@ -79,7 +83,7 @@ impl Accounts {
             let hash = hash.ok_or_else(|| StoreError::Corrupt("a session's key".to_owned()))?;
             sessions.insert(hash, codec::decode::<Session>(&value)?);
         }
-        let dummy_hash = dummy_hash()?;
+        let dummy_hash = DUMMY_HASH.as_deref().map_err(Clone::clone)?;
         Ok(Self {
             journal,
             sources,
@@ -109,14 +113,13 @@ impl Accounts {
         Ok(VaultWrite { key: person_key(customer), value: Some(codec::encode(person)?) })
     }
 
-    /// Hashes a password on a thread of its own.
-    pub(crate) async fn hash(&self, password: String) -> Result<String, ShopError> {
+    pub(crate) async fn hash(&self, password: String) -> Result<String> {
         let _permit = self.hashing.acquire().await.map_err(internal)?;
         tokio::task::spawn_blocking(move || hash_password(password.as_bytes())).await.map_err(internal)?
     }
 
     /// Verifies a password; takes the same time if the person does not exist.
-    pub(crate) async fn verify(&self, person: Option<&Person>, password: String) -> Result<bool, ShopError> {
+    pub(crate) async fn verify(&self, person: Option<&Person>, password: String) -> Result<bool> {
         let hash = person.map_or(self.dummy_hash, |person| &person.password_hash).to_owned();
         let known = person.is_some();
         let _permit = self.hashing.acquire().await.map_err(internal)?;
@@ -128,7 +131,7 @@ impl Accounts {
     }
 
     /// Counts an attempt to log in, unless it must wait.
-    pub(crate) fn begin_try(&self, account: CustomerId) -> Result<(), ShopError> {
+    pub(crate) fn begin_try(&self, account: CustomerId) -> Result<()> {
         let mut lockout = self.lockout.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = lockout.begin(account, self.sources.now());
         begun.map_err(|retry_after_ms| ShopError::TooManyTries { retry_after_ms })
@@ -143,7 +146,7 @@ impl Accounts {
         &self,
         principal: Principal,
         key: Option<RequestKey>,
-    ) -> Result<SessionView, ShopError> {
+    ) -> Result<SessionView> {
         let key_guard = match self.receipts.begin(key).await? {
             KeyLookup::New(key_guard) => key_guard,
             KeyLookup::Seen(receipt) => match self.session_of(key, &receipt)? {
@@ -162,16 +165,6 @@ impl Accounts {
                 to_hex(&token)
             }
         };
-        self.open_with(key_guard, nonce, token, principal).await
-    }
-
-    async fn open_with(
-        &self,
-        key_guard: KeyGuard,
-        nonce: [u8; 16],
-        token: String,
-        principal: Principal,
-    ) -> Result<SessionView, ShopError> {
         let expires_at = self.sources.now().plus_ms(SESSION_TTL_MS);
         let (hash, session) = (token_hash(&token), Session { principal, expires_at });
         let mut writes = vec![VaultWrite { key: session_key(&hash), value: Some(codec::encode(&session)?) }];
@@ -187,22 +180,14 @@ impl Accounts {
     }
 
     /// Returns the session of a receipt, unless it has ended.
-    fn session_of(
-        &self,
-        key: Option<RequestKey>,
-        receipt: &Receipt,
-    ) -> Result<Option<SessionView>, ShopError> {
+    fn session_of(&self, key: Option<RequestKey>, receipt: &Receipt) -> Result<Option<SessionView>> {
         let (Some(key), ReceiptOutcome::Session { nonce }) = (key, &receipt.outcome) else {
             return Err(Receipt::of_something_else().into());
         };
         let token = self.token_of(key, *nonce);
-        let live = self.session(&token_hash(&token));
-        Ok(live.map(|Session { principal, expires_at }| SessionView {
-            token,
-            principal,
-            expires_at,
-            replayed: true,
-        }))
+        let Some(session) = self.session(&token_hash(&token)) else { return Ok(None) };
+        let Session { principal, expires_at } = session;
+        Ok(Some(SessionView { token, principal, expires_at, replayed: true }))
     }
 
     /// Returns the writes that erase all sessions of a customer.
@@ -228,7 +213,7 @@ impl Accounts {
         expired.map(|(hash, _)| VaultWrite { key: session_key(&hash), value: None }).collect()
     }
 
-    pub(crate) async fn close_session(&self, token: &str) -> Result<(), ShopError> {
+    pub(crate) async fn close_session(&self, token: &str) -> Result<()> {
         let hash = token_hash(token);
         self.journal.vault_write(vec![VaultWrite { key: session_key(&hash), value: None }]).await?;
         self.sessions.write().unwrap_or_else(PoisonError::into_inner).remove(&hash);
@@ -258,18 +243,7 @@ fn internal(error: impl std::fmt::Display) -> ShopError {
     ShopError::Internal(error.to_string())
 }
 
-/// Hash that is verified for unknown numbers, so that they take as long as a wrong password. Made once per
-/// process, since hashing is slow.
-fn dummy_hash() -> Result<&'static str, ShopError> {
-    static DUMMY_HASH: OnceLock<String> = OnceLock::new();
-    if let Some(made) = DUMMY_HASH.get() {
-        return Ok(made);
-    }
-    let made = hash_password(b"nobody")?;
-    Ok(DUMMY_HASH.get_or_init(|| made))
-}
-
-fn hash_password(password: &[u8]) -> Result<String, ShopError> {
+fn hash_password(password: &[u8]) -> Result<String> {
     Ok(Argon2::default().hash_password(password).map_err(internal)?.to_string())
 }
 
@@ -285,7 +259,6 @@ pub(crate) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Reverses [`to_hex`].
 pub(crate) fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.is_ascii() && text.len().is_multiple_of(2);
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();

@@ -7,7 +7,7 @@
 //! | again | the result of the first use; nothing is charged |
 //! | too late, or after another attempt | 409, and nothing is charged |
 
-use super::{ProductView, Shop, ShopError};
+use super::{ProductView, Result, Shop, ShopError};
 use crate::{
     actors::{
         checkouts::{Checkout, VALID_MS, sent_for},
@@ -50,7 +50,7 @@ impl Shop {
     /// # Errors
     /// [`ShopError::CheckoutUnavailable`] with a payment provider that needs none; the errors of placing for
     /// a product; [`ShopError::NotFound`] and [`ShopError::RentalNotPayable`] for a rental.
-    pub async fn check_out(&self, customer: CustomerId, what: Purchase) -> Result<CheckoutView, ShopError> {
+    pub async fn check_out(&self, customer: CustomerId, what: Purchase) -> Result<CheckoutView> {
         if !self.gateways.current().needs_checkout() {
             return Err(ShopError::CheckoutUnavailable);
         }
@@ -66,7 +66,7 @@ impl Shop {
             Purchase::Rental(rental) => self.again(customer, rental, expires_at).await?,
         };
         let _present = self.lock_customer(customer).await?;
-        self.checkouts.keep(id, &checkout).await?;
+        self.journal.vault_write(vec![checkout.write(id)?]).await?;
         let Checkout { rental, attempt, fee, expires_at, .. } = checkout;
         let payment = rental.payment();
         Ok(CheckoutView { id, payment, order: ChargeKey { payment, attempt }, fee, expires_at })
@@ -74,12 +74,7 @@ impl Shop {
 
     /// Returns the next attempt of a deferred rental. The payment actor checks later that the last attempt is
     /// settled.
-    async fn again(
-        &self,
-        customer: CustomerId,
-        rental: RentalId,
-        expires_at: Timestamp,
-    ) -> Result<Checkout, ShopError> {
+    async fn again(&self, customer: CustomerId, rental: RentalId, expires_at: Timestamp) -> Result<Checkout> {
         let state = reads::read::<Rental>(&self.journal, rental).await?;
         let terms = state.terms().map_err(|_| ShopError::NotFound("rental"))?;
         if terms.customer_id != customer {
@@ -92,15 +87,8 @@ impl Shop {
         if state.status != RentalStatus::PaymentDeferred || !open || attempt > ATTEMPTS_MAX {
             return Err(ShopError::RentalNotPayable);
         }
-        Ok(Checkout {
-            customer,
-            product: terms.product_id,
-            fee: terms.fee,
-            rental,
-            attempt,
-            expires_at,
-            used: false,
-        })
+        let (product, fee) = (terms.product_id, terms.fee);
+        Ok(Checkout { customer, product, fee, rental, attempt, expires_at, used: false })
     }
 
     /// Returns the customer's checkout that the payment method names, if any.
@@ -108,7 +96,7 @@ impl Shop {
         &self,
         method: &PaymentMethod,
         customer: CustomerId,
-    ) -> Result<Option<Checkout>, ShopError> {
+    ) -> Result<Option<Checkout>> {
         match method {
             PaymentMethod::Card { .. } => Ok(None),
             PaymentMethod::Toss { checkout_id, .. } => {
@@ -120,11 +108,7 @@ impl Shop {
 
     /// Checks that the provider accepts the payment method, and that there is a checkout if the method needs
     /// one.
-    pub(crate) fn usable(
-        &self,
-        method: &PaymentMethod,
-        checkout: Option<&Checkout>,
-    ) -> Result<(), ShopError> {
+    pub(crate) fn usable(&self, method: &PaymentMethod, checkout: Option<&Checkout>) -> Result<()> {
         self.gateways.current().accepts(method).map_err(ShopError::PaymentMethod)?;
         match (method, checkout) {
             (PaymentMethod::Card { .. }, _) | (PaymentMethod::Toss { .. }, Some(_)) => Ok(()),
@@ -136,7 +120,7 @@ impl Shop {
     pub(crate) fn checkout_writes(
         method: &PaymentMethod,
         checkout: Option<&Checkout>,
-    ) -> Result<Vec<VaultWrite>, ShopError> {
+    ) -> Result<Vec<VaultWrite>> {
         match (method, checkout) {
             (PaymentMethod::Toss { checkout_id, payment_key }, Some(checkout)) => {
                 let Checkout { rental, attempt, .. } = *checkout;
@@ -144,7 +128,7 @@ impl Shop {
                     vec![sent_for(ChargeKey { payment: rental.payment(), attempt }, payment_key)];
                 // A first attempt is recorded by its rental.
                 if attempt != FIRST {
-                    writes.push(checkout.mark_used(*checkout_id)?);
+                    writes.push(Checkout { used: true, ..checkout.clone() }.write(*checkout_id)?);
                 }
                 Ok(writes)
             }
@@ -152,8 +136,7 @@ impl Shop {
         }
     }
 
-    /// Checks that the checkout has not expired.
-    pub(crate) fn in_time(&self, checkout: &Checkout) -> Result<(), ShopError> {
+    pub(crate) fn in_time(&self, checkout: &Checkout) -> Result<()> {
         let expired = checkout.expires_at <= self.sources.now();
         if expired { Err(ShopError::CheckoutExpired) } else { Ok(()) }
     }
@@ -161,7 +144,7 @@ impl Shop {
 
 impl Checkout {
     /// Checks that the checkout is for a new rental of this product.
-    pub(crate) fn places(&self, product: ProductId) -> Result<(), ShopError> {
+    pub(crate) fn places(&self, product: ProductId) -> Result<()> {
         if self.attempt != FIRST {
             Err(wrong("must be for a product, not for a rental that was placed already"))
         } else if self.product != product {
@@ -172,7 +155,7 @@ impl Checkout {
     }
 
     /// Checks that the checkout is for this deferred rental.
-    pub(crate) fn pays(&self, rental: RentalId) -> Result<(), ShopError> {
+    pub(crate) fn pays(&self, rental: RentalId) -> Result<()> {
         let pays = self.rental == rental && self.attempt != FIRST;
         if pays { Ok(()) } else { Err(wrong("must be for this rental, to be paid later")) }
     }
@@ -181,7 +164,6 @@ impl Checkout {
 /// Number of the attempt that placing makes.
 const FIRST: Attempt = 1;
 
-/// Error for a payment method that does not fit its checkout.
 const fn wrong(rule: &'static str) -> ShopError {
     ShopError::PaymentMethod(InvalidMethod { field: "checkoutId", rule })
 }

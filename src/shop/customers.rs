@@ -1,7 +1,7 @@
 //! Customers: sign-up, log-in, sessions and changes.
 
 use super::{
-    Done, RequestContext, Shop, ShopError,
+    Done, RequestContext, Result, Shop, ShopError,
     accounts::Accounts,
     views::{CustomerView, Principal, SessionView},
 };
@@ -15,7 +15,7 @@ use crate::{
         request::RequestKey,
     },
     domain::{
-        CustomerId, Rejection,
+        CustomerId,
         account::{Account, AccountCommand, AccountError, AccountStatus},
         phone::Phone,
     },
@@ -35,7 +35,7 @@ impl Shop {
         phone: Phone,
         password: String,
         request: RequestContext,
-    ) -> Result<Done<CustomerView>, ShopError> {
+    ) -> Result<Done<CustomerView>> {
         let e164 = phone.as_e164().to_owned();
         let person = Person { name: name.clone(), phone: e164.clone(), password_hash: String::new() };
         let asked = self.asked_once::<Account>(request, async |key_guard| {
@@ -57,7 +57,7 @@ impl Shop {
     }
 
     /// Returns the account of a number: the first one whose customer has not left.
-    async fn newest_account(&self, phone: &Phone) -> Result<(CustomerId, Account), ShopError> {
+    async fn newest_account(&self, phone: &Phone) -> Result<(CustomerId, Account)> {
         for generation in 0..GENERATIONS_MAX {
             let id = self.accounts.customer_id(phone, generation);
             let account = reads::read::<Account>(&self.journal, id).await?;
@@ -72,13 +72,13 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::NotFound`]
-    pub async fn customer(&self, id: CustomerId) -> Result<CustomerView, ShopError> {
+    pub async fn customer(&self, id: CustomerId) -> Result<CustomerView> {
         let (person, account) = self.person(id).await?;
         let Person { name, phone, .. } = person;
         Ok(CustomerView { id, name, phone, created_at: account.created_at })
     }
 
-    async fn person(&self, id: CustomerId) -> Result<(Person, Account), ShopError> {
+    async fn person(&self, id: CustomerId) -> Result<(Person, Account)> {
         let person = self.accounts.person(id).await?.ok_or(ShopError::NotFound("customer"))?;
         Ok((person, reads::read::<Account>(&self.journal, id).await?))
     }
@@ -93,7 +93,7 @@ impl Shop {
         name: Option<String>,
         password: Option<String>,
         request: RequestContext,
-    ) -> Result<Done<CustomerView>, ShopError> {
+    ) -> Result<Done<CustomerView>> {
         let password_hash = match password {
             Some(password) => Some(self.accounts.hash(password).await?),
             None => None,
@@ -121,7 +121,7 @@ impl Shop {
         phone: Phone,
         password: String,
         key: Option<RequestKey>,
-    ) -> Result<SessionView, ShopError> {
+    ) -> Result<SessionView> {
         let (id, account) = self.newest_account(&phone).await?;
         self.accounts.begin_try(id)?;
         let person = match account.status {
@@ -144,11 +144,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::BadCredentials`]
-    pub async fn log_in_operator(
-        &self,
-        operator_key: &str,
-        key: Option<RequestKey>,
-    ) -> Result<SessionView, ShopError> {
+    pub async fn log_in_operator(&self, operator_key: &str, key: Option<RequestKey>) -> Result<SessionView> {
         if !self.accounts.is_operator_key(operator_key) {
             return Err(ShopError::BadCredentials);
         }
@@ -165,13 +161,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::Commit`]
-    pub async fn log_out(&self, token: &str) -> Result<(), ShopError> {
+    pub async fn log_out(&self, token: &str) -> Result<()> {
         self.accounts.close_session(token).await
-    }
-}
-
-impl From<AccountError> for ShopError {
-    fn from(error: AccountError) -> Self {
-        AskError::Rejected(Rejection::Account(error)).into()
     }
 }

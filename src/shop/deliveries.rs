@@ -4,17 +4,14 @@ use std::sync::Arc;
 
 use super::{
     DeliveryView, Done, Page, PageRequest, PaymentStatus, PaymentView, RentalFilter, RentalRow,
-    RequestContext, Shop, ShopError, rentals::on_behalf,
+    RequestContext, Result, Shop, ShopError, rentals::on_behalf,
 };
 use crate::{
-    actors::entity::{
-        ask::{AskError, Decided},
-        reads,
-    },
+    actors::entity::{ask::Decided, reads},
     domain::{
-        DeliveryId, Event, PaymentId, RentalId,
+        CustomerId, DeliveryId, Event, PaymentId,
         context::Context,
-        delivery::{Delivery, DeliveryCommand, DeliveryError, DeliveryStatus},
+        delivery::{Delivery, DeliveryCommand, DeliveryStatus},
         payment::{Payment, PaymentPhase},
         policies::unit_is_out,
         rental::{Rental, RentalCommand, RentalError, RentalEvent, RentalStatus},
@@ -26,7 +23,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::NotFound`]
-    pub async fn payment(&self, id: PaymentId) -> Result<PaymentView, ShopError> {
+    pub async fn payment(&self, id: PaymentId) -> Result<PaymentView> {
         let rental = reads::read::<Rental>(&self.journal, id.rental()).await?;
         let terms = rental.terms().map_err(|_| ShopError::NotFound("payment"))?;
         let payment = reads::read::<Payment>(&self.journal, id).await?;
@@ -50,11 +47,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]
-    pub async fn payments(
-        &self,
-        filter: RentalFilter,
-        page: &PageRequest,
-    ) -> Result<Page<PaymentView>, ShopError> {
+    pub async fn payments(&self, filter: RentalFilter, page: &PageRequest) -> Result<Page<PaymentView>> {
         self.list(filter, page, async |row| self.payment(row.rental_id.payment()).await.map(Some)).await
     }
 
@@ -62,7 +55,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::NotFound`]
-    pub async fn delivery(&self, id: DeliveryId) -> Result<DeliveryView, ShopError> {
+    pub async fn delivery(&self, id: DeliveryId) -> Result<DeliveryView> {
         let rental = reads::read::<Rental>(&self.journal, id.rental()).await?;
         let terms = rental.terms().map_err(|_| ShopError::NotFound("delivery"))?;
         let mut delivery = reads::read::<Delivery>(&self.journal, id).await?;
@@ -80,9 +73,9 @@ impl Shop {
     async fn delivery_view(
         &self,
         id: DeliveryId,
-        customer_id: crate::domain::CustomerId,
+        customer_id: CustomerId,
         delivery: Arc<Delivery>,
-    ) -> Result<DeliveryView, ShopError> {
+    ) -> Result<DeliveryView> {
         let address = self.address(id.rental()).await?;
         Ok(DeliveryView { id, customer_id, delivery, address })
     }
@@ -91,11 +84,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]
-    pub async fn deliveries(
-        &self,
-        filter: RentalFilter,
-        page: &PageRequest,
-    ) -> Result<Page<DeliveryView>, ShopError> {
+    pub async fn deliveries(&self, filter: RentalFilter, page: &PageRequest) -> Result<Page<DeliveryView>> {
         let delivery = async |row: &RentalRow| match row.delivery_status {
             Some(_) => self.delivery(row.rental_id.delivery()).await.map(Some),
             None => Ok(None),
@@ -106,7 +95,7 @@ impl Shop {
     /// Dispatches a delivery: the technician has left.
     ///
     /// # Errors
-    /// `AskError::Rejected` with [`DeliveryError::NotReady`] while its stock is not taken, and with
+    /// `AskError::Rejected` with `DeliveryError::NotReady` while its stock is not taken, and with
     /// [`RentalError::Canceled`].
     pub async fn dispatch_delivery(
         &self,
@@ -114,11 +103,11 @@ impl Shop {
         carrier: Option<String>,
         tracking_number: Option<String>,
         request: RequestContext,
-    ) -> Result<Done<DeliveryView>, ShopError> {
+    ) -> Result<Done<DeliveryView>> {
         let asked = self.asked_once::<Delivery>(request, async |key_guard| {
             self.not_paused(Context::Delivery)?;
             self.delivery(id).await?;
-            let request = self.for_delivery(id, request).await?;
+            let request = on_behalf(&reads::read::<Rental>(&self.journal, id.rental()).await?, request)?;
             let timeline = self.journal.timeline(id.rental()).await?;
             // The delivery is canceled only once the payment is settled, which may take long.
             let canceled = |event: &Event| matches!(event, Event::Rental(RentalEvent::RentalCanceled { .. }));
@@ -141,7 +130,7 @@ impl Shop {
         &self,
         id: DeliveryId,
         request: RequestContext,
-    ) -> Result<Done<DeliveryView>, ShopError> {
+    ) -> Result<Done<DeliveryView>> {
         let asked = self.asked_once::<Delivery>(request, async |key_guard| {
             self.not_paused(Context::Delivery)?;
             match self.delivery(id).await?.delivery.status {
@@ -151,7 +140,7 @@ impl Shop {
                     return Err(ShopError::DeliveryOutOfOrder);
                 }
             }
-            let request = self.for_delivery(id, request).await?;
+            let request = on_behalf(&reads::read::<Rental>(&self.journal, id.rental()).await?, request)?;
             self.exchange.ask::<Rental>(id.rental(), RentalCommand::MarkDelivered, request).await?;
             // The policy sends the same command; the later one changes nothing.
             let (command, receipt) = (DeliveryCommand::Complete, key_guard.of_state());
@@ -160,24 +149,11 @@ impl Shop {
         self.handled(id, asked.await?).await
     }
 
-    async fn handled(
-        &self,
-        id: DeliveryId,
-        decided: Decided<Delivery>,
-    ) -> Result<Done<DeliveryView>, ShopError> {
+    async fn handled(&self, id: DeliveryId, decided: Decided<Delivery>) -> Result<Done<DeliveryView>> {
         let Decided { state, position, replayed, .. } = decided;
         let rental = reads::read::<Rental>(&self.journal, id.rental()).await?;
         let customer = rental.terms().map_err(|_| ShopError::NotFound("delivery"))?.customer_id;
         Ok(Done { value: self.delivery_view(id, customer, state).await?, position, replayed })
-    }
-
-    async fn for_delivery(
-        &self,
-        id: DeliveryId,
-        request: RequestContext,
-    ) -> Result<RequestContext, ShopError> {
-        let rental: RentalId = id.rental();
-        on_behalf(&reads::read::<Rental>(&self.journal, rental).await?, request)
     }
 }
 
@@ -193,17 +169,5 @@ fn status_of(payment: &Payment, rental: &Rental) -> PaymentStatus {
         PaymentPhase::Approved | PaymentPhase::Refunding => PaymentStatus::Approved,
         PaymentPhase::Declined => PaymentStatus::Declined,
         PaymentPhase::Canceled => PaymentStatus::Canceled,
-    }
-}
-
-impl From<RentalError> for ShopError {
-    fn from(error: RentalError) -> Self {
-        AskError::Rejected(error.into()).into()
-    }
-}
-
-impl From<DeliveryError> for ShopError {
-    fn from(error: DeliveryError) -> Self {
-        AskError::Rejected(error.into()).into()
     }
 }

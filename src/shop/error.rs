@@ -5,12 +5,14 @@ use thiserror::Error;
 use crate::{
     actors::{
         entity::ask::AskError, payment::ConversationError, projection::lists::ListError,
-        receipts::ReceiptError, vault::VaultError,
+        receipts::ReceiptError,
     },
-    domain::{Money, context::Context},
+    domain::{Money, Rejection, context::Context},
     gateways::payment::InvalidMethod,
     store::{BackUpError, CommitError, StoreError},
 };
+
+pub(crate) type Result<T, E = ShopError> = std::result::Result<T, E>;
 
 /// Errors of the shop's calls.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -130,12 +132,12 @@ impl From<ReceiptError> for ShopError {
     }
 }
 
-impl From<VaultError> for ShopError {
-    fn from(error: VaultError) -> Self {
-        match error {
-            VaultError::Store(error) => Self::Store(error),
-            VaultError::Commit(error) => Self::Commit(error),
-        }
+impl<E> From<E> for ShopError
+where
+    Rejection: From<E>,
+{
+    fn from(error: E) -> Self {
+        AskError::Rejected(error.into()).into()
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Done, RequestContext, Shop, ShopError};
+use super::{Done, RequestContext, Result, Shop};
 use crate::{
     actors::{
         customer_locks::CustomerLock,
@@ -32,7 +32,7 @@ impl Shop {
     /// `AskError::Rejected` with [`AccountError::OpenRentals`] while a rental is not finished or its payment
     /// is not settled, or with [`AccountError::NotFound`]; [`AskError::Timeout`] while another request of the
     /// customer runs. After an error, some addresses may be erased.
-    pub async fn leave(&self, customer: CustomerId, request: RequestContext) -> Result<Done<()>, ShopError> {
+    pub async fn leave(&self, customer: CustomerId, request: RequestContext) -> Result<Done<()>> {
         let patience = Duration::from_millis(self.settings.ask_timeout_ms);
         let too_long = |_| AskError::Timeout;
         let leaving = tokio::time::timeout(patience, self.customer_locks.exclusive(customer));
@@ -57,8 +57,7 @@ impl Shop {
         Ok(Done { value: (), position: left.position, replayed: false })
     }
 
-    /// Returns whether a rental is finished and its payment settled.
-    async fn is_over(&self, id: RentalId) -> Result<bool, ShopError> {
+    async fn is_over(&self, id: RentalId) -> Result<bool> {
         let rental = reads::read::<Rental>(&self.journal, id).await?;
         let payment = reads::read::<Payment>(&self.journal, id.payment()).await?;
         let settled = match rental.status {
@@ -71,7 +70,7 @@ impl Shop {
         Ok(settled && payment.strays.is_empty())
     }
 
-    async fn erase(&self, customer: CustomerId, rentals: &[RentalId]) -> Result<(), ShopError> {
+    async fn erase(&self, customer: CustomerId, rentals: &[RentalId]) -> Result<()> {
         let mut writes = self.accounts.sessions_of(customer);
         writes.extend(rentals.iter().map(|rental| VaultWrite { key: address_key(*rental), value: None }));
         for some in writes.chunks(ERASE_MAX) {
@@ -81,7 +80,7 @@ impl Shop {
     }
 
     /// Takes a shared customer lock. Fails with [`AccountError::Left`] if the account is closed.
-    pub(crate) async fn lock_customer(&self, customer: CustomerId) -> Result<CustomerLock, ShopError> {
+    pub(crate) async fn lock_customer(&self, customer: CustomerId) -> Result<CustomerLock> {
         let lock = self.customer_locks.shared(customer).await;
         // An unknown customer passes: authentication has checked that.
         let account = reads::read::<Account>(&self.journal, customer).await?;

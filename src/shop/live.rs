@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-use super::{Page, PageRequest, RentalFilter, RentalRow, Shop, ShopError};
+use super::{Page, PageRequest, RentalFilter, RentalRow, Result, Shop, ShopError};
 use crate::{
     actors::{
         entity::ask::AskError,
@@ -19,7 +19,6 @@ pub const WATCHED_MAX: usize = 1_000;
 pub const MISSED_MAX: usize = 100;
 /// Maximum lag of the projection, in events, at which a stream may start.
 const BEHIND_MAX: u64 = 50_000;
-/// Time limit for joining the stream.
 const JOIN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Changes since the version that a client saw last.
@@ -46,11 +45,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]
-    pub async fn my_page(
-        &self,
-        customer: CustomerId,
-        page: &PageRequest,
-    ) -> Result<Page<RentalRow>, ShopError> {
+    pub async fn my_page(&self, customer: CustomerId, page: &PageRequest) -> Result<Page<RentalRow>> {
         let filter = RentalFilter { customer_id: Some(customer), ..RentalFilter::default() };
         self.rows(filter, page).await
     }
@@ -59,7 +54,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::NotFound`]
-    pub async fn my_page_row(&self, id: RentalId) -> Result<RentalRow, ShopError> {
+    pub async fn my_page_row(&self, id: RentalId) -> Result<RentalRow> {
         if let Some(row) = mypage::row(&self.journal, id).await? {
             return Ok(row);
         }
@@ -73,11 +68,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::Ask`] when My Page is too far behind.
-    pub async fn watch_my_page(
-        &self,
-        customer: CustomerId,
-        after: Option<Position>,
-    ) -> Result<Watching, ShopError> {
+    pub async fn watch_my_page(&self, customer: CustomerId, after: Option<Position>) -> Result<Watching> {
         let late = || ShopError::Ask(AskError::Timeout);
         // Fewer events are folded again if the rows are near the newest event.
         let head = self.head();
@@ -105,11 +96,7 @@ impl Shop {
     }
 
     /// Returns a customer's rows, newest first: all, or about `max`.
-    pub(crate) async fn newest_rows(
-        &self,
-        customer: CustomerId,
-        max: usize,
-    ) -> Result<Vec<RentalRow>, ShopError> {
+    pub(crate) async fn newest_rows(&self, customer: CustomerId, max: usize) -> Result<Vec<RentalRow>> {
         let mut rows = Vec::new();
         let mut page = PageRequest { cursor: None, limit: 100 };
         loop {
@@ -128,7 +115,7 @@ impl Shop {
         after: Position,
         until: Position,
         rentals: Vec<RentalId>,
-    ) -> Result<Vec<RentalRow>, ShopError> {
+    ) -> Result<Vec<RentalRow>> {
         let mut changes = Vec::new();
         for rental in rentals {
             let mut row = None;

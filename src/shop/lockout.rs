@@ -7,7 +7,6 @@ use std::collections::HashMap;
 
 use crate::domain::{CustomerId, Timestamp};
 
-/// Number of tries without a wait.
 const FREE_TRIES: u32 = 5;
 /// Wait before the next try, in ms; doubles with each further one.
 const WAIT_MS: u64 = 5_000;
@@ -18,7 +17,6 @@ const FORGET_MS: u64 = 60 * 60_000;
 /// Maximum number of accounts that are tracked.
 const ACCOUNTS_MAX: usize = 10_000;
 
-/// Failed tries by account.
 #[derive(Debug, Default)]
 pub(crate) struct Lockout {
     accounts: HashMap<CustomerId, Tries>,
@@ -32,10 +30,7 @@ struct Tries {
 }
 
 impl Lockout {
-    /// Counts the beginning of a try.
-    ///
-    /// # Errors
-    /// Returns the remaining wait, in ms.
+    /// Counts the beginning of a try, or returns the remaining wait, in ms.
     pub(crate) fn begin(&mut self, account: CustomerId, now: Timestamp) -> Result<(), u64> {
         let earlier = self.accounts.get(&account).filter(|tries| now.ms_since(tries.last) < FORGET_MS);
         if let Some(tries) = earlier.filter(|tries| now < tries.not_before) {
@@ -51,7 +46,6 @@ impl Lockout {
         Ok(())
     }
 
-    /// Clears an account after a successful try.
     pub(crate) fn succeeded(&mut self, account: CustomerId) {
         self.accounts.remove(&account);
     }

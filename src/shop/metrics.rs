@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Shop;
 use crate::{
-    actors::{jobs::courier::MessageCounters, progress::Progress},
+    actors::jobs::courier::MessageCounters,
     gateways::payment::CallMetrics,
     store::{StoreError, StoreFigures},
 };
@@ -57,22 +57,10 @@ impl Shop {
     #[must_use]
     pub fn lags(&self) -> Vec<Lag> {
         let head = self.head().0;
-        let Self { progress, .. } = self;
-        let consumers = [
-            ("reactor", "rental", &progress.rental),
-            ("reactor", "payment", &progress.payment),
-            ("reactor", "delivery", &progress.delivery),
-            ("reactor", "product", &progress.product),
-            ("projection", "catalogue", &progress.catalogue),
-            ("projection", "mypage", &progress.mypage),
-            ("projection", "notification", &progress.notification),
-            ("projection", "agenda", &progress.job_queue),
-        ];
-        let lag = |(kind, name, progress): (_, _, &Arc<Progress>)| Lag {
-            kind,
-            name,
-            events: head.saturating_sub(progress.position().0),
-        };
-        consumers.map(lag).into()
+        let consumers = self.progress.all().map(|(kind, name, progress)| {
+            let events = head.saturating_sub(progress.position().0);
+            Lag { kind, name, events }
+        });
+        consumers.into()
     }
 }

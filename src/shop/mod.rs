@@ -44,7 +44,7 @@ use std::{
 
 use actix::Arbiter;
 
-use self::{accounts::Accounts, open::Progresses};
+use self::{accounts::Accounts, error::Result, open::Progresses};
 pub use self::{
     brand::Brand,
     checkouts::{CheckoutView, Purchase},
@@ -154,7 +154,7 @@ impl Shop {
         RequestContext::new(TraceContext::root(self.sources.correlation()))
     }
 
-    fn not_paused(&self, context: Context) -> Result<(), ShopError> {
+    fn not_paused(&self, context: Context) -> Result<()> {
         if self.contexts.paused(context) { Err(ShopError::ContextPaused(context)) } else { Ok(()) }
     }
 

@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::{Arbiter, ArbiterHandle};
 
-use super::{Shop, ShopError, ShopSettings, accounts::Accounts, watched};
+use super::{Result, Shop, ShopError, ShopSettings, accounts::Accounts, watched};
 use crate::{
     actors::{
         checkouts::Checkouts,
         contexts::Contexts,
         entity::exchange::Exchange,
         jobs::{courier::Courier, queue::JobQueue, runner::JobRunner},
-        payment::{admission::Admission, handle::Payments},
+        payment::{PaymentParts, admission::Admission, breaker::Breaker, handle::Payments},
         progress::Progress,
         projection::{
             self, Projection,
@@ -40,7 +40,6 @@ pub struct ShopParts {
     pub sources: Sources,
 }
 
-/// Progress of each consumer of the journal.
 #[derive(Default)]
 pub(super) struct Progresses {
     pub rental: Arc<Progress>,
@@ -54,6 +53,20 @@ pub(super) struct Progresses {
 }
 
 impl Progresses {
+    /// Returns kind, name and progress of each consumer.
+    pub(super) const fn all(&self) -> [(&'static str, &'static str, &Arc<Progress>); 8] {
+        [
+            ("reactor", "rental", &self.rental),
+            ("reactor", "payment", &self.payment),
+            ("reactor", "delivery", &self.delivery),
+            ("reactor", "product", &self.product),
+            ("projection", "catalogue", &self.catalogue),
+            ("projection", "mypage", &self.mypage),
+            ("projection", "notification", &self.notification),
+            ("projection", "agenda", &self.job_queue),
+        ]
+    }
+
     pub(super) const fn of(&self, context: Context) -> &Arc<Progress> {
         match context {
             Context::Rental => &self.rental,
@@ -62,15 +75,6 @@ impl Progresses {
             Context::Product => &self.product,
             Context::Notification => &self.notification,
         }
-    }
-}
-
-/// Arbiters that services are spread over.
-struct Arbiters<'a>(&'a [ArbiterHandle]);
-
-impl Arbiters<'_> {
-    fn get(&self, index: usize) -> &ArbiterHandle {
-        &self.0[index % self.0.len()]
     }
 }
 
@@ -119,7 +123,14 @@ impl Shop {
         let exchange =
             Exchange::new(handles.clone(), settings.exchange(), Arc::clone(&journal), sources.clone());
         let contexts = Arc::new(Contexts::open(exchange.clone(), &journal).await?);
-        let parts = settings.payment_parts(&journal, &exchange, &gateways, &sources);
+        let parts = PaymentParts {
+            journal: Arc::clone(&journal),
+            exchange: exchange.clone(),
+            gateways: gateways.clone(),
+            sources: sources.clone(),
+            rules: settings.payment,
+            breaker: Arc::new(Breaker::new(settings.breaker, sources.clone())),
+        };
         let admission = Admission::new(settings.admission);
         let payments = Payments::start(handles[0].clone(), parts, admission, settings.restart_limits);
         let receipts = Arc::new(Receipts::new(Arc::clone(&journal), sources.clone()));
@@ -159,38 +170,43 @@ impl Shop {
             receipts,
             arbiters,
         });
-        let arbiters = Arbiters(&handles);
-        shop.start_projections(&arbiters);
+        shop.start_projections();
         shop.catch_up().await?;
-        shop.start_reactors(&arbiters);
-        shop.start_job_runner(&arbiters);
-        shop.start_sweepers(&arbiters);
-        shop.start_stream(&arbiters);
-        shop.start_messages(&arbiters, sms);
+        shop.start_reactors();
+        shop.start_workers();
+        shop.start_messages(sms);
         Ok(shop)
+    }
+
+    /// Returns one of the arbiters that services are spread over.
+    fn arbiter(&self, index: usize) -> ArbiterHandle {
+        match self.arbiters.len() {
+            0 => Arbiter::current(),
+            count => self.arbiters[index % count].handle(),
+        }
     }
 
     fn start_projection<P: Projection + 'static>(
         &self,
-        arbiter: &ArbiterHandle,
+        arbiter: usize,
         progress: &Arc<Progress>,
         make: impl Fn() -> P + Send + 'static,
     ) {
         let (journal, progress) = (Arc::clone(&self.journal), Arc::clone(progress));
-        self.services.start(arbiter, ("projection", P::NAME), move || {
+        self.services.start(&self.arbiter(arbiter), ("projection", P::NAME), move || {
             projection::run(make(), Arc::clone(&journal), Arc::clone(&progress))
         });
     }
 
-    fn start_projections(&self, arbiters: &Arbiters<'_>) {
+    fn start_projections(&self) {
         let (catalogue, job_queue) = (self.catalogue.clone(), self.job_queue.clone());
-        self.start_projection(arbiters.get(0), &self.progress.catalogue, move || catalogue.clone());
-        self.start_projection(arbiters.get(1), &self.progress.mypage, MyPage::default);
-        self.start_projection(arbiters.get(0), &self.progress.job_queue, move || job_queue.clone());
+        self.start_projection(0, &self.progress.catalogue, move || catalogue.clone());
+        self.start_projection(1, &self.progress.mypage, MyPage::default);
+        self.start_projection(0, &self.progress.job_queue, move || job_queue.clone());
     }
 
     /// Waits until the projections that are read from memory or from rows have reached the journal's head.
-    async fn catch_up(&self) -> Result<(), ShopError> {
+    async fn catch_up(&self) -> Result<()> {
         let head = self.head();
         for progress in [&self.progress.catalogue, &self.progress.mypage, &self.progress.job_queue] {
             if let Err(error) = progress.at_or_damaged(head).await {
@@ -202,7 +218,7 @@ impl Shop {
         Ok(())
     }
 
-    fn start_reactors(&self, arbiters: &Arbiters<'_>) {
+    fn start_reactors(&self) {
         for (index, group) in Group::REACTORS.into_iter().enumerate() {
             let reactor = Reactor {
                 group,
@@ -212,11 +228,11 @@ impl Shop {
                 progress: Arc::clone(self.progress.of(group.context())),
             };
             let name = ("reactor", group.as_str());
-            self.services.start(arbiters.get(index), name, move || reactor.clone().run());
+            self.services.start(&self.arbiter(index), name, move || reactor.clone().run());
         }
     }
 
-    fn start_job_runner(&self, arbiters: &Arbiters<'_>) {
+    fn start_workers(&self) {
         let runner = JobRunner {
             queue: self.job_queue.clone(),
             payments: Arc::clone(&self.payments),
@@ -226,22 +242,16 @@ impl Shop {
             sources: self.sources.clone(),
             pulse: Arc::clone(&self.runner_pulse),
         };
-        self.services.start(arbiters.get(0), ("errands", "agenda"), move || runner.clone().run());
-    }
-
-    fn start_sweepers(&self, arbiters: &Arbiters<'_>) {
+        self.services.start(&self.arbiter(0), ("errands", "agenda"), move || runner.clone().run());
         let (receipts, checkouts) = (Arc::clone(&self.receipts), Arc::clone(&self.checkouts));
-        self.services.start(arbiters.get(0), ("sweeper", "receipts"), move || Arc::clone(&receipts).run());
-        self.services.start(arbiters.get(0), ("sweeper", "checkouts"), move || Arc::clone(&checkouts).run());
-    }
-
-    fn start_stream(&self, arbiters: &Arbiters<'_>) {
+        self.services.start(&self.arbiter(0), ("sweeper", "receipts"), move || Arc::clone(&receipts).run());
+        self.services.start(&self.arbiter(0), ("sweeper", "checkouts"), move || Arc::clone(&checkouts).run());
         let (live, journal) = (self.live.clone(), Arc::clone(&self.journal));
         let run = move || live.clone().run(Arc::clone(&journal));
-        self.services.start(arbiters.get(1), ("stream", "mypage"), run);
+        self.services.start(&self.arbiter(1), ("stream", "mypage"), run);
     }
 
-    fn start_messages(&self, arbiters: &Arbiters<'_>, sms: Arc<dyn SmsGateway>) {
+    fn start_messages(&self, sms: Arc<dyn SmsGateway>) {
         let outbox = Outbox::default();
         let courier = Courier {
             journal: Arc::clone(&self.journal),
@@ -251,10 +261,10 @@ impl Shop {
             outbox: outbox.clone(),
             counters: Arc::clone(&self.messages),
         };
-        self.services.start(arbiters.get(1), ("courier", "notification"), move || courier.clone().run());
+        self.services.start(&self.arbiter(1), ("courier", "notification"), move || courier.clone().run());
         let style = self.settings.notice_style();
         let messages = move || Messages::new(style.clone(), outbox.clone());
-        self.start_projection(arbiters.get(1), &self.progress.notification, messages);
+        self.start_projection(1, &self.progress.notification, messages);
     }
 
     /// Closes the shop: ends its actors, and returns once everything that was acknowledged is on disk.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tracing::info;
 
 use super::{
-    BreakerMode, Done, NotificationView, Page, PageRequest, PaymentActorView, RequestContext, Shop,
+    BreakerMode, Done, NotificationView, Page, PageRequest, PaymentActorView, RequestContext, Result, Shop,
     ShopError,
     accounts::{bytes_of_hex, to_hex},
 };
@@ -18,7 +18,7 @@ use crate::{
             reads,
             supervisor::{EntityStatus, KindStatus},
         },
-        projection::notification,
+        projection::notification::{self, Record},
     },
     domain::{
         Correlation, CustomerId, EntityId, EntityKind, RentalId,
@@ -83,7 +83,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::Ask`]
-    pub async fn actors(&self) -> Result<ActorTree, ShopError> {
+    pub async fn actors(&self) -> Result<ActorTree> {
         let mut items = Vec::new();
         for kind in EntityKind::ALL.into_iter().filter(|kind| *kind != EntityKind::Context) {
             let status = self.exchange.census(kind).await?;
@@ -96,13 +96,15 @@ impl Shop {
                 mailbox_capacity: Some(self.settings.entity_mailbox),
             });
         }
+        let status =
+            |live, restarted| KindStatus { live: usize::from(live), restarted, ..KindStatus::default() };
         let (restarted, connected) = self.payments.restarts();
         let payments = self.payments.view().await;
         items.push(ActorKind {
             kind: "payment-actor".to_owned(),
             name: None,
             supervisor: "payments",
-            status: KindStatus { live: usize::from(connected), restarted, ..KindStatus::default() },
+            status: status(connected, restarted),
             mailbox_depth: payments.queue_depth,
             mailbox_capacity: Some(payments.queue_capacity),
         });
@@ -110,11 +112,7 @@ impl Shop {
             kind: kind.to_owned(),
             name: Some(name.to_owned()),
             supervisor: "services",
-            status: KindStatus {
-                live: usize::from(service.live),
-                restarted: service.restarts,
-                ..KindStatus::default()
-            },
+            status: status(service.live, service.restarts),
             mailbox_depth: 0,
             mailbox_capacity: None,
         }));
@@ -125,7 +123,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::Ask`]
-    pub async fn actor(&self, id: EntityId) -> Result<EntityStatus, ShopError> {
+    pub async fn actor(&self, id: EntityId) -> Result<EntityStatus> {
         Ok(self.exchange.inspect(id).await?)
     }
 
@@ -133,7 +131,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::NotFound`] if it is not in quarantine.
-    pub async fn revive(&self, id: EntityId) -> Result<EntityStatus, ShopError> {
+    pub async fn revive(&self, id: EntityId) -> Result<EntityStatus> {
         if !self.exchange.revive(id).await? {
             return Err(ShopError::NotFound("entity in quarantine"));
         }
@@ -158,11 +156,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::Ask`]
-    pub async fn pause(
-        &self,
-        context: Context,
-        request: RequestContext,
-    ) -> Result<Done<ContextView>, ShopError> {
+    pub async fn pause(&self, context: Context, request: RequestContext) -> Result<Done<ContextView>> {
         self.maintain(context, ContextCommand::Pause, request).await
     }
 
@@ -170,11 +164,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::Ask`]
-    pub async fn resume(
-        &self,
-        context: Context,
-        request: RequestContext,
-    ) -> Result<Done<ContextView>, ShopError> {
+    pub async fn resume(&self, context: Context, request: RequestContext) -> Result<Done<ContextView>> {
         self.maintain(context, ContextCommand::Resume, request).await
     }
 
@@ -183,9 +173,9 @@ impl Shop {
         context: Context,
         command: ContextCommand,
         request: RequestContext,
-    ) -> Result<Done<ContextView>, ShopError> {
+    ) -> Result<Done<ContextView>> {
         let asked = self.asked_once::<Maintenance>(request, async |key_guard| {
-            Ok(self.contexts.command_once(context, command, request, key_guard.of_state()).await?)
+            Ok(self.contexts.command(context, command, request, key_guard.of_state()).await?)
         });
         let Decided { state, position, replayed, .. } = asked.await?;
         // The backlog is a gauge, and always current.
@@ -203,7 +193,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::NotParked`]
-    pub fn retry_parked(&self, key: ParkedKey) -> Result<(), ShopError> {
+    pub fn retry_parked(&self, key: ParkedKey) -> Result<()> {
         if self.contexts.retry(key) { Ok(()) } else { Err(ShopError::NotParked) }
     }
 
@@ -216,13 +206,13 @@ impl Shop {
         key: ParkedKey,
         reason: String,
         request: RequestContext,
-    ) -> Result<(), ShopError> {
+    ) -> Result<()> {
         if self.contexts.parked(key).is_none() {
             return Err(ShopError::NotParked);
         }
-        let (context, group) = (key.group.context(), key.group);
-        self.contexts.command(context, ContextCommand::Dismiss { key, reason }, request).await?;
-        if group == Group::Agenda {
+        let (context, command) = (key.group.context(), ContextCommand::Dismiss { key, reason });
+        self.contexts.command(context, command, request, None).await?;
+        if key.group == Group::Agenda {
             self.job_queue.remove_target(&self.journal, key.target).await?;
         }
         Ok(())
@@ -249,12 +239,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::NotFound`] if faults are disabled or the actor does not exist.
-    pub async fn inject_fault(
-        &self,
-        kind: &str,
-        name: Option<&str>,
-        mode: FaultMode,
-    ) -> Result<(), ShopError> {
+    pub async fn inject_fault(&self, kind: &str, name: Option<&str>, mode: FaultMode) -> Result<()> {
         if !self.settings.faults_enabled {
             return Err(ShopError::NotFound("page"));
         }
@@ -289,7 +274,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::BackUp`]; no backup was made.
-    pub async fn back_up(&self, to: PathBuf) -> Result<BackedUp, ShopError> {
+    pub async fn back_up(&self, to: PathBuf) -> Result<BackedUp> {
         info!(directory = %to.display(), "a backup begins");
         let made = self.journal.back_up(to, self.settings.beside.clone()).await?;
         info!(position = made.position.0, bytes = made.bytes, "the backup is complete");
@@ -304,20 +289,13 @@ impl Shop {
         &self,
         customer: Option<CustomerId>,
         page: &PageRequest,
-    ) -> Result<Page<NotificationView>, ShopError> {
+    ) -> Result<Page<NotificationView>> {
         let cursor = page.cursor.as_deref().map(|cursor| bytes_of_hex(cursor).ok_or(ShopError::BadCursor));
         let (records, next) =
             notification::records(&self.journal, customer, cursor.transpose()?, page.limit).await?;
-        let items = records.into_iter().map(|(record, phone)| NotificationView {
-            id: record.id,
-            rental_id: record.rental_id,
-            event: record.event,
-            phone,
-            text: record.text,
-            status: record.status,
-            attempts: record.attempts,
-            created_at: record.created_at,
-            sent_at: record.sent_at,
+        let items = records.into_iter().map(|(record, phone)| {
+            let Record { id, rental_id, event, text, status, attempts, created_at, sent_at, .. } = record;
+            NotificationView { id, rental_id, event, phone, text, status, attempts, created_at, sent_at }
         });
         Ok(Page { items: items.collect(), next_cursor: next.map(|key| to_hex(&key)) })
     }

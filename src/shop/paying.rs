@@ -15,12 +15,12 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    PayOutcome, PlacedRental, RentalView, RequestContext, Shop, ShopError,
+    PayOutcome, PlacedRental, RentalView, RequestContext, Result, Shop, ShopError,
     rentals::{now, on_behalf},
 };
 use crate::{
     actors::{
-        payment::PayLater,
+        payment::Paying,
         receipts::{KeyGuard, KeyLookup, ReceiptOutcome},
     },
     domain::{
@@ -41,7 +41,7 @@ impl Shop {
         id: RentalId,
         method: PaymentMethod,
         request: RequestContext,
-    ) -> Result<PlacedRental, ShopError> {
+    ) -> Result<PlacedRental> {
         let arrived = now();
         match self.receipts.begin(request.key).await? {
             KeyLookup::New(key_guard) => self.pay_first(id, method, request, key_guard, arrived).await,
@@ -56,7 +56,7 @@ impl Shop {
         request: RequestContext,
         key_guard: KeyGuard,
         arrived: Instant,
-    ) -> Result<PlacedRental, ShopError> {
+    ) -> Result<PlacedRental> {
         let rental = self.rental(id).await?;
         let customer = rental.rental.terms().map_err(|_| ShopError::NotFound("rental"))?.customer_id;
         let checkout = self.checkout_of(&method, customer).await?;
@@ -79,8 +79,8 @@ impl Shop {
         let lock = self.lock_customer(customer).await?;
         let ticket = self.payments.ticket()?;
         let request = on_behalf(&rental.rental, request)?;
-        let pay = PayLater { rental: id, method, attempt, vault, request, ticket, lock, key_guard, arrived };
-        let mut paid = self.payments.converse(pay).await?;
+        let pay = Paying { rental: id, method, vault, request, ticket, lock, key_guard, arrived };
+        let mut paid = self.payments.pay_later(pay, attempt).await?;
         paid.rental.address = rental.address;
         if paid.outcome == PayOutcome::Canceled {
             return Err(ShopError::RentalNotPayable);
@@ -88,7 +88,7 @@ impl Shop {
         Ok(paid)
     }
 
-    async fn pay_again(&self, id: RentalId, before: &ReceiptOutcome) -> Result<PlacedRental, ShopError> {
+    async fn pay_again(&self, id: RentalId, before: &ReceiptOutcome) -> Result<PlacedRental> {
         let timeline = self.timeline(id).await?;
         let position = timeline.last().map(|last| last.position).unwrap_or_default();
         let (rental, outcome) = match before {
@@ -112,8 +112,9 @@ fn paid_by(
     timeline: &[Arc<Recorded>],
     attempt: Attempt,
     retry_after_ms: u64,
-) -> Result<(Rental, PayOutcome), ShopError> {
-    let ended = timeline.iter().find_map(|recorded| match &recorded.event {
+) -> Result<(Rental, PayOutcome)> {
+    let mut events = timeline.iter();
+    let ended = events.find_map(|recorded| match &recorded.event {
         Event::Payment(PaymentEvent::PaymentApproved { attempt: n, .. }) if *n == attempt => {
             Some((recorded.position, None))
         }
@@ -123,21 +124,15 @@ fn paid_by(
         _ => None,
     });
     match ended {
-        Some((approved, None)) => {
-            let follows = |recorded: &&Arc<Recorded>| {
-                let own = Rental::own(&recorded.event);
-                recorded.position > approved && own.is_some()
-            };
-            match timeline.iter().find(follows).map(|next| (next.position, Rental::own(&next.event))) {
-                Some((position, Some(RentalEvent::RentalConfirmed { .. }))) => {
-                    Ok((as_of(timeline, position), PayOutcome::Confirmed))
-                }
-                // The rental was canceled in the meantime.
-                Some(_) => Err(ShopError::RentalNotPayable),
-                // The confirmation follows.
-                None => Err(ShopError::KeyInProgress),
+        Some((_, None)) => match events.find_map(|next| Some((next.position, Rental::own(&next.event)?))) {
+            Some((position, RentalEvent::RentalConfirmed { .. })) => {
+                Ok((as_of(timeline, position), PayOutcome::Confirmed))
             }
-        }
+            // The rental was canceled in the meantime.
+            Some(_) => Err(ShopError::RentalNotPayable),
+            // The confirmation follows.
+            None => Err(ShopError::KeyInProgress),
+        },
         Some((declined, code)) => Ok((as_of(timeline, declined), PayOutcome::Declined { code })),
         None => match as_of(timeline, Position(u64::MAX)) {
             rental if rental.status == RentalStatus::PaymentDeferred => {
@@ -148,7 +143,6 @@ fn paid_by(
     }
 }
 
-/// Returns the rental as of the event at `position`.
 fn as_of(timeline: &[Arc<Recorded>], position: Position) -> Rental {
     let until_then = timeline.iter().take_while(|recorded| recorded.position <= position);
     until_then.fold(Rental::default(), |rental, recorded| rental.fold(&recorded.event, recorded.meta.at))

@@ -1,6 +1,6 @@
 //! Products: registration, changes, stock, images and lists.
 
-use super::{Done, Page, PageRequest, ProductView, RequestContext, Shop, ShopError};
+use super::{Done, Page, PageRequest, ProductView, RequestContext, Result, Shop, ShopError};
 use crate::{
     actors::entity::ask::Decided,
     domain::{
@@ -21,7 +21,7 @@ impl Shop {
         offer: Offer,
         stock: u32,
         request: RequestContext,
-    ) -> Result<Done<ProductView>, ShopError> {
+    ) -> Result<Done<ProductView>> {
         // Ids sort by time. With a key that was used before, the answer names the existing product.
         let id = self.sources.product_id();
         self.command_product(id, ProductCommand::Register { offer, stock }, request).await
@@ -37,7 +37,7 @@ impl Shop {
         offer: Offer,
         expected: Offer,
         request: RequestContext,
-    ) -> Result<Done<ProductView>, ShopError> {
+    ) -> Result<Done<ProductView>> {
         let command = ProductCommand::Change { offer, expected: Some(expected) };
         self.command_product(id, command, request).await
     }
@@ -51,7 +51,7 @@ impl Shop {
         id: ProductId,
         quantity: u32,
         request: RequestContext,
-    ) -> Result<Done<ProductView>, ShopError> {
+    ) -> Result<Done<ProductView>> {
         self.command_product(id, ProductCommand::Restock { quantity }, request).await
     }
 
@@ -63,7 +63,7 @@ impl Shop {
         &self,
         id: ProductId,
         request: RequestContext,
-    ) -> Result<Done<ProductView>, ShopError> {
+    ) -> Result<Done<ProductView>> {
         self.command_product(id, ProductCommand::Withdraw, request).await
     }
 
@@ -72,7 +72,7 @@ impl Shop {
         id: ProductId,
         command: ProductCommand,
         request: RequestContext,
-    ) -> Result<Done<ProductView>, ShopError> {
+    ) -> Result<Done<ProductView>> {
         let asked = self.asked_once::<Product>(request, async |key_guard| {
             self.not_paused(Context::Product)?;
             Ok(self.exchange.ask_once(id, command, request, Vec::new(), key_guard.of_state()).await?)
@@ -96,13 +96,12 @@ impl Shop {
         format: ImageFormat,
         bytes: Vec<u8>,
         request: RequestContext,
-    ) -> Result<Done<ProductView>, ShopError> {
+    ) -> Result<Done<ProductView>> {
         self.not_paused(Context::Product)?;
         let product = self.product(id).ok_or(ProductError::NotFound)?;
         let images = self.settings.images.clone();
-        let put = tokio::task::spawn_blocking(move || images.put(format, &bytes));
-        let put = put.await.map_err(|error| ShopError::Images(error.to_string()))?;
-        let image = put.map_err(|error| ShopError::Images(error.to_string()))?;
+        let put = tokio::task::spawn_blocking(move || images.put(format, &bytes)).await;
+        let image = put.map_err(no_image)?.map_err(no_image)?;
         if product.image == Some(image) {
             return Ok(Done { value: product, position: self.head(), replayed: false });
         }
@@ -113,11 +112,10 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::Images`]
-    pub async fn image(&self, image: Image) -> Result<Option<Vec<u8>>, ShopError> {
+    pub async fn image(&self, image: Image) -> Result<Option<Vec<u8>>> {
         let images = self.settings.images.clone();
         let read = tokio::task::spawn_blocking(move || images.get(image)).await;
-        let read = read.map_err(|error| ShopError::Images(error.to_string()))?;
-        read.map_err(|error| ShopError::Images(error.to_string()))
+        read.map_err(no_image)?.map_err(no_image)
     }
 
     #[must_use]
@@ -130,11 +128,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]
-    pub fn products(
-        &self,
-        available: Option<bool>,
-        page: &PageRequest,
-    ) -> Result<Page<ProductView>, ShopError> {
+    pub fn products(&self, available: Option<bool>, page: &PageRequest) -> Result<Page<ProductView>> {
         let before =
             page.cursor.as_deref().map(ProductId::parse).transpose().map_err(|_| ShopError::BadCursor)?;
         let wanted = |product: &ProductView| available.is_none_or(|wanted| wanted == product.available());
@@ -146,14 +140,12 @@ impl Shop {
     }
 }
 
+fn no_image(error: impl ToString) -> ShopError {
+    ShopError::Images(error.to_string())
+}
+
 fn product_view(id: ProductId, product: &Product, image: Option<Image>) -> Result<ProductView, ProductError> {
     let Product { offer, stock, withdrawn, created_at, updated_at, .. } = product.clone();
     let offer = offer.ok_or(ProductError::NotFound)?;
     Ok(ProductView { id, offer, image, stock, withdrawn, created_at, updated_at })
-}
-
-impl From<ProductError> for ShopError {
-    fn from(error: ProductError) -> Self {
-        crate::actors::entity::ask::AskError::Rejected(error.into()).into()
-    }
 }

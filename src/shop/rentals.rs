@@ -7,14 +7,14 @@ use tracing::{Span, error, field::display};
 
 use super::{
     Done, Order, Page, PageRequest, PayOutcome, PlacedRental, ProductView, RentalFilter, RentalRow,
-    RentalView, RequestContext, Shop, ShopError,
+    RentalView, RequestContext, Result, Shop, ShopError,
     accounts::{bytes_of_hex, to_hex},
 };
 use crate::{
     actors::{
         checkouts::Checkout,
         entity::{ask::Decided, reads},
-        payment::PlaceRental,
+        payment::Paying,
         people::address_key,
         projection::mypage,
         receipts::{KeyGuard, KeyLookup, Receipt, ReceiptOutcome},
@@ -42,11 +42,7 @@ impl Shop {
     /// payment method; [`ShopError::PaymentOverloaded`], [`ShopError::PaymentInProgress`];
     /// [`ShopError::KeyReused`], [`ShopError::KeyInProgress`]; [`ShopError::Ask`] and [`ShopError::Store`],
     /// after which a charge may have been sent: it is resolved or refunded by itself.
-    pub async fn place_rental(
-        &self,
-        order: Order,
-        request: RequestContext,
-    ) -> Result<PlacedRental, ShopError> {
+    pub async fn place_rental(&self, order: Order, request: RequestContext) -> Result<PlacedRental> {
         let arrived = now();
         match self.checkout_of(&order.method, order.customer_id).await? {
             Some(checkout) => self.place_checked_out(order, &checkout, request, arrived).await,
@@ -61,31 +57,25 @@ impl Shop {
         order: Order,
         request: RequestContext,
         arrived: Instant,
-    ) -> Result<PlacedRental, ShopError> {
+    ) -> Result<PlacedRental> {
         let id = match request.key {
             Some(key) => RentalId(uuid_v8(key.hash)),
             None => self.sources.rental_id(),
         };
-        if let Some(key) = request.key
-            && let Some(replay) = self.replay(id, Some(key)).await?
+        if request.key.is_some()
+            && let Some(replay) = self.replay(id, request.key).await?
         {
             return Ok(replay);
         }
         self.usable(&order.method, None)?;
         let product = self.orderable(order.product_id, order.expected_fee)?;
-        let place = self.place_command(id, &order, product, request, arrived).await?;
-        let placed = match self.place(place, order.address).await {
+        let (pay, terms) = self.place_command(id, &order, product, request, arrived).await?;
+        match self.place(pay, terms, order.address, request.key).await {
             Err(ShopError::PaymentInProgress { .. }) if request.key.is_some() => {
-                return Err(ShopError::KeyInProgress);
+                Err(ShopError::KeyInProgress)
             }
-            placed => placed?,
-        };
-        if placed.replayed
-            && let Some(replay) = self.replay(id, Some(request.key.ok_or(ShopError::KeyInProgress)?)).await?
-        {
-            return Ok(replay);
+            placed => placed,
         }
-        Ok(placed)
     }
 
     /// Places the rental of a checkout: one, however often and with whatever keys the checkout is sent. The
@@ -96,7 +86,7 @@ impl Shop {
         checkout: &Checkout,
         request: RequestContext,
         arrived: Instant,
-    ) -> Result<PlacedRental, ShopError> {
+    ) -> Result<PlacedRental> {
         let key_guard = match self.receipts.begin(request.key).await? {
             KeyLookup::New(guard) => guard,
             KeyLookup::Seen(Receipt { outcome: ReceiptOutcome::Attempt { rental, .. }, .. }) => {
@@ -117,16 +107,10 @@ impl Shop {
             return Err(ShopError::FeeChanged { fee: product.offer.fee });
         }
         let checkout_writes = Self::checkout_writes(&order.method, Some(checkout))?;
-        let mut place = self.place_command(id, &order, product, request, arrived).await?;
-        place.vault.splice(0..0, checkout_writes);
-        place.key_guard = key_guard;
-        let placed = self.place(place, order.address).await?;
-        if placed.replayed
-            && let Some(replay) = self.replay(id, None).await?
-        {
-            return Ok(replay);
-        }
-        Ok(placed)
+        let (mut pay, terms) = self.place_command(id, &order, product, request, arrived).await?;
+        pay.vault.splice(0..0, checkout_writes);
+        pay.key_guard = key_guard;
+        self.place(pay, terms, order.address, None).await
     }
 
     /// Locks the customer, takes a ticket, and makes the command for the payment actor.
@@ -137,24 +121,44 @@ impl Shop {
         product: ProductView,
         request: RequestContext,
         arrived: Instant,
-    ) -> Result<PlaceRental, ShopError> {
+    ) -> Result<(Paying, Terms)> {
         let lock = self.lock_customer(order.customer_id).await?;
         let ticket = self.payments.ticket()?;
-        let terms = self.terms(order, product, request);
+        let terms = Terms {
+            customer_id: order.customer_id,
+            product_id: product.id,
+            product_name: product.offer.name,
+            fee: product.offer.fee,
+            provider: self.gateways.current().provider().to_owned(),
+            fingerprint: request.key.map(|key| key.fingerprint),
+            correlation: request.correlation,
+        };
         let address = VaultWrite { key: address_key(rental), value: Some(codec::encode(&order.address)?) };
         let (method, vault, key_guard) = (order.method.clone(), vec![address], KeyGuard::unkeyed());
-        Ok(PlaceRental { rental, terms, vault, method, request, ticket, lock, key_guard, arrived })
+        Ok((Paying { rental, method, vault, request, ticket, lock, key_guard, arrived }, terms))
     }
 
-    async fn place(&self, place: PlaceRental, address: Address) -> Result<PlacedRental, ShopError> {
-        let mut placed = self.payments.converse(place).await?;
+    async fn place(
+        &self,
+        pay: Paying,
+        terms: Terms,
+        address: Address,
+        key: Option<RequestKey>,
+    ) -> Result<PlacedRental> {
+        let id = pay.rental;
+        let mut placed = self.payments.place(pay, terms).await?;
+        if placed.replayed
+            && let Some(replay) = self.replay(id, key).await?
+        {
+            return Ok(replay);
+        }
         placed.rental.address = Some(address);
         Ok(placed)
     }
 
     /// Returns the outcome of an earlier call that placed this rental, if there was one. With a key that the
     /// id follows from, that call must have been the same request.
-    async fn replay(&self, id: RentalId, key: Option<RequestKey>) -> Result<Option<PlacedRental>, ShopError> {
+    async fn replay(&self, id: RentalId, key: Option<RequestKey>) -> Result<Option<PlacedRental>> {
         let loaded = self.journal.load(id.into()).await?;
         let rental = reads::restore::<Rental>(&loaded)?;
         let Ok(terms) = rental.terms() else { return Ok(None) };
@@ -175,7 +179,7 @@ impl Shop {
     }
 
     /// Returns the product, if the catalogue shows it in stock and at the expected fee.
-    pub(crate) fn orderable(&self, id: ProductId, fee: Option<Money>) -> Result<ProductView, ShopError> {
+    pub(crate) fn orderable(&self, id: ProductId, fee: Option<Money>) -> Result<ProductView> {
         let product = self.catalogue.product(id).ok_or(ShopError::NotFound("product"))?;
         if product.withdrawn {
             return Err(ShopError::ProductWithdrawn);
@@ -191,18 +195,6 @@ impl Shop {
         Ok(product)
     }
 
-    fn terms(&self, order: &Order, product: ProductView, request: RequestContext) -> Terms {
-        Terms {
-            customer_id: order.customer_id,
-            product_id: product.id,
-            product_name: product.offer.name,
-            fee: product.offer.fee,
-            provider: self.gateways.current().provider().to_owned(),
-            fingerprint: request.key.map(|key| key.fingerprint),
-            correlation: request.correlation,
-        }
-    }
-
     /// Cancels a rental; safe to repeat. The rental aggregate decides: see `decide` in `domain/rental.rs`.
     ///
     /// # Errors
@@ -212,7 +204,7 @@ impl Shop {
         id: RentalId,
         reason: CancelReason,
         request: RequestContext,
-    ) -> Result<Done<RentalView>, ShopError> {
+    ) -> Result<Done<RentalView>> {
         let asked = self.asked_once::<Rental>(request, async |key_guard| {
             let request = on_behalf(&self.rental(id).await?.rental, request)?;
             let (command, receipt) = (RentalCommand::Cancel(reason), key_guard.of_state());
@@ -227,7 +219,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::NotFound`]
-    pub async fn rental(&self, id: RentalId) -> Result<RentalView, ShopError> {
+    pub async fn rental(&self, id: RentalId) -> Result<RentalView> {
         let rental = reads::read::<Rental>(&self.journal, id).await?;
         if rental.status == RentalStatus::Absent {
             return Err(ShopError::NotFound("rental"));
@@ -235,12 +227,12 @@ impl Shop {
         self.rental_view(id, rental).await
     }
 
-    async fn rental_view(&self, id: RentalId, rental: Rental) -> Result<RentalView, ShopError> {
+    async fn rental_view(&self, id: RentalId, rental: Rental) -> Result<RentalView> {
         let address = self.address(id).await?;
         Ok(RentalView { id, rental: Arc::new(rental), address })
     }
 
-    pub(crate) async fn address(&self, id: RentalId) -> Result<Option<Address>, ShopError> {
+    pub(crate) async fn address(&self, id: RentalId) -> Result<Option<Address>> {
         let address = self.journal.vault_get(address_key(id)).await?;
         Ok(address.map(|address| codec::decode(&address)).transpose()?)
     }
@@ -249,11 +241,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::BadCursor`]
-    pub async fn rentals(
-        &self,
-        filter: RentalFilter,
-        page: &PageRequest,
-    ) -> Result<Page<RentalView>, ShopError> {
+    pub async fn rentals(&self, filter: RentalFilter, page: &PageRequest) -> Result<Page<RentalView>> {
         self.list(filter, page, async |row| self.rental(row.rental_id).await.map(Some)).await
     }
 
@@ -264,8 +252,8 @@ impl Shop {
         &self,
         filter: RentalFilter,
         page: &PageRequest,
-        read: impl AsyncFn(&RentalRow) -> Result<Option<T>, ShopError>,
-    ) -> Result<Page<T>, ShopError> {
+        read: impl AsyncFn(&RentalRow) -> Result<Option<T>>,
+    ) -> Result<Page<T>> {
         self.my_page_at(self.head()).await;
         let Page { items: rows, next_cursor } = self.rows(filter, page).await?;
         let mut items = Vec::with_capacity(rows.len());
@@ -280,12 +268,7 @@ impl Shop {
         Ok(Page { items, next_cursor })
     }
 
-    /// Returns a page of My Page's rows, newest first.
-    pub(crate) async fn rows(
-        &self,
-        filter: RentalFilter,
-        page: &PageRequest,
-    ) -> Result<Page<RentalRow>, ShopError> {
+    pub(crate) async fn rows(&self, filter: RentalFilter, page: &PageRequest) -> Result<Page<RentalRow>> {
         let cursor = page.cursor.as_deref().map(|cursor| bytes_of_hex(cursor).ok_or(ShopError::BadCursor));
         let (items, next) = mypage::rows(&self.journal, filter, cursor.transpose()?, page.limit).await?;
         Ok(Page { items, next_cursor: next.map(|key| to_hex(&key)) })
@@ -295,12 +278,11 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::Store`]
-    pub async fn timeline(&self, id: RentalId) -> Result<Vec<Arc<Recorded>>, ShopError> {
+    pub async fn timeline(&self, id: RentalId) -> Result<Vec<Arc<Recorded>>> {
         Ok(self.journal.timeline(id).await?)
     }
 }
 
-/// Returns the decline code of a rental's payment, if it was declined.
 pub(crate) fn decline_code(timeline: &[Arc<Recorded>]) -> Option<String> {
     timeline.iter().rev().find_map(|recorded| match &recorded.event {
         Event::Payment(PaymentEvent::PaymentDeclined { code, .. }) => Some(code.clone()),
@@ -309,7 +291,7 @@ pub(crate) fn decline_code(timeline: &[Arc<Recorded>]) -> Option<String> {
 }
 
 /// Returns the request context with the rental's own correlation.
-pub(crate) fn on_behalf(rental: &Rental, request: RequestContext) -> Result<RequestContext, ShopError> {
+pub(crate) fn on_behalf(rental: &Rental, request: RequestContext) -> Result<RequestContext> {
     let terms = rental.terms().map_err(|_| ShopError::NotFound("rental"))?;
     if request.correlation != terms.correlation {
         // The log lines then have both correlation ids: the request's and the rental's.

@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use super::{Once, Principal, Shop, ShopError};
+use super::{Once, Principal, Result, Shop, ShopError};
 use crate::{
     actors::{
         entity::ask::Decided,
@@ -60,8 +60,8 @@ impl Shop {
     pub(crate) async fn asked_once<A: Journaled>(
         &self,
         request: RequestContext,
-        ask: impl AsyncFnOnce(KeyGuard) -> Result<Decided<A>, ShopError>,
-    ) -> Result<Decided<A>, ShopError> {
+        ask: impl AsyncFnOnce(KeyGuard) -> Result<Decided<A>>,
+    ) -> Result<Decided<A>> {
         match self.receipts.begin(request.key).await? {
             KeyLookup::New(key_guard) => ask(key_guard).await,
             KeyLookup::Seen(receipt) => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::{Principal, ShopError};
+use super::{Principal, Result};
 use crate::{
     actors::{request::RequestKey, sources::Sources},
     store::{Journal, StoreError, VaultWrite},
@@ -25,7 +25,7 @@ pub(crate) struct Secrets {
 }
 
 impl Secret {
-    async fn open(journal: &Arc<dyn Journal>, sources: &Sources, name: &str) -> Result<Self, ShopError> {
+    async fn open(journal: &Arc<dyn Journal>, sources: &Sources, name: &str) -> Result<Self> {
         let at = format!("secret/{name}");
         if let Some(kept) = journal.vault_get(at.clone()).await? {
             let kept = kept.try_into();
@@ -52,7 +52,7 @@ impl Secret {
 }
 
 impl Secrets {
-    pub(crate) async fn open(journal: &Arc<dyn Journal>, sources: &Sources) -> Result<Self, ShopError> {
+    pub(crate) async fn open(journal: &Arc<dyn Journal>, sources: &Sources) -> Result<Self> {
         let [phone, request, session] = ["phone", "request", "session"];
         Ok(Self {
             phone: Secret::open(journal, sources, phone).await?,

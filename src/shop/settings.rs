@@ -5,22 +5,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use super::Brand;
 use crate::{
     actors::{
-        entity::{
-            delay::DelayHook,
-            exchange::{Exchange, ExchangeSettings},
-            supervisor::EvictionPolicy,
-        },
-        payment::{
-            PaymentParts, Rules,
-            admission::Bounds,
-            breaker::{Breaker, BreakerRules},
-        },
-        sources::Sources,
+        entity::{delay::DelayHook, exchange::ExchangeSettings, supervisor::EvictionPolicy},
+        payment::{Rules, admission::Bounds, breaker::BreakerRules},
         supervision::restart::RestartLimits,
     },
     domain::notice::Locale,
-    gateways::payment::Gateways,
-    store::{Journal, images::Images},
+    store::images::Images,
 };
 
 /// Settings of a shop; [`ShopSettings::new`] has the server's defaults.
@@ -114,23 +104,6 @@ impl ShopSettings {
                 limits: self.restart_limits,
             },
             delay_hook: self.delay_hook.clone(),
-        }
-    }
-
-    pub(crate) fn payment_parts(
-        &self,
-        journal: &Arc<dyn Journal>,
-        exchange: &Exchange,
-        gateways: &Gateways,
-        sources: &Sources,
-    ) -> PaymentParts {
-        PaymentParts {
-            journal: Arc::clone(journal),
-            exchange: exchange.clone(),
-            gateways: gateways.clone(),
-            sources: sources.clone(),
-            rules: self.payment,
-            breaker: Arc::new(Breaker::new(self.breaker, sources.clone())),
         }
     }
 }

@@ -36,18 +36,10 @@ pub(crate) fn parts(
             busy: Box::new(|| true),
         });
     }
-    for context in [Context::Rental, Context::Payment, Context::Delivery, Context::Product] {
-        let name = format!("reactor {}", context.as_str());
-        parts.push(consumer(name, progress.of(context), journal, Some((context, contexts))));
-    }
-    let projections = [
-        ("catalogue", &progress.catalogue),
-        ("mypage", &progress.mypage),
-        ("notification", &progress.notification),
-        ("agenda", &progress.job_queue),
-    ];
-    for (name, progress) in projections {
-        parts.push(consumer(format!("projection {name}"), progress, journal, None));
+    for (kind, name, progress) in progress.all() {
+        let context = Context::ALL.into_iter().find(|context| kind == "reactor" && context.as_str() == name);
+        let pausing = context.map(|context| (context, contexts));
+        parts.push(consumer(format!("{kind} {name}"), progress, journal, pausing));
     }
     parts.push(runner);
     parts

@@ -29,9 +29,7 @@ const CONFLICTS_MAX: usize = 8;
 pub(crate) struct Host {
     pub journal: Arc<dyn Journal>,
     pub sources: Sources,
-    /// Time limit of a batch.
     pub work_timeout: Duration,
-    /// Maximum number of commands in the queue of one entity.
     pub queue_max: usize,
 }
 
@@ -80,15 +78,16 @@ pub(crate) async fn attempt<A: Journaled>(
     failed(&host, batch, stage.get(), failure).await
 }
 
-/// Failure of a whole batch, and the answer for its callers.
 struct BatchFailure {
     reason: String,
     answer: AskError,
 }
 
+type Answers<A> = Vec<Result<Decided<A>, AskError>>;
+
 struct BatchResult<A> {
     memory: Option<Memory<A>>,
-    answers: Vec<Result<Decided<A>, AskError>>,
+    answers: Answers<A>,
 }
 
 /// Answers the commands that the failure affected, and returns the others.
@@ -335,12 +334,7 @@ impl<A: Journaled> DecidedBatch<A> {
     }
 
     /// Returns the answers to a batch that took the entity from version `before` to `after`.
-    fn answers(
-        &self,
-        entity: EntityId,
-        before: Version,
-        after: Version,
-    ) -> Vec<Result<Decided<A>, AskError>> {
+    fn answers(&self, entity: EntityId, before: Version, after: Version) -> Answers<A> {
         let answer = |command: &DecidedCommand<A>| {
             // The events of a commit have consecutive versions.
             let later = (self.events.len() - command.events) as u64;

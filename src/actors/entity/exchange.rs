@@ -5,10 +5,7 @@
 
 use std::{
     rc::Rc,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -49,23 +46,8 @@ pub struct Exchange {
     settings: ExchangeSettings,
     journal: Arc<dyn Journal>,
     sources: Sources,
-    /// Unanswered commands, by kind of entity.
-    unanswered: Arc<[AtomicUsize; EntityKind::ALL.len()]>,
-}
-
-struct Unanswered<'a>(&'a AtomicUsize);
-
-impl<'a> Unanswered<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+    /// By kind of entity: each unanswered command has a clone.
+    unanswered: Arc<[Arc<()>; EntityKind::ALL.len()]>,
 }
 
 struct Shard {
@@ -90,9 +72,6 @@ impl Exchange {
     }
 
     /// Sends a command to an entity, and waits for its durable decision.
-    ///
-    /// # Errors
-    /// [`AskError`]; each variant says whether the command may have taken effect.
     pub async fn ask<A: Journaled>(
         &self,
         id: impl Into<EntityId>,
@@ -114,7 +93,7 @@ impl Exchange {
     ) -> Result<Decided<A>, AskError> {
         let id = id.into();
         debug_assert_eq!(id.kind, A::KIND, "a command goes to its own aggregate");
-        let _unanswered = Unanswered::begin(&self.unanswered[id.kind as usize]);
+        let _unanswered = Arc::clone(&self.unanswered[id.kind as usize]);
         let correlation = request.correlation;
         let span = trace::join(debug_span!("ask", entity = %id, %correlation), request.trace());
         let (reply, answer) = oneshot::channel();
@@ -201,7 +180,6 @@ impl Exchange {
         self.deliver(id, Work::<A>::Sabotage(mode, of))
     }
 
-    /// Takes an entity out of quarantine; returns whether it was in quarantine.
     pub async fn revive(&self, id: EntityId) -> Result<bool, AskError> {
         self.query(self.shard(id), move |supervisor| supervisor.revive(id)).await
     }
@@ -219,7 +197,7 @@ impl Exchange {
             sum.quarantined += part.quarantined;
             sum.quarantined_ids.extend(part.quarantined_ids);
         }
-        sum.unanswered = self.unanswered[kind as usize].load(Ordering::Relaxed);
+        sum.unanswered = Arc::strong_count(&self.unanswered[kind as usize]) - 1;
         Ok(sum)
     }
 

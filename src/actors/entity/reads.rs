@@ -8,12 +8,8 @@ use crate::{
 };
 
 /// Rebuilds a state from its snapshot and the events after it.
-///
-/// # Errors
-/// [`StoreError::Corrupt`] if the snapshot cannot be decoded.
 pub fn restore<A: Journaled>(loaded: &Loaded) -> Result<A, StoreError> {
-    let snapshot = loaded.snapshot.as_deref().map(codec::decode_snapshot::<A>).transpose()?;
-    let state = snapshot.unwrap_or_default();
+    let state = loaded.snapshot.as_deref().map_or_else(|| Ok(A::default()), codec::decode_snapshot)?;
     Ok(loaded.tail.iter().fold(state, |state, recorded| state.fold(&recorded.event, recorded.meta.at)))
 }
 

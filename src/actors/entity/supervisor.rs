@@ -94,11 +94,8 @@ impl Supervisor {
                     // behind this work in the mailbox.
                     Err(SendError::Closed(work)) => {
                         let (reason, correlation) = ("ended without a report".to_owned(), work.correlation());
-                        self.entity_failed(
-                            id,
-                            EntityFailure { reason, correlation, unanswered: vec![work] },
-                            ctx,
-                        );
+                        let failure = EntityFailure { reason, correlation, unanswered: vec![work] };
+                        self.entity_failed(id, failure, ctx);
                         self.failures.entry(id).or_default().failed_silently(incarnation);
                     }
                 }
@@ -233,7 +230,6 @@ impl<A: Journaled> Handler<EntityReport<A>> for Supervisor {
     }
 }
 
-/// Message: run a query on the supervisor.
 #[derive(Message)]
 #[rtype(result = "T")]
 pub(crate) struct Query<T: Send + 'static>(pub Box<dyn FnOnce(&mut Supervisor) -> T + Send>);

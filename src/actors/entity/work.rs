@@ -34,7 +34,6 @@ pub(crate) struct EntityFailure<A: Journaled> {
     pub unanswered: Vec<Work<A>>,
 }
 
-/// Report of an entity's actor to its supervisor.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct EntityReport<A: Journaled> {

@@ -13,13 +13,13 @@ use crate::{
     actors::{
         contexts::Contexts,
         entity::{ask::AskError, exchange::Exchange},
-        payment::{ConversationError, Resolution, Resolve, handle::Payments},
+        payment::{ConversationError, Resolution, handle::Payments},
         request::RequestContext,
         sources::Sources,
         supervision::watchdog::Pulse,
     },
     domain::{
-        Timestamp,
+        Correlation, Timestamp,
         context::{Context, ContextCommand, Group, Parked, ParkedKey},
         lane_of,
         rental::{Rental, RentalCommand},
@@ -50,14 +50,8 @@ pub(crate) struct JobRunner {
 
 enum JobResult {
     Done,
-    Again {
-        due_at: Timestamp,
-        attempts: u32,
-    },
-    /// A retry would fail again.
-    Refused {
-        reason: String,
-    },
+    Again { due_at: Timestamp, attempts: u32 },
+    Refused { reason: String },
 }
 
 impl JobRunner {
@@ -72,7 +66,8 @@ impl JobRunner {
             while under_way.len() < RUNNING_MAX
                 && let Some((job, queued)) = self.queue.take_due(self.sources.now())
             {
-                if self.must_wait(job) {
+                // For paused payments, the whole loop waits.
+                if matches!(job, Job::Expire(_)) && self.contexts.paused(Context::Rental) {
                     let due_at = self.sources.now().plus_ms(WHILE_PAUSED_MS);
                     self.queue.reschedule(job, due_at, queued.attempts);
                 } else if self.contexts.parked(parked_key(job)).is_none() {
@@ -95,14 +90,9 @@ impl JobRunner {
         }
     }
 
-    /// Returns whether a job must wait for its paused context. For paused payments, the whole loop waits.
-    fn must_wait(&self, job: Job) -> bool {
-        matches!(job, Job::Expire(_)) && self.contexts.paused(Context::Rental)
-    }
-
     async fn run_one(&self, job: Job, queued: QueuedJob) -> JobResult {
-        let (request, correlation) =
-            (RequestContext::after_event(queued.correlation, queued.position), queued.correlation);
+        let correlation = queued.correlation;
+        let request = RequestContext::after_event(correlation, queued.position);
         let span = trace::join(debug_span!("errand", errand = ?job, %correlation), request.trace());
         let request = request.at(trace::context_of(&span, request.trace()));
         self.run_one_now(job, queued, request).instrument(span).await
@@ -114,14 +104,12 @@ impl JobRunner {
                 let expired = self.exchange.ask::<Rental>(rental, RentalCommand::Expire, request).await;
                 expired.map(|_| Resolution::Done).map_err(ConversationError::from)
             }
-            Job::Resolve(..) | Job::Undo(_) | Job::GiveBack(..) => {
-                self.payments.converse(Resolve { job, request }).await
-            }
+            Job::Resolve(..) | Job::Undo(_) | Job::GiveBack(..) => self.payments.resolve(job, request).await,
         };
+        let (attempts, correlation) = (queued.attempts + 1, queued.correlation);
         match resolved {
             Ok(Resolution::Done) => JobResult::Done,
             Ok(Resolution::NotBefore(due_at)) => {
-                let attempts = queued.attempts + 1;
                 JobResult::Again { due_at: due_at.max(self.not_before(attempts)), attempts }
             }
             Err(ConversationError::Refused(reason)) => JobResult::Refused { reason },
@@ -130,8 +118,6 @@ impl JobRunner {
                 | ConversationError::Store(StoreError::Corrupt(_))),
             ) => JobResult::Refused { reason: error.to_string() },
             Err(error) => {
-                let attempts = queued.attempts + 1;
-                let correlation = queued.correlation;
                 debug!(errand = ?job, %correlation, attempts, %error, "a job failed; it is retried later");
                 JobResult::Again { due_at: self.not_before(attempts), attempts }
             }
@@ -145,43 +131,38 @@ impl JobRunner {
 
     async fn finish(&self, job: Job, queued: QueuedJob, done: JobResult) -> Result<(), String> {
         match done {
-            JobResult::Done => self.queue.done(&self.journal, job).await.map_err(|error| error.to_string()),
-            JobResult::Again { due_at, attempts } => {
-                self.queue.reschedule(job, due_at, attempts);
-                Ok(())
+            JobResult::Done => {
+                return self.queue.done(&self.journal, job).await.map_err(|error| error.to_string());
             }
+            JobResult::Again { due_at, attempts } => self.queue.reschedule(job, due_at, attempts),
             JobResult::Refused { reason } => {
                 let (correlation, attempts) = (queued.correlation, queued.attempts + 1);
                 if self.contexts.full(Context::Payment) {
                     debug!(errand = ?job, %correlation, reason, "too many targets are parked; retried later");
                 } else {
                     let key = parked_key(job);
-                    error!(
-                        held = %key, errand = ?job, %correlation, reason,
-                        "a payment is held for the operator"
-                    );
+                    const HELD: &str = "a payment is held for the operator";
+                    error!(held = %key, errand = ?job, %correlation, reason, "{HELD}");
                     let parked = Parked::new(queued.position, event_of(job), reason, attempts);
                     let command = ContextCommand::Park { key, parked };
                     let request = RequestContext::scheduled(correlation);
                     // If parking fails, the next run parks it.
-                    let _ = self.contexts.command(Context::Payment, command, request).await;
+                    let _ = self.contexts.command(Context::Payment, command, request, None).await;
                 }
                 // Parked or not, it stays scheduled: the message about its release may be lost.
                 self.queue.reschedule(job, self.sources.now().plus_ms(PAUSE_MAX_MS), attempts);
-                Ok(())
             }
         }
+        Ok(())
     }
 
-    /// Releases a parked payment, and makes its jobs due.
     async fn retry(&self, key: ParkedKey) {
         if self.contexts.parked(key).is_none() {
             return;
         }
-        let request = RequestContext::scheduled(crate::domain::Correlation::default());
-        let released =
-            self.contexts.command(Context::Payment, ContextCommand::Release { key }, request).await;
-        if released.is_ok() {
+        let request = RequestContext::scheduled(Correlation::default());
+        let release = ContextCommand::Release { key };
+        if self.contexts.command(Context::Payment, release, request, None).await.is_ok() {
             self.queue.make_due(key.target, self.sources.now());
         }
     }

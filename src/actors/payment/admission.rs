@@ -58,9 +58,7 @@ struct Gateway {
 
 /// Right to wait and to pay; returned when dropped.
 #[derive(Debug)]
-pub struct Ticket {
-    _slot: OwnedSemaphorePermit,
-}
+pub struct Ticket(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
 /// Right to call the gateway; returned when dropped.
 #[derive(Debug)]
@@ -98,7 +96,7 @@ impl Admission {
         if slot.is_none() {
             self.shed();
         }
-        slot.map(|slot| Ticket { _slot: slot })
+        slot.map(Ticket)
     }
 
     /// Waits for a permit. Permits are given first come, first served.

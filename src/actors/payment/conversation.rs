@@ -28,7 +28,7 @@ use crate::{
         sources::Sources,
     },
     domain::{
-        Causation, PaymentId, RentalId, Timestamp,
+        Causation, EntityId, Journaled, PaymentId, RentalId, Timestamp,
         payment::{Attempt, Charge, Payment, PaymentCommand},
         rental::{CancelReason, Deferral, Rental, RentalCommand},
     },
@@ -78,20 +78,16 @@ impl Rules {
     }
 }
 
+pub(crate) type Result<T, E = ConversationError> = std::result::Result<T, E>;
+
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConversationError {
     /// No room, or no time. Nothing was recorded.
     #[error("payments are overloaded")]
-    Overloaded {
-        /// Wait before trying again, in ms.
-        retry_after_ms: u64,
-    },
+    Overloaded { retry_after_ms: u64 },
     /// Another conversation about this payment runs, or the outcome of the last attempt is unknown.
     #[error("the outcome of the last payment is not known yet")]
-    InProgress {
-        /// Wait before trying again, in ms.
-        retry_after_ms: u64,
-    },
+    InProgress { retry_after_ms: u64 },
     #[error("the rental is not waiting for a payment")]
     NotPayable,
     /// The payment method is for another attempt than the next one.
@@ -119,9 +115,7 @@ pub struct PaymentParts {
     pub journal: Arc<dyn Journal>,
     pub exchange: Exchange,
     pub gateways: Gateways,
-    /// Source of time.
     pub sources: Sources,
-    /// Deadlines, time limits and deferral.
     pub rules: Rules,
     pub breaker: Arc<Breaker>,
 }
@@ -141,7 +135,7 @@ pub(crate) struct Conversations {
     pub(super) incarnation: Incarnation,
     pub(super) resolving: Semaphore,
     horizon: RefCell<Horizon>,
-    running: RefCell<HashSet<PaymentId>>,
+    pub(super) running: RefCell<HashSet<PaymentId>>,
 }
 
 /// Marks a payment as in conversation until dropped.
@@ -156,13 +150,6 @@ impl Drop for ConversationGuard {
     }
 }
 
-/// Result of a charge.
-pub(super) enum ChargeAnswer {
-    Approved { reference: String },
-    Declined { code: String },
-    Unknown,
-}
-
 impl Conversations {
     pub(super) fn new(parts: PaymentParts, incarnation: Incarnation) -> Self {
         let horizon = RefCell::new(Horizon::new(parts.rules.horizon_ms()));
@@ -170,15 +157,7 @@ impl Conversations {
         Self { parts, incarnation, resolving, horizon, running }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.running.borrow().len()
-    }
-
-    /// Begins the conversation about a payment, unless one is running.
-    pub(super) fn begin_conversation(
-        self: &Rc<Self>,
-        payment: PaymentId,
-    ) -> Result<ConversationGuard, ConversationError> {
+    pub(super) fn begin_conversation(self: &Rc<Self>, payment: PaymentId) -> Result<ConversationGuard> {
         if !self.running.borrow_mut().insert(payment) {
             return Err(ConversationError::InProgress { retry_after_ms: self.parts.rules.timeout_ms });
         }
@@ -208,6 +187,7 @@ impl Conversations {
         answer.unwrap_or_else(|_elapsed| Err(GatewayError::Unknown("no answer in time".to_owned())))
     }
 
+    /// Charges; `None` if the outcome is unknown.
     pub(super) async fn charge(
         &self,
         payment: PaymentId,
@@ -215,64 +195,49 @@ impl Conversations {
         method: &PaymentMethod,
         limit_ms: u64,
         request: RequestContext,
-    ) -> ChargeAnswer {
+    ) -> Option<Charged> {
         let key = ChargeKey { payment, attempt: charge.attempt };
         let call = |gateway: &dyn PaymentGateway| gateway.charge(key, charge.amount, method);
         match self.call(&charge.provider, limit_ms, request, call).await {
-            Ok(Charged::Approved { reference }) => ChargeAnswer::Approved { reference },
-            Ok(Charged::Declined { code }) | Err(GatewayError::Refused(code)) => {
-                ChargeAnswer::Declined { code }
-            }
+            Ok(charged) => Some(charged),
+            Err(GatewayError::Refused(code)) => Some(Charged::Declined { code }),
             Err(GatewayError::Unknown(reason)) => {
                 let (attempt, correlation) = (charge.attempt, request.correlation);
                 warn!(%payment, attempt, %correlation, reason, "a charge's outcome is unknown");
-                ChargeAnswer::Unknown
+                None
             }
         }
     }
 
-    pub(super) async fn command_payment(
+    pub(super) async fn command<A: Journaled>(
         &self,
-        payment: PaymentId,
-        command: PaymentCommand,
+        id: impl Into<EntityId>,
+        command: A::Command,
         request: RequestContext,
-    ) -> Result<Decided<Payment>, AskError> {
-        self.parts.exchange.ask::<Payment>(payment, command, request).await
+    ) -> Result<Decided<A>, AskError> {
+        self.parts.exchange.ask(id, command, request).await
     }
 
-    pub(super) async fn command_rental(
-        &self,
-        rental: RentalId,
-        command: RentalCommand,
-        request: RequestContext,
-    ) -> Result<Decided<Rental>, AskError> {
-        self.parts.exchange.ask::<Rental>(rental, command, request).await
-    }
-
-    /// Records a captured charge with the payment, then confirms the rental.
-    pub(super) async fn approved(
+    /// Records a charge with the payment, then with the rental. Returns the code of a decline, too.
+    pub(super) async fn charged(
         &self,
         rental: RentalId,
         charge: Charge,
-        reference: String,
+        charged: Charged,
         request: RequestContext,
-    ) -> Result<Decided<Rental>, AskError> {
-        let command = PaymentCommand::Approve { charge, reference };
-        let approved = self.command_payment(rental.payment(), command, request).await?;
-        self.command_rental(rental, RentalCommand::Confirm, following(request, &approved)).await
-    }
-
-    /// Records a declined charge with the payment, then with the rental.
-    pub(super) async fn declined(
-        &self,
-        rental: RentalId,
-        charge: Charge,
-        code: String,
-        request: RequestContext,
-    ) -> Result<Decided<Rental>, AskError> {
-        let command = PaymentCommand::Decline { charge, code };
-        let declined = self.command_payment(rental.payment(), command, request).await?;
-        self.command_rental(rental, RentalCommand::Declined, following(request, &declined)).await
+    ) -> Result<(Decided<Rental>, Option<String>), AskError> {
+        let (command, next, code) = match charged {
+            Charged::Approved { reference } => {
+                (PaymentCommand::Approve { charge, reference }, RentalCommand::Confirm, None)
+            }
+            Charged::Declined { code } => {
+                let command = PaymentCommand::Decline { charge, code: code.clone() };
+                (command, RentalCommand::Declined, Some(code))
+            }
+        };
+        let Decided { position, .. } = self.command::<Payment>(rental.payment(), command, request).await?;
+        let request = RequestContext { causation: Causation::Event(position), ..request };
+        Ok((self.command::<Rental>(rental, next, request).await?, code))
     }
 
     /// Defers a rental whose charge has an unknown outcome; cancels it where deferring is switched off.
@@ -286,7 +251,7 @@ impl Conversations {
         } else {
             RentalCommand::Cancel(CancelReason::PaymentUnavailable)
         };
-        self.command_rental(rental, command, request).await
+        self.command(rental, command, request).await
     }
 
     pub(super) fn deferral(&self) -> Deferral {
@@ -318,12 +283,8 @@ impl Conversations {
         self.parts.sources.now().plus_ms(left_ms.saturating_add(1))
     }
 
-    pub(super) async fn read_rental(&self, rental: RentalId) -> Result<Rental, StoreError> {
-        reads::read::<Rental>(&self.parts.journal, rental).await
-    }
-
-    pub(super) async fn read_payment(&self, payment: PaymentId) -> Result<Payment, StoreError> {
-        reads::read::<Payment>(&self.parts.journal, payment).await
+    pub(super) async fn read<A: Journaled>(&self, id: impl Into<EntityId>) -> Result<A, StoreError> {
+        reads::read(&self.parts.journal, id).await
     }
 }
 
@@ -332,16 +293,7 @@ pub(super) fn retry_after_ms(breaker: &Breaker, admission: &Admission) -> u64 {
     breaker.shut().map_or_else(|| admission.wait_ms(), |shut| shut.retry_after_ms)
 }
 
-const fn following(request: RequestContext, decided: &Decided<Payment>) -> RequestContext {
-    RequestContext { causation: Causation::Event(decided.position), ..request }
-}
-
-/// Returns the charge of an attempt at a rental's fee.
-pub(super) fn charge_of(
-    rental: &Rental,
-    attempt: Attempt,
-    provider: &str,
-) -> Result<Charge, ConversationError> {
+pub(super) fn charge_of(rental: &Rental, attempt: Attempt, provider: &str) -> Result<Charge> {
     let terms = rental.terms().map_err(|_| ConversationError::NotPayable)?;
     Ok(Charge { attempt, amount: terms.fee, provider: provider.to_owned() })
 }

@@ -2,27 +2,32 @@
 //! failed.
 
 use std::{
+    rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
 use actix::prelude::*;
+use futures_util::{FutureExt as _, future::LocalBoxFuture};
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 
 use super::{
-    ConversationError, Converse, CountConversations, GRACE, Incarnation, PaymentActor, PaymentParts,
-    Question, Sabotage,
+    ConversationError, Converse, CountConversations, GRACE, Incarnation, Paying, PaymentActor, PaymentParts,
+    Resolution, Sabotage,
     admission::{Admission, Ticket},
     breaker::{BreakerMode, BreakerView},
-    conversation,
+    conversation::{self, Conversations, Result},
+    outcome::PlacedRental,
 };
 use crate::{
     actors::{
         entity::ask::AskError,
+        jobs::queue::Job,
+        request::RequestContext,
         supervision::restart::{FailureLog, RestartDecision, RestartLimits},
     },
-    domain::Timestamp,
+    domain::{RentalId, Timestamp, payment::Attempt, rental::Terms},
     store::FaultMode,
 };
 
@@ -84,10 +89,7 @@ impl Payments {
     }
 
     /// Takes a ticket: the right to wait and to pay. Never waits.
-    ///
-    /// # Errors
-    /// [`ConversationError::Overloaded`]; nothing was recorded.
-    pub(crate) fn ticket(&self) -> Result<Ticket, ConversationError> {
+    pub(crate) fn ticket(&self) -> Result<Ticket> {
         self.admission().enter().ok_or_else(|| self.overloaded())
     }
 
@@ -103,15 +105,39 @@ impl Payments {
         Arc::clone(&self.actor().incarnation.admission)
     }
 
-    /// Returns the wait in ms until the breaker lets calls through, or else until the queue is worked off.
     pub(crate) fn retry_after_ms(&self) -> u64 {
         conversation::retry_after_ms(&self.parts.breaker, &self.admission())
     }
 
+    pub(crate) async fn place(&self, pay: Paying, terms: Terms) -> Result<PlacedRental> {
+        let (rental, request) = (pay.rental, pay.request);
+        let begin = move |all: Rc<Conversations>| all.place(pay, terms).boxed_local();
+        self.converse("place", rental, request, begin).await
+    }
+
+    /// Pays a deferred rental. `attempt` is the only one that the method may pay, if it is bound to one.
+    pub(crate) async fn pay_later(&self, pay: Paying, attempt: Option<Attempt>) -> Result<PlacedRental> {
+        let (rental, request) = (pay.rental, pay.request);
+        let begin = move |all: Rc<Conversations>| all.pay_later(pay, attempt).boxed_local();
+        self.converse("pay later", rental, request, begin).await
+    }
+
+    pub(crate) async fn resolve(&self, job: Job, request: RequestContext) -> Result<Resolution> {
+        let begin = move |all: Rc<Conversations>| all.resolve(job, request).boxed_local();
+        self.converse("resolve", job.rental(), request, begin).await
+    }
+
     /// Begins a conversation and waits for its end. The conversation goes on if the caller does not.
-    pub(crate) async fn converse<Q: Question>(&self, question: Q) -> Result<Q::Answer, ConversationError> {
+    async fn converse<T: Send + 'static>(
+        &self,
+        about: &'static str,
+        rental: RentalId,
+        request: RequestContext,
+        begin: impl FnOnce(Rc<Conversations>) -> LocalBoxFuture<'static, Result<T>> + Send + 'static,
+    ) -> Result<T> {
         let (reply, mut answer) = oneshot::channel();
-        match self.addr()?.try_send(Converse { question, reply }) {
+        let (payment, begin) = (rental.payment(), Box::new(begin));
+        match self.addr()?.try_send(Converse { about, payment, request, begin, reply }) {
             Ok(()) => {}
             Err(SendError::Full(_)) => return Err(self.overloaded()),
             Err(SendError::Closed(_)) => return Err(AskError::Stopped.into()),
@@ -213,6 +239,6 @@ fn start(
     let (parts, incarnation) = (parts.clone(), incarnation.clone());
     PaymentActor::start_in_arbiter(arbiter, move |ctx| {
         ctx.set_mailbox_capacity(mailbox);
-        PaymentActor::new(parts, incarnation)
+        PaymentActor { conversations: Rc::new(Conversations::new(parts, incarnation)) }
     })
 }

@@ -19,7 +19,6 @@ use crate::{
     planted::{self, Bug},
 };
 
-/// Attempts whose calls may still reach the gateway.
 pub(crate) struct Horizon {
     length: Duration,
     opened: Instant,

@@ -26,14 +26,15 @@ mod resolving;
 use std::{rc::Rc, time::Duration};
 
 use actix::prelude::*;
+use futures_util::future::LocalBoxFuture;
 use tokio::sync::oneshot;
 use tracing::{Instrument as _, debug_span, error};
 
-use self::conversation::Conversations;
+use self::conversation::{Conversations, Result};
 pub use self::{
     conversation::{ConversationError, Incarnation, PaymentParts, Rules},
-    placing::{PayLater, PlaceRental},
-    resolving::{Resolution, Resolve},
+    placing::Paying,
+    resolving::Resolution,
 };
 use super::{request::RequestContext, supervision::guard::guarded};
 use crate::{domain::PaymentId, store::FaultMode, telemetry::trace};
@@ -45,50 +46,34 @@ pub struct PaymentActor {
     conversations: Rc<Conversations>,
 }
 
-impl PaymentActor {
-    fn new(parts: PaymentParts, incarnation: Incarnation) -> Self {
-        Self { conversations: Rc::new(Conversations::new(parts, incarnation)) }
-    }
-}
-
 impl Actor for PaymentActor {
     type Context = Context<Self>;
 }
 
-/// A command that begins a conversation.
-pub(crate) trait Question: Send + 'static {
-    type Answer: Send + 'static;
-    /// Name of the conversation in traces.
-    const ABOUT: &'static str;
-
-    fn payment(&self) -> PaymentId;
-    fn request(&self) -> RequestContext;
-    fn converse(
-        self,
-        conversations: Rc<Conversations>,
-    ) -> impl Future<Output = Result<Self::Answer, ConversationError>> + 'static;
-}
-
+/// Message: begin a conversation.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Converse<Q: Question> {
-    question: Q,
-    reply: oneshot::Sender<Result<Q::Answer, ConversationError>>,
+struct Converse<T: Send + 'static> {
+    /// Name of the conversation in traces.
+    about: &'static str,
+    payment: PaymentId,
+    request: RequestContext,
+    /// Boxes the conversation, since every combinator around it would copy it.
+    begin: Box<dyn FnOnce(Rc<Conversations>) -> LocalBoxFuture<'static, Result<T>> + Send>,
+    reply: oneshot::Sender<Result<T>>,
 }
 
-impl<Q: Question> Handler<Converse<Q>> for PaymentActor {
+impl<T: Send + 'static> Handler<Converse<T>> for PaymentActor {
     type Result = ();
 
     /// Runs a conversation beside the others. A panic ends that conversation alone.
-    fn handle(&mut self, Converse { question, reply }: Converse<Q>, ctx: &mut Context<Self>) {
+    fn handle(&mut self, converse: Converse<T>, ctx: &mut Context<Self>) {
         if self.conversations.retired() {
             // Dropping the reply answers `AskError::Stopped`: the caller may ask again.
             return;
         }
-        let (payment, request) = (question.payment(), question.request());
-        let (about, correlation) = (Q::ABOUT, request.correlation);
-        // Boxed here, since every combinator around it would copy it.
-        let conversation = Box::pin(question.converse(Rc::clone(&self.conversations)));
+        let Converse { about, payment, request, begin, reply } = converse;
+        let (conversation, correlation) = (begin(Rc::clone(&self.conversations)), request.correlation);
         let span = debug_span!("payment conversation", about, %payment, %correlation);
         let run = async move {
             let answer = guarded(conversation).await.unwrap_or_else(|panic| {
@@ -126,6 +111,6 @@ impl Handler<CountConversations> for PaymentActor {
     type Result = usize;
 
     fn handle(&mut self, _: CountConversations, _: &mut Context<Self>) -> usize {
-        self.conversations.len()
+        self.conversations.running.borrow().len()
     }
 }

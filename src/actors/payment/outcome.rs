@@ -78,11 +78,6 @@ pub struct PlacedRental {
 }
 
 impl PlacedRental {
-    /// Returns the result of a payment that left the rental as `decided`; without the address.
-    pub(crate) fn new(id: RentalId, decided: Decided<Rental>, retry_after_ms: u64) -> Self {
-        Self::of(id, decided.state, decided.position, retry_after_ms)
-    }
-
     /// Returns the result of placing a rental: its state when placing ended, which may be earlier than
     /// `decided`.
     pub(crate) fn when_placed(id: RentalId, decided: Decided<Rental>, retry_after_ms: u64) -> Self {
@@ -96,6 +91,7 @@ impl PlacedRental {
         Self::of(id, rental, position, retry_after_ms)
     }
 
+    /// Returns the result of a payment that left the rental in this state; without the address.
     pub(crate) fn of(id: RentalId, rental: Arc<Rental>, position: Position, retry_after_ms: u64) -> Self {
         let outcome = PayOutcome::of(&rental, retry_after_ms);
         Self { rental: RentalView { id, rental, address: None }, outcome, replayed: false, position }

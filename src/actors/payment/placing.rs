@@ -8,10 +8,9 @@ use std::{rc::Rc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Question,
     admission::{Permit, Ticket},
     breaker::BreakerPermit,
-    conversation::{ChargeAnswer, ConversationError, Conversations, Rules, charge_of, retry_after_ms},
+    conversation::{ConversationError, Conversations, Result, Rules, charge_of, retry_after_ms},
     outcome::{PayOutcome, PlacedRental},
     resolving::Settling,
 };
@@ -23,83 +22,29 @@ use crate::{
         request::RequestContext,
     },
     domain::{
-        PaymentId, Position, RentalId,
+        Position, RentalId,
         payment::{Attempt, Charge, Payment, PaymentCommand, PaymentPhase},
         rental::{Rental, RentalCommand, RentalStatus, Terms},
     },
-    gateways::payment::PaymentMethod,
+    gateways::payment::{Charged, PaymentMethod},
     planted::{self, Bug},
     store::{VaultWrite, codec},
 };
 
-/// Command: place a rental and pay its fee.
-pub struct PlaceRental {
-    pub rental: RentalId,
-    pub terms: Terms,
-    /// Address of the delivery and what the checkout adds, written with the placing.
-    pub vault: Vec<VaultWrite>,
-    pub method: PaymentMethod,
-    pub request: RequestContext,
-    pub ticket: Ticket,
-    /// Keeps the customer from leaving meanwhile.
-    pub lock: CustomerLock,
-    /// Key of a request whose receipt says that placing began; unkeyed if the rental's id follows from the
-    /// key.
-    pub key_guard: KeyGuard,
-    /// Arrival of the request: its deadline counts from here.
-    pub arrived: Instant,
-}
-
-/// Command: pay a deferred rental.
-pub struct PayLater {
+/// A payment that a customer waits for.
+pub struct Paying {
     pub rental: RentalId,
     pub method: PaymentMethod,
-    /// The only attempt that the method may pay, if it is bound to one.
-    pub attempt: Option<Attempt>,
     /// Writes to the vault with the commit that begins the attempt.
     pub vault: Vec<VaultWrite>,
     pub request: RequestContext,
     pub ticket: Ticket,
     /// Keeps the customer from leaving meanwhile.
     pub lock: CustomerLock,
-    /// Key of the request, whose receipt names the attempt.
+    /// Key of the request, whose receipt names the attempt; unkeyed if the rental's id follows from the key.
     pub key_guard: KeyGuard,
     /// Arrival of the request: its deadline counts from here.
     pub arrived: Instant,
-}
-
-impl Question for PlaceRental {
-    type Answer = PlacedRental;
-    const ABOUT: &'static str = "place";
-
-    fn payment(&self) -> PaymentId {
-        self.rental.payment()
-    }
-
-    fn request(&self) -> RequestContext {
-        self.request
-    }
-
-    async fn converse(self, conversations: Rc<Conversations>) -> Result<PlacedRental, ConversationError> {
-        conversations.place(self).await
-    }
-}
-
-impl Question for PayLater {
-    type Answer = PlacedRental;
-    const ABOUT: &'static str = "pay later";
-
-    fn payment(&self) -> PaymentId {
-        self.rental.payment()
-    }
-
-    fn request(&self) -> RequestContext {
-        self.request
-    }
-
-    async fn converse(self, conversations: Rc<Conversations>) -> Result<PlacedRental, ConversationError> {
-        conversations.pay_later(self).await
-    }
 }
 
 /// Permits to charge. The gateway's is held until the conversation has ended.
@@ -109,12 +54,9 @@ struct ChargePermits {
 }
 
 impl Conversations {
-    pub(super) async fn place(
-        self: &Rc<Self>,
-        place: PlaceRental,
-    ) -> Result<PlacedRental, ConversationError> {
-        let PlaceRental { rental, terms, vault, method, request, key_guard, arrived, .. } = place;
-        let (_ticket, _lock) = (place.ticket, place.lock);
+    pub(super) async fn place(self: Rc<Self>, pay: Paying, terms: Terms) -> Result<PlacedRental> {
+        let Paying { rental, vault, method, request, key_guard, arrived, .. } = pay;
+        let (_ticket, _lock) = (pay.ticket, pay.lock);
         let _guard = self.begin_conversation(rental.payment())?;
         let fee = Charge { attempt: 1, amount: terms.fee, provider: terms.provider.clone() };
         let (terms, receipt) = (Box::new(terms), key_guard.of_attempt(rental, fee.attempt));
@@ -142,30 +84,30 @@ impl Conversations {
         if !decided.changed {
             return Ok(unless_placed_before(decided));
         }
-        let decided = match self.charge_in_time(&mut permits, (rental, &fee, request), &method, arrived).await
-        {
-            ChargeAnswer::Approved { reference } => self.approved(rental, fee, reference, request).await?,
-            ChargeAnswer::Declined { code } => {
-                let declined = self.declined(rental, fee, code.clone(), request).await?;
-                return Ok(self.placed(rental, declined).with_decline_code(code));
-            }
-            ChargeAnswer::Unknown => self.unknown(rental, request).await?,
+        let charged = self.charge_in_time(&mut permits, (rental, &fee, request), &method, arrived).await;
+        let Some(charged) = charged else {
+            return Ok(self.placed(rental, self.unknown(rental, request).await?));
         };
-        Ok(self.placed(rental, decided))
+        let (decided, code) = self.charged(rental, fee, charged, request).await?;
+        Ok(self.placed(rental, decided).with_decline_code(code))
     }
 
-    pub(super) async fn pay_later(self: &Rc<Self>, pay: PayLater) -> Result<PlacedRental, ConversationError> {
-        let PayLater { rental, method, attempt, vault, request, key_guard, arrived, .. } = pay;
+    pub(super) async fn pay_later(
+        self: Rc<Self>,
+        pay: Paying,
+        attempt: Option<Attempt>,
+    ) -> Result<PlacedRental> {
+        let Paying { rental, method, vault, request, key_guard, arrived, .. } = pay;
         let (_ticket, _lock) = (pay.ticket, pay.lock);
         let _guard = self.begin_conversation(rental.payment())?;
-        let state = self.read_rental(rental).await?;
+        let state = self.read::<Rental>(rental).await?;
         if state.status != RentalStatus::PaymentDeferred {
             return Err(ConversationError::NotPayable);
         }
         let Some(mut permits) = self.charge_permits(arrived).await? else {
             return self.still_deferred(rental, &key_guard).await;
         };
-        let payment = self.read_payment(rental.payment()).await?;
+        let payment = self.read::<Payment>(rental.payment()).await?;
         let settled = match self.settle_last(rental, &state, &payment, request).await? {
             Settling::Settled | Settling::Declined { .. } => payment.current(),
             Settling::Captured => return self.confirmed_before(rental, request, &key_guard).await,
@@ -184,20 +126,13 @@ impl Conversations {
         let receipt = key_guard.of_attempt(rental, charge.attempt);
         let exchange = &self.parts.exchange;
         exchange.ask_once::<Payment>(rental.payment(), command, request, vault, receipt).await?;
-        let decided = match self
-            .charge_in_time(&mut permits, (rental, &charge, request), &method, arrived)
-            .await
-        {
-            ChargeAnswer::Approved { reference } => self.approved(rental, charge, reference, request).await?,
-            ChargeAnswer::Declined { code } => {
-                let declined = self.declined(rental, charge, code.clone(), request).await?;
-                let outcome = PayOutcome::Declined { code: Some(code) };
-                return Ok(PlacedRental { outcome, ..self.paid(rental, declined) });
-            }
-            // The rental stays deferred; the job runner finds out what became of this attempt.
-            ChargeAnswer::Unknown => return self.still_deferred(rental, &key_guard).await,
-        };
-        Ok(self.paid(rental, decided))
+        let charged = self.charge_in_time(&mut permits, (rental, &charge, request), &method, arrived).await;
+        // Without an answer the rental stays deferred; the job runner finds out what became of the attempt.
+        let Some(charged) = charged else { return self.still_deferred(rental, &key_guard).await };
+        let (decided, code) = self.charged(rental, charge, charged, request).await?;
+        let paid = self.paid(rental, decided);
+        let outcome = if code.is_some() { PayOutcome::Declined { code } } else { paid.outcome };
+        Ok(PlacedRental { outcome, ..paid })
     }
 
     fn placed(&self, rental: RentalId, decided: Decided<Rental>) -> PlacedRental {
@@ -205,7 +140,7 @@ impl Conversations {
     }
 
     fn paid(&self, rental: RentalId, decided: Decided<Rental>) -> PlacedRental {
-        PlacedRental::new(rental, decided, self.parts.breaker.retry_after_ms())
+        PlacedRental::of(rental, decided.state, decided.position, self.parts.breaker.retry_after_ms())
     }
 
     /// Makes sure that earlier attempts took nothing, or finds that one did.
@@ -215,7 +150,7 @@ impl Conversations {
         state: &Rental,
         payment: &Payment,
         request: RequestContext,
-    ) -> Result<Settling, ConversationError> {
+    ) -> Result<Settling> {
         match payment.phase {
             PaymentPhase::New | PaymentPhase::Requested if planted::is(Bug::NewKeyWithoutSettling) => {
                 Ok(Settling::Settled)
@@ -236,7 +171,7 @@ impl Conversations {
         rental: RentalId,
         request: RequestContext,
         key_guard: &KeyGuard,
-    ) -> Result<PlacedRental, ConversationError> {
+    ) -> Result<PlacedRental> {
         let (command, receipt) = (RentalCommand::Confirm, key_guard.of_state());
         let exchange = &self.parts.exchange;
         let decided = exchange.ask_once::<Rental>(rental, command, request, Vec::new(), receipt).await?;
@@ -245,11 +180,7 @@ impl Conversations {
 
     /// Answers that the rental still waits to be paid. No commit follows, so the receipt is written by
     /// itself.
-    async fn still_deferred(
-        &self,
-        rental: RentalId,
-        key_guard: &KeyGuard,
-    ) -> Result<PlacedRental, ConversationError> {
+    async fn still_deferred(&self, rental: RentalId, key_guard: &KeyGuard) -> Result<PlacedRental> {
         let loaded = self.parts.journal.load(rental.into()).await?;
         let state = reads::restore::<Rental>(&loaded)?;
         let snapshot = codec::encode_snapshot(&state)?;
@@ -260,7 +191,7 @@ impl Conversations {
 
     /// Waits for a permit of the gateway, and takes one of the breaker; `None` if the breaker is open, even
     /// if it opened during the wait.
-    async fn charge_permits(&self, arrived: Instant) -> Result<Option<ChargePermits>, ConversationError> {
+    async fn charge_permits(&self, arrived: Instant) -> Result<Option<ChargePermits>> {
         let breaker = &self.parts.breaker;
         if breaker.refuses() {
             return Ok(None);
@@ -271,7 +202,7 @@ impl Conversations {
 
     /// Waits for a permit while enough time is left for a typical call. The typical call may have become
     /// longer during the wait, so the time is checked again.
-    async fn permit(&self, arrived: Instant) -> Result<Permit, ConversationError> {
+    async fn permit(&self, arrived: Instant) -> Result<Permit> {
         let admission = &self.incarnation.admission;
         let give_up = arrived + Duration::from_millis(self.patience_ms());
         let permit = tokio::time::timeout_at(give_up, admission.permit()).await;
@@ -302,16 +233,16 @@ impl Conversations {
         (rental, charge, request): (RentalId, &Charge, RequestContext),
         method: &PaymentMethod,
         arrived: Instant,
-    ) -> ChargeAnswer {
+    ) -> Option<Charged> {
         let spent_ms = ms(arrived.elapsed());
         let left_ms = self.parts.rules.deadline_ms.saturating_sub(spent_ms);
         if left_ms == 0 {
-            return ChargeAnswer::Unknown;
+            return None;
         }
         let limit_ms = left_ms.min(self.parts.rules.timeout_ms);
         let answer = self.charge(rental.payment(), charge, method, limit_ms, request).await;
         let took_ms = ms(arrived.elapsed()).saturating_sub(spent_ms);
-        let failed = matches!(answer, ChargeAnswer::Unknown);
+        let failed = answer.is_none();
         permits.gateway.called(took_ms, failed);
         if let Some(permit) = permits.breaker.take() {
             permit.answered(failed, took_ms);

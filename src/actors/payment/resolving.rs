@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use super::Question;
-use super::conversation::{ConversationError, Conversations, charge_of};
+use super::conversation::{ConversationError, Conversations, Result, charge_of};
 use crate::{
     actors::{checkouts::sent_payment_key, jobs::queue::Job, request::RequestContext},
     domain::{
@@ -15,38 +14,12 @@ use crate::{
     planted::{self, Bug},
 };
 
-/// Command: do a job about a payment.
-pub struct Resolve {
-    pub job: Job,
-    pub request: RequestContext,
-}
-
-impl Question for Resolve {
-    type Answer = Resolution;
-    const ABOUT: &'static str = "resolve";
-
-    fn payment(&self) -> PaymentId {
-        self.job.rental().payment()
-    }
-
-    fn request(&self) -> RequestContext {
-        self.request
-    }
-
-    async fn converse(self, conversations: Rc<Conversations>) -> Result<Resolution, ConversationError> {
-        conversations.resolve(self).await
-    }
-}
-
-/// Result of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
     Done,
-    /// To be tried again at this time.
     NotBefore(Timestamp),
 }
 
-/// Knowledge about an attempt.
 pub(super) enum Settling {
     /// It took nothing, and never will.
     Settled,
@@ -59,8 +32,7 @@ pub(super) enum Settling {
 }
 
 impl Conversations {
-    pub(super) async fn resolve(self: &Rc<Self>, question: Resolve) -> Result<Resolution, ConversationError> {
-        let Resolve { job, request } = question;
+    pub(super) async fn resolve(self: Rc<Self>, job: Job, request: RequestContext) -> Result<Resolution> {
         let rental = job.rental();
         let payment = rental.payment();
         let _guard = self.begin_conversation(payment)?;
@@ -72,13 +44,9 @@ impl Conversations {
         }
     }
 
-    async fn settle_and_refund(
-        &self,
-        rental: RentalId,
-        request: RequestContext,
-    ) -> Result<Resolution, ConversationError> {
-        let state = self.read_rental(rental).await?;
-        let payment = self.read_payment(rental.payment()).await?;
+    async fn settle_and_refund(&self, rental: RentalId, request: RequestContext) -> Result<Resolution> {
+        let state = self.read::<Rental>(rental).await?;
+        let payment = self.read::<Payment>(rental.payment()).await?;
         match payment.phase {
             PaymentPhase::New | PaymentPhase::Requested | PaymentPhase::Canceling => {
                 match self.settle(rental, &state, &payment, request).await? {
@@ -87,11 +55,11 @@ impl Conversations {
                     // The rental's reactor sends the same command; here it comes in place of `Defer`.
                     Settling::Declined { by } => {
                         let request = RequestContext { causation: by, ..request };
-                        self.command_rental(rental, RentalCommand::Declined, request).await?;
+                        self.command::<Rental>(rental, RentalCommand::Declined, request).await?;
                     }
                     Settling::Settled if payment.phase == PaymentPhase::Canceling => {
                         let void = PaymentCommand::Void { attempt: payment.current() };
-                        self.command_payment(rental.payment(), void, request).await?;
+                        self.command::<Payment>(rental.payment(), void, request).await?;
                     }
                     Settling::Settled if state.status == RentalStatus::Placed => {
                         self.unknown(rental, request).await?;
@@ -104,10 +72,10 @@ impl Conversations {
             | PaymentPhase::Declined
             | PaymentPhase::Canceled => {}
         }
-        let payment = self.read_payment(rental.payment()).await?;
+        let payment = self.read::<Payment>(rental.payment()).await?;
         if payment.phase == PaymentPhase::Refunding {
             self.refund(rental.payment(), &payment, payment.current(), request).await?;
-            self.command_payment(rental.payment(), PaymentCommand::Refunded, request).await?;
+            self.command::<Payment>(rental.payment(), PaymentCommand::Refunded, request).await?;
         }
         Ok(Resolution::Done)
     }
@@ -119,7 +87,7 @@ impl Conversations {
         state: &Rental,
         payment: &Payment,
         request: RequestContext,
-    ) -> Result<Settling, ConversationError> {
+    ) -> Result<Settling> {
         let provider = if payment.provider.is_empty() { state.provider() } else { &payment.provider };
         let charge = charge_of(state, payment.current(), provider)?;
         let key = ChargeKey { payment: rental.payment(), attempt: charge.attempt };
@@ -135,7 +103,7 @@ impl Conversations {
             Ok(Found::Captured { reference, .. }) => reference,
             Ok(Found::Declined { code }) => {
                 let command = PaymentCommand::Decline { charge, code };
-                let declined = self.command_payment(rental.payment(), command, request).await?;
+                let declined = self.command::<Payment>(rental.payment(), command, request).await?;
                 return Ok(Settling::Declined { by: Causation::Event(declined.position) });
             }
             Ok(Found::Nothing) if planted::is(Bug::FindTakenAsFinal) => return Ok(Settling::Settled),
@@ -155,7 +123,7 @@ impl Conversations {
             Err(error) => return unanswered(error, later),
         };
         let approve = PaymentCommand::Approve { charge, reference };
-        self.command_payment(rental.payment(), approve, request).await?;
+        self.command::<Payment>(rental.payment(), approve, request).await?;
         Ok(Settling::Captured)
     }
 
@@ -165,11 +133,11 @@ impl Conversations {
         payment: PaymentId,
         attempt: Attempt,
         request: RequestContext,
-    ) -> Result<Resolution, ConversationError> {
-        let state = self.read_payment(payment).await?;
+    ) -> Result<Resolution> {
+        let state = self.read::<Payment>(payment).await?;
         if state.strays.iter().any(|stray| stray.attempt == attempt) {
             self.refund(payment, &state, attempt, request).await?;
-            self.command_payment(payment, PaymentCommand::StrayRefunded { attempt }, request).await?;
+            self.command::<Payment>(payment, PaymentCommand::StrayRefunded { attempt }, request).await?;
         }
         Ok(Resolution::Done)
     }
@@ -181,7 +149,7 @@ impl Conversations {
         state: &Payment,
         attempt: Attempt,
         request: RequestContext,
-    ) -> Result<(), ConversationError> {
+    ) -> Result<()> {
         let key = ChargeKey { payment, attempt };
         let timeout_ms = self.parts.rules.timeout_ms;
         let failed = |error| match error {
@@ -208,7 +176,7 @@ impl Conversations {
     }
 }
 
-fn unanswered(error: GatewayError, retry_at: Timestamp) -> Result<Settling, ConversationError> {
+fn unanswered(error: GatewayError, retry_at: Timestamp) -> Result<Settling> {
     match error {
         GatewayError::Unknown(_) => Ok(Settling::Open { retry_at }),
         GatewayError::Refused(reason) => Err(ConversationError::Refused(reason)),

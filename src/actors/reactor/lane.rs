@@ -29,29 +29,21 @@ pub(crate) enum Task {
 }
 
 pub(crate) struct Lane {
-    index: u8,
-    reactor: Rc<Reactor>,
-    positions: Rc<LanePositions>,
+    pub index: u8,
+    pub reactor: Rc<Reactor>,
+    pub positions: Rc<LanePositions>,
     /// All events of this lane up to this position are handled or parked.
-    seen: Position,
+    pub seen: Position,
 }
 
 impl Lane {
-    pub(crate) const fn new(
-        index: u8,
-        reactor: Rc<Reactor>,
-        positions: Rc<LanePositions>,
-        start: Position,
-    ) -> Self {
-        Self { index, reactor, positions, seen: start }
-    }
-
     pub(crate) async fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
         while let Some(task) = tasks.recv().await {
             self.reactor.contexts.running(self.reactor.group.context()).await;
             match task {
                 Task::React(reaction, recorded) => {
-                    let key = self.key(&reaction);
+                    let (group, target) = (self.reactor.group, reaction.target);
+                    let key = ParkedKey { group, lane: self.index, target };
                     let passes = self.reactor.contexts.parked(key).is_none() || planted::is(Bug::HoldByEvent);
                     if passes
                         && let Err((reason, attempts)) = self.send_with_retries(&reaction, &recorded).await
@@ -65,10 +57,6 @@ impl Lane {
                 Task::Retry(key) => self.retry(key).await,
             }
         }
-    }
-
-    fn key(&self, reaction: &Reaction) -> ParkedKey {
-        ParkedKey { group: self.reactor.group, lane: self.index, target: reaction.target }
     }
 
     /// Sends a reaction until it succeeds, is refused, or fails too often.
@@ -119,7 +107,7 @@ impl Lane {
         let mut attempts = 0;
         while let Err(error) = {
             let request = RequestContext::scheduled(correlation);
-            self.reactor.contexts.command(key.group.context(), command.clone(), request).await
+            self.reactor.contexts.command(key.group.context(), command.clone(), request, None).await
         } {
             attempts += 1;
             self.reactor.progress.pulse().beat();

@@ -62,8 +62,8 @@ impl Reactor {
         let (senders, mut lanes): (Vec<_>, FuturesUnordered<_>) = (0..LANES)
             .map(|index| {
                 let (sender, tasks) = mpsc::channel(LANE_QUEUE);
-                let lane = Lane::new(index, Rc::clone(&reactor), Rc::clone(&positions), start);
-                (sender, lane.run(tasks))
+                let (reactor, positions) = (Rc::clone(&reactor), Rc::clone(&positions));
+                (sender, Lane { index, reactor, positions, seen: start }.run(tasks))
             })
             .unzip();
         tokio::select! {

@@ -77,9 +77,6 @@ impl Watchdog {
 
     /// Watches `parts`, once a second. A part that has work but has not beaten for `looks_max` looks is
     /// stuck.
-    ///
-    /// # Panics
-    /// If no thread can be started.
     pub fn start(parts: Vec<WatchedPart>, looks_max: u32) -> Self {
         let (running, ended) = mpsc::channel::<()>();
         let stuck = Arc::new(Mutex::new(Vec::new()));

@@ -83,10 +83,8 @@ pub struct CallPass {
     era: u64,
 }
 
-/// The breaker refuses calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerOpen {
-    /// Wait before trying again, in ms.
     pub retry_after_ms: u64,
 }
 
@@ -113,7 +111,6 @@ impl Machine {
         Self { rules, phase: Phase::Closed(Window::new(rules.span)), era: 0, in_a_row: 0, now_ms: 0 }
     }
 
-    /// Takes a pass for one call, unless the breaker refuses it.
     pub fn ask(&mut self, now_ms: u64) -> Result<CallPass, BreakerOpen> {
         if let Some(shut) = self.shut(now_ms) {
             return Err(shut);
@@ -124,7 +121,6 @@ impl Machine {
         Ok(CallPass { era: self.era })
     }
 
-    /// Returns the refusal that a call would get now, if any.
     pub fn shut(&mut self, now_ms: u64) -> Option<BreakerOpen> {
         let now_ms = self.at(now_ms);
         let until_ms = match &self.phase {
@@ -180,17 +176,12 @@ impl Machine {
         }
     }
 
-    /// Counts of the calls that the next decision is made from.
     pub fn tally(&mut self, now_ms: u64) -> Tally {
         let now_ms = self.at(now_ms);
         match &mut self.phase {
             Phase::Closed(window) | Phase::HalfOpen { window, .. } => window.tally(now_ms),
             Phase::Open { .. } => Tally::default(),
         }
-    }
-
-    pub fn reset(&mut self) {
-        self.close();
     }
 
     /// Moves time to `now_ms`, but never back, and makes the transitions that are due.
@@ -228,7 +219,7 @@ impl Machine {
         self.enter(Phase::Open { until_ms });
     }
 
-    fn close(&mut self) {
+    pub fn close(&mut self) {
         self.in_a_row = 0;
         self.enter(Phase::Closed(Window::new(self.rules.span)));
     }

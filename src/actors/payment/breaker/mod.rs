@@ -64,13 +64,8 @@ struct Inner {
 
 impl Breaker {
     pub fn new(rules: BreakerRules, sources: Sources) -> Self {
-        let inner = Inner {
-            machine: Machine::new(rules),
-            mode: BreakerMode::Auto,
-            known: BreakerState::Closed,
-            openings: 0,
-            not_permitted: 0,
-        };
+        let (machine, mode, known) = (Machine::new(rules), BreakerMode::Auto, BreakerState::Closed);
+        let inner = Inner { machine, mode, known, openings: 0, not_permitted: 0 };
         Self { sources, rules, inner: Mutex::new(inner) }
     }
 
@@ -108,7 +103,6 @@ impl Breaker {
         refused
     }
 
-    /// Wait before another payment attempt, in ms.
     pub fn retry_after_ms(&self) -> u64 {
         self.shut().map_or(self.rules.open_wait_ms, |shut| shut.retry_after_ms)
     }
@@ -119,7 +113,7 @@ impl Breaker {
         if inner.mode != mode {
             warn!(from = ?inner.mode, to = ?mode, "the operator decides who opens the breaker");
             inner.mode = mode;
-            inner.machine.reset();
+            inner.machine.close();
             self.log_change(&mut inner);
         }
     }
