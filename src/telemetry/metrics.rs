@@ -12,34 +12,27 @@ use std::{
     clippy::disallowed_methods,
     reason = "a measured duration is reported, and nothing is decided by it"
 )]
-#[must_use]
 pub fn now() -> Instant {
     Instant::now()
 }
 
-/// Monotonic counter.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds one.
     pub fn increment(&self) {
         self.add(1);
     }
 
-    /// Adds `n`.
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
-    /// Current value.
-    #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Histogram with fixed bucket bounds.
 #[derive(Debug)]
 pub struct Histogram {
     bounds: &'static [f64],
@@ -50,8 +43,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Creates an empty histogram with these upper bounds, in ascending order.
-    #[must_use]
+    /// `bounds` are inclusive upper bounds in ascending order.
     pub fn new(bounds: &'static [f64]) -> Self {
         debug_assert!(bounds.is_sorted());
         let counts = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
@@ -65,13 +57,11 @@ impl Histogram {
         self.sum_millionths.fetch_add((value * 1e6) as u64, Ordering::Relaxed);
     }
 
-    /// Records a duration, in seconds.
     pub fn observe_duration(&self, duration: Duration) {
         self.observe(duration.as_secs_f64());
     }
 
     /// Copies the current values. Values recorded meanwhile may be in the counts and not yet in the sum.
-    #[must_use]
     pub fn snapshot(&self) -> HistogramSnapshot {
         let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         let sum = self.sum_millionths.load(Ordering::Relaxed) as f64 / 1e6;
@@ -79,14 +69,12 @@ impl Histogram {
     }
 }
 
-/// Values of a [`Histogram`] at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HistogramSnapshot {
     /// Upper bounds of the buckets, inclusive.
     pub bounds: &'static [f64],
     /// Number of values in each bucket, not cumulative. The last bucket has no upper bound.
     pub counts: Vec<u64>,
-    /// Sum of all values.
     pub sum: f64,
 }
 

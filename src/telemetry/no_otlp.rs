@@ -2,16 +2,20 @@
 
 use tracing::Span;
 
-use super::trace::TraceContext;
+use super::context::TraceContext;
 
-pub(super) const fn join(_: &Span, _: TraceContext) {}
-
-pub(super) const fn start_request(_: &Span, from: TraceContext, _: bool) -> TraceContext {
-    from
+pub const fn join(span: Span, _: TraceContext) -> Span {
+    span
 }
 
-pub(super) const fn context_of(_: &Span, fallback: TraceContext) -> TraceContext {
+pub const fn context_of(_: &Span, fallback: TraceContext) -> TraceContext {
     fallback
 }
 
-pub(super) fn record_response(_: &Span, _: u16, _: impl FnOnce() -> Option<String>) {}
+#[cfg(feature = "server")]
+pub const fn start_request(_: &Span, from: TraceContext, _: bool) -> TraceContext {
+    from
+}
+
+#[cfg(feature = "server")]
+pub fn record_response(_: &Span, _: u16, _: impl FnOnce() -> Option<String>) {}

@@ -2,12 +2,11 @@
 //! variables (`docs/logging.md`).
 //!
 //! Only spans are sent, no log lines. Code elsewhere uses [`super::trace`] and no OpenTelemetry types. A span
-//! joins its trace by the correlation, on any thread, however much later.
+//! joins its trace by the correlation, on any thread and at any later time.
 
 use std::{
     cell::Cell,
     env, fmt,
-    future::Future,
     pin::Pin,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -30,13 +29,12 @@ use tracing::{Span, level_filters::LevelFilter, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::Registry};
 
-use super::trace::TraceContext;
+use super::context::TraceContext;
 use crate::domain::Correlation;
 
 /// Variables that name the collector. Spans are recorded only if one of them is set.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 
-/// Running span exporter.
 pub struct Recording {
     provider: SdkTracerProvider,
 }
@@ -65,7 +63,6 @@ impl Recording {
     }
 
     /// Subscriber layer that records the spans of this crate.
-    #[must_use]
     pub fn layer(&self) -> impl Layer<Registry> + Send + Sync + use<> {
         let saem_spans = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("saem"));
         tracing_opentelemetry::layer()
@@ -169,25 +166,29 @@ fn remote(context: TraceContext) -> Context {
     Context::new().with_remote_span_context(SpanContext::new(trace, span, flags, true, TraceState::NONE))
 }
 
-/// See [`super::trace::join`]. The surrounding span is linked if its trace is another one: a cancel request
-/// has its own trace, and the work that follows from it belongs to the rental's trace.
-pub(super) fn join(span: &Span, parent: TraceContext) {
+/// Makes `span` a child of `parent`, unless the surrounding span is in the same trace already. A surrounding
+/// span of another trace is linked: a cancel request has its own trace, and the work that follows from it
+/// belongs to the rental's trace.
+pub fn join(span: Span, parent: TraceContext) -> Span {
     if span.is_disabled() {
-        return;
+        return span;
     }
     let surrounding = Span::current().context().span().span_context().clone();
     if surrounding.trace_id() == TraceId::from(parent.correlation.0) {
-        return;
+        return span;
     }
     // Fails only for spans that are not recorded.
     let _ = span.set_parent(remote(parent));
     if surrounding.is_valid() {
         span.add_link(surrounding);
     }
-    start(span, parent.sampled.is_none().then_some(SpanStart::Resumed));
+    start(&span, parent.sampled.is_none().then_some(SpanStart::Resumed));
+    span
 }
 
-pub(super) fn start_request(span: &Span, from: TraceContext, continued: bool) -> TraceContext {
+/// Starts a request's span and returns its context. With `continued`, `from` is the caller's span and
+/// becomes the parent; otherwise `from` is the context of the span itself, which begins the trace.
+pub fn start_request(span: &Span, from: TraceContext, continued: bool) -> TraceContext {
     if continued {
         let _ = span.set_parent(remote(from));
         start(span, None);
@@ -197,7 +198,8 @@ pub(super) fn start_request(span: &Span, from: TraceContext, continued: bool) ->
     context_of(span, from)
 }
 
-pub(super) fn context_of(span: &Span, fallback: TraceContext) -> TraceContext {
+/// Context of `span` if it is recorded, else `fallback`.
+pub fn context_of(span: &Span, fallback: TraceContext) -> TraceContext {
     let context = span.context().span().span_context().clone();
     let correlation = Correlation(u128::from_be_bytes(context.trace_id().to_bytes()));
     if correlation != fallback.correlation {
@@ -207,7 +209,8 @@ pub(super) fn context_of(span: &Span, fallback: TraceContext) -> TraceContext {
     TraceContext { correlation, span, sampled: Some(context.is_sampled()) }
 }
 
-pub(super) fn record_response(span: &Span, status: u16, route: impl FnOnce() -> Option<String>) {
+/// Adds the response's status and route to a request's span.
+pub fn record_response(span: &Span, status: u16, route: impl FnOnce() -> Option<String>) {
     let context = span.context();
     let recorded = context.span();
     if !recorded.is_recording() {
@@ -225,6 +228,7 @@ pub(super) fn record_response(span: &Span, status: u16, route: impl FnOnce() -> 
 
 /// HTTP client of the exporter. It has its own runtime and runs on the thread of the batch processor, so that
 /// the last batch can be sent after the server's runtime has ended.
+#[derive(Debug)]
 struct SpanClient {
     client: reqwest::Client,
     runtime: Runtime,
@@ -246,12 +250,6 @@ impl SpanClient {
             Ok::<_, reqwest::Error>((answer.status(), answer.bytes().await?))
         })?;
         Ok(Response::builder().status(status).body(body)?)
-    }
-}
-
-impl fmt::Debug for SpanClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SpanClient")
     }
 }
 

@@ -4,15 +4,8 @@
 //! eight bytes of the correlation id. Events store only the correlation, and yet work that resumes after a
 //! restart can name its parent span.
 
-use std::future::Future;
-
 use tokio::task::futures::TaskLocalFuture;
-use tracing::Span;
 
-#[cfg(not(feature = "otlp"))]
-use super::no_otlp as spans;
-#[cfg(feature = "otlp")]
-use super::otlp as spans;
 use crate::domain::Correlation;
 
 /// Parent of new spans: a span of a trace.
@@ -20,7 +13,6 @@ use crate::domain::Correlation;
 pub struct TraceContext {
     /// Trace id.
     pub correlation: Correlation,
-    /// Span id within the trace.
     pub span: u64,
     /// True if the caller records the trace; none if that is unknown.
     pub sampled: Option<bool>,
@@ -32,14 +24,12 @@ tokio::task_local! {
 
 impl TraceContext {
     /// First span of a trace of which only the correlation is known.
-    #[must_use]
     pub const fn root(correlation: Correlation) -> Self {
         let span = correlation.0 as u64;
         Self { correlation, span: if span == 0 { 1 } else { span }, sampled: None }
     }
 
     /// Parses a `traceparent` header: `version-traceid-parentid-flags`.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.trim().split('-');
         let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -58,7 +48,6 @@ impl TraceContext {
     }
 
     /// Context of the current task, if it runs [`Self::within`] one.
-    #[must_use]
     pub fn current() -> Option<Self> {
         CURRENT.try_with(|context| *context).ok()
     }
@@ -67,30 +56,6 @@ impl TraceContext {
     pub fn within<F: Future>(self, work: F) -> TaskLocalFuture<Self, F> {
         CURRENT.scope(self, work)
     }
-}
-
-/// Makes `span` a child of `parent`, unless the surrounding span is in the same trace already.
-#[must_use]
-pub fn join(span: Span, parent: TraceContext) -> Span {
-    spans::join(&span, parent);
-    span
-}
-
-/// Starts a request's span and returns its context. With `continued`, `from` is the caller's span and
-/// becomes the parent; otherwise `from` is the context of the span itself, which begins the trace.
-pub fn start_request(span: &Span, from: TraceContext, continued: bool) -> TraceContext {
-    spans::start_request(span, from, continued)
-}
-
-/// Context of `span` if it is recorded, else `fallback`.
-#[must_use]
-pub fn context_of(span: &Span, fallback: TraceContext) -> TraceContext {
-    spans::context_of(span, fallback)
-}
-
-/// Adds the response's status and route to a request's span.
-pub fn record_response(span: &Span, status: u16, route: impl FnOnce() -> Option<String>) {
-    spans::record_response(span, status, route);
 }
 
 /// A `traceparent` header. The sampled flag is set unless the caller is known not to record the trace.
