@@ -2,23 +2,14 @@
 
 use thiserror::Error;
 
-/// Invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{}: {rule}", self.shown())]
+#[error("{key}{}{value}: {rule}", if .value.is_empty() { "" } else { " = " })]
 pub struct InvalidSetting {
-    /// Key of the setting.
     pub key: String,
     /// Value, `***` for a secret, empty if there is none.
     pub value: String,
     /// Violated rule, such as `must be 1 to 64`.
     pub rule: String,
-}
-
-impl InvalidSetting {
-    fn shown(&self) -> String {
-        let Self { key, value, .. } = self;
-        if value.is_empty() { key.clone() } else { format!("{key} = {value}") }
-    }
 }
 
 /// Error while loading settings.

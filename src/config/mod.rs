@@ -14,7 +14,7 @@ mod payment;
 pub mod reference;
 mod values;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf};
 
 use config::{Config, Environment, File, FileFormat};
 
@@ -47,23 +47,14 @@ sections! {
     Settings {
         /// Language of text messages: `ko` or `en`.
         locale: String = "ko".to_owned(),
-        /// Settings of the brand.
         shop: BrandSettings = BrandSettings::default(),
-        /// HTTP server.
         http: Http = Http::default(),
-        /// Settings of the store.
         store: Store = Store::default(),
-        /// Settings of the operator.
         operator: Operator = Operator::default(),
-        /// Settings of payments.
         payment: Payment = Payment::default(),
-        /// Text messages.
         sms: Sms = Sms::default(),
-        /// Settings of the actors.
         actors: Actors = Actors::default(),
-        /// Rate limits.
         limits: Limits = Limits::default(),
-        /// Fault injection.
         faults: Faults = Faults::default(),
     }
 
@@ -79,17 +70,17 @@ sections! {
         /// Private key of the TLS certificate, a PEM file, reloaded on SIGHUP.
         tls_key: Option<PathBuf> = None,
         /// Worker threads; 0 is one per core.
-        workers: usize = 0,
+        workers: usize = 0 => (0, 256),
         /// Time after SIGTERM in which connections are still served and asked to close, in ms.
-        drain_ms: u64 = 500,
+        drain_ms: u64 = 500 => (0, MINUTE_MS),
         /// Maximum connections over all threads; further ones wait to be accepted.
-        connections: usize = 16_384,
+        connections: usize = 16_384 => (1, 1_000_000),
         /// Timeout for receiving a request's head, in ms.
-        head_timeout_ms: u64 = 5_000,
+        head_timeout_ms: u64 = 5_000 => (1_000, 10 * MINUTE_MS),
         /// Timeout for receiving a request's body, in ms.
-        body_timeout_ms: u64 = 10_000,
+        body_timeout_ms: u64 = 10_000 => (1, 10 * MINUTE_MS),
         /// Timeout of an idle connection, in ms.
-        keep_alive_ms: u64 = 75_000,
+        keep_alive_ms: u64 = 75_000 => (1_000, 60 * MINUTE_MS),
         /// Addresses or networks of the proxies whose `X-Forwarded-For` is trusted.
         trusted_proxies: List = List::default(),
         /// Origins allowed for cross-origin requests; `*` allows any.
@@ -103,10 +94,10 @@ sections! {
         /// Data directory.
         path: PathBuf = PathBuf::from("./saem-data"),
         /// Memory for the backend's cache, in MiB.
-        cache_mb: u64 = 48,
+        cache_mb: u64 = 48 => (1, 1_000_000),
         /// Minimum free disk space, in MiB. Below it, commands are refused with 503 and reads continue; 0
         /// disables the check.
-        min_free_mb: u64 = 128,
+        min_free_mb: u64 = 128 => (0, 1_000_000_000),
     }
 
     /// Settings of the operator.
@@ -126,28 +117,28 @@ sections! {
     /// Settings of the actors.
     Actors {
         /// Threads for entities; 0 is one per core, at most 8.
-        arbiters: usize = 0,
+        arbiters: usize = 0 => (0, 64),
         /// Idle time after which an entity is evicted from memory, in ms.
-        idle_ms: u64 = 10_000,
+        idle_ms: u64 = 10_000 => (1_000, 60 * MINUTE_MS),
         /// Entities per thread above which the idle time is at most 1000 ms.
-        live_max: usize = 20_000,
+        live_max: usize = 20_000 => (1, 10_000_000),
         /// Maximum commands that wait for one entity.
-        mailbox: usize = 1_024,
+        mailbox: usize = 1_024 => (1, 1_000_000),
         /// Timeout of a request to an entity, in ms.
-        ask_timeout_ms: u64 = 5_000,
+        ask_timeout_ms: u64 = 5_000 => (1, 10 * MINUTE_MS),
         /// Maximum restarts of an actor within the window; one more failure quarantines it.
-        restarts_max: usize = 5,
+        restarts_max: usize = 5 => (0, 1_000),
         /// Window for counting failures, in ms.
-        restarts_window_ms: u64 = 10_000,
+        restarts_window_ms: u64 = 10_000 => (1, 60 * MINUTE_MS),
         /// Time without progress after which `/healthz` reports a component as stuck, in ms; at least
         /// `actors.ask_timeout_ms` + 2000 is used.
-        stuck_after_ms: u64 = 8_000,
+        stuck_after_ms: u64 = 8_000 => (1_000, 60 * MINUTE_MS),
     }
 
     /// Rate limits.
     Limits {
         /// Maximum requests per second and client; 0 is unlimited.
-        requests_per_second: u32 = 50,
+        requests_per_second: u32 = 50 => (0, 1_000_000),
     }
 
     /// Fault injection.
@@ -171,8 +162,7 @@ impl Settings {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError::Unreadable`] if the file cannot be read or parsed. [`ConfigError::Invalid`] lists every
-    /// setting that is unknown, malformed or out of bounds.
+    /// [`ConfigError::Invalid`] lists every setting that is unknown, malformed or out of bounds.
     pub fn load(file: Option<&str>, flags: &[(&str, String)]) -> Result<Self, ConfigError> {
         let environment = std::env::vars().filter(|(name, _)| !NOT_SETTINGS.contains(&name.as_str()));
         Self::load_from(file, environment.collect(), flags)
@@ -180,15 +170,13 @@ impl Settings {
 
     fn load_from(
         file: Option<&str>,
-        environment: std::collections::HashMap<String, String>,
+        environment: HashMap<String, String>,
         flags: &[(&str, String)],
     ) -> Result<Self, ConfigError> {
-        let mut builder = Config::builder();
-        if let Some(file) = file {
-            builder = builder.add_source(File::new(file, FileFormat::Toml));
-        }
+        let file = file.map(|file| File::new(file, FileFormat::Toml));
         let source = Environment::with_prefix("SAEM").prefix_separator("_").separator("__");
-        builder = builder.add_source(source.source(Some(environment)));
+        let environment = source.source(Some(environment));
+        let mut builder = Config::builder().add_source(Vec::from_iter(file)).add_source(environment);
         for (key, value) in flags {
             builder = builder.set_override(*key, value.as_str())?;
         }
@@ -201,20 +189,13 @@ impl Settings {
         if invalid.is_empty() { Ok(settings) } else { Err(ConfigError::Invalid(invalid)) }
     }
 
-    /// All settings with their values.
-    #[must_use]
     pub fn settings(&self) -> Vec<Setting> {
         let mut settings = Vec::new();
-        self.describe("", &[], &mut settings);
+        self.describe("", (&[], None), &mut settings);
         settings
     }
 
-    /// Minimum and maximum of each number.
-    pub(crate) fn bounds(&self) -> Vec<(&'static str, u64, u64)> {
-        self.numbers().map(|(key, _, least, most)| (key, least, most)).collect()
-    }
-
-    /// Reads secrets from their files and returns the failures.
+    /// Reads secrets from their files, and returns the failures.
     fn read_secrets(&mut self) -> Vec<InvalidSetting> {
         let Self { operator, payment, .. } = self;
         let (stripe, toss) = (&mut payment.stripe, &mut payment.toss);
@@ -224,9 +205,8 @@ impl Settings {
             ("payment.stripe.secret_key_file", &mut stripe.secret_key, &stripe.secret_key_file),
             ("payment.toss.secret_key_file", &mut toss.secret_key, &toss.secret_key_file),
         ];
-        let read =
-            secrets.into_iter().map(|(key, secret, file)| values::read_secret(key, secret, file.as_deref()));
-        read.filter_map(Result::err).collect()
+        let read = secrets.map(|(key, secret, file)| values::read_secret(key, secret, file.as_deref()));
+        read.into_iter().filter_map(Result::err).collect()
     }
 
     fn invalid(&self) -> Vec<InvalidSetting> {
@@ -237,13 +217,10 @@ impl Settings {
             let rule = "must be an address and a port, such as 127.0.0.1:8080";
             checks.require(listen.parse::<SocketAddr>().is_ok(), key, listen, rule);
         }
-        for (key, set, other) in [
-            ("http.tls_cert", &http.tls_cert, &http.tls_key),
-            ("http.tls_key", &http.tls_key, &http.tls_cert),
-        ] {
-            let rule = "must be set together: http.tls_cert and http.tls_key";
-            checks.require(set.is_some() || other.is_none(), key, "", rule);
-        }
+        let rule = "must be set together: http.tls_cert and http.tls_key";
+        let (certificate, key) = (http.tls_cert.is_some(), http.tls_key.is_some());
+        checks.require(certificate || !key, "http.tls_cert", "", rule);
+        checks.require(key || !certificate, "http.tls_key", "", rule);
         for proxy in &http.trusted_proxies.0 {
             checks.require(clients::network(proxy).is_some(), "http.trusted_proxies", proxy, clients::RULE);
         }
@@ -253,45 +230,21 @@ impl Settings {
         }
         checks.one_of("store.backend", &store.backend, &["sled", "redb", "memory"]);
         checks.require(!store.path.as_os_str().is_empty(), "store.path", "", "must not be empty");
-        let key_len = self.operator.key.as_ref().map_or(usize::MAX, |key| key.0.chars().count());
-        checks.require(key_len >= 32, "operator.key", "***", "must have at least 32 characters");
+        let long = self.operator.key.as_ref().is_none_or(|key| key.0.chars().count() >= 32);
+        checks.require(long, "operator.key", "***", "must have at least 32 characters");
         checks.one_of("locale", &self.locale, &["ko", "en"]);
         self.shop.check(&mut checks);
         payment.check(&mut checks);
         checks.one_of("sms.provider", &self.sms.provider, &["log"]);
-        for (key, value, least, most) in self.numbers() {
-            let rule = format!("must be {least} to {most}");
-            checks.require((least..=most).contains(&value), key, value, &rule);
+        for Setting { key, bounds, value, .. } in self.settings() {
+            let (Some((least, most)), Some(value)) = (bounds, value) else { continue };
+            let fits = value.parse::<u64>().is_ok_and(|number| (least..=most).contains(&number));
+            checks.require(fits, &key, value, &format!("must be {least} to {most}"));
         }
         checks.0
     }
 
-    fn numbers(&self) -> impl Iterator<Item = Number> + use<> {
-        let Self { http, store, actors, limits, .. } = self;
-        let numbers = [
-            ("http.workers", http.workers as u64, 0, 256),
-            ("http.drain_ms", http.drain_ms, 0, MINUTE_MS),
-            ("http.connections", http.connections as u64, 1, 1_000_000),
-            ("http.head_timeout_ms", http.head_timeout_ms, 1_000, 10 * MINUTE_MS),
-            ("http.body_timeout_ms", http.body_timeout_ms, 1, 10 * MINUTE_MS),
-            ("http.keep_alive_ms", http.keep_alive_ms, 1_000, 60 * MINUTE_MS),
-            ("limits.requests_per_second", limits.requests_per_second.into(), 0, 1_000_000),
-            ("store.cache_mb", store.cache_mb, 1, 1_000_000),
-            ("store.min_free_mb", store.min_free_mb, 0, 1_000_000_000),
-            ("actors.arbiters", actors.arbiters as u64, 0, 64),
-            ("actors.idle_ms", actors.idle_ms, 1_000, 60 * MINUTE_MS),
-            ("actors.live_max", actors.live_max as u64, 1, 10_000_000),
-            ("actors.mailbox", actors.mailbox as u64, 1, 1_000_000),
-            ("actors.ask_timeout_ms", actors.ask_timeout_ms, 1, 10 * MINUTE_MS),
-            ("actors.restarts_max", actors.restarts_max as u64, 0, 1_000),
-            ("actors.restarts_window_ms", actors.restarts_window_ms, 1, 60 * MINUTE_MS),
-            ("actors.stuck_after_ms", actors.stuck_after_ms, 1_000, 60 * MINUTE_MS),
-        ];
-        numbers.into_iter().chain(self.payment.numbers())
-    }
-
     /// Settings of the HTTP server, without TLS.
-    #[must_use]
     pub fn server(&self) -> ServerSettings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let Self { http, limits, .. } = self;
@@ -309,7 +262,6 @@ impl Settings {
     }
 
     /// Settings of the shop, with this operator key.
-    #[must_use]
     pub fn shop(&self, operator_key: String) -> ShopSettings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let Self { payment, actors, .. } = self;
@@ -347,16 +299,11 @@ impl Settings {
 }
 
 impl Store {
-    /// Options for opening the backend.
-    #[must_use]
     pub const fn options(&self) -> StoreOptions {
         let mebibyte = 1_024 * 1_024;
         StoreOptions { cache_bytes: self.cache_mb * mebibyte, min_free_bytes: self.min_free_mb * mebibyte }
     }
 }
-
-/// Key, value, minimum and maximum of a number.
-type Number = (&'static str, u64, u64, u64);
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -366,17 +313,14 @@ const NOT_SETTINGS: [&str; 1] = ["SAEM_LOG"];
 struct Checks(Vec<InvalidSetting>);
 
 impl Checks {
-    fn require(&mut self, holds: bool, key: &'static str, value: impl ToString, rule: &str) {
+    fn require(&mut self, holds: bool, key: &str, value: impl ToString, rule: &str) {
         if !holds {
-            self.0.push(InvalidSetting {
-                key: key.to_owned(),
-                value: value.to_string(),
-                rule: rule.to_owned(),
-            });
+            let (key, value, rule) = (key.to_owned(), value.to_string(), rule.to_owned());
+            self.0.push(InvalidSetting { key, value, rule });
         }
     }
 
-    fn one_of(&mut self, key: &'static str, value: &str, known: &[&str]) {
+    fn one_of(&mut self, key: &str, value: &str, known: &[&str]) {
         let rule = format!("must be {}", known.join(" or "));
         self.require(known.contains(&value), key, value, &rule);
     }

@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::Write as _,
+    io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -13,7 +13,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::{Http, Payment, Settings, SimulatorSettings};
+use super::{Http, Payment, Secret, Settings, SimulatorSettings};
 use crate::{
     actors::sources::Sources,
     gateways::{
@@ -39,38 +39,21 @@ use crate::{
 /// Error while opening a shop, shown as one line.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreOpenError),
-    /// The simulator's ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The product images cannot be opened.
     #[error("the images in {path} cannot be used: {error}")]
-    Images {
-        /// Directory of the images.
-        path: PathBuf,
-        error: std::io::Error,
-    },
-    /// The operator key can neither be read nor generated.
+    Images { path: PathBuf, error: io::Error },
     #[error("the operator key {path} cannot be used: {error}")]
-    OperatorKey {
-        /// Path of the file.
-        path: PathBuf,
-        error: std::io::Error,
-    },
-    /// The HTTP client for payment gateways cannot be built.
+    OperatorKey { path: PathBuf, error: io::Error },
     #[error("the payment gateway's HTTP client cannot be built: {0}")]
     GatewayClient(#[from] reqwest::Error),
-    /// The shop cannot be opened over its store.
     #[error("the shop cannot be opened: {0}")]
     Shop(#[from] ShopError),
 }
 
 /// Opens a shop as configured. Must run in an actix system.
-///
-/// # Errors
-/// [`OpenError`] names the part that cannot be opened.
 pub async fn open_shop(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
     let sources = Sources::system();
     let directory = &settings.store.path;
@@ -78,7 +61,9 @@ pub async fn open_shop(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
         None => (MemoryJournal::new(), Ledger::in_memory(), Images::default()),
         Some(backend) => {
             let journal = backend.open(directory, settings.store.options())?;
-            (journal, Ledger::open(&ledger_path(directory))?, open_images(directory)?)
+            let ledger = Ledger::open(&ledger_path(directory))?;
+            let path = images_path(directory);
+            (journal, ledger, Images::open(&path).map_err(|error| OpenError::Images { path, error })?)
         }
     };
     let operator_key = match &settings.operator.key {
@@ -92,9 +77,6 @@ pub async fn open_shop(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
 }
 
 /// Loads the TLS certificate, if one is configured.
-///
-/// # Errors
-/// [`TlsError`] names the setting whose file cannot be used.
 pub fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, TlsError> {
     let Http { tls_cert: Some(certificate), tls_key: Some(key), .. } = &settings.http else {
         return Ok(None);
@@ -105,28 +87,25 @@ pub fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, TlsError> {
 /// Builds the current gateway and all other configured ones, which resolve charges of earlier settings.
 fn gateways(payment: &Payment, ledger: Ledger, sources: &Sources) -> Result<Gateways, OpenError> {
     const CHECKED: &str = "settings are checked when they are loaded";
+    let base = |url: &str| http::base_url(url).expect(CHECKED);
     let mut all: Vec<Arc<dyn PaymentGateway>> =
         vec![Arc::new(simulator(&payment.simulator, ledger, sources))];
-    if let Some(url) = payment.url.as_deref() {
-        let base = http::base_url(url).expect(CHECKED);
+    if let Some(url) = &payment.url {
         let key = payment.key.as_ref().map(|key| key.0.clone());
-        all.push(Arc::new(HttpGateway::new(http::client()?, base, key)));
+        all.push(Arc::new(HttpGateway::new(http::client()?, base(url), key)));
     }
-    if let Some(key) = &payment.stripe.secret_key {
-        let base = http::base_url(&payment.stripe.url).expect(CHECKED);
-        all.push(Arc::new(StripeGateway::new(http::client()?, base, key.0.clone())));
+    let Payment { stripe, toss, .. } = payment;
+    if let Some(Secret(key)) = &stripe.secret_key {
+        all.push(Arc::new(StripeGateway::new(http::client()?, base(&stripe.url), key.clone())));
     }
-    if let Some(key) = &payment.toss.secret_key {
-        let base = http::base_url(&payment.toss.url).expect(CHECKED);
-        all.push(Arc::new(TossGateway::new(http::client()?, base, key.0.clone())));
+    if let Some(Secret(key)) = &toss.secret_key {
+        all.push(Arc::new(TossGateway::new(http::client()?, base(&toss.url), key.clone())));
     }
     let current = all.iter().position(|gateway| gateway.provider() == payment.provider).expect(CHECKED);
     let current = all.swap_remove(current);
     Ok(Gateways::new(current, all))
 }
 
-/// Builds the payment simulator as configured.
-#[must_use]
 pub fn simulator(settings: &SimulatorSettings, ledger: Ledger, sources: &Sources) -> Simulator {
     let SimulatorSettings { latency_ms, jitter_ms, capacity } = *settings;
     let behaviour = Behaviour { latency_ms, jitter_ms, capacity, ..Behaviour::default() };
@@ -134,38 +113,25 @@ pub fn simulator(settings: &SimulatorSettings, ledger: Ledger, sources: &Sources
 }
 
 /// Files and directories that a backup copies beside the store, if they exist.
-#[must_use]
 pub fn beside(directory: &Path) -> Vec<PathBuf> {
     vec![operator_key_path(directory), ledger_path(directory), images_path(directory)]
 }
 
-/// Path of the simulator's ledger.
-#[must_use]
 pub fn ledger_path(directory: &Path) -> PathBuf {
     directory.join("simulator.ledger")
 }
 
-/// Directory of the product images.
-#[must_use]
 pub fn images_path(directory: &Path) -> PathBuf {
     directory.join(images::DIRECTORY)
 }
 
 /// Names of the files that an export may have.
-#[must_use]
 pub fn exported_names(directory: &Path) -> Vec<String> {
     let files = [operator_key_path(directory), ledger_path(directory)];
     let names = files.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
     names.chain([archive::NAME.to_owned()]).collect()
 }
 
-fn open_images(directory: &Path) -> Result<Images, OpenError> {
-    let path = images_path(directory);
-    Images::open(&path).map_err(|error| OpenError::Images { path, error })
-}
-
-/// Path of the generated operator key.
-#[must_use]
 pub fn operator_key_path(directory: &Path) -> PathBuf {
     directory.join("operator.key")
 }
@@ -173,11 +139,11 @@ pub fn operator_key_path(directory: &Path) -> PathBuf {
 /// Reads the operator key from the data directory, or generates it with mode 0600.
 fn operator_key(directory: &Path, sources: &Sources) -> Result<String, OpenError> {
     let path = operator_key_path(directory);
-    let read_or_generate = || -> std::io::Result<String> {
+    let read_or_generate = || -> io::Result<String> {
         match fs::read_to_string(&path) {
             Ok(key) if key.trim().len() >= 32 => return Ok(key.trim().to_owned()),
-            Ok(_) => return Err(std::io::Error::other("it must have at least 32 characters")),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Ok(_) => return Err(io::Error::other("it must have at least 32 characters")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
         fs::create_dir_all(directory)?;

@@ -18,10 +18,8 @@ name a file that holds it; setting both is an error.
 ";
 
 /// Reference of all settings in Markdown: the text of `docs/configuration.md`.
-#[must_use]
 pub fn markdown() -> String {
     let mut text = String::from(BEGINNING);
-    let bounds = Settings::default().bounds();
     let mut section = None;
     for setting in Settings::default().settings() {
         let of = setting.key.rsplit_once('.').map(|(section, _)| section.to_owned());
@@ -33,8 +31,7 @@ pub fn markdown() -> String {
         }
         let default =
             setting.value.as_deref().map_or_else(|| "none".to_owned(), |value| format!("`{value}`"));
-        let bound = bounds.iter().find(|(key, ..)| *key == setting.key);
-        let bound = bound.map(|(_, least, most)| format!(" Range: {least} to {most}."));
+        let bound = setting.bounds.map(|(least, most)| format!(" Range: {least} to {most}."));
         let (key, variable) = (&setting.key, setting.variable());
         let description = format!("{}{}", setting.description.replace('|', "\\|"), bound.unwrap_or_default());
         let _ = writeln!(text, "| `{key}`<br>`{variable}` | {default} | {description} |");
@@ -43,7 +40,6 @@ pub fn markdown() -> String {
 }
 
 /// Settings as a TOML file. With `explain`, each has its description and is commented out.
-#[must_use]
 pub fn toml(settings: &[Setting], explain: bool) -> String {
     let mut text = String::new();
     let mut section = None;

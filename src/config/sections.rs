@@ -1,4 +1,4 @@
-//! Macro `sections!`: declares the settings of a section with description and default.
+//! Macro `sections!`: declares the settings of a section with description, default, and bounds of a number.
 //!
 //! Loading, `saem config show` and the reference all follow from that one declaration.
 
@@ -15,24 +15,26 @@ pub struct Setting {
     /// Key, such as `http.listen`.
     pub key: String,
     pub description: String,
-    /// Type of its values, such as `a whole number`.
-    pub kind: &'static str,
+    /// Minimum and maximum of a number.
+    pub bounds: Option<(u64, u64)>,
     /// Value as TOML, none if it is not set; `"***"` for a secret.
     pub value: Option<String>,
 }
 
 impl Setting {
     /// Name of the environment variable.
-    #[must_use]
     pub fn variable(&self) -> String {
         format!("SAEM_{}", self.key.to_uppercase().replace('.', "__"))
     }
 }
 
+/// Lines of the description, and bounds.
+pub(super) type About<'a> = (&'a [&'a str], Option<(u64, u64)>);
+
 /// Section or setting.
 pub(super) trait Describe {
     /// Appends every setting below `key`.
-    fn describe(&self, key: &str, description: &[&str], into: &mut Vec<Setting>);
+    fn describe(&self, key: &str, about: About<'_>, into: &mut Vec<Setting>);
 
     /// Takes the values that `from` sets. A malformed value is reported and leaves the default.
     fn load(&mut self, key: &str, from: &Config, invalid: &mut Vec<InvalidSetting>);
@@ -60,7 +62,10 @@ pub(super) fn report_unknown(at: &str, value: &Value, known: &[Setting], into: &
 macro_rules! sections {
     ($(
         $(#[$doc:meta])*
-        $name:ident { $($(#[doc = $field_doc:literal])* $field:ident: $type:ty = $default:expr,)* }
+        $name:ident { $(
+            $(#[doc = $field_doc:literal])*
+            $field:ident: $type:ty = $default:expr $(=> ($least:expr, $most:expr))?,
+        )* }
     )*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug)]
@@ -75,10 +80,16 @@ macro_rules! sections {
         }
 
         impl $crate::config::sections::Describe for $name {
-            fn describe(&self, key: &str, _: &[&str], into: &mut Vec<$crate::config::Setting>) {
+            fn describe(
+                &self,
+                key: &str,
+                _: $crate::config::sections::About<'_>,
+                into: &mut Vec<$crate::config::Setting>,
+            ) {
                 $(
                     let field = $crate::config::sections::join_key(key, stringify!($field));
-                    self.$field.describe(&field, &[$($field_doc),*], into);
+                    let bounds = None$(.or(Some(($least, $most))))?;
+                    self.$field.describe(&field, (&[$($field_doc),*], bounds), into);
                 )*
             }
 
@@ -123,11 +134,11 @@ fn quoted(text: &str) -> String {
 macro_rules! settings {
     ($($type:ty, $kind:literal, $secret:literal, |$value:ident| $shown:expr;)*) => {$(
         impl Describe for $type {
-            fn describe(&self, key: &str, description: &[&str], into: &mut Vec<Setting>) {
+            fn describe(&self, key: &str, (description, bounds): About<'_>, into: &mut Vec<Setting>) {
                 let $value = self;
                 let lines: Vec<&str> = description.iter().map(|line| line.trim()).collect();
                 let (key, description) = (key.to_owned(), lines.join(" "));
-                into.push(Setting { key, description, kind: $kind, value: $shown });
+                into.push(Setting { key, description, bounds, value: $shown });
             }
 
             fn load(&mut self, key: &str, from: &Config, invalid: &mut Vec<InvalidSetting>) {
