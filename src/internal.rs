@@ -88,6 +88,6 @@ pub mod tools {
         export::{ExportError, export},
         import::import,
         lines::{Counts, Line},
-        verify::{Files, Verified, verify, verify_with},
+        verify::{Files, Verified, verify},
     };
 }

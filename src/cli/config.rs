@@ -5,15 +5,8 @@ use saem::internal::config::{Settings, reference};
 
 use super::{Failure, output::print};
 
-/// Check, show or list settings.
-#[derive(Args)]
-pub(crate) struct Config {
-    #[command(subcommand)]
-    command: ConfigCommand,
-}
-
 #[derive(Subcommand)]
-enum ConfigCommand {
+pub(crate) enum Config {
     /// Validate the settings and list all errors.
     Check(SettingsFile),
     /// Print the current settings as TOML, without secrets.
@@ -27,7 +20,7 @@ enum ConfigCommand {
 }
 
 #[derive(Args)]
-struct SettingsFile {
+pub(crate) struct SettingsFile {
     /// Read settings from this TOML file. The environment overrides it.
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
@@ -41,16 +34,13 @@ impl SettingsFile {
 
 impl Config {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        match self.command {
-            ConfigCommand::Check(file) => {
-                let settings = file.load()?.settings();
-                print(format_args!("{} settings, all valid\n", settings.len()))
+        match self {
+            Self::Check(file) => {
+                print(format_args!("{} settings, all valid\n", file.load()?.settings().len()))
             }
-            ConfigCommand::Show(file) => print(reference::toml(&file.load()?.settings(), false)),
-            ConfigCommand::Reference { toml: true } => {
-                print(reference::toml(&Settings::default().settings(), true))
-            }
-            ConfigCommand::Reference { toml: false } => print(reference::markdown()),
+            Self::Show(file) => print(reference::toml(&file.load()?.settings(), false)),
+            Self::Reference { toml: true } => print(reference::toml(&Settings::default().settings(), true)),
+            Self::Reference { toml: false } => print(reference::markdown()),
         }
     }
 }

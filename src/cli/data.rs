@@ -1,7 +1,7 @@
 //! `saem backup`, `saem restore`, `saem compact`.
 
 use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf, absolute},
     time::Duration,
 };
@@ -17,14 +17,14 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, data_flag,
-    output::{print, with_progress, with_progress_async},
+    output::{print, with_progress},
 };
 
 /// Timeout of a backup request. Large stores take long.
 const BACKUP_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Args)]
-pub(super) struct Data {
+pub(crate) struct Data {
     /// Read settings from this TOML file.
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
@@ -68,7 +68,7 @@ impl Backup {
             }
             // Only the lock tells that the data is in use: the server at that address may have other data.
             None => match copy_offline(backend, &settings.store, &to).await {
-                Err(in_use) if is_locked(&in_use) => {
+                Err(in_use) if matches!(in_use.downcast_ref(), Some(OpenError::Locked(_))) => {
                     let url = local_url(&settings.http.listen);
                     request_backup(&url, &settings, &to).await?.ok_or(in_use)?
                 }
@@ -77,11 +77,6 @@ impl Backup {
         };
         print(format_args!("{}: {bytes} bytes, up to event {}\n", to.display(), position.0))
     }
-}
-
-/// True if another process has the data open.
-fn is_locked(failure: &Failure) -> bool {
-    matches!(failure.downcast_ref(), Some(OpenError::Locked(_)))
 }
 
 /// Requests a backup from the server at `url`; none if no server listens there.
@@ -102,7 +97,7 @@ async fn request_backup(url: &str, settings: &Settings, to: &Path) -> Result<Opt
         .timeout(BACKUP_TIMEOUT)
         .bearer_auth(key)
         .json(&json!({"directory": to}));
-    match with_progress_async(&format!("waiting for {url}"), to, call.send()).await {
+    match with_progress(&format!("waiting for {url}"), to, call.send()).await {
         Ok(response) => parse_response(response).await.map(Some),
         Err(error) if error.is_connect() => Ok(None),
         Err(error) if error.is_builder() => Err(format!("--url {url}: not a valid URL").into()),
@@ -120,22 +115,19 @@ fn unreadable_key(directory: &Path, key: &Path, error: &std::io::Error) -> Failu
 
 /// URL of the server that listens on `address`, from this machine.
 fn local_url(address: &str) -> String {
-    let parsed = address.parse::<SocketAddr>().map(|mut address| {
-        if address.ip().is_unspecified() {
-            let v4 = address.is_ipv4();
-            address.set_ip(if v4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    match address.parse::<SocketAddr>() {
+        Ok(any) if any.ip().is_unspecified() => {
+            let host = if any.is_ipv4() { "127.0.0.1" } else { "[::1]" };
+            format!("http://{host}:{}", any.port())
         }
-        address
-    });
-    parsed.map_or_else(|_| format!("http://{address}"), |address| format!("http://{address}"))
+        _ => format!("http://{address}"),
+    }
 }
 
 async fn parse_response(response: Response) -> Result<BackedUp, Failure> {
     let status = response.status();
-    let body: Value = response
-        .json()
-        .await
-        .map_err(|_| format!("the response with status {status} is not from a Saem server"))?;
+    let foreign = |_| format!("the response with status {status} is not from a Saem server");
+    let body: Value = response.json().await.map_err(foreign)?;
     let number = |name: &str| body[name].as_u64();
     if let (true, Some(position), Some(bytes)) = (status.is_success(), number("position"), number("bytes")) {
         return Ok(BackedUp { position: saem::Position(position), bytes });
@@ -144,12 +136,11 @@ async fn parse_response(response: Response) -> Result<BackedUp, Failure> {
     Err(format!("the server refuses ({status}): {detail}").into())
 }
 
-/// Copies data that no server has open.
 async fn copy_offline(backend: Backend, store: &Store, to: &Path) -> Result<BackedUp, Failure> {
     Backend::is_there(&store.path)?;
     let journal = backend.open(&store.path, store.options())?;
     let copied = journal.back_up(to.to_owned(), open::beside(&store.path));
-    let backed_up = with_progress_async(&format!("copying to {}", to.display()), to, copied).await;
+    let backed_up = with_progress(&format!("copying to {}", to.display()), to, copied).await;
     journal.close().await;
     Ok(backed_up?)
 }
@@ -164,37 +155,28 @@ pub(crate) struct Restore {
 }
 
 impl Restore {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let (settings, configured) = self.data.settings()?;
-        let store = settings.store;
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let (Settings { store, .. }, configured) = self.data.settings()?;
         // A backup records its own backend, which may differ from the configured one.
         let label = format!("copying to {}", store.path.display());
-        let backend = with_progress(&label, &store.path, || store::restore(&self.from, &store.path))?;
+        let to = store.path.clone();
+        let copying = tokio::task::spawn_blocking(move || store::restore(&self.from, &to));
+        let backend = with_progress(&label, &store.path, copying).await??;
         // Open the result as a server would.
         let position = *backend.open(&store.path, store.options())?.head().borrow();
         let restored = format!("{}: restored, up to event {}\n", store.path.display(), position.0);
-        let hint = match backend == configured {
-            true => String::new(),
-            false => {
-                format!("this is a store of {backend}: set store.backend to {backend} (now {configured})\n")
-            }
-        };
+        if backend == configured {
+            return print(restored);
+        }
+        let hint =
+            format!("this is a store of {backend}: set store.backend to {backend} (now {configured})\n");
         print(restored + &hint)
     }
 }
 
-#[derive(Args)]
-pub(crate) struct Compact {
-    #[command(flatten)]
-    data: Data,
-}
-
-impl Compact {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let (settings, backend) = self.data.settings()?;
-        let store = settings.store;
-        let Compacted { bytes_before, bytes_after } = backend.compact(&store.path, store.options())?;
-        let path = store.path.display();
-        print(format_args!("{path}: {bytes_before} bytes before, {bytes_after} bytes after\n"))
-    }
+pub(super) fn compact(data: &Data) -> Result<(), Failure> {
+    let (Settings { store, .. }, backend) = data.settings()?;
+    let Compacted { bytes_before, bytes_after } = backend.compact(&store.path, store.options())?;
+    let path = store.path.display();
+    print(format_args!("{path}: {bytes_before} bytes before, {bytes_after} bytes after\n"))
 }

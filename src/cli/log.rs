@@ -20,7 +20,6 @@ use super::Failure;
 /// Filter unless `SAEM_LOG` or `RUST_LOG` is set.
 const DEFAULT_FILTER: &str = "info,actix_server=warn";
 
-/// Running log and span exporter.
 #[must_use]
 pub(crate) struct Log {
     #[cfg(feature = "otlp")]
@@ -70,7 +69,6 @@ fn lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> Box<dyn Layer<S> + Send + 
 }
 
 impl Log {
-    /// Sends the remaining spans.
     pub(crate) fn end(self) {
         #[cfg(feature = "otlp")]
         if let Some(spans) = self.spans {

@@ -12,16 +12,16 @@ mod tools;
 
 use std::{io, net::TcpListener, path::Path};
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::{
     config::Config,
-    data::{Backup, Compact, Restore},
+    data::{Backup, Data, Restore},
     gateway::Gateway,
     output::print,
     serve::Serve,
-    tools::{Export, Import, Verify},
+    tools::Export,
 };
 
 /// Error of a command, shown as one line.
@@ -42,44 +42,27 @@ pub(crate) enum Command {
     /// Run the payment simulator in its own process, for payment provider `http`.
     Gateway(Gateway),
     /// Check, show or list settings.
+    #[command(subcommand)]
     Config(Config),
     /// Back up all data to a new directory, from a running server or without one.
     Backup(Backup),
     /// Create a data directory from a backup.
     Restore(Restore),
     /// Rewrite the store without erased data. The server must be stopped.
-    Compact(Compact),
+    Compact(Data),
     /// Read all data and compare derived data with the journal. The server must be stopped.
-    Verify(Verify),
+    Verify(Data),
     /// Write all data as JSON lines. The server must be stopped.
     Export(Export),
     /// Create a data directory from an export on stdin.
-    Import(Import),
+    Import(Data),
     /// Print shell completions.
-    Completions(Completions),
+    Completions {
+        /// Shell to print completions for.
+        shell: clap_complete::Shell,
+    },
     /// Print the manual page: `saem manual | man -l -`.
     Manual,
-}
-
-#[derive(Args)]
-pub(crate) struct Completions {
-    /// Shell to print completions for.
-    shell: clap_complete::Shell,
-}
-
-impl Completions {
-    fn run(self) -> Result<(), Failure> {
-        let mut written = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "saem", &mut written);
-        print(String::from_utf8_lossy(&written))
-    }
-}
-
-/// Prints the manual page in roff.
-fn manual() -> Result<(), Failure> {
-    let mut written = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut written)?;
-    print(String::from_utf8_lossy(&written))
 }
 
 impl Command {
@@ -89,14 +72,22 @@ impl Command {
             Self::Serve(serve) => system().block_on(serve.run()),
             Self::Gateway(gateway) => system().block_on(gateway.run()),
             Self::Backup(backup) => system().block_on(backup.run()),
-            Self::Verify(verify) => system().block_on(verify.run()),
+            Self::Verify(data) => system().block_on(tools::verify(&data)),
             Self::Export(export) => system().block_on(export.run()),
-            Self::Import(import) => system().block_on(import.run()),
+            Self::Import(data) => system().block_on(tools::import(&data)),
             Self::Config(config) => config.run(),
-            Self::Restore(restore) => restore.run(),
-            Self::Compact(compact) => compact.run(),
-            Self::Completions(completions) => completions.run(),
-            Self::Manual => manual(),
+            Self::Restore(restore) => system().block_on(restore.run()),
+            Self::Compact(data) => data::compact(&data),
+            Self::Completions { shell } => {
+                let mut written = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "saem", &mut written);
+                print(String::from_utf8_lossy(&written))
+            }
+            Self::Manual => {
+                let mut written = Vec::new();
+                clap_mangen::Man::new(Cli::command()).render(&mut written)?;
+                print(String::from_utf8_lossy(&written))
+            }
         }
     }
 }
@@ -134,7 +125,6 @@ impl Signals {
         Ok(Self { terminate, interrupt })
     }
 
-    /// Waits for a signal.
     async fn recv(&mut self) -> Shutdown {
         tokio::select! {
             _ = self.terminate.recv() => Shutdown::Drain,

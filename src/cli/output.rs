@@ -7,28 +7,20 @@ use std::{
     fmt, fs,
     io::{self, ErrorKind, Write as _},
     path::Path,
-    sync::mpsc::{self, RecvTimeoutError},
     time::Duration,
 };
+
+use thiserror::Error;
 
 use super::Failure;
 
 /// Interval between progress lines, and delay of the first one.
 const PROGRESS_EVERY: Duration = Duration::from_secs(3);
 
-/// Error while writing a command's result.
-#[derive(Debug)]
+#[derive(Debug, Error)]
+#[error("the output cannot be written: {0}")]
 pub(crate) struct OutputError(pub(crate) io::Error);
 
-impl fmt::Display for OutputError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the output cannot be written: {}", self.0)
-    }
-}
-
-impl std::error::Error for OutputError {}
-
-/// Prints a result on stdout.
 pub(super) fn print(text: impl fmt::Display) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = write!(out, "{text}").and_then(|()| out.flush());
@@ -49,35 +41,17 @@ pub(crate) fn print_failure(failure: &Failure) {
 }
 
 /// Runs `work`, which fills directory `to`, and prints every few seconds how much it has written.
-pub(super) fn with_progress<T>(label: &str, to: &Path, work: impl FnOnce() -> T) -> T {
-    let (done, ended) = mpsc::channel::<()>();
-    let print_until_done = move || {
-        while ended.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
-            print_size(label, to);
-        }
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(print_until_done);
-        let result = work();
-        drop(done);
-        result
-    })
-}
-
-/// Asynchronous form of [`with_progress`].
-pub(super) async fn with_progress_async<F: Future>(label: &str, to: &Path, work: F) -> F::Output {
+pub(super) async fn with_progress<F: Future>(label: &str, to: &Path, work: F) -> F::Output {
     let mut work = std::pin::pin!(work);
     loop {
         tokio::select! {
             result = &mut work => return result,
-            () = tokio::time::sleep(PROGRESS_EVERY) => print_size(label, to),
+            () = tokio::time::sleep(PROGRESS_EVERY) => {
+                let mebibytes = bytes_below(to) / (1_024 * 1_024);
+                print_progress(format_args!("{label}: {mebibytes} MiB so far"));
+            }
         }
     }
-}
-
-fn print_size(label: &str, to: &Path) {
-    let mebibytes = bytes_below(to) / (1_024 * 1_024);
-    print_progress(format_args!("{label}: {mebibytes} MiB so far"));
 }
 
 /// Size of all readable files below a directory, in bytes.

@@ -12,6 +12,7 @@ use saem::{
         http::{Listeners, ServerSettings, Tls},
     },
 };
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
@@ -35,10 +36,8 @@ pub(crate) struct Serve {
 
 impl Serve {
     fn overrides(&self) -> Result<Vec<(&'static str, String)>, Failure> {
-        let mut flags = Vec::new();
-        flags.extend(self.listen.clone().map(|listen| ("http.listen", listen)));
-        flags.extend(data_flag(self.data.as_deref())?);
-        Ok(flags)
+        let listen = self.listen.clone().map(|listen| ("http.listen", listen));
+        Ok(listen.into_iter().chain(data_flag(self.data.as_deref())?).collect())
     }
 
     pub(super) async fn run(self) -> Result<(), Failure> {
@@ -97,13 +96,13 @@ async fn serve_until_signal(
 ) -> io::Result<()> {
     let serving = saem::internal::http::serve(Arc::clone(shop), listeners, server)?;
     let (handle, drain) = (serving.server.handle(), serving.draining());
-    systemd::ready();
+    systemd::notify(NotifyState::Ready);
     let watchdog = actix_web::rt::spawn(systemd::feed_watchdog(Arc::clone(shop)));
     let reload = actix_web::rt::spawn(reload_on_hangup(server.tls.clone()));
     let shutdown = actix_web::rt::spawn(async move {
         let kind = signals.recv().await;
         info!("draining");
-        systemd::stopping();
+        systemd::notify(NotifyState::Stopping);
         drain.begin();
         if draining.socket_activated {
             handle.pause().await;
@@ -119,7 +118,6 @@ async fn serve_until_signal(
     served
 }
 
-/// Reloads the TLS certificate on SIGHUP.
 async fn reload_on_hangup(tls: Option<Arc<Tls>>) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {

@@ -19,14 +19,6 @@ pub(super) fn sockets() -> Result<Vec<TcpListener>, Failure> {
     Ok(sockets.map_err(wrong)?.into_iter().flatten().collect())
 }
 
-pub(super) fn ready() {
-    notify(NotifyState::Ready);
-}
-
-pub(super) fn stopping() {
-    notify(NotifyState::Stopping);
-}
-
 /// Sends keep-alives to systemd's watchdog while the shop is alive. If it is stuck, requests an immediate
 /// restart.
 pub(super) async fn feed_watchdog(shop: Arc<Shop>) {
@@ -44,7 +36,7 @@ pub(super) async fn feed_watchdog(shop: Arc<Shop>) {
     }
 }
 
-fn notify(state: NotifyState<'_>) {
+pub(super) fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         warn!(%error, "systemd cannot be notified");
     }

@@ -22,9 +22,6 @@ use std::{
 
 use super::{Backend, OpenError, files, open_error::unusable};
 
-/// Format of the values in the vault and in rows of views, the same for every backend: the newest that this
-/// version reads, and the one that it writes. The header of an export has this number.
-pub const FORMAT: u32 = 1;
 const FORMAT_PREFIX: &str = "saem ";
 /// The backend of a `FORMAT` file that names none: the first backend.
 const UNNAMED: Backend = Backend::Sled;

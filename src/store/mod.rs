@@ -42,7 +42,6 @@ use tokio::sync::watch;
 pub use self::{
     backend::Backend,
     backups::restore,
-    directory::FORMAT,
     expected::panic_is_expected,
     follower::Follower,
     open::StoreOptions,

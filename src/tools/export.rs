@@ -15,13 +15,16 @@ use thiserror::Error;
 
 use super::{
     Progress,
-    lines::{CommitLine, Counts, EXPORT_FORMAT, FileLine, Header, Hex, Line, Trailer, VaultLine, ViewLine},
+    lines::{
+        CommitLine, Counts, EXPORT_FORMAT, FileLine, Header, Hex, Line, Trailer, VALUES_FORMAT, VaultLine,
+        ViewLine,
+    },
     verify::records,
 };
 use crate::{
     domain::Position,
     store::{
-        FORMAT, Journal, StoreError,
+        Journal, StoreError,
         images::archive::{self, Archive},
     },
 };
@@ -30,33 +33,20 @@ use crate::{
 const PAGE: usize = 1_024;
 /// Maximum bytes of a file per line.
 const PIECE_BYTES: u64 = 32 * 1_024;
-/// First byte above all view keys.
-const AFTER_VIEWS: u8 = 0xff;
 
 /// Error while exporting. The output has no last line then, and import refuses it.
 #[derive(Debug, Error)]
 pub enum ExportError {
-    /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file beside the store cannot be read.
     #[error("{path}: {error}")]
-    File {
-        /// Path of the file.
-        path: PathBuf,
-        error: io::Error,
-    },
-    /// The output cannot be written.
+    File { path: PathBuf, error: io::Error },
     #[error("the export cannot be written: {0}")]
     Output(#[from] io::Error),
     /// A vault record or view row is damaged.
     #[error("{key}: {problem}; saem verify lists all damage")]
-    Damaged {
-        /// Key of the record or row.
-        key: String,
-        /// Damage found.
-        problem: String,
-    },
+    Damaged { key: String, problem: String },
     /// A commit, named by its first position, would change on its way through JSON.
     #[error("the commit at {} cannot be represented in JSON", .0.0)]
     Lossy(Position),
@@ -64,9 +54,6 @@ pub enum ExportError {
 
 /// Writes all data of `journal` and all existing files `beside` it as lines. A directory among them holds
 /// images and becomes one [archive].
-///
-/// # Errors
-/// [`ExportError`] if something cannot be read or written, or is damaged.
 pub async fn export(
     journal: &Arc<dyn Journal>,
     beside: &[PathBuf],
@@ -75,7 +62,7 @@ pub async fn export(
 ) -> Result<Counts, ExportError> {
     let mut lines = LineWriter { out, sha256: Sha256::new(), counts: Counts::default() };
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    lines.write(&Header { saem: EXPORT_FORMAT, format: FORMAT, version })?;
+    lines.write(&Header { saem: EXPORT_FORMAT, format: VALUES_FORMAT, version })?;
     for path in beside.iter().filter(|path| path.exists()) {
         lines.beside(path)?;
     }
@@ -109,7 +96,7 @@ pub async fn export(
     progress.begin("rows of views written");
     let mut from = Vec::new();
     loop {
-        let rows = journal.view_scan(from, vec![AFTER_VIEWS], PAGE).await?;
+        let rows = journal.view_scan(from, vec![records::AFTER_VIEWS], PAGE).await?;
         let Some((newest, _)) = rows.last() else { break };
         from = [newest, &[0][..]].concat();
         for (key, value) in rows {
@@ -151,12 +138,11 @@ impl LineWriter<'_> {
     fn commit(&mut self, commit: CommitLine) -> Result<(), ExportError> {
         self.counts.commits += 1;
         self.counts.events += commit.events.len() as u64;
-        let line = Line::Commit(commit);
+        let (position, line) = (commit.position, Line::Commit(commit));
         let bytes = serde_json::to_vec(&line).map_err(io::Error::from)?;
         // Refuse now, rather than when the export is needed.
         if serde_json::from_slice::<Line>(&bytes).ok().as_ref() != Some(&line) {
-            let Line::Commit(CommitLine { position, .. }) = line else { unreachable!("`line` is a commit") };
-            return Err(ExportError::Lossy(Position(position)));
+            return Err(ExportError::Lossy(position));
         }
         Ok(self.write_bytes(&bytes)?)
     }

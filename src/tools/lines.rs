@@ -15,7 +15,11 @@ use crate::{
 /// Export format that this version writes, and the newest that it reads.
 pub const EXPORT_FORMAT: u32 = 1;
 
-/// First line: formats and version.
+/// Format of the values in the vault and in rows of views, the same for every backend: the newest that this
+/// version reads, and the one that it writes.
+pub const VALUES_FORMAT: u32 = 1;
+
+/// First line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
@@ -31,69 +35,54 @@ pub struct Header {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Line {
-    /// Piece of a file beside the store.
     File(FileLine),
-    /// Commit of the journal.
     Commit(CommitLine),
-    /// Record of the vault.
     Vault(VaultLine),
-    /// Row of a view.
     View(ViewLine),
-    /// Last line.
     Trailer(Trailer),
 }
 
-/// Piece of a file.
+/// Piece of a file beside the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileLine {
-    /// File name.
     pub name: String,
     /// Offset of the piece in bytes. Pieces are in ascending order.
     pub offset: u64,
-    /// Bytes of the piece.
     pub bytes: Hex,
 }
 
-/// Commit of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommitLine {
     /// Position of the first event.
-    pub position: u64,
-    /// Entity of all its events.
+    pub position: Position,
     pub entity: EntityId,
-    /// Commit id.
-    pub id: CommitHex,
-    /// Events, in order.
+    #[serde(with = "commit_hex")]
+    pub id: u128,
     pub events: Vec<EventLine>,
 }
 
-/// Event of a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventLine {
     /// Time, in ms since 1970.
     pub at: Timestamp,
-    /// Correlation id, shared by all events of one rental.
     pub correlation: Correlation,
-    pub causation: CausationLine,
+    #[serde(with = "CausationLine")]
+    pub causation: Causation,
     pub event: Event,
 }
 
-/// Cause of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CausationLine {
-    /// Request, by its span id.
-    Request(SpanHex),
-    /// Earlier event, by its position.
-    Event(u64),
-    /// Scheduled job.
+/// JSON form of [`Causation`].
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Causation", rename_all = "lowercase")]
+enum CausationLine {
+    Request(#[serde(with = "span_hex")] u64),
+    Event(Position),
     Schedule,
 }
 
-/// Record of the vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VaultLine {
@@ -101,7 +90,6 @@ pub struct VaultLine {
     pub value: Hex,
 }
 
-/// Row of a view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewLine {
@@ -113,21 +101,17 @@ pub struct ViewLine {
 /// Number of lines and events by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// File pieces.
+    /// Pieces of files.
     pub files: u64,
     pub commits: u64,
-    /// Events of all commits.
     pub events: u64,
-    /// Vault records.
     pub vault: u64,
-    /// View rows.
     pub views: u64,
 }
 
-/// Last line: counts and checksum of all lines before it.
+/// Last line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trailer {
-    /// Counts by kind.
     #[serde(flatten)]
     pub counts: Counts,
     /// SHA-256 of all bytes before this line.
@@ -171,25 +155,20 @@ impl<'de> Deserialize<'de> for Hex {
 }
 
 macro_rules! numbers_as_hex {
-    ($($(#[$doc:meta])* $name:ident($number:ty) = $digits:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $number:ty = $digits:literal;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $name(pub $number);
+        mod $name {
+            use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(&format_args!("{:0width$x}", self.0, width = $digits))
+            pub fn serialize<S: Serializer>(number: &$number, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&format_args!("{number:0width$x}", width = $digits))
             }
-        }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$number, D::Error> {
                 let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
                 let plain = text.len() == $digits && text.bytes().all(|digit| digit != b'+');
                 let number = <$number>::from_str_radix(&text, 16).ok().filter(|_| plain);
-                number.map(Self).ok_or_else(|| {
-                    D::Error::custom(concat!("must be ", $digits, " hexadecimal digits"))
-                })
+                number.ok_or_else(|| D::Error::custom(concat!("must be ", $digits, " hexadecimal digits")))
             }
         }
     )*};
@@ -197,48 +176,33 @@ macro_rules! numbers_as_hex {
 
 numbers_as_hex! {
     /// Commit id as 32 digits.
-    CommitHex(u128) = 32;
+    commit_hex: u128 = 32;
     /// Span id as 16 digits.
-    SpanHex(u64) = 16;
+    span_hex: u64 = 16;
 }
 
 impl From<RecordedCommit> for CommitLine {
     fn from(commit: RecordedCommit) -> Self {
         let RecordedCommit { entity, commit_id, first, events } = commit;
-        let events = events.into_iter().map(EventLine::from).collect();
-        Self { position: first.0, entity, id: CommitHex(commit_id.0), events }
+        let line = |NewEvent { meta: Meta { at, correlation, causation }, event }| EventLine {
+            at,
+            correlation,
+            causation,
+            event,
+        };
+        Self { position: first, entity, id: commit_id.0, events: events.into_iter().map(line).collect() }
     }
 }
 
 impl From<CommitLine> for RecordedCommit {
     fn from(line: CommitLine) -> Self {
         let CommitLine { position, entity, id, events } = line;
-        let events = events.into_iter().map(NewEvent::from).collect();
-        Self { entity, commit_id: CommitId(id.0), first: Position(position), events }
-    }
-}
-
-impl From<NewEvent> for EventLine {
-    fn from(new: NewEvent) -> Self {
-        let NewEvent { meta: Meta { at, correlation, causation }, event } = new;
-        let causation = match causation {
-            Causation::Request(span) => CausationLine::Request(SpanHex(span)),
-            Causation::Event(position) => CausationLine::Event(position.0),
-            Causation::Schedule => CausationLine::Schedule,
+        let new = |EventLine { at, correlation, causation, event }| NewEvent {
+            meta: Meta { at, correlation, causation },
+            event,
         };
-        Self { at, correlation, causation, event }
-    }
-}
-
-impl From<EventLine> for NewEvent {
-    fn from(line: EventLine) -> Self {
-        let EventLine { at, correlation, causation, event } = line;
-        let causation = match causation {
-            CausationLine::Request(span) => Causation::Request(span.0),
-            CausationLine::Event(position) => Causation::Event(Position(position)),
-            CausationLine::Schedule => Causation::Schedule,
-        };
-        Self { meta: Meta { at, correlation, causation }, event }
+        let events = events.into_iter().map(new).collect();
+        Self { entity, commit_id: CommitId(id), first: position, events }
     }
 }
 
@@ -252,13 +216,16 @@ mod tests {
         serde_json::to_string(&value).unwrap()
     }
 
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Ids(#[serde(with = "commit_hex")] u128, #[serde(with = "span_hex")] u64);
+
     #[test]
     fn numbers_and_bytes_in_another_form_are_refused() {
-        assert_eq!(text(CommitHex(1)), format!("\"{:032x}\"", 1));
-        assert_eq!(text(SpanHex(u64::MAX)), "\"ffffffffffffffff\"");
+        let commit = format!("{:032x}", 1);
+        assert_eq!(text(Ids(1, u64::MAX)), format!("[\"{commit}\",\"ffffffffffffffff\"]"));
         assert_eq!(text(Hex(vec![0, 0x7f, 0xff])), "\"007fff\"");
         for bad in ["\"0\"", "\"+000000000000001\"", "\"000000000000000g\"", "1"] {
-            assert!(serde_json::from_str::<SpanHex>(bad).is_err(), "{bad}");
+            assert!(serde_json::from_str::<Ids>(&format!("[\"{commit}\",{bad}]")).is_err(), "{bad}");
         }
         for bad in ["\"0\"", "\"0G\"", "\"AB\"", "\"정\"", "[]"] {
             assert!(serde_json::from_str::<Hex>(bad).is_err(), "{bad}");
@@ -270,9 +237,8 @@ mod tests {
         fn written_numbers_and_bytes_are_read_back(bytes: Vec<u8>, id: u128, span: u64) {
             let read = |text: String| serde_json::from_str::<Hex>(&text).unwrap().0;
             prop_assert_eq!(read(text(Hex(bytes.clone()))), bytes);
-            let ids = (CommitHex(id), SpanHex(span));
-            let text = text(ids);
-            prop_assert_eq!(serde_json::from_str::<(CommitHex, SpanHex)>(&text).unwrap(), ids);
+            let ids = Ids(id, span);
+            prop_assert_eq!(serde_json::from_str::<Ids>(&text(&ids)).unwrap(), ids);
         }
     }
 }

@@ -19,7 +19,6 @@ pub struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// Passes lines to `report`.
     pub fn new(report: &'a mut dyn FnMut(String)) -> Self {
         Self { report, unit: String::new(), done: 0, reported: 0 }
     }
@@ -29,7 +28,6 @@ impl<'a> Progress<'a> {
         (self.unit, self.done, self.reported) = (unit.into(), 0, 0);
     }
 
-    /// Counts `n` more items.
     pub fn add(&mut self, n: u64) {
         self.done += n;
         if self.done - self.reported >= REPORT_EVERY {

@@ -6,9 +6,9 @@ use std::{
 };
 
 use saem::{
-    AccountEvent, CustomerId, Position, ProductEvent, ProductId, RentalId, SledOptions, StoreError,
+    AccountEvent, CustomerId, ProductEvent, ProductId, SledOptions,
     internal::{
-        domain::{Account, EntityId, Product, Version},
+        domain::{Account, EntityId, Product},
         store::{Backend as Kind, OpenError, StoreOptions, VAULT_BYTES_MAX, VaultWrite},
     },
 };
@@ -17,7 +17,9 @@ use tempfile::TempDir;
 use crate::{
     backend::{self, Backend as _, Keeper, Sled, SledJournal},
     reading::two_rentals,
-    samples::{Contents, Entity, folded, is_refused, offer, registered, restocks},
+    samples::{
+        Contents, Entity, first_commit_is_damaged, first_product_is_damaged, folded, offer, registered,
+    },
 };
 
 const BEHIND: SledOptions = SledOptions { cache_bytes: 16 << 20, write_behind: true, min_free_bytes: 0 };
@@ -270,14 +272,7 @@ fn reading_a_damaged_commit_is_an_error() {
             let raw = Raw::open(&directory).await;
             raw.flip(&raw.keys(b'j')[0], byte);
             drop(raw);
-            let sled = Sled::open(directory, BEHIND).await;
-            let journal = sled.journal();
-            let read = journal.read(Position(0), 1_000).await;
-            assert!(matches!(read, Err(StoreError::Corrupt(_))), "{byte}: {read:?}");
-            // Everything else can be read, and the store takes commits.
-            assert!(journal.timeline(RentalId(100)).await.is_ok());
-            assert!(journal.read(Position(2), 1_000).await.is_ok());
-            registered(journal, 51, 1).await;
+            first_commit_is_damaged(Sled::open(directory, BEHIND).await.journal(), byte).await;
         });
     }
 }
@@ -303,17 +298,7 @@ fn a_damaged_entity_does_not_affect_others() {
         let raw = Raw::open(&directory).await;
         raw.flip(&entity_key(ProductId(1).into()), -1);
         drop(raw);
-        let sled = Sled::open(directory, BEHIND).await;
-        let journal = sled.journal();
-        let mut product = Entity::<Product>::new(ProductId(1));
-        let loaded = journal.load(product.id).await;
-        assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{loaded:?}");
-        let refused = journal.commit(product.draft(restocks(1))).await;
-        assert!(is_refused(&refused), "{refused:?}");
-        assert_eq!(journal.health(), Ok(()));
-        let other = journal.load(ProductId(2).into()).await.unwrap();
-        assert!(other.version > Version(0));
-        registered(journal, 52, 1).await;
+        first_product_is_damaged(Sled::open(directory, BEHIND).await.journal()).await;
     });
 }
 

@@ -4,9 +4,9 @@ use std::{fs, path::Path, sync::Arc};
 
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use saem::{
-    Journal, Position, ProductId, RedbOptions, RentalId, StoreError,
+    Journal, ProductId, RedbOptions,
     internal::{
-        domain::{EntityId, Product, Version},
+        domain::{EntityId, Product},
         store::OpenError,
     },
 };
@@ -16,7 +16,9 @@ use crate::{
     backend::{self, Backend as _, Redb, RedbJournal},
     golden::{Golden, golden, hex},
     reading::two_rentals,
-    samples::{Contents, Entity, is_refused, put, registered, restocks},
+    samples::{
+        Contents, Entity, first_commit_is_damaged, first_product_is_damaged, put, registered, restocks,
+    },
 };
 
 pub(crate) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
@@ -24,8 +26,21 @@ pub(crate) const ROWS: [TableDefinition<'_, &[u8], &[u8]>; 3] =
     [TableDefinition::new("entities"), TableDefinition::new("vault"), TableDefinition::new("views")];
 
 /// Opens the file of a closed store with redb itself.
-pub(crate) fn raw(directory: &TempDir) -> redb::Database {
+fn raw(directory: &TempDir) -> redb::Database {
     redb::Database::open(directory.path().join("journal.redb")).unwrap()
+}
+
+/// Changes tables of a closed store.
+pub(crate) fn change(directory: &TempDir, harm: impl FnOnce(&redb::WriteTransaction)) {
+    let db = raw(directory);
+    let written = db.begin_write().unwrap();
+    harm(&written);
+    written.commit().unwrap();
+}
+
+/// Key of an index record.
+pub(crate) fn key(entity: EntityId) -> Vec<u8> {
+    [&[entity.kind as u8][..], &entity.id.to_be_bytes()].concat()
 }
 
 /// Flips a bit of a value; a negative `byte` counts from the end.
@@ -38,14 +53,11 @@ pub(crate) fn flipped(value: &[u8], byte: isize) -> Vec<u8> {
 
 /// Flips a bit of the commit whose first event is at `first`.
 pub(crate) fn flip_commit(directory: &TempDir, first: u64, byte: isize) {
-    let db = raw(directory);
-    let written = db.begin_write().unwrap();
-    {
+    change(directory, |written| {
         let mut journal = written.open_table(JOURNAL).unwrap();
         let value = flipped(journal.get(first).unwrap().unwrap().value(), byte);
         journal.insert(first, value.as_slice()).unwrap();
-    }
-    written.commit().unwrap();
+    });
 }
 
 /// A closed store with two products and a rental.
@@ -69,13 +81,7 @@ fn reading_a_damaged_commit_is_an_error() {
             let (directory, _) = closed().await;
             flip_commit(&directory, 1, byte);
             let redb = Redb::open(directory, RedbOptions::default()).await;
-            let journal = redb.journal();
-            let read = journal.read(Position(0), 1_000).await;
-            assert!(matches!(read, Err(StoreError::Corrupt(_))), "{byte}: {read:?}");
-            // Everything else can be read, and the store takes commits.
-            assert!(journal.timeline(RentalId(100)).await.is_ok());
-            assert!(journal.read(Position(2), 1_000).await.is_ok());
-            registered(journal, 51, 1).await;
+            first_commit_is_damaged(redb.journal(), byte).await;
         });
     }
 }
@@ -96,28 +102,13 @@ fn a_store_whose_newest_commit_is_damaged_is_not_opened() {
 fn a_damaged_entity_does_not_affect_others() {
     crate::run(async {
         let (directory, _) = closed().await;
-        let id = EntityId::from(ProductId(1));
-        let key = [&[id.kind as u8][..], &id.id.to_be_bytes()].concat();
-        {
-            let db = raw(&directory);
-            let written = db.begin_write().unwrap();
-            {
-                let mut entities = written.open_table(ROWS[0]).unwrap();
-                let value = flipped(entities.get(&key[..]).unwrap().unwrap().value(), -1);
-                entities.insert(&key[..], value.as_slice()).unwrap();
-            }
-            written.commit().unwrap();
-        }
-        let redb = Redb::open(directory, RedbOptions::default()).await;
-        let journal = redb.journal();
-        let mut product = Entity::<Product>::new(ProductId(1));
-        let loaded = journal.load(product.id).await;
-        assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{loaded:?}");
-        let refused = journal.commit(product.draft(restocks(1))).await;
-        assert!(is_refused(&refused), "{refused:?}");
-        assert_eq!(journal.health(), Ok(()));
-        assert!(journal.load(ProductId(2).into()).await.unwrap().version > Version(0));
-        registered(journal, 52, 1).await;
+        let key = key(ProductId(1).into());
+        change(&directory, |written| {
+            let mut entities = written.open_table(ROWS[0]).unwrap();
+            let value = flipped(entities.get(&key[..]).unwrap().unwrap().value(), -1);
+            entities.insert(&key[..], value.as_slice()).unwrap();
+        });
+        first_product_is_damaged(Redb::open(directory, RedbOptions::default()).await.journal()).await;
     });
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use saem::{
     Commit, CommitError, CommitId, Committed, Correlation, Event, Journal, Loaded, Money, Offer, Position,
-    ProductEvent, ProductId, Recorded, RentalId, Timestamp,
+    ProductEvent, ProductId, Recorded, RentalId, StoreError, Timestamp,
     internal::{
         domain::{
             Account, Causation, Delivery, EntityId, EntityKind, Journaled, Maintenance, Meta, NewEvent,
@@ -226,6 +226,27 @@ pub(crate) fn is_unavailable<T>(answer: &Result<T, CommitError>) -> bool {
 
 pub(crate) fn is_refused<T>(answer: &Result<T, CommitError>) -> bool {
     matches!(answer, Err(CommitError::Refused(_)))
+}
+
+/// Checks a store whose first commit is damaged: reading it is an error, and all else works.
+pub(crate) async fn first_commit_is_damaged(journal: &Arc<dyn Journal>, byte: isize) {
+    let read = journal.read(Position(0), 1_000).await;
+    assert!(matches!(read, Err(StoreError::Corrupt(_))), "{byte}: {read:?}");
+    assert!(journal.timeline(RentalId(100)).await.is_ok());
+    assert!(journal.read(Position(2), 1_000).await.is_ok());
+    registered(journal, 51, 1).await;
+}
+
+/// Checks a store whose index record of the first product is damaged: no other entity is affected.
+pub(crate) async fn first_product_is_damaged(journal: &Arc<dyn Journal>) {
+    let mut product = Entity::<Product>::new(ProductId(1));
+    let loaded = journal.load(product.id).await;
+    assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{loaded:?}");
+    let refused = journal.commit(product.draft(restocks(1))).await;
+    assert!(is_refused(&refused), "{refused:?}");
+    assert_eq!(journal.health(), Ok(()));
+    assert!(journal.load(ProductId(2).into()).await.unwrap().version > Version(0));
+    registered(journal, 52, 1).await;
 }
 
 /// The quantity of a restock.

@@ -3,12 +3,13 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use redb::ReadableDatabase as _;
-use saem::{Journal, Position, ProductId, RedbOptions, StoreError, internal::domain::EntityId};
+use redb::ReadableTable as _;
+use saem::{Journal, Position, ProductId, RedbOptions, StoreError};
+use tempfile::TempDir;
 
 use crate::{
     backend::{self, Backend as _, Redb, RedbJournal},
-    redb_file::{JOURNAL, ROWS, raw},
+    redb_file::{JOURNAL, ROWS, change, key},
     samples::{put, registered},
     verifying::{closed, found_in},
 };
@@ -33,6 +34,14 @@ async fn opened(directory: &Path) -> Arc<dyn Journal> {
     backend::open::<RedbJournal>(directory, RedbOptions::default()).await.unwrap()
 }
 
+/// A closed store with a secret and its neighbors.
+async fn with_a_secret() -> TempDir {
+    let redb = Redb::begin();
+    let others = OTHERS.iter().map(|key| put(key, key));
+    redb.journal().vault_write(others.chain([put(KEY, SECRET)]).collect()).await.unwrap();
+    redb.closed().await
+}
+
 /// Checks a store with a damaged secret: reading it is an error, and its neighbors are read, or errors, too.
 async fn is_damaged(directory: &Path, what: &str) {
     let journal = opened(directory).await;
@@ -54,10 +63,7 @@ async fn is_damaged(directory: &Path, what: &str) {
 #[test]
 fn flipped_bits_of_a_secret_are_damage() {
     crate::run(async {
-        let redb = Redb::begin();
-        let others = OTHERS.iter().map(|key| put(key, key));
-        redb.journal().vault_write(others.chain([put(KEY, SECRET)]).collect()).await.unwrap();
-        let directory = redb.closed().await;
+        let directory = with_a_secret().await;
         let file = directory.path().join("journal.redb");
         let whole = fs::read(&file).unwrap();
         let keys = places(&whole, KEY.as_bytes());
@@ -80,10 +86,7 @@ fn flipped_bits_of_a_secret_are_damage() {
 #[test]
 fn damage_to_a_value_does_not_affect_its_neighbors() {
     crate::run(async {
-        let redb = Redb::begin();
-        let others = OTHERS.iter().map(|key| put(key, key));
-        redb.journal().vault_write(others.chain([put(KEY, SECRET)]).collect()).await.unwrap();
-        let directory = redb.closed().await;
+        let directory = with_a_secret().await;
         let file = directory.path().join("journal.redb");
         let mut bytes = fs::read(&file).unwrap();
         places(&bytes, SECRET.as_bytes()).into_iter().for_each(|at| bytes[at] ^= 1);
@@ -147,22 +150,15 @@ fn a_record_under_another_key_is_detected() {
             registered(redb.journal(), n, 1).await;
         }
         let directory = redb.closed().await;
-        let key = |id: u128| {
-            let entity = EntityId::from(ProductId(id));
-            [&[entity.kind as u8][..], &entity.id.to_be_bytes()].concat()
-        };
-        {
-            let db = raw(&directory);
-            let read = db.begin_read().unwrap();
-            let written = db.begin_write().unwrap();
-            {
-                let commit = read.open_table(JOURNAL).unwrap().get(3).unwrap().unwrap();
-                written.open_table(JOURNAL).unwrap().insert(2, commit.value()).unwrap();
-                let entity = read.open_table(ROWS[0]).unwrap().get(&key(4)[..]).unwrap().unwrap();
-                written.open_table(ROWS[0]).unwrap().insert(&key(2)[..], entity.value()).unwrap();
-            }
-            written.commit().unwrap();
-        }
+        let key = |id: u128| key(ProductId(id).into());
+        change(&directory, |written| {
+            let mut journal = written.open_table(JOURNAL).unwrap();
+            let commit = journal.get(3).unwrap().unwrap().value().to_vec();
+            journal.insert(2, &commit[..]).unwrap();
+            let mut entities = written.open_table(ROWS[0]).unwrap();
+            let entity = entities.get(&key(4)[..]).unwrap().unwrap().value().to_vec();
+            entities.insert(&key(2)[..], &entity[..]).unwrap();
+        });
         let journal = opened(directory.path()).await;
         let read = journal.read(Position(1), 1).await;
         assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");

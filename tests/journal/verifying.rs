@@ -31,7 +31,7 @@ pub(crate) async fn closed<J: Keeper>() -> TempDir {
 pub(crate) async fn found_in<J: Keeper>(directory: TempDir, options: J::Options) -> Vec<String> {
     let kept = Kept::<J>::open(directory, options).await;
     let mut tell = |line| panic!("a quick one says nothing: {line}");
-    let verified = verify(kept.journal(), &mut Progress::new(&mut tell)).await.unwrap();
+    let verified = verify(kept.journal(), None, &mut Progress::new(&mut tell)).await.unwrap();
     let found = verified.findings.listed.iter().map(ToString::to_string).collect();
     kept.closed().await;
     found

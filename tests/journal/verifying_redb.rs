@@ -14,27 +14,15 @@ use saem::{
 
 use crate::{
     backend::{self, Backend as _, Redb, RedbJournal},
-    redb_file::{JOURNAL, ROWS, flip_commit, flipped, raw},
+    redb_file::{JOURNAL, ROWS, change, flip_commit, flipped, key},
     samples::Contents,
     verifying::{closed, found_in, is},
 };
 
-const ENTITIES: usize = 0;
-
-/// Key of an index record.
-fn key(entity: EntityId) -> Vec<u8> {
-    [&[entity.kind as u8][..], &entity.id.to_be_bytes()].concat()
-}
-
 /// Findings for a store whose table of index records was changed by `harm`.
 async fn found(harm: impl FnOnce(&mut redb::Table<'_, &[u8], &[u8]>)) -> Vec<String> {
     let directory = closed::<RedbJournal>().await;
-    {
-        let db = raw(&directory);
-        let written = db.begin_write().unwrap();
-        harm(&mut written.open_table(ROWS[ENTITIES]).unwrap());
-        written.commit().unwrap();
-    }
+    change(&directory, |written| harm(&mut written.open_table(ROWS[0]).unwrap()));
     found_in::<RedbJournal>(directory, RedbOptions::default()).await
 }
 
@@ -93,12 +81,7 @@ fn verify_names_redb_positions_of_damage_and_gaps() {
         assert!(damaged[0].starts_with("the journal after 3: damaged"), "{damaged:#?}");
         assert_eq!(damaged.len(), 1, "what follows from it says nothing more: {damaged:#?}");
         let directory = closed::<RedbJournal>().await;
-        {
-            let db = raw(&directory);
-            let written = db.begin_write().unwrap();
-            written.open_table(JOURNAL).unwrap().remove(4).unwrap();
-            written.commit().unwrap();
-        }
+        change(&directory, |written| drop(written.open_table(JOURNAL).unwrap().remove(4).unwrap()));
         let gap = found_in::<RedbJournal>(directory, RedbOptions::default()).await;
         assert!(gap[0].starts_with("the journal after 3: damaged: there is no event at 4"), "{gap:#?}");
     });
@@ -132,7 +115,7 @@ fn a_flipped_bit_is_found_or_changes_nothing() {
             };
             let journal: Arc<dyn Journal> = opened;
             let mut tell = |line| panic!("a quick one says nothing: {line}");
-            let verified = verify(&journal, &mut Progress::new(&mut tell)).await;
+            let verified = verify(&journal, None, &mut Progress::new(&mut tell)).await;
             let found = verified.map(|verified| verified.findings.listed);
             if found.is_ok_and(|found| found.iter().map(ToString::to_string).eq(well.iter().cloned())) {
                 assert!(

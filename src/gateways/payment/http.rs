@@ -8,11 +8,11 @@
 use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, redirect::Policy};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use super::{
     Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway, PaymentMethod, PriorCharge,
-    Voided, unknown_method,
+    Voided, unclear, unknown_method,
     wire::{ChargeBody, ChargeRequest, Currency, ErrorBody, NOT_FOUND, RefundRequest},
 };
 use crate::{domain::Money, telemetry::trace::TraceContext};
@@ -26,9 +26,6 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const TOKEN_MAX: usize = 255;
 
 /// Creates the HTTP client of the gateways, with pooled connections and rustls.
-///
-/// # Errors
-/// When TLS cannot be initialized.
 pub fn client() -> Result<Client, reqwest::Error> {
     // Fails if a provider is already installed, which is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -43,10 +40,7 @@ pub fn client() -> Result<Client, reqwest::Error> {
         .build()
 }
 
-/// Parses the base URL of a gateway and makes its path end with a slash.
-///
-/// # Errors
-/// The violated rule, for the message about the setting.
+/// Parses the base URL of a gateway and makes its path end with a slash. The error is the violated rule.
 pub fn base_url(text: &str) -> Result<Url, &'static str> {
     const RULE: &str = "must be a URL, such as https://gateway.example or http://127.0.0.1:9090/";
     let mut url = Url::parse(text).map_err(|_| RULE)?;
@@ -63,17 +57,14 @@ pub fn base_url(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-/// Client of provider `http`.
 pub struct HttpGateway {
     client: Client,
     base: Url,
-    /// Bearer token of all requests.
+    /// Bearer token.
     key: Option<String>,
 }
 
 impl HttpGateway {
-    /// Creates a client of the gateway at `base`.
-    #[must_use]
     pub const fn new(client: Client, base: Url, key: Option<String>) -> Self {
         Self { client, base, key }
     }
@@ -86,10 +77,6 @@ impl HttpGateway {
             Some(key) => request.bearer_auth(key),
             None => request,
         }
-    }
-
-    fn post(&self, key: ChargeKey, path: &str, body: &impl Serialize) -> RequestBuilder {
-        self.request(Method::POST, key, path).json(body)
     }
 }
 
@@ -104,7 +91,7 @@ fn call<T: Send + 'static, B: DeserializeOwned + Send>(
             let error = serde_json::from_slice::<ErrorBody>(&body).map_err(unreadable)?;
             return Err(GatewayError::Refused(error.code));
         }
-        let unexpected = || GatewayError::Unknown(format!("unexpected response with status {status}"));
+        let unexpected = || unclear(format!("unexpected response with status {status}"));
         read(status, serde_json::from_slice(&body).ok()).ok_or_else(unexpected)
     })
 }
@@ -118,7 +105,6 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Response, GatewayErr
     request.send().await.map_err(no_response)
 }
 
-/// Sends a request and reads the whole response.
 pub(super) async fn fetch(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), GatewayError> {
     let response = send(request).await?;
     let status = response.status();
@@ -127,11 +113,11 @@ pub(super) async fn fetch(request: RequestBuilder) -> Result<(StatusCode, Vec<u8
 
 /// Error of a request without a complete response. The text omits the URL, which could contain a secret.
 pub(super) fn no_response(error: reqwest::Error) -> GatewayError {
-    GatewayError::Unknown(error.without_url().to_string())
+    unclear(error.without_url().to_string())
 }
 
 pub(super) fn unreadable(error: serde_json::Error) -> GatewayError {
-    GatewayError::Unknown(format!("unreadable response: {error}"))
+    unclear(format!("unreadable response: {error}"))
 }
 
 impl PaymentGateway for HttpGateway {
@@ -175,16 +161,16 @@ impl PaymentGateway for HttpGateway {
                 // A 404 without this code comes from something else, such as a proxy.
                 StatusCode::NOT_FOUND => match serde_json::from_slice::<ErrorBody>(&body) {
                     Ok(error) if error.code == NOT_FOUND => Ok(Found::Nothing),
-                    _ => Err(GatewayError::Unknown("no gateway found at this URL".to_owned())),
+                    _ => Err(unclear("no gateway found at this URL")),
                 },
-                status => Err(GatewayError::Unknown(format!("status {status}"))),
+                status => Err(unclear(format!("status {status}"))),
             }
         })
     }
 
     fn refund(&self, charge: &PriorCharge) -> Call<()> {
         let body = RefundRequest { amount: charge.amount, currency: Currency::Krw };
-        let request = self.post(charge.key, "/refund", &body);
+        let request = self.request(Method::POST, charge.key, "/refund").json(&body);
         call(request, |status, charge| match (status, charge?) {
             (StatusCode::OK, ChargeBody::Captured { .. }) => Some(()),
             _ => None,

@@ -9,7 +9,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{File, OpenOptions},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, Seek as _, SeekFrom, Write as _},
     path::Path,
 };
 
@@ -19,22 +19,17 @@ use thiserror::Error;
 use super::ChargeKey;
 use crate::domain::{Money, PaymentId};
 
-/// State of a charge key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyState {
-    /// Captured, and possibly refunded since.
+    /// `refunded` if the amount was refunded in full.
     Captured {
-        /// Captured amount in KRW.
         amount: Money,
-        /// True if the amount was refunded in full.
         refunded: bool,
     },
-    /// Declined for good.
     Declined {
-        /// Decline code.
         code: String,
     },
-    /// Voided: never to be charged.
+    /// Never to be charged.
     Voided,
 }
 
@@ -42,7 +37,6 @@ pub enum KeyState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// Id of the payment.
     pub payment_id: PaymentId,
     /// Amount of its first capture, in KRW.
     pub amount: Money,
@@ -50,15 +44,12 @@ pub struct Entry {
     pub captures: u32,
     /// Number of refunds over all attempts.
     pub refunds: u32,
-    /// `REFUNDED` once every capture is refunded.
     pub status: EntryStatus,
 }
 
-/// Status of a payment's money at the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum EntryStatus {
-    /// At least one capture is not refunded.
     Captured,
     /// Every capture is refunded.
     Refunded,
@@ -67,15 +58,11 @@ pub enum EntryStatus {
 /// A ledger that cannot be opened or written.
 #[derive(Debug, Error)]
 pub enum LedgerError {
-    /// The file cannot be read or written.
     #[error("the simulator's ledger: {0}")]
     Io(#[from] io::Error),
-    /// A complete line cannot be parsed.
+    /// A complete line cannot be parsed. Lines are numbered from 1.
     #[error("the simulator's ledger, line {line}: not an operation")]
-    Malformed {
-        /// Line number, from 1.
-        line: usize,
-    },
+    Malformed { line: usize },
 }
 
 /// The ledger, with its whole content in memory.
@@ -83,9 +70,7 @@ pub struct Ledger {
     file: Option<File>,
     /// Amounts of captured keys. Compact keys, since a large shop has a million of them.
     captured: BTreeMap<Slot, Money>,
-    /// Captured keys that were refunded.
     refunded: BTreeSet<Slot>,
-    /// Declined and voided keys.
     refused: BTreeMap<ChargeKey, KeyState>,
 }
 
@@ -117,16 +102,8 @@ pub struct LedgerScan {
     pub malformed: Vec<usize>,
     /// Number of the last line if it is torn.
     pub torn: Option<usize>,
-    /// True if the file exists and cannot be read at all.
-    pub unreadable: bool,
-}
-
-impl LedgerScan {
-    /// Returns the result for a file that exists and cannot be read.
-    #[must_use]
-    pub const fn unreadable() -> Self {
-        Self { ledger: Ledger::in_memory(), malformed: Vec::new(), torn: None, unreadable: true }
-    }
+    /// Length of all complete lines, in bytes.
+    whole: u64,
 }
 
 impl Ledger {
@@ -139,18 +116,18 @@ impl Ledger {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes?,
         };
-        let text = String::from_utf8_lossy(&bytes);
-        let whole = text.rfind('\n').map_or(0, |last| last + 1);
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        let text = String::from_utf8_lossy(&bytes[..whole]);
         let (mut ledger, mut malformed, mut lines) = (Self::in_memory(), Vec::new(), 0);
-        for line in text[..whole].lines() {
+        for line in text.lines() {
             lines += 1;
             match parse(line) {
                 Some((key, operation)) => ledger.apply(key, &operation),
                 None => malformed.push(lines),
             }
         }
-        let torn = (whole < text.len()).then_some(lines + 1);
-        Ok(Some(LedgerScan { ledger, malformed, torn, unreadable: false }))
+        let torn = (whole < bytes.len()).then_some(lines + 1);
+        Ok(Some(LedgerScan { ledger, malformed, torn, whole: whole as u64 }))
     }
 
     /// Returns all captured keys in order.
@@ -169,19 +146,16 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Io`], or [`LedgerError::Malformed`] for a complete line that cannot be parsed.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
-        let whole = text.rfind('\n').map_or(0, |last| last + 1);
-        file.set_len(whole as u64)?;
-        file.seek(SeekFrom::End(0))?;
-        let mut ledger = Self::in_memory();
-        for (index, line) in text[..whole].lines().enumerate() {
-            let (key, operation) = parse(line).ok_or(LedgerError::Malformed { line: index + 1 })?;
-            ledger.apply(key, &operation);
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        let Some(LedgerScan { ledger, malformed, whole, .. }) = Self::scan(path)? else {
+            return Err(io::Error::from(io::ErrorKind::NotFound).into());
+        };
+        if let Some(&line) = malformed.first() {
+            return Err(LedgerError::Malformed { line });
         }
-        ledger.file = Some(file);
-        Ok(ledger)
+        file.set_len(whole)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(Self { file: Some(file), ..ledger })
     }
 
     /// Returns the state of a key; `None` if it was never used.
@@ -238,15 +212,9 @@ impl Ledger {
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries: BTreeMap<PaymentId, Entry> = BTreeMap::new();
         for (slot, amount) in &self.captured {
-            let payment_id = ChargeKey::from(*slot).payment;
-            let status = EntryStatus::Captured;
-            let entry = entries.entry(payment_id).or_insert(Entry {
-                payment_id,
-                amount: *amount,
-                captures: 0,
-                refunds: 0,
-                status,
-            });
+            let (payment_id, status) = (ChargeKey::from(*slot).payment, EntryStatus::Captured);
+            let first = Entry { payment_id, amount: *amount, captures: 0, refunds: 0, status };
+            let entry = entries.entry(payment_id).or_insert(first);
             entry.captures += 1;
             entry.refunds += u32::from(self.refunded.contains(slot));
             entry.status =
@@ -259,19 +227,14 @@ impl Ledger {
 /// One line of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// A capture.
     Captured {
-        /// Captured amount in KRW.
         amount: Money,
     },
-    /// A refund in full.
+    /// Refunded in full.
     Refunded,
-    /// A decline.
     Declined {
-        /// Decline code.
         code: String,
     },
-    /// A void.
     Voided,
 }
 

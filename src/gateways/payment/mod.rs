@@ -19,7 +19,7 @@ pub mod toss;
 #[cfg(feature = "gateway-http")]
 pub(crate) mod wire;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc};
 
 use thiserror::Error;
 
@@ -57,6 +57,7 @@ pub struct PriorCharge {
 }
 
 /// Decline code of a charge that needs cardholder authentication, which this server cannot ask for.
+#[cfg(feature = "gateway-http")]
 pub const AUTHENTICATION_REQUIRED: &str = "authentication_required";
 
 /// Payment method of one charge. Never stored, never logged: `Debug` is masked.
@@ -195,9 +196,8 @@ impl Gateways {
     pub fn of(&self, provider: &str) -> Result<&dyn PaymentGateway, GatewayError> {
         let mut all = std::iter::once(&self.current).chain(&self.earlier);
         let found = all.find(|gateway| gateway.provider() == provider);
-        found
-            .map(|gateway| &**gateway as &dyn PaymentGateway)
-            .ok_or_else(|| GatewayError::Refused(format!("payment provider {provider} is not set up")))
+        let found = found.map(|gateway| &**gateway as &dyn PaymentGateway);
+        found.ok_or_else(|| GatewayError::Refused(format!("payment provider {provider} is not set up")))
     }
 }
 
@@ -210,6 +210,10 @@ impl<G: PaymentGateway> From<Arc<G>> for Gateways {
 /// Result of a charge whose method [`PaymentGateway::accepts`] does not accept.
 fn unknown_method() -> Call<Charged> {
     Box::pin(std::future::ready(Err(GatewayError::Refused("unknown_method".to_owned()))))
+}
+
+fn unclear(reason: impl Into<String>) -> GatewayError {
+    GatewayError::Unknown(reason.into())
 }
 
 /// A payment gateway. All calls are idempotent by key. The payment actor applies a timeout to each.

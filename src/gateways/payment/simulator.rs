@@ -15,12 +15,12 @@ use super::{
     Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway, PaymentMethod, PriorCharge,
     Voided,
     ledger::{Entry, KeyState, Ledger, LedgerError, Operation},
-    unknown_method,
+    unclear, unknown_method,
 };
 use crate::domain::Money;
 
 /// Simulator settings for latency, capacity and faults.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Behaviour {
     /// Mean duration of a call, in ms.
     pub latency_ms: u64,
@@ -40,21 +40,6 @@ pub struct Behaviour {
     pub hang: bool,
 }
 
-impl Default for Behaviour {
-    fn default() -> Self {
-        Self {
-            latency_ms: 0,
-            jitter_ms: 0,
-            capacity: 0,
-            error_rate: 0.0,
-            decline_rate: 0.0,
-            drop_rate: 0.0,
-            refuse_refunds: false,
-            hang: false,
-        }
-    }
-}
-
 /// Minimum duration of a charge with `tok_slow`, in ms.
 const SLOW_MIN_MS: u64 = 700;
 
@@ -71,15 +56,15 @@ enum Script {
 
 impl Script {
     fn of(token: &str) -> Option<Self> {
-        Some(match token {
-            "tok_ok" => Self::Approve,
-            "tok_decline" => Self::Decline,
-            "tok_slow" => Self::Slow,
-            "tok_timeout" => Self::Timeout,
-            "tok_error" => Self::Error,
-            "tok_lost_response" => Self::LostResponse,
-            _ => return None,
-        })
+        match token {
+            "tok_ok" => Some(Self::Approve),
+            "tok_decline" => Some(Self::Decline),
+            "tok_slow" => Some(Self::Slow),
+            "tok_timeout" => Some(Self::Timeout),
+            "tok_error" => Some(Self::Error),
+            "tok_lost_response" => Some(Self::LostResponse),
+            _ => None,
+        }
     }
 }
 
@@ -125,7 +110,7 @@ impl Simulator {
     /// `work` leaves the call unanswered.
     fn serve<T: Send + 'static>(
         &self,
-        latency_ms: impl FnOnce(u64) -> u64 + Send + 'static,
+        slow: bool,
         work: impl FnOnce(&Inner, Behaviour) -> Option<Result<T, GatewayError>> + Send + 'static,
     ) -> Call<T> {
         let inner = Arc::clone(&self.inner);
@@ -136,7 +121,8 @@ impl Simulator {
                 Some(bound) => Some(bound.acquire().await),
                 None => None,
             };
-            let latency_ms = latency_ms(inner.latency_ms(behaviour));
+            let latency_ms = inner.latency_ms(behaviour);
+            let latency_ms = if slow { (10 * latency_ms).max(SLOW_MIN_MS) } else { latency_ms };
             if latency_ms > 0 {
                 tokio::time::sleep(Duration::from_millis(latency_ms)).await;
             }
@@ -146,10 +132,7 @@ impl Simulator {
                 None => sender.closed().await,
             }
         });
-        Box::pin(async move {
-            let dropped = || GatewayError::Unknown("the simulator stopped".to_owned());
-            receiver.await.unwrap_or_else(|_| Err(dropped()))
-        })
+        Box::pin(async move { receiver.await.unwrap_or_else(|_| Err(unclear("the simulator stopped"))) })
     }
 }
 
@@ -158,7 +141,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn not_recorded(error: LedgerError) -> GatewayError {
-    GatewayError::Unknown(error.to_string())
+    unclear(error.to_string())
 }
 
 impl Inner {
@@ -204,59 +187,47 @@ fn approved(key: ChargeKey) -> Charged {
 impl Simulator {
     /// Looks up the charge with this key.
     pub fn find_key(&self, key: ChargeKey) -> Call<Found> {
-        self.serve(
-            |ms| ms,
-            move |inner, _| {
-                Some(Ok(match lock(&inner.ledger).state(key) {
-                    Some(KeyState::Captured { amount, refunded }) => Found::Captured {
-                        reference: reference(key),
-                        refunded: if refunded { amount } else { Money::ZERO },
-                    },
-                    Some(KeyState::Declined { code }) => Found::Declined { code },
-                    Some(KeyState::Voided) | None => Found::Nothing,
-                }))
-            },
-        )
+        self.serve(false, move |inner, _| {
+            Some(Ok(match lock(&inner.ledger).state(key) {
+                Some(KeyState::Captured { amount, refunded }) => Found::Captured {
+                    reference: reference(key),
+                    refunded: if refunded { amount } else { Money::ZERO },
+                },
+                Some(KeyState::Declined { code }) => Found::Declined { code },
+                Some(KeyState::Voided) | None => Found::Nothing,
+            }))
+        })
     }
 
     /// Refunds the capture with this key.
     pub fn refund_key(&self, key: ChargeKey, amount: Money) -> Call<()> {
-        self.serve(
-            |ms| ms,
-            move |inner, behaviour| {
-                let mut ledger = lock(&inner.ledger);
-                Some(match ledger.state(key) {
-                    _ if behaviour.refuse_refunds => Err(GatewayError::Refused("refund_refused".to_owned())),
-                    Some(KeyState::Captured { refunded: true, .. }) => Ok(()),
-                    Some(KeyState::Captured { amount: captured, refunded: false }) if captured == amount => {
-                        ledger.record(key, &Operation::Refunded).map_err(not_recorded)
-                    }
-                    Some(KeyState::Captured { .. }) => {
-                        Err(GatewayError::Refused("amount_mismatch".to_owned()))
-                    }
-                    Some(KeyState::Declined { .. } | KeyState::Voided) | None => {
-                        Err(GatewayError::Refused("not_captured".to_owned()))
-                    }
-                })
-            },
-        )
+        let refused = |code: &str| Err(GatewayError::Refused(code.to_owned()));
+        self.serve(false, move |inner, behaviour| {
+            let mut ledger = lock(&inner.ledger);
+            Some(match ledger.state(key) {
+                _ if behaviour.refuse_refunds => refused("refund_refused"),
+                Some(KeyState::Captured { refunded: true, .. }) => Ok(()),
+                Some(KeyState::Captured { amount: captured, refunded: false }) if captured == amount => {
+                    ledger.record(key, &Operation::Refunded).map_err(not_recorded)
+                }
+                Some(KeyState::Captured { .. }) => refused("amount_mismatch"),
+                Some(KeyState::Declined { .. } | KeyState::Voided) | None => refused("not_captured"),
+            })
+        })
     }
 
     /// Makes sure that this key is never charged.
     pub fn void_key(&self, key: ChargeKey) -> Call<Voided> {
-        self.serve(
-            |ms| ms,
-            move |inner, _| {
-                let mut ledger = lock(&inner.ledger);
-                Some(match ledger.state(key) {
-                    Some(KeyState::Captured { .. }) => Ok(Voided::Captured { reference: reference(key) }),
-                    Some(KeyState::Declined { .. } | KeyState::Voided) => Ok(Voided::Settled),
-                    None => {
-                        ledger.record(key, &Operation::Voided).map(|()| Voided::Settled).map_err(not_recorded)
-                    }
-                })
-            },
-        )
+        self.serve(false, move |inner, _| {
+            let mut ledger = lock(&inner.ledger);
+            Some(match ledger.state(key) {
+                Some(KeyState::Captured { .. }) => Ok(Voided::Captured { reference: reference(key) }),
+                Some(KeyState::Declined { .. } | KeyState::Voided) => Ok(Voided::Settled),
+                None => {
+                    ledger.record(key, &Operation::Voided).map(|()| Voided::Settled).map_err(not_recorded)
+                }
+            })
+        })
     }
 }
 
@@ -281,13 +252,12 @@ impl PaymentGateway for Simulator {
             let refused = GatewayError::Refused("unknown_token".to_owned());
             return Box::pin(std::future::ready(Err(refused)));
         };
-        let latency = move |ms: u64| if script == Script::Slow { (10 * ms).max(SLOW_MIN_MS) } else { ms };
-        self.serve(latency, move |inner, behaviour| {
+        self.serve(script == Script::Slow, move |inner, behaviour| {
             if script == Script::Timeout {
                 return None;
             }
             if script == Script::Error || inner.happens(behaviour.error_rate) {
-                return Some(Err(GatewayError::Unknown("500".to_owned())));
+                return Some(Err(unclear("500")));
             }
             let script = if inner.happens(behaviour.decline_rate) { Script::Decline } else { script };
             let charged = inner.charge(key, amount, script);

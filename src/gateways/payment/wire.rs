@@ -14,7 +14,6 @@ pub(crate) enum MethodBody {
 impl TryFrom<&PaymentMethod> for MethodBody {
     type Error = ();
 
-    /// Fails for methods that belong to another provider.
     fn try_from(method: &PaymentMethod) -> Result<Self, ()> {
         match method {
             PaymentMethod::Card { token } => Ok(Self::Card { token: token.clone() }),
@@ -30,7 +29,6 @@ impl From<MethodBody> for PaymentMethod {
     }
 }
 
-/// Currency code; only won is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Currency {
     /// Korean won, which has no minor unit.
@@ -63,20 +61,20 @@ pub(crate) enum ChargeBody {
         /// Amount refunded since, in KRW.
         refunded: Money,
     },
-    /// The charge was declined for good.
-    Declined { code: String },
-    /// The charge was voided: it was not captured and never will be.
+    Declined {
+        code: String,
+    },
+    /// Not captured, and never will be.
     Voided,
 }
 
-/// Body of an error response.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ErrorBody {
     /// Error code, such as `not_found`.
     pub code: String,
 }
 
-/// Error code of a look-up of an unknown charge key.
+/// Error code for an unknown charge key.
 pub(crate) const NOT_FOUND: &str = "not_found";
 
 impl std::str::FromStr for ChargeKey {

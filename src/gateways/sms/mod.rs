@@ -4,7 +4,7 @@
 
 mod log;
 
-use std::{future::Future, pin::Pin};
+use std::pin::Pin;
 
 use thiserror::Error;
 

@@ -89,7 +89,6 @@ impl ImportDirectory {
         sync(&self.directory)
     }
 
-    /// Removes `importing`.
     pub(super) fn discard(&self) {
         if let Err(error) = fs::remove_dir_all(&self.importing) {
             let directory = self.importing.display();

@@ -109,7 +109,6 @@ impl Loader {
         Ok(self.journal.vault_write(std::mem::take(&mut self.vault)).await?)
     }
 
-    /// Writes the remaining records and rows.
     pub(crate) async fn finish(mut self) -> Result<(), ImportError> {
         self.write().await
     }

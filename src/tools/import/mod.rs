@@ -19,11 +19,11 @@ use thiserror::Error;
 use self::{directory::ImportDirectory, loader::Loader};
 use super::{
     Progress,
-    lines::{Counts, EXPORT_FORMAT, FileLine, Header, Hex, Line, Trailer},
+    lines::{Counts, EXPORT_FORMAT, FileLine, Header, Hex, Line, Trailer, VALUES_FORMAT},
     verify::records,
 };
 use crate::store::{
-    CommitError, FORMAT, Journal, OpenError, StoreError,
+    CommitError, Journal, OpenError, StoreError,
     images::{self, archive},
 };
 
@@ -36,27 +36,19 @@ const LINE_BYTES_MAX: u64 = 1_024 * 1_024;
 /// Error while importing. Nothing was imported.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    /// The directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The input is no export, or has a format that this version cannot read.
     #[error("{0}; nothing was imported")]
     Refused(String),
-    /// A line is invalid.
+    /// A line is invalid. Lines are numbered from 1.
     #[error("line {line}: {problem}; nothing was imported")]
-    Line {
-        /// Line number, from 1.
-        line: u64,
-        /// Problem found.
-        problem: String,
-    },
+    Line { line: u64, problem: String },
     /// The input cannot be read, or the directory cannot be written.
     #[error("the import failed: {0}")]
     Io(#[from] io::Error),
-    /// The new store failed.
     #[error("the import failed: {0}")]
     Store(#[from] StoreError),
-    /// The new store refused a commit.
     #[error("the import failed: {0}")]
     Commit(#[from] CommitError),
 }
@@ -116,26 +108,26 @@ async fn load(
             }
             Line::Vault(record) => {
                 counts.vault += 1;
-                let damage = records::record_damage(&record.key, &record.value.0);
-                damage.map_or(Ok(()), |damage| Err(lines.invalid(damage)))?;
+                if let Some(damage) = records::record_damage(&record.key, &record.value.0) {
+                    return Err(lines.invalid(damage));
+                }
                 loader.vault(record.key, record.value.0).await?;
             }
             Line::View(row) => {
                 counts.views += 1;
-                let damage = records::row_damage(&row.value.0);
-                damage.map_or(Ok(()), |damage| Err(lines.invalid(damage)))?;
+                if let Some(damage) = records::row_damage(&row.value.0) {
+                    return Err(lines.invalid(damage));
+                }
                 loader.view(row.key.0, row.value.0).await?;
             }
             Line::Trailer(trailer) => {
                 loader.finish().await?;
                 let sha256 = Hex(before.finalize().to_vec());
                 if trailer != (Trailer { counts, sha256 }) {
-                    return Err(
-                        lines.invalid("the lines before the last one are not those that were exported")
-                    );
+                    let problem = "the lines before the last one are not those that were exported";
+                    return Err(lines.invalid(problem));
                 }
-                lines.end()?;
-                return Ok(counts);
+                return lines.end().map(|()| counts);
             }
         }
     }
@@ -151,14 +143,13 @@ fn unpack_images(directory: &Path) -> io::Result<()> {
     fs::remove_file(&path)
 }
 
-/// Appends a piece to its file.
 fn append_to_file(directory: &Path, names: &[&str], piece: &FileLine) -> Result<(), String> {
     if !names.contains(&piece.name.as_str()) {
         return Err(format!("no file {:?} belongs beside a store", piece.name));
     }
-    let append = || {
-        let mut file =
-            OpenOptions::new().append(true).create(true).mode(0o600).open(directory.join(&piece.name))?;
+    let path = directory.join(&piece.name);
+    let append = || -> io::Result<u64> {
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         let length = file.metadata()?.len();
         file.write_all(&piece.bytes.0)?;
         Ok(length)
@@ -166,7 +157,7 @@ fn append_to_file(directory: &Path, names: &[&str], piece: &FileLine) -> Result<
     match append() {
         Ok(length) if length == piece.offset => Ok(()),
         Ok(length) => Err(format!("a piece at offset {} of a file with {length} bytes", piece.offset)),
-        Err(error) => Err(io::Error::to_string(&error)),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -198,14 +189,12 @@ impl LineReader<'_> {
         let line = self.read()?;
         let header: Header = serde_json::from_slice(&line)
             .map_err(|_| ImportError::Refused("the input is no export of Saem".to_owned()))?;
-        for (kind, found, known) in [("export", header.saem, EXPORT_FORMAT), ("data", header.format, FORMAT)]
-        {
+        let Header { saem, format, version } = header;
+        for (kind, found, known) in [("export", saem, EXPORT_FORMAT), ("data", format, VALUES_FORMAT)] {
             if found == 0 {
-                let message = format!("there is no {kind} format 0");
-                return Err(ImportError::Refused(message));
+                return Err(ImportError::Refused(format!("there is no {kind} format 0")));
             }
             if found > known {
-                let version = header.version;
                 let message = format!("the export of version {version} has {kind} format {found}");
                 return Err(ImportError::Refused(format!("{message}; this version reads up to {known}")));
             }
@@ -219,9 +208,8 @@ impl LineReader<'_> {
             return Err(self.invalid("the export is not whole: its last line is missing"));
         }
         // serde's message may quote the line, and so personal data: report only the column.
-        let unreadable = |error: serde_json::Error| ImportError::Line {
-            line: self.number,
-            problem: format!("it cannot be read, from column {} on", error.column()),
+        let unreadable = |error: serde_json::Error| {
+            self.invalid(format!("it cannot be read, from column {} on", error.column()))
         };
         let read: Line = serde_json::from_slice(&line).map_err(unreadable)?;
         if matches!(read, Line::Commit(_) | Line::Trailer(_))

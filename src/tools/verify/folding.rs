@@ -40,8 +40,6 @@ impl LaneGroup {
     }
 }
 
-/// State of an entity of any kind.
-#[derive(Debug, PartialEq)]
 pub(super) enum State {
     Rental(Rental),
     Payment(Payment),
@@ -52,7 +50,7 @@ pub(super) enum State {
 }
 
 /// Product with the units that its events count.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub(super) struct Stock {
     pub product: Product,
     pub units: Units,
@@ -93,7 +91,6 @@ fn step<A: Journaled>(state: &mut A, new: &NewEvent) -> Check {
     check_step(&before, &new.event, state)
 }
 
-/// Entity as folded from its events.
 pub(super) struct Entity {
     pub state: State,
     pub version: Version,
@@ -102,7 +99,6 @@ pub(super) struct Entity {
     pub broken: bool,
 }
 
-/// State of one pass.
 pub(super) struct Folding {
     pub lanes: LaneGroup,
     pub entities: HashMap<EntityId, Entity>,
@@ -126,43 +122,37 @@ impl Folding {
         progress: &mut Progress<'_>,
         verified: &mut Verified,
     ) -> Result<bool, StoreError> {
+        let Verified { findings, events, .. } = verified;
         // Order and causation are checked by the first pass only.
         let first_pass = self.lanes.index == 0;
         let mut last = Position::default();
         loop {
             let commits = match journal.commits(last, PAGE).await {
-                Ok(commits) => commits,
                 Err(StoreError::Corrupt(problem)) => {
-                    verified
-                        .findings
-                        .add(format!("the journal after {}", last.0), format!("damaged: {problem}"));
+                    findings.add(format!("the journal after {}", last.0), format!("damaged: {problem}"));
                     return Ok(false);
                 }
-                Err(error) => return Err(error),
+                commits => commits?,
             };
             if commits.is_empty() {
                 break;
             }
             for commit in commits {
                 if first_pass {
-                    check_order(last, &commit, &mut verified.findings);
+                    check_order(last, &commit, findings);
                     for (new, position) in commit.events.iter().zip(commit.first.0..) {
-                        terms::check_causation(
-                            Position(position),
-                            new.meta.causation,
-                            &mut verified.findings,
-                        );
+                        terms::check_causation(Position(position), new.meta.causation, findings);
                     }
-                    verified.events += commit.events.len() as u64;
+                    *events += commit.events.len() as u64;
                 }
                 progress.add(commit.events.len() as u64);
                 last = commit.last();
-                self.fold(commit, &mut verified.findings);
+                self.fold(commit, findings);
             }
         }
         if first_pass && last != self.head {
             let problem = format!("its head is {}, but it ends at {}", self.head.0, last.0);
-            verified.findings.add("the journal", problem);
+            findings.add("the journal", problem);
         }
         Ok(true)
     }
@@ -173,9 +163,8 @@ impl Folding {
             self.fold_entity(entity, commit_id, first, events, findings);
         }
         for (new, position) in events.iter().zip(first.0..) {
-            let Some(rental) = new.event.rental(entity).filter(|rental| self.lanes.contains(rental.0)) else {
-                continue;
-            };
+            let rental = new.event.rental(entity).filter(|rental| self.lanes.contains(rental.0));
+            let Some(rental) = rental else { continue };
             let NewEvent { meta, event } = new.clone();
             let recorded = Recorded { position: Position(position), entity, meta, event };
             self.timelines.entry(rental).or_default().push(recorded);
@@ -221,26 +210,19 @@ impl Folding {
         let mut rentals: Vec<_> = self.timelines.iter().collect();
         rentals.sort_unstable_by_key(|(rental, _)| **rental);
         for (rental, timeline) in rentals {
-            let checks = [
-                approved_before_delivery(timeline),
-                stock_moves_once(timeline),
-                placed_whole(timeline, None),
-            ];
+            let (approved, moved) = (approved_before_delivery(timeline), stock_moves_once(timeline));
+            let checks = [approved, moved, placed_whole(timeline, None)];
             for violation in checks.into_iter().filter_map(Result::err) {
                 findings.add(rental, violation);
             }
             terms::compare(*rental, timeline, findings);
             for recorded in timeline {
-                let product = ProductId(recorded.entity.id);
-                match &recorded.event {
-                    Event::Product(ProductEvent::ProductDecreased { .. }) => {
-                        *all.units_out.entry(product).or_default() += 1;
-                    }
-                    Event::Product(ProductEvent::ProductIncreased { .. }) => {
-                        *all.units_out.entry(product).or_default() -= 1;
-                    }
-                    _ => {}
-                }
+                let out = match &recorded.event {
+                    Event::Product(ProductEvent::ProductDecreased { .. }) => 1,
+                    Event::Product(ProductEvent::ProductIncreased { .. }) => -1,
+                    _ => continue,
+                };
+                *all.units_out.entry(ProductId(recorded.entity.id)).or_default() += out;
             }
         }
         all.catalogue.append(&mut self.products);
@@ -253,7 +235,6 @@ impl Folding {
     }
 }
 
-/// Checks that a commit follows the one before it without a gap.
 fn check_order(last: Position, commit: &RecordedCommit, findings: &mut Findings) {
     if commit.first.0 != last.0 + 1 {
         let problem = format!("a gap: the next event is at {}", commit.first.0);

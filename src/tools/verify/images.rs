@@ -10,7 +10,6 @@ use crate::{
     store::images::{self, Survey},
 };
 
-/// Subject of findings that are not about a product.
 const SUBJECT: &str = "images";
 
 /// Images that events name, each with one of its products.
@@ -28,7 +27,6 @@ impl ImageRefs {
         self.0.append(&mut other.0);
     }
 
-    /// Compares them with the files in `directory`.
     pub(super) fn compare(&self, directory: &Path, findings: &mut Findings, notes: &mut Vec<String>) {
         let survey = match Survey::read(directory) {
             Ok(survey) => survey,

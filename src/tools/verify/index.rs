@@ -11,7 +11,6 @@ use crate::{
     store::{IndexRecord, Journal, KnownEntity, StoreError, codec},
 };
 
-/// Compares the entities of one pass.
 pub(super) async fn compare(
     journal: &Arc<dyn Journal>,
     mut folding: Folding,
@@ -71,7 +70,6 @@ pub(super) async fn read(
     Ok(())
 }
 
-/// Entities of the index, page by page.
 #[derive(Default)]
 struct EntityPages {
     after: Option<EntityId>,

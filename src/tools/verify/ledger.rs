@@ -15,12 +15,10 @@ use crate::{
     },
 };
 
-/// Subject of findings.
 const SUBJECT: &str = "simulator.ledger";
 /// Provider of the payments in the ledger.
 const PROVIDER: &str = "simulator";
 
-/// Scanned ledger.
 pub(super) struct LedgerCheck {
     path: PathBuf,
     /// None if there is no ledger.
@@ -29,7 +27,6 @@ pub(super) struct LedgerCheck {
     missing: u64,
 }
 
-/// Capture of one attempt in the journal.
 struct JournalCapture {
     key: ChargeKey,
     amount: Money,
@@ -37,12 +34,10 @@ struct JournalCapture {
 }
 
 impl LedgerCheck {
-    /// Scans the ledger and reports malformed lines.
-    pub(super) fn read(path: &Path, findings: &mut Findings, notes: &mut Vec<String>) -> Self {
-        let scan = Ledger::scan(path).unwrap_or_else(|error| {
-            findings.add(SUBJECT, format!("it cannot be read: {error}"));
-            Some(LedgerScan::unreadable())
-        });
+    /// Scans the ledger and reports malformed lines; none if it exists and cannot be read.
+    pub(super) fn read(path: &Path, findings: &mut Findings, notes: &mut Vec<String>) -> Option<Self> {
+        let unreadable = |error| findings.add(SUBJECT, format!("it cannot be read: {error}"));
+        let scan = Ledger::scan(path).map_err(unreadable).ok()?;
         if let Some(scan) = &scan {
             for line in &scan.malformed {
                 findings.add(SUBJECT, format!("line {line} is not an operation"));
@@ -51,10 +46,9 @@ impl LedgerCheck {
                 notes.push(format!("{SUBJECT}: line {line} is cut off; the next start removes it"));
             }
         }
-        Self { path: path.to_owned(), scan, missing: 0 }
+        Some(Self { path: path.to_owned(), scan, missing: 0 })
     }
 
-    /// Compares the ledger with the payments of one pass.
     pub(super) fn compare(&mut self, folding: &Folding, findings: &mut Findings) {
         let mut rentals: Vec<_> = folding.timelines.iter().collect();
         rentals.sort_unstable_by_key(|(rental, _)| **rental);
@@ -63,9 +57,6 @@ impl LedgerCheck {
             self.missing += captures.count() as u64;
             return;
         };
-        if scan.unreadable {
-            return;
-        }
         for capture in captures {
             if let Some(problem) = difference(&capture, scan.ledger.state(capture.key)) {
                 findings.add(SUBJECT, problem);
@@ -115,7 +106,6 @@ fn journal_captures(rental: RentalId, timeline: &[Recorded]) -> Vec<JournalCaptu
     all
 }
 
-/// Difference between a capture in the journal and the ledger.
 fn difference(capture: &JournalCapture, state: Option<KeyState>) -> Option<String> {
     let ChargeKey { payment, attempt } = capture.key;
     let subject = format!("attempt {attempt} of {payment}");
@@ -130,7 +120,6 @@ fn difference(capture: &JournalCapture, state: Option<KeyState>) -> Option<Strin
     missing.then(|| format!("{subject} is refunded in the journal, but not in the ledger"))
 }
 
-/// Reports captures of rentals that the journal does not have.
 fn report_unknown_rentals(ledger: &Ledger, folding: &Folding, findings: &mut Findings) {
     for ChargeKey { payment, attempt } in ledger.captured() {
         if folding.lanes.contains(payment.0) && !folding.timelines.contains_key(&RentalId(payment.0)) {

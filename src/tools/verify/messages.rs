@@ -33,7 +33,6 @@ impl ExpectedMessages {
         Self(expected.collect())
     }
 
-    /// Compares them with the records, and returns how many are expected.
     pub(super) async fn compare(
         &self,
         journal: &Arc<dyn Journal>,

@@ -50,7 +50,6 @@ const PAGE: usize = 4_096;
 pub struct Finding {
     /// Entity, position, row or file.
     pub subject: String,
-    /// Problem found.
     pub problem: String,
 }
 
@@ -60,7 +59,6 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Findings of a verification.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// First 1,000 findings.
@@ -78,56 +76,39 @@ impl Findings {
         }
     }
 
-    /// True if there are no findings.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty()
     }
 }
 
-/// Result of a verification.
 #[derive(Debug, Default)]
 pub struct Verified {
-    /// Number of events read.
     pub events: u64,
     /// Number of entities of these events.
     pub entities: u64,
-    /// Number of compared rows of My Page.
     pub rows: u64,
-    /// Number of vault records.
     pub vault: u64,
     pub findings: Findings,
     /// Remarks that are no findings, such as skipped comparisons.
     pub notes: Vec<String>,
 }
 
-/// Verifies a store that no server has open.
-///
-/// # Errors
-/// [`StoreError`] if the store cannot be read at all. Damage is a finding, not an error.
-pub async fn verify(journal: &Arc<dyn Journal>, progress: &mut Progress<'_>) -> Result<Verified, StoreError> {
-    verify_by(journal, None, EVENTS_PER_PASS, progress).await
-}
-
-/// Paths of the files beside a store.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// Simulator's ledger.
     pub ledger: PathBuf,
-    /// Directory of product images.
     pub images: PathBuf,
 }
 
-/// Verifies a store and the files beside it. Nothing is written.
+/// Verifies a store that no server has open, and the `files` beside it. Nothing is written.
 ///
 /// # Errors
-/// [`StoreError`] if the store cannot be read at all.
-pub async fn verify_with(
+/// [`StoreError`] if the store cannot be read at all. Damage is a finding, not an error.
+pub async fn verify(
     journal: &Arc<dyn Journal>,
-    files: &Files,
+    files: Option<&Files>,
     progress: &mut Progress<'_>,
 ) -> Result<Verified, StoreError> {
-    verify_by(journal, Some(files), EVENTS_PER_PASS, progress).await
+    verify_by(journal, files, EVENTS_PER_PASS, progress).await
 }
 
 async fn verify_by(
@@ -147,8 +128,8 @@ async fn verify_by(
     let passes = head.0.div_ceil(events_per_pass).clamp(1, u64::from(LANES)) as u8;
     let mut products = Products::default();
     let (mut readable, mut messages) = (true, 0);
-    let mut ledger =
-        files.map(|files| LedgerCheck::read(&files.ledger, &mut verified.findings, &mut verified.notes));
+    let Verified { findings, notes, .. } = &mut verified;
+    let mut ledger = files.and_then(|files| LedgerCheck::read(&files.ledger, findings, notes));
     for index in 0..passes {
         let lanes = LaneGroup { index, groups: passes };
         let mut folding = Folding::new(lanes, head, positions.catalogue);
@@ -238,25 +219,22 @@ impl ViewPositions {
     async fn read(
         journal: &Arc<dyn Journal>,
         head: Position,
-        verified: &mut Verified,
+        Verified { findings, notes, .. }: &mut Verified,
     ) -> Result<Self, StoreError> {
         let [mypage, catalogue, messages] = [
             stored_position::<MyPage>(journal).await?,
             stored_position::<Catalogue>(journal).await?,
             stored_position::<Messages>(journal).await?,
         ];
-        for (name, position) in
-            [("My Page", mypage), ("the catalogue", catalogue), ("the list of messages", messages)]
-        {
+        let views = [("My Page", mypage), ("the catalogue", catalogue), ("the list of messages", messages)];
+        for (name, position) in views {
             match position {
                 // Without events there are no rows.
                 None if head.0 > 0 => {
-                    verified.notes.push(format!("{name} is rebuilt at the next start: not compared"));
+                    notes.push(format!("{name} is rebuilt at the next start: not compared"))
                 }
-                Some(position) if position > head => {
-                    verified
-                        .findings
-                        .add(name, format!("is at {}, but the journal ends at {}", position.0, head.0));
+                Some(Position(at)) if at > head.0 => {
+                    findings.add(name, format!("is at {at}, but the journal ends at {}", head.0));
                 }
                 Some(_) | None => {}
             }

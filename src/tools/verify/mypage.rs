@@ -21,7 +21,6 @@ use crate::{
     store::{Journal, StoreError, ViewRow, codec},
 };
 
-/// Expected rows of the rentals of one pass.
 pub(super) struct ExpectedRows(HashMap<RentalId, RentalRow>);
 
 impl ExpectedRows {
@@ -89,7 +88,6 @@ impl ExpectedRows {
         }
     }
 
-    /// Checks that each row is in the list of its customer.
     async fn compare_customer_lists(
         &self,
         journal: &Arc<dyn Journal>,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// First byte above all view keys.
-const AFTER_VIEWS: u8 = 0xff;
+pub(crate) const AFTER_VIEWS: u8 = 0xff;
 /// Key prefixes of vault records whose value is a frame with a checksum.
 const FRAMED: [&str; 5] = ["person/", "address/", "session/", "receipt/", "checkout/"];
 const SECRET_BYTES: usize = 32;
@@ -33,7 +33,6 @@ pub(crate) fn row_damage(row: &[u8]) -> Option<&'static str> {
     damaged.then_some("the row is damaged: wrong checksum")
 }
 
-/// Compares the rows of the catalogue with the products in the journal.
 pub(super) async fn compare_catalogue(
     journal: &Arc<dyn Journal>,
     expected: &BTreeMap<ProductId, ProductView>,
@@ -44,16 +43,11 @@ pub(super) async fn compare_catalogue(
     while let Some(rows) = mypage::next_page(journal, &mut from, Catalogue::PREFIX).await? {
         for (key, row) in rows {
             match catalogue::read_row(&key, &row) {
-                Ok(shown) => {
-                    let expected = missing.remove(&shown.id);
-                    if expected.as_ref() != Some(&shown) {
-                        findings.add(shown.id, "its catalogue row differs from the fold of the journal");
-                    }
-                }
+                Ok(shown) if missing.remove(&shown.id).as_ref() == Some(&shown) => {}
+                Ok(shown) => findings.add(shown.id, "its catalogue row differs from the fold of the journal"),
                 // `read_views` reports wrong checksums.
                 Err(error) if codec::is_whole(&row) => {
-                    let key = key.escape_ascii();
-                    findings.add("the catalogue", format!("{key} cannot be read: {error}"));
+                    findings.add("the catalogue", format!("{} cannot be read: {error}", key.escape_ascii()));
                 }
                 Err(_) => {}
             }

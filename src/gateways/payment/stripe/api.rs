@@ -12,6 +12,7 @@ use crate::{
     gateways::payment::{
         AUTHENTICATION_REQUIRED, ChargeKey, GatewayError,
         http::{no_response, send, unreadable},
+        unclear,
     },
 };
 
@@ -22,7 +23,6 @@ const KEY: &str = "saem_key";
 /// Maximum length of an error code, which becomes part of an event.
 const CODE_MAX: usize = 64;
 
-/// Client of the Stripe API. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Api {
     pub client: Client,
@@ -40,12 +40,10 @@ pub(super) enum IntentStatus {
     RequiresCapture,
     Canceled,
     Succeeded,
-    /// A status unknown to this version.
     #[serde(other)]
     Other,
 }
 
-/// A PaymentIntent.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Intent {
     pub id: String,
@@ -68,7 +66,6 @@ impl Intent {
     }
 }
 
-/// Error object of a refused request or a declined payment.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct StripeError {
     #[serde(default)]
@@ -134,10 +131,6 @@ struct StripeResponse {
     body: Vec<u8>,
 }
 
-pub(super) fn unclear(reason: impl Into<String>) -> GatewayError {
-    GatewayError::Unknown(reason.into())
-}
-
 impl StripeResponse {
     async fn of(request: RequestBuilder) -> Result<Self, GatewayError> {
         let response = send(request).await?;
@@ -146,10 +139,7 @@ impl StripeResponse {
         Ok(Self { status, replayed, body: response.bytes().await.map_err(no_response)?.to_vec() })
     }
 
-    /// Parses the body as `T` or as an error about the request.
-    ///
-    /// # Errors
-    /// [`GatewayError::Unknown`] if the response is neither.
+    /// Parses the body as `T` or as an error about the request. Anything else is [`GatewayError::Unknown`].
     fn read<T: DeserializeOwned>(&self) -> Result<Result<T, StripeError>, GatewayError> {
         const NOT_ABOUT_THE_REQUEST: [StatusCode; 5] = [
             StatusCode::UNAUTHORIZED,
@@ -225,26 +215,22 @@ impl Api {
             form.push(("payment_method", token));
         }
         let request = self.request(Method::POST, &format!("v1/payment_intents/{id}/confirm"));
-        StripeResponse::of(request.header("idempotency-key", format!("{key}-confirm")).form(&form))
-            .await?
-            .read()
+        let request = request.header("idempotency-key", format!("{key}-confirm")).form(&form);
+        StripeResponse::of(request).await?.read()
     }
 
     /// Cancels an intent. Sent without an idempotency key: canceling is safe to repeat, and a stored response
     /// could be outdated.
     pub(super) async fn cancel(&self, id: &str) -> Result<Result<Intent, StripeError>, GatewayError> {
-        StripeResponse::of(self.request(Method::POST, &format!("v1/payment_intents/{id}/cancel")))
-            .await?
-            .read()
+        let request = self.request(Method::POST, &format!("v1/payment_intents/{id}/cancel"));
+        StripeResponse::of(request).await?.read()
     }
 
     /// Fetches an intent with its refunded amount.
     pub(super) async fn look_up(&self, id: &str) -> Result<Intent, GatewayError> {
         let request = self.get(&format!("v1/payment_intents/{id}"), &[("expand[]", "latest_charge")]);
-        StripeResponse::of(request)
-            .await?
-            .read()?
-            .map_err(|error: StripeError| unclear(format!("the intent cannot be fetched: {}", error.code())))
+        let unknown = |error: StripeError| unclear(format!("the intent cannot be fetched: {}", error.code()));
+        StripeResponse::of(request).await?.read()?.map_err(unknown)
     }
 
     /// Searches for intents by charge key. Intents of the last minute may be missing.
@@ -263,7 +249,6 @@ impl Api {
         }
     }
 
-    /// Refunds `amount` of an intent.
     pub(super) async fn refund(
         &self,
         key: ChargeKey,
@@ -277,7 +262,7 @@ impl Api {
     }
 }
 
-/// Returns an id if it can be used in a URL path.
+/// Returns an id that can be used in a URL path.
 pub(super) fn checked(id: String) -> Result<String, GatewayError> {
     let well_formed = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if well_formed { Ok(id) } else { Err(unclear("a malformed id")) }

@@ -11,26 +11,21 @@ mod api;
 
 use reqwest::{Client, Url};
 
-use self::api::{Api, Created, Intent, IntentStatus, StripeError, checked, unclear};
+use self::api::{Api, Created, Intent, IntentStatus, StripeError, checked};
 use super::{
     AUTHENTICATION_REQUIRED, Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway,
-    PaymentMethod, PriorCharge, Voided, unknown_method,
+    PaymentMethod, PriorCharge, Voided, unclear, unknown_method,
 };
 use crate::domain::Money;
 
-/// Default base URL of the Stripe API.
-pub const URL: &str = "https://api.stripe.com";
 /// Maximum token length in characters.
 const TOKEN_MAX: usize = 255;
 
-/// Client of provider `stripe`.
 pub struct StripeGateway {
     api: Api,
 }
 
 impl StripeGateway {
-    /// Creates a client of the Stripe API at `base` for the account of `secret_key`.
-    #[must_use]
     pub const fn new(client: Client, base: Url, secret_key: String) -> Self {
         Self { api: Api { client, base, secret_key } }
     }
@@ -97,12 +92,7 @@ async fn close(api: &Api, id: &str) -> Result<bool, GatewayError> {
     match intent.status {
         IntentStatus::Canceled => Ok(false),
         IntentStatus::Succeeded => Ok(true),
-        IntentStatus::RequiresPaymentMethod
-        | IntentStatus::RequiresConfirmation
-        | IntentStatus::RequiresAction
-        | IntentStatus::Processing
-        | IntentStatus::RequiresCapture
-        | IntentStatus::Other => Err(unclear("the intent cannot be canceled now")),
+        _ => Err(unclear("the intent cannot be canceled now")),
     }
 }
 

@@ -20,17 +20,13 @@ use serde_json::json;
 use self::payment::{Payment, TossError, TossState};
 use super::{
     Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, PaymentGateway, PaymentMethod, PriorCharge,
-    Voided, unknown_method,
+    Voided, unclear, unknown_method,
 };
 use crate::{domain::Money, gateways::payment::http::fetch};
 
-/// Default base URL of the Toss Payments API.
-pub const URL: &str = "https://api.tosspayments.com";
 /// Maximum length of a `paymentKey` in characters.
 const PAYMENT_KEY_MAX: usize = 200;
 
-/// Client of provider `toss`. Cheap to clone.
-#[derive(Clone)]
 pub struct TossGateway {
     inner: Arc<Inner>,
 }
@@ -43,7 +39,6 @@ struct Inner {
     refused: Mutex<HashMap<ChargeKey, u32>>,
 }
 
-/// A failed call.
 struct TossFailure {
     /// Status and error code, if the response contained a code.
     error: Option<(StatusCode, String)>,
@@ -71,8 +66,6 @@ impl TossFailure {
 }
 
 impl TossGateway {
-    /// Creates a client of the API at `base` for the account of `secret`.
-    #[must_use]
     pub fn new(client: Client, base: Url, secret: String) -> Self {
         Self { inner: Arc::new(Inner { client, base, secret, refused: Mutex::default() }) }
     }
@@ -113,7 +106,7 @@ impl Inner {
             |payment: &Payment| charge.reference.as_ref().is_none_or(|key| *key == payment.payment_key);
         match payment_response(self.request(Method::GET, &path)).await {
             Ok(payment) if payment.order_id == order && matches_key(&payment) => Ok(Some(payment)),
-            Ok(_) => Err(GatewayError::Unknown("the response is about another payment".to_owned())),
+            Ok(_) => Err(unclear("the response is about another payment")),
             // A 404 without this code comes from something else, such as a proxy.
             Err(failure) if failure.request_error() == Some(codes::NO_PAYMENT) => Ok(None),
             Err(failure) => Err(failure.into()),
@@ -134,7 +127,7 @@ impl Inner {
                     == (&payment_key, &order, amount);
                 match payment.state() {
                     TossState::Captured { .. } if same => Ok(Charged::Approved { reference: payment_key }),
-                    _ => Err(GatewayError::Unknown("confirmed with another key, order or amount".to_owned())),
+                    _ => Err(unclear("confirmed with another key, order or amount")),
                 }
             }
             Err(failure) => match failure.request_error().and_then(codes::decline) {
@@ -151,16 +144,15 @@ impl Inner {
 
     async fn refund(&self, charge: &PriorCharge) -> Result<(), GatewayError> {
         let PriorCharge { key, amount, .. } = *charge;
-        let Some(payment) = self.look_up(charge).await? else {
-            return Err(GatewayError::Refused(codes::NO_PAYMENT.to_owned()));
-        };
+        let refused = |code: &str| Err(GatewayError::Refused(code.to_owned()));
+        let Some(payment) = self.look_up(charge).await? else { return refused(codes::NO_PAYMENT) };
         match payment.state() {
             TossState::Captured { refunded } if refunded >= amount => return Ok(()),
             // Refunds the remaining balance, so that the provider's balance check prevents a double refund.
             TossState::Captured { .. } if payment.total_amount == amount => {}
-            TossState::Captured { .. } => return Err(GatewayError::Refused("amount_mismatch".to_owned())),
+            TossState::Captured { .. } => return refused("amount_mismatch"),
             TossState::Declined { .. } | TossState::NotAuthorized | TossState::AwaitingDeposit => {
-                return Err(GatewayError::Refused("not_captured".to_owned()));
+                return refused("not_captured");
             }
             TossState::Open => return Err(open()),
         }
@@ -169,11 +161,7 @@ impl Inner {
                 self.refused().remove(&key);
                 return Ok(());
             }
-            Ok(_) => {
-                return Err(GatewayError::Unknown(
-                    "canceled, and less than the amount is refunded".to_owned(),
-                ));
-            }
+            Ok(_) => return Err(unclear("canceled, and less than the amount is refunded")),
             Err(failure) => failure,
         };
         // The cancellation may have been carried out, now or earlier: check the current state.
@@ -184,7 +172,7 @@ impl Inner {
             *self.refused().entry(key).or_default() += 1;
         }
         match failure.request_error().filter(|code| codes::refuses_refund(code)) {
-            Some(code) => Err(GatewayError::Refused(code.to_owned())),
+            Some(code) => refused(code),
             None => Err(failure.into()),
         }
     }
@@ -215,7 +203,7 @@ impl Inner {
                 let (key, reason) = (format!("{}-void", charge.key), "the payment was canceled");
                 match self.cancel(&payment, &key, reason).await?.state() {
                     TossState::Declined { .. } => Ok(Voided::Settled),
-                    _ => Err(GatewayError::Unknown("canceled, and not closed".to_owned())),
+                    _ => Err(unclear("canceled, and not closed")),
                 }
             }
             TossState::Open => Err(open()),
@@ -223,7 +211,6 @@ impl Inner {
     }
 }
 
-/// Sends a request and parses the payment of the response.
 async fn payment_response(request: RequestBuilder) -> Result<Payment, TossFailure> {
     let (status, body) = fetch(request).await.map_err(|error| TossFailure::unclear(error.to_string()))?;
     // The body is not quoted: it may contain personal data.
@@ -247,7 +234,7 @@ impl From<TossFailure> for GatewayError {
 /// Error for an authorized order, which may be in confirmation. The provider ends this state within ten
 /// minutes.
 fn open() -> GatewayError {
-    GatewayError::Unknown("neither confirmed nor expired yet".to_owned())
+    unclear("neither confirmed nor expired yet")
 }
 
 impl PaymentGateway for TossGateway {

@@ -10,7 +10,7 @@ pub(super) struct Payment {
     pub payment_key: String,
     pub order_id: String,
     pub total_amount: Money,
-    /// Total amount minus refunds.
+    /// Total minus refunds.
     pub balance_amount: Money,
     status: TossStatus,
     /// Set once the payment was captured; a refund does not clear it.
@@ -68,7 +68,6 @@ pub(super) enum TossState {
 }
 
 impl Payment {
-    /// Returns the refunded amount.
     pub(super) fn refunded(&self) -> Money {
         match self.state() {
             TossState::Captured { refunded } => refunded,
