@@ -9,11 +9,6 @@
 //! Features: `server` (the default) is the binary, HTTP, metrics and settings. It includes `gateway-http`:
 //! payment gateways over HTTP. An embedder needs neither.
 
-#![cfg_attr(
-    not(feature = "server"),
-    allow(dead_code, unused_imports, reason = "some of what the rooms share is used by the server alone")
-)]
-
 mod actors;
 #[cfg(feature = "server")]
 mod config;

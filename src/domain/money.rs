@@ -4,9 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::id::ascii;
 
-/// ISO 4217 code of the only currency.
-pub const CURRENCY: &str = "KRW";
-
 /// An amount in whole won.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

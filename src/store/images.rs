@@ -5,10 +5,11 @@
 //! copies them after the moment that it is of. A file whose bytes do not match its name is damaged: it is not
 //! served, and putting the same image again replaces it.
 
+#[cfg(feature = "server")]
 pub mod archive;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -23,6 +24,7 @@ pub use crate::domain::image::hex;
 use crate::domain::image::{self, Digest, IMAGE_BYTES_MAX, Image, ImageFormat};
 
 /// Name of the directory of images, in the data directory.
+#[cfg(feature = "server")]
 pub const DIRECTORY: &str = "images";
 
 /// Extension of a file that is being written. A crash may leave one.
@@ -84,13 +86,15 @@ impl Images {
 }
 
 #[derive(Debug, Default)]
+#[cfg(feature = "server")]
 pub struct Survey {
     /// Names of the files that do not match their name, or cannot be read.
-    pub damaged: BTreeSet<Digest>,
+    pub damaged: std::collections::BTreeSet<Digest>,
     /// Number of files that a crash left unfinished: the next start removes them.
     pub unfinished: usize,
 }
 
+#[cfg(feature = "server")]
 impl Survey {
     /// Reads every file in a directory of images, and changes nothing.
     pub fn read(directory: &Path) -> io::Result<Self> {
@@ -114,6 +118,7 @@ pub fn file(directory: &Path, digest: Digest) -> PathBuf {
 }
 
 /// The digest that names a file; none if another name does.
+#[cfg(feature = "server")]
 fn digest_of(path: &Path) -> Option<Digest> {
     image::digest_of(path.file_name()?.to_str()?)
 }
@@ -225,7 +230,7 @@ mod tests {
         for damaged in [&b""[..], &PNG[1..], &longer] {
             fs::write(&file, damaged).unwrap();
             assert_eq!(images.get(image).unwrap(), None);
-            assert_eq!(Survey::read(directory.path()).unwrap().damaged, BTreeSet::from([image.digest]));
+            assert_eq!(Survey::read(directory.path()).unwrap().damaged, [image.digest].into());
             assert_eq!(images.put(ImageFormat::Png, PNG).unwrap(), image);
             assert_eq!(images.get(image).unwrap().as_deref(), Some(PNG));
             assert!(Survey::read(directory.path()).unwrap().damaged.is_empty());

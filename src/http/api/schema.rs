@@ -16,7 +16,6 @@ use crate::{
         context::{Context, Group},
         delivery::DeliveryStatus,
         id::ascii,
-        money::CURRENCY,
         phone::Phone,
         rental::{CancelReason, RentalStatus},
     },
@@ -24,6 +23,9 @@ use crate::{
     shop::{BreakerMode, NotificationStatus, PaymentStatus},
     store::FaultMode,
 };
+
+/// ISO 4217 code of the only currency.
+const CURRENCY: &str = "KRW";
 
 /// A time: RFC 3339, UTC, with milliseconds.
 #[derive(Clone, Copy)]

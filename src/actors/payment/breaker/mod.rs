@@ -14,7 +14,7 @@ use tracing::warn;
 use self::machine::{CallPass, Machine};
 pub use self::{
     machine::{BreakerOpen, BreakerRules, BreakerState},
-    window::{Span, Tally},
+    window::Tally,
 };
 use crate::actors::sources::Sources;
 
