@@ -94,19 +94,3 @@ async fn unfit_target_is_refused() {
     let nowhere = json!({"directory": memory.data().with_file_name("new")});
     memory.operator().post("/v1/operations/backup", nowhere).await.problem(409, "backup-refused");
 }
-
-#[tokio::test]
-async fn repeated_backup_gets_the_first_answer() {
-    let mut app = TestApp::start();
-    let copy = app.data().with_file_name("copy");
-    let ask = async |app: &TestApp| {
-        let body = json!({"directory": copy});
-        app.operator().post_keyed("/v1/operations/backup", "nightly", &body).await
-    };
-    let first = ask(&app).await.expect(200);
-    let again = ask(&app).await;
-    assert!(again.is_replayed());
-    assert_eq!(again.expect(200), first);
-    app.restart();
-    assert_eq!(ask(&app).await.expect(200), first);
-}

@@ -2,8 +2,7 @@
 
 use futures_util::{FutureExt as _, future::join_all};
 use saem::{
-    CancelReason, DeliveryStatus, Journal as _, Money, Offer, ProductId, RentalStatus, RequestContext,
-    ShopError, StoreError,
+    Journal as _, Money, Offer, ProductId, RequestContext, ShopError, StoreError,
     internal::{
         actors::{AskError, Receipt, ReceiptOutcome},
         domain::{AccountError, Context, MAX_STOCK, ProductError, Rejection},
@@ -11,9 +10,7 @@ use saem::{
     },
 };
 
-use crate::kit::runtime::{
-    PAGE, Runtime, customer, keyed, offer, phone, product, rented, request_key, reused,
-};
+use crate::kit::runtime::{Runtime, keyed, phone, product, request_key, reused};
 
 #[actix::test]
 async fn restock_takes_effect_once_across_crashes() {
@@ -33,16 +30,6 @@ async fn restock_takes_effect_once_across_crashes() {
         assert_eq!(shop.product(id).unwrap().stock, 11);
         shop = runtime.crash().await;
     }
-}
-
-#[actix::test]
-async fn product_is_registered_once() {
-    let (mut runtime, shop) = Runtime::start().await;
-    let first = shop.register_product(offer(), 3, keyed(&shop, "a", 1)).await.unwrap();
-    let shop = runtime.crash().await;
-    let again = shop.register_product(offer(), 3, keyed(&shop, "a", 1)).await.unwrap();
-    assert_eq!((again.value, again.replayed), (first.value, true));
-    assert_eq!(shop.products(None, &PAGE).unwrap().items.len(), 1);
 }
 
 #[actix::test]
@@ -153,31 +140,6 @@ async fn repeated_sign_up_shows_its_own_name_and_number() {
             panic!("a state")
         };
         assert!(snapshot.len() < 32, "it has no room for a name");
-    }
-}
-
-#[actix::test]
-async fn repeated_steps_of_a_rental_get_the_first_answers() {
-    let (mut runtime, shop) = Runtime::start().await;
-    let (who, what) = (customer(&shop).await, product(&shop, 9).await);
-    let kept = rented(&shop, who, what).await.rental.id;
-    let given_up = rented(&shop, who, what).await.rental.id;
-    let mut shop = shop;
-    for round in 0..3 {
-        let again = round > 0;
-        let request = keyed(&shop, "dispatch", 1);
-        let sent = shop.dispatch_delivery(kept.delivery(), None, None, request).await.unwrap();
-        assert_eq!((sent.value.delivery.status, sent.replayed), (DeliveryStatus::InTransit, again));
-        let done = shop.complete_delivery(kept.delivery(), keyed(&shop, "complete", 1)).await.unwrap();
-        assert_eq!((done.value.delivery.status, done.replayed), (DeliveryStatus::Delivered, again));
-        assert!(done.value.address.is_some());
-        let request = keyed(&shop, "cancel", 1);
-        let canceled = shop.cancel_rental(given_up, CancelReason::Customer, request).await.unwrap();
-        assert_eq!((canceled.value.rental.status, canceled.replayed), (RentalStatus::Canceled, again));
-        reused(shop.cancel_rental(given_up, CancelReason::Customer, keyed(&shop, "cancel", 2)).await);
-        if round == 1 {
-            shop = runtime.crash().await;
-        }
     }
 }
 

@@ -192,16 +192,6 @@ async fn too_many_wrong_passwords_show_the_wait() {
 }
 
 #[tokio::test]
-async fn trailing_slash_leads_to_the_own_start_page() {
-    let app = TestApp::start();
-    let mut browser = Browser::at(&app, "ko");
-    assert_eq!(browser.get("/my/").await.location(), "/my");
-    assert_eq!(browser.get("/my").await.location(), "/log-in?to=/my");
-    browser.log_in_as_operator(&app).await;
-    assert_eq!(browser.get("/my").await.location(), "/admin");
-}
-
-#[tokio::test]
 async fn pages_of_the_contract_have_a_policy() {
     let app = TestApp::start();
     let mut browser = Browser::at(&app, "en");

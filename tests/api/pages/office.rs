@@ -149,6 +149,8 @@ async fn unknown_filters_and_trailing_slashes_lead_to_the_page() {
     let mut browser = operating(&app, "en").await;
     assert_eq!(browser.get("/admin/").await.location(), "/admin");
     assert_eq!(browser.get("/console/").await.location(), "/console");
+    assert_eq!(browser.get("/my/").await.location(), "/my");
+    assert_eq!(browser.get("/my").await.location(), "/admin", "an operator has no page of a customer");
     for path in ["/admin/rentals", "/admin/deliveries", "/admin/messages"] {
         let (page, odd) = (browser.get(path).await, browser.get(&format!("{path}?status=ODD")).await);
         for shown in [page, odd] {
