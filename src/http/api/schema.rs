@@ -1,6 +1,7 @@
 //! OpenAPI schemas of the domain's values. They stand here because the domain does not know HTTP.
 
 use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -34,9 +35,7 @@ pub(crate) struct Time(pub Timestamp);
 impl Time {
     /// Formats by hand: rows contain many times, and `write!` took a tenth of the time of a response.
     fn text(self) -> [u8; 24] {
-        let nanos = i128::from(self.0.0) * 1_000_000;
-        let at = time::OffsetDateTime::from_unix_timestamp_nanos(nanos);
-        let at = at.unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+        let at = utc(self.0);
         let (hour, minute, second, ms) = at.time().as_hms_milli();
         let mut text = *b"0000-00-00T00:00:00.000Z";
         let mut put = |digits: std::ops::Range<usize>, mut number: u32| {
@@ -55,6 +54,11 @@ impl Time {
         put(20..23, ms.into());
         text
     }
+}
+
+pub(crate) fn utc(at: Timestamp) -> OffsetDateTime {
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000);
+    at.unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 impl std::fmt::Display for Time {
@@ -79,7 +83,6 @@ impl Serialize for Currency {
     }
 }
 
-/// Maximum length of a mobile number as typed.
 pub(crate) const PHONE_CHARS_MAX: usize = 32;
 /// A Korean mobile number, as [`Phone::parse`] accepts it.
 const PHONE: &str = concat!(
@@ -185,7 +188,6 @@ fn one_of(values: &[impl Serialize]) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).examples(examples).build()
 }
 
-/// Adds the meaning of the values.
 fn said(mut words: Object, meaning: &str) -> Object {
     words.description = Some(meaning.to_owned());
     words

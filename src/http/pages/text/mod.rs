@@ -11,14 +11,11 @@ use crate::{
         delivery::DeliveryStatus,
         rental::{CancelReason, RentalStatus},
     },
+    http::{api::schema::utc, session::cookie},
     shop::{NotificationStatus, PaymentStatus},
 };
 
-/// Cookie with the chosen language.
 pub(crate) const LANGUAGE: &str = "saem_lang";
-/// Korean time: UTC+9 all year.
-const KOREA: (i8, i8, i8) = (9, 0, 0);
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lang {
     Ko,
@@ -57,30 +54,18 @@ impl Lang {
 
     /// Returns the language of the cookie, else of `Accept-Language`, else Korean.
     pub(crate) fn of(request: &HttpRequest) -> Self {
-        let chosen = crate::http::session::cookie(request, LANGUAGE).and_then(Self::named);
-        let asked = || {
-            let value = request.headers().get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
-            asked_for(value)
-        };
+        let chosen = cookie(request, LANGUAGE).and_then(Self::named);
+        let asked = || asked_for(request.headers().get(header::ACCEPT_LANGUAGE)?.to_str().ok()?);
         chosen.or_else(asked).unwrap_or(Self::Ko)
     }
 
     pub(crate) fn won(self, amount: Money) -> String {
-        let digits = amount.as_won().to_string();
-        let mut grouped = String::new();
-        for (at, digit) in digits.chars().enumerate() {
-            if at > 0 && (digits.len() - at).is_multiple_of(3) {
-                grouped.push(',');
-            }
-            grouped.push(digit);
-        }
         match self {
-            Self::Ko => format!("{grouped}원"),
-            Self::En => format!("₩{grouped}"),
+            Self::Ko => format!("{amount}원"),
+            Self::En => format!("₩{amount}"),
         }
     }
 
-    /// Formats date and time in Korean time.
     pub(crate) fn moment(self, at: Timestamp) -> String {
         let at = in_korea(at);
         let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
@@ -164,11 +149,9 @@ pub(crate) fn exact(at: Timestamp) -> String {
     format!("{} {time}", at.date())
 }
 
+/// Korean time is UTC+9 all year.
 fn in_korea(at: Timestamp) -> OffsetDateTime {
-    let (hour, minute, seconds) = KOREA;
-    let korea = UtcOffset::from_hms(hour, minute, seconds).unwrap_or(UtcOffset::UTC);
-    let utc = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000);
-    utc.unwrap_or(OffsetDateTime::UNIX_EPOCH).to_offset(korea)
+    utc(at).to_offset(UtcOffset::from_hms(9, 0, 0).unwrap_or(UtcOffset::UTC))
 }
 
 /// Returns the supported language with the highest weight in `Accept-Language`.
@@ -224,10 +207,7 @@ mod tests {
         assert_eq!(Lang::Ko.moment(at), "2026년 11월 25일 오후 7:03");
         assert_eq!(Lang::En.moment(at), "25 Nov 2026, 19:03");
         assert_eq!(exact(Timestamp(at.0 + 7)), "2026-11-25 19:03:00.007");
-        for (won, ko) in [(0, "0원"), (900, "900원"), (29_900, "29,900원"), (100_000_000, "100,000,000원")]
-        {
-            assert_eq!(Lang::Ko.won(Money::won(won)), ko);
-        }
+        assert_eq!(Lang::Ko.won(Money::won(29_900)), "29,900원");
         assert_eq!(Lang::En.won(Money::won(29_900)), "₩29,900");
     }
 }
