@@ -1,13 +1,7 @@
 //! Checkouts: order and amount of a payment in a provider's window.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use crate::{
-    domain::{CheckoutId, Money, PaymentId},
-    http::api::schema::{Currency, Time},
-    shop::CheckoutView,
-};
+use super::prelude::*;
+use crate::{domain::CheckoutId, shop::CheckoutView};
 
 /// Order and amount of a payment in a provider's window.
 #[derive(Serialize, ToSchema)]

@@ -1,13 +1,7 @@
 //! Customers and sessions.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use crate::{
-    domain::CustomerId,
-    http::api::schema::Time,
-    shop::{CustomerView, Principal, SessionView},
-};
+use super::prelude::*;
+use crate::shop::{CustomerView, Principal, SessionView};
 
 /// A customer.
 #[derive(Serialize, ToSchema)]

@@ -1,14 +1,7 @@
 //! JSON form of deliveries.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use super::Address;
-use crate::{
-    domain::{DeliveryId, RentalId, delivery::DeliveryStatus},
-    http::api::schema::Time,
-    shop::DeliveryView,
-};
+use super::{Address, prelude::*};
+use crate::shop::DeliveryView;
 
 /// The delivery of a rental.
 #[derive(Serialize, ToSchema)]

@@ -1,13 +1,9 @@
 //! Events of a rental's timeline.
 
-use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 
-use crate::{
-    domain::{Causation, Correlation, Event, Recorded, Timestamp},
-    http::api::schema::Time,
-};
+use super::prelude::*;
+use crate::domain::{Causation, Correlation, Event, Recorded, Timestamp};
 
 /// An event of a rental's timeline.
 #[derive(Serialize, ToSchema)]

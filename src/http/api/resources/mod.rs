@@ -7,6 +7,7 @@ mod event;
 mod notification;
 mod operations;
 mod payment;
+mod prelude;
 mod product;
 mod rental;
 

@@ -1,11 +1,8 @@
 //! Text messages.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
+use super::prelude::*;
 use crate::{
-    domain::{NotificationId, RentalId},
-    http::api::schema::Time,
+    domain::NotificationId,
     shop::{NotificationStatus, NotificationView},
 };
 

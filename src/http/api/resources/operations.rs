@@ -1,14 +1,9 @@
 //! Resources of the operations API.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
+use super::prelude::*;
 use crate::{
     actors::entity::supervisor::EntityStatus,
-    domain::{
-        Money, PaymentId,
-        context::{Context, Group},
-    },
+    domain::context::{Context, Group},
     gateways::payment::ledger::{Entry, EntryStatus},
     shop::{self, BreakerMode, BreakerView, ContextView, ParkedView, PaymentActorView},
     store::FaultMode,

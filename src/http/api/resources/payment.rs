@@ -1,13 +1,7 @@
 //! JSON form of payments.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use crate::{
-    domain::{Money, PaymentId, RentalId},
-    http::api::schema::{Currency, Time},
-    shop::{PaymentStatus, PaymentView},
-};
+use super::prelude::*;
+use crate::shop::PaymentView;
 
 /// The payment of a rental.
 #[derive(Serialize, ToSchema)]

@@ -1,13 +1,7 @@
 //! JSON form of products.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use crate::{
-    domain::{Money, ProductId},
-    http::api::schema::{Currency, Time},
-    shop::ProductView,
-};
+use super::prelude::*;
+use crate::shop::ProductView;
 
 /// A water purifier for rent.
 #[derive(Serialize, ToSchema)]

@@ -1,16 +1,12 @@
 //! Rentals, and rows of My Page.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
+use super::prelude::*;
 use crate::{
     domain::{
-        Correlation, CustomerId, DeliveryId, Money, PaymentId, ProductId, RentalId, address,
-        delivery::DeliveryStatus,
+        Correlation, address,
         rental::{CancelReason, RentalStatus},
     },
-    http::api::schema::{Currency, Time},
-    shop::{PaymentStatus, RentalRow, RentalView},
+    shop::{RentalRow, RentalView},
 };
 
 /// A delivery address.
