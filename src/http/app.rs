@@ -1,4 +1,4 @@
-//! State that all handlers share.
+//! State that all handlers share, and the macro of extractors that need no body.
 
 use std::sync::Arc;
 
@@ -7,9 +7,7 @@ use tokio::sync::watch;
 
 use crate::{domain::Position, shop::Shop};
 
-/// State that all handlers share.
 pub(crate) struct App {
-    /// The shop that handlers call.
     pub shop: Arc<Shop>,
     draining: watch::Receiver<bool>,
 }
@@ -20,12 +18,10 @@ impl App {
         Self { shop, draining }
     }
 
-    /// Returns the state of the server that received `request`.
     pub(crate) fn of(request: &HttpRequest) -> &web::Data<Self> {
         request.app_data().expect("listen::serve installs the app")
     }
 
-    /// Returns true once the server is stopping.
     pub(crate) fn draining(&self) -> bool {
         *self.draining.borrow()
     }
@@ -42,3 +38,21 @@ impl App {
         }
     }
 }
+
+macro_rules! from_request {
+    ($($extractor:ty, $error:ty: $request:ident => $extracted:expr;)*) => {$(
+        impl actix_web::FromRequest for $extractor {
+            type Error = $error;
+            type Future = std::future::Ready<Result<Self, $error>>;
+
+            fn from_request(
+                $request: &actix_web::HttpRequest,
+                _: &mut actix_web::dev::Payload,
+            ) -> Self::Future {
+                std::future::ready($extracted)
+            }
+        }
+    )*};
+}
+
+pub(crate) use from_request;

@@ -4,16 +4,17 @@
 //! changes something must therefore come from a page of this server and carry that page's token in
 //! `X-CSRF-Token`.
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
+use actix_web::{HttpRequest, http::header};
 
 use super::{
-    app::App,
+    app::{App, from_request},
+    headers::only,
     problem::{Problem, ProblemKind},
     session::{CSRF_HEADER, SESSION, cookie, csrf_token, is_same, is_same_origin},
 };
 use crate::{domain::CustomerId, shop::Principal};
 
-/// Any caller; no login is needed.
+/// A caller who need not be logged in.
 pub(crate) struct Anyone;
 
 pub(crate) struct Customer(pub CustomerId);
@@ -23,7 +24,6 @@ pub(crate) struct Operator;
 #[derive(Clone, Copy)]
 pub(crate) struct AnyRole(pub Principal);
 
-/// The session's token.
 pub(crate) struct Token(pub String);
 
 impl AnyRole {
@@ -50,10 +50,8 @@ fn token(request: &HttpRequest) -> Result<&str, Problem> {
     {
         return from_our_page(request, token).map(|()| token);
     }
-    let mut values = request.headers().get_all(header::AUTHORIZATION);
-    let value = values.next().and_then(|value| value.to_str().ok()).filter(|_| values.next().is_none());
-    let token = value.and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
+    let token = only(request, header::AUTHORIZATION).and_then(|value| {
+        let (scheme, token) = value?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
     token.ok_or_else(|| Problem::new(ProblemKind::Unauthorized, "a bearer token is required"))
@@ -63,13 +61,10 @@ fn token(request: &HttpRequest) -> Result<&str, Problem> {
 fn from_our_page(request: &HttpRequest, token: &str) -> Result<(), Problem> {
     let shown = request.headers().get(CSRF_HEADER).and_then(|value| value.to_str().ok());
     let ours = || is_same_origin(request) && shown.is_some_and(|shown| is_same(shown, &csrf_token(token)));
-    if request.method().is_safe() || ours() {
-        Ok(())
-    } else {
-        let detail =
-            "with the session cookie, the call must come from a page of this server, with its X-CSRF-Token";
-        Err(Problem::new(ProblemKind::Unauthorized, detail))
-    }
+    let detail =
+        "with the session cookie, the call must come from a page of this server, with its X-CSRF-Token";
+    let foreign = || Problem::new(ProblemKind::Unauthorized, detail);
+    (request.method().is_safe() || ours()).then_some(()).ok_or_else(foreign)
 }
 
 fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
@@ -78,28 +73,15 @@ fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
     app.shop.authenticate(token(request)?).ok_or_else(refused)
 }
 
-macro_rules! from_request {
-    ($($extractor:ident: $request:ident => $extracted:expr;)*) => {$(
-        impl FromRequest for $extractor {
-            type Error = Problem;
-            type Future = std::future::Ready<Result<Self, Problem>>;
-
-            fn from_request($request: &HttpRequest, _: &mut Payload) -> Self::Future {
-                std::future::ready($extracted)
-            }
-        }
-    )*};
-}
-
 from_request! {
-    Anyone: _request => Ok(Self);
-    AnyRole: request => principal(request).map(Self);
-    Token: request => token(request).map(|token| Self(token.to_owned()));
-    Customer: request => principal(request).and_then(|principal| match principal {
+    Anyone, Problem: _request => Ok(Self);
+    AnyRole, Problem: request => principal(request).map(Self);
+    Token, Problem: request => token(request).map(|token| Self(token.to_owned()));
+    Customer, Problem: request => principal(request).and_then(|principal| match principal {
         Principal::Customer(customer) => Ok(Self(customer)),
         Principal::Operator => Err(Problem::new(ProblemKind::Forbidden, "this call is for customers")),
     });
-    Operator: request => principal(request).and_then(|principal| match principal {
+    Operator, Problem: request => principal(request).and_then(|principal| match principal {
         Principal::Operator => Ok(Self),
         Principal::Customer(_) => Err(Problem::new(ProblemKind::Forbidden, "this call is for the operator")),
     });

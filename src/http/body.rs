@@ -11,7 +11,6 @@ use futures_util::StreamExt as _;
 use super::problem::{Problem, ProblemKind};
 
 pub(crate) struct Body {
-    /// Name in error messages.
     pub name: &'static str,
     /// Maximum size in bytes, and as text.
     pub max: (usize, &'static str),
@@ -20,7 +19,6 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// Reads the body within `within`.
     pub(crate) async fn read(&self, payload: Payload, within: Duration) -> Result<Bytes, Problem> {
         let detail = || format!("the {} took longer than {} ms to arrive", self.name, within.as_millis());
         let late = |_| Problem::new(ProblemKind::RequestTimeout, detail());
@@ -33,10 +31,8 @@ impl Body {
         while let Some(part) = payload.next().await {
             let part = part.map_err(|_| Problem::new(self.broken, format!("the {name} was cut off")))?;
             if body.len() + part.len() > max_bytes {
-                return Err(Problem::new(
-                    ProblemKind::PayloadTooLarge,
-                    format!("the {name} has more than {max}"),
-                ));
+                let detail = format!("the {name} has more than {max}");
+                return Err(Problem::new(ProblemKind::PayloadTooLarge, detail));
             }
             body.extend_from_slice(&part);
         }

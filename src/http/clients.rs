@@ -8,10 +8,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
 use ipnet::IpNet;
 
-/// Rule of an entry of `http.trusted_proxies`.
 pub(crate) const RULE: &str = "must be addresses or networks, such as 10.0.0.7 or 10.0.0.0/8";
 
-/// Parses an address or a network.
 pub(crate) fn network(text: &str) -> Option<IpNet> {
     let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
     address.ok().or_else(|| text.parse().ok())
@@ -108,15 +106,5 @@ mod tests {
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
         assert_eq!(of("2001:db8:0:1::1"), of("2001:db8:0:1:ffff::2"));
         assert_ne!(of("2001:db8:0:1::1"), of("2001:db8:0:2::1"));
-    }
-
-    #[test]
-    fn only_addresses_and_networks_are_networks() {
-        for bad in ["", "proxy", "10.0.0.0/33", "10.0.0", "10.0.0.1:80", "::/129", "10.0.0.1 "] {
-            assert!(network(bad).is_none(), "{bad}");
-        }
-        for good in ["10.0.0.1", "10.0.0.1/8", "::1", "fd00::/8", "0.0.0.0/0"] {
-            assert!(network(good).is_some(), "{good}");
-        }
     }
 }

@@ -69,7 +69,6 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Evaluates the same expression for both kinds of streams.
 macro_rules! either {
     ($stream:expr, $inner:ident => $does:expr) => {
         match $stream {

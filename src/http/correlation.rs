@@ -6,9 +6,9 @@
 use std::{future::Future, panic::AssertUnwindSafe, pin::Pin};
 
 use actix_web::{
-    Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError,
+    Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError,
     body::{BoxBody, EitherBody, MessageBody},
-    dev::{Payload, ServiceRequest, ServiceResponse},
+    dev::{ServiceRequest, ServiceResponse},
     http::{
         StatusCode,
         header::{self, HeaderValue},
@@ -20,7 +20,7 @@ use futures_util::FutureExt as _;
 use tracing::{Instrument as _, error, field, info_span};
 
 use super::{
-    app::App,
+    app::{App, from_request},
     cors,
     headers::{CORRELATION_ID, HTML},
     limits::Limits,
@@ -35,14 +35,11 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct ErrorPage(pub fn(&HttpRequest, &Problem) -> Option<HttpResponse>);
 
-impl FromRequest for RequestContext {
-    type Error = Problem;
-    type Future = std::future::Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+from_request! {
+    RequestContext, Problem: request => {
         let context = request.extensions().get::<Self>().copied();
-        std::future::ready(context.ok_or_else(|| Problem::new(ProblemKind::Internal, "internal error")))
-    }
+        context.ok_or_else(|| Problem::new(ProblemKind::Internal, "internal error"))
+    };
 }
 
 /// Middleware that gives each request its context and renders problems.
@@ -83,7 +80,6 @@ pub(crate) async fn correlate<B: MessageBody + 'static>(
     Ok(response)
 }
 
-/// Renders the problem of a failed response.
 fn finish<B: MessageBody + 'static>(
     response: ServiceResponse<B>,
     limits: &Limits,
@@ -94,10 +90,8 @@ fn finish<B: MessageBody + 'static>(
     if status.is_success() || status.is_informational() || status.is_redirection() {
         return response.map_into_left_body();
     }
-    let written = response.headers().get(header::CONTENT_TYPE);
     // An error page renders its own problem.
-    let written = written.is_some_and(|t| t == PROBLEM_JSON || t == HTML);
-    if written {
+    if response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t == PROBLEM_JSON || t == HTML) {
         return response.map_into_left_body();
     }
     let problem = response.response().extensions().get::<Problem>().cloned();
@@ -137,17 +131,11 @@ fn detail_of(status: StatusCode) -> &'static str {
     }
 }
 
-/// The response after a panic.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("a handler panicked")]
 struct Panicked {
     instance: String,
     correlation: String,
-}
-
-impl std::fmt::Display for Panicked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a handler panicked")
-    }
 }
 
 impl ResponseError for Panicked {

@@ -16,7 +16,6 @@ use super::{
     problem::Problem,
 };
 
-/// Rule of an entry of `http.cors_origins`.
 pub(crate) const RULE: &str =
     "must be origins as browsers send them, such as https://shop.example, or * alone";
 
@@ -54,7 +53,6 @@ pub(crate) fn allowing(origins: &[String]) -> Cors {
     origins.iter().fold(cors.supports_credentials(), |cors, origin| cors.allowed_origin(origin))
 }
 
-/// Returns the problem of a refused preflight or cross-origin request.
 pub(crate) fn refusal<B>(answer: &HttpResponse<B>) -> Option<Problem> {
     let (header, rule) = match answer.error()?.as_error::<CorsError>()? {
         CorsError::MissingOrigin | CorsError::OriginNotAllowed => {
@@ -78,22 +76,10 @@ mod tests {
         {
             assert!(is_origin(good), "{good}");
         }
-        for bad in [
-            "",
-            "*",
-            "null",
-            "shop.example",
-            "https://",
-            "https://shop.example/",
-            "https://shop.example?x",
-            "https://shop.example/path",
-            "https://Shop.example",
-            "HTTPS://shop.example",
-            "https://me@shop.example",
-            "https://shop.example:443",
-            "ftp://shop.example",
-            "https://*.example/",
-        ] {
+        let bad = "* null shop.example https:// https://shop.example/ https://shop.example?x \
+                   https://shop.example/path https://Shop.example HTTPS://shop.example \
+                   https://me@shop.example https://shop.example:443 ftp://shop.example https://*.example/";
+        for bad in bad.split(' ') {
             assert!(!is_origin(bad), "{bad}");
         }
     }

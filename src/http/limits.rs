@@ -38,8 +38,9 @@ const REMEMBERED_MIN: usize = 1_024;
 
 pub(crate) struct Limits {
     body_timeout: Duration,
-    heartbeat: Duration,
-    tls: bool,
+    /// Interval of heartbeats on a stream.
+    pub(crate) heartbeat: Duration,
+    pub(crate) tls: bool,
     trusted_proxies: TrustedProxies,
     rate: Option<Rate>,
     pub(crate) refusals: LogLimit,
@@ -64,30 +65,18 @@ impl Limits {
         limits.expect("the server is configured with its limits").body_timeout
     }
 
-    /// Returns the interval of heartbeats on a stream.
-    pub(crate) const fn heartbeat(&self) -> Duration {
-        self.heartbeat
-    }
-
-    pub(crate) const fn tls(&self) -> bool {
-        self.tls
-    }
-
     fn refusal(&self, request: &ServiceRequest) -> Option<Problem> {
         let path = request.path();
         let rate = self.rate.as_ref().filter(|_| !EXEMPT.contains(&path) && !path.starts_with(EXPLAINING))?;
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let client = self.trusted_proxies.client(peer, request.headers());
         let wait = rate.refusal(client)?;
+        let wait_ms = wait.as_micros().div_ceil(1_000) as u64;
         let detail = format!("a client may send {} requests per second", rate.per_second);
-        Some(
-            Problem::new(ProblemKind::TooManyRequests, detail)
-                .retry_after(wait.as_micros().div_ceil(1_000) as u64),
-        )
+        Some(Problem::new(ProblemKind::TooManyRequests, detail).retry_after(wait_ms))
     }
 }
 
-/// Middleware that refuses requests above the rate limit.
 pub(crate) async fn limit<B: MessageBody + 'static>(
     limits: web::Data<Limits>,
     request: ServiceRequest,
@@ -129,7 +118,6 @@ impl LogLimit {
 struct Rate {
     per_second: NonZeroU32,
     clients: DefaultKeyedRateLimiter<IpAddr>,
-    /// Requests until the next sweep.
     until_sweep: AtomicUsize,
 }
 

@@ -103,7 +103,6 @@ pub fn serve(
     Ok(RunningServer { server: builder.run(), draining })
 }
 
-/// State that all listeners of a server share.
 #[derive(Clone)]
 struct ListenerState {
     app: web::Data<App>,

@@ -41,3 +41,7 @@ pub use self::{
     settings::ServerSettings,
     tls::{Tls, TlsError},
 };
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -32,3 +32,16 @@ impl Listener {
 pub(super) fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
+
+/// Makes `serve`, which adds the routes of a listener, from the rows of a route table.
+macro_rules! serve {
+    ($($on:ident $path:literal { $($method:ident: $module:ident::$handler:ident),+ $(,)? })+) => {
+        pub(crate) fn serve(listener: Listener, config: &mut actix_web::web::ServiceConfig) {
+            $(if listener.$on() {
+                config.service(actix_web::web::resource($path)$(.route($method().to($module::$handler)))+);
+            })+
+        }
+    };
+}
+
+pub(super) use serve;

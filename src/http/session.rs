@@ -10,17 +10,15 @@ use actix_web::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::limits::Limits;
+use super::{hex, limits::Limits};
 
 pub(crate) const SESSION: &str = "saem_session";
 /// Lifetime of the session cookie in the browser, in s. The server ends the session by itself.
 const SESSION_AGE_S: u64 = 24 * 60 * 60;
-/// Lifetime of cookies that hold a preference, in s.
 const CHOICE_AGE_S: u64 = 365 * SESSION_AGE_S;
 /// Header by which a script of a page sends its CSRF token.
 pub(crate) const CSRF_HEADER: &str = "X-CSRF-Token";
 
-/// Returns the value of a cookie.
 pub(crate) fn cookie<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     let lines = request.headers().get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -32,7 +30,7 @@ pub(crate) fn cookie<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str
 /// Returns true if the client used TLS, to this server or to a proxy that says so.
 fn is_secure(request: &HttpRequest) -> bool {
     let limits = request.app_data::<web::Data<Limits>>();
-    limits.is_some_and(|limits| limits.tls())
+    limits.is_some_and(|limits| limits.tls)
         || request.headers().get("X-Forwarded-Proto").is_some_and(|proto| proto == "https")
 }
 
@@ -53,10 +51,8 @@ pub(crate) fn set_cookie(
     (header::SET_COOKIE, format!("{name}={value}; Path=/; Max-Age={age}; SameSite=Lax{hidden}{secure}"))
 }
 
-/// Returns the CSRF token of a session.
 pub(crate) fn csrf_token(token: &str) -> String {
-    let hash = Sha256::digest([b"saem csrf ".as_slice(), token.as_bytes()].concat());
-    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest([b"saem csrf ".as_slice(), token.as_bytes()].concat())[..16])
 }
 
 /// Returns true if the browser says that the request comes from a page of this server, or if no browser says

@@ -25,9 +25,10 @@ use crate::{
 
 /// Limit of a call that the simulator never answers. Clients give up earlier.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
-
 /// Longer than clients keep idle connections, so that they never reuse a closed one.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
+
+type Answer = Result<HttpResponse, Error>;
 
 struct Gateway {
     simulator: Simulator,
@@ -68,7 +69,6 @@ fn error(status: u16, code: &'static str) -> Error {
 }
 
 impl Gateway {
-    /// Checks the bearer token and parses the charge key of the path.
     fn authorized(&self, request: &HttpRequest, key: &str) -> Result<ChargeKey, Error> {
         let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = token.and_then(|value| value.strip_prefix("Bearer "));
@@ -97,30 +97,25 @@ async fn charge(
     request: HttpRequest,
     key: Path<String>,
     Json(body): Json<ChargeRequest>,
-) -> Result<HttpResponse, Error> {
+) -> Answer {
     let key = gateway.authorized(&request, &key)?;
     let method = PaymentMethod::from(body.payment_method);
     gateway.simulator.accepts(&method).map_err(|_| error(422, "unknown_token"))?;
-    let call = gateway.simulator.charge(key, body.amount, &method);
-    Ok(respond(call, |charged| match charged {
+    let response = |charged| match charged {
         Charged::Approved { reference } => HttpResponse::Ok().json(captured(reference, Money::ZERO)),
         Charged::Declined { code } => HttpResponse::PaymentRequired().json(ChargeBody::Declined { code }),
-    })
-    .await)
+    };
+    Ok(respond(gateway.simulator.charge(key, body.amount, &method), response).await)
 }
 
-async fn find(
-    gateway: Data<Gateway>,
-    request: HttpRequest,
-    key: Path<String>,
-) -> Result<HttpResponse, Error> {
+async fn find(gateway: Data<Gateway>, request: HttpRequest, key: Path<String>) -> Answer {
     let key = gateway.authorized(&request, &key)?;
-    Ok(respond(gateway.simulator.find_key(key), |found| match found {
+    let response = |found| match found {
         Found::Captured { reference, refunded } => HttpResponse::Ok().json(captured(reference, refunded)),
         Found::Declined { code } => HttpResponse::Ok().json(ChargeBody::Declined { code }),
         Found::Nothing => error_response(404, NOT_FOUND),
-    })
-    .await)
+    };
+    Ok(respond(gateway.simulator.find_key(key), response).await)
 }
 
 async fn refund(
@@ -128,27 +123,21 @@ async fn refund(
     request: HttpRequest,
     key: Path<String>,
     Json(body): Json<RefundRequest>,
-) -> Result<HttpResponse, Error> {
+) -> Answer {
     let key = gateway.authorized(&request, &key)?;
-    let reference = format!("sim_{key}");
-    Ok(respond(gateway.simulator.refund_key(key, body.amount), |()| {
-        HttpResponse::Ok().json(captured(reference, body.amount))
-    })
-    .await)
+    let refunded = captured(format!("sim_{key}"), body.amount);
+    let call = gateway.simulator.refund_key(key, body.amount);
+    Ok(respond(call, |()| HttpResponse::Ok().json(refunded)).await)
 }
 
-async fn void(
-    gateway: Data<Gateway>,
-    request: HttpRequest,
-    key: Path<String>,
-) -> Result<HttpResponse, Error> {
+async fn void(gateway: Data<Gateway>, request: HttpRequest, key: Path<String>) -> Answer {
     let key = gateway.authorized(&request, &key)?;
-    Ok(respond(gateway.simulator.void_key(key), |voided| match voided {
+    let response = |voided| match voided {
         Voided::Settled => HttpResponse::Ok().json(ChargeBody::Voided),
         Voided::Captured { reference } => HttpResponse::Conflict().json(captured(reference, Money::ZERO)),
         Voided::Unsupported => error_response(501, "unsupported"),
-    })
-    .await)
+    };
+    Ok(respond(gateway.simulator.void_key(key), response).await)
 }
 
 async fn ledger(gateway: Data<Gateway>) -> HttpResponse {

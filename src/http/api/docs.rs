@@ -18,7 +18,6 @@ use crate::http::{
 pub(crate) struct Contract(LazyLock<Bytes>);
 
 impl Contract {
-    /// Renders the document by `render` when it is first asked for.
     pub(crate) const fn new(render: fn() -> Bytes) -> Self {
         Self(LazyLock::new(render))
     }
@@ -33,7 +32,6 @@ static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
 /// Swagger UI sets inline styles and draws icons from `data:`.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       frame-ancestors 'none'";
-/// Plain text needs no resources.
 const TEXT_POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const NO_SNIFF: (header::HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
 

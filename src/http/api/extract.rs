@@ -1,6 +1,6 @@
 //! Queries and headers of requests, and rules of fields: an error names the field and the rule.
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
+use actix_web::{http::header, web};
 use utoipa::IntoParams;
 
 use crate::{
@@ -9,7 +9,8 @@ use crate::{
         text::{bounded, line},
     },
     http::{
-        headers::POSITION,
+        app::from_request,
+        headers::{POSITION, only},
         problem::{FieldError, Problem},
     },
     shop::PageRequest,
@@ -41,14 +42,9 @@ impl Rules {
         self.check(pointer, bounded(text, min, max))
     }
 
-    pub(crate) fn number(
-        &mut self,
-        pointer: &str,
-        number: u64,
-        bounds: std::ops::RangeInclusive<u64>,
-    ) -> Option<u64> {
-        let rule = format!("must be {} to {}", bounds.start(), bounds.end());
-        self.check(pointer, if bounds.contains(&number) { Ok(number) } else { Err(rule) })
+    pub(crate) fn number(&mut self, pointer: &str, number: u64, min: u64, max: u64) -> Option<u64> {
+        let fits = (min..=max).contains(&number);
+        self.check(pointer, fits.then_some(number).ok_or_else(|| format!("must be {min} to {max}")))
     }
 
     /// Returns the value, or a problem with all violations.
@@ -78,19 +74,6 @@ pub(crate) struct Query {
     rules: Rules,
 }
 
-impl FromRequest for Query {
-    type Error = Problem;
-    type Future = std::future::Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let parsed = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-        let parsed = parsed.map_err(|_| Problem::invalid_field("/query", "is not a query string"));
-        std::future::ready(
-            parsed.map(|parsed| Self { parameters: parsed.into_inner(), rules: Rules::default() }),
-        )
-    }
-}
-
 impl Query {
     fn take(&mut self, name: &str) -> Option<String> {
         let mut values = self.parameters.extract_if(.., |(key, _)| key == name).map(|(_, value)| value);
@@ -117,11 +100,13 @@ impl Query {
         value
     }
 
-    pub(crate) fn page(&mut self) -> PageRequest {
+    /// Takes the parameters of a list's page, and ends.
+    pub(crate) fn page(mut self) -> Result<PageRequest, Problem> {
         let limit =
             self.get("limit", "must be 1 to 100", |text| text.parse().ok().filter(|n| (1..=100).contains(n)));
         let cursor = self.take("cursor");
-        PageRequest { cursor, limit: limit.unwrap_or(20) }
+        self.end()?;
+        Ok(PageRequest { cursor, limit: limit.unwrap_or(20) })
     }
 
     /// Rejects the request if a parameter violated its rule or is unknown.
@@ -143,25 +128,22 @@ pub(crate) struct ReadAfter {
     pub position: Option<Position>,
 }
 
-impl FromRequest for ReadAfter {
-    type Error = Problem;
-    type Future = std::future::Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let mut values = request.headers().get_all(POSITION);
-        let first = values.next();
-        let more = values.next().is_some();
-        let position = first.map(|value| {
+from_request! {
+    Query, Problem: request => {
+        let parsed = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        let parsed = parsed.map_err(|_| Problem::invalid_field("/query", "is not a query string"));
+        parsed.map(|parsed| Self { parameters: parsed.into_inner(), rules: Rules::default() })
+    };
+    ReadAfter, Problem: request => {
+        let position = only(request, POSITION).map(|text| {
             // Only as it was issued: `from_str_radix` would also accept a sign and capitals.
-            let given = |text: &&str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) && !more;
-            let text = value.to_str().ok().filter(given);
+            let text = text.filter(|text| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
             let position = text.and_then(|text| u64::from_str_radix(text, 16).ok()).map(Position);
-            position.ok_or_else(|| {
-                Problem::invalid_field("/headers/Saem-Position", "must be a value from a response")
-            })
+            let rule = "must be a value from a response";
+            position.ok_or_else(|| Problem::invalid_field("/headers/Saem-Position", rule))
         });
-        std::future::ready(position.transpose().map(|position| Self { position }))
-    }
+        position.transpose().map(|position| Self { position })
+    };
 }
 
 pub(crate) fn position_header(position: Position) -> (header::HeaderName, String) {

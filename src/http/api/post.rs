@@ -34,15 +34,12 @@ use crate::{
 
 /// A POST by a caller `C` with a body `B`: [`Json`], `Option<Json>` (may be left out) or `()` (not read).
 pub(crate) struct Post<C, B = ()> {
-    /// The authenticated caller.
     pub caller: C,
     /// The request's context, with its idempotency key.
     pub context: RequestContext,
-    /// The parsed body.
     pub body: B,
 }
 
-/// A caller of a POST.
 pub(crate) trait Caller: FromRequest<Error = Problem> + 'static {
     /// Returns the owner of the idempotency key; `None` where no login is needed.
     fn principal(&self) -> Option<Principal>;
@@ -74,7 +71,6 @@ impl Caller for AnyRole {
 
 type Reading<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
-/// A body of a POST.
 pub(crate) trait PostBody: Sized + 'static {
     /// Reads and parses the body; returns its raw bytes, too.
     fn read(request: &HttpRequest, payload: &mut Payload) -> Reading<(Self, Bytes)>;

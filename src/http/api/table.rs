@@ -1,6 +1,6 @@
 //! The route table of the API. The OpenAPI document is generated from it, too.
 
-use actix_web::web::{ServiceConfig, delete, patch, post, put, resource};
+use actix_web::web::{delete, patch, post, put};
 use utoipa::OpenApi;
 
 use super::{
@@ -14,17 +14,12 @@ use super::{
 use crate::http::{
     metrics,
     problem::ProblemBody,
-    routing::{Listener, get},
+    routing::{Listener, get, serve},
 };
 
 macro_rules! table {
     ($($on:ident $path:literal { $($method:ident: $module:ident::$handler:ident),+ $(,)? })+) => {
-        /// Serves the routes of `listener`.
-        pub(crate) fn serve(listener: Listener, config: &mut ServiceConfig) {
-            $(if listener.$on() {
-                config.service(resource($path)$(.route($method().to($module::$handler)))+);
-            })+
-        }
+        serve! { $($on $path { $($method: $module::$handler),+ })+ }
 
         /// Path and method of every route of the API.
         pub const ROUTES: &[(&str, &str)] = &[$($(($path, stringify!($method)),)+)+];

@@ -23,7 +23,6 @@ use crate::telemetry::metrics;
 /// Upper bounds of the duration histogram, in s. A payment times out after 0.9 s.
 const DURATION_BOUNDS_S: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-/// Metrics that are counted per request.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: CounterVec,
@@ -37,10 +36,8 @@ impl Default for Metrics {
         let requests = CounterVec::new(opts, &["method", "route", "status"]);
         let requests = requests.expect("its name and labels are well formed");
         registry.register(Box::new(requests.clone())).expect("nothing else has its name");
-        let opts = HistogramOpts::new(
-            "saem_http_request_duration_seconds",
-            "Time from a request's head to its response's, by method and route",
-        );
+        let help = "Time from a request's head to its response's, by method and route";
+        let opts = HistogramOpts::new("saem_http_request_duration_seconds", help);
         let duration = HistogramVec::new(opts.buckets(DURATION_BOUNDS_S.into()), &["method", "route"]);
         let duration = duration.expect("its name and labels are well formed");
         registry.register(Box::new(duration.clone())).expect("nothing else has its name");
@@ -48,7 +45,6 @@ impl Default for Metrics {
     }
 }
 
-/// Middleware that counts every request.
 pub(crate) async fn count<B: MessageBody + 'static>(
     metrics: web::Data<Metrics>,
     request: ServiceRequest,
@@ -68,7 +64,6 @@ pub(crate) async fn count<B: MessageBody + 'static>(
     answered
 }
 
-/// Returns the method's label; unknown methods share one.
 fn label_of(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     KNOWN.into_iter().find(|known| method == known).unwrap_or("other")

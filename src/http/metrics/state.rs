@@ -11,7 +11,6 @@ use crate::{
     telemetry::metrics::HistogramSnapshot,
 };
 
-/// Time that actors have to report their state.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 const GAUGE: MetricType = MetricType::GAUGE;
@@ -102,7 +101,6 @@ fn histogram(snapshot: &HistogramSnapshot) -> Histogram {
     histogram
 }
 
-/// Collects all families.
 pub(crate) async fn of(app: &App) -> Result<Vec<MetricFamily>, Problem> {
     let (mut families, shop) = (Families::default(), &*app.shop);
     let version = vec![(vec![env!("CARGO_PKG_VERSION")], 1.0)];
@@ -150,12 +148,9 @@ fn add_contexts(families: &mut Families, shop: &Shop) {
         let samples = contexts.iter().map(|context| (vec![context.context.as_str()], value(context)));
         families.values(name, help, GAUGE, &["context"], samples.collect());
     };
-    let help = "1 if the context is paused for maintenance";
-    each("saem_context_paused", help, &|context| f64::from(context.paused));
-    let help = "Events that the context has not processed";
-    each("saem_context_backlog_events", help, &|context| context.backlog as f64);
-    let help = "Targets parked after repeated failures";
-    each("saem_context_held_targets", help, &|context| context.parked as f64);
+    each("saem_context_paused", "1 if the context is paused for maintenance", &|of| f64::from(of.paused));
+    each("saem_context_backlog_events", "Events that the context has not processed", &|of| of.backlog as f64);
+    each("saem_context_held_targets", "Targets parked after repeated failures", &|of| of.parked as f64);
     let lags = shop.lags();
     let samples = lags.iter().map(|lag| (vec![lag.kind, lag.name], lag.events as f64)).collect();
     let help = "Events that a journal reader has not processed";
@@ -170,13 +165,11 @@ fn add_actors(families: &mut Families, kinds: &[ActorKind]) {
         });
         families.values(name, help, kind, &["kind", "name"], samples.collect());
     };
-    each("saem_actors_live", "Actors in memory", GAUGE, &|kind| kind.status.live as f64);
+    each("saem_actors_live", "Actors in memory", GAUGE, &|of| of.status.live as f64);
     let help = "Quarantined actors, until they are revived";
-    each("saem_actors_quarantined", help, GAUGE, &|kind| kind.status.quarantined as f64);
-    let help = "Messages without an answer yet";
-    each("saem_actor_mailbox_depth", help, GAUGE, &|kind| kind.mailbox_depth as f64);
-    let help = "Restarts of failed actors";
-    each("saem_actor_restarts_total", help, COUNTER, &|kind| kind.status.restarted as f64);
+    each("saem_actors_quarantined", help, GAUGE, &|of| of.status.quarantined as f64);
+    each("saem_actor_mailbox_depth", "Messages without an answer yet", GAUGE, &|of| of.mailbox_depth as f64);
+    each("saem_actor_restarts_total", "Restarts of failed actors", COUNTER, &|of| of.status.restarted as f64);
 }
 
 async fn add_payments(families: &mut Families, shop: &Shop) {

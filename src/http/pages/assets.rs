@@ -4,14 +4,10 @@
 
 use std::sync::LazyLock;
 
-use actix_web::{
-    HttpResponse,
-    http::header::{self, CacheControl, CacheDirective},
-    web,
-};
+use actix_web::{HttpResponse, http::header, web};
 use sha2::{Digest as _, Sha256};
 
-use crate::http::problem::Problem;
+use crate::http::{headers::FOREVER, hex, problem::Problem};
 
 /// Name, media type and content.
 const FILES: [(&str, &str, &str); 6] = [
@@ -26,9 +22,7 @@ const FILES: [(&str, &str, &str); 6] = [
 /// URLs in the order of `FILES`.
 static URLS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let url = |(name, _, content): &(&str, &str, &str)| {
-        let hash = Sha256::digest(content);
-        let short: String = hash[..6].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("/assets/{short}-{name}")
+        format!("/assets/{}-{name}", hex(&Sha256::digest(content)[..6]))
     };
     FILES.iter().map(url).collect()
 });
@@ -42,14 +36,9 @@ pub(crate) async fn file(name: web::Path<String>) -> Result<HttpResponse, Proble
     let wanted = format!("/assets/{name}");
     let at = URLS.iter().position(|url| *url == wanted).ok_or_else(|| Problem::not_found("page"))?;
     let (_, media_type, content) = FILES[at];
-    let kept = [CacheDirective::Public, CacheDirective::MaxAge(31_536_000), immutable()];
     Ok(HttpResponse::Ok()
-        .insert_header(CacheControl(kept.into()))
+        .insert_header((header::CACHE_CONTROL, FOREVER))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .content_type(media_type)
         .body(content))
-}
-
-fn immutable() -> CacheDirective {
-    CacheDirective::Extension("immutable".to_owned(), None)
 }

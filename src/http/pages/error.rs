@@ -1,16 +1,8 @@
 //! Problems shown as pages.
 
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _, http::header};
-use maud::html;
+use actix_web::{ResponseError as _, http::header};
 
-use super::{
-    admin,
-    layout::{Page, Section},
-    response::PageError,
-    text::problems,
-    visitor::Visitor,
-};
-use crate::http::problem::Problem;
+use super::{admin, prelude::*};
 
 /// Renders `problem` as a page if the client accepts HTML and the path belongs to no API.
 pub(crate) fn error_page(request: &HttpRequest, problem: &Problem) -> Option<HttpResponse> {
@@ -23,7 +15,6 @@ pub(crate) fn error_page(request: &HttpRequest, problem: &Problem) -> Option<Htt
     Some(page.error_response())
 }
 
-/// Turns an error into its page.
 pub(crate) trait OrErrorPage<T> {
     fn or_error_page(self, visitor: &Visitor) -> Result<T, PageError>;
 }
@@ -36,7 +27,7 @@ impl<T, E: Into<Problem>> OrErrorPage<T> for Result<T, E> {
                 let page = admin::error_page_of(visitor, &problem);
                 return PageError::Page(problem.kind.status(), page.whole());
             }
-            let error = problems::error_text(visitor.lang, &problem);
+            let error = error_text(visitor.lang, &problem);
             let content = html! {
                 div class="wide narrow stack" {
                     h1 { (error.title) }

@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::{
     assets,
     response::{encoded, html_response},
+    text::problems::ErrorText,
     visitor::Visitor,
 };
 use crate::{domain::Timestamp, http::api::schema::Time};
@@ -23,7 +24,6 @@ pub(crate) struct Page<'a> {
     pub visitor: &'a Visitor,
     pub section: Section,
     pub title: &'a str,
-    /// Script in `ui/`.
     pub script: Option<&'static str>,
     pub content: Markup,
 }
@@ -39,10 +39,7 @@ impl Page<'_> {
 
     pub(super) fn whole(self) -> String {
         let Self { visitor, section, title, script, content } = self;
-        let main = match section {
-            Section::Shop if visitor.path == "/" => "flush",
-            _ => "",
-        };
+        let main = if section == Section::Shop && visitor.path == "/" { "flush" } else { "" };
         let page = html! {
             (DOCTYPE)
             html lang=(visitor.lang.code()) {
@@ -74,10 +71,6 @@ pub(crate) fn piece(content: Markup) -> HttpResponse {
     html_response(StatusCode::OK, content.into_string())
 }
 
-fn drop_mark() -> Markup {
-    PreEscaped(include_str!("../../../ui/drop.svg").to_owned())
-}
-
 fn top(visitor: &Visitor, section: Section) -> Markup {
     let link = |to: &str, of: Section, name: &str| {
         html! { a href=(to) aria-current=[(section == of).then_some("page")] { (name) } }
@@ -85,7 +78,13 @@ fn top(visitor: &Visitor, section: Section) -> Markup {
     html! {
         header class="top" {
             div class="wide" {
-                a class="brand" href="/" { (drop_mark()) (brand(visitor)) }
+                a class="brand" href="/" {
+                    (PreEscaped(include_str!("../../../ui/drop.svg")))
+                    @match &visitor.brand.name {
+                        Some(name) => span { (visitor.marked(name)) },
+                        None => { span { (visitor.marked("샘")) } small { (visitor.marked("Saem")) } }
+                    }
+                }
                 nav aria-label=(visitor.t("주 메뉴", "Main")) {
                     (link("/", Section::Shop, visitor.t("정수기", "Purifiers")))
                     @if visitor.is_operator() {
@@ -106,15 +105,6 @@ fn top(visitor: &Visitor, section: Section) -> Markup {
                     }
                 }
             }
-        }
-    }
-}
-
-fn brand(visitor: &Visitor) -> Markup {
-    html! {
-        @match &visitor.brand.name {
-            Some(name) => span { (visitor.marked(name)) },
-            None => { span { (visitor.marked("샘")) } small { (visitor.marked("Saem")) } }
         }
     }
 }
@@ -154,6 +144,22 @@ pub(crate) fn csrf_field(visitor: &Visitor) -> Markup {
     html! { input type="hidden" name="csrf" value=(visitor.csrf); }
 }
 
+pub(crate) fn alert(class: &str, error: ErrorText, wait: Option<String>) -> Markup {
+    html! {
+        div class={ "notice " (class) } role="alert" {
+            b { (error.title) }
+            p { (error.text) }
+            @if let Some(wait) = wait { p { (wait) } }
+        }
+    }
+}
+
+/// Text of a button or link, and for screen readers what it acts on.
+pub(crate) fn labelled(text: &str, of: impl std::fmt::Display) -> Markup {
+    html! { (text) span class="unseen" { ": " (of) } }
+}
+
+#[derive(Default)]
 pub(crate) struct Field<'a> {
     pub name: &'a str,
     pub label: &'a str,
@@ -168,19 +174,8 @@ pub(crate) struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    pub(crate) const fn new(name: &'a str, label: &'a str, value: &'a str) -> Self {
-        Self {
-            name,
-            label,
-            kind: "text",
-            value,
-            autocomplete: "off",
-            hint: None,
-            wrong: None,
-            optional: false,
-            pattern: None,
-            max: None,
-        }
+    pub(crate) fn new(name: &'a str, label: &'a str, value: &'a str) -> Self {
+        Self { name, label, kind: "text", value, autocomplete: "off", ..Self::default() }
     }
 }
 

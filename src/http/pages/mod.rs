@@ -16,7 +16,7 @@ pub(crate) mod shop;
 pub(crate) mod text;
 pub(crate) mod visitor;
 
-use actix_web::web::{self, ServiceConfig, post};
+use actix_web::web::post;
 
 pub(crate) use self::error::error_page;
 use self::{
@@ -25,19 +25,9 @@ use self::{
     my::actions,
     shop::{account, renting},
 };
-use super::routing::{Listener, get};
+use super::routing::{Listener, get, serve};
 
-macro_rules! table {
-    ($($on:ident $path:literal { $($method:ident: $module:ident::$handler:ident),+ $(,)? })+) => {
-        pub(crate) fn serve(listener: Listener, config: &mut ServiceConfig) {
-            $(if listener.$on() {
-                config.service(web::resource($path)$(.route($method().to($module::$handler)))+);
-            })+
-        }
-    };
-}
-
-table! {
+serve! {
     shop "/" { get: shop::index }
     shop "/products/{id}" { get: renting::product }
     shop "/products/{id}/rent" { post: renting::rent }

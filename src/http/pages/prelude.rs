@@ -1,12 +1,15 @@
 //! Names that most page handlers use.
 
-pub(super) use actix_web::{HttpResponse, web};
+pub(super) use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Path, Query},
+};
 pub(super) use maud::{Markup, html};
 
 pub(super) use super::{
     error::OrErrorPage as _,
     form::{Form, FormFields},
-    layout::{Field, Page, Section, csrf_field},
+    layout::{Field, Page, Section, alert, csrf_field, labelled, piece, when},
     response::{PageError, encoded, see_other},
     text::problems::{ErrorText, error_text},
     visitor::Visitor,
@@ -16,5 +19,4 @@ pub(super) use crate::http::{
     problem::{Problem, ProblemKind},
 };
 
-/// Result of a page handler.
 pub(super) type PageResult = Result<HttpResponse, PageError>;

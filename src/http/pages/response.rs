@@ -7,6 +7,7 @@ use actix_web::{
         header::{self, HeaderName},
     },
 };
+use thiserror::Error;
 
 use crate::http::headers::HTML;
 
@@ -31,7 +32,6 @@ pub(super) fn html_response(status: StatusCode, body: String) -> HttpResponse {
     response.content_type(HTML).body(body)
 }
 
-/// Percent-encodes `text` for a query.
 pub(crate) fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
@@ -43,26 +43,11 @@ pub(crate) fn encoded(text: &str) -> String {
 }
 
 /// Response in place of a page: an error page or a redirect.
-#[derive(Debug)]
+#[derive(Debug, Error)]
+#[error("error page or redirect")]
 pub(crate) enum PageError {
     Page(StatusCode, String),
     SeeOther(String),
-}
-
-impl PageError {
-    pub(crate) fn log_in(path: &str) -> Self {
-        Self::SeeOther(format!("/log-in?to={}", encoded(path)))
-    }
-
-    pub(crate) fn operator_log_in(path: &str) -> Self {
-        Self::SeeOther(format!("/admin/log-in?to={}", encoded(path)))
-    }
-}
-
-impl std::fmt::Display for PageError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("error page or redirect")
-    }
 }
 
 impl ResponseError for PageError {

@@ -1,18 +1,19 @@
 //! The visitor of a page: language, session and location.
 
 use actix_web::{
-    FromRequest, HttpRequest,
-    dev::Payload,
+    HttpRequest,
     http::{Uri, header, uri::PathAndQuery},
 };
-
 use maud::{Markup, html};
 
-use super::{response::PageError, text::Lang};
+use super::{
+    response::{PageError, encoded},
+    text::Lang,
+};
 use crate::{
     domain::CustomerId,
     http::{
-        app::App,
+        app::{App, from_request},
         session::{SESSION, cookie, csrf_token},
     },
     shop::{Brand, Principal},
@@ -38,7 +39,6 @@ pub(crate) struct Visitor {
     pub principal: Option<Principal>,
     /// Path and query of the page, or of the page that the form was sent from.
     pub path: String,
-    /// True if the request is a sent form.
     pub was_sent: bool,
     pub csrf: String,
     pub brand: Brand,
@@ -84,16 +84,13 @@ impl Visitor {
         match self.principal {
             Some(Principal::Customer(customer)) => Ok(customer),
             Some(Principal::Operator) => Err(PageError::SeeOther("/admin".to_owned())),
-            None => Err(PageError::log_in(&self.path)),
+            None => Err(PageError::SeeOther(format!("/log-in?to={}", encoded(&self.path)))),
         }
     }
 
-    /// Redirects everybody but the operator to the operator's log-in.
     pub(crate) fn operator(&self) -> Result<(), PageError> {
-        match self.principal {
-            Some(Principal::Operator) => Ok(()),
-            Some(Principal::Customer(_)) | None => Err(PageError::operator_log_in(&self.path)),
-        }
+        let log_in = || PageError::SeeOther(format!("/admin/log-in?to={}", encoded(&self.path)));
+        self.is_operator().then_some(()).ok_or_else(log_in)
     }
 
     pub(crate) const fn is_operator(&self) -> bool {
@@ -101,11 +98,6 @@ impl Visitor {
     }
 }
 
-impl FromRequest for Visitor {
-    type Error = PageError;
-    type Future = std::future::Ready<Result<Self, PageError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        std::future::ready(Ok(Self::of(request)))
-    }
+from_request! {
+    Visitor, PageError: request => Ok(Self::of(request));
 }

@@ -14,6 +14,7 @@ use actix_web::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use thiserror::Error;
 use utoipa::ToSchema;
 
 pub use self::kinds::ProblemKind;
@@ -75,17 +76,16 @@ pub(crate) struct ProblemBody<'a> {
 }
 
 /// A failure before it is rendered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{}: {detail}", .kind.slug())]
 pub struct Problem {
     pub kind: ProblemKind,
-    /// Explanation of this occurrence.
     pub detail: String,
     pub errors: Vec<FieldError>,
     /// Value of `Retry-After`, in ms; every 429 and 503 has one.
     pub retry_after_ms: Option<u64>,
     /// Value of `Location`: the resource that the failed command left behind.
     pub location: Option<String>,
-    /// Further headers.
     pub headers: Vec<(HeaderName, String)>,
     /// Reason for the log, never sent to the client.
     pub internal: Option<String>,
@@ -93,13 +93,12 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        let back_off =
-            matches!(kind.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+        let back_off = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
         Self {
             kind,
             detail: detail.into(),
             errors: Vec::new(),
-            retry_after_ms: back_off.then_some(RETRY_AFTER_MS),
+            retry_after_ms: back_off.contains(&kind.status()).then_some(RETRY_AFTER_MS),
             location: None,
             headers: Vec::new(),
             internal: None,
@@ -124,12 +123,6 @@ impl Problem {
         self
     }
 
-    pub fn at(mut self, location: String) -> Self {
-        self.location = Some(location);
-        self
-    }
-
-    /// Returns the JSON body for the request to `instance`.
     pub fn body(&self, instance: &str, correlation: &str) -> Value {
         json!(ProblemBody {
             kind: self.kind.type_uri(),
@@ -155,7 +148,6 @@ impl Problem {
         Self::hidden(Kind::StoreUnavailable, "the store is unavailable", &reason)
     }
 
-    /// Returns the response for the request to `instance`.
     pub fn render(&self, instance: &str, correlation: &str) -> HttpResponse {
         let mut response = HttpResponse::build(self.kind.status());
         if let Some(ms) = self.retry_after_ms {
@@ -179,12 +171,6 @@ pub(crate) fn seconds(ms: u64) -> String {
     ms.div_ceil(1_000).max(1).to_string()
 }
 
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.kind.slug(), self.detail)
-    }
-}
-
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         self.kind.status()
@@ -201,6 +187,7 @@ impl ResponseError for Problem {
 impl From<ShopError> for Problem {
     fn from(error: ShopError) -> Self {
         let detail = error.to_string();
+        let later = |kind, ms| Self::new(kind, detail.as_str()).retry_after(ms);
         let kind = match error {
             ShopError::Ask(error) => return error.into(),
             ShopError::Store(StoreError::Unavailable(reason))
@@ -224,15 +211,9 @@ impl From<ShopError> for Problem {
                 return Self::invalid_field(&format!("/paymentMethod/{field}"), rule);
             }
             ShopError::BadCursor => return Self::invalid_field("/query/cursor", detail),
-            ShopError::PaymentOverloaded { retry_after_ms } => {
-                return Self::new(Kind::PaymentOverloaded, detail).retry_after(retry_after_ms);
-            }
-            ShopError::PaymentInProgress { retry_after_ms } => {
-                return Self::new(Kind::PaymentInProgress, detail).retry_after(retry_after_ms);
-            }
-            ShopError::TooManyTries { retry_after_ms } => {
-                return Self::new(Kind::TooManyRequests, detail).retry_after(retry_after_ms);
-            }
+            ShopError::PaymentOverloaded { retry_after_ms: ms } => return later(Kind::PaymentOverloaded, ms),
+            ShopError::PaymentInProgress { retry_after_ms: ms } => return later(Kind::PaymentInProgress, ms),
+            ShopError::TooManyTries { retry_after_ms: ms } => return later(Kind::TooManyRequests, ms),
             ShopError::NotFound("product") => Kind::ProductNotFound,
             ShopError::NotFound(_) | ShopError::NotParked => Kind::NotFound,
             ShopError::ContextPaused(_) => Kind::ContextPaused,

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::{Object, objects};
 
-/// Headers of responses, with their descriptions.
 const HEADERS: &[(&str, &str)] = &[
     ("ETag", "Version of the editable fields: send it as `If-Match` with a PATCH"),
     ("Idempotency-Replayed", "`true` if this is the response to an earlier call with the same key"),
@@ -15,7 +14,6 @@ const HEADERS: &[(&str, &str)] = &[
     ("X-Correlation-Id", "Id on every log line and event of this call: quote it to support"),
 ];
 
-/// The `Idempotency-Key` parameter, as a component.
 pub(crate) fn parameters() -> Value {
     json!({"IdempotencyKey": {
         "name": "Idempotency-Key",
@@ -29,7 +27,6 @@ pub(crate) fn parameters() -> Value {
     }})
 }
 
-/// The headers of responses, as components.
 pub(crate) fn headers() -> Value {
     let header = |name: &str, description: &str| match name {
         "Retry-After" => json!({"description": description, "schema": {"type": "integer", "minimum": 1}}),

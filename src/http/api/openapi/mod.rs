@@ -14,7 +14,6 @@ use super::table::Described;
 
 type Object = Map<String, Value>;
 
-/// Introduction for front-end developers.
 const INTRODUCTION: &str = "\
 Saem rents water purifiers: a customer signs up, browses, places a rental and pays it in the same call, \
 and follows it on My Page.
@@ -146,7 +145,6 @@ fn complete(operation: &mut Object, method: &str, path: &str, schemas: &Value) {
     }
 }
 
-/// Adds the session cookie to operations that take a bearer token.
 fn add_cookie(operation: &mut Object) {
     let Some(security) = operation.get_mut("security").and_then(Value::as_array_mut) else { return };
     let roles = security.iter().find_map(|way| way.get("bearer")).cloned();

@@ -1,10 +1,7 @@
 //! `POST /v1/checkouts`: fixes order and amount before a customer pays in a provider's window.
 
-use super::{prelude::*, rentals::visible};
-use crate::{
-    domain::ProductId,
-    shop::{Principal, Purchase},
-};
+use super::{prelude::*, products::product_id, rentals::visible};
+use crate::shop::{Principal, Purchase};
 
 /// The body, parsed by hand as either variant of [`OpenCheckoutBody`]: an untagged enum could not name the
 /// field at fault.
@@ -63,10 +60,8 @@ struct RentalCheckout {
         "checkout-unavailable",
     ]))),
 )]
-pub(crate) async fn open(
-    app: Data<App>,
-    Post { caller: Customer(customer), context, body: Json(body) }: Post<Customer, Json<OpenCheckout>>,
-) -> ApiResult {
+pub(crate) async fn open(app: Data<App>, post: Post<Customer, Json<OpenCheckout>>) -> ApiResult {
+    let Post { caller: Customer(customer), context, body: Json(body) } = post;
     let named = match (body.product_id, body.rental_id) {
         (Some(product), None) => Payable::Product(product),
         (None, Some(rental)) => Payable::Rental(rental),
@@ -80,13 +75,9 @@ pub(crate) async fn open(
     };
     let work = async {
         let what = match named {
-            Payable::Product(id) => Purchase::Product(
-                ProductId::parse(&id)
-                    .map_err(|_| Problem::new(ProblemKind::ProductNotFound, "there is no such product"))?,
-            ),
+            Payable::Product(id) => Purchase::Product(product_id(&id)?),
             Payable::Rental(id) => {
-                let rental = visible(&app, AnyRole(Principal::Customer(customer)), &id).await?;
-                Purchase::Rental(rental.id)
+                Purchase::Rental(visible(&app, AnyRole(Principal::Customer(customer)), &id).await?.id)
             }
         };
         Ok(resources::Checkout::from(&app.shop.check_out(customer, what).await?))

@@ -29,12 +29,8 @@ fn named(name: &str) -> Result<Context, Problem> {
     responses((status = 200, description = "Paused", body = ContextState,
         headers(("Saem-Position"), ("Idempotency-Replayed")))),
 )]
-pub(crate) async fn pause(
-    app: Data<App>,
-    name: Path<String>,
-    Post { context, .. }: Post<Operator>,
-) -> ApiResult {
-    let paused = app.shop.pause(named(&name)?, context).await?;
+pub(crate) async fn pause(app: Data<App>, name: Path<String>, post: Post<Operator>) -> ApiResult {
+    let paused = app.shop.pause(named(&name)?, post.context).await?;
     Ok(respond::<ContextState, _>(HttpResponse::Ok(), &paused))
 }
 
@@ -47,12 +43,8 @@ pub(crate) async fn pause(
     responses((status = 200, description = "Resumed", body = ContextState,
         headers(("Saem-Position"), ("Idempotency-Replayed")))),
 )]
-pub(crate) async fn resume(
-    app: Data<App>,
-    name: Path<String>,
-    Post { context, .. }: Post<Operator>,
-) -> ApiResult {
-    let resumed = app.shop.resume(named(&name)?, context).await?;
+pub(crate) async fn resume(app: Data<App>, name: Path<String>, post: Post<Operator>) -> ApiResult {
+    let resumed = app.shop.resume(named(&name)?, post.context).await?;
     Ok(respond::<ContextState, _>(HttpResponse::Ok(), &resumed))
 }
 
@@ -65,8 +57,7 @@ pub(crate) async fn resume(
 )]
 pub(crate) async fn held(app: Data<App>, _: Operator, mut query: Query) -> ApiResult {
     let after = query.get("cursor", "must be a nextCursor of this list", ParkedKey::parse);
-    let limit = query.page().limit;
-    query.end()?;
+    let limit = query.page()?.limit;
     let held = app.shop.parked();
     let mut held = held.iter().filter(|held| after.is_none_or(|after| held.key > after));
     let part: Vec<_> = held.by_ref().take(limit).collect();
@@ -87,16 +78,12 @@ fn held_key(id: &str) -> Result<ParkedKey, Problem> {
     responses((status = 202, description = "Accepted", body = ChangedTarget,
         headers(("Idempotency-Replayed")))),
 )]
-pub(crate) async fn retry(
-    app: Data<App>,
-    id: Path<String>,
-    Post { context, .. }: Post<Operator>,
-) -> ApiResult {
+pub(crate) async fn retry(app: Data<App>, id: Path<String>, post: Post<Operator>) -> ApiResult {
     let work = async {
         app.shop.retry_parked(held_key(&id)?)?;
         Ok(ChangedTarget { id: id.to_string() })
     };
-    respond_once(&app, context, HttpResponse::Accepted(), work).await
+    respond_once(&app, post.context, HttpResponse::Accepted(), work).await
 }
 
 /// Reason of a dismissal.

@@ -25,16 +25,6 @@ pub(crate) struct SignUp {
     password: String,
 }
 
-impl SignUp {
-    fn checked(self) -> Result<(String, Phone, String), Problem> {
-        let mut rules = Rules::default();
-        let name = rules.line("/name", &self.name, 1, 100);
-        let phone = phone(&mut rules, &self.phone);
-        let password = password(&mut rules, self.password);
-        rules.all(name.zip(phone).zip(password).map(|((name, phone), password)| (name, phone, password)))
-    }
-}
-
 fn phone(rules: &mut Rules, typed: &str) -> Option<Phone> {
     let short = typed.chars().count() <= PHONE_CHARS_MAX;
     let short = rules.check("/phone", if short { Ok(()) } else { Err("must have at most 32 characters") });
@@ -56,12 +46,14 @@ fn password(rules: &mut Rules, password: String) -> Option<String> {
         headers(("Location"), ("Saem-Position"), ("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["phone-taken"]))),
 )]
-pub(crate) async fn sign_up(
-    app: Data<App>,
-    Post { context, body: Json(body), .. }: Post<Anyone, Json<SignUp>>,
-) -> ApiResult {
-    let (name, phone, password) = body.checked()?;
-    let signed_up = app.shop.sign_up(name, phone, password, context).await?;
+pub(crate) async fn sign_up(app: Data<App>, post: Post<Anyone, Json<SignUp>>) -> ApiResult {
+    let SignUp { name, phone, password } = post.body.0;
+    let mut rules = Rules::default();
+    let name = rules.line("/name", &name, 1, 100);
+    let phone = self::phone(&mut rules, &phone);
+    let password = self::password(&mut rules, password);
+    let ((name, phone), password) = rules.all(name.zip(phone).zip(password))?;
+    let signed_up = app.shop.sign_up(name, phone, password, post.context).await?;
     let mut response = HttpResponse::Created();
     response.insert_header(("Location", "/v1/customers/me"));
     Ok(respond::<resources::Customer, _>(response, &signed_up))
@@ -181,17 +173,14 @@ struct OperatorCredentials {
         headers(("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["unauthorized"]))),
 )]
-pub(crate) async fn log_in(
-    app: Data<App>,
-    Post { context, body: Json(body), .. }: Post<Anyone, Json<LogIn>>,
-) -> ApiResult {
-    let LogIn { phone, password, operator_key } = body;
+pub(crate) async fn log_in(app: Data<App>, post: Post<Anyone, Json<LogIn>>) -> ApiResult {
+    let LogIn { phone, password, operator_key } = post.body.0;
     let mut rules = Rules::default();
     let session = match (operator_key, phone, password) {
-        (Some(key), None, None) => app.shop.log_in_operator(&key, context.key).await?,
+        (Some(key), None, None) => app.shop.log_in_operator(&key, post.context.key).await?,
         (None, Some(phone), Some(password)) => {
             let phone = self::phone(&mut rules, &phone);
-            app.shop.log_in(rules.all(phone)?, password, context.key).await?
+            app.shop.log_in(rules.all(phone)?, password, post.context.key).await?
         }
         (Some(_), _, _) => return Err(Problem::invalid_field("/operatorKey", "excludes phone and password")),
         (None, None, None) => {

@@ -37,8 +37,7 @@ pub(crate) async fn list(app: Data<App>, role: AnyRole, mut query: Query) -> Api
     let delivery_status = query.get("status", "must be a delivery's status", |text| {
         serde_json::from_value(value!(text)).ok().filter(|status| *status != DeliveryStatus::Absent)
     });
-    let page = query.page();
-    query.end()?;
+    let page = query.page()?;
     let filter = RentalFilter { customer_id: role.customer(), delivery_status, ..RentalFilter::default() };
     let deliveries = app.shop.deliveries(filter, &page).await?;
     Ok(HttpResponse::Ok().json(List::<resources::Delivery>::of(&deliveries)))
@@ -91,11 +90,7 @@ pub(crate) async fn dispatch(
         headers(("Saem-Position"), ("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["delivery-out-of-order", "rental-canceled", "context-paused"]))),
 )]
-pub(crate) async fn complete(
-    app: Data<App>,
-    id: Path<String>,
-    Post { context, .. }: Post<Operator>,
-) -> ApiResult {
-    let completed = app.shop.complete_delivery(delivery_id(&id)?, context).await?;
+pub(crate) async fn complete(app: Data<App>, id: Path<String>, post: Post<Operator>) -> ApiResult {
+    let completed = app.shop.complete_delivery(delivery_id(&id)?, post.context).await?;
     Ok(respond::<resources::Delivery, _>(HttpResponse::Ok(), &completed))
 }

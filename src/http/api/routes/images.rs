@@ -17,7 +17,7 @@ use crate::{
         ProductId,
         image::{IMAGE_BYTES_MAX, Image, ImageFormat},
     },
-    http::{body::Body, limits::Limits},
+    http::{body::Body, headers::FOREVER, limits::Limits},
 };
 
 const BODY: Body =
@@ -38,8 +38,8 @@ impl FromRequest for UploadedImage {
             request.headers().get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
         let (within, payload) = (Limits::body_timeout(request), payload.take());
         Box::pin(async move {
-            let unknown =
-                || Problem::new(ProblemKind::UnsupportedMediaType, "an image must be PNG, JPEG or WebP");
+            let rule = "an image must be PNG, JPEG or WebP";
+            let unknown = || Problem::new(ProblemKind::UnsupportedMediaType, rule);
             if encoded {
                 return Err(unknown());
             }
@@ -90,7 +90,7 @@ pub(crate) async fn show(app: Data<App>, file: Path<String>) -> ApiResult {
     let bytes = app.shop.image(image).await?.ok_or_else(missing)?;
     Ok(HttpResponse::Ok()
         .content_type(image.format.media_type())
-        .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .insert_header((header::CACHE_CONTROL, FOREVER))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
         .body(bytes))

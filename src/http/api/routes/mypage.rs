@@ -12,14 +12,13 @@ use crate::{domain::RentalId, http::api::extract::ReadAfter, shop::Principal};
 )]
 pub(crate) async fn list(
     app: Data<App>,
-    Customer(customer): Customer,
+    Customer(id): Customer,
     after: ReadAfter,
-    mut query: Query,
+    query: Query,
 ) -> ApiResult {
-    let page = query.page();
-    query.end()?;
+    let page = query.page()?;
     app.caught_up(after.position).await;
-    let rows = app.shop.my_page(customer, &page).await?;
+    let rows = app.shop.my_page(id, &page).await?;
     Ok(HttpResponse::Ok().json(List::<resources::MyPageRow>::of(&rows)))
 }
 
@@ -50,9 +49,8 @@ pub(crate) async fn get(
     params(PageParameters),
     responses((status = 200, description = "A page of the list", body = List<resources::Notification>)),
 )]
-pub(crate) async fn notifications(app: Data<App>, role: AnyRole, mut query: Query) -> ApiResult {
-    let page = query.page();
-    query.end()?;
+pub(crate) async fn notifications(app: Data<App>, role: AnyRole, query: Query) -> ApiResult {
+    let page = query.page()?;
     let messages = app.shop.notifications(role.customer(), &page).await?;
     Ok(HttpResponse::Ok().json(List::<resources::Notification>::of(&messages)))
 }

@@ -72,14 +72,10 @@ fn entity(kind: Option<&str>, id: &str) -> Result<EntityId, Problem> {
     ),
     responses((status = 200, description = "Revived", body = Actor, headers(("Idempotency-Replayed")))),
 )]
-pub(crate) async fn revive(
-    app: Data<App>,
-    path: Path<(String, String)>,
-    Post { context, .. }: Post<Operator>,
-) -> ApiResult {
+pub(crate) async fn revive(app: Data<App>, path: Path<(String, String)>, post: Post<Operator>) -> ApiResult {
     let (kind, id) = path.into_inner();
     let work = async { Ok(Actor::from(&app.shop.revive(entity(Some(&kind), &id)?).await?)) };
-    respond_once(&app, context, HttpResponse::Ok(), work).await
+    respond_once(&app, post.context, HttpResponse::Ok(), work).await
 }
 
 /// Shows the simulator's own ledger; other providers have none.
@@ -145,12 +141,9 @@ pub(crate) struct BackUp {
     responses((status = 200, description = "Complete", body = Backup, headers(("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["backup-refused", "backup-failed"]))),
 )]
-pub(crate) async fn back_up(
-    app: Data<App>,
-    Post { context, body: Json(BackUp { directory }), .. }: Post<Operator, Json<BackUp>>,
-) -> ApiResult {
+pub(crate) async fn back_up(app: Data<App>, post: Post<Operator, Json<BackUp>>) -> ApiResult {
     let mut rules = Rules::default();
-    let directory = rules.line("/directory", &directory, 1, 1_000);
+    let directory = rules.line("/directory", &post.body.0.directory, 1, 1_000);
     let to = directory.as_deref().map(PathBuf::from).filter(|to| to.is_absolute());
     if directory.is_some() && to.is_none() {
         rules.broken("/directory", "must be an absolute path, beginning with /");
@@ -162,7 +155,7 @@ pub(crate) async fn back_up(
             let BackedUp { position, bytes } = app.shop.back_up(to).await?;
             Ok(Backup { directory, position: position.0, bytes })
         };
-        respond_once(&app, context, HttpResponse::Ok(), work).await
+        respond_once(&app, post.context, HttpResponse::Ok(), work).await
     };
     let made = actix_web::rt::spawn(made.in_current_span());
     made.await.map_err(|_| Problem::new(ProblemKind::BackupFailed, "the backup failed"))?
@@ -185,13 +178,11 @@ pub(crate) struct Fault {
         headers(("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["not-found"]))),
 )]
-pub(crate) async fn fault(
-    app: Data<App>,
-    Post { context, body: Json(Fault { target, mode }), .. }: Post<Operator, Json<Fault>>,
-) -> ApiResult {
+pub(crate) async fn fault(app: Data<App>, post: Post<Operator, Json<Fault>>) -> ApiResult {
+    let Fault { target, mode } = post.body.0;
     let work = async {
         app.shop.inject_fault(&target.kind, target.id.as_deref(), mode).await?;
         Ok(InjectedFault { target, mode })
     };
-    respond_once(&app, context, HttpResponse::Accepted(), work).await
+    respond_once(&app, post.context, HttpResponse::Accepted(), work).await
 }

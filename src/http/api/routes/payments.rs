@@ -30,8 +30,7 @@ pub(crate) async fn get(app: Data<App>, role: AnyRole, id: Path<String>) -> ApiR
 )]
 pub(crate) async fn list(app: Data<App>, role: AnyRole, mut query: Query) -> ApiResult {
     let rental = query.get("rentalId", "must be a rental's id", |text| RentalId::parse(text).ok());
-    let page = query.page();
-    query.end()?;
+    let page = query.page()?;
     let payments = match rental {
         Some(rental) => {
             let payment = match app.shop.payment(rental.payment()).await {

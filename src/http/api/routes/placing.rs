@@ -5,10 +5,11 @@ use actix_web::{HttpResponseBuilder, http::header};
 use super::{
     method::{PaymentMethodBody, PaymentMethodInput},
     prelude::*,
+    products,
     rentals::visible,
 };
 use crate::{
-    domain::{Money, ProductId, RentalId, address::Address},
+    domain::{Money, RentalId, address::Address},
     gateways::payment::AUTHENTICATION_REQUIRED,
     http::{
         api::{extract::position_header, post::insert_outcome},
@@ -81,21 +82,17 @@ pub(crate) struct PlaceRental {
         "payment-overloaded", "payment-unavailable",
     ]))),
 )]
-pub(crate) async fn place(
-    app: Data<App>,
-    Post { caller: Customer(customer_id), context, body: Json(body) }: Post<Customer, Json<PlaceRental>>,
-) -> ApiResult {
-    let PlaceRental { product_id, address, payment_method, expected_fee } = body;
+pub(crate) async fn place(app: Data<App>, post: Post<Customer, Json<PlaceRental>>) -> ApiResult {
+    let Customer(customer_id) = post.caller;
+    let PlaceRental { product_id, address, payment_method, expected_fee } = post.body.0;
     let mut rules = Rules::default();
     let (address, method) = (address.checked(&mut rules), payment_method.checked(&mut rules));
     let expected_fee =
-        expected_fee.and_then(|fee| rules.number("/expectedFee", fee, 0..=Money::MAX_FEE.as_won()));
+        expected_fee.and_then(|fee| rules.number("/expectedFee", fee, 0, Money::MAX_FEE.as_won()));
     let (address, method) = rules.all(address.zip(method))?;
-    let product_id = ProductId::parse(&product_id)
-        .map_err(|_| Problem::new(ProblemKind::ProductNotFound, "there is no such product"))?;
-    let expected_fee = expected_fee.map(Money::won);
+    let (product_id, expected_fee) = (products::product_id(&product_id)?, expected_fee.map(Money::won));
     let order = Order { customer_id, product_id, address, method, expected_fee };
-    response(&app.shop.place_rental(order, context).await?, HttpResponse::Created())
+    response(&app.shop.place_rental(order, post.context).await?, HttpResponse::Created())
 }
 
 /// Maps the outcome of placing or paying to a response; `confirmed` is the response of success.
@@ -134,7 +131,8 @@ fn location(id: RentalId) -> String {
 }
 
 fn failed(placed: &PlacedRental, kind: ProblemKind, detail: &str) -> ApiResult {
-    let mut problem = Problem::new(kind, detail).at(location(placed.rental.id));
+    let mut problem = Problem::new(kind, detail);
+    problem.location = Some(location(placed.rental.id));
     problem.headers.push(position_header(placed.position));
     if let PayOutcome::Unavailable { retry_after_ms } = placed.outcome {
         problem = problem.retry_after(retry_after_ms);

@@ -19,5 +19,4 @@ pub(super) use crate::http::{
     problem::{Problem, ProblemKind},
 };
 
-/// Result of a handler.
 pub(super) type ApiResult = Result<HttpResponse, Problem>;

@@ -11,12 +11,20 @@ use crate::{
         Money, ProductId,
         product::{MAX_STOCK, Offer},
     },
+    http::hex,
     shop::{Done, ProductView},
 };
 
+fn missing() -> Problem {
+    Problem::new(ProblemKind::ProductNotFound, "there is no such product")
+}
+
+pub(crate) fn product_id(id: &str) -> Result<ProductId, Problem> {
+    ProductId::parse(id).map_err(|_| missing())
+}
+
 pub(crate) fn find(app: &App, id: &str) -> Result<ProductView, Problem> {
-    let product = ProductId::parse(id).ok().and_then(|id| app.shop.product(id));
-    product.ok_or_else(|| Problem::new(ProblemKind::ProductNotFound, "there is no such product"))
+    app.shop.product(product_id(id)?).ok_or_else(missing)
 }
 
 /// Returns the `ETag` of the editable fields; the stock does not change it.
@@ -27,14 +35,10 @@ pub(crate) fn etag(product: &ProductView) -> String {
     tag(edited.as_bytes())
 }
 
-/// Returns an `ETag` for these bytes.
 fn tag(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    let short: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{short}\"")
+    format!("\"{}\"", hex(&Sha256::digest(bytes)[..16]))
 }
 
-/// Returns true if `If-None-Match` lists the tag.
 fn is_known(request: &HttpRequest, tag: &str) -> bool {
     let known = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
     // A proxy that compresses a response marks its tag as weak.
@@ -65,16 +69,14 @@ pub(crate) fn shown(mut response: HttpResponseBuilder, product: &Done<ProductVie
 )]
 pub(crate) async fn list(app: Data<App>, request: HttpRequest, mut query: Query) -> ApiResult {
     let available = query.get("available", "must be true or false", |text| text.parse().ok());
-    let page = query.page();
-    query.end()?;
+    let page = query.page()?;
     let products = app.shop.products(available, &page)?;
     let list = json!(List::<resources::Product>::of(&products)).to_string();
     let tag = tag(list.as_bytes());
-    let mut response = if is_known(&request, &tag) {
+    if is_known(&request, &tag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
-    } else {
-        HttpResponse::Ok()
-    };
+    }
+    let mut response = HttpResponse::Ok();
     // Cached, but revalidated each time, because the stock changes.
     response.insert_header((header::ETAG, tag)).insert_header((header::CACHE_CONTROL, "no-cache"));
     Ok(response.content_type(header::ContentType::json()).body(list))
@@ -86,9 +88,7 @@ pub(crate) async fn list(app: Data<App>, request: HttpRequest, mut query: Query)
 /// and image are unchanged. It does not cover the stock; the `ETag` of the list does.
 #[utoipa::path(
     get, path = "/v1/products/{id}", tag = "products", operation_id = "showProduct",
-    params(
-        ("id" = ProductId, Path),
-    ),
+    params(("id" = ProductId, Path)),
     responses(
         (status = 200, description = "The product", body = resources::Product, headers(("ETag"))),
         (status = 304, description = "Unchanged", headers(("ETag"))),
@@ -133,7 +133,7 @@ fn offer(rules: &mut Rules, name: &str, model: &str, description: &str, fee: u64
     let name = rules.line("/name", name, 1, 100);
     let model = rules.line("/model", model, 1, 100);
     let description = rules.text("/description", description, 0, 2_000);
-    let fee = rules.number("/fee", fee, 1..=Money::MAX_FEE.as_won()).map(Money::won);
+    let fee = rules.number("/fee", fee, 1, Money::MAX_FEE.as_won()).map(Money::won);
     Some(Offer { name: name?, model: model?, description: description?, fee: fee? })
 }
 
@@ -146,17 +146,14 @@ fn offer(rules: &mut Rules, name: &str, model: &str, description: &str, fee: u64
         headers(("Location"), ("ETag"), ("Saem-Position"), ("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["context-paused"]))),
 )]
-pub(crate) async fn register(
-    app: Data<App>,
-    Post { context, body: Json(body), .. }: Post<Operator, Json<RegisterProduct>>,
-) -> ApiResult {
-    let RegisterProduct { name, model, description, fee, stock } = body;
+pub(crate) async fn register(app: Data<App>, post: Post<Operator, Json<RegisterProduct>>) -> ApiResult {
+    let RegisterProduct { name, model, description, fee, stock } = post.body.0;
     let mut rules = Rules::default();
     let offer = offer(&mut rules, &name, &model, &description, fee);
     let stock =
-        rules.number("/stock", stock, 0..=u64::from(MAX_STOCK)).and_then(|stock| u32::try_from(stock).ok());
+        rules.number("/stock", stock, 0, u64::from(MAX_STOCK)).and_then(|stock| u32::try_from(stock).ok());
     let (offer, stock) = rules.all(offer.zip(stock))?;
-    let registered = app.shop.register_product(offer, stock, context).await?;
+    let registered = app.shop.register_product(offer, stock, post.context).await?;
     let mut response = HttpResponse::Created();
     response.insert_header((header::LOCATION, format!("/v1/products/{}", registered.value.id)));
     Ok(shown(response, &registered))
@@ -227,11 +224,8 @@ fn expect_match(request: &HttpRequest, product: &ProductView) -> Result<(), Prob
         expected.ok_or_else(|| Problem::new(ProblemKind::PreconditionRequired, "If-Match is required"))?;
     let current = etag(product);
     let matches = expected.split(',').map(str::trim).any(|tag| tag == "*" || tag == current);
-    if matches {
-        Ok(())
-    } else {
-        Err(Problem::new(ProblemKind::PreconditionFailed, "the product was changed meanwhile"))
-    }
+    let changed = || Problem::new(ProblemKind::PreconditionFailed, "the product was changed meanwhile");
+    matches.then_some(()).ok_or_else(changed)
 }
 
 /// Units to add.
@@ -259,7 +253,7 @@ pub(crate) async fn restock(
 ) -> ApiResult {
     let product = find(&app, &id)?;
     let mut rules = Rules::default();
-    let quantity = rules.number("/quantity", body.quantity, 1..=100_000);
+    let quantity = rules.number("/quantity", body.quantity, 1, 100_000);
     let quantity = rules.all(quantity.and_then(|quantity| u32::try_from(quantity).ok()))?;
     Ok(shown(HttpResponse::Ok(), &app.shop.restock_product(product.id, quantity, context).await?))
 }
@@ -273,11 +267,7 @@ pub(crate) async fn restock(
         headers(("ETag"), ("Saem-Position"), ("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["product-not-found", "context-paused"]))),
 )]
-pub(crate) async fn withdraw(
-    app: Data<App>,
-    id: Path<String>,
-    Post { context, .. }: Post<Operator>,
-) -> ApiResult {
+pub(crate) async fn withdraw(app: Data<App>, id: Path<String>, post: Post<Operator>) -> ApiResult {
     let product = find(&app, &id)?;
-    Ok(shown(HttpResponse::Ok(), &app.shop.withdraw_product(product.id, context).await?))
+    Ok(shown(HttpResponse::Ok(), &app.shop.withdraw_product(product.id, post.context).await?))
 }

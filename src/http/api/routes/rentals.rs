@@ -54,8 +54,7 @@ pub(crate) async fn list(app: Data<App>, AnyRole(principal): AnyRole, mut query:
     let customer = query.get("customerId", "must be a customer's id", |text| CustomerId::parse(text).ok());
     let product_id = query.get("productId", "must be a product's id", |text| ProductId::parse(text).ok());
     let correlation = query.get("correlationId", "must be 32 hexadecimal digits", Correlation::parse);
-    let page = query.page();
-    query.end()?;
+    let page = query.page()?;
     let customer_id = match principal {
         Principal::Customer(own) if customer.is_none_or(|wanted| wanted == own) => Some(own),
         Principal::Customer(_) => {
@@ -79,14 +78,11 @@ pub(crate) async fn list(app: Data<App>, AnyRole(principal): AnyRole, mut query:
         headers(("Saem-Position"), ("Idempotency-Replayed")))),
     extensions(("x-problems" = json!(["rental-not-cancelable"]))),
 )]
-pub(crate) async fn cancel(
-    app: Data<App>,
-    id: Path<String>,
-    Post { caller, context, .. }: Post<AnyRole>,
-) -> ApiResult {
-    let rental = visible(&app, caller, &id).await?;
-    let reason = if caller.customer().is_some() { CancelReason::Customer } else { CancelReason::Operator };
-    let canceled = app.shop.cancel_rental(rental.id, reason, context).await?;
+pub(crate) async fn cancel(app: Data<App>, id: Path<String>, post: Post<AnyRole>) -> ApiResult {
+    let rental = visible(&app, post.caller, &id).await?;
+    let reason =
+        if post.caller.customer().is_some() { CancelReason::Customer } else { CancelReason::Operator };
+    let canceled = app.shop.cancel_rental(rental.id, reason, post.context).await?;
     Ok(respond::<resources::Rental, _>(HttpResponse::Ok(), &canceled))
 }
 
@@ -100,8 +96,7 @@ pub(crate) async fn cancel(
 pub(crate) async fn timeline(app: Data<App>, role: AnyRole, id: Path<String>, mut query: Query) -> ApiResult {
     let rental = visible(&app, role, &id).await?;
     let after = query.get("cursor", "must be a nextCursor of this list", |text| text.parse::<u64>().ok());
-    let limit = query.page().limit;
-    query.end()?;
+    let limit = query.page()?.limit;
     let events = app.shop.timeline(rental.id).await?;
     let mut events = events.iter().filter(|event| after.is_none_or(|after| event.position.0 > after));
     let part: Vec<_> = events.by_ref().take(limit).collect();

@@ -74,7 +74,7 @@ pub(crate) async fn my_page(
         return Ok(response.finish());
     }
     let watching = app.shop.watch_my_page(customer, after).await?;
-    let (mut heartbeat, draining) = (tokio::time::interval(limits.heartbeat()), app.drain());
+    let (mut heartbeat, draining) = (tokio::time::interval(limits.heartbeat), app.drain());
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     heartbeat.reset();
     let changes = watching.changes;
@@ -113,7 +113,7 @@ impl RowStream {
             _ = self.heartbeat.tick() => None,
         };
         // After log-out or deletion of the account, nothing more is sent.
-        if !self.has_session() {
+        if self.app.shop.authenticate(&self.token) != Some(Principal::Customer(self.customer)) {
             return None;
         }
         let Some(change) = change else { return Some(Bytes::from_static(b": still here\n\n")) };
@@ -124,11 +124,6 @@ impl RowStream {
             chunk.push_str(&event(&change));
         }
         Some(chunk.into())
-    }
-
-    /// Returns true while the session is valid.
-    fn has_session(&self) -> bool {
-        self.app.shop.authenticate(&self.token) == Some(Principal::Customer(self.customer))
     }
 }
 

@@ -1,13 +1,13 @@
 //! `/admin/deliveries`: dispatch and installation.
 
 use super::{
-    Column, Tab, list, more,
+    SHORT, Tab, WIDE, list, more,
     orders::{ListQuery, history_link},
     page, pills,
 };
 use crate::{
     domain::{DeliveryId, delivery::DeliveryStatus, text::line},
-    http::pages::{admin, layout::when, prelude::*},
+    http::pages::{admin, prelude::*},
     shop::{DeliveryView, RentalFilter, RentalRow},
 };
 
@@ -19,11 +19,7 @@ const DELIVERIES: [(&str, Option<DeliveryStatus>); 5] = [
     ("ALL", None),
 ];
 
-pub(crate) async fn index(
-    app: web::Data<App>,
-    visitor: Visitor,
-    wanted: web::Query<ListQuery>,
-) -> PageResult {
+pub(crate) async fn index(app: Data<App>, visitor: Visitor, wanted: Query<ListQuery>) -> PageResult {
     visitor.operator()?;
     let chosen = DELIVERIES.iter().find(|(name, _)| *name == wanted.status).unwrap_or(&DELIVERIES[0]);
     let filter = RentalFilter { delivery_status: chosen.1, ..RentalFilter::default() };
@@ -41,11 +37,11 @@ pub(crate) async fn index(
     let choices = DELIVERIES.map(|(status, of)| (status, name(of)));
     let title = visitor.t("배송", "Deliveries");
     let columns = [
-        Column::wide(visitor.t("제품", "Purifier")),
-        Column::wide(visitor.t("받는 분", "To")),
-        Column::short(visitor.t("상태", "State")),
-        Column::short(visitor.t("시작", "Begun")),
-        Column::wide(visitor.t("할 일", "To do")),
+        (visitor.t("제품", "Purifier"), WIDE),
+        (visitor.t("받는 분", "To"), WIDE),
+        (visitor.t("상태", "State"), SHORT),
+        (visitor.t("시작", "Begun"), SHORT),
+        (visitor.t("할 일", "To do"), WIDE),
     ];
     let content = html! {
         div class="stack" {
@@ -113,13 +109,11 @@ fn next_step(app: &App, visitor: &Visitor, view: &DeliveryView, listed: &str) ->
                     aria-label={ (carrier) ": " (recipient) }; }
                 div class="field" { input type="text" name="trackingNumber" maxlength="100"
                     placeholder=(number) aria-label={ (number) ": " (recipient) }; }
-                button class="button small" { (visitor.t("출고", "Send out"))
-                    span class="unseen" { ": " (recipient) } }
+                button class="button small" { (labelled(visitor.t("출고", "Send out"), recipient)) }
             },
             DeliveryStatus::InTransit => form method="post" action={ (at) "/complete" } data-once {
                 (ours)
-                button class="button small" { (visitor.t("설치 완료", "Installed"))
-                    span class="unseen" { ": " (recipient) } }
+                button class="button small" { (labelled(visitor.t("설치 완료", "Installed"), recipient)) }
             },
             DeliveryStatus::Delivered | DeliveryStatus::Canceled | DeliveryStatus::Absent => {
                 span class="soft" { "–" }
@@ -141,14 +135,13 @@ fn back(filled: &Form, done: &str) -> HttpResponse {
 fn optional(filled: &Form, name: &str) -> Result<Option<String>, Problem> {
     match filled.fields.get(name).trim() {
         "" => Ok(None),
-        text => match line(text, 1, 100) {
-            Ok(text) => Ok(Some(text)),
-            Err(rule) => Err(Problem::invalid_field(&format!("/{name}"), rule.to_string())),
-        },
+        text => line(text, 1, 100)
+            .map(Some)
+            .map_err(|rule| Problem::invalid_field(&format!("/{name}"), rule.to_string())),
     }
 }
 
-pub(crate) async fn dispatch(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
+pub(crate) async fn dispatch(app: Data<App>, id: Path<String>, filled: Form) -> PageResult {
     let id = delivery_id(&filled.visitor, &id)?;
     let text = |name: &str| optional(&filled, name).or_error_page(&filled.visitor);
     let (carrier, number) = (text("carrier")?, text("trackingNumber")?);
@@ -156,7 +149,7 @@ pub(crate) async fn dispatch(app: web::Data<App>, id: web::Path<String>, filled:
     Ok(back(&filled, "dispatched"))
 }
 
-pub(crate) async fn complete(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
+pub(crate) async fn complete(app: Data<App>, id: Path<String>, filled: Form) -> PageResult {
     let id = delivery_id(&filled.visitor, &id)?;
     app.shop.complete_delivery(id, filled.context).await.or_error_page(&filled.visitor)?;
     Ok(back(&filled, "completed"))

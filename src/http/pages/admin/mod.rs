@@ -5,16 +5,7 @@ pub(crate) mod orders;
 pub(crate) mod products;
 pub(crate) mod wording;
 
-use maud::{Markup, html};
-
-use super::{
-    layout::{Page, Section, csrf_field},
-    text::problems::ErrorText,
-};
-use crate::http::{
-    pages::{response::encoded, visitor::Visitor},
-    problem::Problem,
-};
+use super::prelude::*;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tab {
@@ -24,35 +15,19 @@ pub(crate) enum Tab {
     Messages,
 }
 
-const TABS: [(Tab, &str); 4] = [
-    (Tab::Products, "/admin"),
-    (Tab::Rentals, "/admin/rentals"),
-    (Tab::Deliveries, "/admin/deliveries"),
-    (Tab::Messages, "/admin/messages"),
+const TABS: [(Tab, &str, [&str; 2]); 4] = [
+    (Tab::Products, "/admin", ["정수기", "Purifiers"]),
+    (Tab::Rentals, "/admin/rentals", ["렌탈", "Rentals"]),
+    (Tab::Deliveries, "/admin/deliveries", ["배송", "Deliveries"]),
+    (Tab::Messages, "/admin/messages", ["문자", "Messages"]),
 ];
-
-impl Tab {
-    fn of(path: &str) -> Self {
-        let under = TABS.iter().rev().find(|(_, to)| path.starts_with(to));
-        under.map_or(Self::Products, |(tab, _)| *tab)
-    }
-
-    const fn name(self, visitor: &Visitor) -> &'static str {
-        match self {
-            Self::Products => visitor.lang.t("정수기", "Purifiers"),
-            Self::Rentals => visitor.lang.t("렌탈", "Rentals"),
-            Self::Deliveries => visitor.lang.t("배송", "Deliveries"),
-            Self::Messages => visitor.lang.t("문자", "Messages"),
-        }
-    }
-}
 
 pub(crate) fn page<'a>(visitor: &'a Visitor, tab: Tab, title: &'a str, content: Markup) -> Page<'a> {
     let content = html! {
         div class="wide" {
             nav class="tabs" aria-label=(visitor.t("관리 메뉴", "Admin")) {
-                @for (of, to) in TABS {
-                    a href=(to) aria-current=[(of == tab).then_some("page")] { (of.name(visitor)) }
+                @for (of, to, [korean, english]) in TABS {
+                    a href=(to) aria-current=[(of == tab).then_some("page")] { (visitor.t(korean, english)) }
                 }
             }
             (content)
@@ -61,32 +36,15 @@ pub(crate) fn page<'a>(visitor: &'a Visitor, tab: Tab, title: &'a str, content: 
     Page { visitor, section: Section::Admin, title, script: Some("admin.js"), content }
 }
 
-#[derive(Clone, Copy)]
-pub(crate) struct Column<'a> {
-    name: &'a str,
-    class: &'static str,
-    heads_row: bool,
-}
+/// Name of a column, and class of its cells.
+pub(crate) type Column<'a> = (&'a str, &'static str);
 
-impl<'a> Column<'a> {
-    pub(crate) const fn short(name: &'a str) -> Self {
-        Self { name, class: "nowrap", heads_row: false }
-    }
-
-    pub(crate) const fn number(name: &'a str) -> Self {
-        Self { name, class: "end", heads_row: false }
-    }
-
-    /// Several lines of text, or a form; words are never broken.
-    pub(crate) const fn wide(name: &'a str) -> Self {
-        Self { name, class: "broad", heads_row: false }
-    }
-
-    /// Heads its row.
-    pub(crate) const fn head(name: &'a str) -> Self {
-        Self { name, class: "", heads_row: true }
-    }
-}
+pub(crate) const SHORT: &str = "nowrap";
+pub(crate) const NUMBER: &str = "end";
+/// Several lines of text, or a form; words are never broken.
+pub(crate) const WIDE: &str = "broad";
+/// Heads its row.
+pub(crate) const HEAD: &str = "";
 
 /// A table; on a phone, each row is a card with the column's name beside each value.
 pub(crate) struct Table<'a> {
@@ -106,14 +64,14 @@ impl maud::Render for Table<'_> {
             div class="scroll" tabindex="0" role="region" aria-label=(label) {
                 table class=(class) role="table" {
                     thead role="rowgroup" { tr role="row" {
-                        @for column in *columns {
-                            th scope="col" role="columnheader" class=(column.class) { (column.name) }
+                        @for (name, class) in *columns {
+                            th scope="col" role="columnheader" class=(class) { (name) }
                         }
                     } }
                     tbody role="rowgroup" {
                         @for row in rows {
                             tr role="row" {
-                                @for (column, value) in columns.iter().zip(row) { (cell(column, value)) }
+                                @for (column, value) in columns.iter().zip(row) { (cell(*column, value)) }
                             }
                         }
                     }
@@ -123,10 +81,9 @@ impl maud::Render for Table<'_> {
     }
 }
 
-fn cell(column: &Column<'_>, value: &Markup) -> Markup {
-    let Column { name, class, heads_row } = column;
+fn cell((name, class): Column<'_>, value: &Markup) -> Markup {
     html! {
-        @if *heads_row {
+        @if class == HEAD {
             th scope="row" role="rowheader" class=(class) { div { (value) } }
         } @else {
             td role="cell" class=(class) data-label=(name) { div { (value) } }
@@ -203,7 +160,6 @@ pub(crate) fn with_done(path: &str, done: &str) -> String {
     format!("{path}{joint}done={done}")
 }
 
-/// Splits a path made by [`with_done`] into path and action.
 fn split_done(path: &str) -> (&str, &str) {
     path.split_once("?done=").or_else(|| path.split_once("&done=")).unwrap_or((path, ""))
 }
@@ -211,14 +167,6 @@ fn split_done(path: &str) -> (&str, &str) {
 pub(crate) fn done(visitor: &Visitor) -> Markup {
     let said = wording::done(visitor.lang, split_done(&visitor.path).1);
     html! { @if let Some(said) = said { p class="notice good" role="status" { (said) } } }
-}
-
-pub(crate) fn alert(error: Option<ErrorText>) -> Markup {
-    html! {
-        @if let Some(ErrorText { title, text }) = error {
-            div class="notice bad" role="alert" { b { (title) } p { (text) } }
-        }
-    }
 }
 
 pub(crate) fn is_within(visitor: &Visitor) -> bool {
@@ -252,7 +200,8 @@ pub(crate) fn error_page_of<'a>(visitor: &'a Visitor, problem: &Problem) -> Page
         let content = html! { div class="wide" { (content) } };
         return Page { visitor, section: Section::Console, title: error.title, script: None, content };
     }
-    page(visitor, Tab::of(&visitor.path), error.title, content)
+    let tab = TABS.iter().rev().find(|(_, to, _)| visitor.path.starts_with(to));
+    page(visitor, tab.map_or(Tab::Products, |(tab, ..)| *tab), error.title, content)
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 
-use super::{Column, Tab, list, more, page, pills, wording::reason};
+use super::{NUMBER, SHORT, Tab, WIDE, list, more, page, pills, wording::reason};
 use crate::{
     domain::{
         Correlation, RentalId,
         delivery::DeliveryStatus,
         rental::{CancelReason, RentalStatus},
     },
-    http::pages::{admin, layout::when, prelude::*},
+    http::pages::{admin, my::may_cancel, prelude::*},
     shop::{NotificationStatus, PageRequest, RentalFilter, RentalView},
 };
 
@@ -35,11 +35,7 @@ const RENTALS: [(&str, Option<RentalStatus>); 6] = [
     ("CANCELED", Some(RentalStatus::Canceled)),
 ];
 
-pub(crate) async fn rentals(
-    app: web::Data<App>,
-    visitor: Visitor,
-    wanted: web::Query<ListQuery>,
-) -> PageResult {
+pub(crate) async fn rentals(app: Data<App>, visitor: Visitor, wanted: Query<ListQuery>) -> PageResult {
     visitor.operator()?;
     let chosen = RENTALS.iter().find(|(name, _)| *name == wanted.status).unwrap_or(&RENTALS[0]);
     let filter = RentalFilter { status: chosen.1, ..RentalFilter::default() };
@@ -56,11 +52,11 @@ pub(crate) async fn rentals(
     let choices = RENTALS.map(|(status, of)| (status, name(of)));
     let title = visitor.t("렌탈", "Rentals");
     let columns = [
-        Column::wide(visitor.t("렌탈", "Rental")),
-        Column::short(visitor.t("상태", "State")),
-        Column::number(visitor.t("렌탈료", "Fee")),
-        Column::short(visitor.t("신청", "Ordered")),
-        Column::short(visitor.t("할 일", "To do")),
+        (visitor.t("렌탈", "Rental"), WIDE),
+        (visitor.t("상태", "State"), SHORT),
+        (visitor.t("렌탈료", "Fee"), NUMBER),
+        (visitor.t("신청", "Ordered"), SHORT),
+        (visitor.t("할 일", "To do"), SHORT),
     ];
     let content = html! {
         div class="stack" {
@@ -74,15 +70,10 @@ pub(crate) async fn rentals(
     Ok(page(&visitor, Tab::Rentals, title, content).show())
 }
 
-const fn may_cancel(status: RentalStatus) -> bool {
-    matches!(status, RentalStatus::Placed | RentalStatus::PaymentDeferred | RentalStatus::Confirmed)
-}
-
 fn name_of(rental: &RentalView) -> &str {
     rental.rental.terms.as_ref().map(|terms| terms.product_name.as_str()).unwrap_or_default()
 }
 
-/// Returns the status of a rental's delivery, if it has one.
 pub(crate) async fn delivery_status(app: &App, rental: RentalId) -> Option<DeliveryStatus> {
     app.shop.my_page_row(rental).await.ok()?.delivery_status
 }
@@ -106,7 +97,7 @@ fn rental_row(visitor: &Visitor, view: &RentalView, delivery: Option<DeliverySta
             @if let Some(terms) = terms { (history_link(visitor, terms.correlation, name)) }
             @if may_cancel(rental.status) {
                 a class="button quiet small" href={ "/admin/rentals/" (id) "/cancel" } {
-                    (visitor.t("취소", "Cancel")) span class="unseen" { ": " (name) }
+                    (labelled(visitor.t("취소", "Cancel"), name))
                 }
             }
         }
@@ -116,11 +107,8 @@ fn rental_row(visitor: &Visitor, view: &RentalView, delivery: Option<DeliverySta
 }
 
 pub(crate) fn history_link(visitor: &Visitor, correlation: Correlation, name: &str) -> Markup {
-    html! {
-        a href={ "/console/saga?correlation=" (correlation) } {
-            (visitor.t("흐름 보기", "History")) span class="unseen" { ": " (name) }
-        }
-    }
+    let text = labelled(visitor.t("흐름 보기", "History"), name);
+    html! { a href={ "/console/saga?correlation=" (correlation) } { (text) } }
 }
 
 fn rental_id(visitor: &Visitor, id: &str) -> Result<RentalId, PageError> {
@@ -128,7 +116,7 @@ fn rental_id(visitor: &Visitor, id: &str) -> Result<RentalId, PageError> {
     RentalId::parse(id).map_err(|_| Problem::not_found("rental")).or_error_page(visitor)
 }
 
-pub(crate) async fn ask_cancel(app: web::Data<App>, visitor: Visitor, id: web::Path<String>) -> PageResult {
+pub(crate) async fn ask_cancel(app: Data<App>, visitor: Visitor, id: Path<String>) -> PageResult {
     let rental = app.shop.rental(rental_id(&visitor, &id)?).await.or_error_page(&visitor)?;
     if !may_cancel(rental.rental.status) {
         return Err(Problem::new(ProblemKind::RentalNotCancelable, "")).or_error_page(&visitor);
@@ -149,32 +137,20 @@ pub(crate) async fn ask_cancel(app: web::Data<App>, visitor: Visitor, id: web::P
     Ok(question.page(&visitor, Tab::Rentals).show())
 }
 
-pub(crate) async fn cancel(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
+pub(crate) async fn cancel(app: Data<App>, id: Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, .. } = filled;
     let id = rental_id(&visitor, &id)?;
     app.shop.cancel_rental(id, CancelReason::Operator, context).await.or_error_page(&visitor)?;
     Ok(see_other(&admin::with_done("/admin/rentals", "canceled")))
 }
 
-pub(crate) async fn messages(
-    app: web::Data<App>,
-    visitor: Visitor,
-    wanted: web::Query<ListQuery>,
-) -> PageResult {
+pub(crate) async fn messages(app: Data<App>, visitor: Visitor, wanted: Query<ListQuery>) -> PageResult {
     visitor.operator()?;
-    Ok(messages_page(&app, &visitor, &wanted).await?.show())
-}
-
-async fn messages_page<'a>(
-    app: &App,
-    visitor: &'a Visitor,
-    wanted: &ListQuery,
-) -> Result<Page<'a>, PageError> {
     let failed_only = wanted.status != "ALL";
     // Failed messages are few, and filtered out of this many.
     let limit = if failed_only { 100 } else { 25 };
     let part = PageRequest { limit, ..wanted.page() };
-    let messages = app.shop.notifications(None, &part).await.or_error_page(visitor)?;
+    let messages = app.shop.notifications(None, &part).await.or_error_page(&visitor)?;
     let shown = messages.items.iter().filter(|message| {
         let is_failing = message.status == NotificationStatus::Pending && message.attempts > 0;
         !failed_only || message.status == NotificationStatus::Failed || is_failing
@@ -189,16 +165,16 @@ async fn messages_page<'a>(
                 html! { (visitor.marked(&message.text)) br; span class="mono soft" { (message.rental_id) } },
                 html! { (message.phone.as_deref().unwrap_or("–")) },
                 tries,
-                when(visitor, message.created_at),
+                when(&visitor, message.created_at),
             ]
         })
         .collect();
     let title = visitor.t("문자", "Messages");
     let columns = [
-        Column::wide(title),
-        Column::short(visitor.t("번호", "Number")),
-        Column::short(visitor.t("상태", "State")),
-        Column::short(visitor.t("작성 시각", "Written")),
+        (title, WIDE),
+        (visitor.t("번호", "Number"), SHORT),
+        (visitor.t("상태", "State"), SHORT),
+        (visitor.t("작성 시각", "Written"), SHORT),
     ];
     let (listed, none) = if failed_only {
         ("FAILED", visitor.t("보내지 못한 문자가 없습니다.", "No failed messages."))
@@ -210,10 +186,10 @@ async fn messages_page<'a>(
     let content = html! {
         div class="stack" {
             h1 { (title) }
-            (pills(visitor, "/admin/messages", listed, &choices))
+            (pills(&visitor, "/admin/messages", listed, &choices))
             (list(title, &columns, rows, none))
-            (more(visitor, "/admin/messages", listed, messages.next_cursor.as_deref()))
+            (more(&visitor, "/admin/messages", listed, messages.next_cursor.as_deref()))
         }
     };
-    Ok(page(visitor, Tab::Messages, title, content))
+    Ok(page(&visitor, Tab::Messages, title, content).show())
 }

@@ -1,6 +1,6 @@
 //! `/admin`: purifiers, their prices, stock and images.
 
-use super::{Column, Tab, Table, alert, page};
+use super::{NUMBER, SHORT, Tab, Table, WIDE, page};
 use crate::{
     domain::{
         Money, ProductId,
@@ -25,7 +25,7 @@ struct ProductDraft {
     error: Option<ErrorText>,
 }
 
-pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> PageResult {
+pub(crate) async fn index(app: Data<App>, visitor: Visitor) -> PageResult {
     visitor.operator()?;
     Ok(index_page(&app, &visitor, &ProductDraft::default()).or_error_page(&visitor)?.show())
 }
@@ -33,17 +33,17 @@ pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> PageResult {
 fn index_page<'a>(app: &App, visitor: &'a Visitor, draft: &ProductDraft) -> Result<Page<'a>, Problem> {
     let products = app.shop.products(None, &PageRequest { cursor: None, limit: 100 })?;
     let columns = [
-        Column::wide(visitor.t("제품", "Purifier")),
-        Column::number(visitor.t("렌탈료", "Fee")),
-        Column::short(visitor.t("재고", "Stock")),
-        Column::short(visitor.t("입고", "Restock")),
+        (visitor.t("제품", "Purifier"), WIDE),
+        (visitor.t("렌탈료", "Fee"), NUMBER),
+        (visitor.t("재고", "Stock"), SHORT),
+        (visitor.t("입고", "Restock"), SHORT),
     ];
     let rows = products.items.iter().map(|product| product_row(app, visitor, product)).collect();
+    let stock = visitor.t("재고 (대)", "Units in stock");
     let content = html! {
         div class="stack" {
             h1 { (visitor.t("정수기 관리", "Purifiers")) }
-            @if draft.error.is_none() { (admin::done(visitor)) }
-            (alert(draft.error))
+            (outcome(visitor, draft))
             details class="card" open[draft.error.is_some() || products.items.is_empty()] {
                 summary { (visitor.t("새 정수기 등록", "Register a purifier")) }
                 form class="stack more" method="post" action="/admin/products" data-once {
@@ -51,10 +51,7 @@ fn index_page<'a>(app: &App, visitor: &'a Visitor, draft: &ProductDraft) -> Resu
                     input type="hidden" name="key" value=(app.shop.nonce());
                     (offer_fields(visitor, &draft.fields, &draft.wrong))
                     (Field { kind: "number", wrong: wrong(visitor, &draft.wrong, "stock"),
-                        ..Field::new("stock", visitor.t(
-                            "재고 (대)",
-                            "Units in stock",
-                        ), draft.fields.get("stock")) })
+                        ..Field::new("stock", stock, draft.fields.get("stock")) })
                     p { button class="button" { (visitor.t("등록", "Register")) } }
                 }
             }
@@ -62,6 +59,11 @@ fn index_page<'a>(app: &App, visitor: &'a Visitor, draft: &ProductDraft) -> Resu
         }
     };
     Ok(page(visitor, Tab::Products, visitor.t("정수기 관리", "Purifiers"), content))
+}
+
+/// The error of a form, or else the notice of a finished action.
+fn outcome(visitor: &Visitor, draft: &ProductDraft) -> Markup {
+    draft.error.map_or_else(|| admin::done(visitor), |error| alert("bad", error, None))
 }
 
 fn product_row(app: &App, visitor: &Visitor, product: &ProductView) -> Vec<Markup> {
@@ -78,8 +80,7 @@ fn product_row(app: &App, visitor: &Visitor, product: &ProductView) -> Vec<Marku
                 input type="hidden" name="key" value=(app.shop.nonce());
                 input type="number" name="quantity" value="1" min="1" max="100000" required
                     aria-label={ (label) ": " (product.offer.name) };
-                button class="button quiet small" { (visitor.t("입고", "Add"))
-                    span class="unseen" { ": " (product.offer.name) } }
+                button class="button quiet small" { (labelled(visitor.t("입고", "Add"), &product.offer.name)) }
             }
         }
     };
@@ -101,24 +102,18 @@ fn offer_fields(visitor: &Visitor, fields: &FormFields, wrongs: &[&'static str])
     html! {
         div class="fields" {
             div class="pair" {
-                (Field { max: Some(100), wrong: wrong("name"), ..Field::new("name", visitor.t(
-                    "이름",
-                    "Name",
-                ), fields.get("name")) })
-                (Field { max: Some(100), wrong: wrong("model"), ..Field::new("model", visitor.t(
-                    "모델",
-                    "Model",
-                ), fields.get("model")) })
+                (Field { max: Some(100), wrong: wrong("name"),
+                    ..Field::new("name", visitor.t("이름", "Name"), fields.get("name")) })
+                (Field { max: Some(100), wrong: wrong("model"),
+                    ..Field::new("model", visitor.t("모델", "Model"), fields.get("model")) })
             }
             div class="field" {
                 label for="description" { (visitor.t("설명 (선택)", "Description (optional)")) }
                 textarea id="description" name="description" maxlength="2000" { (fields.get("description")) }
                 @if let Some(wrong) = wrong("description") { span class="wrong" { (wrong) } }
             }
-            (Field { kind: "number", wrong: wrong("fee"), ..Field::new("fee", visitor.t(
-                "렌탈료 (원)",
-                "Fee (won)",
-            ), fields.get("fee")) })
+            (Field { kind: "number", wrong: wrong("fee"),
+                ..Field::new("fee", visitor.t("렌탈료 (원)", "Fee (won)"), fields.get("fee")) })
         }
     }
 }
@@ -141,7 +136,7 @@ fn offer_of(fields: &FormFields) -> Result<Offer, Vec<&'static str>> {
     }
 }
 
-pub(crate) async fn register(app: web::Data<App>, filled: Form) -> PageResult {
+pub(crate) async fn register(app: Data<App>, filled: Form) -> PageResult {
     let Form { visitor, context, fields } = filled;
     visitor.operator()?;
     let offer = offer_of(&fields);
@@ -171,7 +166,7 @@ fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, PageError
     shop::find(app, visitor, id)
 }
 
-pub(crate) async fn product(app: web::Data<App>, visitor: Visitor, id: web::Path<String>) -> PageResult {
+pub(crate) async fn product(app: Data<App>, visitor: Visitor, id: Path<String>) -> PageResult {
     let product = find(&app, &visitor, &id)?;
     Ok(edit_page(&visitor, &product, &drafted(&product)).show())
 }
@@ -196,8 +191,7 @@ fn edit_page<'a>(visitor: &'a Visitor, product: &'a ProductView, draft: &Product
                 h1 { (visitor.marked(&product.offer.name)) }
                 (stock(visitor, product))
             }
-            @if draft.error.is_none() { (admin::done(visitor)) }
-            (alert(draft.error))
+            (outcome(visitor, draft))
             div class="two even" {
                 form class="card stack" method="post" action=(at) data-once {
                     h2 { (visitor.t("정보 수정", "Edit")) }
@@ -217,10 +211,9 @@ fn edit_page<'a>(visitor: &'a Visitor, product: &'a ProductView, draft: &Product
                         div class="card stack" {
                             h2 { (visitor.t("신규 렌탈 중단", "Withdraw")) }
                             p class="soft" { (withdrawing(visitor)) }
-                            p { a class="button danger small" href={ (at) "/withdraw" } { (visitor.t(
-                                "신규 렌탈 중단하기",
-                                "Withdraw this purifier",
-                            )) } }
+                            p { a class="button danger small" href={ (at) "/withdraw" } {
+                                (visitor.t("신규 렌탈 중단하기", "Withdraw this purifier"))
+                            } }
                         }
                     }
                 }
@@ -242,16 +235,15 @@ fn upload(visitor: &Visitor, product: &ProductView) -> Markup {
                     "It could not be uploaded: PNG, JPEG or WebP, up to 1 MiB.",
                 ))
                 aria-describedby="image-hint";
-            span class="hint" id="image-hint" { (visitor.t(
-                "PNG, JPEG, WebP · 1 MiB 이하",
-                "PNG, JPEG or WebP, up to 1 MiB",
-            )) }
+            span class="hint" id="image-hint" {
+                (visitor.t("PNG, JPEG, WebP · 1 MiB 이하", "PNG, JPEG or WebP, up to 1 MiB"))
+            }
             span class="wrong" id="image-wrong" role="alert" {}
         }
     }
 }
 
-pub(crate) async fn edit(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
+pub(crate) async fn edit(app: Data<App>, id: Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, fields } = filled;
     let product = find(&app, &visitor, &id)?;
     let edited = match offer_of(&fields) {
@@ -274,16 +266,13 @@ pub(crate) async fn edit(app: web::Data<App>, id: web::Path<String>, filled: For
     Ok(edit_page(&visitor, &product, &draft).show_as(problem.kind.status()))
 }
 
-pub(crate) async fn restock(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
+pub(crate) async fn restock(app: Data<App>, id: Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, fields } = filled;
     let product = find(&app, &visitor, &id)?;
-    let quantity = fields.get("quantity").trim().parse().ok();
-    let quantity = quantity.filter(|quantity| (1..=100_000).contains(quantity));
+    let quantity = fields.get("quantity").trim().parse().ok().filter(|n| (1..=100_000).contains(n));
     let quantity = quantity.ok_or_else(|| Problem::invalid_field("/quantity", "must be 1 to 100000"));
-    app.shop
-        .restock_product(product.id, quantity.or_error_page(&visitor)?, context)
-        .await
-        .or_error_page(&visitor)?;
+    let quantity = quantity.or_error_page(&visitor)?;
+    app.shop.restock_product(product.id, quantity, context).await.or_error_page(&visitor)?;
     Ok(see_other(&admin::with_done("/admin", "restocked")))
 }
 
@@ -294,7 +283,7 @@ const fn withdrawing(visitor: &Visitor) -> &'static str {
     )
 }
 
-pub(crate) async fn ask_withdraw(app: web::Data<App>, visitor: Visitor, id: web::Path<String>) -> PageResult {
+pub(crate) async fn ask_withdraw(app: Data<App>, visitor: Visitor, id: Path<String>) -> PageResult {
     let product = find(&app, &visitor, &id)?;
     let at = address(product.id);
     if product.withdrawn {
@@ -312,7 +301,7 @@ pub(crate) async fn ask_withdraw(app: web::Data<App>, visitor: Visitor, id: web:
     Ok(question.page(&visitor, Tab::Products).show())
 }
 
-pub(crate) async fn withdraw(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
+pub(crate) async fn withdraw(app: Data<App>, id: Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, .. } = filled;
     let product = find(&app, &visitor, &id)?;
     app.shop.withdraw_product(product.id, context).await.or_error_page(&visitor)?;

@@ -10,7 +10,7 @@ use super::history_form;
 use crate::{
     domain::{Causation, Correlation, EntityKind, Position, Recorded, delivery::DeliveryStatus},
     http::pages::{
-        admin::{Column, Table, orders::delivery_status},
+        admin::{HEAD, SHORT, Table, WIDE, orders::delivery_status},
         prelude::*,
         text::exact,
     },
@@ -38,11 +38,7 @@ pub(crate) struct HistoryQuery {
     correlation: String,
 }
 
-pub(crate) async fn show(
-    app: web::Data<App>,
-    visitor: Visitor,
-    wanted: web::Query<HistoryQuery>,
-) -> PageResult {
+pub(crate) async fn show(app: Data<App>, visitor: Visitor, wanted: Query<HistoryQuery>) -> PageResult {
     visitor.operator()?;
     let found = match Correlation::parse(wanted.correlation.trim()) {
         Some(correlation) => find(&app, correlation).await.or_error_page(&visitor)?,
@@ -100,8 +96,8 @@ async fn find(app: &App, correlation: Correlation) -> Result<Option<History>, Pr
     }
 }
 
-fn line_of(kind: EntityKind) -> usize {
-    LINES.iter().position(|(_, _, of)| *of == Some(kind)).unwrap_or_default()
+fn line_of(recorded: &Recorded) -> usize {
+    LINES.iter().position(|(_, _, of)| *of == Some(recorded.event.kind())).unwrap_or_default()
 }
 
 fn class_of(name: &str) -> &'static str {
@@ -117,7 +113,7 @@ fn diagram(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
     let y = |row: usize| FIRST_ROW_Y + row * ROW_HEIGHT;
     let (width, height) = (x(LINES.len() - 1) + FIRST_LINE_X + 110, y(events.len()) + 10);
     let places: HashMap<u64, (usize, usize)> =
-        events.iter().enumerate().map(|(row, e)| (e.position.0, (line_of(e.event.kind()), row))).collect();
+        events.iter().enumerate().map(|(row, e)| (e.position.0, (line_of(e), row))).collect();
     html! {
         svg class="saga" width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) }
             aria-hidden="true" {
@@ -131,14 +127,14 @@ fn diagram(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
                 text class="head" x=(x(line)) y="34" text-anchor="middle" { (visitor.t(korean, english)) }
             }
             @for (row, recorded) in events.iter().enumerate() {
-                @let line = line_of(recorded.event.kind());
-                (arrow(&recorded.meta.causation, &places, (line, row), &x, &y))
+                (arrow(&recorded.meta.causation, &places, (line_of(recorded), row), &x, &y))
             }
             // Drawn above the arrows; texts stand on the side without an arrow.
             @for (row, recorded) in events.iter().enumerate() {
-                @let line = line_of(recorded.event.kind());
+                @let line = line_of(recorded);
                 @let (from, _) = cause_of(&recorded.meta.causation, &places, row);
-                @let (beside, anchor) = beside(x(line), from > line);
+                @let left = (x(line) - 13, "end");
+                @let (beside, anchor) = if from > line { left } else { (x(line) + 13, "start") };
                 circle class=(class_of(recorded.event.name())) cx=(x(line)) cy=(y(row)) r="6" {}
                 text x=(beside) y=(y(row) - 3) text-anchor=(anchor) { (recorded.event.name()) }
                 text class="soft" x=(beside) y=(y(row) + 12) text-anchor=(anchor) {
@@ -149,12 +145,6 @@ fn diagram(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
     }
 }
 
-/// Position and anchor of the text beside a dot at `x`.
-const fn beside(x: usize, is_left: bool) -> (usize, &'static str) {
-    if is_left { (x - 13, "end") } else { (x + 13, "start") }
-}
-
-/// Returns life line and row of an event's cause.
 fn cause_of(cause: &Causation, places: &HashMap<u64, (usize, usize)>, row: usize) -> (usize, usize) {
     match cause {
         Causation::Event(position) => places.get(&position.0).copied().unwrap_or((0, row)),
@@ -185,14 +175,14 @@ fn arrow(
 fn listed(visitor: &Visitor, events: &[Arc<Recorded>]) -> Markup {
     let label = visitor.t("이벤트 표", "Events");
     let columns = [
-        Column::head(visitor.t("이벤트", "Event")),
-        Column::short(visitor.t("기능", "Function")),
-        Column::wide(visitor.t("원인", "Cause")),
-        Column::short(visitor.t("시각 (한국 시간)", "Time (KST)")),
+        (visitor.t("이벤트", "Event"), HEAD),
+        (visitor.t("기능", "Function"), SHORT),
+        (visitor.t("원인", "Cause"), WIDE),
+        (visitor.t("시각 (한국 시간)", "Time (KST)"), SHORT),
     ];
     let names: HashMap<u64, &str> = events.iter().map(|e| (e.position.0, e.event.name())).collect();
     let row = |recorded: &Arc<Recorded>| {
-        let (korean, english, _) = LINES[line_of(recorded.event.kind())];
+        let (korean, english, _) = LINES[line_of(recorded)];
         let cause = html! {
             @match recorded.meta.causation {
                 Causation::Event(Position(at)) => {

@@ -5,17 +5,14 @@
 pub(crate) mod history;
 pub(crate) mod parked;
 
-use super::{
-    admin::{self, Column, Table, wording},
-    layout::piece,
-};
+use super::admin::{self, HEAD, NUMBER, SHORT, Table, wording};
 use crate::{
     domain::{EntityId, context::Context},
     http::pages::prelude::*,
     shop::{ActorKind, BreakerMode, ContextView, PaymentActorView},
 };
 
-pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> PageResult {
+pub(crate) async fn index(app: Data<App>, visitor: Visitor) -> PageResult {
     visitor.operator()?;
     let parts = parts(&app, &visitor).await?;
     let content = html! {
@@ -46,20 +43,12 @@ type Plot<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
 
 fn plots(visitor: &Visitor) -> Markup {
     let (slow, failed) = (visitor.t("느림", "Slow"), visitor.t("실패", "Failed"));
+    let slow_or_failed = visitor.t("결제 호출의 느림·실패", "Payment calls, slow and failed");
+    let per_second = visitor.t("요청/초", "requests/s");
     let plots: [Plot<'_>; 4] = [
-        (
-            "requests",
-            visitor.t("처리량", "Throughput"),
-            &[("requests", "")],
-            visitor.t("요청/초", "requests/s"),
-        ),
+        ("requests", visitor.t("처리량", "Throughput"), &[("requests", "")], per_second),
         ("latency", visitor.t("응답 시간 (95%)", "Latency (95 %)"), &[("latency", "")], "ms"),
-        (
-            "window",
-            visitor.t("결제 호출의 느림·실패", "Payment calls, slow and failed"),
-            &[("slow", slow), ("failed", failed)],
-            "%",
-        ),
+        ("window", slow_or_failed, &[("slow", slow), ("failed", failed)], "%"),
         ("backlog", visitor.t("대기 중인 이벤트", "Backlog"), &[("backlog", "")], visitor.t("건", "events")),
     ];
     html! {
@@ -100,15 +89,14 @@ pub(crate) fn history_form(visitor: &Visitor, correlation: &str) -> Markup {
                 }
                 button class="button" { (visitor.t("흐름 보기", "Show")) }
             }
-            p class="small" { a href="/admin/rentals" { (visitor.t(
-                "렌탈 목록에서 고르기",
-                "Choose from the rentals",
-            )) } }
+            p class="small" {
+                a href="/admin/rentals" { (visitor.t("렌탈 목록에서 고르기", "Choose from the rentals")) }
+            }
         }
     }
 }
 
-pub(crate) async fn live(app: web::Data<App>, visitor: Visitor) -> PageResult {
+pub(crate) async fn live(app: Data<App>, visitor: Visitor) -> PageResult {
     visitor.operator()?;
     Ok(piece(parts(&app, &visitor).await?))
 }
@@ -127,16 +115,12 @@ async fn parts(app: &App, visitor: &Visitor) -> Result<Markup, PageError> {
     })
 }
 
-fn breaker_state<'a>(visitor: &Visitor, state: &str) -> (&'static str, &'a str) {
-    match state {
-        "CLOSED" => ("good", visitor.lang.t("닫힘 · 정상", "Closed: calls pass")),
-        "OPEN" => ("bad", visitor.lang.t("열림 · 차단 중", "Open: calls are refused")),
-        _ => ("wait", visitor.lang.t("반개방 · 시험 중", "Half-open: trying")),
-    }
-}
-
 fn breaker(visitor: &Visitor, payments: &PaymentActorView) -> Markup {
-    let (class, state) = breaker_state(visitor, payments.breaker.state.as_str());
+    let (class, state) = match payments.breaker.state.as_str() {
+        "CLOSED" => ("good", visitor.t("닫힘 · 정상", "Closed: calls pass")),
+        "OPEN" => ("bad", visitor.t("열림 · 차단 중", "Open: calls are refused")),
+        _ => ("wait", visitor.t("반개방 · 시험 중", "Half-open: trying")),
+    };
     let modes = [
         (BreakerMode::Auto, "AUTO", visitor.t("자동", "Automatic")),
         (BreakerMode::ForcedOpen, "FORCED_OPEN", visitor.t("강제 차단", "Force it open")),
@@ -161,17 +145,17 @@ fn breaker(visitor: &Visitor, payments: &PaymentActorView) -> Markup {
 }
 
 fn breaker_facts(visitor: &Visitor, payments: &PaymentActorView) -> Markup {
-    let PaymentActorView { breaker, permits, permits_in_use, queue_depth, queue_capacity, shed, .. } =
-        payments;
+    let breaker = &payments.breaker;
     html! {
         dl class="facts num" {
             dt { (visitor.t("최근 호출", "Recent calls")) }
             dd { (breaker.window.calls) " · " (visitor.t("느림 ", "slow ")) (breaker.window.slow)
                 " · " (visitor.t("실패 ", "failed ")) (breaker.window.failed) }
             dt { (visitor.t("진행 중인 호출", "Calls in progress")) }
-            dd { (permits_in_use) " / " (permits) }
-            dt { (visitor.t("대기열", "Queue")) } dd { (queue_depth) " / " (queue_capacity) }
-            dt { (visitor.t("과부하로 거절", "Refused: overload")) } dd { (shed) }
+            dd { (payments.permits_in_use) " / " (payments.permits) }
+            dt { (visitor.t("대기열", "Queue")) }
+            dd { (payments.queue_depth) " / " (payments.queue_capacity) }
+            dt { (visitor.t("과부하로 거절", "Refused: overload")) } dd { (payments.shed) }
             dt { (visitor.t("차단기가 거절", "Refused by the breaker")) } dd { (breaker.not_permitted) }
             dt { (visitor.t("차단 횟수", "Times opened")) } dd { (breaker.openings) }
             @if let Some(ms) = breaker.retry_after_ms {
@@ -185,10 +169,10 @@ fn breaker_facts(visitor: &Visitor, payments: &PaymentActorView) -> Markup {
 fn contexts_table(app: &App, visitor: &Visitor, contexts: &[ContextView]) -> Markup {
     let label = visitor.t("기능", "Functions");
     let columns = [
-        Column::head(label),
-        Column::number(visitor.t("대기", "Backlog")),
-        Column::number(visitor.t("보류", "Parked")),
-        Column::short(visitor.t("상태", "State")),
+        (label, HEAD),
+        (visitor.t("대기", "Backlog"), NUMBER),
+        (visitor.t("보류", "Parked"), NUMBER),
+        (visitor.t("상태", "State"), SHORT),
     ];
     let rows = contexts.iter().map(|context| context_row(visitor, context)).collect();
     html! {
@@ -213,8 +197,7 @@ fn context_row(visitor: &Visitor, view: &ContextView) -> Vec<Markup> {
         form class="row" method="post" action={ "/console/contexts/" (name) "/" (verb) } {
             (csrf_field(visitor))
             span class={ "tag " (class) } { (state) }
-            button id={ "context-" (name) } class="button quiet small" { (act)
-                span class="unseen" { ": " (called) } }
+            button id={ "context-" (name) } class="button quiet small" { (labelled(act, called)) }
         }
     };
     let head = html! { (called) " " span class="small soft" { (visitor.marked(name)) } };
@@ -224,11 +207,11 @@ fn context_row(visitor: &Visitor, view: &ContextView) -> Vec<Markup> {
 fn actors(visitor: &Visitor, kinds: &[ActorKind]) -> Markup {
     let label = visitor.t("슈퍼바이저 트리", "Supervision tree");
     let columns = [
-        Column::head(visitor.t("액터", "Actor")),
-        Column::number(visitor.t("활성", "Live")),
-        Column::number(visitor.t("재시작", "Restarts")),
-        Column::number(visitor.t("대기", "Queue")),
-        Column::number(visitor.t("격리", "Quarantine")),
+        (visitor.t("액터", "Actor"), HEAD),
+        (visitor.t("활성", "Live"), NUMBER),
+        (visitor.t("재시작", "Restarts"), NUMBER),
+        (visitor.t("대기", "Queue"), NUMBER),
+        (visitor.t("격리", "Quarantine"), NUMBER),
     ];
     let mut rows = Vec::new();
     for children in kinds.chunk_by(|one, next| one.supervisor == next.supervisor) {
@@ -243,7 +226,6 @@ fn actors(visitor: &Visitor, kinds: &[ActorKind]) -> Markup {
     }
 }
 
-/// Row with the sums of a supervisor's actors.
 fn supervisor_row(children: &[ActorKind]) -> Vec<Markup> {
     let sum = |count: fn(&ActorKind) -> u64| {
         let sum: u64 = children.iter().map(count).sum();
@@ -269,53 +251,47 @@ fn actor_row(visitor: &Visitor, kind: &ActorKind) -> Vec<Markup> {
                 form class="row" method="post" action={ "/console/revive/" (id) } {
                     (csrf_field(visitor))
                     span class="mono" { (id) }
-                    button id={ "revive-" (id) } class="button small" { (visitor.t("복구", "Revive"))
-                        span class="unseen" { ": " (id) } }
+                    button id={ "revive-" (id) } class="button small" {
+                        (labelled(visitor.t("복구", "Revive"), id))
+                    }
                 }
             }
         }
     };
-    let numbers = [html! { (kind.status.live) }, html! { (kind.status.restarted) }];
-    let queue = html! { (kind.mailbox_depth) (capacity) };
-    [head].into_iter().chain(numbers).chain([queue, quarantine]).collect()
+    let (live, restarted) = (html! { (kind.status.live) }, html! { (kind.status.restarted) });
+    vec![head, live, restarted, html! { (kind.mailbox_depth) (capacity) }, quarantine]
 }
 
-pub(crate) async fn maintain(
-    app: web::Data<App>,
-    path: web::Path<(String, String)>,
-    filled: Form,
-) -> PageResult {
+pub(crate) async fn maintain(app: Data<App>, path: Path<(String, String)>, filled: Form) -> PageResult {
     let (name, verb) = path.into_inner();
     let Form { visitor, context, .. } = filled;
     visitor.operator()?;
-    let paused = Context::parse(&name);
-    let paused = paused.ok_or_else(|| Problem::not_found("context")).or_error_page(&visitor)?;
-    match verb.as_str() {
-        "pause" => app.shop.pause(paused, context).await.map(drop),
-        "resume" => app.shop.resume(paused, context).await.map(drop),
+    let named = Context::parse(&name).ok_or_else(|| Problem::not_found("context"));
+    let named = named.or_error_page(&visitor)?;
+    let changed = match verb.as_str() {
+        "pause" => app.shop.pause(named, context).await,
+        "resume" => app.shop.resume(named, context).await,
         _ => return Err(Problem::not_found("page")).or_error_page(&visitor),
-    }
-    .or_error_page(&visitor)?;
+    };
+    changed.or_error_page(&visitor)?;
     Ok(see_other("/console"))
 }
 
-pub(crate) async fn revive(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
+pub(crate) async fn revive(app: Data<App>, id: Path<String>, filled: Form) -> PageResult {
     filled.visitor.operator()?;
     let id = EntityId::parse(&id).map_err(|_| Problem::not_found("actor")).or_error_page(&filled.visitor)?;
     app.shop.revive(id).await.or_error_page(&filled.visitor)?;
     Ok(see_other(&admin::with_done("/console", "revived")))
 }
 
-pub(crate) async fn set_breaker(app: web::Data<App>, filled: Form) -> PageResult {
+pub(crate) async fn set_breaker(app: Data<App>, filled: Form) -> PageResult {
     filled.visitor.operator()?;
+    let unknown = || Problem::invalid_field("/mode", "is none of the modes");
     app.shop.set_breaker(match filled.fields.get("mode") {
         "AUTO" => BreakerMode::Auto,
         "FORCED_OPEN" => BreakerMode::ForcedOpen,
         "DISABLED" => BreakerMode::Disabled,
-        _ => {
-            return Err(Problem::invalid_field("/mode", "is none of the modes"))
-                .or_error_page(&filled.visitor);
-        }
+        _ => return Err(unknown()).or_error_page(&filled.visitor),
     });
     Ok(see_other("/console"))
 }

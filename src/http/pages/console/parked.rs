@@ -3,7 +3,7 @@
 use crate::{
     domain::{EntityKind, ProductId, context::ParkedKey, text::line},
     http::pages::{
-        admin::{self, Column, Table, wording},
+        admin::{self, HEAD, Table, WIDE, wording},
         prelude::*,
     },
     shop::ParkedView,
@@ -12,9 +12,9 @@ use crate::{
 pub(crate) fn section(app: &App, visitor: &Visitor, held: &[ParkedView]) -> Markup {
     let label = visitor.t("보류된 대상", "Parked targets");
     let columns = [
-        Column::head(visitor.t("대상", "Target")),
-        Column::wide(visitor.t("사유", "Reason")),
-        Column::wide(visitor.t("할 일", "To do")),
+        (visitor.t("대상", "Target"), HEAD),
+        (visitor.t("사유", "Reason"), WIDE),
+        (visitor.t("할 일", "To do"), WIDE),
     ];
     html! {
         section class="card stack" {
@@ -38,11 +38,12 @@ fn row(app: &App, visitor: &Visitor, held: &ParkedView) -> Vec<Markup> {
         div class="row" {
             form method="post" action={ "/console/held/" (key) "/retry" } {
                 (csrf_field(visitor))
-                button id={ "retry-" (key) } class="button small" { (visitor.t("다시 시도", "Retry"))
-                    span class="unseen" { ": " (key) } }
+                button id={ "retry-" (key) } class="button small" {
+                    (labelled(visitor.t("다시 시도", "Retry"), key))
+                }
             }
             a id={ "dismiss-" (key) } class="button quiet small" href={ "/console/held/" (key) "/dismiss" } {
-                (visitor.t("종결하기", "Dismiss")) span class="unseen" { ": " (key) }
+                (labelled(visitor.t("종결하기", "Dismiss"), key))
             }
         }
     };
@@ -77,7 +78,7 @@ fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ParkedView, PageError>
     found.ok_or_else(|| Problem::not_found("held target")).or_error_page(visitor)
 }
 
-pub(crate) async fn ask(app: web::Data<App>, visitor: Visitor, id: web::Path<String>) -> PageResult {
+pub(crate) async fn ask(app: Data<App>, visitor: Visitor, id: Path<String>) -> PageResult {
     let held = find(&app, &visitor, &id)?;
     Ok(question(&app, &visitor, &held, None).show())
 }
@@ -108,10 +109,9 @@ fn question<'a>(app: &App, visitor: &'a Visitor, held: &ParkedView, wrong: Optio
                         ..Field::new("reason", label, wrong.map_or("", |(typed, _)| typed)) })
                     div class="row" {
                         button class="button danger" { (visitor.t("네, 종결합니다", "Yes, dismiss it")) }
-                        a class="button quiet" href="/console" { (visitor.t(
-                            "아니요, 유지합니다",
-                            "No, keep it parked",
-                        )) }
+                        a class="button quiet" href="/console" {
+                            (visitor.t("아니요, 유지합니다", "No, keep it parked"))
+                        }
                     }
                 }
             }
@@ -121,7 +121,7 @@ fn question<'a>(app: &App, visitor: &'a Visitor, held: &ParkedView, wrong: Optio
     Page { visitor, section: Section::Console, title, script: Some("form.js"), content }
 }
 
-pub(crate) async fn dismiss(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
+pub(crate) async fn dismiss(app: Data<App>, id: Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, fields } = filled;
     let held = find(&app, &visitor, &id)?;
     let Ok(reason) = line(fields.get("reason"), 1, 200) else {
@@ -134,7 +134,7 @@ pub(crate) async fn dismiss(app: web::Data<App>, id: web::Path<String>, filled: 
     Ok(see_other(&admin::with_done("/console", "dismissed")))
 }
 
-pub(crate) async fn retry(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
+pub(crate) async fn retry(app: Data<App>, id: Path<String>, filled: Form) -> PageResult {
     let held = find(&app, &filled.visitor, &id)?;
     app.shop.retry_parked(held.key).or_error_page(&filled.visitor)?;
     Ok(see_other(&admin::with_done("/console", "retried")))

@@ -9,13 +9,13 @@ use crate::{
     shop::{PayOutcome, RentalRow},
 };
 
-pub(crate) async fn ask_cancel(app: web::Data<App>, visitor: Visitor, id: web::Path<String>) -> PageResult {
+pub(crate) async fn ask_cancel(app: Data<App>, visitor: Visitor, id: Path<String>) -> PageResult {
     let row = find(&app, &visitor, &id).await?;
     if row.rental_status == RentalStatus::Canceled {
         return Ok(see_other(&format!("/my/rentals/{}", row.rental_id)));
     }
-    if !may_cancel(&row) {
-        return too_late(&app, &visitor, &row, &Problem::new(ProblemKind::RentalNotCancelable, "")).await;
+    if !may_cancel(row.rental_status) {
+        return failed(&app, &visitor, &row, &Problem::new(ProblemKind::RentalNotCancelable, "")).await;
     }
     let at = format!("/my/rentals/{}", row.rental_id);
     let question = Question {
@@ -35,7 +35,7 @@ pub(crate) async fn ask_cancel(app: web::Data<App>, visitor: Visitor, id: web::P
     Ok(Page { visitor: &visitor, section: Section::MyPage, title, script: Some("form.js"), content }.show())
 }
 
-pub(crate) async fn cancel(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
+pub(crate) async fn cancel(app: Data<App>, id: Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, .. } = filled;
     let row = find(&app, &visitor, &id).await?;
     let canceled = app.shop.cancel_rental(row.rental_id, CancelReason::Customer, context).await;
@@ -44,10 +44,11 @@ pub(crate) async fn cancel(app: web::Data<App>, id: web::Path<String>, filled: F
     };
     // The status has probably changed meanwhile, so the page shows the current rental.
     let (problem, row) = (Problem::from(error), find(&app, &visitor, &id).await?);
-    too_late(&app, &visitor, &row, &problem).await
+    failed(&app, &visitor, &row, &problem).await
 }
 
-async fn too_late(app: &App, visitor: &Visitor, row: &RentalRow, problem: &Problem) -> PageResult {
+/// Shows the rental with the error of an action.
+async fn failed(app: &App, visitor: &Visitor, row: &RentalRow, problem: &Problem) -> PageResult {
     let page = show(app, visitor, row, Banner::Wrong(error_text(visitor.lang, problem))).await?;
     Ok(page.show_as(problem.kind.status()))
 }
@@ -81,21 +82,20 @@ async fn after(app: &App, visitor: &Visitor, id: &str, ms: Option<u64>) -> Resul
     Ok(row)
 }
 
-pub(crate) async fn pay(app: web::Data<App>, id: web::Path<String>, filled: Form) -> PageResult {
+pub(crate) async fn pay(app: Data<App>, id: Path<String>, filled: Form) -> PageResult {
     let Form { visitor, context, fields } = filled;
     let row = find(&app, &visitor, &id).await?;
     let paid = match cards::chosen(&fields) {
         Some(method) => app.shop.pay_rental(row.rental_id, method, context).await.map_err(Problem::from),
         None => Err(Problem::new(ProblemKind::InvalidRequest, "no card was chosen")),
     };
+    let paid_page = format!("/my/rentals/{}?new", row.rental_id);
     let problem = match paid.map(|placed| placed.outcome) {
-        Ok(PayOutcome::Confirmed) => {
-            return Ok(see_other(&format!("/my/rentals/{}?new", row.rental_id)));
-        }
+        Ok(PayOutcome::Confirmed) => return Ok(see_other(&paid_page)),
         Ok(PayOutcome::Deferred { retry_after_ms }) => {
             let row = after(&app, &visitor, &id, Some(retry_after_ms)).await?;
             if row.rental_status != RentalStatus::PaymentDeferred {
-                return Ok(see_other(&format!("/my/rentals/{}?new", row.rental_id)));
+                return Ok(see_other(&paid_page));
             }
             let page = show(&app, &visitor, &row, Banner::NotYet(not_yet(&visitor))).await?;
             return Ok(page.show_as(StatusCode::ACCEPTED));
@@ -115,8 +115,7 @@ pub(crate) async fn pay(app: web::Data<App>, id: web::Path<String>, filled: Form
         Err(problem) => problem,
     };
     let row = after(&app, &visitor, &id, problem.retry_after_ms).await?;
-    let page = show(&app, &visitor, &row, Banner::Wrong(error_text(visitor.lang, &problem))).await?;
-    Ok(page.show_as(problem.kind.status()))
+    failed(&app, &visitor, &row, &problem).await
 }
 
 /// Text for a payment that is still deferred. It holds even if the last attempt was charged.

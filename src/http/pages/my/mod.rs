@@ -5,13 +5,8 @@ pub(crate) mod steps;
 
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
-
 use self::actions::pay_form;
-use super::{
-    layout::{piece, when},
-    shop::image,
-};
+use super::shop::image;
 use crate::{
     domain::{CustomerId, Recorded, RentalId, delivery::DeliveryStatus, rental::RentalStatus},
     http::{auth::AnyRole, pages::prelude::*},
@@ -20,23 +15,16 @@ use crate::{
 
 const SHOWN_MAX: usize = 20;
 
-fn shown() -> PageRequest {
-    PageRequest { cursor: None, limit: SHOWN_MAX }
-}
-
-pub(crate) async fn index(app: web::Data<App>, request: HttpRequest, visitor: Visitor) -> PageResult {
+pub(crate) async fn index(app: Data<App>, request: HttpRequest, visitor: Visitor) -> PageResult {
     let customer = visitor.customer()?;
-    let cursor = web::Query::<Vec<(String, String)>>::from_query(request.query_string()).ok();
+    let cursor = Query::<Vec<(String, String)>>::from_query(request.query_string()).ok();
     let cursor = cursor.into_iter().flat_map(|query| query.into_inner());
     let cursor = cursor.into_iter().find(|(name, _)| name == "cursor").map(|(_, cursor)| cursor);
     // The script's stream starts at this position, so that it misses no change after the page.
     let position = app.shop.head();
     app.shop.my_page_at(position).await;
-    let rows = app
-        .shop
-        .my_page(customer, &PageRequest { cursor, limit: SHOWN_MAX })
-        .await
-        .or_error_page(&visitor)?;
+    let part = PageRequest { cursor, limit: SHOWN_MAX };
+    let rows = app.shop.my_page(customer, &part).await.or_error_page(&visitor)?;
     let mut rentals = Vec::with_capacity(rows.items.len());
     for row in &rows.items {
         rentals.push(card(&app, &visitor, row, &events(&app, row).await.or_error_page(&visitor)?));
@@ -64,10 +52,9 @@ pub(crate) async fn index(app: web::Data<App>, request: HttpRequest, visitor: Vi
                 @for rental in &rentals { (rental) }
             }
             @if let Some(next) = &rows.next_cursor {
-                p { a class="button quiet" href={ "/my?cursor=" (next) } { (visitor.t(
-                    "이전 렌탈 더 보기",
-                    "Earlier rentals",
-                )) } }
+                p { a class="button quiet" href={ "/my?cursor=" (next) } {
+                    (visitor.t("이전 렌탈 더 보기", "Earlier rentals"))
+                } }
             }
             section class="stack section" aria-labelledby="messages-title" {
                 h2 id="messages-title" { (visitor.t("받은 문자", "Messages")) }
@@ -79,7 +66,6 @@ pub(crate) async fn index(app: web::Data<App>, request: HttpRequest, visitor: Vi
     Ok(Page { visitor: &visitor, section: Section::MyPage, title, script: Some("my.js"), content }.show())
 }
 
-/// Live indicator, which a script shows.
 fn live(visitor: &Visitor) -> Markup {
     html! {
         span class="live" id="live" hidden data-on=(visitor.t("실시간", "Live"))
@@ -114,12 +100,10 @@ fn badge(visitor: &Visitor, row: &RentalRow) -> Markup {
     html! { span class={ "tag " (class) } { (word) } }
 }
 
-pub(crate) const fn may_cancel(row: &RentalRow) -> bool {
-    use RentalStatus::{Confirmed, PaymentDeferred, Placed};
-    matches!(row.rental_status, Placed | PaymentDeferred | Confirmed)
+pub(crate) const fn may_cancel(status: RentalStatus) -> bool {
+    matches!(status, RentalStatus::Placed | RentalStatus::PaymentDeferred | RentalStatus::Confirmed)
 }
 
-/// Announcement for screen readers when the rental changes.
 fn announcement(visitor: &Visitor, row: &RentalRow, events: &[Arc<Recorded>]) -> String {
     format!("{}: {}", row.product_name, steps::summary(visitor.lang, row, events))
 }
@@ -134,8 +118,7 @@ fn card(app: &App, visitor: &Visitor, row: &RentalRow, events: &[Arc<Recorded>])
                 div class="tight" {
                     h2 { a href=(at) { (visitor.marked(&row.product_name)) } }
                     p class="small soft num" {
-                        (visitor.lang.won(row.fee)) " · "
-                        (when(visitor, row.placed_at))
+                        (visitor.lang.won(row.fee)) " · " (when(visitor, row.placed_at))
                     }
                 }
                 (badge(visitor, row))
@@ -143,11 +126,13 @@ fn card(app: &App, visitor: &Visitor, row: &RentalRow, events: &[Arc<Recorded>])
             (steps::of(visitor, row, events))
             @if row.rental_status == RentalStatus::PaymentDeferred { (waiting(app, visitor, row, true)) }
             div class="row" {
-                a class="button quiet small" href=(at) { (visitor.t("자세히", "Details"))
-                    span class="unseen" { ": " (row.product_name) } }
-                @if may_cancel(row) {
-                    a class="button quiet small" href={ (at) "/cancel" } { (visitor.t("취소하기", "Cancel"))
-                        span class="unseen" { ": " (row.product_name) } }
+                a class="button quiet small" href=(at) {
+                    (labelled(visitor.t("자세히", "Details"), &row.product_name))
+                }
+                @if may_cancel(row.rental_status) {
+                    a class="button quiet small" href={ (at) "/cancel" } {
+                        (labelled(visitor.t("취소하기", "Cancel"), &row.product_name))
+                    }
                 }
             }
         }
@@ -177,17 +162,13 @@ fn waiting(app: &App, visitor: &Visitor, row: &RentalRow, with_link: bool) -> Ma
                 }
             }
             @if let Some(due) = due {
-                p class="small" { (visitor.t(
-                    "결제 기한: ",
-                    "Pay by ",
-                )) (when(visitor, due)) }
+                p class="small" { (visitor.t("결제 기한: ", "Pay by ")) (when(visitor, due)) }
             }
             @if with_link {
                 p class="act" data-payable {
-                    a class="button small" href={ "/my/rentals/" (row.rental_id) "#pay" } { (visitor.t(
-                        "지금 결제하기",
-                        "Pay now",
-                    )) }
+                    a class="button small" href={ "/my/rentals/" (row.rental_id) "#pay" } {
+                        (visitor.t("지금 결제하기", "Pay now"))
+                    }
                 }
             }
         }
@@ -195,17 +176,16 @@ fn waiting(app: &App, visitor: &Visitor, row: &RentalRow, with_link: bool) -> Ma
 }
 
 pub(crate) async fn rental(
-    app: web::Data<App>,
+    app: Data<App>,
     request: HttpRequest,
     visitor: Visitor,
-    id: web::Path<String>,
+    id: Path<String>,
 ) -> PageResult {
     let row = find(&app, &visitor, &id).await?;
     let above = if request.query_string() == "new" { Banner::New } else { Banner::Nothing };
     Ok(show(&app, &visitor, &row, above).await?.show())
 }
 
-/// Notice above a rental: the result of the last action.
 pub(crate) enum Banner {
     Nothing,
     New,
@@ -230,12 +210,8 @@ pub(crate) async fn show<'a>(
             h1 { (visitor.marked(&row.product_name)) }
             p id="announcement" class="unseen" role="status" {}
             @match above {
-                Banner::Wrong(error) => div class="notice bad" role="alert" {
-                    b { (error.title) } p { (error.text) }
-                },
-                Banner::NotYet(error) => div class="notice wait" role="alert" {
-                    b { (error.title) } p { (error.text) }
-                },
+                Banner::Wrong(error) => (alert("bad", error, None)),
+                Banner::NotYet(error) => (alert("wait", error, None)),
                 // The script removes it once the purifier has left, or the rental is canceled.
                 Banner::New if steps::just_confirmed(row) => div id="new" class="notice good" role="status" {
                     b { (visitor.t("렌탈이 확정되었습니다", "Your rental is confirmed")) }
@@ -297,7 +273,7 @@ async fn detail(app: &App, visitor: &Visitor, row: &RentalRow) -> Result<Markup,
                 }
                 dt { (visitor.t("렌탈 번호", "Number")) } dd { span class="mono" { (row.rental_id) } }
             }
-            @if may_cancel(row) {
+            @if may_cancel(row.rental_status) {
                 p {
                     a class="button quiet small" href={ "/my/rentals/" (row.rental_id) "/cancel" } {
                         (visitor.t("렌탈 취소하기", "Cancel this rental"))
@@ -310,9 +286,9 @@ async fn detail(app: &App, visitor: &Visitor, row: &RentalRow) -> Result<Markup,
 
 /// A rental as `card` of the list or as `whole`, for the script.
 pub(crate) async fn rental_piece(
-    app: web::Data<App>,
+    app: Data<App>,
     visitor: Visitor,
-    path: web::Path<(String, String)>,
+    path: Path<(String, String)>,
 ) -> PageResult {
     let (id, form) = path.into_inner();
     let row = find(&app, &visitor, &id).await?;
@@ -325,7 +301,8 @@ pub(crate) async fn rental_piece(
 }
 
 async fn messages_of(app: &App, visitor: &Visitor, customer: CustomerId) -> Result<Markup, PageError> {
-    let messages = app.shop.notifications(Some(customer), &shown()).await.or_error_page(visitor)?.items;
+    let part = PageRequest { cursor: None, limit: SHOWN_MAX };
+    let messages = app.shop.notifications(Some(customer), &part).await.or_error_page(visitor)?.items;
     let under_way = |message: &NotificationView| message.status == NotificationStatus::Pending;
     Ok(html! {
         @if messages.is_empty() {
@@ -347,7 +324,7 @@ async fn messages_of(app: &App, visitor: &Visitor, customer: CustomerId) -> Resu
     })
 }
 
-pub(crate) async fn messages(app: web::Data<App>, visitor: Visitor) -> PageResult {
+pub(crate) async fn messages(app: Data<App>, visitor: Visitor) -> PageResult {
     let customer = visitor.customer()?;
     Ok(piece(messages_of(&app, &visitor, customer).await?))
 }

@@ -1,5 +1,7 @@
 //! Progress of a rental, as steps and as one sentence for screen readers.
 
+use std::sync::Arc;
+
 use maud::{Markup, html};
 
 use crate::{
@@ -25,34 +27,20 @@ enum StepState {
 }
 
 impl StepState {
-    const fn class(self) -> &'static str {
+    const fn class_and_label(self, lang: Lang) -> (&'static str, &'static str) {
         match self {
-            Self::Done => "done",
-            Self::Now => "now",
-            Self::Ahead => "ahead",
-            Self::Stop => "stop",
-        }
-    }
-
-    const fn label(self, lang: Lang) -> &'static str {
-        match self {
-            Self::Done => lang.t("완료", "done"),
-            Self::Now => lang.t("진행 중", "in progress"),
-            Self::Ahead => lang.t("예정", "upcoming"),
-            Self::Stop => lang.t("중단", "stopped"),
+            Self::Done => ("done", lang.t("완료", "done")),
+            Self::Now => ("now", lang.t("진행 중", "in progress")),
+            Self::Ahead => ("ahead", lang.t("예정", "upcoming")),
+            Self::Stop => ("stop", lang.t("중단", "stopped")),
         }
     }
 }
 
-struct Step {
-    state: StepState,
-    name: &'static str,
-    note: Option<&'static str>,
-    at: Option<Timestamp>,
-}
+/// State, name, note and time.
+type Step = (StepState, &'static str, Option<&'static str>, Option<Timestamp>);
 
-/// Times of events by type.
-struct Moments<'a>(&'a [std::sync::Arc<Recorded>]);
+struct Moments<'a>(&'a [Arc<Recorded>]);
 
 impl Moments<'_> {
     fn of(&self, name: &str) -> Option<Timestamp> {
@@ -77,13 +65,12 @@ fn departure(row: &RentalRow) -> (bool, bool) {
     (installed || row.delivery_status == Some(DeliveryStatus::InTransit), installed)
 }
 
-/// Returns true if the rental is paid and the purifier has not left.
 pub(crate) fn just_confirmed(row: &RentalRow) -> bool {
     row.rental_status == RentalStatus::Confirmed && !departure(row).0
 }
 
 /// Latest change that matters to a customer, as a sentence.
-pub(crate) fn summary(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> &'static str {
+pub(crate) fn summary(lang: Lang, row: &RentalRow, events: &[Arc<Recorded>]) -> &'static str {
     match (row.rental_status, departure(row)) {
         (RentalStatus::Absent | RentalStatus::Placed, _) => {
             lang.t("결제를 확인하고 있습니다.", "The payment is being confirmed.")
@@ -104,7 +91,7 @@ pub(crate) fn summary(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Reco
     }
 }
 
-pub(crate) fn fee(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> &'static str {
+pub(crate) fn fee(lang: Lang, row: &RentalRow, events: &[Arc<Recorded>]) -> &'static str {
     match (row.rental_status, row.payment_status) {
         // Until the last attempt is resolved, the customer may pay again.
         (RentalStatus::PaymentDeferred, PaymentStatus::Requested | PaymentStatus::Unresolved) => {
@@ -118,7 +105,7 @@ pub(crate) fn fee(lang: Lang, row: &RentalRow, events: &[std::sync::Arc<Recorded
     }
 }
 
-pub(crate) fn of(visitor: &Visitor, row: &RentalRow, events: &[std::sync::Arc<Recorded>]) -> Markup {
+pub(crate) fn of(visitor: &Visitor, row: &RentalRow, events: &[Arc<Recorded>]) -> Markup {
     let moments = Moments(events);
     let steps = if row.rental_status == RentalStatus::Canceled {
         canceled(visitor.lang, row, &moments)
@@ -127,9 +114,10 @@ pub(crate) fn of(visitor: &Visitor, row: &RentalRow, events: &[std::sync::Arc<Re
     };
     html! {
         ol class="steps across" {
-            @for Step { state, name, note, at } in steps {
-                li class=(state.class()) aria-current=[(state == StepState::Now).then_some("step")] {
-                    b { (name) } span class="unseen" { " (" (state.label(visitor.lang)) ")" }
+            @for (state, name, note, at) in steps {
+                @let (class, label) = state.class_and_label(visitor.lang);
+                li class=(class) aria-current=[(state == StepState::Now).then_some("step")] {
+                    b { (name) } span class="unseen" { " (" (label) ")" }
                     @if let Some(at) = at { time datetime=(Time(at)) { (visitor.lang.moment(at)) } }
                     @if let Some(note) = note { span class="note" { (note) } }
                 }
@@ -161,13 +149,12 @@ fn on_its_way(lang: Lang, row: &RentalRow, moments: &Moments<'_>) -> Vec<Step> {
     let sent =
         if on_its_way { lang.delivery(DeliveryStatus::InTransit) } else { lang.t("출고", "Sent out") };
     let coming = on_its_way.then(|| lang.t("설치 기사님이 출발했습니다", "The technician is on the way"));
-    let step = |state, name, note, at| Step { state, name, note, at };
     vec![
-        step(StepState::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at)),
-        step(state(paid, true), payment, paying, moments.of("PaymentApproved").filter(|_| paid)),
-        step(state(left, paid), preparing, None, moments.of("DeliveryStarted").filter(|_| left)),
-        step(state(installed, left), sent, coming, moments.of("DeliveryDispatched")),
-        step(
+        (StepState::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at)),
+        (state(paid, true), payment, paying, moments.of("PaymentApproved").filter(|_| paid)),
+        (state(left, paid), preparing, None, moments.of("DeliveryStarted").filter(|_| left)),
+        (state(installed, left), sent, coming, moments.of("DeliveryDispatched")),
+        (
             state(installed, false),
             lang.delivery(DeliveryStatus::Delivered),
             None,
@@ -178,27 +165,26 @@ fn on_its_way(lang: Lang, row: &RentalRow, moments: &Moments<'_>) -> Vec<Step> {
 
 fn canceled(lang: Lang, row: &RentalRow, moments: &Moments<'_>) -> Vec<Step> {
     let approved = moments.of("PaymentApproved");
-    let step = |state, name, note, at| Step { state, name, note, at };
-    let mut steps = vec![step(StepState::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at))];
+    let mut steps = vec![(StepState::Done, lang.t("신청 접수", "Ordered"), None, Some(row.placed_at))];
     if approved.is_some() {
-        steps.push(step(StepState::Done, lang.t("결제 완료", "Paid"), None, approved));
+        steps.push((StepState::Done, lang.t("결제 완료", "Paid"), None, approved));
     }
     let reason = row.cancel_reason.map(|reason| lang.reason(reason));
-    steps.push(step(StepState::Stop, lang.t("취소", "Canceled"), reason, moments.of("RentalCanceled")));
+    steps.push((StepState::Stop, lang.t("취소", "Canceled"), reason, moments.of("RentalCanceled")));
     let settled = moments.of("PaymentCanceled");
     steps.push(match row.payment_status {
         PaymentStatus::Canceled if moments.captured() => {
-            step(StepState::Done, lang.t("환불 완료", "Refunded"), None, settled)
+            (StepState::Done, lang.t("환불 완료", "Refunded"), None, settled)
         }
         PaymentStatus::Declined | PaymentStatus::Canceled => {
-            step(StepState::Done, lang.t("결제되지 않음", "Not charged"), None, settled)
+            (StepState::Done, lang.t("결제되지 않음", "Not charged"), None, settled)
         }
         _ if row.cancel_reason == Some(CancelReason::PaymentDeclined) => {
-            step(StepState::Done, lang.t("결제되지 않음", "Not charged"), None, None)
+            (StepState::Done, lang.t("결제되지 않음", "Not charged"), None, None)
         }
         PaymentStatus::Requested | PaymentStatus::Unresolved | PaymentStatus::Approved => {
             let note = lang.t("처리하고 있습니다", "In progress");
-            step(StepState::Now, lang.t("환불", "Refund"), Some(note), None)
+            (StepState::Now, lang.t("환불", "Refund"), Some(note), None)
         }
     });
     steps

@@ -1,17 +1,13 @@
 //! Sign-up, log-in, log-out and choice of language.
 
-use actix_web::{
-    HttpRequest,
-    http::header::HeaderName,
-    web::{self, Query},
-};
+use actix_web::http::header::HeaderName;
 use serde::Deserialize;
 
 use crate::{
     domain::{phone::Phone, text::line},
     http::{
         pages::{
-            admin::{self, wording},
+            admin::wording,
             prelude::*,
             text::{
                 LANGUAGE, Lang,
@@ -40,7 +36,7 @@ impl ReturnTo {
 
 pub(crate) async fn language(
     request: HttpRequest,
-    code: web::Path<String>,
+    code: Path<String>,
     return_to: Query<ReturnTo>,
 ) -> HttpResponse {
     let chosen = Lang::named(&code).map(|lang| set_cookie(&request, LANGUAGE, lang.code(), true));
@@ -61,17 +57,9 @@ impl LastAttempt<'_> {
     }
 }
 
-fn alert(visitor: &Visitor, problem: Option<&Problem>) -> Markup {
-    html! {
-        @if let Some(problem) = problem {
-            @let error = error_text(visitor.lang, problem);
-            div class="notice bad" role="alert" {
-                b { (error.title) }
-                p { (error.text) }
-                @if let Some(wait) = wait(visitor.lang, problem) { p { (wait) } }
-            }
-        }
-    }
+fn refusal(visitor: &Visitor, problem: Option<&Problem>) -> Markup {
+    let told = |problem| alert("bad", error_text(visitor.lang, problem), wait(visitor.lang, problem));
+    problem.map(told).unwrap_or_default()
 }
 
 fn phone_field<'a>(visitor: &Visitor, last: &'a LastAttempt<'_>) -> Field<'a> {
@@ -85,11 +73,12 @@ fn phone_field<'a>(visitor: &Visitor, last: &'a LastAttempt<'_>) -> Field<'a> {
 }
 
 fn sign_up_page<'a>(visitor: &'a Visitor, to: &str, last: &LastAttempt<'_>) -> Page<'a> {
+    let title = visitor.t("회원가입", "Sign up");
     let long = visitor.t("8자 이상", "At least 8 characters");
     let content = html! {
         div class="wide narrow stack" {
-            h1 { (visitor.t("회원가입", "Sign up")) }
-            (alert(visitor, last.problem.as_ref()))
+            h1 { (title) }
+            (refusal(visitor, last.problem.as_ref()))
             form class="card stack" method="post" action={ "/sign-up?to=" (encoded(to)) } {
                 (csrf_field(visitor))
                 div class="fields" {
@@ -110,17 +99,11 @@ fn sign_up_page<'a>(visitor: &'a Visitor, to: &str, last: &LastAttempt<'_>) -> P
                 a href={ "/log-in?to=" (encoded(to)) } { (visitor.t("로그인", "Log in")) } }
         }
     };
-    let title = visitor.t("회원가입", "Sign up");
     Page { visitor, section: Section::Elsewhere, title, script: Some("form.js"), content }
 }
 
 pub(crate) async fn sign_up(visitor: Visitor, return_to: Query<ReturnTo>) -> HttpResponse {
     sign_up_page(&visitor, &return_to.path("/"), &LastAttempt::default()).show()
-}
-
-const fn wrong_phone(visitor: &Visitor) -> &'static str {
-    visitor
-        .t("010으로 시작하는 휴대폰 번호를 입력해 주세요.", "A Korean mobile number, such as 010-1234-5678.")
 }
 
 fn wrong_password(visitor: &Visitor, password: &str) -> Option<&'static str> {
@@ -136,7 +119,7 @@ fn wrong_password(visitor: &Visitor, password: &str) -> Option<&'static str> {
 }
 
 pub(crate) async fn do_sign_up(
-    app: web::Data<App>,
+    app: Data<App>,
     request: HttpRequest,
     return_to: Query<ReturnTo>,
     filled: Form,
@@ -148,21 +131,21 @@ pub(crate) async fn do_sign_up(
         LastAttempt { name: fields.get("name"), phone: fields.get("phone"), ..LastAttempt::default() };
     let rule = name.clone().err().map(|rule| ("name", of_line(visitor.lang, last.name, rule)));
     last.wrong.extend(rule);
-    last.wrong.extend(phone.is_err().then(|| ("phone", wrong_phone(&visitor).to_owned())));
+    let (ko, en) =
+        ("010으로 시작하는 휴대폰 번호를 입력해 주세요.", "A Korean mobile number, such as 010-1234-5678.");
+    last.wrong.extend(phone.is_err().then(|| ("phone", visitor.t(ko, en).to_owned())));
     last.wrong.extend(wrong_password(&visitor, &password).map(|text| ("password", text.to_owned())));
     let (Ok(name), Ok(phone), true) = (name, phone.clone(), last.wrong.is_empty()) else {
         last.problem = Some(Problem::new(ProblemKind::InvalidRequest, ""));
         return sign_up_page(&visitor, &to, &last).show_as(ProblemKind::InvalidRequest.status());
     };
-    let signed_up = app.shop.sign_up(name, phone.clone(), password.clone(), context).await;
-    let opened = match signed_up {
+    let opened = match app.shop.sign_up(name, phone.clone(), password.clone(), context).await {
         Ok(_) => app.shop.log_in(phone, password, None).await,
         Err(error) => Err(error),
     };
-    match opened {
+    match opened.map_err(Problem::from) {
         Ok(session) => begin(&request, &session.token, &to),
-        Err(error) => {
-            let problem = Problem::from(error);
+        Err(problem) => {
             let status = problem.kind.status();
             last.problem = Some(problem);
             sign_up_page(&visitor, &to, &last).show_as(status)
@@ -185,10 +168,11 @@ fn go_on(to: &str, cookie: Option<(HeaderName, String)>) -> HttpResponse {
 }
 
 fn log_in_page<'a>(visitor: &'a Visitor, to: &str, last: &LastAttempt<'_>) -> Page<'a> {
+    let title = visitor.t("로그인", "Log in");
     let content = html! {
         div class="wide narrow stack" {
-            h1 { (visitor.t("로그인", "Log in")) }
-            (alert(visitor, last.problem.as_ref()))
+            h1 { (title) }
+            (refusal(visitor, last.problem.as_ref()))
             form class="card stack" method="post" action={ "/log-in?to=" (encoded(to)) } {
                 (csrf_field(visitor))
                 div class="fields" {
@@ -196,13 +180,12 @@ fn log_in_page<'a>(visitor: &'a Visitor, to: &str, last: &LastAttempt<'_>) -> Pa
                     (Field { kind: "password", autocomplete: "current-password", max: Some(128),
                         ..Field::new("password", visitor.t("비밀번호", "Password"), "") })
                 }
-                button class="button full" { (visitor.t("로그인", "Log in")) }
+                button class="button full" { (title) }
             }
             p { (visitor.t("처음이신가요? ", "New here? "))
                 a href={ "/sign-up?to=" (encoded(to)) } { (visitor.t("회원가입", "Sign up")) } }
         }
     };
-    let title = visitor.t("로그인", "Log in");
     Page { visitor, section: Section::Elsewhere, title, script: Some("form.js"), content }
 }
 
@@ -211,18 +194,15 @@ pub(crate) async fn log_in(visitor: Visitor, return_to: Query<ReturnTo>) -> Http
 }
 
 pub(crate) async fn do_log_in(
-    app: web::Data<App>,
+    app: Data<App>,
     request: HttpRequest,
     return_to: Query<ReturnTo>,
     filled: Form,
 ) -> HttpResponse {
     let Form { visitor, fields, .. } = filled;
-    let to = return_to.path("/");
+    let (to, password) = (return_to.path("/"), fields.get("password").to_owned());
     let opened = match Phone::parse(fields.get("phone")) {
-        Ok(phone) => {
-            let password = fields.get("password").to_owned();
-            app.shop.log_in(phone, password, None).await.map_err(Problem::from)
-        }
+        Ok(phone) => app.shop.log_in(phone, password, None).await.map_err(Problem::from),
         // An invalid number has no account.
         Err(_) => Err(Problem::new(ProblemKind::Unauthorized, "")),
     };
@@ -237,22 +217,23 @@ pub(crate) async fn do_log_in(
     }
 }
 
-pub(crate) async fn log_out(app: web::Data<App>, request: HttpRequest, filled: Form) -> PageResult {
+pub(crate) async fn log_out(app: Data<App>, request: HttpRequest, filled: Form) -> PageResult {
     if let Some(token) = filled.visitor.token().filter(|_| filled.visitor.principal.is_some()) {
         app.shop.log_out(token).await.or_error_page(&filled.visitor)?;
     }
     Ok(begin(&request, "", "/"))
 }
 
-fn operator_page<'a>(visitor: &'a Visitor, to: &str, problem: Option<&Problem>) -> Page<'a> {
+fn operator_page<'a>(visitor: &'a Visitor, to: &str, error: Option<ErrorText>) -> Page<'a> {
+    let title = visitor.t("관리자 로그인", "Operator log-in");
     let hint = visitor.t(
         "서버의 데이터 디렉터리에 있는 operator.key 파일의 내용입니다.",
         "The content of the file operator.key in the server's data directory.",
     );
     let content = html! {
         div class="wide narrow stack" {
-            h1 { (visitor.t("관리자 로그인", "Operator log-in")) }
-            (admin::alert(problem.map(|problem| wording::error_text(visitor.lang, problem))))
+            h1 { (title) }
+            @if let Some(error) = error { (alert("bad", error, None)) }
             form class="card stack" method="post" action={ "/admin/log-in?to=" (encoded(to)) } {
                 (csrf_field(visitor))
                 div class="fields" {
@@ -263,7 +244,6 @@ fn operator_page<'a>(visitor: &'a Visitor, to: &str, problem: Option<&Problem>) 
             }
         }
     };
-    let title = visitor.t("관리자 로그인", "Operator log-in");
     Page { visitor, section: Section::Admin, title, script: Some("form.js"), content }
 }
 
@@ -272,7 +252,7 @@ pub(crate) async fn operator(visitor: Visitor, return_to: Query<ReturnTo>) -> Ht
 }
 
 pub(crate) async fn do_operator(
-    app: web::Data<App>,
+    app: Data<App>,
     request: HttpRequest,
     return_to: Query<ReturnTo>,
     filled: Form,
@@ -283,7 +263,8 @@ pub(crate) async fn do_operator(
         Ok(session) => begin(&request, &session.token, &to),
         Err(error) => {
             let problem = Problem::from(error);
-            operator_page(&visitor, &to, Some(&problem)).show_as(problem.kind.status())
+            let error = wording::error_text(visitor.lang, &problem);
+            operator_page(&visitor, &to, Some(error)).show_as(problem.kind.status())
         }
     }
 }

@@ -10,14 +10,13 @@ use maud::PreEscaped;
 
 use self::product::{price, stock};
 use crate::{
-    domain::ProductId,
-    http::pages::prelude::*,
+    http::{api::routes::products, pages::prelude::*},
     shop::{PageRequest, ProductView},
 };
 
 const SHOWN_MAX: usize = 60;
 
-pub(crate) async fn index(app: web::Data<App>, visitor: Visitor) -> PageResult {
+pub(crate) async fn index(app: Data<App>, visitor: Visitor) -> PageResult {
     let all = PageRequest { cursor: None, limit: SHOWN_MAX };
     let products = app.shop.products(None, &all).or_error_page(&visitor)?;
     let mut shown: Vec<_> = products.items.iter().filter(|product| !product.withdrawn).collect();
@@ -58,7 +57,15 @@ fn hero(visitor: &Visitor) -> Markup {
         div class="hero" {
             div class="wide" {
                 div class="words" {
-                    (tagline(visitor))
+                    h1 {
+                        @match &visitor.brand.tagline {
+                            Some(tagline) => (visitor.marked(tagline)),
+                            None => {
+                                (visitor.t("매일 마시는 물,", "The water you drink every day,")) br;
+                                (visitor.t("샘처럼 맑게.", "clear as a spring."))
+                            }
+                        }
+                    }
                     p { (visitor.t(
                         "집에 맞는 정수기를 고르고, 한 번의 결제로 렌탈을 시작하세요. 배송부터 설치까지 마이페이지에서 바로 확인할 수 있습니다.",
                         "Choose the purifier that suits your home and start with one payment. Follow the \
@@ -72,18 +79,6 @@ fn hero(visitor: &Visitor) -> Markup {
             (PreEscaped(include_str!("../../../../ui/spring.svg")))
             (PreEscaped(include_str!("../../../../ui/waves.svg")))
         }
-    }
-}
-
-fn tagline(visitor: &Visitor) -> Markup {
-    match &visitor.brand.tagline {
-        Some(tagline) => html! { h1 { (visitor.marked(tagline)) } },
-        None => html! {
-            h1 {
-                (visitor.t("매일 마시는 물,", "The water you drink every day,")) br;
-                (visitor.t("샘처럼 맑게.", "clear as a spring."))
-            }
-        },
     }
 }
 
@@ -115,8 +110,5 @@ fn tile(visitor: &Visitor, product: &ProductView) -> Markup {
 }
 
 pub(crate) fn find(app: &App, visitor: &Visitor, id: &str) -> Result<ProductView, PageError> {
-    let product = ProductId::parse(id).ok().and_then(|id| app.shop.product(id));
-    product
-        .ok_or_else(|| Problem::new(ProblemKind::ProductNotFound, "there is no such product"))
-        .or_error_page(visitor)
+    products::find(app, id).or_error_page(visitor)
 }

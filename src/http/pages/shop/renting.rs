@@ -11,25 +11,24 @@ use crate::{
 #[derive(Default)]
 struct OrderDraft {
     fields: FormFields,
-    wrong: Vec<String>,
+    wrong: Vec<&'static str>,
     error: Option<(ProblemKind, ErrorText)>,
 }
 
 impl OrderDraft {
     fn wrong(&self, visitor: &Visitor, field: &str) -> Option<String> {
-        self.wrong.iter().find(|wrong| *wrong == field)?;
+        self.wrong.iter().find(|wrong| **wrong == field)?;
         let typed = self.fields.get(field);
-        let (min, max) = match field {
-            "recipient" => (1, 100),
-            "line1" => (1, 200),
-            "line2" => (0, 200),
-            "card" => return Some(visitor.t("카드를 골라 주세요.", "Please choose a card.").to_owned()),
+        let rule = |min, max| line(typed, min, max).err().map(|rule| of_line(visitor.lang, typed, rule));
+        match field {
+            "recipient" => rule(1, 100),
+            "line1" => rule(1, 200),
+            "line2" => rule(0, 200),
+            "card" => Some(visitor.t("카드를 골라 주세요.", "Please choose a card.").to_owned()),
             _ => {
-                let rule = visitor.t("우편번호 다섯 자리를 입력해 주세요.", "Please enter five digits.");
-                return Some(rule.to_owned());
+                Some(visitor.t("우편번호 다섯 자리를 입력해 주세요.", "Please enter five digits.").to_owned())
             }
-        };
-        line(typed, min, max).err().map(|rule| of_line(visitor.lang, typed, rule))
+        }
     }
 
     /// Returns true if the error already says that the product is not available.
@@ -38,7 +37,7 @@ impl OrderDraft {
     }
 }
 
-pub(crate) async fn product(app: web::Data<App>, visitor: Visitor, id: web::Path<String>) -> PageResult {
+pub(crate) async fn product(app: Data<App>, visitor: Visitor, id: Path<String>) -> PageResult {
     let product = find(&app, &visitor, &id)?;
     Ok(show(&app, &visitor, &product, &OrderDraft::default()).await.show())
 }
@@ -71,18 +70,13 @@ async fn show<'a>(app: &App, visitor: &'a Visitor, product: &'a ProductView, dra
 }
 
 async fn ordering(app: &App, visitor: &Visitor, product: &ProductView, draft: &OrderDraft) -> Markup {
-    let error = draft.error.map(|(_, error)| {
-        html! {
-            div class="notice bad" role="alert" { b { (error.title) } p { (error.text) } }
-        }
-    });
+    let other = html! { p { a href="/" { (visitor.t("다른 정수기 보기", "See other purifiers")) } } };
     let body = match visitor.principal {
-        _ if draft.says_sold_out() && !product.available() => html! {
-            p { a href="/" { (visitor.t("다른 정수기 보기", "See other purifiers")) } }
-        },
+        _ if draft.says_sold_out() && !product.available() => other,
         _ if product.withdrawn => html! {
-            div class="notice" { b { (visitor.t("더 이상 렌탈하지 않는 제품입니다", "No longer for rent")) }
-                p { a href="/" { (visitor.t("다른 정수기 보기", "See other purifiers")) } } }
+            div class="notice" {
+                b { (visitor.t("더 이상 렌탈하지 않는 제품입니다", "No longer for rent")) } (other)
+            }
         },
         _ if product.stock == 0 => html! {
             div class="notice wait" { b { (visitor.t("지금은 품절입니다", "Sold out for now")) }
@@ -90,7 +84,7 @@ async fn ordering(app: &App, visitor: &Visitor, product: &ProductView, draft: &O
                     "재입고되면 이 페이지에서 바로 렌탈하실 수 있습니다.",
                     "You can rent it here once it is restocked.",
                 )) }
-                p { a href="/" { (visitor.t("다른 정수기 보기", "See other purifiers")) } } }
+                (other) }
         },
         None if draft.error.is_some() => html! {
             (log_in_aside(visitor, product))
@@ -106,7 +100,7 @@ async fn ordering(app: &App, visitor: &Visitor, product: &ProductView, draft: &O
             order_form(app, visitor, product, draft, &name)
         }
     };
-    html! { @if let Some(error) = error { (error) } (body) }
+    html! { @if let Some((_, error)) = draft.error { (alert("bad", error, None)) } (body) }
 }
 
 fn log_in_first(visitor: &Visitor, product: &ProductView) -> Markup {
@@ -118,10 +112,9 @@ fn log_in_first(visitor: &Visitor, product: &ProductView) -> Markup {
                 "Log in to rent it. Signing up takes a minute.",
             )) }
             div class="row" {
-                a class="button" href={ "/sign-up?to=" (to) } { (visitor.t(
-                    "가입하고 렌탈하기",
-                    "Sign up and rent",
-                )) }
+                a class="button" href={ "/sign-up?to=" (to) } {
+                    (visitor.t("가입하고 렌탈하기", "Sign up and rent"))
+                }
                 a class="button quiet" href={ "/log-in?to=" (to) } { (visitor.t("로그인", "Log in")) }
             }
         }
@@ -141,11 +134,10 @@ fn log_in_aside(visitor: &Visitor, product: &ProductView) -> Markup {
 }
 
 fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &OrderDraft, name: &str) -> Markup {
-    let value = |field: &str| draft.fields.get(field).to_owned();
-    let (recipient, postal_code) = (value("recipient"), value("postalCode"));
-    let (line1, line2) = (value("line1"), value("line2"));
+    let fields = &draft.fields;
+    let postal_code = fields.get("postalCode");
     // A name that the customer deleted stays deleted.
-    let recipient = if draft.fields.has("recipient") { &recipient } else { name };
+    let recipient = if fields.has("recipient") { fields.get("recipient") } else { name };
     let [no_recipient, no_code, no_line1, no_line2, no_card] =
         ["recipient", "postalCode", "line1", "line2", "card"].map(|field| draft.wrong(visitor, field));
     html! {
@@ -160,14 +152,15 @@ fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &Order
                 div class="pair first-small" {
                     (Field { autocomplete: "postal-code", pattern: Some("[0-9]{5}"), max: Some(5),
                         wrong: no_code.as_deref(),
-                        ..Field::new("postalCode", visitor.t("우편번호", "Postal code"), &postal_code) })
+                        ..Field::new("postalCode", visitor.t("우편번호", "Postal code"), postal_code) })
                     (Field { autocomplete: "address-line1", max: Some(200), wrong: no_line1.as_deref(),
-                        ..Field::new("line1", visitor.t("주소", "Address"), &line1) })
+                        ..Field::new("line1", visitor.t("주소", "Address"), fields.get("line1")) })
                 }
                 (Field { autocomplete: "address-line2", max: Some(200), optional: true,
                     wrong: no_line2.as_deref(),
-                    ..Field::new("line2", visitor.t("상세 주소 (선택)", "Flat or floor (optional)"), &line2) })
-                (cards::choice(app, visitor, draft.fields.get("card"), no_card.as_deref()))
+                    ..Field::new("line2", visitor.t("상세 주소 (선택)", "Flat or floor (optional)"),
+                        fields.get("line2")) })
+                (cards::choice(app, visitor, fields.get("card"), no_card.as_deref()))
             }
             button class="button full" {
                 span class="num" { (visitor.lang.won(product.offer.fee)) }
@@ -182,7 +175,7 @@ fn order_form(app: &App, visitor: &Visitor, product: &ProductView, draft: &Order
     }
 }
 
-pub(crate) async fn rent(app: web::Data<App>, id: web::Path<String>, typed: SubmittedForm) -> PageResult {
+pub(crate) async fn rent(app: Data<App>, id: Path<String>, typed: SubmittedForm) -> PageResult {
     let Form { visitor, context, fields } = match typed {
         // After a log-out or a new log-in, the customer need not fill in the form again.
         SubmittedForm::Current(Form { visitor, fields, .. }) | SubmittedForm::Stale(visitor, fields)
@@ -197,7 +190,7 @@ pub(crate) async fn rent(app: web::Data<App>, id: web::Path<String>, typed: Subm
     };
     let customer_id = visitor.customer()?;
     let product = find(&app, &visitor, &id)?;
-    let again = async |problem: Problem, fields: FormFields, wrong: Vec<String>| {
+    let again = async |problem: Problem, fields: FormFields, wrong: Vec<&'static str>| {
         let draft =
             OrderDraft { fields, wrong, error: Some((problem.kind, error_text(visitor.lang, &problem))) };
         // Stock or fee may have changed.
@@ -209,7 +202,7 @@ pub(crate) async fn rent(app: web::Data<App>, id: web::Path<String>, typed: Subm
         (Ok(address), Some(method)) => (address, method),
         (address, method) => {
             let mut wrong: Vec<_> = address.err().unwrap_or_default();
-            wrong.extend(method.is_none().then(|| "card".to_owned()));
+            wrong.extend(method.is_none().then_some("card"));
             let problem = Problem::new(ProblemKind::InvalidRequest, "invalid fields");
             return Ok(again(problem, fields, wrong).await);
         }
@@ -243,26 +236,22 @@ async fn show_again(
     kind: ProblemKind,
 ) -> PageResult {
     let product = find(app, visitor, id)?;
-    let [title, text] = if kind == ProblemKind::Unauthorized {
-        [
-            visitor.t("로그인이 필요합니다", "Please log in"),
-            visitor.t(
-                "아직 신청과 결제가 되지 않았습니다. 입력하신 내용은 아래에 그대로 있습니다. 새 창에서 로그인한 뒤, \
-                 이 화면으로 돌아와 다시 신청해 주세요.",
-                "Nothing was ordered or charged, and your entries are kept below. Log in in a new window, \
-                 then come back to this page and order again.",
-            ),
-        ]
+    let (title, text) = if kind == ProblemKind::Unauthorized {
+        let text = visitor.t(
+            "아직 신청과 결제가 되지 않았습니다. 입력하신 내용은 아래에 그대로 있습니다. 새 창에서 로그인한 뒤, \
+             이 화면으로 돌아와 다시 신청해 주세요.",
+            "Nothing was ordered or charged, and your entries are kept below. Log in in a new window, \
+             then come back to this page and order again.",
+        );
+        (visitor.t("로그인이 필요합니다", "Please log in"), text)
     } else {
-        [
-            visitor.t("한 번 더 확인해 주세요", "Please confirm once more"),
-            visitor.t(
-                "이 화면을 연 뒤에 로그인 상태가 바뀌었습니다. 아직 신청과 결제가 되지 않았습니다. 입력하신 내용을 확인하고 \
-                 다시 신청해 주세요.",
-                "You logged in or out after opening this page. Nothing was ordered or charged. Check your \
-                 entries and order again.",
-            ),
-        ]
+        let text = visitor.t(
+            "이 화면을 연 뒤에 로그인 상태가 바뀌었습니다. 아직 신청과 결제가 되지 않았습니다. 입력하신 내용을 확인하고 \
+             다시 신청해 주세요.",
+            "You logged in or out after opening this page. Nothing was ordered or charged. Check your \
+             entries and order again.",
+        );
+        (visitor.t("한 번 더 확인해 주세요", "Please confirm once more"), text)
     };
     let draft =
         OrderDraft { fields, error: Some((kind, ErrorText { title, text })), ..OrderDraft::default() };
@@ -270,11 +259,10 @@ async fn show_again(
 }
 
 /// Parses the address, or returns the invalid fields.
-fn address_of(fields: &FormFields) -> Result<Address, Vec<String>> {
+fn address_of(fields: &FormFields) -> Result<Address, Vec<&'static str>> {
     let text = |name: &str| fields.get(name).to_owned();
     let line2 = Some(text("line2")).filter(|line2| !line2.trim().is_empty());
-    let (recipient, postal_code, line1) = (text("recipient"), text("postalCode"), text("line1"));
-    let postal_code = postal_code.trim().to_owned();
-    let address = Address { recipient, postal_code, line1, line2 }.checked();
-    address.map_err(|wrong| wrong.into_iter().map(|(field, _)| field.to_owned()).collect())
+    let postal_code = fields.get("postalCode").trim().to_owned();
+    let address = Address { recipient: text("recipient"), postal_code, line1: text("line1"), line2 };
+    address.checked().map_err(|wrong| wrong.into_iter().map(|(field, _)| field).collect())
 }
