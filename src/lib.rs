@@ -9,6 +9,9 @@
 //! Features: `server` (the default) is the binary, HTTP, metrics and settings. It includes `gateway-http`:
 //! payment gateways over HTTP. An embedder needs neither.
 
+// Not in Cargo.toml: a test binary exports nothing, so there each `pub` would be unreachable.
+#![warn(unreachable_pub)]
+
 mod actors;
 #[cfg(feature = "server")]
 mod config;

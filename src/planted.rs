@@ -74,13 +74,13 @@ pub fn plant(bug: Option<Bug>) {
 /// Returns true if `bug` is active on this thread.
 #[cfg(feature = "planted")]
 #[must_use]
-pub fn is(bug: Bug) -> bool {
+pub(crate) fn is(bug: Bug) -> bool {
     PLANTED.get() == Some(bug)
 }
 
 /// Returns false: this build has no planted bugs.
 #[cfg(not(feature = "planted"))]
 #[must_use]
-pub const fn is(_bug: Bug) -> bool {
+pub(crate) const fn is(_bug: Bug) -> bool {
     false
 }

@@ -18,7 +18,7 @@ pub(crate) struct CustomerLocks {
 }
 
 /// Lock of a customer; shared unless its guard says otherwise.
-pub struct CustomerLock<Guard = OwnedRwLockReadGuard<()>> {
+pub(crate) struct CustomerLock<Guard = OwnedRwLockReadGuard<()>> {
     /// `None` while the lock is waited for.
     guard: Option<Guard>,
     locks: Arc<CustomerLocks>,

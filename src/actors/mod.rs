@@ -17,19 +17,19 @@
 
 #![allow(missing_docs, reason = "most fields of messages and states are explained by their names")]
 
-pub mod checkouts;
+pub(crate) mod checkouts;
 pub(crate) mod contexts;
 pub(crate) mod customer_locks;
-pub mod entity;
+pub(crate) mod entity;
 pub(crate) mod jobs;
-pub mod payment;
+pub(crate) mod payment;
 pub(crate) mod people;
 pub(crate) mod progress;
-pub mod projection;
+pub(crate) mod projection;
 pub(crate) mod reactor;
-pub mod receipts;
-pub mod request;
-pub mod sources;
-pub mod supervision;
+pub(crate) mod receipts;
+pub(crate) mod request;
+pub(crate) mod sources;
+pub(crate) mod supervision;
 pub(crate) mod vault;
 mod waiting;

@@ -86,7 +86,7 @@ impl Receipt {
     }
 }
 
-pub struct Receipts {
+pub(crate) struct Receipts {
     journal: Arc<dyn Journal>,
     sources: Sources,
     /// Fingerprints by hash.
@@ -95,7 +95,7 @@ pub struct Receipts {
     newest_day: AtomicU64,
 }
 
-pub enum KeyLookup {
+pub(crate) enum KeyLookup {
     /// The request is the first with its key, or has none.
     New(KeyGuard),
     /// An earlier request with this key and body has a receipt.
@@ -104,7 +104,7 @@ pub enum KeyLookup {
 
 /// Marks a key as in use until the last clone is dropped; empty for a request without a key.
 #[derive(Clone)]
-pub struct KeyGuard(Option<Arc<KeyInUse>>);
+pub(crate) struct KeyGuard(Option<Arc<KeyInUse>>);
 
 struct KeyInUse {
     key: RequestKey,
@@ -124,7 +124,7 @@ pub struct PendingReceipt {
 }
 
 impl Receipts {
-    pub fn new(journal: Arc<dyn Journal>, sources: Sources) -> Self {
+    pub(crate) fn new(journal: Arc<dyn Journal>, sources: Sources) -> Self {
         Self { journal, sources, running: Mutex::default(), newest_day: AtomicU64::new(0) }
     }
 
@@ -133,7 +133,7 @@ impl Receipts {
     }
 
     /// Begins a request: returns a guard for the first with its key, the receipt for a repetition.
-    pub async fn begin(self: &Arc<Self>, key: Option<RequestKey>) -> Result<KeyLookup, ReceiptError> {
+    pub(crate) async fn begin(self: &Arc<Self>, key: Option<RequestKey>) -> Result<KeyLookup, ReceiptError> {
         let Some(key) = key else { return Ok(KeyLookup::New(KeyGuard::unkeyed())) };
         if let Some(receipt) = self.find(key).await? {
             // The receipt may not be durable before the first request has ended.
@@ -148,7 +148,7 @@ impl Receipts {
     }
 
     /// Begins a request whose receipt has lost its meaning, such as that of an expired session.
-    pub fn begin_anew(self: &Arc<Self>, key: Option<RequestKey>) -> Result<KeyGuard, ReceiptError> {
+    pub(crate) fn begin_anew(self: &Arc<Self>, key: Option<RequestKey>) -> Result<KeyGuard, ReceiptError> {
         key.map_or(Ok(KeyGuard::unkeyed()), |key| self.mark(key))
     }
 
@@ -193,7 +193,7 @@ fn receipt_key(day: u64, hash: u128) -> String {
 }
 
 impl KeyGuard {
-    pub const fn unkeyed() -> Self {
+    pub(crate) const fn unkeyed() -> Self {
         Self(None)
     }
 

@@ -18,13 +18,13 @@ use std::{collections::HashMap, net::SocketAddr, path::PathBuf};
 
 use config::{Config, Environment, File, FileFormat};
 
-pub use self::{
+pub use self::values::{List, Secret};
+pub(crate) use self::{
     brand::BrandSettings,
     breaker::BreakerSettings,
     error::{ConfigError, InvalidSetting},
     payment::{Payment, SimulatorSettings},
     sections::Setting,
-    values::{List, Secret},
 };
 use self::{sections::Describe, values::duration_ms};
 use crate::{

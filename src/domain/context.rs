@@ -131,7 +131,7 @@ impl std::fmt::Display for ParkedKey {
 
 /// Most targets of a context that can be parked. At the limit, its reactions wait instead: so many
 /// failures have a common cause. It also bounds the state: a parked target takes about 150 bytes at most.
-pub const PARKED_MAX: usize = 150;
+pub(crate) const PARKED_MAX: usize = 150;
 /// Longest reason that is kept, in bytes: a context's state is one record.
 const REASON_BYTES_MAX: usize = 100;
 

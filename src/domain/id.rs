@@ -44,7 +44,7 @@ pub const fn uuid_v8(bits: u128) -> u128 {
 }
 
 /// Returns a UUID version 7 (RFC 9562, section 5.7) of a Unix time in ms and random bits. Sorts by time.
-pub const fn uuid_v7(unix_ms: i64, random: u128) -> u128 {
+pub(crate) const fn uuid_v7(unix_ms: i64, random: u128) -> u128 {
     let time = (unix_ms as u128) << 80;
     with_version(time | (random & ((1 << 80) - 1)), 7)
 }

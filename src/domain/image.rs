@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 use super::id::ascii;
 
 /// Largest image, in bytes.
-pub const IMAGE_BYTES_MAX: usize = 1_024 * 1_024;
+pub(crate) const IMAGE_BYTES_MAX: usize = 1_024 * 1_024;
 
 /// SHA-256 of an image's bytes.
-pub type Digest = [u8; 32];
+pub(crate) type Digest = [u8; 32];
 
-pub fn hex(digest: Digest) -> String {
+pub(crate) fn hex(digest: Digest) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Parses a digest exactly as [`hex`] writes it.
-pub fn digest_of(hex: &str) -> Option<Digest> {
+pub(crate) fn digest_of(hex: &str) -> Option<Digest> {
     let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     if hex.len() != 64 || !hex.bytes().all(lower_hex) {
         return None;

@@ -11,29 +11,29 @@
 //! **Invariant:** the domain does not depend on actix, sled, tokio, a clock or randomness. Time, ids and
 //! evidence about other entities come with the command: the same inputs give the same decision.
 
-pub mod account;
-pub mod address;
-pub mod aggregate;
-pub mod context;
-pub mod delivery;
-pub mod event;
-pub mod id;
-pub mod image;
+pub(crate) mod account;
+pub(crate) mod address;
+pub(crate) mod aggregate;
+pub(crate) mod context;
+pub(crate) mod delivery;
+pub(crate) mod event;
+pub(crate) mod id;
+pub(crate) mod image;
 pub mod invariants;
-pub mod journaled;
-pub mod meta;
-pub mod money;
-pub mod notice;
-pub mod payment;
-pub mod phone;
-pub mod policies;
-pub mod position;
-pub mod product;
-pub mod rental;
+pub(crate) mod journaled;
+pub(crate) mod meta;
+pub(crate) mod money;
+pub(crate) mod notice;
+pub(crate) mod payment;
+pub(crate) mod phone;
+pub(crate) mod policies;
+pub(crate) mod position;
+pub(crate) mod product;
+pub(crate) mod rental;
 #[cfg(test)]
 mod samples;
-pub mod text;
-pub mod time;
+pub(crate) mod text;
+pub(crate) mod time;
 
 pub use aggregate::Aggregate;
 pub use event::{Event, NewEvent, Recorded};
@@ -43,6 +43,7 @@ pub use id::{
 pub use journaled::{Journaled, Rejection};
 pub use meta::{Causation, Correlation, Meta};
 pub use money::Money;
-pub use policies::Command;
-pub use position::{LANES, Position, Version, lane_of};
+pub(crate) use policies::Command;
+pub(crate) use position::{LANES, lane_of};
+pub use position::{Position, Version};
 pub use time::Timestamp;

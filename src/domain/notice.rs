@@ -33,7 +33,7 @@ impl Locale {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoticeStyle {
+pub(crate) struct NoticeStyle {
     pub locale: Locale,
     /// Stands before each text, such as `[샘]`.
     pub prefix: String,
@@ -41,7 +41,7 @@ pub struct NoticeStyle {
 
 /// Maximum length of a prefix in EUC-KR, in bytes: the longest Korean text then fits into one SMS.
 #[cfg(any(test, feature = "server"))]
-pub const PREFIX_BYTES_MAX: usize = 9;
+pub(crate) const PREFIX_BYTES_MAX: usize = 9;
 
 impl From<Locale> for NoticeStyle {
     fn from(locale: Locale) -> Self {
@@ -55,7 +55,7 @@ impl From<Locale> for NoticeStyle {
 
 /// Returns the length of `text` in EUC-KR, in bytes; none if EUC-KR cannot encode it or it has controls.
 #[cfg(any(test, feature = "server"))]
-pub fn euc_kr_len(text: &str) -> Option<usize> {
+pub(crate) fn euc_kr_len(text: &str) -> Option<usize> {
     let len = |c: char| match c {
         ' '..='~' => Some(1),
         '가'..='힣' => Some(2),
@@ -66,7 +66,7 @@ pub fn euc_kr_len(text: &str) -> Option<usize> {
 
 /// A change that customers are notified of, named after its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notice {
+pub(crate) enum Notice {
     /// The rental is placed, and its payment deferred.
     RentalPlaced,
     RentalConfirmed,
@@ -81,7 +81,7 @@ pub enum Notice {
 
 impl Notice {
     /// Returns the name, which is stored with each message.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::RentalPlaced => "RentalPlaced",
             Self::RentalConfirmed => "RentalConfirmed",
@@ -96,7 +96,7 @@ impl Notice {
 }
 
 /// Returns the notice of an event, if customers are notified of it.
-pub const fn notice(event: &Event) -> Option<Notice> {
+pub(crate) const fn notice(event: &Event) -> Option<Notice> {
     match event {
         // Placing has a notice only if the payment is deferred, which happens at most once.
         Event::Rental(RentalEvent::PaymentDeferred { .. }) => Some(Notice::RentalPlaced),
@@ -114,13 +114,13 @@ pub const fn notice(event: &Event) -> Option<Notice> {
 }
 
 /// Returns the id of the message about the event at `position`, always the same.
-pub const fn id(position: Position, rental: RentalId) -> NotificationId {
+pub(crate) const fn id(position: Position, rental: RentalId) -> NotificationId {
     let spread = (position.0 as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     NotificationId(uuid_v8(rental.0.rotate_left(64) ^ spread))
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub(crate) struct Facts {
     pub product_name: String,
     pub fee: Money,
     pub cancel_reason: Option<CancelReason>,
@@ -131,7 +131,7 @@ pub struct Facts {
 
 impl Facts {
     /// Collects the facts of `event`, for a rental of this product at this fee.
-    pub fn of(event: &Event, product_name: &str, fee: Money) -> Self {
+    pub(crate) fn of(event: &Event, product_name: &str, fee: Money) -> Self {
         let mut facts = Self { product_name: product_name.to_owned(), fee, ..Self::default() };
         match event {
             Event::Rental(RentalEvent::RentalCanceled { reason, .. }) => facts.cancel_reason = Some(*reason),
@@ -147,7 +147,7 @@ impl Facts {
     }
 }
 
-pub fn text(notice: Notice, style: &NoticeStyle, facts: &Facts) -> String {
+pub(crate) fn text(notice: Notice, style: &NoticeStyle, facts: &Facts) -> String {
     let text = match style.locale {
         Locale::Ko => korean(notice, facts),
         Locale::En => english(notice, facts),

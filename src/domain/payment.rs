@@ -22,9 +22,9 @@ use self::PaymentPhase as P;
 use super::{aggregate::Aggregate, id::EntityKind, money::Money, rental::CancelReason, time::Timestamp};
 
 /// Number of an attempt to charge a payment: 1 for the one that placing the rental makes.
-pub type Attempt = u32;
+pub(crate) type Attempt = u32;
 /// Most attempts of a payment. Each adds events to the rental's timeline.
-pub const ATTEMPTS_MAX: Attempt = 50;
+pub(crate) const ATTEMPTS_MAX: Attempt = 50;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PaymentPhase {

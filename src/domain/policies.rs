@@ -29,7 +29,7 @@ use super::{
 use crate::planted::{self, Bug};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
+pub(crate) enum Command {
     Rental(RentalCommand),
     Payment(PaymentCommand),
     Delivery(DeliveryCommand),
@@ -55,7 +55,7 @@ commands! {
 
 /// A command that follows from an event, with its sender and target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reaction {
+pub(crate) struct Reaction {
     /// Consumer group that sends the command.
     pub group: Group,
     pub target: EntityId,
@@ -65,7 +65,7 @@ pub struct Reaction {
 }
 
 /// Returns what `group` sends after `recorded`, if anything.
-pub fn react(group: Group, recorded: &Recorded) -> Option<Reaction> {
+pub(crate) fn react(group: Group, recorded: &Recorded) -> Option<Reaction> {
     reaction(recorded).filter(|reaction| reaction.group == group)
 }
 
@@ -122,7 +122,7 @@ fn send(group: Group, target: impl Into<EntityId>, command: impl Into<Command>) 
 
 impl Reaction {
     /// Returns the reaction with its evidence filled in from the rental's timeline.
-    pub fn with_evidence<R: Borrow<Recorded>>(mut self, timeline: &[R]) -> Self {
+    pub(crate) fn with_evidence<R: Borrow<Recorded>>(mut self, timeline: &[R]) -> Self {
         if let Command::Product(ProductCommand::Increase { taken, .. }) = &mut self.command {
             *taken = unit_is_out(timeline) || planted::is(Bug::EvidenceIgnored);
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Number of ordered lanes of each consumer group. Part of the format: never changes.
-pub const LANES: u8 = 64;
+pub(crate) const LANES: u8 = 64;
 
 /// Position of an event in the journal: 1 for the first event, 0 for "before all events".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Position(pub u64);
 pub struct Version(pub u64);
 
 /// Returns the lane of a key. Part of the format: never changes.
-pub const fn lane_of(key: u128) -> u8 {
+pub(crate) const fn lane_of(key: u128) -> u8 {
     // The finalizer of splitmix64 over both halves: every bit of the key reaches the low six.
     let mut mixed = (key >> 64) as u64 ^ (key as u64).rotate_left(32);
     mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

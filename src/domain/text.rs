@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// The text breaks a rule of its field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum InvalidText {
+pub(crate) enum InvalidText {
     #[error("must have {min} to {max} characters")]
     Length { min: usize, max: usize },
     /// The text has a control character that the field does not allow, or an invisible character.
@@ -13,7 +13,7 @@ pub enum InvalidText {
 }
 
 /// Trims and checks a text of one line. Like [`bounded`], but refuses line breaks and tabs.
-pub fn line(text: &str, min: usize, max: usize) -> Result<String, InvalidText> {
+pub(crate) fn line(text: &str, min: usize, max: usize) -> Result<String, InvalidText> {
     let line = bounded(text, min, max)?;
     if line.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
         Err(InvalidText::Control)
@@ -29,7 +29,7 @@ const fn is_invisible(c: char) -> bool {
 
 /// Trims `text` and checks that it has `min..=max` characters, without control or invisible characters.
 /// Line breaks and tabs pass: descriptions may have them.
-pub fn bounded(text: &str, min: usize, max: usize) -> Result<String, InvalidText> {
+pub(crate) fn bounded(text: &str, min: usize, max: usize) -> Result<String, InvalidText> {
     let text = text.trim();
     if !(min..=max).contains(&text.chars().count()) {
         return Err(InvalidText::Length { min, max });

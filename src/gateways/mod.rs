@@ -3,5 +3,5 @@
 //! A gateway only speaks a provider's protocol. The payment actor decides when to charge, look up, void
 //! or refund; the notification actor decides when to send a message.
 
-pub mod payment;
-pub mod sms;
+pub(crate) mod payment;
+pub(crate) mod sms;

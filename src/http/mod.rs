@@ -34,12 +34,13 @@ pub mod simulator_server;
 mod tls;
 
 use self::app::App;
+pub(crate) use self::tls::TlsError;
 pub use self::{
     api::{openapi::document as openapi_document, table::ROUTES},
     listen::{Listeners, serve},
     problem::ProblemKind,
     settings::ServerSettings,
-    tls::{Tls, TlsError},
+    tls::Tls,
 };
 
 fn hex(bytes: &[u8]) -> String {

@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// Maximum number of a customer's rentals that a stream watches, newest first.
-pub const WATCHED_MAX: usize = 1_000;
+pub(super) const WATCHED_MAX: usize = 1_000;
 /// Maximum number of missed rows that a resumed stream replays; beyond it, the client reads all rows again.
-pub const MISSED_MAX: usize = 100;
+pub(super) const MISSED_MAX: usize = 100;
 /// Maximum lag of the projection, in events, at which a stream may start.
 const BEHIND_MAX: u64 = 50_000;
 const JOIN_WITHIN: Duration = Duration::from_secs(5);

@@ -20,7 +20,7 @@ mod brand;
 mod checkouts;
 mod customers;
 mod deliveries;
-pub mod error;
+pub(crate) mod error;
 mod leaving;
 mod live;
 mod lockout;
@@ -33,7 +33,7 @@ mod rentals;
 mod requests;
 mod secrets;
 mod settings;
-pub mod views;
+pub(crate) mod views;
 mod watched;
 
 use std::{
@@ -56,12 +56,10 @@ pub use self::{
     settings::ShopSettings,
     views::*,
 };
-pub use crate::actors::{
-    jobs::courier::MessageCounters,
-    payment::{
-        breaker::{BreakerMode, BreakerView},
-        handle::PaymentActorView,
-    },
+pub(crate) use crate::actors::jobs::courier::MessageCounters;
+pub use crate::actors::payment::{
+    breaker::{BreakerMode, BreakerView},
+    handle::PaymentActorView,
 };
 use crate::{
     actors::{

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Maximum size of a stored answer, in bytes.
-pub const ANSWER_BYTES_MAX: usize = 16 * 1_024;
+pub(super) const ANSWER_BYTES_MAX: usize = 16 * 1_024;
 
 impl Shop {
     /// Returns the hashed idempotency key in its scope (principal, method and path), with the hash of the

@@ -6,7 +6,7 @@
 //! served, and putting the same image again replaces it.
 
 #[cfg(feature = "server")]
-pub mod archive;
+pub(crate) mod archive;
 
 use std::{
     collections::HashMap,
@@ -20,12 +20,12 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::{directory, files};
-pub use crate::domain::image::hex;
-use crate::domain::image::{self, Digest, IMAGE_BYTES_MAX, Image, ImageFormat};
+pub(crate) use crate::domain::image::hex;
+use crate::domain::image::{Digest, IMAGE_BYTES_MAX, Image, ImageFormat};
 
 /// Name of the directory of images, in the data directory.
 #[cfg(feature = "server")]
-pub const DIRECTORY: &str = "images";
+pub(crate) const DIRECTORY: &str = "images";
 
 /// Extension of a file that is being written. A crash may leave one.
 const UNFINISHED: &str = "tmp";
@@ -87,7 +87,7 @@ impl Images {
 
 #[derive(Debug, Default)]
 #[cfg(feature = "server")]
-pub struct Survey {
+pub(crate) struct Survey {
     /// Names of the files that do not match their name, or cannot be read.
     pub damaged: std::collections::BTreeSet<Digest>,
     /// Number of files that a crash left unfinished: the next start removes them.
@@ -97,7 +97,7 @@ pub struct Survey {
 #[cfg(feature = "server")]
 impl Survey {
     /// Reads every file in a directory of images, and changes nothing.
-    pub fn read(directory: &Path) -> io::Result<Self> {
+    pub(crate) fn read(directory: &Path) -> io::Result<Self> {
         let mut survey = Self::default();
         for path in paths(directory)? {
             let path = path?;
@@ -113,14 +113,14 @@ impl Survey {
     }
 }
 
-pub fn file(directory: &Path, digest: Digest) -> PathBuf {
+pub(crate) fn file(directory: &Path, digest: Digest) -> PathBuf {
     directory.join(hex(digest))
 }
 
 /// The digest that names a file; none if another name does.
 #[cfg(feature = "server")]
 fn digest_of(path: &Path) -> Option<Digest> {
-    image::digest_of(path.file_name()?.to_str()?)
+    crate::domain::image::digest_of(path.file_name()?.to_str()?)
 }
 
 /// True for a file that is still being written, or that a crash left.

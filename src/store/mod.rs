@@ -18,15 +18,15 @@ mod directory;
 mod expected;
 mod files;
 mod follower;
-pub mod images;
-pub mod memory;
+pub(crate) mod images;
+pub(crate) mod memory;
 mod open;
 mod open_error;
 mod pool;
 mod queue;
 mod record;
-pub mod redb;
-pub mod sled;
+pub(crate) mod redb;
+pub(crate) mod sled;
 mod space;
 mod status;
 mod survey;
@@ -39,14 +39,16 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::watch;
 
+pub(crate) use self::open_error::Aside;
+#[cfg(feature = "server")]
+pub(crate) use self::record::IndexRecord;
 pub use self::{
     backend::Backend,
     backups::restore,
     expected::panic_is_expected,
     follower::Follower,
     open::StoreOptions,
-    open_error::{Aside, Compacted, OpenError},
-    record::IndexRecord,
+    open_error::{Compacted, OpenError},
     survey::{KnownEntity, RecordedCommit},
 };
 use crate::{

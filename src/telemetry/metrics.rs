@@ -12,7 +12,7 @@ use std::{
     clippy::disallowed_methods,
     reason = "a measured duration is reported, and nothing is decided by it"
 )]
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
@@ -34,7 +34,7 @@ impl Counter {
 }
 
 #[derive(Debug)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     bounds: &'static [f64],
     /// One count per bound, and a last one for values above all bounds.
     counts: Box<[AtomicU64]>,
@@ -44,25 +44,25 @@ pub struct Histogram {
 
 impl Histogram {
     /// `bounds` are inclusive upper bounds in ascending order.
-    pub fn new(bounds: &'static [f64]) -> Self {
+    pub(crate) fn new(bounds: &'static [f64]) -> Self {
         debug_assert!(bounds.is_sorted());
         let counts = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
         Self { bounds, counts, sum_millionths: AtomicU64::new(0) }
     }
 
     /// Records a value, which must not be negative.
-    pub fn observe(&self, value: f64) {
+    pub(crate) fn observe(&self, value: f64) {
         let at = self.bounds.partition_point(|bound| *bound < value);
         self.counts[at].fetch_add(1, Ordering::Relaxed);
         self.sum_millionths.fetch_add((value * 1e6) as u64, Ordering::Relaxed);
     }
 
-    pub fn observe_duration(&self, duration: Duration) {
+    pub(crate) fn observe_duration(&self, duration: Duration) {
         self.observe(duration.as_secs_f64());
     }
 
     /// Copies the current values. Values recorded meanwhile may be in the counts and not yet in the sum.
-    pub fn snapshot(&self) -> HistogramSnapshot {
+    pub(crate) fn snapshot(&self) -> HistogramSnapshot {
         let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         let sum = self.sum_millionths.load(Ordering::Relaxed) as f64 / 1e6;
         HistogramSnapshot { bounds: self.bounds, counts, sum }

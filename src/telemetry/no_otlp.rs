@@ -4,18 +4,18 @@ use tracing::Span;
 
 use super::context::TraceContext;
 
-pub const fn join(span: Span, _: TraceContext) -> Span {
+pub(crate) const fn join(span: Span, _: TraceContext) -> Span {
     span
 }
 
-pub const fn context_of(_: &Span, fallback: TraceContext) -> TraceContext {
+pub(crate) const fn context_of(_: &Span, fallback: TraceContext) -> TraceContext {
     fallback
 }
 
 #[cfg(feature = "server")]
-pub const fn start_request(_: &Span, from: TraceContext, _: bool) -> TraceContext {
+pub(crate) const fn start_request(_: &Span, from: TraceContext, _: bool) -> TraceContext {
     from
 }
 
 #[cfg(feature = "server")]
-pub fn record_response(_: &Span, _: u16, _: impl FnOnce() -> Option<String>) {}
+pub(crate) fn record_response(_: &Span, _: u16, _: impl FnOnce() -> Option<String>) {}

@@ -169,7 +169,7 @@ fn remote(context: TraceContext) -> Context {
 /// Makes `span` a child of `parent`, unless the surrounding span is in the same trace already. A surrounding
 /// span of another trace is linked: a cancel request has its own trace, and the work that follows from it
 /// belongs to the rental's trace.
-pub fn join(span: Span, parent: TraceContext) -> Span {
+pub(crate) fn join(span: Span, parent: TraceContext) -> Span {
     if span.is_disabled() {
         return span;
     }
@@ -188,7 +188,7 @@ pub fn join(span: Span, parent: TraceContext) -> Span {
 
 /// Starts a request's span and returns its context. With `continued`, `from` is the caller's span and
 /// becomes the parent; otherwise `from` is the context of the span itself, which begins the trace.
-pub fn start_request(span: &Span, from: TraceContext, continued: bool) -> TraceContext {
+pub(crate) fn start_request(span: &Span, from: TraceContext, continued: bool) -> TraceContext {
     if continued {
         let _ = span.set_parent(remote(from));
         start(span, None);
@@ -199,7 +199,7 @@ pub fn start_request(span: &Span, from: TraceContext, continued: bool) -> TraceC
 }
 
 /// Context of `span` if it is recorded, else `fallback`.
-pub fn context_of(span: &Span, fallback: TraceContext) -> TraceContext {
+pub(crate) fn context_of(span: &Span, fallback: TraceContext) -> TraceContext {
     let context = span.context().span().span_context().clone();
     let correlation = Correlation(u128::from_be_bytes(context.trace_id().to_bytes()));
     if correlation != fallback.correlation {
@@ -210,7 +210,7 @@ pub fn context_of(span: &Span, fallback: TraceContext) -> TraceContext {
 }
 
 /// Adds the response's status and route to a request's span.
-pub fn record_response(span: &Span, status: u16, route: impl FnOnce() -> Option<String>) {
+pub(crate) fn record_response(span: &Span, status: u16, route: impl FnOnce() -> Option<String>) {
     let context = span.context();
     let recorded = context.span();
     if !recorded.is_recording() {

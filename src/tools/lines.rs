@@ -13,16 +13,16 @@ use crate::{
 };
 
 /// Export format that this version writes, and the newest that it reads.
-pub const EXPORT_FORMAT: u32 = 1;
+pub(crate) const EXPORT_FORMAT: u32 = 1;
 
 /// Format of the values in the vault and in rows of views, the same for every backend: the newest that this
 /// version reads, and the one that it writes.
-pub const VALUES_FORMAT: u32 = 1;
+pub(crate) const VALUES_FORMAT: u32 = 1;
 
 /// First line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Header {
+pub(crate) struct Header {
     /// Export format.
     pub saem: u32,
     /// Store format of vault records and view rows.
@@ -160,11 +160,11 @@ macro_rules! numbers_as_hex {
         mod $name {
             use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-            pub fn serialize<S: Serializer>(number: &$number, serializer: S) -> Result<S::Ok, S::Error> {
+            pub(super) fn serialize<S: Serializer>(number: &$number, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(&format_args!("{number:0width$x}", width = $digits))
             }
 
-            pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$number, D::Error> {
+            pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$number, D::Error> {
                 let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
                 let plain = text.len() == $digits && text.bytes().all(|digit| digit != b'+');
                 let number = <$number>::from_str_radix(&text, 16).ok().filter(|_| plain);

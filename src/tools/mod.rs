@@ -2,10 +2,10 @@
 //!
 //! All of it works through [`Journal`](crate::store::Journal), and so for every backend.
 
-pub mod export;
-pub mod import;
-pub mod lines;
-pub mod verify;
+pub(crate) mod export;
+pub(crate) mod import;
+pub(crate) mod lines;
+pub(crate) mod verify;
 
 /// Items between two progress lines.
 const REPORT_EVERY: u64 = 100_000;

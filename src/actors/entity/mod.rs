@@ -5,10 +5,10 @@
 //! which is one commit.
 
 pub(crate) mod actor;
-pub mod ask;
+pub(crate) mod ask;
 pub(crate) mod batch;
-pub mod delay;
-pub mod exchange;
+pub(crate) mod delay;
+pub(crate) mod exchange;
 pub mod reads;
-pub mod supervisor;
+pub(crate) mod supervisor;
 pub(crate) mod work;

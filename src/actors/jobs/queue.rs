@@ -26,7 +26,7 @@ use crate::{
 
 /// A job. Stored: a change of the variants raises the format of the projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Job {
+pub(crate) enum Job {
     /// Find out the outcome of a payment attempt.
     Resolve(PaymentId, Attempt),
     /// Void or refund a canceled payment.
@@ -38,14 +38,14 @@ pub enum Job {
 }
 
 impl Job {
-    pub fn target(self) -> EntityId {
+    pub(crate) fn target(self) -> EntityId {
         match self {
             Self::Expire(rental) => rental.into(),
             Self::Resolve(payment, _) | Self::Undo(payment) | Self::GiveBack(payment, _) => payment.into(),
         }
     }
 
-    pub const fn rental(self) -> RentalId {
+    pub(crate) const fn rental(self) -> RentalId {
         match self {
             Self::Resolve(payment, _) | Self::Undo(payment) | Self::GiveBack(payment, _) => payment.rental(),
             Self::Expire(rental) => rental,

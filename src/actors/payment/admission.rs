@@ -34,7 +34,7 @@ impl Default for Bounds {
 }
 
 #[derive(Debug)]
-pub struct Admission {
+pub(crate) struct Admission {
     bounds: Bounds,
     tickets: Arc<Semaphore>,
     slots: Arc<Semaphore>,
@@ -58,11 +58,11 @@ struct Gateway {
 
 /// Right to wait and to pay; returned when dropped.
 #[derive(Debug)]
-pub struct Ticket(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub(crate) struct Ticket(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
 /// Right to call the gateway; returned when dropped.
 #[derive(Debug)]
-pub struct Permit {
+pub(crate) struct Permit {
     admission: Arc<Admission>,
     slot: Option<OwnedSemaphorePermit>,
     call: u64,
@@ -71,7 +71,7 @@ pub struct Permit {
 }
 
 impl Admission {
-    pub fn new(bounds: Bounds) -> Self {
+    pub(crate) fn new(bounds: Bounds) -> Self {
         let Bounds { concurrency, queue, slow_call_ms } = bounds;
         let limit = slow_call_ms.map_or(Limit::fixed(concurrency), |_| Limit::adaptive(concurrency));
         let slots = Semaphore::new(limit.permits());
@@ -85,13 +85,13 @@ impl Admission {
     }
 
     /// Returns an empty admission with the same bounds and count of refusals.
-    pub fn anew(&self) -> Self {
+    pub(crate) fn anew(&self) -> Self {
         let anew = Self::new(self.bounds);
         anew.shed.store(self.shed_count(), Ordering::Relaxed);
         anew
     }
 
-    pub fn enter(&self) -> Option<Ticket> {
+    pub(crate) fn enter(&self) -> Option<Ticket> {
         let slot = Arc::clone(&self.tickets).try_acquire_owned().ok();
         if slot.is_none() {
             self.shed();
@@ -100,7 +100,7 @@ impl Admission {
     }
 
     /// Waits for a permit. Permits are given first come, first served.
-    pub async fn permit(self: &Arc<Self>) -> Permit {
+    pub(crate) async fn permit(self: &Arc<Self>) -> Permit {
         let slot = Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed");
         let mut gateway = self.gateway();
         gateway.in_use += 1;
@@ -109,40 +109,40 @@ impl Admission {
         Permit { admission: Arc::clone(self), slot: Some(slot), call, saturated }
     }
 
-    pub fn shed(&self) {
+    pub(crate) fn shed(&self) {
         self.shed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Upper estimate of call latency (mean + 3 × deviation), in ms; 0 before the first call.
-    pub fn expected_ms(&self) -> u64 {
+    pub(crate) fn expected_ms(&self) -> u64 {
         let gateway = self.gateway();
         3.0f64.mul_add(gateway.deviation_ms, gateway.call_ms) as u64
     }
 
     /// Estimated time until the current queue is worked off, in ms; at least one second, since an earlier
     /// retry would find the queue full again.
-    pub fn wait_ms(&self) -> u64 {
+    pub(crate) fn wait_ms(&self) -> u64 {
         let waiting = self.queue().0 as f64 + 1.0;
         let gateway = self.gateway();
         (waiting * gateway.call_ms / gateway.limit.permits() as f64).max(1_000.0) as u64
     }
 
-    pub fn shed_count(&self) -> u64 {
+    pub(crate) fn shed_count(&self) -> u64 {
         self.shed.load(Ordering::Relaxed)
     }
 
     /// Permits: (in use, limit).
-    pub fn permits(&self) -> (usize, usize) {
+    pub(crate) fn permits(&self) -> (usize, usize) {
         let gateway = self.gateway();
         (gateway.in_use, gateway.limit.permits())
     }
 
-    pub const fn bounds(&self) -> Bounds {
+    pub(crate) const fn bounds(&self) -> Bounds {
         self.bounds
     }
 
     /// Waiting payments: (now, limit).
-    pub fn queue(&self) -> (usize, usize) {
+    pub(crate) fn queue(&self) -> (usize, usize) {
         let Bounds { concurrency, queue, .. } = self.bounds;
         let inside = concurrency + queue - self.tickets.available_permits();
         (inside.saturating_sub(self.permits().0), queue)
@@ -181,7 +181,7 @@ impl Gateway {
 
 impl Permit {
     /// Records a gateway call: its duration in ms, and whether it ended without a definite answer.
-    pub fn called(&self, took_ms: u64, failed: bool) {
+    pub(crate) fn called(&self, took_ms: u64, failed: bool) {
         let mut gateway = self.admission.gateway();
         gateway.record(took_ms);
         let Some(slow_call_ms) = self.admission.bounds.slow_call_ms else { return };

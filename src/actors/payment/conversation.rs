@@ -111,7 +111,7 @@ pub enum ConversationError {
 
 /// Parts that every incarnation of the payment actor is made of.
 #[derive(Clone)]
-pub struct PaymentParts {
+pub(crate) struct PaymentParts {
     pub journal: Arc<dyn Journal>,
     pub exchange: Exchange,
     pub gateways: Gateways,
@@ -122,7 +122,7 @@ pub struct PaymentParts {
 
 /// State that one incarnation of the payment actor shares with its handle.
 #[derive(Clone)]
-pub struct Incarnation {
+pub(crate) struct Incarnation {
     /// Tickets and permits. Each incarnation has its own: those of a hung actor are lost with it.
     pub admission: Arc<Admission>,
     /// `true` once another actor has replaced this one, which must not call the gateway any more.

@@ -13,8 +13,8 @@
 //! but not before the *settle horizon* has passed: until then, a call that was under way may still reach the
 //! gateway.
 
-pub mod admission;
-pub mod breaker;
+pub(crate) mod admission;
+pub(crate) mod breaker;
 mod conversation;
 pub(crate) mod handle;
 mod horizon;
@@ -30,9 +30,10 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::oneshot;
 use tracing::{Instrument as _, debug_span, error};
 
+pub use self::conversation::Rules;
 use self::conversation::{Conversations, Result};
-pub use self::{
-    conversation::{ConversationError, Incarnation, PaymentParts, Rules},
+pub(crate) use self::{
+    conversation::{ConversationError, Incarnation, PaymentParts},
     placing::Paying,
     resolving::Resolution,
 };
@@ -42,7 +43,7 @@ use crate::{domain::PaymentId, store::FaultMode, telemetry::trace};
 /// Time that a caller waits for a conversation beyond its maximum length: for the commits around it.
 const GRACE: Duration = Duration::from_secs(10);
 
-pub struct PaymentActor {
+pub(crate) struct PaymentActor {
     conversations: Rc<Conversations>,
 }
 

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// A payment that a customer waits for.
-pub struct Paying {
+pub(crate) struct Paying {
     pub rental: RentalId,
     pub method: PaymentMethod,
     /// Writes to the vault with the commit that begins the attempt.

@@ -1,6 +1,6 @@
 //! Supervision: restarts after failures, and a watchdog for parts that hang.
 
-pub mod guard;
-pub mod restart;
-pub mod service;
-pub mod watchdog;
+pub(crate) mod guard;
+pub(crate) mod restart;
+pub(crate) mod service;
+pub(crate) mod watchdog;

@@ -19,14 +19,14 @@ impl Default for RestartLimits {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestartDecision {
+pub(crate) enum RestartDecision {
     /// Restart after a pause, in ms.
     RestartAfter(u64),
     Quarantine,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct FailureLog {
+pub(crate) struct FailureLog {
     recent: VecDeque<Timestamp>,
     restarts: u64,
     pub last_reason: String,
@@ -40,7 +40,12 @@ const PAUSE_MAX_MS: u64 = 1_000;
 impl FailureLog {
     /// Records a failure at `now`, and decides. The first restart is immediate; the pause of each further one
     /// within the window doubles, from 10 ms on.
-    pub fn failed(&mut self, now: Timestamp, reason: String, limits: RestartLimits) -> RestartDecision {
+    pub(crate) fn failed(
+        &mut self,
+        now: Timestamp,
+        reason: String,
+        limits: RestartLimits,
+    ) -> RestartDecision {
         (self.last_reason, self.silent) = (reason, None);
         while self.recent.front().is_some_and(|&first| now.ms_since(first) >= limits.window_ms) {
             self.recent.pop_front();
@@ -59,18 +64,18 @@ impl FailureLog {
     }
 
     /// Records that the last failure was of this incarnation, which ended without a report.
-    pub const fn failed_silently(&mut self, incarnation: u64) {
+    pub(crate) const fn failed_silently(&mut self, incarnation: u64) {
         self.silent = Some(incarnation);
     }
 
     /// Adds the reason of a failure that was noticed before its report arrived.
-    pub fn explained(&mut self, incarnation: u64, reason: &str) {
+    pub(crate) fn explained(&mut self, incarnation: u64, reason: &str) {
         if self.silent == Some(incarnation) {
             (self.last_reason, self.silent) = (reason.to_owned(), None);
         }
     }
 
-    pub const fn restarts(&self) -> u64 {
+    pub(crate) const fn restarts(&self) -> u64 {
         self.restarts
     }
 }

@@ -28,9 +28,9 @@ use crate::{actors::sources::Sources, store::FaultMode};
 const PAUSE_WHEN_FAILING: Duration = Duration::from_secs(5);
 
 /// Kind and name of a service, such as `reactor` and `product`.
-pub type ServiceName = (&'static str, &'static str);
+pub(crate) type ServiceName = (&'static str, &'static str);
 
-pub struct Services {
+pub(crate) struct Services {
     sources: Sources,
     limits: RestartLimits,
     stopping: watch::Sender<bool>,
@@ -45,19 +45,19 @@ struct ServiceState {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct ServiceStatus {
+pub(crate) struct ServiceStatus {
     pub live: bool,
     pub restarts: u64,
 }
 
 impl Services {
-    pub fn new(sources: Sources, limits: RestartLimits) -> Self {
+    pub(crate) fn new(sources: Sources, limits: RestartLimits) -> Self {
         Self { sources, limits, stopping: watch::Sender::new(false), services: Mutex::default() }
     }
 
     /// Starts a service on `arbiter`. `make` makes its future, now and after each failure. A future that
     /// returns `Ok` is not restarted.
-    pub fn start<Make, Work>(&self, arbiter: &ArbiterHandle, name: ServiceName, make: Make)
+    pub(crate) fn start<Make, Work>(&self, arbiter: &ArbiterHandle, name: ServiceName, make: Make)
     where
         Make: Fn() -> Work + Send + 'static,
         Work: Future<Output = Result<(), String>> + 'static,
@@ -73,13 +73,13 @@ impl Services {
     }
 
     /// Makes a service fail, for tests; returns whether it exists.
-    pub fn sabotage(&self, kind: &str, name: &str, mode: FaultMode) -> bool {
+    pub(crate) fn sabotage(&self, kind: &str, name: &str, mode: FaultMode) -> bool {
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         let state = services.iter().find(|((k, n), _)| *k == kind && *n == name);
         state.is_some_and(|(_, state)| state.sabotage.send(mode).is_ok())
     }
 
-    pub fn census(&self) -> Vec<(ServiceName, ServiceStatus)> {
+    pub(crate) fn census(&self) -> Vec<(ServiceName, ServiceStatus)> {
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         let status = |state: &ServiceState| ServiceStatus {
             live: state.live.load(Ordering::Relaxed),
@@ -88,7 +88,7 @@ impl Services {
         services.iter().map(|(name, state)| (*name, status(state))).collect()
     }
 
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopping.send_replace(true);
     }
 }

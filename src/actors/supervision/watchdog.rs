@@ -25,19 +25,19 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const BEAT_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
-pub struct Pulse(AtomicU64);
+pub(crate) struct Pulse(AtomicU64);
 
 impl Pulse {
-    pub fn beat(&self) {
+    pub(crate) fn beat(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub fn beats(&self) -> u64 {
+    pub(crate) fn beats(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-pub struct WatchedPart {
+pub(crate) struct WatchedPart {
     /// Name in log and API, such as `reactor product`.
     pub name: String,
     /// Returns the beats of its pulse.
@@ -47,7 +47,7 @@ pub struct WatchedPart {
 
 impl WatchedPart {
     /// Watches the thread of an arbiter by a task that beats at a fixed interval.
-    pub fn arbiter(index: usize, arbiter: &ArbiterHandle) -> Self {
+    pub(crate) fn arbiter(index: usize, arbiter: &ArbiterHandle) -> Self {
         let pulse = Arc::new(Pulse::default());
         let beats = Arc::clone(&pulse);
         arbiter.spawn_fn(move || {
@@ -64,20 +64,20 @@ impl WatchedPart {
 }
 
 /// Watches parts until dropped.
-pub struct Watchdog {
+pub(crate) struct Watchdog {
     stuck: Arc<Mutex<Vec<String>>>,
     /// Ends the thread when dropped.
     _running: Option<mpsc::Sender<()>>,
 }
 
 impl Watchdog {
-    pub fn idle() -> Self {
+    pub(crate) fn idle() -> Self {
         Self { stuck: Arc::default(), _running: None }
     }
 
     /// Watches `parts`, once a second. A part that has work but has not beaten for `looks_max` looks is
     /// stuck.
-    pub fn start(parts: Vec<WatchedPart>, looks_max: u32) -> Self {
+    pub(crate) fn start(parts: Vec<WatchedPart>, looks_max: u32) -> Self {
         let (running, ended) = mpsc::channel::<()>();
         let stuck = Arc::new(Mutex::new(Vec::new()));
         let reported = Arc::clone(&stuck);
@@ -95,7 +95,7 @@ impl Watchdog {
         Self { stuck, _running: Some(running) }
     }
 
-    pub fn stuck(&self) -> Vec<String> {
+    pub(crate) fn stuck(&self) -> Vec<String> {
         self.stuck.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -11,11 +11,11 @@
 pub mod http;
 pub mod ledger;
 mod metered;
-pub mod simulator;
+pub(crate) mod simulator;
 #[cfg(feature = "gateway-http")]
-pub mod stripe;
+pub(crate) mod stripe;
 #[cfg(feature = "gateway-http")]
-pub mod toss;
+pub(crate) mod toss;
 #[cfg(feature = "gateway-http")]
 pub(crate) mod wire;
 
@@ -23,7 +23,7 @@ use std::{pin::Pin, sync::Arc};
 
 use thiserror::Error;
 
-pub use self::metered::CallMetrics;
+pub(crate) use self::metered::CallMetrics;
 use self::metered::MeteredGateway;
 use crate::domain::{CheckoutId, Money, PaymentId, payment::Attempt};
 
@@ -58,7 +58,7 @@ pub struct PriorCharge {
 
 /// Decline code of a charge that needs cardholder authentication, which this server cannot ask for.
 #[cfg(feature = "gateway-http")]
-pub const AUTHENTICATION_REQUIRED: &str = "authentication_required";
+pub(crate) const AUTHENTICATION_REQUIRED: &str = "authentication_required";
 
 /// Payment method of one charge. Never stored, never logged: `Debug` is masked.
 #[derive(Clone, PartialEq, Eq)]

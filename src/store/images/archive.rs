@@ -16,13 +16,13 @@ use super::{create, digest_of, directory, file, paths, read};
 use crate::domain::image::{Digest, IMAGE_BYTES_MAX, hex};
 
 /// Name of the archive among the files of an export.
-pub const NAME: &str = "product.images";
+pub(crate) const NAME: &str = "product.images";
 
 /// Length of the digest and the length, in bytes.
 const HEAD_BYTES: usize = 36;
 
 /// Reads the images of a directory as an archive, one at a time. Damaged ones are left out.
-pub struct Archive {
+pub(crate) struct Archive {
     directory: PathBuf,
     digests: vec::IntoIter<Digest>,
     record: Cursor<Vec<u8>>,
@@ -30,7 +30,7 @@ pub struct Archive {
 
 impl Archive {
     /// The archive of the images in `directory`; none if it has no image.
-    pub fn of(directory: &Path) -> io::Result<Option<Self>> {
+    pub(crate) fn of(directory: &Path) -> io::Result<Option<Self>> {
         let mut digests = Vec::new();
         for path in paths(directory)? {
             digests.extend(digest_of(&path?));
@@ -68,7 +68,7 @@ impl Read for Archive {
 
 /// Writes the images of an archive into `directory`. Damaged and incomplete records are left out, with a
 /// warning.
-pub fn unpack(archive: &mut impl Read, directory: &Path) -> io::Result<()> {
+pub(crate) fn unpack(archive: &mut impl Read, directory: &Path) -> io::Result<()> {
     directory::make(directory)?;
     loop {
         let mut head = Vec::new();

@@ -78,13 +78,13 @@ impl BreakerState {
 
 /// Permission for one call. It is answered or returned, once.
 #[derive(Debug, PartialEq, Eq)]
-pub struct CallPass {
+pub(crate) struct CallPass {
     /// Number of the state in which it was given.
     era: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BreakerOpen {
+pub(crate) struct BreakerOpen {
     pub retry_after_ms: u64,
 }
 
@@ -96,7 +96,7 @@ enum Phase {
 }
 
 #[derive(Clone, Debug)]
-pub struct Machine {
+pub(crate) struct Machine {
     rules: BreakerRules,
     phase: Phase,
     era: u64,
@@ -107,11 +107,11 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub const fn new(rules: BreakerRules) -> Self {
+    pub(crate) const fn new(rules: BreakerRules) -> Self {
         Self { rules, phase: Phase::Closed(Window::new(rules.span)), era: 0, in_a_row: 0, now_ms: 0 }
     }
 
-    pub fn ask(&mut self, now_ms: u64) -> Result<CallPass, BreakerOpen> {
+    pub(crate) fn ask(&mut self, now_ms: u64) -> Result<CallPass, BreakerOpen> {
         if let Some(shut) = self.shut(now_ms) {
             return Err(shut);
         }
@@ -121,7 +121,7 @@ impl Machine {
         Ok(CallPass { era: self.era })
     }
 
-    pub fn shut(&mut self, now_ms: u64) -> Option<BreakerOpen> {
+    pub(crate) fn shut(&mut self, now_ms: u64) -> Option<BreakerOpen> {
         let now_ms = self.at(now_ms);
         let until_ms = match &self.phase {
             Phase::Closed(_) => return None,
@@ -134,7 +134,7 @@ impl Machine {
     }
 
     /// Records a call. It failed if it has no definite answer. **The breaker trips here.**
-    pub fn answered(&mut self, pass: CallPass, now_ms: u64, failed: bool, took_ms: u64) {
+    pub(crate) fn answered(&mut self, pass: CallPass, now_ms: u64, failed: bool, took_ms: u64) {
         let now_ms = self.at(now_ms);
         if pass.era != self.era {
             return;
@@ -159,7 +159,7 @@ impl Machine {
         }
     }
 
-    pub fn returned(&mut self, pass: CallPass) {
+    pub(crate) fn returned(&mut self, pass: CallPass) {
         if let Phase::HalfOpen { given, .. } = &mut self.phase
             && pass.era == self.era
         {
@@ -167,7 +167,7 @@ impl Machine {
         }
     }
 
-    pub fn state(&mut self, now_ms: u64) -> BreakerState {
+    pub(crate) fn state(&mut self, now_ms: u64) -> BreakerState {
         self.at(now_ms);
         match self.phase {
             Phase::Closed(_) => BreakerState::Closed,
@@ -176,7 +176,7 @@ impl Machine {
         }
     }
 
-    pub fn tally(&mut self, now_ms: u64) -> Tally {
+    pub(crate) fn tally(&mut self, now_ms: u64) -> Tally {
         let now_ms = self.at(now_ms);
         match &mut self.phase {
             Phase::Closed(window) | Phase::HalfOpen { window, .. } => window.tally(now_ms),
@@ -219,7 +219,7 @@ impl Machine {
         self.enter(Phase::Open { until_ms });
     }
 
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.in_a_row = 0;
         self.enter(Phase::Closed(Window::new(self.rules.span)));
     }

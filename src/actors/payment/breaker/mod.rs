@@ -3,8 +3,8 @@
 //! It is shared by all incarnations of the payment actor. [`machine`] decides when it opens and closes; this
 //! file adds a lock, the clock, the operator's modes, and the log.
 
-pub mod machine;
-pub mod window;
+pub(crate) mod machine;
+pub(crate) mod window;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use self::machine::{CallPass, Machine};
-pub use self::{
+pub(crate) use self::{
     machine::{BreakerOpen, BreakerRules, BreakerState},
     window::Tally,
 };
@@ -47,7 +47,7 @@ pub struct BreakerView {
     pub retry_after_ms: Option<u64>,
 }
 
-pub struct Breaker {
+pub(crate) struct Breaker {
     sources: Sources,
     rules: BreakerRules,
     inner: Mutex<Inner>,
@@ -63,14 +63,14 @@ struct Inner {
 }
 
 impl Breaker {
-    pub fn new(rules: BreakerRules, sources: Sources) -> Self {
+    pub(crate) fn new(rules: BreakerRules, sources: Sources) -> Self {
         let (machine, mode, known) = (Machine::new(rules), BreakerMode::Auto, BreakerState::Closed);
         let inner = Inner { machine, mode, known, openings: 0, not_permitted: 0 };
         Self { sources, rules, inner: Mutex::new(inner) }
     }
 
     /// Takes a permit for one call, unless the breaker refuses it.
-    pub fn ask(self: &Arc<Self>) -> Result<BreakerPermit, BreakerOpen> {
+    pub(crate) fn ask(self: &Arc<Self>) -> Result<BreakerPermit, BreakerOpen> {
         let mut inner = self.lock();
         let asked = match inner.mode {
             BreakerMode::Auto => inner.machine.ask(self.now_ms()).map(Some),
@@ -84,7 +84,7 @@ impl Breaker {
     }
 
     /// Returns the refusal that a call would get now, if any.
-    pub fn shut(&self) -> Option<BreakerOpen> {
+    pub(crate) fn shut(&self) -> Option<BreakerOpen> {
         let mut inner = self.lock();
         let shut = match inner.mode {
             BreakerMode::Auto => inner.machine.shut(self.now_ms()),
@@ -97,18 +97,18 @@ impl Breaker {
 
     /// Returns whether a call would be refused now, and counts a refusal. Called before a permit of the
     /// gateway is waited for.
-    pub fn refuses(&self) -> bool {
+    pub(crate) fn refuses(&self) -> bool {
         let refused = self.shut().is_some();
         self.lock().not_permitted += u64::from(refused);
         refused
     }
 
-    pub fn retry_after_ms(&self) -> u64 {
+    pub(crate) fn retry_after_ms(&self) -> u64 {
         self.shut().map_or(self.rules.open_wait_ms, |shut| shut.retry_after_ms)
     }
 
     /// Sets the mode. A change of mode clears the window.
-    pub fn set_mode(&self, mode: BreakerMode) {
+    pub(crate) fn set_mode(&self, mode: BreakerMode) {
         let mut inner = self.lock();
         if inner.mode != mode {
             warn!(from = ?inner.mode, to = ?mode, "the operator decides who opens the breaker");
@@ -118,7 +118,7 @@ impl Breaker {
         }
     }
 
-    pub fn view(&self) -> BreakerView {
+    pub(crate) fn view(&self) -> BreakerView {
         let mut inner = self.lock();
         self.log_change(&mut inner);
         let now_ms = self.now_ms();
@@ -166,14 +166,14 @@ impl Breaker {
 }
 
 /// Permit for one call. Dropping it without an answer returns it.
-pub struct BreakerPermit {
+pub(crate) struct BreakerPermit {
     breaker: Arc<Breaker>,
     pass: Option<CallPass>,
 }
 
 impl BreakerPermit {
     /// Records the call. It failed if it has no definite answer.
-    pub fn answered(mut self, failed: bool, took_ms: u64) {
+    pub(crate) fn answered(mut self, failed: bool, took_ms: u64) {
         if let Some(pass) = self.pass.take() {
             let mut inner = self.breaker.lock();
             inner.machine.answered(pass, self.breaker.now_ms(), failed, took_ms);

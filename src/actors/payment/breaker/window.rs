@@ -56,7 +56,7 @@ const fn percent(part: usize, whole: usize) -> usize {
 
 /// **Invariant:** `sum` is the sum of `parts`.
 #[derive(Clone, Debug)]
-pub struct Window {
+pub(crate) struct Window {
     span: Span,
     /// Calls, or seconds with their calls, oldest first.
     parts: VecDeque<(u64, Tally)>,
@@ -64,11 +64,11 @@ pub struct Window {
 }
 
 impl Window {
-    pub const fn new(span: Span) -> Self {
+    pub(crate) const fn new(span: Span) -> Self {
         Self { span, parts: VecDeque::new(), sum: Tally { calls: 0, failed: 0, slow: 0 } }
     }
 
-    pub fn record(&mut self, now_ms: u64, call: Tally) {
+    pub(crate) fn record(&mut self, now_ms: u64, call: Tally) {
         let second = now_ms / 1_000;
         match self.parts.back_mut() {
             Some((at, part)) if matches!(self.span, Span::Seconds(_)) && *at == second => part.add(call),
@@ -78,7 +78,7 @@ impl Window {
         self.remove_old(now_ms);
     }
 
-    pub fn tally(&mut self, now_ms: u64) -> Tally {
+    pub(crate) fn tally(&mut self, now_ms: u64) -> Tally {
         self.remove_old(now_ms);
         self.sum
     }

@@ -71,9 +71,9 @@ pub(crate) struct PlaceRental {
     security(("bearer" = ["CUSTOMER"])),
     request_body = PlaceRental,
     responses(
-        (status = 201, description = "PlacedRental and paid", body = resources::Rental,
+        (status = 201, description = "Placed and paid", body = resources::Rental,
             headers(("Location"), ("Saem-Position"), ("Idempotency-Replayed"))),
-        (status = 202, description = "PlacedRental; to be paid later", body = resources::Rental,
+        (status = 202, description = "Placed; to be paid later", body = resources::Rental,
             headers(("Location"), ("Saem-Position"), ("Retry-After"), ("Idempotency-Replayed"))),
     ),
     extensions(("x-problems" = json!([
