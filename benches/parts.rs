@@ -8,13 +8,11 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
 use saem::{
-    Commit, CommitId, Correlation, CustomerId, Money, Offer, Position, ProductId, RentalId, Timestamp,
+    Backend, Causation, Commit, CommitId, Correlation, CustomerId, Fence, Meta, Money, NewEvent, Offer,
+    Position, ProductId, Rental, RentalId, Terms, Timestamp, Version,
     internal::{
-        domain::{
-            Aggregate, Causation, Fence, Meta, NewEvent, Product, ProductCommand, Rental, RentalCommand,
-            Terms, Version,
-        },
-        store::{Backend, StoreOptions, codec},
+        domain::{Aggregate, Product, ProductCommand, RentalCommand},
+        store::{StoreOptions, codec},
     },
 };
 

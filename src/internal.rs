@@ -4,18 +4,15 @@ pub mod actors {
     pub use crate::actors::{
         checkouts::Checkout,
         entity::{
-            ask::AskError,
             delay::{DelayHook, Delays, is_safe_to_repeat},
             exchange::{Exchange, ExchangeSettings},
             reads,
-            supervisor::{EntityStatus, EvictionPolicy},
         },
         payment::Rules,
         projection::mypage,
         receipts::{Receipt, ReceiptOutcome},
-        request::RequestKey,
         sources::{SystemClock, TokioClock},
-        supervision::{guard::guarded, restart::RestartLimits},
+        supervision::guard::guarded,
     };
 }
 
@@ -26,23 +23,21 @@ pub mod config {
 
 pub mod domain {
     pub use crate::domain::{
-        Aggregate, Causation, CheckoutId, EntityId, EntityKind, Journaled, Meta, NewEvent, Rejection,
-        Version,
-        account::{Account, AccountError},
-        context::{Context, ContextError, Group, Maintenance, Parked, ParkedKey},
-        delivery::{Delivery, DeliveryError},
+        Aggregate, Journaled,
+        account::Account,
+        context::Maintenance,
+        delivery::DeliveryError,
         id::uuid_v8,
-        image::{Image, ImageFormat},
         invariants::{self, Check, LedgerLine, MessageRecord, PageRow, Violation},
-        payment::{Payment, PaymentPhase},
+        payment::Payment,
         policies::unit_is_out,
-        product::{Fence, MAX_STOCK, Product, ProductCommand, ProductError},
-        rental::{Deferral, Rental, RentalCommand, RentalError, Terms},
+        product::{MAX_STOCK, Product, ProductCommand},
+        rental::RentalCommand,
     };
 }
 
 pub mod gateways {
-    pub use crate::gateways::payment::ledger::{self, Entry, EntryStatus};
+    pub use crate::gateways::payment::ledger;
     #[cfg(feature = "gateway-http")]
     pub use crate::gateways::payment::{
         http::{self, HttpGateway, base_url, client},
@@ -66,19 +61,16 @@ pub mod planted {
 
 pub mod store {
     pub use crate::store::{
-        BackUpError, BackedUp, Backend, COMMIT_BYTES_MAX, Compacted, FaultMode, KnownEntity, ListedRow,
-        MAX_EVENTS, OpenError, Pending, RecordedCommit, SNAPSHOT_BYTES_MAX, StoreOptions, VAULT_BYTES_MAX,
-        VaultRow, VaultWrite, ViewRow, ViewWrite,
+        COMMIT_BYTES_MAX, FaultMode, MAX_EVENTS, SNAPSHOT_BYTES_MAX, StoreOptions, VAULT_BYTES_MAX,
         codec::{self, encode},
         memory::{Failure, FaultPlan},
         panic_is_expected, restore,
     };
 }
 
+#[cfg(feature = "otlp")]
 pub mod telemetry {
-    #[cfg(feature = "otlp")]
     pub use crate::telemetry::otlp::Recording;
-    pub use crate::telemetry::trace::TraceContext;
 }
 
 #[cfg(feature = "server")]

@@ -29,41 +29,63 @@ mod telemetry;
 mod tools;
 
 pub use actors::{
-    request::RequestContext,
+    entity::{
+        ask::AskError,
+        supervisor::{EntityStatus, EvictionPolicy, KindStatus},
+    },
+    payment::{
+        Rules as PaymentRules,
+        admission::Bounds as AdmissionBounds,
+        breaker::{BreakerRules, BreakerState, Span as BreakerSpan, Tally},
+    },
+    request::{RequestContext, RequestKey},
     sources::{Clock, Sources},
+    supervision::restart::RestartLimits,
 };
 pub use domain::{
-    Correlation, CustomerId, DeliveryId, Event, Money, NotificationId, PaymentId, Position, ProductId,
-    Recorded, RentalId, Timestamp,
-    account::AccountEvent,
+    Causation, CheckoutId, Correlation, CustomerId, DeliveryId, EntityId, EntityKind, Event, Meta, Money,
+    NewEvent, NotificationId, PaymentId, Position, ProductId, Recorded, Rejection, RentalId, Timestamp,
+    Version,
+    account::{AccountError, AccountEvent},
     address::Address,
-    context::ContextEvent,
-    delivery::{DeliveryEvent, DeliveryStatus},
+    context::{Context, ContextError, ContextEvent, Group, Parked, ParkedKey},
+    delivery::{Delivery, DeliveryError, DeliveryEvent, DeliveryStatus},
+    id::InvalidId,
+    image::{Image, ImageFormat},
     notice::Locale,
-    payment::PaymentEvent,
-    phone::Phone,
-    product::{Offer, ProductEvent},
-    rental::{CancelReason, RentalEvent, RentalStatus},
+    payment::{PaymentError, PaymentEvent, PaymentPhase},
+    phone::{InvalidPhone, Phone},
+    product::{Fence, Offer, ProductError, ProductEvent},
+    rental::{
+        CancelReason, Deferral, PlacementOutcome, Rental, RentalError, RentalEvent, RentalStatus, Terms,
+    },
 };
 pub use gateways::{
     payment::{
-        Call, ChargeKey, Charged, Found, GatewayError, Gateways, InvalidMethod, PaymentGateway,
+        Call, CallMetrics, ChargeKey, Charged, Found, GatewayError, Gateways, InvalidMethod, PaymentGateway,
         PaymentMethod, PriorCharge, Voided,
-        ledger::Ledger,
+        ledger::{Entry, EntryStatus, KeyState, Ledger, LedgerError, LedgerScan, Operation},
         simulator::{Behaviour, Simulator},
     },
     sms::{LogSms, Sending, SmsError, SmsGateway, TextMessage},
 };
 pub use shop::{
     ActorKind, ActorTree, Brand, BreakerMode, BreakerView, CheckoutView, ContextView, CustomerView,
-    DeliveryView, Done, Lag, Missed, NotificationStatus, NotificationView, Order, Page, PageRequest,
-    ParkedView, PayOutcome, PaymentActorView, PaymentStatus, PaymentView, PlacedRental, Principal,
-    ProductView, Purchase, RentalFilter, RentalRow, RentalView, SessionView, Shop, ShopError, ShopParts,
-    ShopSettings, Watching,
+    DeliveryView, Done, Lag, MessageCounters, Missed, NotificationStatus, NotificationView, Once, Order,
+    Page, PageRequest, ParkedView, PayOutcome, PaymentActorView, PaymentStatus, PaymentView, PlacedRental,
+    Principal, ProductView, Purchase, RentalFilter, RentalRow, RentalView, SessionView, Shop, ShopError,
+    ShopParts, ShopSettings, Watching,
 };
 pub use store::{
-    Commit, CommitError, CommitId, Committed, Follower, Journal, Loaded, StoreError,
+    Aside, BackUpError, BackedUp, Backend, Commit, CommitError, CommitId, Committed, Compacted, Follower,
+    Journal, KnownEntity, ListedRow, Loaded, OpenError, Pending, RecordedCommit, StoreError, StoreFigures,
+    VaultRow, VaultWrite, ViewRow, ViewWrite,
+    images::Images,
     memory::MemoryJournal,
     redb::{RedbJournal, RedbOptions},
     sled::{SledJournal, SledOptions},
+};
+pub use telemetry::{
+    metrics::{Counter, HistogramSnapshot},
+    trace::TraceContext,
 };

@@ -18,6 +18,7 @@ use crate::{
     store::CommitId,
 };
 
+/// Source of the time. It may step, as wall clocks do.
 pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }

@@ -8,10 +8,13 @@ use std::{
 
 use clap::Args;
 use reqwest::Response;
-use saem::internal::{
-    config::{Settings, Store, open},
-    gateways,
-    store::{self, BackedUp, Backend, Compacted, OpenError},
+use saem::{
+    BackedUp, Backend, Compacted, OpenError,
+    internal::{
+        config::{Settings, Store, open},
+        gateways,
+        store::{self},
+    },
 };
 use serde_json::{Value, json};
 

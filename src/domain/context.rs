@@ -135,6 +135,7 @@ pub(crate) const PARKED_MAX: usize = 150;
 /// Longest reason that is kept, in bytes: a context's state is one record.
 const REASON_BYTES_MAX: usize = 100;
 
+/// Details of a parked target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Parked {

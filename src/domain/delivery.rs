@@ -35,6 +35,7 @@ pub enum DeliveryStatus {
     Canceled,
 }
 
+/// State of a delivery, folded from its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     pub status: DeliveryStatus,

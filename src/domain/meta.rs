@@ -52,6 +52,7 @@ impl<'de> Deserialize<'de> for Correlation {
     }
 }
 
+/// Cause of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Causation {
     /// A request from outside: the span id of its W3C trace context.
@@ -62,6 +63,7 @@ pub enum Causation {
     Schedule,
 }
 
+/// Time, correlation and cause of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     /// Time of the decision.

@@ -94,6 +94,7 @@ pub struct PlacementOutcome {
     pub at: Timestamp,
 }
 
+/// State of a rental, folded from its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rental {
     pub status: RentalStatus,

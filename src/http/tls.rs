@@ -43,7 +43,7 @@ impl Tls {
     /// Reads the certificate chain and its key, both PEM.
     ///
     /// # Errors
-    /// [`TlsError`], with the setting at fault.
+    /// `TlsError`, with the setting at fault.
     pub fn load(certificate: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
         let current = RwLock::new(read(&certificate, &key)?);
         Ok(Self { certificate, key, current })
@@ -52,7 +52,7 @@ impl Tls {
     /// Reads both files again.
     ///
     /// # Errors
-    /// [`TlsError`]; the current certificate then stays in use.
+    /// `TlsError`; the current certificate then stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         let new = read(&self.certificate, &self.key)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;

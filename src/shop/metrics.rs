@@ -41,9 +41,10 @@ impl Shop {
         self.gateways.current().provider()
     }
 
+    #[cfg(feature = "server")]
     /// Returns a random idempotency key for a form that may be sent once.
     #[must_use]
-    pub fn nonce(&self) -> String {
+    pub(crate) fn nonce(&self) -> String {
         format!("{:032x}", self.sources.bits())
     }
 

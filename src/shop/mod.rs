@@ -56,10 +56,12 @@ pub use self::{
     settings::ShopSettings,
     views::*,
 };
-pub(crate) use crate::actors::jobs::courier::MessageCounters;
-pub use crate::actors::payment::{
-    breaker::{BreakerMode, BreakerView},
-    handle::PaymentActorView,
+pub use crate::actors::{
+    jobs::courier::MessageCounters,
+    payment::{
+        breaker::{BreakerMode, BreakerView},
+        handle::PaymentActorView,
+    },
 };
 use crate::{
     actors::{
@@ -161,7 +163,7 @@ impl Shop {
     }
 
     /// Waits until My Page shows everything up to `position`, at most one second.
-    pub async fn my_page_at(&self, position: Position) {
+    pub(crate) async fn my_page_at(&self, position: Position) {
         self.within_patience(self.progress.mypage.at(position)).await;
     }
 }

@@ -30,6 +30,7 @@ use crate::{
     store::Journal,
 };
 
+/// Parts that a shop is opened over.
 pub struct ShopParts {
     /// Journal that everything is stored in.
     pub journal: Arc<dyn Journal>,

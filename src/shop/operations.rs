@@ -239,6 +239,7 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::NotFound`] if faults are disabled or the actor does not exist.
+    #[doc(hidden)]
     pub async fn inject_fault(&self, kind: &str, name: Option<&str>, mode: FaultMode) -> Result<()> {
         if !self.settings.faults_enabled {
             return Err(ShopError::NotFound("page"));

@@ -118,6 +118,7 @@ impl Shop {
         read.map_err(no_image)?.map_err(no_image)
     }
 
+    /// Returns a product from the catalogue.
     #[must_use]
     pub fn product(&self, id: ProductId) -> Option<ProductView> {
         self.catalogue.product(id)

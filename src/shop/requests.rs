@@ -35,7 +35,7 @@ impl Shop {
     ///
     /// # Errors
     /// The error of the work, which is not stored. [`ShopError::KeyReused`], [`ShopError::KeyInProgress`];
-    /// [`ShopError::Internal`] for an answer of more than [`ANSWER_BYTES_MAX`].
+    /// [`ShopError::Internal`] for an answer of more than 16 KiB.
     pub async fn once<E: From<ShopError>>(
         &self,
         key: Option<RequestKey>,

@@ -50,6 +50,7 @@ pub struct ShopSettings {
     /// Store of product images; in memory by default.
     pub images: Images,
     /// Hook that delays messages to entities, for simulations.
+    #[doc(hidden)]
     pub delay_hook: Option<Arc<dyn DelayHook>>,
 }
 

@@ -41,6 +41,7 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
+/// Request for one page of a list.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
     /// [`Page::next_cursor`] of the page before; `None` for the first page.

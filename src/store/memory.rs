@@ -73,6 +73,7 @@ impl MemoryJournal {
     }
 
     /// Injects a fault.
+    #[doc(hidden)]
     pub fn plan(&self, fault: FaultPlan) {
         self.lock().fault = Some(fault);
     }

@@ -39,7 +39,6 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::watch;
 
-pub(crate) use self::open_error::Aside;
 #[cfg(feature = "server")]
 pub(crate) use self::record::IndexRecord;
 pub use self::{
@@ -48,7 +47,7 @@ pub use self::{
     expected::panic_is_expected,
     follower::Follower,
     open::StoreOptions,
-    open_error::{Compacted, OpenError},
+    open_error::{Aside, Compacted, OpenError},
     survey::{KnownEntity, RecordedCommit},
 };
 use crate::{
@@ -56,6 +55,7 @@ use crate::{
     telemetry::metrics::HistogramSnapshot,
 };
 
+/// Future of a journal's call.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Identity of a commit: a commit with the same id is the same commit.
@@ -162,6 +162,7 @@ pub struct StoreFigures {
     pub free_bytes: Option<u64>,
 }
 
+/// Result of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackedUp {
     /// Position of the newest event in it.
@@ -349,6 +350,7 @@ pub trait Journal: Send + Sync + 'static {
     }
 
     /// Injects a fault into the writer; returns false if there is none.
+    #[doc(hidden)]
     fn sabotage(&self, _mode: FaultMode) -> bool {
         false
     }

@@ -53,7 +53,7 @@ pub enum ExportError {
 }
 
 /// Writes all data of `journal` and all existing files `beside` it as lines. A directory among them holds
-/// images and becomes one [archive].
+/// images and becomes one archive.
 pub async fn export(
     journal: &Arc<dyn Journal>,
     beside: &[PathBuf],

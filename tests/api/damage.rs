@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saem::internal::domain::EntityId;
+use saem::EntityId;
 use serde_json::Value;
 
 use crate::{

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use saem::{
-    CancelReason, DeliveryStatus, Journal, MemoryJournal, PayOutcome, PaymentStatus, RedbJournal,
-    RedbOptions, RentalFilter, RentalStatus, ShopError, SledJournal, SledOptions,
-    internal::{config::Settings, gateways::EntryStatus},
+    CancelReason, DeliveryStatus, EntryStatus, Journal, MemoryJournal, PayOutcome, PaymentStatus,
+    RedbJournal, RedbOptions, RentalFilter, RentalStatus, ShopError, SledJournal, SledOptions,
+    internal::config::Settings,
 };
 
 use crate::kit::{

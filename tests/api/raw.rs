@@ -3,10 +3,7 @@
 use std::fs::File;
 
 use redb::{ReadableDatabase as _, ReadableTable as _};
-use saem::{
-    Position,
-    internal::{domain::EntityId, store::codec},
-};
+use saem::{EntityId, Position, internal::store::codec};
 
 use crate::kit::TestApp;
 

@@ -5,9 +5,9 @@ use std::{fs, path::Path};
 
 use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestRunner};
 use saem::{
-    Address, Event,
+    Address, Delivery, EntityId, Event, NewEvent, Rental,
     internal::{
-        domain::{Account, Delivery, EntityId, Maintenance, NewEvent, Payment, Product, Rental},
+        domain::{Account, Maintenance, Payment, Product},
         store::codec,
     },
 };

@@ -2,11 +2,8 @@
 
 use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestRunner};
 use saem::{
-    ChargeKey, Correlation, CustomerId, DeliveryId, PaymentId, Phone, ProductId, RentalId,
-    internal::{
-        domain::{EntityId, ParkedKey},
-        telemetry::TraceContext,
-    },
+    ChargeKey, Correlation, CustomerId, DeliveryId, EntityId, ParkedKey, PaymentId, Phone, ProductId,
+    RentalId, TraceContext,
 };
 
 const CASES: u32 = 8_192;

@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use saem::{
-    ChargeKey, Found, Money, PaymentGateway as _, PaymentMethod, PriorCharge, Voided,
-    internal::{
-        domain::CheckoutId,
-        gateways::{TossGateway, http},
-    },
+    ChargeKey, CheckoutId, Found, Money, PaymentGateway as _, PaymentMethod, PriorCharge, Voided,
+    internal::gateways::{TossGateway, http},
 };
 use serde_json::json;
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rand::{RngExt as _, rngs::StdRng};
-use saem::{SledOptions, internal::store::OpenError};
+use saem::{OpenError, SledOptions};
 use tempfile::TempDir;
 
 use crate::{

@@ -3,8 +3,8 @@
 use std::{fs, path::Path, sync::Arc};
 
 use saem::{
-    Journal, MemoryJournal, RedbOptions, SledOptions,
-    internal::store::{Backend as Kind, Compacted, Failure, FaultPlan, OpenError, StoreOptions},
+    Backend as Kind, Compacted, Journal, MemoryJournal, OpenError, RedbOptions, SledOptions,
+    internal::store::{Failure, FaultPlan, StoreOptions},
 };
 pub(crate) use saem::{RedbJournal, SledJournal};
 use tempfile::TempDir;

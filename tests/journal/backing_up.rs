@@ -10,8 +10,8 @@ use std::{
 };
 
 use saem::{
-    Journal, MemoryJournal, Position,
-    internal::store::{self, BackUpError, BackedUp, Failure, OpenError},
+    BackUpError, BackedUp, Journal, MemoryJournal, OpenError, Position,
+    internal::store::{self, Failure},
 };
 
 use crate::{

@@ -1,6 +1,6 @@
 //! The vault, and rows of views.
 
-use saem::internal::store::ViewWrite;
+use saem::ViewWrite;
 
 use crate::{
     backend::Backend,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use saem::{
     Commit, CommitError, Committed, Journal, Money, PaymentEvent, Position, ProductEvent, ProductId,
-    RentalId,
+    RentalId, VaultWrite, Version,
     internal::{
-        domain::{Payment, Product, Version},
-        store::{COMMIT_BYTES_MAX, MAX_EVENTS, SNAPSHOT_BYTES_MAX, VAULT_BYTES_MAX, VaultWrite},
+        domain::{Payment, Product},
+        store::{COMMIT_BYTES_MAX, MAX_EVENTS, SNAPSHOT_BYTES_MAX, VAULT_BYTES_MAX},
     },
 };
 use tokio::task::JoinSet;

@@ -2,10 +2,7 @@
 
 use std::{fs, path::Path};
 
-use saem::{
-    Position, SledOptions,
-    internal::store::{Backend as Kind, OpenError},
-};
+use saem::{Backend as Kind, OpenError, Position, SledOptions};
 use tempfile::TempDir;
 
 use crate::{

@@ -13,7 +13,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use saem::{SledOptions, internal::store::OpenError};
+use saem::{OpenError, SledOptions};
 use tempfile::TempDir;
 
 use crate::{

@@ -6,10 +6,11 @@ use std::{
 };
 
 use saem::{
-    AccountEvent, CustomerId, ProductEvent, ProductId, SledOptions,
+    AccountEvent, Backend as Kind, CustomerId, EntityId, OpenError, ProductEvent, ProductId, SledOptions,
+    VaultWrite,
     internal::{
-        domain::{Account, EntityId, Product},
-        store::{Backend as Kind, OpenError, StoreOptions, VAULT_BYTES_MAX, VaultWrite},
+        domain::{Account, Product},
+        store::{StoreOptions, VAULT_BYTES_MAX},
     },
 };
 use tempfile::TempDir;

@@ -1,6 +1,6 @@
 //! Closed, crashed and poisoned stores.
 
-use saem::{CommitError, Committed, Position, internal::domain::Version};
+use saem::{CommitError, Committed, Position, Version};
 
 use crate::{
     backend::{Backend, FAILURES},

@@ -8,15 +8,13 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use proptest::prelude::*;
 use saem::{
-    Address, CancelReason, CommitId, Correlation, CustomerId, Money, Position, ProductId, RentalId,
+    Address, CancelReason, Causation, CommitId, Context, Correlation, CustomerId, Delivery, EntityId,
+    EntityKind, Group, Meta, Money, NewEvent, Position, ProductId, RecordedCommit, Rental, RentalId,
     Timestamp,
     internal::{
         actors::{Checkout, Receipt, ReceiptOutcome},
-        domain::{
-            Account, Causation, Context, Delivery, EntityId, EntityKind, Group, Journaled, Maintenance, Meta,
-            NewEvent, Payment, Product, Rental,
-        },
-        store::{RecordedCommit, codec},
+        domain::{Account, Journaled, Maintenance, Payment, Product},
+        store::codec,
         tools::Line,
     },
 };

@@ -1,9 +1,9 @@
 //! Sample events of every type, with every field set, for the golden files.
 
 use saem::{
-    AccountEvent as A, CancelReason, ContextEvent as C, Correlation, DeliveryEvent as D, Event, Money,
-    PaymentEvent as P, Position, ProductEvent as S, ProductId, RentalEvent as R, RentalId, Timestamp,
-    internal::domain::{Causation, Deferral, Fence, Group, Image, ImageFormat, Meta, Parked, ParkedKey},
+    AccountEvent as A, CancelReason, Causation, ContextEvent as C, Correlation, Deferral, DeliveryEvent as D,
+    Event, Fence, Group, Image, ImageFormat, Meta, Money, Parked, ParkedKey, PaymentEvent as P, Position,
+    ProductEvent as S, ProductId, RentalEvent as R, RentalId, Timestamp,
 };
 
 use crate::{reading::terms, samples::offer};

@@ -2,8 +2,8 @@
 
 use futures_util::FutureExt as _;
 use saem::{
-    Commit, DeliveryEvent, Money, PaymentEvent, ProductId, RentalEvent, RentalId, SledOptions, StoreError,
-    internal::domain::{Delivery, Payment, Rental, Version},
+    Commit, Delivery, DeliveryEvent, Money, PaymentEvent, ProductId, Rental, RentalEvent, RentalId,
+    SledOptions, StoreError, Version, internal::domain::Payment,
 };
 
 use crate::{
@@ -110,7 +110,7 @@ fn a_damaged_payment_does_not_affect_its_rental_or_delivery() {
     });
 }
 
-fn payment_of(rental: u128) -> saem::internal::domain::EntityId {
+fn payment_of(rental: u128) -> saem::EntityId {
     RentalId(rental).payment().into()
 }
 

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use saem::internal::store::{self, Backend, OpenError, StoreOptions};
+use saem::{
+    Backend, OpenError,
+    internal::store::{self, StoreOptions},
+};
 
 use crate::{
     backend::{self, Keeper, RedbJournal, SledJournal, copy},

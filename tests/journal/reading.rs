@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use saem::{
-    AccountEvent, CancelReason, CommitId, ContextEvent, CustomerId, DeliveryEvent, Follower, Journal, Money,
-    PaymentEvent, Position, ProductEvent, ProductId, RentalEvent, RentalId,
-    internal::domain::{
-        Account, Context, Delivery, EntityId, EntityKind, Fence, Journaled, Maintenance, Payment, Product,
-        Rental, Terms, Version,
-    },
+    AccountEvent, CancelReason, CommitId, Context, ContextEvent, CustomerId, Delivery, DeliveryEvent,
+    EntityId, EntityKind, Fence, Follower, Journal, Money, PaymentEvent, Position, ProductEvent, ProductId,
+    Rental, RentalEvent, RentalId, Terms, Version,
+    internal::domain::{Account, Journaled, Maintenance, Payment, Product},
 };
 use tokio::task::JoinSet;
 

@@ -3,13 +3,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
-use saem::{
-    Journal, ProductId, RedbOptions,
-    internal::{
-        domain::{EntityId, Product},
-        store::OpenError,
-    },
-};
+use saem::{EntityId, Journal, OpenError, ProductId, RedbOptions, internal::domain::Product};
 use tempfile::TempDir;
 
 use crate::{

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use saem::{
-    Commit, CommitError, CommitId, Committed, Correlation, Event, Journal, Loaded, Money, Offer, Position,
-    ProductEvent, ProductId, Recorded, RentalId, StoreError, Timestamp,
+    Causation, Commit, CommitError, CommitId, Committed, Correlation, Delivery, EntityId, EntityKind, Event,
+    Journal, Loaded, Meta, Money, NewEvent, Offer, Position, ProductEvent, ProductId, Recorded, Rental,
+    RentalId, StoreError, Timestamp, VaultWrite, Version,
     internal::{
-        domain::{
-            Account, Causation, Delivery, EntityId, EntityKind, Journaled, Maintenance, Meta, NewEvent,
-            Payment, Product, Rental, Version,
-        },
-        store::{VaultWrite, codec},
+        domain::{Account, Journaled, Maintenance, Payment, Product},
+        store::codec,
     },
 };
 

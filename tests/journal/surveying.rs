@@ -3,11 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use saem::{
-    Commit, Journal, Position, Recorded, RentalId,
-    internal::{
-        domain::{EntityId, EntityKind, Version},
-        store::{KnownEntity, RecordedCommit},
-    },
+    Commit, EntityId, EntityKind, Journal, KnownEntity, Position, Recorded, RecordedCommit, RentalId, Version,
 };
 
 use crate::{

@@ -1,11 +1,8 @@
 //! `verify` of a store in sled: it names what is damaged, and still finds all else.
 
 use saem::{
-    ProductId, RentalId, SledOptions,
-    internal::{
-        domain::EntityId,
-        tools::{Progress, verify},
-    },
+    EntityId, ProductId, RentalId, SledOptions,
+    internal::tools::{Progress, verify},
 };
 use tempfile::TempDir;
 

@@ -5,11 +5,8 @@ use std::{fs, sync::Arc};
 
 use redb::ReadableTable as _;
 use saem::{
-    CustomerId, Journal, ProductId, RedbOptions, RentalId,
-    internal::{
-        domain::EntityId,
-        tools::{Progress, verify},
-    },
+    CustomerId, EntityId, Journal, ProductId, RedbOptions, RentalId,
+    internal::tools::{Progress, verify},
 };
 
 use crate::{

@@ -4,14 +4,11 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use saem::{
-    ContextEvent, CustomerId, Event, Journal, NotificationId, NotificationStatus, PayOutcome, Position,
-    ProductEvent, ProductId, Recorded, RentalEvent, RentalId, RentalRow, Shop,
+    ContextEvent, CustomerId, EntityId, Entry, Event, Journal, NotificationId, NotificationStatus,
+    PayOutcome, Position, ProductEvent, ProductId, Recorded, RentalEvent, RentalId, RentalRow, Shop,
     internal::{
         actors::reads,
-        domain::{
-            Check, EntityId, LedgerLine, Maintenance, MessageRecord, PageRow, Product, Violation, invariants,
-        },
-        gateways::Entry,
+        domain::{Check, LedgerLine, Maintenance, MessageRecord, PageRow, Product, Violation, invariants},
     },
 };
 

@@ -12,12 +12,9 @@ use actix_rt::{System, SystemRunner};
 use saem::{
     Address, Behaviour, BreakerMode, CancelReason, Clock, CustomerId, Gateways, Journal, Ledger, LogSms,
     MemoryJournal, Money, Offer, Order, PageRequest, PayOutcome, PaymentMethod, Phone, PlacedRental,
-    Principal, ProductId, RequestContext, Shop, ShopError, ShopParts, ShopSettings, Simulator, Sources,
-    Timestamp,
-    internal::{
-        actors::{RequestKey, SystemClock},
-        config::Settings,
-    },
+    Principal, ProductId, RequestContext, RequestKey, Shop, ShopError, ShopParts, ShopSettings, Simulator,
+    Sources, Timestamp,
+    internal::{actors::SystemClock, config::Settings},
 };
 use tokio::runtime::Builder;
 

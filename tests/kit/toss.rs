@@ -119,17 +119,17 @@ pub fn order_with(product: &str, method: &Value) -> Value {
     order
 }
 
-type Answer = (u16, Value);
+type StatusAndBody = (u16, Value);
 
-pub fn refusal(status: u16, code: &str) -> Answer {
+pub fn refusal(status: u16, code: &str) -> StatusAndBody {
     (status, json!({"code": code, "message": "사람이 읽는 메시지"}))
 }
 
-fn response((status, body): Answer) -> HttpResponse {
+fn response((status, body): StatusAndBody) -> HttpResponse {
     HttpResponse::build(StatusCode::from_u16(status).unwrap()).json(body)
 }
 
-fn known(request: &HttpRequest) -> Result<(), Answer> {
+fn known(request: &HttpRequest) -> Result<(), StatusAndBody> {
     let sent = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     if sent == Some(AUTHORIZATION) { Ok(()) } else { Err(refusal(401, "UNAUTHORIZED_KEY")) }
 }

@@ -12,14 +12,9 @@ use std::{
 };
 
 use saem::{
-    Commit, CommitError, Committed, Journal, Loaded, MemoryJournal, Position, Recorded, RentalId, StoreError,
-    internal::{
-        domain::EntityId,
-        store::{
-            BackUpError, BackedUp, KnownEntity, ListedRow, Pending, RecordedCommit, VaultRow, VaultWrite,
-            ViewRow, ViewWrite,
-        },
-    },
+    BackUpError, BackedUp, Commit, CommitError, Committed, EntityId, Journal, KnownEntity, ListedRow, Loaded,
+    MemoryJournal, Pending, Position, Recorded, RecordedCommit, RentalId, StoreError, VaultRow, VaultWrite,
+    ViewRow, ViewWrite,
 };
 use tokio::sync::{Mutex as Queue, watch};
 

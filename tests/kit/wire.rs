@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use saem::{
-    Call, ChargeKey, Charged, Found, InvalidMethod, Money, PaymentGateway, PaymentMethod, PriorCharge,
-    Voided, internal::gateways::Entry,
+    Call, ChargeKey, Charged, Entry, Found, InvalidMethod, Money, PaymentGateway, PaymentMethod, PriorCharge,
+    Voided,
 };
 
 /// Once the connection is cut, nothing more is sent; what was sent arrives.

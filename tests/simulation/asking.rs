@@ -3,13 +3,13 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use saem::{
-    CancelReason, CustomerId, Journal as _, MemoryJournal, Principal, ProductId, RentalId, RequestContext,
-    Shop, ShopError,
-    internal::domain::{Context, EntityId, Violation, invariants, uuid_v8},
+    CancelReason, Context, CustomerId, EntityId, Journal as _, MemoryJournal, Principal, ProductId, RentalId,
+    RequestContext, Shop, ShopError,
+    internal::domain::{Violation, invariants, uuid_v8},
 };
 
 use crate::{
-    book::{self, Book, Told},
+    book::{self, Book, Repeatable},
     clock::Watch,
     kit::runtime::{card as card_method, order},
     plan::Card,
@@ -35,7 +35,7 @@ pub enum Ask {
 }
 
 /// The answer, and the event that it promises.
-type Answer = Result<(Told, Option<(EntityId, &'static str)>), ShopError>;
+type Reply = Result<(Repeatable, Option<(EntityId, &'static str)>), ShopError>;
 
 impl Request {
     /// The request context; its key is the same each time.
@@ -56,7 +56,7 @@ impl Request {
     }
 }
 
-async fn answer(shop: &Shop, ask: Ask, request: RequestContext) -> Answer {
+async fn answer(shop: &Shop, ask: Ask, request: RequestContext) -> Reply {
     Ok(match ask {
         Ask::Place { customer, product, card } => {
             let placed = shop.place_rental(order(customer, product, card.token()), request).await?;
@@ -68,7 +68,7 @@ async fn answer(shop: &Shop, ask: Ask, request: RequestContext) -> Answer {
                 book::placed(&shop.pay_rental(rental, card_method(card.token()), request).await?);
             // A repetition may know more: only the event counts. The payment of a rental that was canceled
             // meanwhile is canceled, not declined.
-            (Told::Done, Some(promise).filter(|(_, event)| *event != "PaymentDeclined"))
+            (Repeatable::Done, Some(promise).filter(|(_, event)| *event != "PaymentDeclined"))
         }
         Ask::Cancel { rental, reason } => {
             let (told, promise) = book::canceled(&shop.cancel_rental(rental, reason, request).await?);
@@ -76,22 +76,22 @@ async fn answer(shop: &Shop, ask: Ask, request: RequestContext) -> Answer {
         }
         Ask::Dispatch(rental) => {
             shop.dispatch_delivery(rental.delivery(), None, None, request).await?;
-            (Told::Done, Some((rental.delivery().into(), "DeliveryDispatched")))
+            (Repeatable::Done, Some((rental.delivery().into(), "DeliveryDispatched")))
         }
         Ask::Complete(rental) => {
             shop.complete_delivery(rental.delivery(), request).await?;
-            (Told::Done, Some((rental.into(), "RentalDelivered")))
+            (Repeatable::Done, Some((rental.into(), "RentalDelivered")))
         }
         Ask::Restock { product, quantity } => {
             shop.restock_product(product, quantity, request).await?;
-            (Told::Done, Some((product.into(), "ProductRestocked")))
+            (Repeatable::Done, Some((product.into(), "ProductRestocked")))
         }
         Ask::Maintain { context, pause } => {
             match pause {
                 true => shop.pause(context, request).await?,
                 false => shop.resume(context, request).await?,
             };
-            (Told::Done, None)
+            (Repeatable::Done, None)
         }
     })
 }
@@ -120,7 +120,7 @@ pub async fn send(
         *done = true;
     }
     if let Ok((told, promise)) = &answer {
-        if let Told::Placed { rental, .. } = told {
+        if let Repeatable::Placed { rental, .. } = told {
             book.rentals.insert(request.step, *rental);
         }
         if let Some((entity, event)) = promise {
@@ -134,7 +134,7 @@ pub async fn send(
 /// INV-7: what is acknowledged is already durable.
 async fn is_durable(durable: &MemoryJournal, entity: EntityId, event: &str) -> Result<(), Violation> {
     let history = match entity.kind {
-        saem::internal::domain::EntityKind::Product => return Ok(()),
+        saem::EntityKind::Product => return Ok(()),
         _ => durable.timeline(RentalId(entity.id)).await,
     };
     let history = history.map_err(|error| Violation { invariant: "INV-7", what: error.to_string() })?;

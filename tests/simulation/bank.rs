@@ -13,9 +13,8 @@ use std::{
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use saem::{
-    Call, ChargeKey, Charged, Found, GatewayError, InvalidMethod, Money, PaymentGateway, PaymentMethod,
-    PriorCharge, Voided,
-    internal::gateways::{Entry, EntryStatus},
+    Call, ChargeKey, Charged, Entry, EntryStatus, Found, GatewayError, InvalidMethod, Money, PaymentGateway,
+    PaymentMethod, PriorCharge, Voided,
 };
 use tokio::{sync::oneshot, time::Instant};
 

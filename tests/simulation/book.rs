@@ -3,18 +3,15 @@
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use saem::{
-    Done, PayOutcome, PlacedRental, ProductId, RentalId, RentalView, ShopError, StoreError,
-    internal::{
-        actors::AskError,
-        domain::{EntityId, Violation},
-    },
+    AskError, Done, EntityId, PayOutcome, PlacedRental, ProductId, RentalId, RentalView, ShopError,
+    StoreError, internal::domain::Violation,
 };
 
 use crate::kit::audit::promised;
 
 /// The part of an answer that its repetition must have, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Repeatable {
     Placed { rental: RentalId, outcome: &'static str },
     Canceled,
     Done,
@@ -25,7 +22,7 @@ pub struct Book {
     /// Acknowledged events, each with its entity.
     pub promised: Vec<(EntityId, &'static str)>,
     /// First answers to requests with a key, by step.
-    pub first: BTreeMap<usize, Told>,
+    pub first: BTreeMap<usize, Repeatable>,
     /// Requested units by step, each with whether it was acknowledged.
     pub restocked: BTreeMap<usize, (ProductId, u32, bool)>,
     /// Rentals by step.
@@ -38,7 +35,7 @@ pub struct Book {
 
 impl Book {
     /// Records the answer to a step.
-    pub fn note(&mut self, at_ms: u64, step: usize, keyed: bool, told: Result<Told, ShopError>) {
+    pub fn note(&mut self, at_ms: u64, step: usize, keyed: bool, told: Result<Repeatable, ShopError>) {
         let short = match &told {
             Ok(told) => format!("{told:?}"),
             Err(error) => error.to_string(),
@@ -89,7 +86,7 @@ fn never(error: &ShopError) -> Option<&'static str> {
 }
 
 /// The answer to placing or paying, and the event that it promises.
-pub fn placed(placed: &PlacedRental) -> (Told, (EntityId, &'static str)) {
+pub fn placed(placed: &PlacedRental) -> (Repeatable, (EntityId, &'static str)) {
     let outcome = match placed.outcome {
         PayOutcome::Confirmed => "confirmed",
         PayOutcome::Deferred { .. } => "deferred",
@@ -98,9 +95,9 @@ pub fn placed(placed: &PlacedRental) -> (Told, (EntityId, &'static str)) {
         PayOutcome::Unavailable { .. } => "unavailable",
     };
     let id = placed.rental.id;
-    (Told::Placed { rental: id, outcome }, promised(id, &placed.outcome))
+    (Repeatable::Placed { rental: id, outcome }, promised(id, &placed.outcome))
 }
 
-pub fn canceled(done: &Done<RentalView>) -> (Told, (EntityId, &'static str)) {
-    (Told::Canceled, (done.value.id.into(), "RentalCanceled"))
+pub fn canceled(done: &Done<RentalView>) -> (Repeatable, (EntityId, &'static str)) {
+    (Repeatable::Canceled, (done.value.id.into(), "RentalCanceled"))
 }

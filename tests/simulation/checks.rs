@@ -8,16 +8,16 @@ use std::{
 
 use futures_util::FutureExt as _;
 use saem::{
-    Journal as _, Position, ProductId, RentalId,
+    EntityKind, Journal as _, Position, ProductId, RentalId,
     internal::{
         actors::mypage,
-        domain::{Check, EntityKind, LedgerLine, Product, Violation, invariants},
+        domain::{Check, LedgerLine, Product, Violation, invariants},
         store::codec,
     },
 };
 
 use crate::{
-    book::Told,
+    book::Repeatable,
     kit::audit::{Audit, History, Timelines, broken, lines, page_row, rental_holds, restocks_are_kept},
     plan::Mood,
     world::World,
@@ -204,7 +204,7 @@ impl World {
         };
         let kinds = self.shop.actors().await.map_err(|error| unreachable(&error))?.items;
         for id in kinds.into_iter().flat_map(|kind| kind.status.quarantined_ids) {
-            let id = saem::internal::domain::EntityId::parse(&id).expect("an id that was shown");
+            let id = saem::EntityId::parse(&id).expect("an id that was shown");
             // It may have been revived by now.
             let _ = self.shop.revive(id).await;
         }
@@ -232,7 +232,7 @@ impl World {
 
     /// INV-7: a repeated key gets the same answer without a new event.
     async fn requests_are_answered_alike(&mut self) -> Check {
-        let known: Vec<(usize, Told)> =
+        let known: Vec<(usize, Repeatable)> =
             self.book.borrow().first.iter().map(|(step, told)| (*step, *told)).collect();
         for (step, _) in &known {
             if let Some(request) = self.requests.get(step).cloned() {

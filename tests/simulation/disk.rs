@@ -17,9 +17,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use saem::{
-    Commit, CommitError, Committed, Journal as _, MemoryJournal, Position, internal::store::VaultWrite,
-};
+use saem::{Commit, CommitError, Committed, Journal as _, MemoryJournal, Position, VaultWrite};
 use tokio::sync::{oneshot, watch};
 
 use crate::plan::Outcome;

@@ -2,7 +2,7 @@
 //! hide the others.
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use saem::internal::{domain::Context, store::FaultMode};
+use saem::{Context, internal::store::FaultMode};
 
 use crate::{
     kit::SERVICES,

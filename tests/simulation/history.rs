@@ -7,11 +7,8 @@ use std::{
 };
 
 use saem::{
-    CancelReason,
-    internal::{
-        actors::guarded,
-        domain::{Check, EntityId},
-    },
+    CancelReason, EntityId,
+    internal::{actors::guarded, domain::Check},
 };
 
 use crate::{
@@ -25,7 +22,7 @@ use crate::{
 
 /// The result of a plan.
 #[derive(Debug)]
-pub struct Told {
+pub struct Run {
     /// Of the text.
     pub hash: u64,
     pub events: usize,
@@ -41,7 +38,7 @@ pub struct Told {
 }
 
 /// Runs a plan from its beginning to rest.
-pub fn run(plan: &Plan) -> Told {
+pub fn run(plan: &Plan) -> Run {
     // Before the system: making it needs its own.
     crate::world::template();
     crate::kit::runtime::paused().block_on(async {
@@ -68,7 +65,7 @@ async fn live(world: &mut World, plan: &Plan) -> Check {
     world.come_to_rest().await
 }
 
-fn told(world: &World, wrong: Option<String>) -> Told {
+fn told(world: &World, wrong: Option<String>) -> Run {
     let book = world.book.borrow();
     let mut text = String::new();
     for recorded in &world.seen.history {
@@ -86,7 +83,7 @@ fn told(world: &World, wrong: Option<String>) -> Told {
     (text.as_str(), &wrong).hash(&mut hasher);
     let (events, answers) = (world.seen.history.len(), book.log.len());
     let (operations, struck) = (world.operations.clone(), world.struck);
-    Told { hash: hasher.finish(), events, answers, wrong, text, operations, struck }
+    Run { hash: hasher.finish(), events, answers, wrong, text, operations, struck }
 }
 
 impl World {

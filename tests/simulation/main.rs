@@ -37,7 +37,7 @@ mod supervision;
 mod world;
 
 use self::{
-    history::Told,
+    history::Run,
     plan::{Kept, Plan},
 };
 
@@ -68,7 +68,7 @@ fn histories_under_faults_keep_the_invariants() {
     let from = number("SEED", number("FROM", 0));
     let seeds: Vec<u64> = (from..from + if alone { 1 } else { number("SEEDS", SEEDS) }).collect();
     let told = crew::all(&seeds, |&seed| {
-        let Told { events, answers, wrong, hash, text, .. } = history::run(&plan(seed));
+        let Run { events, answers, wrong, hash, text, .. } = history::run(&plan(seed));
         if alone {
             println!("{text}{}\nseed {seed}, hash {hash:016x}", plan(seed).to_line());
         }

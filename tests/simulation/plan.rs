@@ -1,6 +1,6 @@
 //! A plan: the weather, and steps in it. It is data: made from a seed, shrunk, kept in the corpus, read.
 
-use saem::internal::{domain::Context, store::FaultMode};
+use saem::{Context, internal::store::FaultMode};
 use serde::{Deserialize, Serialize};
 
 /// Decides one simulated history.

@@ -3,7 +3,7 @@
 use crate::{
     crew,
     generate::CROWD,
-    history::{self, Told},
+    history::{self, Run},
     plan::{Card, Fault, Mood, Outcome, Plan, Step, Weather, What},
 };
 
@@ -56,7 +56,7 @@ fn saga(seed: u64, card: Card, then: Then) -> Plan {
     let refuses_refunds =
         |refuses_refunds| W::Fault(Fault::Gateway(Mood { refuses_refunds, ..Mood::default() }));
     let last = |product| W::Place { customer: 1, product, card: Card::Approved, keyed: true };
-    let products = saem::internal::domain::Context::Product;
+    let products = saem::Context::Product;
     let mut steps = vec![(0, place(card))];
     steps.extend(match then {
         Then::Nothing => vec![],
@@ -95,7 +95,7 @@ fn failing(saga: &Plan, nth: u64, outcome: Outcome, for_ever: bool) -> Plan {
 
 /// Each failure of each operation of a saga.
 fn points(saga: &Plan) -> Vec<Plan> {
-    let Told { wrong, operations, .. } = history::run(saga);
+    let Run { wrong, operations, .. } = history::run(saga);
     assert_eq!(wrong, None, "without faults: {}", saga.to_line());
     let point = |(index, writes): (usize, &bool)| {
         let nth = index as u64 + 1;
@@ -121,7 +121,7 @@ pub fn visit(sagas_max: usize) -> Vec<String> {
     let sagas: Vec<Plan> = sagas().into_iter().take(sagas_max).collect();
     let points: Vec<Plan> = crew::all(&sagas, points).into_iter().flatten().collect();
     let run = |plan: &Plan| {
-        let Told { wrong, struck, .. } = history::run(plan);
+        let Run { wrong, struck, .. } = history::run(plan);
         let missed = (!struck).then(|| "the fault's operation was not reached".to_owned());
         wrong.or(missed).map(|wrong| format!("{wrong}\n{}", plan.to_line()))
     };

@@ -4,11 +4,8 @@ use std::sync::Mutex;
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use saem::{
-    RequestContext,
-    internal::{
-        actors::{DelayHook, Delays, is_safe_to_repeat},
-        domain::EntityId,
-    },
+    EntityId, RequestContext,
+    internal::actors::{DelayHook, Delays, is_safe_to_repeat},
 };
 
 #[derive(Debug)]

@@ -282,6 +282,7 @@ impl Supervisor {
     }
 }
 
+/// State of an entity's actor, whether or not it is in memory.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EntityStatus {

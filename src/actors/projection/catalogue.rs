@@ -23,6 +23,7 @@ type Stored = (Offer, u32, bool, Timestamp, Timestamp);
 /// Stored row of a product with an image. Rows without one keep the older format.
 type StoredWithImage = (Stored, Image);
 
+/// Product as the catalogue lists it; a moment behind its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProductView {
     pub id: ProductId,

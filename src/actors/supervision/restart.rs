@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::domain::Timestamp;
 
+/// Limits of restarts: an actor that fails more often is quarantined.
 #[derive(Clone, Copy, Debug)]
 pub struct RestartLimits {
     /// Failures within the window that lead to a restart; one more leads to quarantine.

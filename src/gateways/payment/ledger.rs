@@ -19,6 +19,7 @@ use thiserror::Error;
 use super::ChargeKey;
 use crate::domain::{Money, PaymentId};
 
+/// State of a charge key in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyState {
     /// `refunded` if the amount was refunded in full.

@@ -23,7 +23,7 @@ use std::{pin::Pin, sync::Arc};
 
 use thiserror::Error;
 
-pub(crate) use self::metered::CallMetrics;
+pub use self::metered::CallMetrics;
 use self::metered::MeteredGateway;
 use crate::domain::{CheckoutId, Money, PaymentId, payment::Attempt};
 

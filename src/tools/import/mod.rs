@@ -57,7 +57,7 @@ pub enum ImportError {
 /// creates a store in a directory. `names` are the permitted names of files beside the store.
 ///
 /// # Errors
-/// [`ImportError`]. No data directory is created then, and nothing is left behind unless the disk failed.
+/// `ImportError`. No data directory is created then, and nothing is left behind unless the disk failed.
 pub async fn import(
     input: &mut dyn BufRead,
     directory: &Path,

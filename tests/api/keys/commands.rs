@@ -2,10 +2,11 @@
 
 use futures_util::{FutureExt as _, future::join_all};
 use saem::{
-    Journal as _, Money, Offer, ProductId, RequestContext, ShopError, StoreError,
+    AccountError, AskError, Context, Journal as _, Money, Offer, ProductError, ProductId, Rejection,
+    RequestContext, ShopError, StoreError,
     internal::{
-        actors::{AskError, Receipt, ReceiptOutcome},
-        domain::{AccountError, Context, MAX_STOCK, ProductError, Rejection},
+        actors::{Receipt, ReceiptOutcome},
+        domain::MAX_STOCK,
         store::codec,
     },
 };

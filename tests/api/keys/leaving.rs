@@ -2,9 +2,8 @@
 
 use futures_util::FutureExt as _;
 use saem::{
-    BreakerMode, CancelReason, CustomerId, NotificationStatus, PayOutcome, Phone, RentalFilter, Shop,
-    ShopError,
-    internal::domain::{AccountError, Context},
+    AccountError, BreakerMode, CancelReason, Context, CustomerId, NotificationStatus, PayOutcome, Phone,
+    RentalFilter, Shop, ShopError,
 };
 
 use crate::kit::{

@@ -3,11 +3,9 @@
 use std::{path::Path, sync::Arc};
 
 use saem::{
-    Address, Behaviour, Ledger, NotificationStatus, Order, PayOutcome, Phone, RentalStatus, Shop, Simulator,
-    internal::{
-        config::Settings,
-        store::{Backend, OpenError, StoreOptions},
-    },
+    Address, Backend, Behaviour, Ledger, NotificationStatus, OpenError, Order, PayOutcome, Phone,
+    RentalStatus, Shop, Simulator,
+    internal::{config::Settings, store::StoreOptions},
 };
 
 use crate::kit::{

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, refusal};
+use super::{StatusAndBody, refusal};
 
 /// Outcome of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ struct Paid {
 pub struct Books {
     paid: Vec<Paid>,
     /// Answers by idempotency key and address; `None` while a call is being executed.
-    kept: HashMap<String, Option<Answer>>,
+    kept: HashMap<String, Option<StatusAndBody>>,
     /// Outcomes of the next cancels; successful once it is empty.
     pub cancels: Vec<Ends>,
     /// Calls that Saem must never send.
@@ -108,7 +108,7 @@ impl Books {
     }
 
     /// Returns the answer of an earlier call, or marks this one as being executed.
-    pub(super) fn begin(&mut self, at: &str) -> Option<Answer> {
+    pub(super) fn begin(&mut self, at: &str) -> Option<StatusAndBody> {
         match self.kept.get(at) {
             Some(Some(answer)) => Some(answer.clone()),
             Some(None) => Some(refusal(409, "IDEMPOTENT_REQUEST_PROCESSING")),
@@ -120,7 +120,7 @@ impl Books {
     }
 
     /// Stores a call's result, and returns the answer, if there is to be one.
-    pub(super) fn end(&mut self, at: String, ends: Ends) -> Option<Answer> {
+    pub(super) fn end(&mut self, at: String, ends: Ends) -> Option<StatusAndBody> {
         let done = |books: &Self| {
             let last = at.split(' ').next_back().unwrap_or_default();
             let by_address = books.paid.iter().find(|paid| last.contains(&paid.key));
@@ -146,7 +146,7 @@ impl Books {
     }
 
     /// Returns an order by its id (its first window, if there were several), or a payment by its key.
-    pub(super) fn look(&self, order_or_key: &str) -> Answer {
+    pub(super) fn look(&self, order_or_key: &str) -> StatusAndBody {
         let paid = self.paid.iter().find(|paid| paid.order == order_or_key || paid.key == order_or_key);
         paid.map_or_else(|| refusal(404, "NOT_FOUND_PAYMENT"), |paid| (200, told(paid)))
     }

@@ -11,9 +11,9 @@ use crate::kit::{
 };
 
 /// The socket that receives notifications.
-struct Told(UnixDatagram);
+struct NotifySocket(UnixDatagram);
 
-impl Told {
+impl NotifySocket {
     fn at(path: &Path) -> Self {
         let socket = UnixDatagram::bind(path).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -35,7 +35,7 @@ impl Told {
 #[tokio::test]
 async fn systemd_is_notified_of_start_stop_and_hang() {
     let directory = tempfile::tempdir().unwrap();
-    let told = Told::at(&directory.path().join("notify"));
+    let told = NotifySocket::at(&directory.path().join("notify"));
     let data = directory.path().join("data");
     let mut command = saem(&data);
     command

@@ -11,12 +11,8 @@ use actix_web::{
     web::{self, Bytes, Data},
 };
 use saem::{
-    Correlation, Money, PaymentGateway, PaymentMethod,
-    internal::{
-        domain::CheckoutId,
-        gateways::{HttpGateway, StripeGateway, TossGateway, http},
-        telemetry::TraceContext,
-    },
+    CheckoutId, Correlation, Money, PaymentGateway, PaymentMethod, TraceContext,
+    internal::gateways::{HttpGateway, StripeGateway, TossGateway, http},
 };
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;

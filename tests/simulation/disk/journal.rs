@@ -3,14 +3,9 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use saem::{
-    Commit, CommitError, Committed, Journal, Loaded, MemoryJournal, Position, Recorded, RentalId, StoreError,
-    internal::{
-        domain::EntityId,
-        store::{
-            BackUpError, BackedUp, KnownEntity, ListedRow, Pending, RecordedCommit, VaultRow, VaultWrite,
-            ViewRow, ViewWrite,
-        },
-    },
+    BackUpError, BackedUp, Commit, CommitError, Committed, EntityId, Journal, KnownEntity, ListedRow, Loaded,
+    MemoryJournal, Pending, Position, Recorded, RecordedCommit, RentalId, StoreError, VaultRow, VaultWrite,
+    ViewRow, ViewWrite,
 };
 use tokio::sync::{oneshot, watch};
 

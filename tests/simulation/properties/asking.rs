@@ -3,12 +3,10 @@
 use std::{hash::Hasher as _, sync::Arc};
 
 use saem::{
-    CancelReason, CustomerId, DeliveryStatus, Money, Offer, Order, PayOutcome, Phone, PlacedRental,
-    Principal, ProductId, ProductView, RentalId, RentalStatus, RequestContext, Shop, ShopError,
-    internal::{
-        actors::{RequestKey, reads},
-        domain::{Context, EntityId, ParkedKey, Product},
-    },
+    CancelReason, Context, CustomerId, DeliveryStatus, EntityId, Money, Offer, Order, ParkedKey, PayOutcome,
+    Phone, PlacedRental, Principal, ProductId, ProductView, RentalId, RentalStatus, RequestContext,
+    RequestKey, Shop, ShopError,
+    internal::{actors::reads, domain::Product},
 };
 
 use super::{
@@ -70,7 +68,7 @@ pub struct Answered {
     pub replayed: bool,
 }
 
-pub type Answer = Result<Answered, ShopError>;
+pub type Reply = Result<Answered, ShopError>;
 
 impl Ask {
     /// Scope of an idempotency key, like method and path.
@@ -143,7 +141,7 @@ fn new(done: Done) -> Answered {
     Answered { done, replayed: false }
 }
 
-pub async fn ask(shop: Arc<Shop>, asked: Asked) -> Answer {
+pub async fn ask(shop: Arc<Shop>, asked: Asked) -> Reply {
     let Asked { ask, request } = asked;
     Ok(match ask {
         Ask::Place(_, order) => placed(shop.place_rental(*order, request).await?),

@@ -1,10 +1,10 @@
 //! Checks of the invariants: S after every step, Q after the faults have stopped and the shop is at rest.
 
 use saem::{
-    CustomerId, Position, RentalRow,
+    Context, CustomerId, Position, RentalRow,
     internal::{
         actors::reads,
-        domain::{Check, Context, Product, invariants},
+        domain::{Check, Product, invariants},
     },
 };
 

@@ -1,11 +1,8 @@
 //! Requests to the shop, and faults.
 
 use saem::{
-    CancelReason,
-    internal::{
-        domain::Context,
-        store::{Failure, FaultMode},
-    },
+    CancelReason, Context,
+    internal::store::{Failure, FaultMode},
 };
 
 /// A card's token.

@@ -2,13 +2,13 @@
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use saem::internal::{
-    domain::EntityId,
-    store::{Failure, FaultMode, FaultPlan},
+use saem::{
+    EntityId,
+    internal::store::{Failure, FaultMode, FaultPlan},
 };
 
 use super::{
-    asking::{Answer, Ask, Asked, Done, ask},
+    asking::{Ask, Asked, Done, Reply, ask},
     commands::{Request, Step, Target},
     expect::{Before, Circumstances},
     model::Model,
@@ -132,7 +132,7 @@ impl World {
         self.shop.inject_fault(entity.kind.as_str(), Some(&entity.to_string()), mode).await.unwrap();
     }
 
-    fn judge(&mut self, asked: &Asked, before: &Before, answer: &Answer, circumstances: &Circumstances) {
+    fn judge(&mut self, asked: &Asked, before: &Before, answer: &Reply, circumstances: &Circumstances) {
         if let Err(wrong) = self.expected(asked, before, answer, circumstances) {
             panic!("{asked:?} was answered {answer:?}: {wrong}; before: {before:?}");
         }
@@ -144,7 +144,7 @@ impl World {
     }
 
     /// Records what was acknowledged: it must stay.
-    fn remember(&mut self, asked: &Asked, answer: Option<&Answer>) {
+    fn remember(&mut self, asked: &Asked, answer: Option<&Reply>) {
         self.keys.remember(asked, answer);
         self.remember_person(&asked.ask, answer);
         if let Ask::Restock { product, quantity } = asked.ask {

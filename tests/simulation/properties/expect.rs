@@ -4,19 +4,18 @@
 //! INV-11 (a failing entity harms no other) and INV-12 (with products down, the rest goes on).
 
 use saem::{
-    DeliveryStatus, Offer, PayOutcome, ProductView, RentalId, RentalStatus, RequestContext, ShopError,
+    AccountError, AskError, Context, ContextError, Delivery, DeliveryError, DeliveryStatus, EntityId, Offer,
+    PayOutcome, PaymentPhase, ProductError, ProductView, Rejection, Rental, RentalError, RentalId,
+    RentalStatus, RequestContext, ShopError,
     internal::{
-        actors::{AskError, reads},
-        domain::{
-            AccountError, Context, ContextError, Delivery, DeliveryError, EntityId, Payment, PaymentPhase,
-            ProductError, Rejection, Rental, RentalError, unit_is_out, uuid_v8,
-        },
+        actors::reads,
+        domain::{Payment, unit_is_out, uuid_v8},
         store::Failure,
     },
 };
 
 use super::{
-    asking::{Answer, Answered, Ask, Asked, Done},
+    asking::{Answered, Ask, Asked, Done, Reply},
     commands::{Placing, Seen, Token},
     model::Model,
     people::{Person, rentals_of},
@@ -56,18 +55,18 @@ pub fn expect(holds: bool, what: &'static str) -> Expected {
     if holds { Ok(()) } else { Err(what) }
 }
 
-pub fn refuses(answer: &Answer, error: &ShopError) -> bool {
+pub fn refuses(answer: &Reply, error: &ShopError) -> bool {
     answer.as_ref().err() == Some(error)
 }
 
-fn rejected(answer: &Answer) -> Option<&Rejection> {
+fn rejected(answer: &Reply) -> Option<&Rejection> {
     match answer {
         Err(ShopError::Ask(AskError::Rejected(rejection))) => Some(rejection),
         _ => None,
     }
 }
 
-fn is_canceled(answer: &Answer) -> bool {
+fn is_canceled(answer: &Reply) -> bool {
     rejected(answer) == Some(&Rejection::Rental(RentalError::Canceled))
 }
 
@@ -114,7 +113,7 @@ impl World {
         &self,
         asked: &Asked,
         before: &Before,
-        answer: &Answer,
+        answer: &Reply,
         circumstances: &Circumstances,
     ) -> Expected {
         let Asked { ask, request } = asked;
@@ -178,7 +177,7 @@ impl World {
     }
 
     /// True if an actor that the command needs was made to fail, and the answer says so.
-    fn excused(&self, asked: &Ask, answer: &Answer, circumstances: &Circumstances) -> bool {
+    fn excused(&self, asked: &Ask, answer: &Reply, circumstances: &Circumstances) -> bool {
         let Err(error) = answer else { return false };
         let unwritten = matches!(circumstances.failure, Some(Failure::Before | Failure::Torn));
         let failing = |id: EntityId| self.failures.get(&id).is_some_and(|&count| count > FAILURES_MAX);
@@ -213,7 +212,7 @@ impl World {
         placing: &Placing,
         request: RequestContext,
         before: &Before,
-        answer: &Answer,
+        answer: &Reply,
         model: &Model,
     ) -> Expected {
         if let Some(terms) = &before.rental.terms {
@@ -274,7 +273,7 @@ fn follows(token: Token, outcome: &PayOutcome, defer: bool) -> bool {
     }
 }
 
-fn paying(token: Token, before: &Before, answer: &Answer, model: &Model) -> Expected {
+fn paying(token: Token, before: &Before, answer: &Reply, model: &Model) -> Expected {
     let refused = refuses(answer, &ShopError::RentalNotPayable);
     let in_progress = matches!(answer, Err(ShopError::PaymentInProgress { .. }));
     match before.rental.status {
@@ -302,7 +301,7 @@ fn paying(token: Token, before: &Before, answer: &Answer, model: &Model) -> Expe
     }
 }
 
-fn canceling(before: &Before, answer: &Answer) -> Expected {
+fn canceling(before: &Before, answer: &Reply) -> Expected {
     if before.rental.status == RentalStatus::Delivered {
         let refused = rejected(answer) == Some(&Rejection::Rental(RentalError::NotCancelable));
         return expect(refused, "it is delivered");
@@ -311,7 +310,7 @@ fn canceling(before: &Before, answer: &Answer) -> Expected {
     expect(canceled, "a cancel always commits")
 }
 
-fn dispatching(before: &Before, answer: &Answer) -> Expected {
+fn dispatching(before: &Before, answer: &Reply) -> Expected {
     let (canceled, unit_out) = (before.rental.status == RentalStatus::Canceled, before.unit_out);
     let ok = is_now(answer, DeliveryStatus::InTransit);
     let refused = |error| rejected(answer) == Some(&Rejection::Delivery(error));
@@ -335,7 +334,7 @@ fn dispatching(before: &Before, answer: &Answer) -> Expected {
     }
 }
 
-fn completing(before: &Before, answer: &Answer) -> Expected {
+fn completing(before: &Before, answer: &Reply) -> Expected {
     let status = before.rental.status;
     let ok = is_now(answer, DeliveryStatus::Delivered);
     let early = refuses(answer, &ShopError::DeliveryOutOfOrder);
@@ -351,11 +350,11 @@ fn completing(before: &Before, answer: &Answer) -> Expected {
     }
 }
 
-fn is_now(answer: &Answer, status: DeliveryStatus) -> bool {
+fn is_now(answer: &Reply, status: DeliveryStatus) -> bool {
     answer.as_ref().is_ok_and(|answered| answered.done == Done::Delivery(status))
 }
 
-fn editing(offer: &Offer, expected: &Offer, answer: &Answer) -> Expected {
+fn editing(offer: &Offer, expected: &Offer, answer: &Reply) -> Expected {
     // An edit changes the fee: a stale one has another.
     if expected.fee == offer.fee {
         return expect(rejected(answer) == Some(&Rejection::Product(ProductError::Stale)), "it is stale");

@@ -6,11 +6,8 @@ use proptest::{
     strategy::{BoxedStrategy, Union},
 };
 use saem::{
-    CancelReason,
-    internal::{
-        domain::Context,
-        store::{Failure, FaultMode},
-    },
+    CancelReason, Context,
+    internal::store::{Failure, FaultMode},
 };
 
 use super::{

@@ -2,16 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use saem::{
-    RequestContext, ShopError,
-    internal::{
-        actors::AskError,
-        domain::{Causation, invariants},
-    },
-};
+use saem::{AskError, Causation, RequestContext, ShopError, internal::domain::invariants};
 
 use super::{
-    asking::{Answer, Ask, Asked, Done, ask},
+    asking::{Ask, Asked, Done, Reply, ask},
     checks::History,
     expect::{Expected, expect, refuses},
     world::World,
@@ -67,7 +61,7 @@ fn had_no_effect(error: &ShopError) -> bool {
 
 impl Keys {
     /// The answers that a request may get because of its key; none if the key does not matter.
-    pub fn expected(&self, asked: &Asked, answer: &Answer, crossed: bool) -> Option<Expected> {
+    pub fn expected(&self, asked: &Asked, answer: &Reply, crossed: bool) -> Option<Expected> {
         if crossed && refuses(answer, &ShopError::KeyInProgress) {
             return Some(Ok(()));
         }
@@ -98,7 +92,7 @@ impl Keys {
     }
 
     /// Records an answer; none if it will never be known.
-    pub fn remember(&mut self, asked: &Asked, answer: Option<&Answer>) {
+    pub fn remember(&mut self, asked: &Asked, answer: Option<&Reply>) {
         let span = span(asked.request);
         let in_doubt = match answer {
             Some(Ok(answered)) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::{prelude::*, strategy::BoxedStrategy};
 use proptest_state_machine::ReferenceStateMachine;
-use saem::{CancelReason, internal::domain::Context};
+use saem::{CancelReason, Context};
 
 use super::{
     commands::{Command, Placing, Request, Step, Target, Token},

@@ -1,15 +1,12 @@
 //! Customers: accounts, sessions, and erasure of those who left.
 
 use saem::{
-    AccountEvent, CustomerId, Event, Principal, RentalId, ShopError, Timestamp,
-    internal::{
-        actors::AskError,
-        domain::{AccountError, EntityKind, Rejection},
-    },
+    AccountError, AccountEvent, AskError, CustomerId, EntityKind, Event, Principal, Rejection, RentalId,
+    ShopError, Timestamp,
 };
 
 use super::{
-    asking::{Answer, Ask, Done},
+    asking::{Ask, Done, Reply},
     checks::History,
     commands::Command,
     expect::{Before, Expected, expect, refuses},
@@ -86,7 +83,7 @@ impl World {
     }
 
     /// Checks the answer to a request of a person for themselves.
-    pub fn expected_of_person(&self, ask: &Ask, before: &Before, answer: &Answer) -> Expected {
+    pub fn expected_of_person(&self, ask: &Ask, before: &Before, answer: &Reply) -> Expected {
         match ask {
             Ask::SignUp { number, .. } if before.people[*number].here => {
                 expect(refuses(answer, &account(AccountError::PhoneTaken)), "the number is taken")
@@ -125,7 +122,7 @@ impl World {
         }
     }
 
-    fn logging_in(&self, before: &Person, password: &str, times: u32, answer: &Answer) -> Expected {
+    fn logging_in(&self, before: &Person, password: &str, times: u32, answer: &Reply) -> Expected {
         let tries = before.tries + times - 1;
         let since_ms = self.shop.now().ms_since(before.tried_at);
         if let Err(ShopError::TooManyTries { retry_after_ms }) = answer {
@@ -145,7 +142,7 @@ impl World {
     }
 
     /// Records the answer of a person's request; none if there was none.
-    pub fn remember_person(&mut self, ask: &Ask, answer: Option<&Answer>) {
+    pub fn remember_person(&mut self, ask: &Ask, answer: Option<&Reply>) {
         let now = self.shop.now();
         match ask {
             Ask::Rename { number, name, password, .. } => {

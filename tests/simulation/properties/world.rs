@@ -3,12 +3,12 @@
 use std::{cell::RefCell, collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use saem::{
-    Behaviour, BreakerMode, CustomerId, Event, Journal, Ledger, MemoryJournal, Position, ProductEvent,
-    ProductId, Recorded, RentalEvent, RentalId, RequestContext, Shop, ShopParts, ShopSettings, Simulator,
-    Sources,
+    Behaviour, BreakerMode, Context, CustomerId, EntityId, Event, Journal, Ledger, MemoryJournal, Position,
+    ProductEvent, ProductId, Recorded, RentalEvent, RentalId, RequestContext, Shop, ShopParts, ShopSettings,
+    Simulator, Sources,
     internal::{
         actors::{Rules, TokioClock, reads},
-        domain::{Context, EntityId, Maintenance},
+        domain::Maintenance,
     },
 };
 

@@ -7,15 +7,13 @@ use std::{rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use actix::Arbiter;
 use saem::{
-    Correlation, Event, Journal as _, MemoryJournal, Position, ProductEvent, ProductId, RequestContext,
-    Sources, Timestamp,
+    AskError, Correlation, EntityKind, EntityStatus, Event, EvictionPolicy, Journal as _, MemoryJournal,
+    Position, ProductError, ProductEvent, ProductId, RequestContext, RestartLimits, Sources, Timestamp,
+    TraceContext,
     internal::{
-        actors::{
-            AskError, EntityStatus, EvictionPolicy, Exchange, ExchangeSettings, RestartLimits, TokioClock,
-        },
-        domain::{Aggregate, EntityKind, Journaled, ProductError},
+        actors::{Exchange, ExchangeSettings, TokioClock},
+        domain::{Aggregate, Journaled},
         store::{Failure, FaultMode, FaultPlan},
-        telemetry::TraceContext,
     },
 };
 use serde::{Deserialize, Serialize};

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use saem::{MemoryJournal, internal::actors::AskError};
+use saem::{AskError, MemoryJournal};
 
 use super::{CounterCommand, Entities, ONE};
 

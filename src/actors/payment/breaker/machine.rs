@@ -67,7 +67,7 @@ pub enum BreakerState {
 
 impl BreakerState {
     /// Name in the API.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "CLOSED",
             Self::Open => "OPEN",

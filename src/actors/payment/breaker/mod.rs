@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+pub(crate) use self::machine::BreakerOpen;
 use self::machine::{CallPass, Machine};
-pub(crate) use self::{
-    machine::{BreakerOpen, BreakerRules, BreakerState},
-    window::Tally,
+pub use self::{
+    machine::{BreakerRules, BreakerState},
+    window::{Span, Tally},
 };
 use crate::actors::sources::Sources;
 

@@ -20,21 +20,21 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub const fn of(failed: bool, slow: bool) -> Self {
+    pub(crate) const fn of(failed: bool, slow: bool) -> Self {
         Self { calls: 1, failed: failed as usize, slow: slow as usize }
     }
 
     /// Failed calls in percent, rounded down; 0 without calls.
-    pub const fn failure_rate(self) -> usize {
+    pub(crate) const fn failure_rate(self) -> usize {
         percent(self.failed, self.calls)
     }
 
     /// Slow calls in percent, rounded down; 0 without calls.
-    pub const fn slow_call_rate(self) -> usize {
+    pub(crate) const fn slow_call_rate(self) -> usize {
         percent(self.slow, self.calls)
     }
 
-    pub const fn add(&mut self, other: Self) {
+    pub(crate) const fn add(&mut self, other: Self) {
         self.calls += other.calls;
         self.failed += other.failed;
         self.slow += other.slow;

@@ -36,6 +36,7 @@ pub struct RentalRow {
     pub version: u64,
 }
 
+/// Status of a payment, as My Page and the API show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PaymentStatus {
