@@ -160,12 +160,12 @@ macro_rules! numbers_as_hex {
         mod $name {
             use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-            pub(super) fn serialize<S: Serializer>(number: &$number, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(&format_args!("{number:0width$x}", width = $digits))
+            pub(super) fn serialize<S: Serializer>(number: &$number, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(&format_args!("{number:0width$x}", width = $digits))
             }
 
-            pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$number, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+            pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$number, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
                 let plain = text.len() == $digits && text.bytes().all(|digit| digit != b'+');
                 let number = <$number>::from_str_radix(&text, 16).ok().filter(|_| plain);
                 number.ok_or_else(|| D::Error::custom(concat!("must be ", $digits, " hexadecimal digits")))
