@@ -77,8 +77,9 @@ impl Server {
 
     /// Stops it in order (SIGTERM).
     pub async fn end(mut self) {
-        let id = self.process.id().expect("it is running").to_string();
-        assert!(Command::new("kill").arg(id).status().await.unwrap().success());
+        // A shell's own `kill`: a minimal Debian lacks the program.
+        let kill = format!("kill {}", self.process.id().expect("it is running"));
+        assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
         assert!(self.process.wait().await.unwrap().success());
     }
 
