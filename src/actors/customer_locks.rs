@@ -17,7 +17,8 @@ pub(crate) struct CustomerLocks {
     locks: Mutex<HashMap<CustomerId, Arc<RwLock<()>>>>,
 }
 
-/// Lock of a customer; shared unless its guard says otherwise.
+/// Lock of a customer, released when dropped. With a read guard, the account is not closed meanwhile; with a
+/// write guard, the customer does nothing else.
 pub(crate) struct CustomerLock<Guard = OwnedRwLockReadGuard<()>> {
     /// `None` while the lock is waited for.
     guard: Option<Guard>,

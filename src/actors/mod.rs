@@ -15,8 +15,6 @@
 //!
 //! A file's `Restart` paragraph says what a restart of its actor loses and repeats.
 
-#![allow(missing_docs, reason = "most fields of messages and states are explained by their names")]
-
 pub(crate) mod checkouts;
 pub(crate) mod contexts;
 pub(crate) mod customer_locks;

@@ -12,8 +12,7 @@ use saem::{
     BackedUp, Backend, Compacted, OpenError,
     internal::{
         config::{Settings, Store, open},
-        gateways,
-        store::{self},
+        gateways, store,
     },
 };
 use serde_json::{Value, json};

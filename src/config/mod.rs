@@ -162,7 +162,8 @@ impl Settings {
     /// ```
     ///
     /// # Errors
-    /// `ConfigError::Invalid` lists every setting that is unknown, malformed or out of bounds.
+    /// `ConfigError::Unreadable`, or `ConfigError::Invalid`, which lists every setting that is unknown,
+    /// malformed or out of bounds.
     pub fn load(file: Option<&str>, flags: &[(&str, String)]) -> Result<Self, ConfigError> {
         let environment = std::env::vars().filter(|(name, _)| !NOT_SETTINGS.contains(&name.as_str()));
         Self::load_from(file, environment.collect(), flags)

@@ -88,6 +88,7 @@ macro_rules! sections {
             ) {
                 $(
                     let field = $crate::config::sections::join_key(key, stringify!($field));
+                    // `Some` only where bounds are given.
                     let bounds = None$(.or(Some(($least, $most))))?;
                     self.$field.describe(&field, (&[$($field_doc),*], bounds), into);
                 )*

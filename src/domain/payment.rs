@@ -26,6 +26,7 @@ pub(crate) type Attempt = u32;
 /// Most attempts of a payment. Each adds events to the rental's timeline.
 pub(crate) const ATTEMPTS_MAX: Attempt = 50;
 
+/// Phase of a payment; an attempt moves it, a cancel ends it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PaymentPhase {
     /// Nothing recorded; `RentalPlaced` stands for the request of attempt 1.

@@ -64,7 +64,7 @@ fn from_our_page(request: &HttpRequest, token: &str) -> Result<(), Problem> {
     let detail =
         "with the session cookie, the call must come from a page of this server, with its X-CSRF-Token";
     let foreign = || Problem::new(ProblemKind::Unauthorized, detail);
-    (request.method().is_safe() || ours()).then_some(()).ok_or_else(foreign)
+    if request.method().is_safe() || ours() { Ok(()) } else { Err(foreign()) }
 }
 
 fn principal(request: &HttpRequest) -> Result<Principal, Problem> {

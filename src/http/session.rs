@@ -15,6 +15,7 @@ use super::{hex, limits::Limits};
 pub(crate) const SESSION: &str = "saem_session";
 /// Lifetime of the session cookie in the browser, in s. The server ends the session by itself.
 const SESSION_AGE_S: u64 = 24 * 60 * 60;
+/// Lifetime of cookies that hold a preference, such as the language, in s.
 const CHOICE_AGE_S: u64 = 365 * SESSION_AGE_S;
 /// Header by which a script of a page sends its CSRF token.
 pub(crate) const CSRF_HEADER: &str = "X-CSRF-Token";

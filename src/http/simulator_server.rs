@@ -28,7 +28,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// Longer than clients keep idle connections, so that they never reuse a closed one.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
-type Answer = Result<HttpResponse, Error>;
+type SimulatorResult = Result<HttpResponse, Error>;
 
 struct Gateway {
     simulator: Simulator,
@@ -97,7 +97,7 @@ async fn charge(
     request: HttpRequest,
     key: Path<String>,
     Json(body): Json<ChargeRequest>,
-) -> Answer {
+) -> SimulatorResult {
     let key = gateway.authorized(&request, &key)?;
     let method = PaymentMethod::from(body.payment_method);
     gateway.simulator.accepts(&method).map_err(|_| error(422, "unknown_token"))?;
@@ -108,7 +108,7 @@ async fn charge(
     Ok(respond(gateway.simulator.charge(key, body.amount, &method), response).await)
 }
 
-async fn find(gateway: Data<Gateway>, request: HttpRequest, key: Path<String>) -> Answer {
+async fn find(gateway: Data<Gateway>, request: HttpRequest, key: Path<String>) -> SimulatorResult {
     let key = gateway.authorized(&request, &key)?;
     let response = |found| match found {
         Found::Captured { reference, refunded } => HttpResponse::Ok().json(captured(reference, refunded)),
@@ -123,14 +123,14 @@ async fn refund(
     request: HttpRequest,
     key: Path<String>,
     Json(body): Json<RefundRequest>,
-) -> Answer {
+) -> SimulatorResult {
     let key = gateway.authorized(&request, &key)?;
     let refunded = captured(format!("sim_{key}"), body.amount);
     let call = gateway.simulator.refund_key(key, body.amount);
     Ok(respond(call, |()| HttpResponse::Ok().json(refunded)).await)
 }
 
-async fn void(gateway: Data<Gateway>, request: HttpRequest, key: Path<String>) -> Answer {
+async fn void(gateway: Data<Gateway>, request: HttpRequest, key: Path<String>) -> SimulatorResult {
     let key = gateway.authorized(&request, &key)?;
     let response = |voided| match voided {
         Voided::Settled => HttpResponse::Ok().json(ChargeBody::Voided),

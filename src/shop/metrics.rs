@@ -41,8 +41,8 @@ impl Shop {
         self.gateways.current().provider()
     }
 
-    #[cfg(feature = "server")]
     /// Returns a random idempotency key for a form that may be sent once.
+    #[cfg(feature = "server")]
     #[must_use]
     pub(crate) fn nonce(&self) -> String {
         format!("{:032x}", self.sources.bits())

@@ -101,7 +101,7 @@ impl Shop {
         let product = self.product(id).ok_or(ProductError::NotFound)?;
         let images = self.settings.images.clone();
         let put = tokio::task::spawn_blocking(move || images.put(format, &bytes)).await;
-        let image = put.map_err(no_image)?.map_err(no_image)?;
+        let image = put.map_err(images_failed)?.map_err(images_failed)?;
         if product.image == Some(image) {
             return Ok(Done { value: product, position: self.head(), replayed: false });
         }
@@ -115,7 +115,7 @@ impl Shop {
     pub async fn image(&self, image: Image) -> Result<Option<Vec<u8>>> {
         let images = self.settings.images.clone();
         let read = tokio::task::spawn_blocking(move || images.get(image)).await;
-        read.map_err(no_image)?.map_err(no_image)
+        read.map_err(images_failed)?.map_err(images_failed)
     }
 
     /// Returns a product from the catalogue.
@@ -141,7 +141,7 @@ impl Shop {
     }
 }
 
-fn no_image(error: impl ToString) -> ShopError {
+fn images_failed(error: impl ToString) -> ShopError {
     ShopError::Images(error.to_string())
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+/// Storage engine of a data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     Sled,

@@ -160,7 +160,7 @@ impl CopyProgress {
     }
 }
 
-/// Makes a whole copy of a store a data directory, and syncs it.
+/// Turns a complete copy of a store into a data directory, and syncs it. `FORMAT` comes last.
 pub(super) fn complete(copy: &Path, backend: Backend) -> io::Result<()> {
     files::sync_all(copy)?;
     directory::begin(copy, backend)?;

@@ -87,7 +87,7 @@ pub(super) fn events(
 ) -> Result<Vec<Arc<Recorded>>, StoreError> {
     let mut found = Vec::new();
     for commit in commits {
-        if found.len() >= max {
+        if found.len() >= max || after >= head {
             break;
         }
         let (first, record) = commit?;

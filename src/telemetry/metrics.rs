@@ -71,6 +71,7 @@ impl Histogram {
     }
 }
 
+/// Counts of a histogram at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HistogramSnapshot {
     /// Upper bounds of the buckets, inclusive.

@@ -230,6 +230,7 @@ impl<A: Journaled> Handler<EntityReport<A>> for Supervisor {
     }
 }
 
+/// Message: run a closure on the supervisor, on its thread.
 #[derive(Message)]
 #[rtype(result = "T")]
 pub(crate) struct Query<T: Send + 'static>(pub Box<dyn FnOnce(&mut Supervisor) -> T + Send>);

@@ -141,8 +141,10 @@ impl JobRunner {
                     debug!(errand = ?job, %correlation, reason, "too many targets are parked; retried later");
                 } else {
                     let key = parked_key(job);
-                    const HELD: &str = "a payment is held for the operator";
-                    error!(held = %key, errand = ?job, %correlation, reason, "{HELD}");
+                    error!(
+                        held = %key, errand = ?job, %correlation, reason,
+                        "a payment is held for the operator"
+                    );
                     let parked = Parked::new(queued.position, event_of(job), reason, attempts);
                     let command = ContextCommand::Park { key, parked };
                     let request = RequestContext::scheduled(correlation);

@@ -118,11 +118,10 @@ impl Ledger {
             bytes => bytes?,
         };
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        let text = String::from_utf8_lossy(&bytes[..whole]);
         let (mut ledger, mut malformed, mut lines) = (Self::in_memory(), Vec::new(), 0);
-        for line in text.lines() {
+        for line in bytes[..whole].split_inclusive(|byte| *byte == b'\n') {
             lines += 1;
-            match parse(line) {
+            match std::str::from_utf8(line.trim_ascii_end()).ok().and_then(parse) {
                 Some((key, operation)) => ledger.apply(key, &operation),
                 None => malformed.push(lines),
             }
@@ -300,8 +299,11 @@ mod tests {
     fn a_malformed_line_is_reported_by_number() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("simulator.ledger");
-        std::fs::write(&path, format!("voided {} 1\nnonsense\n", PaymentId(1))).unwrap();
-        assert!(matches!(Ledger::open(&path), Err(LedgerError::Malformed { line: 2 })));
+        for nonsense in [&b"nonsense\n"[..], b"declined \xff\n"] {
+            let first = format!("voided {} 1\n", PaymentId(1));
+            std::fs::write(&path, [first.as_bytes(), nonsense].concat()).unwrap();
+            assert!(matches!(Ledger::open(&path), Err(LedgerError::Malformed { line: 2 })));
+        }
     }
 
     #[test]

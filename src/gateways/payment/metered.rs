@@ -36,13 +36,13 @@ enum CallOutcome {
 const OUTCOMES: [&str; CallOutcome::Unknown as usize + 1] =
     ["approved", "declined", "captured", "nothing", "done", "settled", "unsupported", "refused", "unknown"];
 
-struct Operation {
+struct OperationMetrics {
     name: &'static str,
     outcomes: [Counter; OUTCOMES.len()],
     took: Histogram,
 }
 
-impl Operation {
+impl OperationMetrics {
     fn new(name: &'static str) -> Arc<Self> {
         Arc::new(Self { name, outcomes: Default::default(), took: Histogram::new(&BOUNDS_S) })
     }
@@ -62,15 +62,15 @@ pub struct CallMetrics {
 
 pub(super) struct MeteredGateway {
     gateway: Arc<dyn PaymentGateway>,
-    charge: Arc<Operation>,
-    find: Arc<Operation>,
-    refund: Arc<Operation>,
-    void: Arc<Operation>,
+    charge: Arc<OperationMetrics>,
+    find: Arc<OperationMetrics>,
+    refund: Arc<OperationMetrics>,
+    void: Arc<OperationMetrics>,
 }
 
 impl MeteredGateway {
     pub(super) fn new(gateway: Arc<dyn PaymentGateway>) -> Self {
-        let [charge, find, refund, void] = ["charge", "find", "refund", "void"].map(Operation::new);
+        let [charge, find, refund, void] = ["charge", "find", "refund", "void"].map(OperationMetrics::new);
         Self { gateway, charge, find, refund, void }
     }
 
@@ -87,7 +87,7 @@ impl MeteredGateway {
 
     fn measured<T: Send + 'static>(
         &self,
-        operation: &Arc<Operation>,
+        operation: &Arc<OperationMetrics>,
         call: Call<T>,
         outcome_of: fn(&T) -> CallOutcome,
     ) -> Call<T> {
@@ -120,7 +120,7 @@ impl MeteredGateway {
 
 /// Measures one call. If the caller drops it before the result, it counts as `unknown`.
 struct Measurement {
-    operation: Arc<Operation>,
+    operation: Arc<OperationMetrics>,
     began: Instant,
     ended: CallOutcome,
 }

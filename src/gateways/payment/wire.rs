@@ -11,6 +11,7 @@ pub(crate) enum MethodBody {
     Card { token: String },
 }
 
+/// Fails for methods that belong to another provider.
 impl TryFrom<&PaymentMethod> for MethodBody {
     type Error = ();
 

@@ -88,9 +88,10 @@ impl Visitor {
         }
     }
 
+    /// Redirects everybody but the operator to the operator's log-in.
     pub(crate) fn operator(&self) -> Result<(), PageError> {
         let log_in = || PageError::SeeOther(format!("/admin/log-in?to={}", encoded(&self.path)));
-        self.is_operator().then_some(()).ok_or_else(log_in)
+        if self.is_operator() { Ok(()) } else { Err(log_in()) }
     }
 
     pub(crate) const fn is_operator(&self) -> bool {

@@ -10,6 +10,7 @@ pub enum Span {
     Seconds(u64),
 }
 
+/// Numbers of the calls that the breaker decides by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub calls: usize,

@@ -262,7 +262,7 @@ impl Api {
     }
 }
 
-/// Returns an id that can be used in a URL path.
+/// Returns the id, or an error unless it can be used in a URL path.
 pub(super) fn checked(id: String) -> Result<String, GatewayError> {
     let well_formed = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if well_formed { Ok(id) } else { Err(unclear("a malformed id")) }

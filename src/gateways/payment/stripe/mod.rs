@@ -92,7 +92,12 @@ async fn close(api: &Api, id: &str) -> Result<bool, GatewayError> {
     match intent.status {
         IntentStatus::Canceled => Ok(false),
         IntentStatus::Succeeded => Ok(true),
-        _ => Err(unclear("the intent cannot be canceled now")),
+        IntentStatus::RequiresPaymentMethod
+        | IntentStatus::RequiresConfirmation
+        | IntentStatus::RequiresAction
+        | IntentStatus::RequiresCapture
+        | IntentStatus::Processing
+        | IntentStatus::Other => Err(unclear("the intent cannot be canceled now")),
     }
 }
 

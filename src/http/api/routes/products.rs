@@ -225,7 +225,7 @@ fn expect_match(request: &HttpRequest, product: &ProductView) -> Result<(), Prob
     let current = etag(product);
     let matches = expected.split(',').map(str::trim).any(|tag| tag == "*" || tag == current);
     let changed = || Problem::new(ProblemKind::PreconditionFailed, "the product was changed meanwhile");
-    matches.then_some(()).ok_or_else(changed)
+    if matches { Ok(()) } else { Err(changed()) }
 }
 
 /// Units to add.

@@ -16,6 +16,7 @@ use crate::{
 };
 
 pub(crate) const LANGUAGE: &str = "saem_lang";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lang {
     Ko,

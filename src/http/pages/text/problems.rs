@@ -213,6 +213,7 @@ const TEXTS: &[(&[Kind], TitleAndText, TitleAndText)] = &[
         ["Already being processed", "Check the result on My Page."],
     ),
 ];
+
 const DEFAULT_TEXTS: [TitleAndText; 2] = [
     ["잠시 문제가 생겼습니다", "잠시 후 다시 시도해 주세요. 접수된 내용은 사라지지 않습니다."],
     ["Something went wrong", "Please try again in a moment. Nothing that was confirmed is lost."],
