@@ -2,6 +2,7 @@
 // contract says what is used here, and runs only if the server keeps it.
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import createClient from "openapi-fetch";
 import type { components, paths } from "./contract.js";
 
@@ -18,7 +19,7 @@ const good = <T>({ data, error }: { data?: T; error?: unknown }): T => {
   if (data === undefined) throw new Error(JSON.stringify(error));
   return data;
 };
-const key = () => ({ "Idempotency-Key": crypto.randomUUID() });
+const key = () => ({ "Idempotency-Key": randomUUID() });
 
 const eventually = async <T>(what: string, look: () => Promise<T | undefined>): Promise<T> => {
   for (const until = Date.now() + 20_000; Date.now() < until; ) {
