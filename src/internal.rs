@@ -8,7 +8,6 @@ pub mod actors {
             exchange::{Exchange, ExchangeSettings},
             reads,
         },
-        payment::Rules,
         projection::mypage,
         receipts::{Receipt, ReceiptOutcome},
         sources::{SystemClock, TokioClock},

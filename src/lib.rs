@@ -34,9 +34,9 @@ pub use actors::{
         supervisor::{EntityStatus, EvictionPolicy, KindStatus},
     },
     payment::{
-        Rules as PaymentRules,
-        admission::Bounds as AdmissionBounds,
-        breaker::{BreakerRules, BreakerState, Span as BreakerSpan, Tally},
+        PaymentRules,
+        admission::AdmissionBounds,
+        breaker::{BreakerRules, BreakerSpan, BreakerState, Tally},
     },
     request::{RequestContext, RequestKey},
     sources::{Clock, Sources},

@@ -1,7 +1,7 @@
 //! Settings of the circuit breaker.
 
 use super::{Checks, MINUTE_MS};
-use crate::actors::payment::breaker::{BreakerRules, window::Span};
+use crate::actors::payment::breaker::{BreakerRules, window::BreakerSpan};
 
 sections! {
     /// Circuit breaker.
@@ -33,8 +33,8 @@ impl BreakerSettings {
     pub(super) fn rules(&self) -> BreakerRules {
         BreakerRules {
             span: match self.window_type.as_str() {
-                "TIME_BASED" => Span::Seconds(self.window_size as u64),
-                _ => Span::Calls(self.window_size),
+                "TIME_BASED" => BreakerSpan::Seconds(self.window_size as u64),
+                _ => BreakerSpan::Calls(self.window_size),
             },
             minimum_calls: self.minimum_calls,
             failure_rate_percent: self.failure_rate_percent,

@@ -29,7 +29,7 @@ pub(crate) use self::{
 use self::{sections::Describe, values::duration_ms};
 use crate::{
     actors::{
-        payment::{Rules, admission::Bounds},
+        payment::{PaymentRules, admission::AdmissionBounds},
         supervision::restart::RestartLimits,
     },
     domain::notice::Locale,
@@ -279,14 +279,14 @@ impl Settings {
             operator_key,
             locale: Locale::parse(&self.locale).unwrap_or_default(),
             brand: self.shop.brand(),
-            payment: Rules {
+            payment: PaymentRules {
                 deadline_ms: payment.deadline_ms,
                 timeout_ms: payment.timeout_ms,
                 charge_min_ms: payment.charge_min_ms,
                 defer: payment.fallback == "defer",
                 deferral_ttl_ms: duration_ms(&payment.deferral_ttl).unwrap_or_default(),
             },
-            admission: Bounds {
+            admission: AdmissionBounds {
                 concurrency: payment.concurrency,
                 queue: payment.queue,
                 slow_call_ms: payment.adaptive.then_some(payment.breaker.slow_call_ms),

@@ -30,7 +30,7 @@ use crate::{
     http::{Tls, TlsError},
     shop::{Shop, ShopError, ShopParts, ShopSettings},
     store::{
-        Backend, Journal, OpenError as StoreOpenError,
+        Backend, Journal, OpenError,
         images::{self, Images, archive},
         memory::MemoryJournal,
     },
@@ -38,9 +38,9 @@ use crate::{
 
 /// Error while opening a shop, shown as one line.
 #[derive(Debug, Error)]
-pub enum OpenError {
+pub enum OpenShopError {
     #[error(transparent)]
-    Store(#[from] StoreOpenError),
+    Store(#[from] OpenError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error("the images in {path} cannot be used: {error}")]
@@ -54,7 +54,7 @@ pub enum OpenError {
 }
 
 /// Opens a shop as configured. Must run in an actix system.
-pub async fn open_shop(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
+pub async fn open_shop(settings: &Settings) -> Result<Arc<Shop>, OpenShopError> {
     let sources = Sources::system();
     let directory = &settings.store.path;
     let (journal, ledger, images): (Arc<dyn Journal>, _, _) = match Backend::named(&settings.store.backend) {
@@ -63,7 +63,7 @@ pub async fn open_shop(settings: &Settings) -> Result<Arc<Shop>, OpenError> {
             let journal = backend.open(directory, settings.store.options())?;
             let ledger = Ledger::open(&ledger_path(directory))?;
             let path = images_path(directory);
-            (journal, ledger, Images::open(&path).map_err(|error| OpenError::Images { path, error })?)
+            (journal, ledger, Images::open(&path).map_err(|error| OpenShopError::Images { path, error })?)
         }
     };
     let operator_key = match &settings.operator.key {
@@ -85,7 +85,7 @@ pub fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, TlsError> {
 }
 
 /// Builds the current gateway and all other configured ones, which resolve charges of earlier settings.
-fn gateways(payment: &Payment, ledger: Ledger, sources: &Sources) -> Result<Gateways, OpenError> {
+fn gateways(payment: &Payment, ledger: Ledger, sources: &Sources) -> Result<Gateways, OpenShopError> {
     const CHECKED: &str = "settings are checked when they are loaded";
     let base = |url: &str| http::base_url(url).expect(CHECKED);
     let mut all: Vec<Arc<dyn PaymentGateway>> =
@@ -137,7 +137,7 @@ pub fn operator_key_path(directory: &Path) -> PathBuf {
 }
 
 /// Reads the operator key from the data directory, or generates it with mode 0600.
-fn operator_key(directory: &Path, sources: &Sources) -> Result<String, OpenError> {
+fn operator_key(directory: &Path, sources: &Sources) -> Result<String, OpenShopError> {
     let path = operator_key_path(directory);
     let read_or_generate = || -> io::Result<String> {
         match fs::read_to_string(&path) {
@@ -156,5 +156,5 @@ fn operator_key(directory: &Path, sources: &Sources) -> Result<String, OpenError
         fs::rename(&temporary, &path)?;
         Ok(key)
     };
-    read_or_generate().map_err(|error| OpenError::OperatorKey { path: path.clone(), error })
+    read_or_generate().map_err(|error| OpenShopError::OperatorKey { path: path.clone(), error })
 }

@@ -78,7 +78,7 @@ pub enum ShopError {
     #[error(transparent)]
     BackUp(#[from] BackUpError),
     /// An image could not be read or written.
-    #[error("the pictures: {0}")]
+    #[error("an image cannot be read or written: {0}")]
     Images(String),
     /// No target is parked under this key.
     #[error("no target is parked under this key")]

@@ -6,7 +6,7 @@ use super::Brand;
 use crate::{
     actors::{
         entity::{delay::DelayHook, exchange::ExchangeSettings, supervisor::EvictionPolicy},
-        payment::{Rules, admission::Bounds, breaker::BreakerRules},
+        payment::{PaymentRules, admission::AdmissionBounds, breaker::BreakerRules},
         supervision::restart::RestartLimits,
     },
     domain::notice::Locale,
@@ -35,9 +35,9 @@ pub struct ShopSettings {
     /// Name, slogan and SMS prefix of the shop.
     pub brand: Brand,
     /// Deadlines and time-outs of payments.
-    pub payment: Rules,
+    pub payment: PaymentRules,
     /// Bounds of concurrent gateway calls and of the queue before them.
-    pub admission: Bounds,
+    pub admission: AdmissionBounds,
     /// Thresholds of the circuit breaker.
     pub breaker: BreakerRules,
     /// Time without progress after which the watchdog reports a component as stuck, in ms; at least two
@@ -77,8 +77,8 @@ impl ShopSettings {
             operator_key: operator_key.into(),
             locale: Locale::default(),
             brand: Brand::default(),
-            payment: Rules::default(),
-            admission: Bounds::default(),
+            payment: PaymentRules::default(),
+            admission: AdmissionBounds::default(),
             breaker: BreakerRules::default(),
             stuck_after_ms: 8_000,
             faults_enabled: false,

@@ -28,9 +28,8 @@ use crate::{
 use actix_rt::task::JoinHandle;
 use futures_util::FutureExt as _;
 use saem::{
-    BreakerMode, CustomerId, MemoryJournal, Money, Offer, Phone, ProductId, RentalId, Shop, ShopParts,
-    ShopSettings, Sources,
-    internal::actors::{Rules, guarded},
+    BreakerMode, CustomerId, MemoryJournal, Money, Offer, PaymentRules, Phone, ProductId, RentalId, Shop,
+    ShopParts, ShopSettings, Sources, internal::actors::guarded,
 };
 
 /// Names of the customers begin so, a number follows.
@@ -244,7 +243,8 @@ fn pace(weather: Weather) -> Pace {
 }
 
 fn settings(weather: Weather, roads: &Arc<Roads>) -> ShopSettings {
-    let rules = Rules { defer: weather.defer, deferral_ttl_ms: DEFERRAL_MS, ..Rules::default() };
+    let rules =
+        PaymentRules { defer: weather.defer, deferral_ttl_ms: DEFERRAL_MS, ..PaymentRules::default() };
     let plain = ShopSettings::new(OPERATOR_KEY);
     ShopSettings {
         arbiters: 0,

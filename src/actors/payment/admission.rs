@@ -17,7 +17,7 @@ use super::limit::{CallResult, Limit};
 
 /// Bounds of concurrent and waiting payments.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct AdmissionBounds {
     /// Maximum number of concurrent gateway calls.
     pub concurrency: usize,
     /// Maximum number of payments that wait for a gateway call.
@@ -27,7 +27,7 @@ pub struct Bounds {
     pub slow_call_ms: Option<u64>,
 }
 
-impl Default for Bounds {
+impl Default for AdmissionBounds {
     fn default() -> Self {
         Self { concurrency: 64, queue: 256, slow_call_ms: Some(610) }
     }
@@ -35,7 +35,7 @@ impl Default for Bounds {
 
 #[derive(Debug)]
 pub(crate) struct Admission {
-    bounds: Bounds,
+    bounds: AdmissionBounds,
     tickets: Arc<Semaphore>,
     slots: Arc<Semaphore>,
     shed: AtomicU64,
@@ -71,8 +71,8 @@ pub(crate) struct Permit {
 }
 
 impl Admission {
-    pub(crate) fn new(bounds: Bounds) -> Self {
-        let Bounds { concurrency, queue, slow_call_ms } = bounds;
+    pub(crate) fn new(bounds: AdmissionBounds) -> Self {
+        let AdmissionBounds { concurrency, queue, slow_call_ms } = bounds;
         let limit = slow_call_ms.map_or(Limit::fixed(concurrency), |_| Limit::adaptive(concurrency));
         let slots = Semaphore::new(limit.permits());
         Self {
@@ -137,13 +137,13 @@ impl Admission {
         (gateway.in_use, gateway.limit.permits())
     }
 
-    pub(crate) const fn bounds(&self) -> Bounds {
+    pub(crate) const fn bounds(&self) -> AdmissionBounds {
         self.bounds
     }
 
     /// Waiting payments: (now, limit).
     pub(crate) fn queue(&self) -> (usize, usize) {
-        let Bounds { concurrency, queue, .. } = self.bounds;
+        let AdmissionBounds { concurrency, queue, .. } = self.bounds;
         let inside = concurrency + queue - self.tickets.available_permits();
         (inside.saturating_sub(self.permits().0), queue)
     }

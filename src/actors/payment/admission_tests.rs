@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use super::*;
 
 fn admission(concurrency: usize, queue: usize, slow_call_ms: Option<u64>) -> Arc<Admission> {
-    Arc::new(Admission::new(Bounds { concurrency, queue, slow_call_ms }))
+    Arc::new(Admission::new(AdmissionBounds { concurrency, queue, slow_call_ms }))
 }
 
 async fn permits(admission: &Arc<Admission>, count: usize) -> Vec<Permit> {

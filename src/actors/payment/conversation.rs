@@ -41,7 +41,7 @@ const RESOLVING_MAX: usize = 16;
 
 /// Deadlines, time limits and deferral.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
+pub struct PaymentRules {
     /// Time from a request's arrival until its charge must be sent, in ms; waiting for a permit included.
     pub deadline_ms: u64,
     /// Time limit of one gateway call, in ms.
@@ -54,7 +54,7 @@ pub struct Rules {
     pub deferral_ttl_ms: u64,
 }
 
-impl Default for Rules {
+impl Default for PaymentRules {
     fn default() -> Self {
         Self {
             deadline_ms: 900,
@@ -66,7 +66,7 @@ impl Default for Rules {
     }
 }
 
-impl Rules {
+impl PaymentRules {
     /// Maximum length of a conversation in ms: its wait and two gateway calls.
     pub const fn conversation_ms(&self) -> u64 {
         self.deadline_ms + 2 * self.timeout_ms
@@ -116,7 +116,7 @@ pub(crate) struct PaymentParts {
     pub exchange: Exchange,
     pub gateways: Gateways,
     pub sources: Sources,
-    pub rules: Rules,
+    pub rules: PaymentRules,
     pub breaker: Arc<Breaker>,
 }
 

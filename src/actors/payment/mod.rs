@@ -30,7 +30,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::oneshot;
 use tracing::{Instrument as _, debug_span, error};
 
-pub use self::conversation::Rules;
+pub use self::conversation::PaymentRules;
 use self::conversation::{Conversations, Result};
 pub(crate) use self::{
     conversation::{ConversationError, Incarnation, PaymentParts},

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{
     admission::{Permit, Ticket},
     breaker::BreakerPermit,
-    conversation::{ConversationError, Conversations, Result, Rules, charge_of, retry_after_ms},
+    conversation::{ConversationError, Conversations, PaymentRules, Result, charge_of, retry_after_ms},
     outcome::{PayOutcome, PlacedRental},
     resolving::Settling,
 };
@@ -215,7 +215,7 @@ impl Conversations {
 
     /// Returns how long a permit may be waited for, in ms from the request's arrival.
     fn patience_ms(&self) -> u64 {
-        let Rules { deadline_ms, timeout_ms, charge_min_ms, .. } = self.parts.rules;
+        let PaymentRules { deadline_ms, timeout_ms, charge_min_ms, .. } = self.parts.rules;
         let call_ms = self.incarnation.admission.expected_ms().min(timeout_ms).max(charge_min_ms);
         deadline_ms.saturating_sub(call_ms)
     }

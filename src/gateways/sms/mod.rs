@@ -1,6 +1,6 @@
 //! SMS gateways. To add a provider: implement [`SmsGateway`] in a file of this folder, add its name and
-//! settings to `sms.provider` (`Sms` in `src/config/mod.rs`), and construct it in `open` of
-//! `src/config/open.rs`, where [`LogSms`] is constructed.
+//! settings to `sms.provider` (`Sms` in `src/config/mod.rs`), and construct it in `open_shop`
+//! of `src/config/open.rs`, which then needs a `match` on `sms.provider`.
 
 mod log;
 

@@ -72,9 +72,9 @@ fn payment_in_quarantine_is_not_called_unpayable() {
     ]);
 }
 
-/// The agenda's worker fails during an errand: its successor does the errand.
+/// The job runner fails during a job: its successor does the job.
 #[test]
-fn errand_is_done_after_its_worker_failed() {
+fn job_is_done_after_its_runner_failed() {
     let fail = |target| Step::Fault { target, mode: FaultMode::Panic, times: 1 };
     with_fallback_refuse(vec![
         Step::Do(place(0, Token::Ok)),

@@ -3,11 +3,11 @@
 use std::{cell::RefCell, collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use saem::{
-    Behaviour, BreakerMode, Context, CustomerId, EntityId, Event, Journal, Ledger, MemoryJournal, Position,
-    ProductEvent, ProductId, Recorded, RentalEvent, RentalId, RequestContext, Shop, ShopParts, ShopSettings,
-    Simulator, Sources,
+    Behaviour, BreakerMode, Context, CustomerId, EntityId, Event, Journal, Ledger, MemoryJournal,
+    PaymentRules, Position, ProductEvent, ProductId, Recorded, RentalEvent, RentalId, RequestContext, Shop,
+    ShopParts, ShopSettings, Simulator, Sources,
     internal::{
-        actors::{Rules, TokioClock, reads},
+        actors::{TokioClock, reads},
         domain::Maintenance,
     },
 };
@@ -27,7 +27,7 @@ const LATENCY_MS: u64 = 10;
 const REFUSE_EVERY: usize = 5;
 
 fn settings(defer: bool) -> ShopSettings {
-    let payment = Rules { defer, deferral_ttl_ms: TTL_MS, ..Rules::default() };
+    let payment = PaymentRules { defer, deferral_ttl_ms: TTL_MS, ..PaymentRules::default() };
     ShopSettings { arbiters: 0, payment, faults_enabled: true, ..ShopSettings::new(OPERATOR_KEY) }
 }
 

@@ -14,13 +14,13 @@
 //! **Invariant:** in a half-open breaker, `given` is the number of passes in use plus those answered. An
 //! unused pass is returned and can be given again; a pass of an earlier state is ignored.
 
-use super::window::{Span, Tally, Window};
+use super::window::{BreakerSpan, Tally, Window};
 
 /// Thresholds and waits of the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerRules {
     /// Sliding window.
-    pub span: Span,
+    pub span: BreakerSpan,
     /// Minimum number of calls in the window to open.
     pub minimum_calls: usize,
     /// Share of failed calls that opens it, in percent.
@@ -42,7 +42,7 @@ pub struct BreakerRules {
 impl Default for BreakerRules {
     fn default() -> Self {
         Self {
-            span: Span::Calls(50),
+            span: BreakerSpan::Calls(50),
             minimum_calls: 20,
             failure_rate_percent: 50,
             slow_call_rate_percent: 80,
@@ -190,7 +190,7 @@ impl Machine {
         match self.phase {
             Phase::Open { until_ms } if until_ms <= self.now_ms => {
                 let (calls, longest_ms) = (self.rules.half_open_calls, self.rules.half_open_max_ms);
-                let (until_ms, window) = (self.now_ms + longest_ms, Window::new(Span::Calls(calls)));
+                let (until_ms, window) = (self.now_ms + longest_ms, Window::new(BreakerSpan::Calls(calls)));
                 self.enter(Phase::HalfOpen { until_ms, given: 0, window });
             }
             Phase::HalfOpen { until_ms, .. } if until_ms <= self.now_ms => self.half_open_timed_out(),

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{BreakerState::*, *};
 
 const RULES: BreakerRules = BreakerRules {
-    span: Span::Calls(10),
+    span: BreakerSpan::Calls(10),
     minimum_calls: 5,
     failure_rate_percent: 50,
     slow_call_rate_percent: 80,
@@ -125,8 +125,8 @@ impl Naive {
 
     fn counted(&self) -> Tally {
         let recent: Vec<_> = match (self.state, self.rules.span) {
-            (Closed, Span::Calls(calls)) => self.answered.iter().rev().take(calls).collect(),
-            (Closed, Span::Seconds(seconds)) => {
+            (Closed, BreakerSpan::Calls(calls)) => self.answered.iter().rev().take(calls).collect(),
+            (Closed, BreakerSpan::Seconds(seconds)) => {
                 let first = (self.now_ms / 1_000 + 1).saturating_sub(seconds);
                 self.answered.iter().filter(|(at, ..)| at / 1_000 >= first).collect()
             }
@@ -186,7 +186,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn rules() -> impl Strategy<Value = BreakerRules> {
-    let span = prop_oneof![(1..12_usize).prop_map(Span::Calls), (1..6_u64).prop_map(Span::Seconds)];
+    let span =
+        prop_oneof![(1..12_usize).prop_map(BreakerSpan::Calls), (1..6_u64).prop_map(BreakerSpan::Seconds)];
     (span, 1..6_usize, 1..=100_usize, 1..=100_usize, 1..4_usize).prop_map(
         |(span, minimum_calls, failure_rate_percent, slow_call_rate_percent, half_open_calls)| BreakerRules {
             span,

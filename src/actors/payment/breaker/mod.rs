@@ -15,7 +15,7 @@ pub(crate) use self::machine::BreakerOpen;
 use self::machine::{CallPass, Machine};
 pub use self::{
     machine::{BreakerRules, BreakerState},
-    window::{Span, Tally},
+    window::{BreakerSpan, Tally},
 };
 use crate::actors::sources::Sources;
 

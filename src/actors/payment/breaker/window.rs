@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// Size of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Span {
+pub enum BreakerSpan {
     Calls(usize),
     /// Number of seconds, the current one included.
     Seconds(u64),
@@ -58,21 +58,23 @@ const fn percent(part: usize, whole: usize) -> usize {
 /// **Invariant:** `sum` is the sum of `parts`.
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
-    span: Span,
+    span: BreakerSpan,
     /// Calls, or seconds with their calls, oldest first.
     parts: VecDeque<(u64, Tally)>,
     sum: Tally,
 }
 
 impl Window {
-    pub(crate) const fn new(span: Span) -> Self {
+    pub(crate) const fn new(span: BreakerSpan) -> Self {
         Self { span, parts: VecDeque::new(), sum: Tally { calls: 0, failed: 0, slow: 0 } }
     }
 
     pub(crate) fn record(&mut self, now_ms: u64, call: Tally) {
         let second = now_ms / 1_000;
         match self.parts.back_mut() {
-            Some((at, part)) if matches!(self.span, Span::Seconds(_)) && *at == second => part.add(call),
+            Some((at, part)) if matches!(self.span, BreakerSpan::Seconds(_)) && *at == second => {
+                part.add(call)
+            }
             _ => self.parts.push_back((second, call)),
         }
         self.sum.add(call);
@@ -87,8 +89,8 @@ impl Window {
     fn remove_old(&mut self, now_ms: u64) {
         while let Some((at, part)) = self.parts.front().copied() {
             let over = match self.span {
-                Span::Calls(calls) => self.parts.len() > calls,
-                Span::Seconds(seconds) => at + seconds <= now_ms / 1_000,
+                BreakerSpan::Calls(calls) => self.parts.len() > calls,
+                BreakerSpan::Seconds(seconds) => at + seconds <= now_ms / 1_000,
             };
             if !over {
                 break;

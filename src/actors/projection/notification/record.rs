@@ -34,11 +34,11 @@ pub(crate) struct Record {
     pub attempts: u32,
     pub created_at: Timestamp,
     pub sent_at: Option<Timestamp>,
-    /// Correlation id of the rental; `None` in messages written by version 0.1.
+    /// Correlation id of the rental; `None` in messages of record format 1.
     pub correlation: Option<Correlation>,
 }
 
-/// A message as version 0.1 wrote it: without the correlation id.
+/// A message of record format 1, which had no correlation id. Read for exports.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(Serialize))]
 struct RecordV1 {
@@ -54,7 +54,7 @@ struct RecordV1 {
 }
 
 impl Record {
-    /// Decodes a row of this format or of version 0.1.
+    /// Decodes a row of this format or of record format 1.
     pub(crate) fn read(row: &[u8]) -> Result<Self, StoreError> {
         codec::decode::<Self>(row).or_else(|unreadable| {
             // A row of neither format is reported as one of this format.

@@ -1,4 +1,4 @@
-//! Messages as version 0.1 kept them, under two keys each, become messages under one.
+//! Messages of an older format, under two keys each, become messages under one.
 //!
 //! | key | row |
 //! | --- | --- |
@@ -6,8 +6,8 @@
 //! | `n/c` customer, position (newest first) | – |
 //! | `n/p` position | – |
 //!
-//! How far they got is not in the journal, so they are moved, a page at a time: a crash leaves the rest for
-//! the next start. Nothing is sent meanwhile, and no event is folded.
+//! Their delivery status is not in the journal, so they are moved instead of rebuilt, a page at a time. A
+//! crash leaves the rest for the next start. Nothing is sent meanwhile, and no event is folded.
 
 use std::sync::Arc;
 
@@ -40,11 +40,11 @@ pub(crate) async fn upgrade(journal: &Arc<dyn Journal>) -> Result<(), StoreError
     if unreadable > 0 {
         warn!(
             unreadable,
-            "messages that version 0.1 wrote are damaged: they stay as they are, and are not shown"
+            "messages of an older format are damaged: they stay as they are, and are not shown"
         );
     }
     if moved > 0 {
-        info!(moved, "messages that version 0.1 wrote were moved");
+        info!(moved, "messages of an older format were moved");
     }
     move_stand::<Messages>(journal, FORMAT).await
 }

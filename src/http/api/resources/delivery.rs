@@ -27,7 +27,7 @@ pub(crate) struct Delivery {
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<Address>,
     started_at: Time,
-    /// Time at which the courier left.
+    /// Time at which the technician left.
     #[serde(skip_serializing_if = "Option::is_none")]
     dispatched_at: Option<Time>,
     /// Time of installation.

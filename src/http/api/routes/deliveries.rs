@@ -55,7 +55,7 @@ pub(crate) struct Dispatch {
     tracking_number: Option<String>,
 }
 
-/// Records that the courier left with the purifier.
+/// Records that the technician left with the purifier.
 #[utoipa::path(
     post, path = "/v1/deliveries/{id}/dispatch", tag = "deliveries", operation_id = "dispatchDelivery",
     security(("bearer" = ["OPERATOR"])),

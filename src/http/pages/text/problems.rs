@@ -119,7 +119,7 @@ const TEXTS: &[(&[Kind], TitleAndText, TitleAndText)] = &[
         &[Kind::PaymentInProgress],
         [
             "앞선 결제를 확인하고 있습니다",
-            "두 번 결제되지 않도록 결과를 기다리고 있습니다. 잠시 후 다시 시도해 주세요.",
+            "중복 결제를 막기 위해 결제 결과를 확인하고 있습니다. 잠시 후 다시 시도해 주세요.",
         ],
         [
             "Your previous payment is still being confirmed",
@@ -138,7 +138,7 @@ const TEXTS: &[(&[Kind], TitleAndText, TitleAndText)] = &[
     ),
     (
         &[Kind::RentalNotCancelable],
-        ["설치가 끝나 취소할 수 없습니다", "이미 설치된 정수기입니다. 매장에 문의해 주세요."],
+        ["설치가 끝나 취소할 수 없습니다", "이미 설치된 정수기입니다. 판매자에게 문의해 주세요."],
         ["It can no longer be canceled", "The purifier is installed. Please ask the shop."],
     ),
     (
