@@ -86,8 +86,11 @@ pub(super) fn events(
     max: usize,
 ) -> Result<Vec<Arc<Recorded>>, StoreError> {
     let mut found = Vec::new();
+    if after >= head {
+        return Ok(found);
+    }
     for commit in commits {
-        if found.len() >= max || after >= head {
+        if found.len() >= max {
             break;
         }
         let (first, record) = commit?;

@@ -41,6 +41,9 @@ pub(super) fn commits(
     max: usize,
 ) -> Result<Vec<RecordedCommit>, StoreError> {
     let mut found = Vec::new();
+    if after >= head {
+        return Ok(found);
+    }
     for commit in all {
         let (first, record) = match commit {
             Ok(commit) => commit,
