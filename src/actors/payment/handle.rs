@@ -136,7 +136,7 @@ impl Payments {
         begin: impl FnOnce(Rc<Conversations>) -> LocalBoxFuture<'static, Result<T>> + Send + 'static,
     ) -> Result<T> {
         let (reply, mut answer) = oneshot::channel();
-        let (payment, begin) = (rental.payment(), Box::new(begin));
+        let payment = rental.payment();
         match self.addr()?.try_send(Converse { about, payment, request, begin, reply }) {
             Ok(()) => {}
             Err(SendError::Full(_)) => return Err(self.overloaded()),

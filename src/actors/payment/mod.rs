@@ -54,21 +54,29 @@ impl Actor for PaymentActor {
 /// Message: begin a conversation.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Converse<T: Send + 'static> {
+struct Converse<T, F>
+where
+    T: Send + 'static,
+    F: FnOnce(Rc<Conversations>) -> LocalBoxFuture<'static, Result<T>> + Send + 'static,
+{
     /// Name of the conversation in traces.
     about: &'static str,
     payment: PaymentId,
     request: RequestContext,
     /// Boxes the conversation, since every combinator around it would copy it.
-    begin: Box<dyn FnOnce(Rc<Conversations>) -> LocalBoxFuture<'static, Result<T>> + Send>,
+    begin: F,
     reply: oneshot::Sender<Result<T>>,
 }
 
-impl<T: Send + 'static> Handler<Converse<T>> for PaymentActor {
+impl<T, F> Handler<Converse<T, F>> for PaymentActor
+where
+    T: Send + 'static,
+    F: FnOnce(Rc<Conversations>) -> LocalBoxFuture<'static, Result<T>> + Send + 'static,
+{
     type Result = ();
 
     /// Runs a conversation beside the others. A panic ends that conversation alone.
-    fn handle(&mut self, converse: Converse<T>, ctx: &mut Context<Self>) {
+    fn handle(&mut self, converse: Converse<T, F>, ctx: &mut Context<Self>) {
         if self.conversations.retired() {
             // Dropping the reply answers `AskError::Stopped`: the caller may ask again.
             return;
