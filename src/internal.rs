@@ -25,7 +25,6 @@ pub mod domain {
         Aggregate, Journaled,
         account::Account,
         context::Maintenance,
-        delivery::DeliveryError,
         id::uuid_v8,
         invariants::{self, Check, LedgerLine, MessageRecord, PageRow, Violation},
         payment::Payment,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::ascii;
+use super::{hex::to_hex, id::ascii};
 
 /// Largest image, in bytes.
 pub(crate) const IMAGE_BYTES_MAX: usize = 1_024 * 1_024;
@@ -10,11 +10,7 @@ pub(crate) const IMAGE_BYTES_MAX: usize = 1_024 * 1_024;
 /// SHA-256 of an image's bytes.
 pub(crate) type Digest = [u8; 32];
 
-pub(crate) fn hex(digest: Digest) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Parses a digest exactly as [`hex`] writes it.
+/// Parses a digest exactly as [`to_hex`] writes it.
 pub(crate) fn digest_of(hex: &str) -> Option<Digest> {
     let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     if hex.len() != 64 || !hex.bytes().all(lower_hex) {
@@ -83,7 +79,7 @@ impl Image {
 
 impl std::fmt::Display for Image {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", hex(self.digest), self.format.extension())
+        write!(f, "{}.{}", to_hex(&self.digest), self.format.extension())
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod aggregate;
 pub(crate) mod context;
 pub(crate) mod delivery;
 pub(crate) mod event;
+pub(crate) mod hex;
 pub(crate) mod id;
 pub(crate) mod image;
 pub mod invariants;

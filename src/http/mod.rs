@@ -42,7 +42,3 @@ pub use self::{
     settings::ServerSettings,
     tls::Tls,
 };
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

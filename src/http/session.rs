@@ -10,7 +10,8 @@ use actix_web::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{hex, limits::Limits};
+use super::limits::Limits;
+use crate::domain::hex::to_hex;
 
 pub(crate) const SESSION: &str = "saem_session";
 /// Lifetime of the session cookie in the browser, in s. The server ends the session by itself.
@@ -53,7 +54,7 @@ pub(crate) fn set_cookie(
 }
 
 pub(crate) fn csrf_token(token: &str) -> String {
-    hex(&Sha256::digest([b"saem csrf ".as_slice(), token.as_bytes()].concat())[..16])
+    to_hex(&Sha256::digest([b"saem csrf ".as_slice(), token.as_bytes()].concat())[..16])
 }
 
 /// Returns true if the browser says that the request comes from a page of this server, or if no browser says

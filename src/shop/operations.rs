@@ -9,7 +9,6 @@ use tracing::info;
 use super::{
     BreakerMode, Done, NotificationView, Page, PageRequest, PaymentActorView, RequestContext, Result, Shop,
     ShopError,
-    accounts::{bytes_of_hex, to_hex},
 };
 use crate::{
     actors::{
@@ -23,6 +22,7 @@ use crate::{
     domain::{
         Correlation, CustomerId, EntityId, EntityKind, RentalId,
         context::{Context, ContextCommand, Group, Maintenance, Parked, ParkedKey},
+        hex::{bytes_of_hex, to_hex},
         rental::Rental,
     },
     gateways::payment::ledger,

@@ -8,7 +8,6 @@ use tracing::{Span, error, field::display};
 use super::{
     Done, Order, Page, PageRequest, PayOutcome, PlacedRental, ProductView, RentalFilter, RentalRow,
     RentalView, RequestContext, Result, Shop, ShopError,
-    accounts::{bytes_of_hex, to_hex},
 };
 use crate::{
     actors::{
@@ -24,6 +23,7 @@ use crate::{
         Event, Money, Position, ProductId, Recorded, RentalId,
         address::Address,
         context::Context,
+        hex::{bytes_of_hex, to_hex},
         id::uuid_v8,
         payment::PaymentEvent,
         rental::{CancelReason, Rental, RentalCommand, RentalStatus, Terms},

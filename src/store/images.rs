@@ -20,8 +20,10 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::{directory, files};
-pub(crate) use crate::domain::image::hex;
-use crate::domain::image::{Digest, IMAGE_BYTES_MAX, Image, ImageFormat};
+use crate::domain::{
+    hex::to_hex,
+    image::{Digest, IMAGE_BYTES_MAX, Image, ImageFormat},
+};
 
 /// Name of the directory of images, in the data directory.
 #[cfg(feature = "server")]
@@ -114,7 +116,7 @@ impl Survey {
 }
 
 pub(crate) fn file(directory: &Path, digest: Digest) -> PathBuf {
-    directory.join(hex(digest))
+    directory.join(to_hex(&digest))
 }
 
 /// The digest that names a file; none if another name does.

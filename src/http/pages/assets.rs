@@ -7,7 +7,10 @@ use std::sync::LazyLock;
 use actix_web::{HttpResponse, http::header, web};
 use sha2::{Digest as _, Sha256};
 
-use crate::http::{headers::FOREVER, hex, problem::Problem};
+use crate::{
+    domain::hex::to_hex,
+    http::{headers::FOREVER, problem::Problem},
+};
 
 /// Name, media type and content.
 const FILES: [(&str, &str, &str); 6] = [
@@ -22,7 +25,7 @@ const FILES: [(&str, &str, &str); 6] = [
 /// URLs in the order of `FILES`.
 static URLS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let url = |(name, _, content): &(&str, &str, &str)| {
-        format!("/assets/{}-{name}", hex(&Sha256::digest(content)[..6]))
+        format!("/assets/{}-{name}", to_hex(&Sha256::digest(content)[..6]))
     };
     FILES.iter().map(url).collect()
 });

@@ -13,7 +13,10 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::{create, digest_of, directory, file, paths, read};
-use crate::domain::image::{Digest, IMAGE_BYTES_MAX, hex};
+use crate::domain::{
+    hex::to_hex,
+    image::{Digest, IMAGE_BYTES_MAX},
+};
 
 /// Name of the archive among the files of an export.
 pub(crate) const NAME: &str = "product.images";
@@ -44,7 +47,7 @@ impl Archive {
     fn advance(&mut self) -> io::Result<bool> {
         for digest in self.digests.by_ref() {
             let Some(bytes) = read(&self.directory, digest)? else {
-                tracing::warn!(image = hex(digest), "a damaged image is left out");
+                tracing::warn!(image = to_hex(&digest), "a damaged image is left out");
                 continue;
             };
             let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;

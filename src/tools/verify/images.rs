@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::Findings;
 use crate::{
-    domain::{Event, NewEvent, ProductId, image::Image, product::ProductEvent},
+    domain::{Event, NewEvent, ProductId, hex::to_hex, image::Image, product::ProductEvent},
     store::images::{self, Survey},
 };
 
@@ -33,7 +33,7 @@ impl ImageRefs {
             Err(error) => return findings.add(SUBJECT, format!("the directory cannot be read: {error}")),
         };
         for digest in &survey.damaged {
-            let name = images::hex(*digest);
+            let name = to_hex(digest);
             findings.add(SUBJECT, format!("{name} is damaged: its bytes do not match its name"));
         }
         if survey.unfinished > 0 {

@@ -9,9 +9,9 @@ use crate::{
     actors::request::RequestContext,
     domain::{
         Money, ProductId,
+        hex::to_hex,
         product::{MAX_STOCK, Offer},
     },
-    http::hex,
     shop::{Done, ProductView},
 };
 
@@ -36,7 +36,7 @@ pub(crate) fn etag(product: &ProductView) -> String {
 }
 
 fn tag(bytes: &[u8]) -> String {
-    format!("\"{}\"", hex(&Sha256::digest(bytes)[..16]))
+    format!("\"{}\"", to_hex(&Sha256::digest(bytes)[..16]))
 }
 
 fn is_known(request: &HttpRequest, tag: &str) -> bool {
